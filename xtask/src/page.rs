@@ -1,0 +1,111 @@
+//! Building the page and the worker, and serving them.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use xtask::places;
+use xtask::site::Site;
+
+use crate::steps::{run, skip, step};
+use crate::tools::{self, command};
+
+/// How the page is built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finish {
+    /// Quick to build, and as quick to run as it can be without link-time optimisation.
+    Quick,
+    /// Small and fast, for other people's browsers; takes many minutes.
+    Deployable,
+}
+
+/// Builds `dist/`, without packs.
+pub fn build(finish: Finish) -> anyhow::Result<()> {
+    tools::for_page()?;
+    if finish == Finish::Deployable {
+        tools::wasm_opt()?;
+    }
+    step("building the page and the worker (the first time takes some 15 minutes)", || {
+        let mut trunk = command("trunk");
+        // The checks that everything is there are done; Trunk needs no network.
+        trunk.args(["build", "--offline", "--dist"]).arg(places::dist());
+        // wasm-opt changes files after Trunk has taken their hashes.
+        trunk.args(match finish {
+            Finish::Quick => ["--release"].as_slice(),
+            Finish::Deployable => &["--cargo-profile", "deploy", "--no-sri", "true"],
+        });
+        run(trunk.env_remove("NO_COLOR"))
+    })?;
+    if finish == Finish::Deployable {
+        for wasm in wasm_files()? {
+            optimise(&wasm)?;
+        }
+    }
+    Ok(())
+}
+
+/// Makes a `dist/` that is all a web server needs.
+pub fn build_deployable() -> anyhow::Result<()> {
+    build(Finish::Deployable)?;
+    crate::assets::default_pack()?;
+    let from = places::packs().join("default");
+    let to = places::dist().join("packs/default");
+    step("adding the default pack", || {
+        let _none = std::fs::remove_dir_all(&to);
+        std::fs::create_dir_all(&to)?;
+        for entry in std::fs::read_dir(&from)? {
+            let file = entry?.path();
+            let target = to.join(file.file_name().unwrap_or_default());
+            std::fs::copy(&file, &target).with_context(|| format!("cannot write {}", target.display()))?;
+        }
+        Ok(())
+    })?;
+    println!("The folder to put on a web server: {}", places::dist().display());
+    Ok(())
+}
+
+/// Builds what is missing and serves it.
+pub fn serve(port: u16, finish: Finish) -> anyhow::Result<()> {
+    build(finish)?;
+    crate::assets::default_pack()?;
+    let site = Site::new(places::dist()).mount("packs/default", places::packs().join("default"));
+    let serving = site.serve(port).with_context(|| {
+        format!("another port may be free: `cargo xtask serve --port {}`", port.wrapping_add(1).max(1024))
+    })?;
+    println!("\nheadlamp is at {}\n(Ctrl-C stops it)", serving.url());
+    serving.forever();
+    Ok(())
+}
+
+fn wasm_files() -> anyhow::Result<Vec<PathBuf>> {
+    let entries = std::fs::read_dir(places::dist()).context("there is no dist folder")?;
+    let files = entries.flatten().map(|entry| entry.path());
+    let files: Vec<_> = files.filter(|path| path.extension().is_some_and(|name| name == "wasm")).collect();
+    if files.is_empty() {
+        bail!("Trunk left no wasm in {}", places::dist().display());
+    }
+    Ok(files)
+}
+
+fn optimise(wasm: &Path) -> anyhow::Result<()> {
+    // The parts of WebAssembly that today's Rust uses of its own accord, and our SIMD.
+    const FEATURES: [&str; 8] = [
+        "--enable-simd",
+        "--enable-bulk-memory",
+        "--enable-bulk-memory-opt",
+        "--enable-nontrapping-float-to-int",
+        "--enable-sign-ext",
+        "--enable-mutable-globals",
+        "--enable-reference-types",
+        "--enable-multivalue",
+    ];
+    let name = wasm.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let megabytes = |path: &Path| path.metadata().map_or(0.0, |data| data.len() as f64 / 1e6);
+    let before = megabytes(wasm);
+    let small = wasm.with_extension("small");
+    step(&format!("wasm-opt on {name}"), || {
+        run(command("wasm-opt").arg("-Os").args(FEATURES).arg(wasm).arg("-o").arg(&small))?;
+        std::fs::rename(&small, wasm).with_context(|| format!("cannot replace {name}"))
+    })?;
+    skip(&name, &format!("{before:.1} MB became {:.1} MB", megabytes(wasm)));
+    Ok(())
+}

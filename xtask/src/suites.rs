@@ -1,0 +1,125 @@
+//! The three suites of tests, and the benchmarks.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context as _, bail};
+use clap::ValueEnum;
+use xtask::browser::Browser;
+use xtask::places;
+
+use crate::page::{self, Finish};
+use crate::steps::{run, skip, step};
+use crate::{assets, tools};
+
+/// Where tests run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Suite {
+    /// On this machine, against the references.
+    Native,
+    /// The library compiled to WebAssembly, in Node.js.
+    Wasm,
+    /// The built page in a headless browser.
+    Browser,
+}
+
+/// Sets up and runs `suites`, or all; goes on after one has failed, so that one run shows everything.
+pub fn test(suites: &[Suite]) -> anyhow::Result<()> {
+    let suites = if suites.is_empty() { Suite::value_variants() } else { suites };
+    tools::prepare_target_folder()?;
+    let mut failed = Vec::new();
+    for suite in suites {
+        let outcome = match suite {
+            Suite::Native => native(),
+            Suite::Wasm => wasm(),
+            Suite::Browser => browser(),
+        };
+        if let Err(error) = outcome {
+            eprintln!("✗ {error:#}");
+            failed.push(format!("{suite:?}").to_lowercase());
+        }
+    }
+    if !failed.is_empty() {
+        bail!("failed: {}", failed.join(", "));
+    }
+    println!("✓ every test passed");
+    Ok(())
+}
+
+fn native() -> anyhow::Result<()> {
+    step("compiling the native tests", || run(tools::cargo().args(["test", "--workspace", "--no-run"])))?;
+    assets::all()?;
+    step("native tests", || run(tools::cargo().args(["test", "--workspace"])))
+}
+
+fn wasm() -> anyhow::Result<()> {
+    if !places::checkout().join("tests/wasm.rs").is_file() {
+        skip("wasm tests", "there is no tests/wasm.rs");
+        return Ok(());
+    }
+    tools::for_page()?;
+    tools::node()?;
+    step("wasm tests", || {
+        // The worker's own profile and features, so that one build of the dependencies serves both.
+        let mut cargo = tools::cargo();
+        cargo.args(["test", "--release", "--target", "wasm32-unknown-unknown", "--package", "headlamp"]);
+        cargo.args(["--no-default-features", "--features", "worker", "--test", "wasm"]);
+        run(cargo.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", "wasm-bindgen-test-runner"))
+    })
+}
+
+fn browser() -> anyhow::Result<()> {
+    let browser = tools::chromium()?;
+    assets::all()?;
+    page::build(Finish::Quick)?;
+    step("browser tests", || run(&mut browser_tests(&browser, &[])))
+}
+
+/// Takes the README's pictures of the real page.
+pub fn screenshots() -> anyhow::Result<()> {
+    let browser = tools::chromium()?;
+    assets::all()?;
+    page::build(Finish::Quick)?;
+    step("taking screenshots", || run(&mut browser_tests(&browser, &["screenshots"])))?;
+    for file in pictures()? {
+        let name = file.file_name().unwrap_or_default();
+        let target = places::checkout().join("docs").join(name);
+        std::fs::copy(&file, &target).with_context(|| format!("cannot write {}", target.display()))?;
+        println!("  {}", target.display());
+    }
+    Ok(())
+}
+
+/// `tests/browser.rs` is ignored by a plain `cargo test`, as it needs all that is set up here.
+fn browser_tests(browser: &Browser, names: &[&str]) -> Command {
+    let mut cargo = tools::cargo();
+    cargo.args(["test", "--package", "headlamp", "--test", "browser", "--"]).args(names);
+    // One at a time: each keeps a whole browser busy.
+    cargo.args(["--ignored", "--test-threads=1"]);
+    let variables: [(&str, OsString); 4] = [
+        ("HEADLAMP_DIST", places::dist().into()),
+        ("HEADLAMP_PACKS", places::packs().into()),
+        ("CHROME", browser.program.clone().into()),
+        ("CHROMEDRIVER", browser.driver.clone().into()),
+    ];
+    cargo.envs(variables);
+    cargo
+}
+
+/// The screenshots that the browser tests left.
+fn pictures() -> anyhow::Result<Vec<PathBuf>> {
+    let folder = places::cache().join("screenshots");
+    let entries = std::fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))?;
+    let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    files.retain(|file| file.file_name().is_some_and(|name| name.to_string_lossy().starts_with("screenshot-")));
+    files.sort();
+    Ok(files)
+}
+
+/// Runs the benchmarks.
+pub fn bench() -> anyhow::Result<()> {
+    tools::prepare_target_folder()?;
+    assets::default_pack()?;
+    step("benchmarks", || run(tools::cargo().args(["bench", "--package", "headlamp", "--benches"])))
+}

@@ -1,0 +1,218 @@
+//! The programs that building and testing need. Each is used where it is already there, and otherwise
+//! installed through its ordinary client into the cache, never over what the user has.
+
+use std::ffi::OsStr;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context as _, bail};
+use xtask::browser::{self, Browser};
+use xtask::places;
+
+use crate::steps::{answer, run, skip, step};
+
+const TARGET: &str = "wasm32-unknown-unknown";
+/// The newest that the project's Rust version can build.
+const TRUNK: &str = "0.21.14";
+/// The oldest wasm-opt that reads what today's Rust writes, and the package to install where there is none.
+const OLDEST_WASM_OPT: u32 = 119;
+const BINARYEN: &str = "binaryen@132.0.0";
+
+/// A command that runs in the checkout, sees the cache's tools, and builds into the shared target folder.
+pub fn command(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(program);
+    command
+        .current_dir(places::checkout())
+        .env("PATH", places::search_path())
+        .env("CARGO_TARGET_DIR", places::target())
+        .env("HEADLAMP_CACHE", places::cache());
+    command
+}
+
+pub fn cargo() -> Command {
+    command("cargo")
+}
+
+/// Everything that `trunk build` needs.
+pub fn for_page() -> anyhow::Result<()> {
+    prepare_target_folder()?;
+    wasm_target()?;
+    wasm_bindgen()?;
+    trunk()
+}
+
+/// Cargo tells checkouts that share a target folder apart by nothing but the times of their files: after
+/// another checkout was built, it would take that one's programs for ours. So new times say "build again".
+pub fn prepare_target_folder() -> anyhow::Result<()> {
+    let checkout = places::checkout();
+    let stamp = places::target().join("checkout");
+    let name = checkout.display().to_string();
+    if std::fs::read_to_string(&stamp).is_ok_and(|last| last.trim() == name) {
+        return Ok(());
+    }
+    for folder in ["src", "tests", "benches", "xtask"] {
+        touch_sources(&checkout.join(folder))?;
+    }
+    std::fs::create_dir_all(places::target())?;
+    std::fs::write(&stamp, name).with_context(|| format!("cannot write {}", stamp.display()))
+}
+
+fn touch_sources(folder: &Path) -> anyhow::Result<()> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Ok(()) };
+    let now = std::time::SystemTime::now();
+    for path in entries.flatten().map(|entry| entry.path()) {
+        if path.is_dir() {
+            touch_sources(&path)?;
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let file = std::fs::File::options().append(true).open(&path);
+            file.and_then(|file| file.set_modified(now))
+                .with_context(|| format!("cannot touch {}", path.display()))?;
+        }
+    }
+    Ok(())
+}
+
+fn wasm_target() -> anyhow::Result<()> {
+    let library = answer(command("rustc").args(["--print", "target-libdir", "--target", TARGET]));
+    if library.is_some_and(|folder| Path::new(&folder).is_dir()) {
+        skip(TARGET, "already installed");
+        return Ok(());
+    }
+    if places::program("rustup").is_none() {
+        bail!(
+            "this Rust has no {TARGET} target, and there is no rustup to add it: install your system's package for it"
+        );
+    }
+    step("adding the wasm target", || run(command("rustup").args(["target", "add", TARGET])))
+}
+
+/// The tool must be of exactly the library's version, or the page and its glue disagree.
+fn wasm_bindgen() -> anyhow::Result<()> {
+    let version = locked_version("wasm-bindgen")?;
+    let is_right = |program: &str| {
+        let said = answer(command(program).arg("--version"));
+        said.is_some_and(|said| said.split_whitespace().nth(1) == Some(&version))
+    };
+    if is_right("wasm-bindgen") && is_right("wasm-bindgen-test-runner") {
+        skip("wasm-bindgen", &format!("{version} is already here"));
+        return Ok(());
+    }
+    // Not `--locked`: one of the versions that it locks is no longer to be had.
+    step(&format!("installing wasm-bindgen {version} (some 3 minutes)"), || {
+        install("wasm-bindgen-cli", &version, &[])
+    })
+}
+
+fn trunk() -> anyhow::Result<()> {
+    let said = answer(command("trunk").arg("--version")).unwrap_or_default();
+    if said.starts_with("trunk 0.21.") {
+        skip("Trunk", &format!("{} is already here", said.trim_start_matches("trunk ")));
+        return Ok(());
+    }
+    step(&format!("installing Trunk {TRUNK} (some 10 minutes)"), || {
+        install("trunk", TRUNK, &["--locked"]).or_else(|_not_served| install("trunk", TRUNK, &[]))
+    })
+}
+
+fn install(name: &str, version: &str, options: &[&str]) -> anyhow::Result<()> {
+    let mut cargo = cargo();
+    cargo.args(["install", name, "--version", version, "--force", "--root"]).arg(places::cache().join("tools"));
+    run(cargo.args(options).env("CARGO_TARGET_DIR", places::cache().join("tools/target")))?;
+    let _kept = std::fs::remove_dir_all(places::cache().join("tools/target"));
+    Ok(())
+}
+
+pub fn wasm_opt() -> anyhow::Result<()> {
+    // "wasm-opt version 132 (version_132)"
+    let said = answer(command("wasm-opt").arg("--version")).unwrap_or_default();
+    let version = said.split_whitespace().find_map(|word| word.parse::<u32>().ok());
+    if let Some(version) = version.filter(|version| *version >= OLDEST_WASM_OPT) {
+        skip("wasm-opt", &format!("{version} is already here"));
+        return Ok(());
+    }
+    if places::program("npm").is_none() {
+        bail!(
+            "wasm-opt {OLDEST_WASM_OPT} or newer is missing, and there is no npm to install it: `{}`",
+            apt("npm")
+        );
+    }
+    step("installing wasm-opt", || {
+        let folder = places::cache().join("npm");
+        std::fs::create_dir_all(&folder)?;
+        run(command("npm").arg("install").arg("--prefix").arg(folder).args(["--no-audit", "--no-fund", BINARYEN]))
+    })
+}
+
+/// A browser to test with: the user's own, or Debian's where this process may install it.
+pub fn chromium() -> anyhow::Result<Browser> {
+    let missing = match browser::find() {
+        Ok(browser) => {
+            skip("browser", &browser.version);
+            return Ok(browser);
+        }
+        Err(missing) => missing,
+    };
+    if places::program("apt-get").is_none() {
+        bail!("{missing}. Install Chrome and its chromedriver, or name them in $CHROME and $CHROMEDRIVER");
+    }
+    if !is_root() {
+        bail!("{missing}. Install them with `{}`", apt("chromium chromium-driver"));
+    }
+    step("installing Chromium", || {
+        let get = |words: &[&str]| run(command("apt-get").env("DEBIAN_FRONTEND", "noninteractive").args(words));
+        let packages = ["install", "-y", "--no-install-recommends", "chromium", "chromium-driver"];
+        // Fails where the list of packages is empty or old.
+        get(&packages).or_else(|_stale| get(&["update"]).and_then(|()| get(&packages)))
+    })?;
+    Ok(browser::find()?)
+}
+
+pub fn node() -> anyhow::Result<()> {
+    if places::program("node").is_none() {
+        bail!("the wasm tests run in Node.js, which is missing: `{}`", apt("nodejs"));
+    }
+    Ok(())
+}
+
+/// Python with pip, which the models are downloaded with.
+pub fn python() -> anyhow::Result<&'static str> {
+    let works = |name: &&str| answer(command(name).args(["-m", "pip", "--version"])).is_some();
+    let found = ["python3", "python"].into_iter().find(works);
+    found
+        .with_context(|| format!("the models are downloaded with pip, which is missing: `{}`", apt("python3-pip")))
+}
+
+/// The one command that installs `packages`.
+fn apt(packages: &str) -> String {
+    let sudo = if is_root() { "" } else { "sudo " };
+    format!("{sudo}apt-get install {packages}")
+}
+
+fn is_root() -> bool {
+    answer(Command::new("id").arg("-u")).as_deref() == Some("0")
+}
+
+fn locked_version(package: &str) -> anyhow::Result<String> {
+    let path = places::checkout().join("Cargo.lock");
+    let lock = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    version_in(&lock, package).with_context(|| format!("{} has no {package}", path.display()))
+}
+
+fn version_in(lock: &str, package: &str) -> Option<String> {
+    let name = format!("name = \"{package}\"");
+    let mut lines = lock.lines().skip_while(|line| *line != name).skip(1);
+    Some(lines.next()?.strip_prefix("version = \"")?.strip_suffix('"')?.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::version_in;
+
+    #[test]
+    fn the_lock_file_is_read_by_the_whole_name() {
+        let lock = "[[package]]\nname = \"wasm-bindgen-futures\"\nversion = \"0.4.1\"\n\n\
+                    [[package]]\nname = \"wasm-bindgen\"\nversion = \"0.2.130\"\nsource = \"x\"\n";
+        assert_eq!(version_in(lock, "wasm-bindgen").as_deref(), Some("0.2.130"));
+        assert_eq!(version_in(lock, "wasm"), None);
+    }
+}
