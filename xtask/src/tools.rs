@@ -117,6 +117,8 @@ fn trunk() -> anyhow::Result<()> {
 fn install(name: &str, version: &str, options: &[&str]) -> anyhow::Result<()> {
     let mut cargo = cargo();
     cargo.args(["install", name, "--version", version, "--force", "--root"]).arg(places::cache().join("tools"));
+    // These run for seconds at a time: not worth waiting for the linker's last per cent.
+    cargo.envs([("CARGO_PROFILE_RELEASE_LTO", "off"), ("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16")]);
     run(cargo.args(options).env("CARGO_TARGET_DIR", places::cache().join("tools/target")))?;
     let _kept = std::fs::remove_dir_all(places::cache().join("tools/target"));
     Ok(())

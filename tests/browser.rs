@@ -1,0 +1,22 @@
+//! The built page in a real headless browser, read as a person or a script would: from the page itself.
+//!
+//! Ignored by a plain `cargo test`, as it needs the built page, the packs and a browser; `cargo xtask test
+//! browser` sets all of that up. The variables that it sets: `HEADLAMP_DIST` and `HEADLAMP_PACKS` (folders),
+//! and where need be `CHROME` and `CHROMEDRIVER`. A test that fails leaves a picture of the page in
+//! `screenshots/` of the cache folder.
+#![cfg(not(target_arch = "wasm32"))]
+
+#[path = "browser/bad_input.rs"]
+mod bad_input;
+#[path = "browser/default_pack.rs"]
+mod default_pack;
+#[path = "browser/driver.rs"]
+mod driver;
+#[path = "browser/engines.rs"]
+mod engines;
+#[path = "browser/page.rs"]
+mod page;
+#[path = "browser/photos.rs"]
+mod photos;
+#[path = "browser/screenshots.rs"]
+mod screenshots;

@@ -1,0 +1,96 @@
+//! What goes wrong gets a sentence, and nothing else is lost.
+
+use std::path::{Path, PathBuf};
+
+use crate::driver::Graphics;
+use crate::page::{Page, packs, site};
+
+/// A folder of this test process, removed at the end.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(name: &str) -> Self {
+        let folder = std::env::temp_dir().join(format!("headlamp-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        Self(folder)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _removed = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A message is for people: a sentence, without a program's debris.
+fn is_sentence(message: &str) {
+    let words = message.split_whitespace().count();
+    assert!((4..80).contains(&words), "{message:?}");
+    for debris in ["Err(", "JsValue", "unwrap", "panicked", "undefined", "Error {", "[object"] {
+        assert!(!message.contains(debris), "{message:?}");
+    }
+}
+
+#[test]
+#[ignore = "needs what `cargo xtask test browser` sets up"]
+fn a_text_file_called_png_leaves_the_photo_alone() {
+    let scratch = Scratch::new("bad-photo");
+    let file = scratch.0.join("holiday.png");
+    std::fs::write(&file, "Dear diary, this is no picture.\n").unwrap();
+    let page = Page::open("bad-photo", Graphics::None, "?device=cpu&pack=packs/tiny/");
+    page.choose_sample("flower");
+    let before = page.attribution();
+    page.window.choose_file("input[type=file][name=photo]", &file);
+    let message = page.wait_for_message();
+    is_sentence(&message);
+    assert!(message.contains("holiday.png"), "names the file: {message:?}");
+    page.settle();
+    assert!(page.photo().starts_with("flower"), "{}", page.photo());
+    assert_eq!(page.attribution().phrases, before.phrases);
+    // And the page still works.
+    page.choose_sample("coffee");
+    assert_eq!(page.message(), "", "a success takes the old message away");
+}
+
+#[test]
+#[ignore = "needs what `cargo xtask test browser` sets up"]
+fn a_missing_pack_is_said_to_be_missing() {
+    let page = Page::open_unready("missing-pack", site(), Graphics::None, "?device=cpu&pack=packs/nowhere/");
+    let message = page.wait_for_message();
+    is_sentence(&message);
+    assert!(message.contains("packs/nowhere"), "names the pack: {message:?}");
+    assert_eq!(page.phase(), "failed");
+}
+
+#[test]
+#[ignore = "needs what `cargo xtask test browser` sets up"]
+fn a_damaged_pack_is_refused_by_the_file_that_is_damaged() {
+    let scratch = Scratch::new("bad-packs");
+    let weights = "weights.safetensors";
+    let whole = std::fs::read(packs().join("tiny").join(weights)).unwrap();
+    let mut flipped = whole.clone();
+    flipped[whole.len() * 3 / 4] ^= 0x40;
+    for (name, bytes) in [("truncated", &whole[..whole.len() / 2]), ("flipped", &flipped)] {
+        copy_pack(&packs().join("tiny"), &scratch.0.join(name));
+        std::fs::write(scratch.0.join(name).join(weights), bytes).unwrap();
+    }
+    let site = site().mount("packs/bad", &scratch.0);
+    let page = Page::open_unready("damaged-pack", site, Graphics::None, "?device=cpu&pack=packs/bad/truncated/");
+    for query in ["", "?device=cpu&pack=packs/bad/flipped/"] {
+        if !query.is_empty() {
+            page.load(query);
+        }
+        let message = page.wait_for_message();
+        is_sentence(&message);
+        assert!(message.contains(weights), "names the file: {message:?}");
+        assert_eq!(page.phase(), "failed");
+    }
+}
+
+fn copy_pack(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let file = entry.unwrap().path();
+        std::fs::copy(&file, to.join(file.file_name().unwrap())).unwrap();
+    }
+}

@@ -1,0 +1,190 @@
+//! A headless browser driven through chromedriver: the few commands of the WebDriver protocol that we use.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use base64::Engine as _;
+use serde_json::{Value, json};
+use xtask::{browser, places};
+
+/// The key under which the protocol hands out elements.
+const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
+
+/// What a browser is started for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Graphics {
+    /// As on a machine without a GPU.
+    None,
+    /// WebGPU on the browser's own software adapter.
+    SoftwareWebGpu,
+}
+
+/// One window of a fresh browser with an empty profile, closed when dropped. Dropped by a failing test, it
+/// leaves a picture and the console's lines behind.
+pub struct Window {
+    test: &'static str,
+    agent: ureq::Agent,
+    session: String,
+    driver: Child,
+    profile: PathBuf,
+}
+
+/// An element of the page.
+pub struct Element(String);
+
+impl Window {
+    /// `test` names the picture of a failure.
+    pub fn open(test: &'static str, graphics: Graphics) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let browser = browser::find().unwrap_or_else(|err| panic!("{err}"));
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let profile = std::env::temp_dir().join(format!("headlamp-browser-{}-{number}", std::process::id()));
+        let (driver, port) = start_driver(&browser.driver);
+        let config = ureq::Agent::config_builder().http_status_as_error(false).timeout_global(None);
+        let agent: ureq::Agent = config.build().into();
+        let mut window =
+            Self { test, agent, session: format!("http://127.0.0.1:{port}/session"), driver, profile };
+        let capabilities = json!({ "capabilities": { "alwaysMatch": {
+            "goog:chromeOptions": { "binary": browser.program, "args": arguments(&window.profile, graphics) },
+            "goog:loggingPrefs": { "browser": "ALL" },
+            "timeouts": { "script": 600_000, "pageLoad": 120_000 },
+        } } });
+        let started = window.post("", &capabilities);
+        let id = started["sessionId"].as_str().unwrap_or_else(|| panic!("no browser: {started}"));
+        window.session = format!("{}/{id}", window.session);
+        window
+    }
+
+    pub fn go(&self, url: &str) {
+        self.post("/url", &json!({ "url": url }));
+    }
+
+    /// Runs a function body in the page; `arguments` is an array.
+    pub fn script(&self, body: &str, arguments: &Value) -> Value {
+        self.post("/execute/sync", &json!({ "script": body, "args": arguments }))
+    }
+
+    /// The first element that `selector` finds.
+    pub fn element(&self, selector: &str) -> Element {
+        let found = self.post("/element", &json!({ "using": "css selector", "value": selector }));
+        Element(found[ELEMENT].as_str().unwrap_or_else(|| panic!("no element in {found}")).to_owned())
+    }
+
+    /// Clicks with the mouse: scrolls to the element, and fails where something else covers it.
+    pub fn click(&self, selector: &str) {
+        let Element(id) = self.element(selector);
+        self.post(&format!("/element/{id}/click"), &json!({}));
+    }
+
+    /// Chooses `file` in a file input.
+    pub fn choose_file(&self, selector: &str, file: &Path) {
+        let Element(id) = self.element(selector);
+        self.post(&format!("/element/{id}/value"), &json!({ "text": file }));
+    }
+
+    /// A command of Chrome's own protocol, for what WebDriver lacks.
+    pub fn chrome(&self, command: &str, parameters: &Value) -> Value {
+        self.post("/goog/cdp/execute", &json!({ "cmd": command, "params": parameters }))
+    }
+
+    /// The console's errors since the last call.
+    pub fn console_errors(&self) -> Vec<String> {
+        let lines = self.post("/se/log", &json!({ "type": "browser" }));
+        let lines = lines.as_array().cloned().unwrap_or_default();
+        let severe = lines.iter().filter(|line| line["level"] == "SEVERE");
+        severe.map(|line| line["message"].as_str().unwrap_or_default().to_owned()).collect()
+    }
+
+    /// A PNG of the whole page in `screenshots/` of the cache.
+    pub fn picture(&self, name: &str) {
+        let parameters = json!({ "format": "png", "captureBeyondViewport": true });
+        let taken = self.chrome("Page.captureScreenshot", &parameters);
+        let bytes = base64::engine::general_purpose::STANDARD.decode(taken["data"].as_str().unwrap()).unwrap();
+        let folder = places::cache().join("screenshots");
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join(format!("{name}.png")), bytes).unwrap();
+    }
+
+    fn post(&self, command: &str, body: &Value) -> Value {
+        let answer = self.ask(command, body).unwrap_or_else(|err| panic!("{command}: {err}"));
+        if let Some(error) = answer["error"].as_str() {
+            panic!("{command} {body}: {error}: {}", answer["message"].as_str().unwrap_or_default());
+        }
+        answer
+    }
+
+    fn ask(&self, command: &str, body: &Value) -> Result<Value, ureq::Error> {
+        let mut answer = self.agent.post(format!("{}{command}", self.session)).send_json(body)?;
+        // A screenshot of a long page passes the reader's usual 10 MB.
+        let mut answer: Value = answer.body_mut().with_config().limit(256 << 20).read_json()?;
+        Ok(answer["value"].take())
+    }
+}
+
+impl Drop for Window {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let state = self.ask(
+                "/execute/sync",
+                &json!({ "args": [], "script":
+                "return [document.body?.dataset.phase, document.querySelector('#message')?.textContent]" }),
+            );
+            eprintln!("the page's phase and message: {state:?}");
+            eprintln!("the console: {:?}", self.ask("/se/log", &json!({ "type": "browser" })));
+            let picture = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.picture(self.test)));
+            if picture.is_ok() {
+                eprintln!("a picture: {}/screenshots/{}.png", places::cache().display(), self.test);
+            }
+        }
+        let _closed = self.agent.delete(&self.session).call();
+        let _killed = self.driver.kill();
+        let _waited = self.driver.wait();
+        let _removed = std::fs::remove_dir_all(&self.profile);
+    }
+}
+
+fn arguments(profile: &Path, graphics: Graphics) -> Vec<String> {
+    let mut arguments = vec![format!("--user-data-dir={}", profile.display())];
+    let mut add = |list: &[&str]| arguments.extend(list.iter().map(|argument| (*argument).to_owned()));
+    add(&["--headless", "--no-sandbox", "--disable-dev-shm-usage", "--disable-quic", "--no-first-run"]);
+    add(&["--disable-background-networking", "--disable-component-update", "--disable-sync"]);
+    add(&["--window-size=1440,1000", "--hide-scrollbars", "--force-color-profile=srgb"]);
+    if graphics == Graphics::SoftwareWebGpu {
+        add(&["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"]);
+    }
+    arguments
+}
+
+/// chromedriver on a port of its own choice, which its first lines tell.
+fn start_driver(program: &Path) -> (Child, u16) {
+    let mut driver = Command::new(program)
+        .args(["--port=0", "--log-level=SEVERE"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap_or_else(|err| panic!("{}: {err}", program.display()));
+    let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
+    // "ChromeDriver was started successfully on port 38475."
+    let port = lines.by_ref().map_while(Result::ok).find_map(|line| {
+        let port = line.rsplit_once("successfully on port ")?.1;
+        port.trim_end_matches('.').parse().ok()
+    });
+    // A full pipe would stop the driver.
+    std::thread::spawn(move || lines.for_each(drop));
+    (driver, port.expect("chromedriver says its port"))
+}
+
+/// Asks again and again until there is an answer.
+pub fn wait<T>(what: &str, limit: Duration, mut ask: impl FnMut() -> Option<T>) -> T {
+    let start = std::time::Instant::now();
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(start.elapsed() < limit, "waited {limit:?} for {what}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}

@@ -1,0 +1,111 @@
+//! The GPU engine against the CPU engine, on WebGPU's software adapter and a tiny pack of random weights.
+
+use crate::driver::Graphics;
+use crate::page::{Attribution, Labels, Mask, Page};
+
+const PHRASES: [&str; 4] = ["a photo of a cat", "a rocket on its launch pad", "red", "many small round things"];
+const SAMPLES: [&str; 2] = ["astronaut", "china"];
+
+/// What one engine makes of a photo.
+struct Outputs {
+    attributions: Vec<Attribution>,
+    labels: Labels,
+    mask: Mask,
+}
+
+#[test]
+#[ignore = "needs what `cargo xtask test browser` sets up"]
+fn the_gpu_engine_agrees_with_the_cpu_engine() {
+    let page = Page::open("engines", Graphics::SoftwareWebGpu, "?device=cpu&pack=packs/tiny/");
+    assert_eq!(page.field("device"), "CPU");
+    let on_cpu = outputs(&page);
+    page.load("?device=gpu&pack=packs/tiny/");
+    page.wait_until_ready();
+    assert_eq!(page.field("device"), "GPU");
+    let on_gpu = outputs(&page);
+    for ((name, cpu), gpu) in SAMPLES.iter().zip(&on_cpu).zip(&on_gpu) {
+        for (phrase, (cpu, gpu)) in PHRASES.iter().zip(cpu.attributions.iter().zip(&gpu.attributions)) {
+            let error = relative_error(cpu, gpu);
+            println!("{name}, {phrase:?}: relative error {error:.2e}");
+            assert!(error < 1e-3, "{name}, {phrase:?}: relative error {error}\n{cpu:?}\n{gpu:?}");
+        }
+        for ((cpu_text, cpu_share), (gpu_text, gpu_share)) in cpu.labels.iter().zip(&gpu.labels) {
+            assert_eq!(cpu_text, gpu_text, "{name}: labels");
+            assert!(
+                (cpu_share - gpu_share).abs() < 1e-3 * cpu_share,
+                "{name}: {cpu_text} {cpu_share} {gpu_share}"
+            );
+        }
+        let differing = cpu.mask.foreground.iter().zip(&gpu.mask.foreground).filter(|(a, b)| a != b).count();
+        assert_eq!(cpu.mask.foreground.len(), gpu.mask.foreground.len());
+        // Only where the soft map passes the threshold may rounding decide.
+        assert!(differing * 500 <= cpu.mask.foreground.len(), "{name}: the masks differ in {differing} pixels");
+    }
+    page.assert_quiet_console();
+}
+
+#[test]
+#[ignore = "needs what `cargo xtask test browser` sets up"]
+fn the_whole_photo_is_explained_at_one_click() {
+    let page = Page::open("whole-photo", Graphics::None, "?device=cpu&pack=packs/tiny/");
+    page.set_phrases(&PHRASES);
+    page.choose_sample("china");
+    let cropped = page.mask();
+    let outside = |mask: &Mask| {
+        let margin = (mask.width - mask.height) / 2;
+        let columns = mask.foreground.iter().enumerate().map(|(pixel, on)| (pixel % mask.width, *on));
+        columns.filter(|(column, on)| *on && (*column + 2 < margin || *column > mask.width - margin + 1)).count()
+    };
+    assert_eq!(outside(&cropped), 0, "the centre crop's segmentation stays inside it");
+    let score = page.attribution().score(PHRASES[0]);
+    page.window.click("button#whole-photo");
+    crate::driver::wait("the whole photo's figures", std::time::Duration::from_secs(120), || {
+        let pressed = "return document.querySelector('#whole-photo').getAttribute('aria-pressed') === 'true'";
+        let pressed = page.window.script(pressed, &serde_json::json!([])) == true;
+        (pressed && page.attribution().score(PHRASES[0]) != score).then_some(())
+    });
+    page.settle();
+    assert!(page.residual() < 1e-4, "sum check: {}", page.residual());
+    assert!(outside(&page.mask()) > 0, "the whole photo's segmentation reaches the margins");
+    page.assert_quiet_console();
+}
+
+fn outputs(page: &Page) -> Vec<Outputs> {
+    page.set_phrases(&PHRASES);
+    let outputs = SAMPLES.iter().map(|name| {
+        page.choose_sample(name);
+        let attributions = PHRASES.iter().map(|phrase| {
+            page.choose_phrase(phrase);
+            let found = page.attribution();
+            let (sum, score) = (found.sum(), found.score(phrase));
+            assert!((sum - score).abs() < 1e-4, "the components of {phrase:?} sum to {sum}, its score is {score}");
+            assert!(page.residual() < 1e-4, "sum check: {}", page.residual());
+            found
+        });
+        let attributions: Vec<_> = attributions.collect();
+        let mask = page.mask();
+        let last = attributions[0].heads.len() - 1;
+        Outputs { labels: page.choose_head(last, 0), attributions, mask }
+    });
+    outputs.collect()
+}
+
+/// The largest difference between two lists of figures of one kind, over the largest figure.
+fn relative_error(cpu: &Attribution, gpu: &Attribution) -> f64 {
+    let kinds = |of: &Attribution| -> [Vec<f64>; 5] {
+        [
+            of.phrases.iter().map(|(_, score, _)| *score).collect(),
+            of.phrases.iter().map(|(.., probability)| *probability).collect(),
+            of.heads.concat(),
+            of.mlps.clone(),
+            vec![of.embedding],
+        ]
+    };
+    let errors = kinds(cpu).into_iter().zip(kinds(gpu)).map(|(cpu, gpu)| {
+        assert_eq!(cpu.len(), gpu.len());
+        let largest = cpu.iter().fold(0.0_f64, |most, value| most.max(value.abs()));
+        assert!(largest > 0.0, "figures that are all zero prove nothing");
+        cpu.iter().zip(&gpu).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max) / largest
+    });
+    errors.fold(0.0, f64::max)
+}
