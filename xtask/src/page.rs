@@ -24,14 +24,19 @@ pub fn build(finish: Finish) -> anyhow::Result<()> {
     if finish == Finish::Deployable {
         tools::wasm_opt()?;
     }
-    step("building the page and the worker (the first time takes some 15 minutes)", || {
+    if !places::target().join("wasm32-unknown-unknown").is_dir() {
+        println!("(The first build takes some 15 minutes.)");
+    }
+    step("building the page and the worker", || {
         let mut trunk = command("trunk");
         // The checks that everything is there are done; Trunk needs no network.
         trunk.args(["build", "--offline", "--dist"]).arg(places::dist());
+        // So that the folder works at any path of a web server.
+        trunk.args(["--public-url", "./"]);
         // wasm-opt changes files after Trunk has taken their hashes.
         trunk.args(match finish {
             Finish::Quick => ["--release"].as_slice(),
-            Finish::Deployable => &["--cargo-profile", "deploy", "--no-sri", "true"],
+            Finish::Deployable => &["--release", "--cargo-profile", "deploy", "--no-sri", "true"],
         });
         run(trunk.env_remove("NO_COLOR"))
     })?;
