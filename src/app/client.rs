@@ -1,0 +1,104 @@
+//! The worker as the page sees it: typed requests go in, typed reports come out.
+
+use js_sys::Uint8Array;
+use leptos::web_sys::{ErrorEvent, Event, MessageEvent, Worker, WorkerOptions, WorkerType};
+use wasm_bindgen::{JsCast as _, JsValue, closure::Closure};
+
+use crate::engine::message::{Answer, GREETING, Request, Response};
+use crate::engine::wire::{self, WireError};
+
+/// The worker's loader, beside index.html.
+const LOADER: &str = "./worker_loader.js";
+
+/// Why a request could not be posted, or no worker started.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    #[error("the browser did not start the compute worker: reload the page, or try a newer browser")]
+    Start,
+    #[error("the compute worker did not take the work; restart it and try again")]
+    Post,
+    #[error(transparent)]
+    Wire(#[from] WireError),
+}
+
+/// What the worker has to say.
+pub enum Report {
+    /// It takes requests from now on.
+    Listening,
+    Answered { id: u32, answer: Answer, buffers: Vec<Uint8Array> },
+    /// It has stopped, and answers no more.
+    Stopped { sentence: String },
+}
+
+/// A running worker; dropping it ends the worker, whatever it does.
+pub struct Client {
+    worker: Worker,
+    _on_message: Closure<dyn FnMut(MessageEvent)>,
+    _on_error: Closure<dyn FnMut(Event)>,
+}
+
+impl Client {
+    /// Starts a worker. It reports [`Report::Listening`] when requests may be posted.
+    pub fn start(report: impl Fn(Report) + Clone + 'static) -> Result<Self, ClientError> {
+        let options = WorkerOptions::new();
+        options.set_type(WorkerType::Module);
+        let worker = Worker::new_with_options(LOADER, &options).map_err(|_refused| ClientError::Start)?;
+        let on_message = Closure::new({
+            let report = report.clone();
+            move |event: MessageEvent| report(read(&event.data()))
+        });
+        let on_error = Closure::new(move |event: Event| {
+            event.prevent_default();
+            report(Report::Stopped { sentence: reason(&event) });
+        });
+        worker.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
+        worker.set_onerror(Some(on_error.as_ref().unchecked_ref()));
+        worker.set_onmessageerror(Some(on_error.as_ref().unchecked_ref()));
+        Ok(Self { worker, _on_message: on_message, _on_error: on_error })
+    }
+
+    /// Posts a request. The buffers' memory moves to the worker.
+    pub fn post(&self, request: &Request, buffers: &[Uint8Array]) -> Result<(), ClientError> {
+        let parcel = wire::wrap(request, buffers)?;
+        let posted = self.worker.post_message_with_transfer(&parcel.message, &parcel.transfer);
+        posted.map_err(|_refused| ClientError::Post)
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        self.worker.set_onmessage(None);
+        self.worker.set_onerror(None);
+        self.worker.set_onmessageerror(None);
+        self.worker.terminate();
+    }
+}
+
+fn read(message: &JsValue) -> Report {
+    match wire::unwrap::<Response>(message) {
+        Ok((Response { id: GREETING, .. }, _)) => Report::Listening,
+        Ok((Response { id, answer }, buffers)) => Report::Answered { id, answer, buffers },
+        Err(err) => Report::Stopped { sentence: capitalised(&err.to_string()) },
+    }
+}
+
+fn reason(event: &Event) -> String {
+    // A worker that could not be loaded says nothing more than that.
+    let told = event.dyn_ref::<ErrorEvent>().map(ErrorEvent::message).filter(|message| !message.is_empty());
+    match told {
+        Some(message) if message.to_lowercase().contains("memory") => {
+            "The compute worker ran out of memory and stopped. Restart it, and try a smaller photo or the \
+             centre crop."
+        }
+        Some(_) => "The compute worker stopped unexpectedly; the browser's console has the details. Restart it \
+                    to go on with the last photo.",
+        None => "The compute worker could not be loaded. Check the connection, then restart it.",
+    }
+    .to_owned()
+}
+
+/// A sentence starts with a capital letter.
+pub fn capitalised(sentence: &str) -> String {
+    let mut chars = sentence.chars();
+    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
+}

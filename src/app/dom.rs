@@ -1,0 +1,93 @@
+//! The few things that the page does to the browser by hand: canvases, files, downloads.
+
+use js_sys::{Array, Uint8Array, Uint8ClampedArray};
+use leptos::prelude::{document, window};
+use leptos::web_sys::{
+    Blob, BlobPropertyBag, CanvasRenderingContext2d, FileList, HtmlAnchorElement, HtmlCanvasElement, ImageData, Response,
+    Url,
+};
+use wasm_bindgen::{Clamped, JsCast as _, JsValue};
+use wasm_bindgen_futures::JsFuture;
+
+use crate::geometry::Size;
+
+/// Bytes that did not come.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    #[error("{name} could not be read: it may have been moved or changed since it was chosen. Choose it again.")]
+    File { name: String },
+    #[error("{name} could not be fetched: check the connection, then try again.")]
+    Fetch { name: String },
+    #[error("{name} is not on the server (it answered {status}).")]
+    Missing { name: String, status: u16 },
+}
+
+/// The bytes of a file that the user chose, dropped or pasted.
+pub async fn bytes_of(name: &str, blob: &Blob) -> Result<Uint8Array, ReadError> {
+    let buffer = JsFuture::from(blob.array_buffer()).await;
+    buffer.map(|buffer| Uint8Array::new(&buffer)).map_err(|_refused| ReadError::File { name: name.to_owned() })
+}
+
+/// A file of the page's own server.
+pub async fn fetch(name: &str, url: &str) -> Result<Blob, ReadError> {
+    let failed = |_err: JsValue| ReadError::Fetch { name: name.to_owned() };
+    let response: Response = JsFuture::from(window().fetch_with_str(url)).await.map_err(failed)?.unchecked_into();
+    if !response.ok() {
+        return Err(ReadError::Missing { name: name.to_owned(), status: response.status() });
+    }
+    let blob = JsFuture::from(response.blob().map_err(failed)?).await.map_err(failed)?;
+    Ok(blob.unchecked_into())
+}
+
+/// RGBA bytes of a size as a picture; none where they do not fit together.
+pub fn image_of_buffer(rgba: &Uint8Array, size: Size) -> Option<ImageData> {
+    let pixels =
+        Uint8ClampedArray::new_with_byte_offset_and_length(&rgba.buffer(), rgba.byte_offset(), rgba.byte_length());
+    ImageData::new_with_js_u8_clamped_array_and_sh(&pixels, size.width as u32, size.height as u32).ok()
+}
+
+/// The same, of our own memory.
+pub fn image_of_slice(rgba: &[u8], size: Size) -> Option<ImageData> {
+    ImageData::new_with_u8_clamped_array_and_sh(Clamped(rgba), size.width as u32, size.height as u32).ok()
+}
+
+/// Gives the canvas a size in pixels, all clear, and puts a picture's pixel (left, top) in its corner.
+pub fn paint(canvas: &HtmlCanvasElement, size: Size, image: Option<&ImageData>, (left, top): (f64, f64)) {
+    canvas.set_width(size.width as u32);
+    canvas.set_height(size.height as u32);
+    let context = canvas.get_context("2d").ok().flatten();
+    let context = context.and_then(|context| context.dyn_into::<CanvasRenderingContext2d>().ok());
+    if let Some((context, image)) = context.zip(image) {
+        // It fails for detached pictures only, and ours are not.
+        let _painted = context.put_image_data(image, -left, -top);
+    }
+}
+
+/// The files of a list, in its order.
+pub fn files_of(list: Option<FileList>) -> Vec<leptos::web_sys::File> {
+    let list = list.as_ref();
+    list.map(|list| (0..list.length()).filter_map(|index| list.get(index)).collect()).unwrap_or_default()
+}
+
+/// Saves bytes as a file on the user's machine.
+pub fn download(name: &str, kind: &str, bytes: &Uint8Array) {
+    let saved = || -> Result<(), JsValue> {
+        let options = BlobPropertyBag::new();
+        options.set_type(kind);
+        let blob = Blob::new_with_u8_array_sequence_and_options(&Array::of1(bytes), &options)?;
+        let url = Url::create_object_url_with_blob(&blob)?;
+        let link: HtmlAnchorElement = document().create_element("a")?.unchecked_into();
+        link.set_href(&url);
+        link.set_download(name);
+        link.click();
+        Url::revoke_object_url(&url)
+    };
+    // Nothing in it fails in a browser that got this far.
+    let _saved = saved();
+}
+
+/// A parameter of the page's address.
+pub fn parameter(name: &str) -> Option<String> {
+    let query = window().location().search().ok()?;
+    leptos::web_sys::UrlSearchParams::new_with_str(&query).ok()?.get(name)
+}

@@ -1,0 +1,470 @@
+//! What the page asks of the worker, and where each answer goes.
+//!
+//! Views change [`State`]; effects here turn each change into wanted work; the [`Queue`] sees to it that the
+//! worker has one piece at a time, the latest of its kind.
+
+use std::sync::Arc;
+
+use js_sys::Uint8Array;
+use leptos::prelude::*;
+use leptos::task::{spawn_local, tick};
+use leptos::web_sys::{Blob, File};
+
+use crate::app::client::{Client, Report, capitalised};
+use crate::app::state::{
+    EngineState, Gallery, HeadMap, HeadTexts, Notice, Photo, Scores, Segmentation, State,
+};
+use crate::app::{dom, samples};
+use crate::engine::message::{Answer, DevicePreference, Task};
+use crate::engine::wire;
+use crate::geometry::Framing;
+use crate::view::phrases;
+use crate::view::queue::{Finished, Kind, Queue};
+use crate::view::raster::HeadMapKind;
+use crate::view::units;
+
+/// Texts to ask for per head.
+const LABELS: usize = 10;
+
+/// A gallery is held in memory while it is read; more than this would take a browser tab down.
+const GALLERY_BYTES: f64 = 1e9;
+
+/// What travels with a request.
+#[derive(Default)]
+struct Freight {
+    buffers: Vec<Uint8Array>,
+    /// The file that the buffers were read from, so that it can be read again.
+    source: Option<Blob>,
+}
+
+/// A photo that can be read again.
+#[derive(Clone)]
+struct Source {
+    name: String,
+    blob: Blob,
+}
+
+#[derive(Default)]
+struct Inner {
+    client: Option<Client>,
+    is_listening: bool,
+    queue: Queue<Freight>,
+    /// What travelled with the request under way: its file, and how many buffers.
+    under_way: (Option<Blob>, usize),
+    /// The last photo that went well.
+    last_source: Option<Source>,
+    own_pool: Vec<String>,
+    /// Grows with every photo that is opened, so that of two slow ones the latter wins.
+    openings: u32,
+    /// Grows with every trace, attribution and segmentation.
+    stamp: u32,
+}
+
+/// A handle on the engine, for views.
+#[derive(Clone, Copy)]
+pub struct Engine {
+    state: State,
+    inner: StoredValue<Inner, LocalStorage>,
+}
+
+impl Engine {
+    pub fn new(state: State) -> Self {
+        let engine = Self { state, inner: StoredValue::new_local(Inner::default()) };
+        engine.follow_state();
+        engine
+    }
+
+    /// Starts a worker, ending any other, and opens the pack that the address names.
+    pub fn start(self) {
+        let client = Client::start(move |report| self.hear(report));
+        let own_pool = self.inner.with_value(|inner| inner.own_pool.clone());
+        self.inner.update_value(|inner| {
+            inner.queue.clear();
+            inner.is_listening = false;
+        });
+        self.state.engine.set(EngineState::Opening);
+        self.state.traced.set(None);
+        self.state.notice.set(None);
+        self.state.progress.set(None);
+        self.state.gallery.set(Gallery::Pack);
+        match client {
+            Ok(client) => self.inner.update_value(|inner| inner.client = Some(client)),
+            Err(err) => return self.stop(capitalised(&err.to_string())),
+        }
+        let url = dom::parameter("pack").unwrap_or_else(|| "packs/default/".to_owned());
+        let device = match dom::parameter("device").as_deref() {
+            Some("cpu") => DevicePreference::Cpu,
+            Some("gpu") => DevicePreference::Gpu,
+            _ => DevicePreference::Auto,
+        };
+        self.want(Task::OpenPack { url, device }, Freight::default());
+        if !own_pool.is_empty() {
+            self.want(Task::UsePool { lines: own_pool }, Freight::default());
+        }
+    }
+
+    /// Opens a photo that the user chose, dropped or pasted.
+    pub fn open_photo(self, name: String, blob: Blob) {
+        self.open(name.clone(), async move { Ok(Source { name, blob }) });
+    }
+
+    /// Opens one of the samples.
+    pub fn open_sample(self, sample: &'static samples::Sample) {
+        self.open(sample.file.to_owned(), async move {
+            let blob = dom::fetch(sample.file, &sample.url()).await?;
+            Ok(Source { name: sample.file.to_owned(), blob })
+        });
+    }
+
+    /// Shows the model more or less of the photo.
+    pub fn frame(self, framing: Framing) {
+        self.state.framing.set(framing);
+        let mut waits = false;
+        self.inner.update_value(|inner| {
+            // A photo that waits is traced as wanted now.
+            if let Some(Task::TracePhoto { framing: waiting, .. }) = inner.queue.waiting_mut(Kind::Photo) {
+                *waiting = framing;
+                waits = true;
+            }
+        });
+        if !waits && self.state.traced.get_untracked().is_some() {
+            self.want(Task::Reframe { framing }, Freight::default());
+        }
+    }
+
+    /// Labels heads from these lines; from the pack's own pool where there are none.
+    pub fn use_pool(self, text: &str) {
+        self.want(Task::UsePool { lines: phrases::lines(text).collect() }, Freight::default());
+    }
+
+    /// Labels heads from these images; from the pack's own statistics where there are none.
+    pub fn use_gallery(self, files: Vec<File>) {
+        let size: f64 = files.iter().map(|file| file.size()).sum();
+        if size > GALLERY_BYTES {
+            let sentence = format!(
+                "These {} files are {} together; choose up to {} at a time.",
+                files.len(),
+                units::bytes(size as u64),
+                units::bytes(GALLERY_BYTES as u64)
+            );
+            return self.complain(Kind::Statistics, sentence);
+        }
+        self.while_reading(async move {
+            let mut buffers = Vec::with_capacity(files.len());
+            for file in &files {
+                match dom::bytes_of(&file.name(), file).await {
+                    Ok(bytes) => buffers.push(bytes),
+                    Err(err) => return self.complain(Kind::Statistics, err.to_string()),
+                }
+            }
+            self.want(Task::UseGallery, Freight { buffers, source: None });
+        });
+    }
+
+    /// Saves the segmentation on screen as a PNG of the photo's own size.
+    pub fn export_mask(self) {
+        let (chosen, threshold) = (self.state.chosen.get_untracked(), untrack(|| self.state.threshold_in_use()));
+        if let Some((phrase, threshold)) = chosen.zip(threshold) {
+            let against = untrack(|| self.against(&phrase));
+            let background = self.state.background.get_untracked();
+            self.want(Task::ExportMask { phrase, against, background, threshold }, Freight::default());
+        }
+    }
+
+    fn open(self, name: String, source: impl Future<Output = Result<Source, dom::ReadError>> + 'static) {
+        self.inner.update_value(|inner| inner.openings += 1);
+        let opening = self.inner.with_value(|inner| inner.openings);
+        self.while_reading(async move {
+            let read = async {
+                let source = source.await?;
+                let bytes = dom::bytes_of(&name, &source.blob).await?;
+                Ok::<_, dom::ReadError>((source, bytes))
+            };
+            match read.await {
+                // A later one has been opened meanwhile.
+                _ if self.inner.with_value(|inner| inner.openings) != opening => {}
+                Ok((Source { name, blob }, bytes)) => {
+                    let framing = self.state.framing.get_untracked();
+                    let freight = Freight { buffers: vec![bytes], source: Some(blob) };
+                    self.want(Task::TracePhoto { name, framing }, freight);
+                }
+                Err(err) => self.complain(Kind::Photo, capitalised(&err.to_string())),
+            }
+        });
+    }
+
+    fn while_reading(self, work: impl Future<Output = ()> + 'static) {
+        self.state.reading.update(|reading| *reading += 1);
+        spawn_local(async move {
+            work.await;
+            self.state.reading.update(|reading| *reading -= 1);
+        });
+    }
+
+    fn against(self, phrase: &str) -> Vec<String> {
+        if self.state.against_others.get() {
+            self.state.phrases.with(|phrases| phrases.others(phrase))
+        } else {
+            Vec::new()
+        }
+    }
+
+    /// Wants the work that the state calls for, whenever that changes.
+    fn follow_state(self) {
+        let state = self.state;
+        let want_or_not = move |kind, task: Option<Task>| match task {
+            Some(task) => self.want(task, Freight::default()),
+            None => self.withdraw(kind),
+        };
+        Effect::new(move || {
+            let (phrases, templates) = (state.phrases.get().as_slice().to_vec(), state.templates.get());
+            if phrases.is_empty() {
+                state.scores.set(None);
+                state.segmentation.set(None);
+            }
+            let task = state.traced.get().filter(|_| !phrases.is_empty());
+            want_or_not(Kind::Scores, task.map(|_| Task::Attribute { phrases, templates }));
+        });
+        Effect::new(move || {
+            let task = state.traced.get().zip(state.chosen.get()).map(|(_, phrase)| {
+                let (against, background) = (self.against(&phrase), state.background.get());
+                Task::Segment { phrase, against, background }
+            });
+            want_or_not(Kind::Segmentation, task);
+        });
+        Effect::new(move || {
+            let task = state.traced.get().zip(state.head.get()).and_then(|(_, (layer, head))| {
+                Some(match state.map_kind.get() {
+                    HeadMapKind::Attention => Task::HeadMap { layer, head, phrase: None },
+                    HeadMapKind::Contribution => Task::HeadMap { layer, head, phrase: Some(state.chosen.get()?) },
+                })
+            });
+            want_or_not(Kind::HeadMap, task);
+        });
+        Effect::new(move || {
+            state.label_source.track();
+            let head = state.head.get().filter(|_| state.has_statistics());
+            let task = head.map(|(layer, head)| Task::LabelHead { layer, head, count: LABELS });
+            want_or_not(Kind::Labels, task);
+        });
+    }
+
+    fn want(self, task: Task, freight: Freight) {
+        self.inner.update_value(|inner| inner.queue.want(task, freight));
+        self.post_soon();
+    }
+
+    fn withdraw(self, kind: Kind) {
+        self.inner.update_value(|inner| inner.queue.withdraw(kind));
+        self.show_work();
+    }
+
+    /// Posts the next piece of work after all effects of the current change have had their say: what one of
+    /// them replaces is never posted.
+    fn post_soon(self) {
+        self.show_work();
+        spawn_local(async move {
+            tick().await;
+            self.post_next();
+            self.show_work();
+        });
+    }
+
+    fn post_next(self) {
+        let mut failure = None;
+        self.inner.update_value(|inner| {
+            let Some(client) = inner.client.as_ref().filter(|_| inner.is_listening) else { return };
+            let Some((request, freight)) = inner.queue.start_next() else { return };
+            inner.under_way = (freight.source, freight.buffers.len());
+            failure = client.post(&request, &freight.buffers).err();
+        });
+        if let Some(err) = failure {
+            self.stop(capitalised(&err.to_string()));
+        }
+    }
+
+    fn show_work(self) {
+        let busy_with = self.inner.with_value(|inner| inner.queue.busy_with());
+        if self.state.busy_with.get_untracked() != busy_with {
+            self.state.busy_with.set(busy_with);
+        }
+    }
+
+    fn hear(self, report: Report) {
+        match report {
+            Report::Listening => {
+                self.inner.update_value(|inner| inner.is_listening = true);
+                self.post_soon();
+            }
+            Report::Stopped { sentence } => self.stop(sentence),
+            Report::Answered { id, answer: Answer::Progress(progress), .. } => {
+                if self.inner.with_value(|inner| inner.queue.is_under_way(id)) {
+                    self.state.progress.set(Some(progress));
+                }
+            }
+            Report::Answered { id, answer, buffers } => {
+                let finished = self.inner.try_update_value(|inner| inner.queue.finish(id)).flatten();
+                if let Some(finished) = finished {
+                    self.state.progress.set(None);
+                    self.take(finished, answer, &buffers);
+                    self.post_soon();
+                }
+            }
+        }
+    }
+
+    /// The worker is of no more use.
+    fn stop(self, sentence: String) {
+        self.inner.update_value(|inner| {
+            inner.queue.clear();
+            inner.is_listening = false;
+        });
+        self.state.engine.set(EngineState::Failed);
+        self.state.progress.set(None);
+        self.state.notice.set(Some(Notice { about: Kind::Pack, sentence, offers_restart: true }));
+        self.show_work();
+    }
+
+    fn complain(self, about: Kind, sentence: String) {
+        self.state.notice.set(Some(Notice { about, sentence, offers_restart: false }));
+    }
+
+    /// A success takes the notice about its own kind away; a photo that went well takes any.
+    fn settle_notice(self, kind: Kind) {
+        let is_settled = |notice: &Notice| notice.about == kind || kind == Kind::Photo;
+        if self.state.notice.with_untracked(|notice| notice.as_ref().is_some_and(is_settled)) {
+            self.state.notice.set(None);
+        }
+    }
+
+    fn next_stamp(self) -> u32 {
+        self.inner.update_value(|inner| inner.stamp += 1);
+        self.inner.with_value(|inner| inner.stamp)
+    }
+
+    /// Puts an answer where the views look for it.
+    fn take(self, finished: Finished, answer: Answer, buffers: &[Uint8Array]) {
+        let Finished { task, superseded } = finished;
+        let kind = Kind::of(&task);
+        // A photo is the worker's current one from now on, even where another one waits.
+        if superseded && kind != Kind::Photo && !matches!(answer, Answer::Failed { .. }) {
+            return;
+        }
+        match (task, answer) {
+            (task, Answer::Failed { message }) => return self.take_failure(&task, message),
+            (_, Answer::PackOpened(pack)) => {
+                self.state.pack.set(Some(pack));
+                self.state.engine.set(EngineState::Open);
+                self.state.label_source.update(|source| *source += 1);
+                self.reopen_photo();
+            }
+            (task, Answer::PhotoTraced(summary)) => {
+                let Some(pixels) = buffers.first().and_then(|rgba| dom::image_of_buffer(rgba, summary.preview)) else {
+                    return self.complain(kind, "The photo came back damaged: open it again.".to_owned());
+                };
+                let number = self.next_stamp();
+                self.inner.update_value(|inner| {
+                    if let (Task::TracePhoto { name, .. }, Some(blob)) = (task, inner.under_way.0.take()) {
+                        inner.last_source = Some(Source { name, blob });
+                    }
+                });
+                if !superseded {
+                    self.state.framing.set(summary.framing);
+                }
+                self.state.threshold.set(None);
+                self.state.photo.set(Some(Photo { number, summary, pixels }));
+                self.state.traced.set(Some(number));
+            }
+            (_, Answer::Attributed(attribution)) => self.take_scores(attribution),
+            (Task::Segment { phrase, .. }, Answer::Segmented { size, crop_in_photo: frame, threshold, empty }) => {
+                let Some(map) = floats(buffers, size.width * size.height) else { return };
+                let Some(photo_number) = untrack(|| self.state.photo_number()) else { return };
+                self.state.threshold.set(None);
+                self.state.segmentation.set(Some(Segmentation {
+                    stamp: self.next_stamp(),
+                    photo_number,
+                    phrase,
+                    size,
+                    frame,
+                    threshold,
+                    is_empty: empty,
+                    map: Arc::new(map),
+                }));
+            }
+            (Task::HeadMap { layer, head, phrase }, Answer::HeadMap { grid, crop_in_photo: frame }) => {
+                let Some(map) = floats(buffers, grid.len()) else { return };
+                let Some(photo_number) = untrack(|| self.state.photo_number()) else { return };
+                let kind = if phrase.is_some() { HeadMapKind::Contribution } else { HeadMapKind::Attention };
+                let map = Arc::new(map);
+                self.state.head_map.set(Some(HeadMap { photo_number, head: (layer, head), kind, grid, frame, map }));
+            }
+            (Task::LabelHead { layer, head, .. }, Answer::HeadLabels { labels, images }) => {
+                self.state.head_texts.set(Some(HeadTexts { head: (layer, head), labels, images }));
+            }
+            (Task::ExportMask { phrase, .. }, Answer::MaskPng) => {
+                let photo = self.state.photo.with_untracked(|photo| {
+                    photo.as_ref().map(|photo| photo.summary.name.clone()).unwrap_or_default()
+                });
+                if let Some(bytes) = buffers.first() {
+                    let name = format!("{}.mask.png", units::file_stem(&format!("{photo} {phrase}")));
+                    dom::download(&name, "image/png", bytes);
+                }
+            }
+            (Task::UsePool { lines: own }, Answer::PoolReady { lines }) => {
+                self.state.own_pool.set((!own.is_empty()).then_some(lines));
+                self.inner.update_value(|inner| inner.own_pool = own);
+                self.state.label_source.update(|source| *source += 1);
+            }
+            (_, Answer::StatisticsReady { images, skipped }) => {
+                let is_own = self.inner.with_value(|inner| inner.under_way.1 > 0);
+                self.state.gallery.set(if is_own { Gallery::Own { images, skipped } } else { Gallery::Pack });
+                self.state.label_source.update(|source| *source += 1);
+            }
+            _ => return,
+        }
+        self.settle_notice(kind);
+    }
+
+    fn take_failure(self, task: &Task, message: String) {
+        match task {
+            Task::OpenPack { .. } => {
+                self.state.engine.set(EngineState::Failed);
+                self.inner.update_value(|inner| inner.queue.clear());
+                self.state.notice.set(Some(Notice { about: Kind::Pack, sentence: message, offers_restart: true }));
+            }
+            task => {
+                let framing = self.state.photo.with_untracked(|photo| photo.as_ref().map(|at| at.summary.framing));
+                if let (Task::Reframe { .. }, Some(framing)) = (task, framing) {
+                    self.state.framing.set(framing);
+                }
+                self.complain(Kind::of(task), message);
+            }
+        }
+    }
+
+    /// The last photo that went well; at the very start the first sample, so that there is something to see.
+    fn reopen_photo(self) {
+        match self.inner.with_value(|inner| inner.last_source.clone()) {
+            Some(Source { name, blob }) => self.open_photo(name, blob),
+            None => self.open_sample(&samples::SAMPLES[0]),
+        }
+    }
+
+    fn take_scores(self, attribution: crate::engine::message::Attribution) {
+        let named = self.state.photo.with_untracked(|photo| {
+            photo.as_ref().map(|photo| (photo.number, photo.summary.name.clone()))
+        });
+        let Some((photo_number, photo_name)) = named else { return };
+        let stamp = self.next_stamp();
+        self.state.scores.set(Some(Scores { stamp, photo_number, photo_name, attribution: Arc::new(attribution) }));
+        if self.state.head.get_untracked().is_none() {
+            let strongest = self.state.contributions.get_untracked().and_then(|at| at.strongest_head());
+            self.state.head.set(strongest);
+        }
+    }
+}
+
+/// The floats of the first buffer, where they are as many as they must be.
+fn floats(buffers: &[Uint8Array], count: usize) -> Option<Vec<f32>> {
+    buffers.first().map(wire::f32_of_buffer).filter(|values| values.len() == count)
+}

@@ -1,0 +1,150 @@
+//! One head: where it looks on this photo, and the texts that its outputs span.
+
+use leptos::html::Canvas;
+use leptos::prelude::*;
+
+use crate::app::controls::Choice;
+use crate::app::dom;
+use crate::app::head_grid::name;
+use crate::app::state::{HeadTexts, State};
+use crate::engine::message::HeadLabel;
+use crate::geometry::Size;
+use crate::view::head_grid::Cell;
+use crate::view::raster::{self, HeadMapKind};
+use crate::view::units;
+
+#[component]
+pub fn HeadPanel() -> impl IntoView {
+    let state = expect_context::<State>();
+    let title = move || {
+        state.head.get().map_or_else(|| "Head".to_owned(), |(layer, head)| name(Cell::Head { layer, head }))
+    };
+    let value = move || {
+        let (layer, head) = state.head.get()?;
+        let value = state.contributions.with(|all| all.as_ref()?.of(Cell::Head { layer, head }))?;
+        Some(format!("{} for “{}”", units::signed(value, 5), state.chosen.get()?))
+    };
+    view! {
+        <section
+            id="head-panel"
+            aria-labelledby="head-title"
+            data-layer=move || state.head.get().map(|(layer, _)| layer.to_string())
+            data-head=move || state.head.get().map(|(_, head)| head.to_string())
+        >
+            <div class="heading">
+                <h2 id="head-title">{title}</h2>
+                <p class="quiet name">{value}</p>
+            </div>
+            <div class="head-body">
+                <HeadMap/>
+                <Labels/>
+            </div>
+        </section>
+    }
+}
+
+/// The head's map over the part of the photo that the model was shown, one square a patch.
+#[component]
+fn HeadMap() -> impl IntoView {
+    let state = expect_context::<State>();
+    let (backdrop, canvas) = (NodeRef::<Canvas>::new(), NodeRef::<Canvas>::new());
+    Effect::new(move || {
+        let Some(backdrop) = backdrop.get() else { return };
+        state.photo.with(|photo| {
+            let Some(photo) = photo else { return };
+            let frame = photo.placement(photo.summary.crop_in_photo, photo.summary.preview).frame_in_preview();
+            let size = Size { width: frame.width as usize, height: frame.height as usize };
+            dom::paint(&backdrop, size, Some(&photo.pixels), (frame.left, frame.top));
+        });
+    });
+    Effect::new(move || {
+        let Some(canvas) = canvas.get() else { return };
+        let (size, image) = state.current_head_map().map_or((Size { width: 1, height: 1 }, None), |map| {
+            let size = Size { width: map.grid.columns, height: map.grid.rows };
+            (size, dom::image_of_slice(&raster::paint_patches(map.kind, &map.map).concat(), size))
+        });
+        dom::paint(&canvas, size, image.as_ref(), (0.0, 0.0));
+    });
+    let strongest = move || {
+        let map = state.current_head_map()?;
+        let strongest = map.map.iter().fold(0.0_f32, |most, value| most.max(value.abs()));
+        Some(match map.kind {
+            HeadMapKind::Contribution => format!("Strongest patch ±{strongest:.5}"),
+            HeadMapKind::Attention => format!("Strongest patch {}", units::percent(strongest)),
+        })
+    };
+    view! {
+        <div class="head-map-panel">
+            <div class="head-stage">
+                <canvas class="head-photo" node_ref=backdrop aria-hidden="true" width="1" height="1"></canvas>
+                <canvas
+                    class="head-map"
+                    node_ref=canvas
+                    role="img"
+                    aria-label="Where this head looks"
+                    width="1"
+                    height="1"
+                ></canvas>
+            </div>
+            <Choice
+                legend="What the map shows"
+                name="map-kind"
+                options=vec![(HeadMapKind::Contribution, "Contribution"), (HeadMapKind::Attention, "Attention")]
+                value=state.map_kind
+                on_change=move |kind| state.map_kind.set(kind)
+            />
+            <p class="quiet hint">{strongest}</p>
+        </div>
+    }
+}
+
+#[component]
+fn Labels() -> impl IntoView {
+    let state = expect_context::<State>();
+    let texts = Memo::new(move |_| {
+        let head = state.head.get();
+        state.head_texts.with(|texts| {
+            let HeadTexts { head: of, labels, images } = texts.as_ref()?;
+            (Some(*of) == head).then(|| (labels.clone(), *images))
+        })
+    });
+    let label = |HeadLabel { text, variance_explained: share }: HeadLabel| {
+        view! {
+            <li data-text=text.clone() data-explained=share.to_string()>
+                <span class="text">{text.clone()}</span>
+                <span class="explained">{units::percent(share)}</span>
+                <span class="bar" aria-hidden="true">
+                    <span class="fill" style=format!("width:{:.2}%", share * 100.0)></span>
+                </span>
+            </li>
+        }
+    };
+    let list = move || texts.get().map(|(labels, _)| labels.into_iter().map(label).collect_view());
+    let source = move || {
+        let images = texts.get().map_or(0, |(_, images)| images);
+        let lines = state.own_pool.get().map(|lines| lines as u64);
+        let lines = lines.or_else(|| state.pack.with(|pack| pack.as_ref().map(|pack| pack.pool_lines as u64)));
+        format!(
+            "The texts along which this head's outputs vary most, found among {} over {}. The percentage is the \
+             share of that variation which a text and those above it account for: where it stays low, words \
+             cover little of what the head does.",
+            units::plural(lines.unwrap_or(0), "text", "texts"),
+            units::plural(images, "image", "images"),
+        )
+    };
+    let missing = "This pack has no head statistics, and so no texts for its heads. Give it images of your own \
+                   below.";
+    view! {
+        <div class="labels-panel">
+            <Show
+                when=move || state.has_statistics() || state.pack.with(Option::is_none)
+                fallback=move || view! { <p class="quiet">{missing}</p> }
+            >
+                <ol class="labels" class:waiting=move || texts.with(Option::is_none)>{list}</ol>
+                <Show when=move || texts.with(Option::is_some)>
+                    <p class="quiet hint">{source}" "<a href="#model-panel">"What to expect of this model."</a></p>
+                </Show>
+            </Show>
+        </div>
+    }
+}

@@ -1,0 +1,71 @@
+//! Files dropped anywhere on the window, and pictures pasted.
+
+use leptos::ev::paste;
+use leptos::prelude::*;
+use leptos::web_sys::{ClipboardEvent, DragEvent, Element, File};
+use leptos_use::{
+    UseDropZoneEvent, UseDropZoneOptions, UseDropZoneReturn, use_document, use_drop_zone_with_options, use_event_listener,
+};
+use wasm_bindgen::JsCast as _;
+use wasm_bindgen_futures::spawn_local;
+
+use crate::app::dom;
+use crate::app::engine::Engine;
+use crate::app::state::{Notice, State};
+use crate::view::queue::Kind;
+
+/// The whole window takes files; it says so while one is over it.
+#[component]
+pub fn Intake() -> impl IntoView {
+    let (state, engine) = (expect_context::<State>(), expect_context::<Engine>());
+    let UseDropZoneReturn { is_over_drop_zone, .. } = use_drop_zone_with_options(
+        document().body(),
+        UseDropZoneOptions::default().on_drop(move |UseDropZoneEvent { files, event }| {
+            take_dropped(engine, state, files, &event);
+        }),
+    );
+    let _stop = use_event_listener(use_document(), paste, move |event: ClipboardEvent| {
+        let files = dom::files_of(event.clipboard_data().and_then(|data| data.files()));
+        if let Some(picture) = files.into_iter().find(|file| file.type_().starts_with("image/")) {
+            event.prevent_default();
+            engine.open_photo("pasted image".to_owned(), picture.into());
+        }
+    });
+    view! {
+        <div class="drop-hint" class:shown=is_over_drop_zone aria-hidden="true">
+            <p>"Drop a photo to open it"</p>
+        </div>
+    }
+}
+
+fn take_dropped(engine: Engine, state: State, files: Vec<File>, event: &DragEvent) {
+    let target = event.target().and_then(|target| target.dyn_into::<Element>().ok());
+    let zone = target.and_then(|target| target.closest("[data-drop]").ok().flatten());
+    let zone = zone.and_then(|zone| zone.get_attribute("data-drop"));
+    match (zone.as_deref(), files.first()) {
+        (_, None) => {
+            let sentence = "What was dropped is not a file: save the picture, then drop the file.".to_owned();
+            state.notice.set(Some(Notice { about: Kind::Photo, sentence, offers_restart: false }));
+        }
+        (Some("gallery"), Some(_)) => engine.use_gallery(files),
+        (Some("pool"), Some(file)) => use_pool_file(engine, state, file.clone()),
+        (_, Some(file)) if file.type_() == "text/plain" => use_pool_file(engine, state, file.clone()),
+        (_, Some(file)) => engine.open_photo(file.name(), file.clone().into()),
+    }
+}
+
+/// Labels heads from the lines of a text file.
+pub fn use_pool_file(engine: Engine, state: State, file: File) {
+    spawn_local(async move {
+        match dom::bytes_of(&file.name(), &file).await {
+            Ok(bytes) => engine.use_pool(&String::from_utf8_lossy(&bytes.to_vec())),
+            Err(err) => {
+                state.notice.set(Some(Notice {
+                    about: Kind::Pool,
+                    sentence: err.to_string(),
+                    offers_restart: false,
+                }));
+            }
+        }
+    });
+}

@@ -1,0 +1,74 @@
+//! The page, in Leptos: state and views. It holds no tensor and decodes no picture; all of that is the
+//! worker's, behind [`client`].
+//!
+//! [`state`] has every signal, [`engine`] turns their changes into work and the answers into changes, and
+//! each view has a file of its own.
+
+mod client;
+mod controls;
+mod dom;
+mod engine;
+mod head_grid;
+mod head_panel;
+mod intake;
+mod masthead;
+mod model_panel;
+mod notice;
+mod overlay;
+mod photo;
+mod phrases;
+mod pool;
+mod samples;
+mod state;
+
+use leptos::mount::mount_to;
+use leptos::prelude::*;
+use leptos::web_sys::HtmlElement;
+use wasm_bindgen::JsCast as _;
+
+use engine::Engine;
+use state::State;
+
+/// Puts the page into `#app`, in place of what index.html shows until then.
+pub fn mount() {
+    let Some(place) = document().get_element_by_id("app") else { return };
+    place.set_inner_html("");
+    let place: HtmlElement = place.unchecked_into();
+    mount_to(place, App).forget();
+}
+
+#[component]
+fn App() -> impl IntoView {
+    let state = State::new();
+    let engine = Engine::new(state);
+    provide_context(state);
+    provide_context(engine);
+    Effect::new(move || {
+        if let Some(body) = document().body() {
+            // Setting an attribute whose name is a literal does not fail.
+            let _set = body.set_attribute("data-phase", state.phase());
+        }
+    });
+    engine.start();
+    view! {
+        <intake::Intake/>
+        <masthead::Masthead/>
+        <notice::Notice/>
+        <main>
+            <div class="column">
+                <photo::PhotoPanel/>
+            </div>
+            <div class="column">
+                <phrases::Phrases/>
+            </div>
+            <div class="column">
+                <head_grid::HeadGrid/>
+                <head_panel::HeadPanel/>
+            </div>
+            <div class="foot">
+                <pool::Sources/>
+                <model_panel::ModelPanel/>
+            </div>
+        </main>
+    }
+}

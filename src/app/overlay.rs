@@ -1,0 +1,98 @@
+//! What lies over the photo, and how: layer, opacity, threshold, contrast, export.
+
+use leptos::prelude::*;
+
+use crate::app::controls::{Check, Choice, Slider};
+use crate::app::engine::Engine;
+use crate::app::state::{Layer, State};
+use crate::view::units;
+
+#[component]
+pub fn OverlayControls() -> impl IntoView {
+    let state = expect_context::<State>();
+    let shows = move |layer| move || state.layer.get() == layer;
+    view! {
+        <div class="overlay-controls">
+            <Choice
+                legend="Layer over the photo"
+                name="layer"
+                options=vec![
+                    (Layer::Segmentation, "Segmentation"),
+                    (Layer::Head, "Head map"),
+                    (Layer::None, "None"),
+                ]
+                value=state.layer
+                on_change=move |layer| state.layer.set(layer)
+            />
+            <Show when=move || state.layer.get() != Layer::None>
+                <Slider
+                    label="Opacity"
+                    name="opacity"
+                    value=state.opacity
+                    shown=Signal::derive(move || units::percent(state.opacity.get() as f32))
+                    on_input=move |opacity| state.opacity.set(opacity)
+                />
+            </Show>
+            <Show when=shows(Layer::Segmentation)>
+                <Segmenting/>
+            </Show>
+            <Show when=shows(Layer::Head)>
+                <p class="quiet hint">
+                    {move || state.head.get().map_or_else(
+                        || "Choose a head in the grid.".to_owned(),
+                        |(layer, head)| format!("Layer {layer}, head {head}; its values are beside the head's texts."),
+                    )}
+                </p>
+            </Show>
+        </div>
+    }
+}
+
+#[component]
+fn Segmenting() -> impl IntoView {
+    let (state, engine) = (expect_context::<State>(), expect_context::<Engine>());
+    let threshold = Signal::derive(move || f64::from(state.threshold_in_use().unwrap_or(0.0)));
+    let shown = Signal::derive(move || {
+        let own = if state.threshold.get().is_none() { " (mean)" } else { "" };
+        format!("{:.2}{own}", threshold.get())
+    });
+    let has_map = move || state.current_segmentation().is_some_and(|segmentation| !segmentation.is_empty);
+    let says = move || match state.current_segmentation() {
+        Some(segmentation) if segmentation.is_empty => {
+            format!("Nothing here speaks more for “{}” than for what it is held against.", segmentation.phrase)
+        }
+        Some(segmentation) => format!("“{}” against the rest.", segmentation.phrase),
+        None => "Add a phrase to segment by.".to_owned(),
+    };
+    view! {
+        <div class="row with-reset">
+            <Slider
+                label="Threshold"
+                name="threshold"
+                value=threshold
+                shown=shown
+                on_input=move |value| state.threshold.set(Some(value as f32))
+            />
+            <button
+                type="button"
+                class="quiet-button"
+                title="Back to the map's own mean"
+                disabled=move || state.threshold.get().is_none()
+                on:click=move |_| state.threshold.set(None)
+            >
+                "Reset"
+            </button>
+        </div>
+        <div class="row spread">
+            <fieldset class="checks">
+                <legend>"Held against"</legend>
+                <Check name="against-others" value=state.against_others>"the other phrases"</Check>
+                <Check name="background" value=state.background>"common backgrounds"</Check>
+            </fieldset>
+            <button type="button" disabled=move || !has_map() on:click=move |_| engine.export_mask()>
+                "Save mask"
+            </button>
+        </div>
+        <p class="quiet hint">{says}</p>
+    }
+}

@@ -1,0 +1,284 @@
+//! The page's state: one place, all signals. Views read and set them; [`super::engine`] asks for what they
+//! call for, and fills in the answers.
+
+use std::sync::Arc;
+
+use codee::string::FromToStringCodec;
+use leptos::prelude::*;
+use leptos_use::storage::{UseStorageOptions, use_local_storage_with_options};
+use web_sys::ImageData;
+
+use crate::engine::message::{Attribution, HeadLabel, PackSummary, PhotoSummary, Progress};
+use crate::geometry::{Framing, Grid, PhotoRect, Size};
+use crate::view::head_grid::{Cell, Contributions};
+use crate::view::phrases::PhraseList;
+use crate::view::queue::Kind;
+use crate::view::raster::{HeadMapKind, Placement};
+
+/// Whether the worker has an open pack.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EngineState {
+    #[default]
+    Opening,
+    Open,
+    Failed,
+}
+
+/// A failure, for people.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Notice {
+    /// The kind of work that failed; a success of the same kind takes the notice away.
+    pub about: Kind,
+    pub sentence: String,
+    /// The worker is gone, and a new one is what helps.
+    pub offers_restart: bool,
+}
+
+/// The current photo. `number` tells one trace from the next.
+#[derive(Clone, Debug)]
+pub struct Photo {
+    pub number: u32,
+    pub summary: PhotoSummary,
+    /// RGBA of `summary.preview` size.
+    pub pixels: ImageData,
+}
+
+impl Photo {
+    /// Where a map of `map` pixels that covers `frame` lies on this photo.
+    pub fn placement(&self, frame: PhotoRect, map: Size) -> Placement {
+        Placement { photo: self.summary.photo, preview: self.summary.preview, frame, map }
+    }
+}
+
+/// The attribution on screen, and of which photo.
+#[derive(Clone, Debug)]
+pub struct Scores {
+    pub stamp: u32,
+    pub photo_number: u32,
+    pub photo_name: String,
+    pub attribution: Arc<Attribution>,
+}
+
+impl Scores {
+    fn index(&self, phrase: &str) -> Option<usize> {
+        self.attribution.texts.iter().position(|text| text == phrase)
+    }
+
+    /// Cosine and probability of a phrase.
+    pub fn of(&self, phrase: &str) -> Option<(f32, f32)> {
+        let index = self.index(phrase)?;
+        Some((*self.attribution.scores.get(index)?, *self.attribution.probabilities.get(index)?))
+    }
+
+    /// The phrase with the highest score.
+    pub fn top(&self) -> Option<&str> {
+        let pairs = self.attribution.texts.iter().zip(&self.attribution.scores);
+        pairs.max_by(|a, b| a.1.total_cmp(b.1)).map(|(text, _)| text.as_str())
+    }
+
+    /// Every component's part in a phrase's score.
+    pub fn contributions(&self, phrase: &str) -> Option<Contributions> {
+        let index = self.index(phrase)?;
+        let of = |texts: &Vec<f32>| texts.get(index).copied().unwrap_or_default();
+        Some(Contributions {
+            heads: self.attribution.heads.iter().map(|layer| layer.iter().map(of).collect()).collect(),
+            mlps: self.attribution.mlps.iter().map(of).collect(),
+            embedding: of(&self.attribution.embedding),
+        })
+    }
+}
+
+/// The segmentation of one phrase on one photo.
+#[derive(Clone, Debug)]
+pub struct Segmentation {
+    pub stamp: u32,
+    pub photo_number: u32,
+    pub phrase: String,
+    pub size: Size,
+    pub frame: PhotoRect,
+    /// The map's own mean.
+    pub threshold: f32,
+    pub is_empty: bool,
+    pub map: Arc<Vec<f32>>,
+}
+
+/// One head's map on one photo.
+#[derive(Clone, Debug)]
+pub struct HeadMap {
+    pub photo_number: u32,
+    pub head: (usize, usize),
+    pub kind: HeadMapKind,
+    pub grid: Grid,
+    pub frame: PhotoRect,
+    pub map: Arc<Vec<f32>>,
+}
+
+/// One head's texts.
+#[derive(Clone, Debug)]
+pub struct HeadTexts {
+    pub head: (usize, usize),
+    pub labels: Vec<HeadLabel>,
+    /// Images behind them.
+    pub images: u64,
+}
+
+/// What lies over the photo.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Layer {
+    #[default]
+    Segmentation,
+    Head,
+    None,
+}
+
+/// Whose images the head statistics are of.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Gallery {
+    #[default]
+    Pack,
+    Own {
+        images: u64,
+        skipped: Vec<String>,
+    },
+}
+
+#[derive(Clone, Copy)]
+pub struct State {
+    pub engine: RwSignal<EngineState>,
+    /// What the engine does or will do next.
+    pub busy_with: RwSignal<Option<Kind>>,
+    /// Files that the page is fetching or reading.
+    pub reading: RwSignal<u32>,
+    pub progress: RwSignal<Option<Progress>>,
+    pub notice: RwSignal<Option<Notice>>,
+
+    pub pack: RwSignal<Option<PackSummary>>,
+    pub photo: RwSignal<Option<Photo>, LocalStorage>,
+    /// The number of the photo that the worker holds; none in a fresh worker.
+    pub traced: RwSignal<Option<u32>>,
+    /// How much of the photo the user wants explained.
+    pub framing: RwSignal<Framing>,
+
+    pub phrases: Signal<PhraseList>,
+    pub set_phrases: WriteSignal<PhraseList>,
+    pub templates: RwSignal<bool>,
+    pub scores: RwSignal<Option<Scores>>,
+    /// The phrase that the user has chosen; none: whichever scores highest.
+    pub choice: RwSignal<Option<String>>,
+    /// The phrase that everything else is about.
+    pub chosen: Memo<Option<String>>,
+    pub contributions: Memo<Option<Contributions>>,
+
+    pub layer: RwSignal<Layer>,
+    pub against_others: RwSignal<bool>,
+    pub background: RwSignal<bool>,
+    pub segmentation: RwSignal<Option<Segmentation>>,
+    /// The user's threshold; none: the map's own.
+    pub threshold: RwSignal<Option<f32>>,
+    pub opacity: RwSignal<f64>,
+
+    pub head: RwSignal<Option<(usize, usize)>>,
+    pub map_kind: RwSignal<HeadMapKind>,
+    pub head_map: RwSignal<Option<HeadMap>>,
+    pub head_texts: RwSignal<Option<HeadTexts>>,
+    /// The cell of the grid that the pointer or the keyboard is on.
+    pub pointed: RwSignal<Option<Cell>>,
+
+    /// Lines of the user's own pool; none: the pack's.
+    pub own_pool: RwSignal<Option<usize>>,
+    pub gallery: RwSignal<Gallery>,
+    /// Grows whenever labels would come out differently.
+    pub label_source: RwSignal<u32>,
+}
+
+impl State {
+    pub fn new() -> Self {
+        let (phrases, set_phrases, _) = use_local_storage_with_options::<PhraseList, FromToStringCodec>(
+            "headlamp-phrases",
+            UseStorageOptions::default().initial_value(PhraseList::default()).listen_to_storage_changes(false),
+        );
+        let scores = RwSignal::new(None::<Scores>);
+        let choice = RwSignal::new(None::<String>);
+        let chosen = Memo::new(move |_| {
+            let is_known = |phrase: &String| phrases.with(|phrases| phrases.contains(phrase));
+            let top = || scores.with(|scores| scores.as_ref()?.top().map(str::to_owned));
+            choice.get().filter(is_known).or_else(|| top().filter(is_known))
+        });
+        let contributions = Memo::new(move |_| {
+            let chosen = chosen.get()?;
+            scores.with(|scores| scores.as_ref()?.contributions(&chosen))
+        });
+        Self {
+            engine: RwSignal::default(),
+            busy_with: RwSignal::default(),
+            reading: RwSignal::default(),
+            progress: RwSignal::default(),
+            notice: RwSignal::default(),
+            pack: RwSignal::default(),
+            photo: RwSignal::new_local(None),
+            traced: RwSignal::default(),
+            framing: RwSignal::default(),
+            phrases,
+            set_phrases,
+            templates: RwSignal::default(),
+            scores,
+            choice,
+            chosen,
+            contributions,
+            layer: RwSignal::default(),
+            against_others: RwSignal::new(true),
+            background: RwSignal::new(true),
+            segmentation: RwSignal::default(),
+            threshold: RwSignal::default(),
+            opacity: RwSignal::new(0.85),
+            head: RwSignal::default(),
+            map_kind: RwSignal::default(),
+            head_map: RwSignal::default(),
+            head_texts: RwSignal::default(),
+            pointed: RwSignal::default(),
+            own_pool: RwSignal::default(),
+            gallery: RwSignal::default(),
+            label_source: RwSignal::default(),
+        }
+    }
+
+    /// The engine's state in one word: opening, ready, busy or failed.
+    pub fn phase(self) -> &'static str {
+        match self.engine.get() {
+            EngineState::Opening => "opening",
+            EngineState::Failed => "failed",
+            EngineState::Open if self.busy_with.get().is_some() || self.reading.get() > 0 => "busy",
+            EngineState::Open => "ready",
+        }
+    }
+
+    /// The current photo's number.
+    pub fn photo_number(self) -> Option<u32> {
+        self.photo.with(|photo| photo.as_ref().map(|photo| photo.number))
+    }
+
+    /// The segmentation, where it is of the current photo.
+    pub fn current_segmentation(self) -> Option<Segmentation> {
+        let number = self.photo_number();
+        self.segmentation.get().filter(|segmentation| Some(segmentation.photo_number) == number)
+    }
+
+    /// The chosen head's map, where it is of the current photo.
+    pub fn current_head_map(self) -> Option<HeadMap> {
+        let (number, head, kind) = (self.photo_number(), self.head.get(), self.map_kind.get());
+        self.head_map
+            .get()
+            .filter(|map| Some(map.photo_number) == number && Some(map.head) == head && map.kind == kind)
+    }
+
+    /// The threshold in use: the user's, else the segmentation's own.
+    pub fn threshold_in_use(self) -> Option<f32> {
+        self.threshold.get().or_else(|| self.segmentation.with(|at| at.as_ref().map(|at| at.threshold)))
+    }
+
+    /// Whether there are statistics to label heads from.
+    pub fn has_statistics(self) -> bool {
+        let own = self.gallery.with(|gallery| *gallery != Gallery::Pack);
+        own || self.pack.with(|pack| pack.as_ref().is_some_and(|pack| pack.statistics_images > 0))
+    }
+}

@@ -1,0 +1,162 @@
+//! The grid of a model's components: its cells, the way from one to the next, and the scale of their colours.
+
+/// A cell of the grid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Cell {
+    Head { layer: usize, head: usize },
+    Mlp { layer: usize },
+    Embedding,
+}
+
+/// The grid's extent. The last layer is at the top, the embedding below the first; MLPs are the last column.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Extent {
+    pub layers: usize,
+    pub heads: usize,
+}
+
+/// The keys that move through the grid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    Up,
+    Down,
+    Left,
+    Right,
+    RowStart,
+    RowEnd,
+}
+
+impl Step {
+    /// The step of a keyboard event's `key`.
+    pub fn of_key(key: &str) -> Option<Self> {
+        Some(match key {
+            "ArrowUp" => Self::Up,
+            "ArrowDown" => Self::Down,
+            "ArrowLeft" => Self::Left,
+            "ArrowRight" => Self::Right,
+            "Home" => Self::RowStart,
+            "End" => Self::RowEnd,
+            _ => return None,
+        })
+    }
+}
+
+impl Extent {
+    /// The cell that a step leads to; the same one at the grid's edge.
+    pub fn after(self, cell: Cell, step: Step) -> Cell {
+        // Columns 0..heads are heads, column `heads` is the MLP; the embedding lies under the first head.
+        let (layer, column) = match cell {
+            Cell::Head { layer, head } => (layer, head),
+            Cell::Mlp { layer } => (layer, self.heads),
+            Cell::Embedding if step == Step::Up && self.layers > 0 => return self.cell(0, 0),
+            Cell::Embedding => return cell,
+        };
+        match step {
+            Step::Up => self.cell((layer + 1).min(self.layers.saturating_sub(1)), column),
+            Step::Down if layer == 0 => Cell::Embedding,
+            Step::Down => self.cell(layer - 1, column),
+            Step::Left => self.cell(layer, column.saturating_sub(1)),
+            Step::Right => self.cell(layer, (column + 1).min(self.heads)),
+            Step::RowStart => self.cell(layer, 0),
+            Step::RowEnd => self.cell(layer, self.heads),
+        }
+    }
+
+    fn cell(self, layer: usize, column: usize) -> Cell {
+        if column < self.heads { Cell::Head { layer, head: column } } else { Cell::Mlp { layer } }
+    }
+}
+
+/// Every component's contribution to one phrase.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Contributions {
+    /// `[layer][head]`
+    pub heads: Vec<Vec<f32>>,
+    /// `[layer]`
+    pub mlps: Vec<f32>,
+    pub embedding: f32,
+}
+
+impl Contributions {
+    /// The value of a cell, if the model has it.
+    pub fn of(&self, cell: Cell) -> Option<f32> {
+        match cell {
+            Cell::Head { layer, head } => self.heads.get(layer)?.get(head).copied(),
+            Cell::Mlp { layer } => self.mlps.get(layer).copied(),
+            Cell::Embedding => Some(self.embedding),
+        }
+    }
+
+    /// The head that speaks loudest for the phrase: (layer, head).
+    pub fn strongest_head(&self) -> Option<(usize, usize)> {
+        let heads = self.heads.iter().enumerate();
+        let heads = heads.flat_map(|(layer, row)| row.iter().enumerate().map(move |(head, value)| (layer, head, value)));
+        heads.max_by(|a, b| a.2.total_cmp(b.2)).map(|(layer, head, _)| (layer, head))
+    }
+
+    /// The largest size of a head's value: the full colour of the heads.
+    pub fn head_scale(&self) -> f32 {
+        largest(self.heads.iter().flatten())
+    }
+
+    /// The largest size of an MLP's or the embedding's value. They dwarf single heads, and have a scale of
+    /// their own.
+    pub fn other_scale(&self) -> f32 {
+        largest(self.mlps.iter().chain([&self.embedding]))
+    }
+}
+
+fn largest<'a>(values: impl Iterator<Item = &'a f32>) -> f32 {
+    values.fold(0.0, |most, value| most.max(value.abs()))
+}
+
+/// The share of the full colour that a value gets, in [-1, 1].
+pub fn strength(value: f32, scale: f32) -> f32 {
+    if scale > 0.0 { (value / scale).clamp(-1.0, 1.0) } else { 0.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EXTENT: Extent = Extent { layers: 3, heads: 2 };
+
+    #[test]
+    fn arrows_move_as_the_grid_is_drawn() {
+        let from = Cell::Head { layer: 1, head: 1 };
+        let to = |step| EXTENT.after(from, step);
+        assert_eq!(to(Step::Up), Cell::Head { layer: 2, head: 1 });
+        assert_eq!(to(Step::Down), Cell::Head { layer: 0, head: 1 });
+        assert_eq!(to(Step::Left), Cell::Head { layer: 1, head: 0 });
+        assert_eq!(to(Step::Right), Cell::Mlp { layer: 1 });
+        assert_eq!(to(Step::RowStart), Cell::Head { layer: 1, head: 0 });
+        assert_eq!(to(Step::RowEnd), Cell::Mlp { layer: 1 });
+    }
+
+    #[test]
+    fn the_edges_hold_and_the_embedding_is_below() {
+        let top = Cell::Mlp { layer: 2 };
+        assert_eq!(EXTENT.after(top, Step::Up), top);
+        assert_eq!(EXTENT.after(top, Step::Right), top);
+        let first = Cell::Head { layer: 0, head: 0 };
+        assert_eq!(EXTENT.after(first, Step::Left), first);
+        assert_eq!(EXTENT.after(first, Step::Down), Cell::Embedding);
+        assert_eq!(EXTENT.after(Cell::Embedding, Step::Down), Cell::Embedding);
+        assert_eq!(EXTENT.after(Cell::Embedding, Step::Up), first);
+    }
+
+    #[test]
+    fn the_strongest_head_speaks_for_the_phrase_and_scales_look_at_size() {
+        let contributions = Contributions {
+            heads: vec![vec![0.1, -0.9], vec![0.4, 0.2]],
+            mlps: vec![1.5, -2.0],
+            embedding: 0.1,
+        };
+        assert_eq!(contributions.strongest_head(), Some((1, 0)));
+        assert_eq!((contributions.head_scale(), contributions.other_scale()), (0.9, 2.0));
+        assert_eq!(contributions.of(Cell::Mlp { layer: 1 }), Some(-2.0));
+        assert_eq!(contributions.of(Cell::Head { layer: 2, head: 0 }), None);
+        assert_eq!(strength(-0.45, 0.9), -0.5);
+        assert_eq!(strength(0.3, 0.0), 0.0);
+    }
+}

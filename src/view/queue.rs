@@ -1,0 +1,168 @@
+//! What the page still wants from the engine.
+//!
+//! The engine does one thing at a time, and so the page asks for one at a time: of every kind of work at
+//! most one piece waits, the latest, and the most urgent kind goes first. However fast signals change, the
+//! worker is never flooded, and no answer can belong to another photo than the one that it was asked for.
+
+use std::collections::BTreeMap;
+
+use crate::engine::message::{Request, Task};
+
+/// The kinds of work, most urgent first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    Pack,
+    Photo,
+    Mask,
+    Scores,
+    Segmentation,
+    HeadMap,
+    Pool,
+    Statistics,
+    Labels,
+}
+
+impl Kind {
+    pub fn of(task: &Task) -> Self {
+        match task {
+            Task::OpenPack { .. } => Self::Pack,
+            Task::TracePhoto { .. } | Task::Reframe { .. } => Self::Photo,
+            Task::ExportMask { .. } => Self::Mask,
+            Task::Attribute { .. } => Self::Scores,
+            Task::Segment { .. } => Self::Segmentation,
+            Task::HeadMap { .. } => Self::HeadMap,
+            Task::UsePool { .. } => Self::Pool,
+            Task::UseGallery => Self::Statistics,
+            Task::LabelHead { .. } => Self::Labels,
+        }
+    }
+}
+
+/// Work that waits, each with the buffers `B` that travel with it, and the one piece that is under way.
+#[derive(Debug)]
+pub struct Queue<B> {
+    waiting: BTreeMap<Kind, (Task, B)>,
+    under_way: Option<Request>,
+    last_id: u32,
+}
+
+/// A piece of work that has ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finished {
+    pub task: Task,
+    /// Newer work of the same kind waits: the answer is out of date.
+    pub superseded: bool,
+}
+
+impl<B> Default for Queue<B> {
+    fn default() -> Self {
+        Self { waiting: BTreeMap::new(), under_way: None, last_id: 0 }
+    }
+}
+
+impl<B> Queue<B> {
+    /// Puts `task` in line, in place of any other of its kind that still waits.
+    pub fn want(&mut self, task: Task, buffers: B) {
+        self.waiting.insert(Kind::of(&task), (task, buffers));
+    }
+
+    /// Takes work of a kind out of the line.
+    pub fn withdraw(&mut self, kind: Kind) {
+        self.waiting.remove(&kind);
+    }
+
+    /// The work of a kind that waits, for changes.
+    pub fn waiting_mut(&mut self, kind: Kind) -> Option<&mut Task> {
+        self.waiting.get_mut(&kind).map(|(task, _)| task)
+    }
+
+    /// The next piece to post, or none while one is under way.
+    pub fn start_next(&mut self) -> Option<(Request, B)> {
+        if self.under_way.is_some() {
+            return None;
+        }
+        let (_, (task, buffers)) = self.waiting.pop_first()?;
+        self.last_id += 1;
+        let request = Request { id: self.last_id, task };
+        self.under_way = Some(request.clone());
+        Some((request, buffers))
+    }
+
+    /// Whether the work numbered `id` is under way.
+    pub fn is_under_way(&self, id: u32) -> bool {
+        self.under_way.as_ref().is_some_and(|request| request.id == id)
+    }
+
+    /// Ends the work numbered `id`; none if that is not under way.
+    pub fn finish(&mut self, id: u32) -> Option<Finished> {
+        let Request { task, .. } = self.under_way.take_if(|request| request.id == id)?;
+        let superseded = self.waiting.contains_key(&Kind::of(&task));
+        Some(Finished { task, superseded })
+    }
+
+    /// Forgets everything: the worker is gone.
+    pub fn clear(&mut self) {
+        self.waiting.clear();
+        self.under_way = None;
+    }
+
+    /// What is under way, or else next in line.
+    pub fn busy_with(&self) -> Option<Kind> {
+        let under_way = self.under_way.as_ref().map(|request| Kind::of(&request.task));
+        under_way.or_else(|| self.waiting.keys().next().copied())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn segment(phrase: &str) -> Task {
+        Task::Segment { phrase: phrase.to_owned(), against: Vec::new(), background: true }
+    }
+
+    #[test]
+    fn one_at_a_time_and_the_latest_wins() {
+        let mut queue = Queue::default();
+        queue.want(segment("a cat"), ());
+        let (first, ()) = queue.start_next().unwrap();
+        assert_eq!(first.task, segment("a cat"));
+        for phrase in ["a dog", "a bird", "a car"] {
+            queue.want(segment(phrase), ());
+            assert!(queue.start_next().is_none(), "one is under way");
+        }
+        assert_eq!(queue.finish(first.id), Some(Finished { task: segment("a cat"), superseded: true }));
+        let (second, ()) = queue.start_next().unwrap();
+        assert_eq!(second.task, segment("a car"));
+        assert_ne!(first.id, second.id);
+        assert_eq!(queue.finish(second.id), Some(Finished { task: segment("a car"), superseded: false }));
+        assert!(queue.start_next().is_none());
+    }
+
+    #[test]
+    fn the_urgent_goes_first_and_takes_its_own_buffers_along() {
+        let mut queue = Queue::default();
+        queue.want(segment("a cat"), "segment");
+        queue.want(Task::UsePool { lines: Vec::new() }, "pool");
+        queue.want(Task::TracePhoto { name: "x.png".to_owned(), framing: Default::default() }, "photo");
+        let mut order = Vec::new();
+        while let Some((request, buffers)) = queue.start_next() {
+            order.push(buffers);
+            queue.finish(request.id).unwrap();
+        }
+        assert_eq!(order, ["photo", "segment", "pool"]);
+    }
+
+    #[test]
+    fn answers_to_other_numbers_change_nothing() {
+        let mut queue = Queue::default();
+        queue.want(segment("a cat"), ());
+        let (request, ()) = queue.start_next().unwrap();
+        assert_eq!(queue.finish(request.id + 1), None);
+        assert_eq!(queue.busy_with(), Some(Kind::Segmentation));
+        queue.clear();
+        assert_eq!(queue.finish(request.id), None, "an answer from a worker that is gone");
+        queue.want(segment("a dog"), ());
+        assert_ne!(queue.start_next().unwrap().0.id, request.id, "numbers are not used again");
+    }
+}
