@@ -48,7 +48,6 @@ impl Client {
             move |event: MessageEvent| report(read(&event.data()))
         });
         let on_error = Closure::new(move |event: Event| {
-            event.prevent_default();
             report(Report::Stopped { sentence: reason(&event) });
         });
         worker.set_onmessage(Some(on_message.as_ref().unchecked_ref()));

@@ -55,20 +55,14 @@ fn App() -> impl IntoView {
         <masthead::Masthead/>
         <notice::Notice/>
         <main>
-            <div class="column">
-                <photo::PhotoPanel/>
-            </div>
-            <div class="column">
-                <phrases::Phrases/>
-            </div>
-            <div class="column">
+            <photo::PhotoPanel/>
+            <phrases::Phrases/>
+            <div class="heads-column">
                 <head_grid::HeadGrid/>
                 <head_panel::HeadPanel/>
-            </div>
-            <div class="foot">
                 <pool::Sources/>
-                <model_panel::ModelPanel/>
             </div>
+            <model_panel::ModelPanel/>
         </main>
     }
 }

@@ -52,10 +52,8 @@ pub fn OverlayControls() -> impl IntoView {
 fn Segmenting() -> impl IntoView {
     let (state, engine) = (expect_context::<State>(), expect_context::<Engine>());
     let threshold = Signal::derive(move || f64::from(state.threshold_in_use().unwrap_or(0.0)));
-    let shown = Signal::derive(move || {
-        let own = if state.threshold.get().is_none() { " (mean)" } else { "" };
-        format!("{:.2}{own}", threshold.get())
-    });
+    let shown = Signal::derive(move || format!("{:.2}", threshold.get()));
+    let is_own = move || state.threshold.get().is_none();
     let has_map = move || state.current_segmentation().is_some_and(|segmentation| !segmentation.is_empty);
     let says = move || match state.current_segmentation() {
         Some(segmentation) if segmentation.is_empty => {
@@ -73,26 +71,29 @@ fn Segmenting() -> impl IntoView {
                 shown=shown
                 on_input=move |value| state.threshold.set(Some(value as f32))
             />
-            <button
-                type="button"
-                class="quiet-button"
-                title="Back to the map's own mean"
-                disabled=move || state.threshold.get().is_none()
-                on:click=move |_| state.threshold.set(None)
-            >
-                "Reset"
-            </button>
+            <Show when=is_own fallback=move || view! {
+                <button
+                    type="button"
+                    class="quiet-button"
+                    title="Back to the map's own mean"
+                    on:click=move |_| state.threshold.set(None)
+                >
+                    "Reset"
+                </button>
+            }>
+                <span class="quiet hint own" title="The threshold is the map's own mean">"mean"</span>
+            </Show>
         </div>
-        <div class="row spread">
-            <fieldset class="checks">
-                <legend>"Held against"</legend>
-                <Check name="against-others" value=state.against_others>"the other phrases"</Check>
-                <Check name="background" value=state.background>"common backgrounds"</Check>
-            </fieldset>
+        <fieldset class="checks">
+            <legend>"Held against"</legend>
+            <Check name="against-others" value=state.against_others>"the other phrases"</Check>
+            <Check name="background" value=state.background>"common backgrounds"</Check>
+        </fieldset>
+        <div class="row">
+            <p class="quiet hint">{says}</p>
             <button type="button" disabled=move || !has_map() on:click=move |_| engine.export_mask()>
                 "Save mask"
             </button>
         </div>
-        <p class="quiet hint">{says}</p>
     }
 }

@@ -47,7 +47,8 @@ pub fn Phrases() -> impl IntoView {
             </Check>
             <p class="quiet hint">
                 "The bar is the cosine between photo and phrase; the percentage compares the phrases with one
-                another. A click on a phrase chooses what the segmentation and the heads are about."
+                another. A click on a phrase chooses what the segmentation and the heads are about. Several
+                phrases can be pasted at once, one a line."
             </p>
         </section>
     }
@@ -177,7 +178,7 @@ fn AddForm() -> impl IntoView {
                 node_ref=input
                 autocomplete="off"
                 aria-label="Add a phrase"
-                placeholder="Add a phrase, or paste several lines"
+                placeholder="Add a phrase"
                 on:paste=paste
             />
             <button type="submit">"Add"</button>
