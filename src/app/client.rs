@@ -25,9 +25,15 @@ pub enum ClientError {
 pub enum Report {
     /// It takes requests from now on.
     Listening,
-    Answered { id: u32, answer: Answer, buffers: Vec<Uint8Array> },
+    Answered {
+        id: u32,
+        answer: Answer,
+        buffers: Vec<Uint8Array>,
+    },
     /// It has stopped, and answers no more.
-    Stopped { sentence: String },
+    Stopped {
+        sentence: String,
+    },
 }
 
 /// A running worker; dropping it ends the worker, whatever it does.
@@ -89,8 +95,10 @@ fn reason(event: &Event) -> String {
             "The compute worker ran out of memory and stopped. Restart it, and try a smaller photo or the \
              centre crop."
         }
-        Some(_) => "The compute worker stopped unexpectedly; the browser's console has the details. Restart it \
-                    to go on with the last photo.",
+        Some(_) => {
+            "The compute worker stopped unexpectedly; the browser's console has the details. Restart it \
+                    to go on with the last photo."
+        }
         None => "The compute worker could not be loaded. Check the connection, then restart it.",
     }
     .to_owned()

@@ -3,8 +3,8 @@
 use js_sys::{Array, Uint8Array, Uint8ClampedArray};
 use leptos::prelude::{document, window};
 use leptos::web_sys::{
-    Blob, BlobPropertyBag, CanvasRenderingContext2d, FileList, HtmlAnchorElement, HtmlCanvasElement, ImageData, Response,
-    Url,
+    Blob, BlobPropertyBag, CanvasRenderingContext2d, FileList, HtmlAnchorElement, HtmlCanvasElement, ImageData,
+    Response, Url,
 };
 use wasm_bindgen::{Clamped, JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;

@@ -1,9 +1,7 @@
-//! What the page asks of the worker, and where each answer goes.
+//! What the page asks of the worker. Where the answers go is in [`super::answers`].
 //!
 //! Views change [`State`]; effects here turn each change into wanted work; the [`Queue`] sees to it that the
 //! worker has one piece at a time, the latest of its kind.
-
-use std::sync::Arc;
 
 use js_sys::Uint8Array;
 use leptos::prelude::*;
@@ -11,15 +9,12 @@ use leptos::task::{spawn_local, tick};
 use leptos::web_sys::{Blob, File};
 
 use crate::app::client::{Client, Report, capitalised};
-use crate::app::state::{
-    EngineState, Gallery, HeadMap, HeadTexts, Notice, Photo, Scores, Segmentation, State,
-};
+use crate::app::state::{EngineState, Gallery, Notice, State};
 use crate::app::{dom, samples};
 use crate::engine::message::{Answer, DevicePreference, Task};
-use crate::engine::wire;
 use crate::geometry::Framing;
 use crate::view::phrases;
-use crate::view::queue::{Finished, Kind, Queue};
+use crate::view::queue::{Kind, Queue};
 use crate::view::raster::HeadMapKind;
 use crate::view::units;
 
@@ -31,40 +26,47 @@ const GALLERY_BYTES: f64 = 1e9;
 
 /// What travels with a request.
 #[derive(Default)]
-struct Freight {
+pub(super) struct Freight {
     buffers: Vec<Uint8Array>,
     /// The file that the buffers were read from, so that it can be read again.
     source: Option<Blob>,
 }
 
+/// What travelled with the request under way.
+#[derive(Default)]
+pub(super) struct UnderWay {
+    pub source: Option<Blob>,
+    /// How many.
+    pub buffers: usize,
+}
+
 /// A photo that can be read again.
 #[derive(Clone)]
-struct Source {
-    name: String,
-    blob: Blob,
+pub(super) struct Source {
+    pub name: String,
+    pub blob: Blob,
 }
 
 #[derive(Default)]
-struct Inner {
+pub(super) struct Inner {
     client: Option<Client>,
     is_listening: bool,
-    queue: Queue<Freight>,
-    /// What travelled with the request under way: its file, and how many buffers.
-    under_way: (Option<Blob>, usize),
+    pub(super) queue: Queue<Freight>,
+    pub(super) under_way: UnderWay,
     /// The last photo that went well.
-    last_source: Option<Source>,
-    own_pool: Vec<String>,
+    pub(super) last_source: Option<Source>,
+    pub(super) own_pool: Vec<String>,
     /// Grows with every photo that is opened, so that of two slow ones the latter wins.
     openings: u32,
     /// Grows with every trace, attribution and segmentation.
-    stamp: u32,
+    pub(super) stamp: u32,
 }
 
 /// A handle on the engine, for views.
 #[derive(Clone, Copy)]
 pub struct Engine {
-    state: State,
-    inner: StoredValue<Inner, LocalStorage>,
+    pub(super) state: State,
+    pub(super) inner: StoredValue<Inner, LocalStorage>,
 }
 
 impl Engine {
@@ -275,7 +277,7 @@ impl Engine {
         self.inner.update_value(|inner| {
             let Some(client) = inner.client.as_ref().filter(|_| inner.is_listening) else { return };
             let Some((request, freight)) = inner.queue.start_next() else { return };
-            inner.under_way = (freight.source, freight.buffers.len());
+            inner.under_way = UnderWay { source: freight.source, buffers: freight.buffers.len() };
             failure = client.post(&request, &freight.buffers).err();
         });
         if let Some(err) = failure {
@@ -325,146 +327,8 @@ impl Engine {
         self.show_work();
     }
 
-    fn complain(self, about: Kind, sentence: String) {
+    /// Shows a failure that leaves the engine running.
+    pub fn complain(self, about: Kind, sentence: String) {
         self.state.notice.set(Some(Notice { about, sentence, offers_restart: false }));
     }
-
-    /// A success takes the notice about its own kind away; a photo that went well takes any.
-    fn settle_notice(self, kind: Kind) {
-        let is_settled = |notice: &Notice| notice.about == kind || kind == Kind::Photo;
-        if self.state.notice.with_untracked(|notice| notice.as_ref().is_some_and(is_settled)) {
-            self.state.notice.set(None);
-        }
-    }
-
-    fn next_stamp(self) -> u32 {
-        self.inner.update_value(|inner| inner.stamp += 1);
-        self.inner.with_value(|inner| inner.stamp)
-    }
-
-    /// Puts an answer where the views look for it.
-    fn take(self, finished: Finished, answer: Answer, buffers: &[Uint8Array]) {
-        let Finished { task, superseded } = finished;
-        let kind = Kind::of(&task);
-        // A photo is the worker's current one from now on, even where another one waits.
-        if superseded && kind != Kind::Photo && !matches!(answer, Answer::Failed { .. }) {
-            return;
-        }
-        match (task, answer) {
-            (task, Answer::Failed { message }) => return self.take_failure(&task, message),
-            (_, Answer::PackOpened(pack)) => {
-                self.state.pack.set(Some(pack));
-                self.state.engine.set(EngineState::Open);
-                self.state.label_source.update(|source| *source += 1);
-                self.reopen_photo();
-            }
-            (task, Answer::PhotoTraced(summary)) => {
-                let Some(pixels) = buffers.first().and_then(|rgba| dom::image_of_buffer(rgba, summary.preview)) else {
-                    return self.complain(kind, "The photo came back damaged: open it again.".to_owned());
-                };
-                let number = self.next_stamp();
-                self.inner.update_value(|inner| {
-                    if let (Task::TracePhoto { name, .. }, Some(blob)) = (task, inner.under_way.0.take()) {
-                        inner.last_source = Some(Source { name, blob });
-                    }
-                });
-                if !superseded {
-                    self.state.framing.set(summary.framing);
-                }
-                self.state.threshold.set(None);
-                self.state.photo.set(Some(Photo { number, summary, pixels }));
-                self.state.traced.set(Some(number));
-            }
-            (_, Answer::Attributed(attribution)) => self.take_scores(attribution),
-            (Task::Segment { phrase, .. }, Answer::Segmented { size, crop_in_photo: frame, threshold, empty }) => {
-                let Some(map) = floats(buffers, size.width * size.height) else { return };
-                let Some(photo_number) = untrack(|| self.state.photo_number()) else { return };
-                self.state.threshold.set(None);
-                self.state.segmentation.set(Some(Segmentation {
-                    stamp: self.next_stamp(),
-                    photo_number,
-                    phrase,
-                    size,
-                    frame,
-                    threshold,
-                    is_empty: empty,
-                    map: Arc::new(map),
-                }));
-            }
-            (Task::HeadMap { layer, head, phrase }, Answer::HeadMap { grid, crop_in_photo: frame }) => {
-                let Some(map) = floats(buffers, grid.len()) else { return };
-                let Some(photo_number) = untrack(|| self.state.photo_number()) else { return };
-                let kind = if phrase.is_some() { HeadMapKind::Contribution } else { HeadMapKind::Attention };
-                let map = Arc::new(map);
-                self.state.head_map.set(Some(HeadMap { photo_number, head: (layer, head), kind, grid, frame, map }));
-            }
-            (Task::LabelHead { layer, head, .. }, Answer::HeadLabels { labels, images }) => {
-                self.state.head_texts.set(Some(HeadTexts { head: (layer, head), labels, images }));
-            }
-            (Task::ExportMask { phrase, .. }, Answer::MaskPng) => {
-                let photo = self.state.photo.with_untracked(|photo| {
-                    photo.as_ref().map(|photo| photo.summary.name.clone()).unwrap_or_default()
-                });
-                if let Some(bytes) = buffers.first() {
-                    let name = format!("{}.mask.png", units::file_stem(&format!("{photo} {phrase}")));
-                    dom::download(&name, "image/png", bytes);
-                }
-            }
-            (Task::UsePool { lines: own }, Answer::PoolReady { lines }) => {
-                self.state.own_pool.set((!own.is_empty()).then_some(lines));
-                self.inner.update_value(|inner| inner.own_pool = own);
-                self.state.label_source.update(|source| *source += 1);
-            }
-            (_, Answer::StatisticsReady { images, skipped }) => {
-                let is_own = self.inner.with_value(|inner| inner.under_way.1 > 0);
-                self.state.gallery.set(if is_own { Gallery::Own { images, skipped } } else { Gallery::Pack });
-                self.state.label_source.update(|source| *source += 1);
-            }
-            _ => return,
-        }
-        self.settle_notice(kind);
-    }
-
-    fn take_failure(self, task: &Task, message: String) {
-        match task {
-            Task::OpenPack { .. } => {
-                self.state.engine.set(EngineState::Failed);
-                self.inner.update_value(|inner| inner.queue.clear());
-                self.state.notice.set(Some(Notice { about: Kind::Pack, sentence: message, offers_restart: true }));
-            }
-            task => {
-                let framing = self.state.photo.with_untracked(|photo| photo.as_ref().map(|at| at.summary.framing));
-                if let (Task::Reframe { .. }, Some(framing)) = (task, framing) {
-                    self.state.framing.set(framing);
-                }
-                self.complain(Kind::of(task), message);
-            }
-        }
-    }
-
-    /// The last photo that went well; at the very start the first sample, so that there is something to see.
-    fn reopen_photo(self) {
-        match self.inner.with_value(|inner| inner.last_source.clone()) {
-            Some(Source { name, blob }) => self.open_photo(name, blob),
-            None => self.open_sample(&samples::SAMPLES[0]),
-        }
-    }
-
-    fn take_scores(self, attribution: crate::engine::message::Attribution) {
-        let named = self.state.photo.with_untracked(|photo| {
-            photo.as_ref().map(|photo| (photo.number, photo.summary.name.clone()))
-        });
-        let Some((photo_number, photo_name)) = named else { return };
-        let stamp = self.next_stamp();
-        self.state.scores.set(Some(Scores { stamp, photo_number, photo_name, attribution: Arc::new(attribution) }));
-        if self.state.head.get_untracked().is_none() {
-            let strongest = self.state.contributions.get_untracked().and_then(|at| at.strongest_head());
-            self.state.head.set(strongest);
-        }
-    }
-}
-
-/// The floats of the first buffer, where they are as many as they must be.
-fn floats(buffers: &[Uint8Array], count: usize) -> Option<Vec<f32>> {
-    buffers.first().map(wire::f32_of_buffer).filter(|values| values.len() == count)
 }

@@ -101,10 +101,12 @@ fn Cells(extent: Extent) -> impl IntoView {
             let _focused = cell.focus();
         }
     };
-    let rows = (0..extent.layers).map(|layer| view! { <Layer layer=layer heads=extent.heads stop=stop visited=visited/> });
+    let rows = (0..extent.layers)
+        .map(|layer| view! { <Layer layer=layer heads=extent.heads stop=stop visited=visited/> });
     view! {
         <div
             class="cells"
+            class:dense={extent.heads > 12}
             node_ref=grid
             role="grid"
             aria-label="Contribution of every head, MLP and the embedding; the last layer is at the top"
@@ -133,7 +135,8 @@ fn Cells(extent: Extent) -> impl IntoView {
 
 #[component]
 fn Layer(layer: usize, heads: usize, stop: Memo<Cell>, visited: RwSignal<Option<Cell>>) -> impl IntoView {
-    let cells = (0..heads).map(|head| view! { <Value cell=Cell::Head { layer, head } stop=stop visited=visited/> });
+    let cells =
+        (0..heads).map(|head| view! { <Value cell=Cell::Head { layer, head } stop=stop visited=visited/> });
     view! {
         <div class="grid-row" role="row">
             <span class="axis" role="rowheader">{layer}</span>

@@ -4,24 +4,24 @@ use leptos::ev::paste;
 use leptos::prelude::*;
 use leptos::web_sys::{ClipboardEvent, DragEvent, Element, File};
 use leptos_use::{
-    UseDropZoneEvent, UseDropZoneOptions, UseDropZoneReturn, use_document, use_drop_zone_with_options, use_event_listener,
+    UseDropZoneEvent, UseDropZoneOptions, UseDropZoneReturn, use_document, use_drop_zone_with_options,
+    use_event_listener,
 };
 use wasm_bindgen::JsCast as _;
 use wasm_bindgen_futures::spawn_local;
 
 use crate::app::dom;
 use crate::app::engine::Engine;
-use crate::app::state::{Notice, State};
 use crate::view::queue::Kind;
 
 /// The whole window takes files; it says so while one is over it.
 #[component]
 pub fn Intake() -> impl IntoView {
-    let (state, engine) = (expect_context::<State>(), expect_context::<Engine>());
+    let engine = expect_context::<Engine>();
     let UseDropZoneReturn { is_over_drop_zone, .. } = use_drop_zone_with_options(
         document().body(),
         UseDropZoneOptions::default().on_drop(move |UseDropZoneEvent { files, event }| {
-            take_dropped(engine, state, files, &event);
+            take_dropped(engine, files, &event);
         }),
     );
     let _stop = use_event_listener(use_document(), paste, move |event: ClipboardEvent| {
@@ -38,34 +38,28 @@ pub fn Intake() -> impl IntoView {
     }
 }
 
-fn take_dropped(engine: Engine, state: State, files: Vec<File>, event: &DragEvent) {
+fn take_dropped(engine: Engine, files: Vec<File>, event: &DragEvent) {
     let target = event.target().and_then(|target| target.dyn_into::<Element>().ok());
     let zone = target.and_then(|target| target.closest("[data-drop]").ok().flatten());
     let zone = zone.and_then(|zone| zone.get_attribute("data-drop"));
     match (zone.as_deref(), files.first()) {
         (_, None) => {
-            let sentence = "What was dropped is not a file: save the picture, then drop the file.".to_owned();
-            state.notice.set(Some(Notice { about: Kind::Photo, sentence, offers_restart: false }));
+            let sentence = "What was dropped is not a file: save the picture, then drop the file.";
+            engine.complain(Kind::Photo, sentence.to_owned());
         }
         (Some("gallery"), Some(_)) => engine.use_gallery(files),
-        (Some("pool"), Some(file)) => use_pool_file(engine, state, file.clone()),
-        (_, Some(file)) if file.type_() == "text/plain" => use_pool_file(engine, state, file.clone()),
+        (Some("pool"), Some(file)) => use_pool_file(engine, file.clone()),
+        (_, Some(file)) if file.type_() == "text/plain" => use_pool_file(engine, file.clone()),
         (_, Some(file)) => engine.open_photo(file.name(), file.clone().into()),
     }
 }
 
 /// Labels heads from the lines of a text file.
-pub fn use_pool_file(engine: Engine, state: State, file: File) {
+pub fn use_pool_file(engine: Engine, file: File) {
     spawn_local(async move {
         match dom::bytes_of(&file.name(), &file).await {
             Ok(bytes) => engine.use_pool(&String::from_utf8_lossy(&bytes.to_vec())),
-            Err(err) => {
-                state.notice.set(Some(Notice {
-                    about: Kind::Pool,
-                    sentence: err.to_string(),
-                    offers_restart: false,
-                }));
-            }
+            Err(err) => engine.complain(Kind::Pool, err.to_string()),
         }
     });
 }

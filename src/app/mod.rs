@@ -4,6 +4,7 @@
 //! [`state`] has every signal, [`engine`] turns their changes into work and the answers into changes, and
 //! each view has a file of its own.
 
+mod answers;
 mod client;
 mod controls;
 mod dom;

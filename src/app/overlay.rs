@@ -85,7 +85,7 @@ fn Segmenting() -> impl IntoView {
             </Show>
         </div>
         <fieldset class="checks">
-            <legend>"Held against"</legend>
+            <legend>"Against"</legend>
             <Check name="against-others" value=state.against_others>"the other phrases"</Check>
             <Check name="background" value=state.background>"common backgrounds"</Check>
         </fieldset>

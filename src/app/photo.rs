@@ -87,7 +87,12 @@ fn Stage() -> impl IntoView {
         engine.frame(if is_whole() { Framing::CentreCrop } else { Framing::WholePhoto });
     };
     view! {
-        <div class="stage" class:empty=move || state.photo.with(Option::is_none) style:--ratio=ratio>
+        <div
+            class="stage"
+            class:empty=move || state.photo.with(Option::is_none)
+            class:grey=move || state.layer.get() == Layer::Head
+            style:--ratio=ratio
+        >
             <canvas id="photo" node_ref=canvas role="img" aria-label="The photo" width="1" height="1"></canvas>
             <Overlay/>
             <div id="crop-frame" style=frame></div>
@@ -116,7 +121,9 @@ fn Overlay() -> impl IntoView {
     let canvas = NodeRef::<Canvas>::new();
     Effect::new(move || {
         let Some(canvas) = canvas.get() else { return };
-        let Some(size) = state.photo.with(|photo| photo.as_ref().map(|photo| photo.summary.preview)) else { return };
+        let Some(size) = state.photo.with(|photo| photo.as_ref().map(|photo| photo.summary.preview)) else {
+            return;
+        };
         let (kind, stamp, rgba) = layer(state).unwrap_or(("none", None, Vec::new()));
         let image = dom::image_of_slice(&rgba, size);
         dom::paint(&canvas, size, image.as_ref(), (0.0, 0.0));

@@ -43,7 +43,7 @@ pub fn Phrases() -> impl IntoView {
             </Show>
             <AddForm/>
             <Check name="templates" value=state.templates>
-                "Average each phrase over prompt templates"
+                "Average over prompt templates"
             </Check>
             <p class="quiet hint">
                 "The bar is the cosine between photo and phrase; the percentage compares the phrases with one
@@ -92,10 +92,12 @@ fn Row(
     let phrase = StoredValue::new(phrase);
     let text = phrase.get_value();
     let figures = Memo::new(move |_| {
-        phrase.with_value(|phrase| state.scores.with(|scores| scores.as_ref().and_then(|scores| scores.of(phrase))))
+        phrase
+            .with_value(|phrase| state.scores.with(|scores| scores.as_ref().and_then(|scores| scores.of(phrase))))
     });
-    let is_chosen =
-        Memo::new(move |_| phrase.with_value(|phrase| state.chosen.with(|chosen| chosen.as_ref() == Some(phrase))));
+    let is_chosen = Memo::new(move |_| {
+        phrase.with_value(|phrase| state.chosen.with(|chosen| chosen.as_ref() == Some(phrase)))
+    });
     let bar = move || {
         let (low, high) = range.get();
         let part = |value: f32| (value - low) / (high - low) * 100.0;

@@ -4,10 +4,10 @@ use leptos::html::Textarea;
 use leptos::prelude::*;
 use leptos::web_sys::{Event, HtmlInputElement};
 
+use crate::app::dom;
 use crate::app::engine::Engine;
 use crate::app::intake::use_pool_file;
 use crate::app::state::{Gallery, State};
-use crate::app::dom;
 use crate::view::{phrases, units};
 
 #[component]
@@ -49,7 +49,7 @@ fn Pool() -> impl IntoView {
     let use_file = move |event: Event| {
         let input: HtmlInputElement = event_target(&event);
         if let Some(file) = dom::files_of(input.files()).into_iter().next() {
-            use_pool_file(engine, state, file);
+            use_pool_file(engine, file);
         }
         input.set_value("");
     };
@@ -94,7 +94,9 @@ fn OwnImages() -> impl IntoView {
         Gallery::Pack => state.pack.with(|pack| {
             pack.as_ref().map_or_else(String::new, |pack| match pack.statistics_images {
                 0 => "In use: none; this pack comes without statistics.".to_owned(),
-                images => format!("In use: the pack's statistics over {}.", units::plural(images, "image", "images")),
+                images => {
+                    format!("In use: the pack's statistics over {}.", units::plural(images, "image", "images"))
+                }
             })
         }),
     };

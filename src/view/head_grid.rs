@@ -90,7 +90,8 @@ impl Contributions {
     /// The head that speaks loudest for the phrase: (layer, head).
     pub fn strongest_head(&self) -> Option<(usize, usize)> {
         let heads = self.heads.iter().enumerate();
-        let heads = heads.flat_map(|(layer, row)| row.iter().enumerate().map(move |(head, value)| (layer, head, value)));
+        let heads =
+            heads.flat_map(|(layer, row)| row.iter().enumerate().map(move |(head, value)| (layer, head, value)));
         heads.max_by(|a, b| a.2.total_cmp(b.2)).map(|(layer, head, _)| (layer, head))
     }
 
@@ -147,11 +148,8 @@ mod tests {
 
     #[test]
     fn the_strongest_head_speaks_for_the_phrase_and_scales_look_at_size() {
-        let contributions = Contributions {
-            heads: vec![vec![0.1, -0.9], vec![0.4, 0.2]],
-            mlps: vec![1.5, -2.0],
-            embedding: 0.1,
-        };
+        let contributions =
+            Contributions { heads: vec![vec![0.1, -0.9], vec![0.4, 0.2]], mlps: vec![1.5, -2.0], embedding: 0.1 };
         assert_eq!(contributions.strongest_head(), Some((1, 0)));
         assert_eq!((contributions.head_scale(), contributions.other_scale()), (0.9, 2.0));
         assert_eq!(contributions.of(Cell::Mlp { layer: 1 }), Some(-2.0));

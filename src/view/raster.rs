@@ -46,7 +46,8 @@ fn line(pixels: usize, map: usize, photo_per_preview: f64, start: f64, map_per_p
 /// The segmentation: the preview's pixels whose value, interpolated between the map's, is above `threshold`.
 /// Rows first.
 pub fn foreground(place: &Placement, map: &[f32], threshold: f32) -> Vec<bool> {
-    let columns: Vec<_> = place.map_from_preview_x().into_iter().map(|x| x.map(|x| ends(x, place.map.width))).collect();
+    let columns: Vec<_> =
+        place.map_from_preview_x().into_iter().map(|x| x.map(|x| ends(x, place.map.width))).collect();
     let mut mask = vec![false; place.preview.width * place.preview.height];
     for (row, y) in mask.chunks_exact_mut(place.preview.width).zip(place.map_from_preview_y()) {
         let Some((top, bottom, down)) = y.map(|y| ends(y, place.map.height)) else { continue };
@@ -147,10 +148,7 @@ mod tests {
         let red = |x: usize, y: usize| rgba[(y * 30 + x) * 4];
         assert_eq!([red(4, 0), red(5, 0), red(14, 0), red(15, 9), red(24, 9), red(25, 9)], [0, 1, 1, 2, 2, 0]);
         assert_eq!([red(5, 10), red(24, 19)], [3, 4]);
-        assert_eq!(
-            place().frame_in_preview(),
-            PhotoRect { left: 5.0, top: 0.0, width: 20.0, height: 20.0 }
-        );
+        assert_eq!(place().frame_in_preview(), PhotoRect { left: 5.0, top: 0.0, width: 20.0, height: 20.0 });
     }
 
     #[test]

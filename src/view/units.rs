@@ -87,9 +87,10 @@ mod tests {
 
     #[test]
     fn shares_keep_two_digits() {
-        assert_eq!(["0.996", "0.0995", "0.0042", "0.0001", "0"].map(|share| percent(share.parse().unwrap())), [
-            "100 %", "10 %", "0.4 %", "<0.1 %", "0.0 %"
-        ]);
+        assert_eq!(
+            ["0.996", "0.0995", "0.0042", "0.0001", "0"].map(|share| percent(share.parse().unwrap())),
+            ["100 %", "10 %", "0.4 %", "<0.1 %", "0.0 %"]
+        );
     }
 
     #[test]

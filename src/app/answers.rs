@@ -1,0 +1,192 @@
+//! Where the engine's answers go: into [`State`](super::state::State), for the views.
+
+use std::sync::Arc;
+
+use js_sys::Uint8Array;
+use leptos::prelude::*;
+
+use crate::app::engine::{Engine, Source};
+use crate::app::state::{EngineState, Gallery, HeadMap, HeadTexts, Notice, Photo, Scores, Segmentation};
+use crate::app::{dom, samples};
+use crate::engine::message::{Answer, Attribution, PackSummary, PhotoSummary, Task};
+use crate::engine::wire;
+use crate::view::queue::{Finished, Kind};
+use crate::view::raster::HeadMapKind;
+use crate::view::units;
+
+/// An answer that its question does not allow, or buffers of the wrong size.
+#[derive(Debug, thiserror::Error)]
+#[error("The engine's answer does not fit what was asked: reload the page, and tell us if that does not help.")]
+struct Unfitting;
+
+impl Engine {
+    /// Puts the answer to a finished piece of work where the views look for it.
+    pub(super) fn take(self, finished: Finished, answer: Answer, buffers: &[Uint8Array]) {
+        let Finished { task, superseded } = finished;
+        let kind = Kind::of(&task);
+        if let Answer::Failed { message } = answer {
+            return self.take_failure(&task, message);
+        }
+        // A photo is the worker's current one from now on, even where another one waits.
+        if superseded && kind != Kind::Photo {
+            return;
+        }
+        match self.take_success(task, answer, buffers) {
+            Ok(()) => self.settle_notice(kind),
+            Err(err) => self.complain(kind, err.to_string()),
+        }
+    }
+
+    fn take_success(self, task: Task, answer: Answer, buffers: &[Uint8Array]) -> Result<(), Unfitting> {
+        let of_photo = || self.state.traced.get_untracked().ok_or(Unfitting);
+        match (task, answer) {
+            (Task::OpenPack { .. }, Answer::PackOpened(pack)) => self.take_pack(pack),
+            (task, Answer::PhotoTraced(summary)) => self.take_photo(task, summary, buffers)?,
+            (Task::Attribute { .. }, Answer::Attributed(attribution)) => self.take_scores(attribution)?,
+            (Task::Segment { phrase, .. }, Answer::Segmented { size, crop_in_photo, threshold, empty }) => {
+                self.state.threshold.set(None);
+                self.state.segmentation.set(Some(Segmentation {
+                    photo_number: of_photo()?,
+                    map: floats(buffers, size.width * size.height)?,
+                    stamp: self.next_stamp(),
+                    phrase,
+                    size,
+                    frame: crop_in_photo,
+                    threshold,
+                    is_empty: empty,
+                }));
+            }
+            (Task::HeadMap { layer, head, phrase }, Answer::HeadMap { grid, crop_in_photo }) => {
+                self.state.head_map.set(Some(HeadMap {
+                    photo_number: of_photo()?,
+                    map: floats(buffers, grid.len())?,
+                    head: (layer, head),
+                    kind: if phrase.is_some() { HeadMapKind::Contribution } else { HeadMapKind::Attention },
+                    grid,
+                    frame: crop_in_photo,
+                }));
+            }
+            (Task::LabelHead { layer, head, .. }, Answer::HeadLabels { labels, images }) => {
+                self.state.head_texts.set(Some(HeadTexts { head: (layer, head), labels, images }));
+            }
+            (Task::ExportMask { phrase, .. }, Answer::MaskPng) => {
+                self.save_mask(&phrase, buffers.first().ok_or(Unfitting)?);
+            }
+            (Task::UsePool { lines: own }, Answer::PoolReady { lines }) => self.take_pool(own, lines),
+            (Task::UseGallery, Answer::StatisticsReady { images, skipped }) => {
+                self.take_statistics(images, skipped)
+            }
+            _ => return Err(Unfitting),
+        }
+        Ok(())
+    }
+
+    fn take_failure(self, task: &Task, message: String) {
+        match task {
+            Task::OpenPack { .. } => {
+                self.state.engine.set(EngineState::Failed);
+                self.inner.update_value(|inner| inner.queue.clear());
+                self.state.notice.set(Some(Notice { about: Kind::Pack, sentence: message, offers_restart: true }));
+            }
+            task => {
+                let framing = self.state.photo.with_untracked(|photo| photo.as_ref().map(|at| at.summary.framing));
+                if let (Task::Reframe { .. }, Some(framing)) = (task, framing) {
+                    self.state.framing.set(framing);
+                }
+                self.complain(Kind::of(task), message);
+            }
+        }
+    }
+
+    fn take_pack(self, pack: PackSummary) {
+        self.state.pack.set(Some(pack));
+        self.state.engine.set(EngineState::Open);
+        self.labels_change();
+        // The last photo that went well; at the very start a sample, so that there is something to see.
+        match self.inner.with_value(|inner| inner.last_source.clone()) {
+            Some(Source { name, blob }) => self.open_photo(name, blob),
+            None => self.open_sample(&samples::SAMPLES[0]),
+        }
+    }
+
+    fn take_photo(self, task: Task, summary: PhotoSummary, buffers: &[Uint8Array]) -> Result<(), Unfitting> {
+        let pixels =
+            buffers.first().and_then(|rgba| dom::image_of_buffer(rgba, summary.preview)).ok_or(Unfitting)?;
+        let number = self.next_stamp();
+        let mut has_next = false;
+        self.inner.update_value(|inner| {
+            has_next = inner.queue.waiting_mut(Kind::Photo).is_some();
+            if let (Task::TracePhoto { name, .. }, Some(blob)) = (task, inner.under_way.source.take()) {
+                inner.last_source = Some(Source { name, blob });
+            }
+        });
+        if !has_next {
+            self.state.framing.set(summary.framing);
+        }
+        self.state.threshold.set(None);
+        self.state.photo.set(Some(Photo { number, summary, pixels }));
+        self.state.traced.set(Some(number));
+        Ok(())
+    }
+
+    fn take_scores(self, attribution: Attribution) -> Result<(), Unfitting> {
+        let photo_number = self.state.traced.get_untracked().ok_or(Unfitting)?;
+        let scores = Scores {
+            stamp: self.next_stamp(),
+            photo_number,
+            photo_name: self.photo_name(),
+            attribution: Arc::new(attribution),
+        };
+        self.state.scores.set(Some(scores));
+        if self.state.head.get_untracked().is_none() {
+            let strongest = self.state.contributions.get_untracked().and_then(|all| all.strongest_head());
+            self.state.head.set(strongest);
+        }
+        Ok(())
+    }
+
+    fn take_pool(self, own: Vec<String>, lines: usize) {
+        self.state.own_pool.set((!own.is_empty()).then_some(lines));
+        self.inner.update_value(|inner| inner.own_pool = own);
+        self.labels_change();
+    }
+
+    fn take_statistics(self, images: u64, skipped: Vec<String>) {
+        let is_own = self.inner.with_value(|inner| inner.under_way.buffers > 0);
+        self.state.gallery.set(if is_own { Gallery::Own { images, skipped } } else { Gallery::Pack });
+        self.labels_change();
+    }
+
+    fn labels_change(self) {
+        self.state.label_source.update(|source| *source += 1);
+    }
+
+    fn save_mask(self, phrase: &str, png: &Uint8Array) {
+        let stem = units::file_stem(&format!("{} {phrase}", self.photo_name()));
+        dom::download(&format!("{stem}.mask.png"), "image/png", png);
+    }
+
+    fn photo_name(self) -> String {
+        let name = |photo: &Option<Photo>| photo.as_ref().map(|photo| photo.summary.name.clone());
+        self.state.photo.with_untracked(name).unwrap_or_default()
+    }
+
+    fn next_stamp(self) -> u32 {
+        self.inner.update_value(|inner| inner.stamp += 1);
+        self.inner.with_value(|inner| inner.stamp)
+    }
+
+    /// A success takes the notice about its own kind away; a photo that went well takes any.
+    fn settle_notice(self, kind: Kind) {
+        let is_settled = |notice: &Notice| notice.about == kind || kind == Kind::Photo;
+        if self.state.notice.with_untracked(|notice| notice.as_ref().is_some_and(is_settled)) {
+            self.state.notice.set(None);
+        }
+    }
+}
+
+/// The floats of the first buffer, where they are as many as they must be.
+fn floats(buffers: &[Uint8Array], count: usize) -> Result<Arc<Vec<f32>>, Unfitting> {
+    let values = buffers.first().map(wire::f32_of_buffer).ok_or(Unfitting)?;
+    if values.len() == count { Ok(Arc::new(values)) } else { Err(Unfitting) }
+}
