@@ -1,0 +1,46 @@
+//! Other people's weights, and our own packs.
+//!
+//! A [`StateDict`] is a file's tensors under the file's own names; `layouts` maps the names that a model
+//! asks for onto them; [`pack`] is the format that the program ships and loads.
+
+#[cfg(feature = "cli")]
+pub mod default_pack;
+pub mod layouts;
+#[cfg(feature = "cli")]
+mod onnx;
+pub mod pack;
+pub mod quantise;
+#[cfg(feature = "cli")]
+pub mod random;
+mod state_dict;
+
+#[cfg(feature = "cli")]
+pub use onnx::read_onnx;
+pub use pack::{Manifest, Pack, PackFile, PackWriter};
+pub use quantise::Quantisation;
+pub use state_dict::{RawTensor, StateDict};
+
+/// A model file that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckpointError {
+    #[error("tensor `{0}` is missing: the file is incomplete, or of another model")]
+    Missing(String),
+    #[error("tensor `{name}` has shape {found:?} where the model needs {expected:?}: the file is of another model")]
+    Shape { name: String, expected: Vec<usize>, found: Vec<usize> },
+    #[error("tensor `{name}` holds {found}, which this program does not read")]
+    Type { name: String, found: String },
+    #[error("tensor `{0}` holds values that are not finite: the file is damaged; fetch it again")]
+    NotFinite(String),
+    #[error("{file} is not a readable {kind} file ({reason}); fetch it again")]
+    Malformed { file: String, kind: &'static str, reason: String },
+    #[error("{file} is {found} bytes long where {expected} are promised: it was cut off or changed; fetch it again")]
+    Size { file: String, expected: u64, found: u64 },
+    #[error("{file} does not match its SHA-256: it was changed or damaged; fetch it again")]
+    Hash { file: String },
+    #[error("the pack has no {0}; it is incomplete, fetch it again")]
+    MissingFile(String),
+    #[error("the pack is of format {0}, and this program reads format {}; update one of them", pack::FORMAT)]
+    Format(u32),
+    #[error("cannot {doing} {path}: {reason}")]
+    Io { doing: &'static str, path: String, reason: String },
+}

@@ -1,0 +1,95 @@
+//! The weights of an exported ONNX graph, under the names that its modules had in PyTorch.
+//!
+//! The exporter keeps the names of biases, norms and convolutions, but folds linear layers to
+//! `onnx::MatMul_…` initialisers stored `[in, out]`. The MatMul's own node name still says whose it is:
+//! `/backbone/encoder/layer.3/mlp/fc1/MatMul` is `backbone.encoder.layer.3.mlp.fc1.weight`.
+
+use std::collections::BTreeMap;
+
+use prost::Message;
+
+use super::{CheckpointError, RawTensor, StateDict};
+
+#[derive(Clone, PartialEq, Message)]
+struct ModelProto {
+    #[prost(message, optional, tag = "7")]
+    graph: Option<GraphProto>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct GraphProto {
+    #[prost(message, repeated, tag = "1")]
+    node: Vec<NodeProto>,
+    #[prost(message, repeated, tag = "5")]
+    initializer: Vec<TensorProto>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct NodeProto {
+    #[prost(string, repeated, tag = "1")]
+    input: Vec<String>,
+    #[prost(string, tag = "3")]
+    name: String,
+    #[prost(string, tag = "4")]
+    op_type: String,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct TensorProto {
+    #[prost(int64, repeated, tag = "1")]
+    dims: Vec<i64>,
+    #[prost(int32, tag = "2")]
+    data_type: i32,
+    #[prost(float, repeated, tag = "4")]
+    float_data: Vec<f32>,
+    #[prost(string, tag = "8")]
+    name: String,
+    #[prost(bytes = "vec", tag = "9")]
+    raw_data: Vec<u8>,
+}
+
+/// ONNX's number for f32.
+const FLOAT: i32 = 1;
+
+/// Reads the f32 initialisers of an ONNX file. Matrices of MatMul nodes come out `[out, in]` under their
+/// module's name; everything else keeps the name and shape that it has in the file.
+///
+/// # Errors
+/// [`CheckpointError::Malformed`] where the file is no ONNX model, or a tensor's bytes do not fit its shape.
+pub fn read_onnx(file: &str, bytes: &[u8]) -> Result<StateDict, CheckpointError> {
+    let malformed =
+        |reason: String| CheckpointError::Malformed { file: file.to_owned(), kind: "ONNX", reason };
+    let model = ModelProto::decode(bytes).map_err(|err| malformed(err.to_string()))?;
+    let graph = model.graph.ok_or_else(|| malformed("it holds no graph".into()))?;
+    let module_of: BTreeMap<&str, String> = graph
+        .node
+        .iter()
+        .filter(|node| node.op_type == "MatMul")
+        .filter_map(|node| {
+            let module = node.name.strip_prefix('/')?.strip_suffix("/MatMul")?;
+            Some((node.input.get(1)?.as_str(), format!("{}.weight", module.replace('/', "."))))
+        })
+        .collect();
+    let mut tensors = BTreeMap::new();
+    for tensor in graph.initializer.into_iter().filter(|tensor| tensor.data_type == FLOAT) {
+        let shape: Vec<usize> = tensor.dims.iter().map(|dim| usize::try_from(*dim).unwrap_or(0)).collect();
+        let values = if tensor.raw_data.is_empty() {
+            tensor.float_data
+        } else {
+            tensor.raw_data.as_chunks().0.iter().map(|four| f32::from_le_bytes(*four)).collect()
+        };
+        let expected = shape.iter().try_fold(1_usize, |product, dim| product.checked_mul(*dim));
+        if expected != Some(values.len()) {
+            return Err(malformed(format!("tensor `{}` of shape {shape:?} has {} values", tensor.name, values.len())));
+        }
+        let (name, tensor) = match (module_of.get(tensor.name.as_str()), &shape[..]) {
+            (Some(module), &[inputs, outputs]) => {
+                let values = crate::model::transpose(&values, inputs, outputs);
+                (module.clone(), RawTensor { shape: vec![outputs, inputs], values })
+            }
+            _ => (tensor.name, RawTensor { shape, values }),
+        };
+        tensors.insert(name, tensor);
+    }
+    Ok(StateDict { tensors })
+}

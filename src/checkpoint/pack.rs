@@ -1,0 +1,372 @@
+//! The pack: a folder with a model and everything that is used with it.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `pack.json` | the [`Manifest`]: config, licence, provenance, and the other files' sizes and SHA-256 |
+//! | `weights.safetensors` | the tensors under the project's names; a q8 matrix `x` is I8 with F16 `x.scale` |
+//! | `tokenizer.json` | the text tower's vocabulary, as the `tokenizers` crate reads it |
+//! | `pool.txt`, `pool.safetensors` | TextSpan's texts, one a line, and their embeddings `[lines, embedding]` |
+//! | `statistics.safetensors` | every head's statistics over a gallery |
+
+use std::collections::BTreeMap;
+
+use half::f16;
+use safetensors::tensor::{Metadata, TensorView};
+use safetensors::{Dtype, SafeTensors};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use super::quantise::{self, Quantisation, Quantised};
+use super::{CheckpointError, state_dict::floats_of};
+use crate::model::{ModelConfig, TensorSource};
+
+/// The format that this program writes and reads.
+pub const FORMAT: u32 = 1;
+/// The manifest's file name.
+pub const MANIFEST: &str = "pack.json";
+pub const WEIGHTS: &str = "weights.safetensors";
+pub const TOKENIZER: &str = "tokenizer.json";
+pub const POOL: &str = "pool.txt";
+pub const POOL_EMBEDDINGS: &str = "pool.safetensors";
+pub const STATISTICS: &str = "statistics.safetensors";
+
+/// No pack is larger than this; a manifest that says so is hostile or of another program.
+const LARGEST_FILE: u64 = 8 << 30;
+
+/// What `pack.json` says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    pub format: u32,
+    pub name: String,
+    /// What the model is, and what it can and cannot do, for the person who meets it.
+    pub description: String,
+    pub licence: String,
+    /// Where the weights come from, one step a line.
+    pub provenance: Vec<String>,
+    pub quantisation: Quantisation,
+    pub model: ModelConfig,
+    pub files: Vec<PackFile>,
+}
+
+/// A file of the pack, and how to know it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PackFile {
+    pub path: String,
+    pub bytes: u64,
+    pub sha256: String,
+}
+
+impl PackFile {
+    /// Describes `bytes` as the file `path`.
+    pub fn of(path: &str, bytes: &[u8]) -> Self {
+        Self { path: path.to_owned(), bytes: bytes.len() as u64, sha256: sha256_hex(bytes) }
+    }
+
+    /// Holds `bytes` against the description.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Size`] or [`CheckpointError::Hash`].
+    pub fn verify(&self, bytes: &[u8]) -> Result<(), CheckpointError> {
+        if bytes.len() as u64 != self.bytes {
+            return Err(CheckpointError::Size {
+                file: self.path.clone(),
+                expected: self.bytes,
+                found: bytes.len() as u64,
+            });
+        }
+        if sha256_hex(bytes) != self.sha256 {
+            return Err(CheckpointError::Hash { file: self.path.clone() });
+        }
+        Ok(())
+    }
+}
+
+impl Manifest {
+    /// Reads `pack.json`.
+    ///
+    /// # Errors
+    /// Where it is no manifest of this format, its config is impossible, or a file name leaves the folder.
+    pub fn parse(bytes: &[u8]) -> Result<Self, CheckpointError> {
+        let malformed = |reason: String| CheckpointError::Malformed { file: MANIFEST.into(), kind: "pack", reason };
+        #[derive(Deserialize)]
+        struct FormatOnly {
+            format: u32,
+        }
+        let FormatOnly { format } = serde_json::from_slice(bytes).map_err(|err| malformed(err.to_string()))?;
+        if format != FORMAT {
+            return Err(CheckpointError::Format(format));
+        }
+        let manifest: Self = serde_json::from_slice(bytes).map_err(|err| malformed(err.to_string()))?;
+        manifest.model.check().map_err(|err| malformed(err.to_string()))?;
+        for file in &manifest.files {
+            let plain = !file.path.is_empty()
+                && !file.path.starts_with('.')
+                && file.path.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'));
+            if !plain || file.bytes > LARGEST_FILE {
+                return Err(malformed(format!("it lists an impossible file, {:?}", file.path)));
+            }
+        }
+        Ok(manifest)
+    }
+
+    /// The description of one file, where the pack has it.
+    pub fn file(&self, path: &str) -> Option<&PackFile> {
+        self.files.iter().find(|file| file.path == path)
+    }
+
+    /// Bytes of all files.
+    pub fn bytes(&self) -> u64 {
+        self.files.iter().map(|file| file.bytes).sum()
+    }
+
+    /// Parameters of the model.
+    pub fn parameters(&self) -> u64 {
+        self.model.tensors().iter().map(|spec| spec.shape.iter().product::<usize>() as u64).sum()
+    }
+
+    /// What statistics are tied to: the weights' hash.
+    pub fn weights_hash(&self) -> &str {
+        self.file(WEIGHTS).map_or("", |file| &file.sha256)
+    }
+}
+
+/// A verified pack in memory.
+pub struct Pack {
+    pub manifest: Manifest,
+    files: BTreeMap<String, Vec<u8>>,
+}
+
+impl Pack {
+    /// Joins a manifest with its files' bytes and verifies each.
+    ///
+    /// # Errors
+    /// Names the file that is missing, cut off or changed.
+    pub fn new(manifest: Manifest, files: BTreeMap<String, Vec<u8>>) -> Result<Self, CheckpointError> {
+        for file in &manifest.files {
+            let bytes = files.get(&file.path).ok_or_else(|| CheckpointError::MissingFile(file.path.clone()))?;
+            file.verify(bytes)?;
+        }
+        for needed in [WEIGHTS, TOKENIZER] {
+            if manifest.file(needed).is_none() {
+                return Err(CheckpointError::MissingFile(needed.to_owned()));
+            }
+        }
+        Ok(Self { manifest, files })
+    }
+
+    /// Reads a pack's folder.
+    ///
+    /// # Errors
+    /// Names the file that cannot be read or is not what the manifest promises.
+    #[cfg(feature = "cli")]
+    pub fn read(folder: &std::path::Path) -> Result<Self, CheckpointError> {
+        let read = |name: &str| {
+            let path = folder.join(name);
+            std::fs::read(&path).map_err(|err| CheckpointError::Io {
+                doing: "read",
+                path: path.display().to_string(),
+                reason: err.to_string(),
+            })
+        };
+        let manifest = Manifest::parse(&read(MANIFEST)?)?;
+        let files = manifest
+            .files
+            .iter()
+            .map(|file| Ok((file.path.clone(), read(&file.path)?)))
+            .collect::<Result<_, CheckpointError>>()?;
+        Self::new(manifest, files)
+    }
+
+    /// A file's bytes, where the pack has it.
+    pub fn bytes(&self, path: &str) -> Option<&[u8]> {
+        self.files.get(path).map(Vec::as_slice)
+    }
+
+    /// A file's bytes, handed over: weights are not needed twice.
+    pub fn take(&mut self, path: &str) -> Option<Vec<u8>> {
+        self.files.remove(path)
+    }
+
+    /// The weights as a source of tensors; their bytes leave the pack.
+    ///
+    /// # Errors
+    /// Where the file is no safetensors file, or its header does not fit its length.
+    pub fn weights(&mut self) -> Result<PackWeights, CheckpointError> {
+        let bytes = self.take(WEIGHTS).ok_or_else(|| CheckpointError::MissingFile(WEIGHTS.to_owned()))?;
+        PackWeights::new(bytes)
+    }
+}
+
+/// The tensors of `weights.safetensors`, made f32 one at a time as the model asks for them.
+pub struct PackWeights {
+    bytes: Vec<u8>,
+    header: Metadata,
+    /// Where the tensors' bytes begin.
+    data: usize,
+}
+
+impl PackWeights {
+    fn new(bytes: Vec<u8>) -> Result<Self, CheckpointError> {
+        let malformed = |reason: String| CheckpointError::Malformed {
+            file: WEIGHTS.into(),
+            kind: "safetensors",
+            reason,
+        };
+        // Deserialising also holds every offset against the file's length.
+        SafeTensors::deserialize(&bytes).map_err(|err| malformed(err.to_string()))?;
+        let (header_len, header) =
+            SafeTensors::read_metadata(&bytes).map_err(|err| malformed(err.to_string()))?;
+        Ok(Self { bytes, header, data: header_len + 8 })
+    }
+
+    fn raw(&self, name: &str) -> Result<(Dtype, &[usize], &[u8]), CheckpointError> {
+        let info = self.header.info(name).ok_or_else(|| CheckpointError::Missing(name.to_owned()))?;
+        let (start, end) = info.data_offsets;
+        let bytes = self
+            .bytes
+            .get(self.data + start..self.data + end)
+            .ok_or_else(|| CheckpointError::Missing(name.to_owned()))?;
+        Ok((info.dtype, &info.shape, bytes))
+    }
+
+    fn dequantised(&self, name: &str, shape: &[usize], bytes: &[u8]) -> Result<Vec<f32>, CheckpointError> {
+        let scale_name = format!("{name}.scale");
+        let (dtype, scale_shape, scale_bytes) = self.raw(&scale_name)?;
+        if dtype != Dtype::F16 {
+            return Err(CheckpointError::Type { name: scale_name, found: format!("{dtype:?}") });
+        }
+        let [rows, columns] = *shape else {
+            return Err(CheckpointError::Type { name: name.to_owned(), found: "int8 that is no matrix".into() });
+        };
+        let blocks = scale_shape.get(1).copied().unwrap_or(1);
+        if scale_shape.first() != Some(&rows) || blocks == 0 || columns % blocks != 0 || scale_shape.len() > 2 {
+            return Err(CheckpointError::Shape {
+                name: scale_name,
+                expected: vec![rows, columns / quantise::block_len(columns)],
+                found: scale_shape.to_vec(),
+            });
+        }
+        let values: Vec<i8> = bytes.iter().map(|byte| byte.cast_signed()).collect();
+        let scales: Vec<f16> = scale_bytes.as_chunks().0.iter().map(|pair| f16::from_le_bytes(*pair)).collect();
+        Ok(quantise::dequantise(&values, &scales, columns))
+    }
+}
+
+impl TensorSource for PackWeights {
+    fn tensor(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, CheckpointError> {
+        let (dtype, found, bytes) = self.raw(name)?;
+        if found != shape {
+            return Err(CheckpointError::Shape {
+                name: name.to_owned(),
+                expected: shape.to_vec(),
+                found: found.to_vec(),
+            });
+        }
+        let values = match dtype {
+            Dtype::I8 => self.dequantised(name, shape, bytes)?,
+            other => floats_of(other, bytes).ok_or_else(|| CheckpointError::Type {
+                name: name.to_owned(),
+                found: format!("{other:?}"),
+            })?,
+        };
+        if values.iter().any(|value| !value.is_finite()) {
+            return Err(CheckpointError::NotFinite(name.to_owned()));
+        }
+        Ok(values)
+    }
+}
+
+/// Gathers a pack's files and their description.
+pub struct PackWriter {
+    files: BTreeMap<String, Vec<u8>>,
+}
+
+impl PackWriter {
+    /// Quantises every tensor that `model` needs out of `source`.
+    ///
+    /// # Errors
+    /// Where a tensor is missing or malformed.
+    pub fn new(
+        model: &ModelConfig,
+        source: &mut dyn TensorSource,
+        quantisation: Quantisation,
+    ) -> Result<Self, CheckpointError> {
+        let mut stored: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = Vec::new();
+        for spec in model.tensors() {
+            let values = source.tensor(&spec.name, &spec.shape)?;
+            let matrix = spec.shape.len() == 2;
+            match quantisation {
+                Quantisation::Q8 if matrix => {
+                    let columns = spec.shape[1];
+                    let Quantised { values, scales } = quantise::quantise(&values, columns);
+                    let bytes = values.into_iter().map(i8::cast_unsigned).collect();
+                    let scale_shape = vec![spec.shape[0], columns / quantise::block_len(columns)];
+                    let scale_bytes = scales.iter().flat_map(|scale| scale.to_le_bytes()).collect();
+                    stored.push((format!("{}.scale", spec.name), Dtype::F16, scale_shape, scale_bytes));
+                    stored.push((spec.name, Dtype::I8, spec.shape, bytes));
+                }
+                Quantisation::F16 if matrix => {
+                    let bytes = values.iter().flat_map(|value| f16::from_f32(*value).to_le_bytes()).collect();
+                    stored.push((spec.name, Dtype::F16, spec.shape, bytes));
+                }
+                _ => {
+                    let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+                    stored.push((spec.name, Dtype::F32, spec.shape, bytes));
+                }
+            }
+        }
+        let views = stored
+            .iter()
+            .map(|(name, dtype, shape, bytes)| Ok((name.as_str(), TensorView::new(*dtype, shape.clone(), bytes)?)))
+            .collect::<Result<Vec<_>, safetensors::SafeTensorError>>()
+            .and_then(|views| safetensors::serialize(views, None))
+            .map_err(|err| CheckpointError::Malformed {
+                file: WEIGHTS.into(),
+                kind: "safetensors",
+                reason: err.to_string(),
+            })?;
+        Ok(Self { files: BTreeMap::from([(WEIGHTS.to_owned(), views)]) })
+    }
+
+    /// Adds a file.
+    pub fn add(&mut self, path: &str, bytes: Vec<u8>) {
+        self.files.insert(path.to_owned(), bytes);
+    }
+
+    /// The pack, described by `manifest`, whose list of files is filled in.
+    ///
+    /// # Errors
+    /// Where a file that every pack needs was not added.
+    pub fn finish(self, mut manifest: Manifest) -> Result<Pack, CheckpointError> {
+        manifest.files = self.files.iter().map(|(path, bytes)| PackFile::of(path, bytes)).collect();
+        Pack::new(manifest, self.files)
+    }
+}
+
+impl Pack {
+    /// Writes the pack's folder. The manifest comes last, so that a folder cut short is no pack.
+    ///
+    /// # Errors
+    /// Names the file that cannot be written.
+    #[cfg(feature = "cli")]
+    pub fn write(&self, folder: &std::path::Path) -> Result<(), CheckpointError> {
+        let io = |path: &std::path::Path, err: std::io::Error| CheckpointError::Io {
+            doing: "write",
+            path: path.display().to_string(),
+            reason: err.to_string(),
+        };
+        std::fs::create_dir_all(folder).map_err(|err| io(folder, err))?;
+        for (name, bytes) in &self.files {
+            let path = folder.join(name);
+            std::fs::write(&path, bytes).map_err(|err| io(&path, err))?;
+        }
+        let path = folder.join(MANIFEST);
+        let manifest = serde_json::to_vec_pretty(&self.manifest).map_err(|err| io(&path, err.into()))?;
+        std::fs::write(&path, manifest).map_err(|err| io(&path, err))
+    }
+}
+
+/// The SHA-256 of `bytes`, in lower-case hexadecimal.
+pub fn sha256_hex(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}

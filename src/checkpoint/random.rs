@@ -1,0 +1,83 @@
+//! A tiny model of random weights, for holding one device against another.
+
+use super::CheckpointError;
+use crate::geometry::Grid;
+use crate::model::{
+    Activation, ModelConfig, PositionResize, TensorSource, TextConfig, TextKind, TextPooling, VisionConfig,
+};
+
+/// The tiny model: every optional part present, so that every kernel runs.
+pub fn config(vocabulary: usize) -> ModelConfig {
+    ModelConfig {
+        vision: VisionConfig {
+            width: 48,
+            layers: 3,
+            heads: 3,
+            patch: 16,
+            image_size: 64,
+            mlp_width: 96,
+            activation: Activation::QuickGelu,
+            ln_pre: true,
+            registers: 2,
+            eps: 1e-5,
+            position_grid: Grid { rows: 3, columns: 3 },
+            position_resize: PositionResize::Size,
+            projection: true,
+            projection_bias: true,
+            mean: [0.48, 0.46, 0.41],
+            std: [0.27, 0.26, 0.28],
+        },
+        text: TextConfig {
+            kind: TextKind::Clip,
+            width: 32,
+            layers: 2,
+            heads: 2,
+            mlp_width: 64,
+            activation: Activation::Gelu,
+            eps: 1e-5,
+            vocabulary,
+            context: 32,
+            pooling: TextPooling::End,
+            projection: true,
+            centred: false,
+        },
+        embedding: 24,
+    }
+}
+
+/// Weights drawn from a seeded generator (SplitMix64), scaled so that attention is far from uniform.
+pub struct RandomWeights {
+    state: u64,
+}
+
+impl RandomWeights {
+    pub fn new(seed: u64) -> Self {
+        Self { state: seed }
+    }
+
+    /// Uniform in [-1, 1).
+    pub fn next(&mut self) -> f32 {
+        self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.state;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        ((z ^ (z >> 31)) >> 40) as f32 / (1_u64 << 23) as f32 - 1.0
+    }
+}
+
+impl TensorSource for RandomWeights {
+    fn tensor(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, CheckpointError> {
+        if name == "logit_scale" {
+            return Ok(vec![20.0]);
+        }
+        let inputs = if shape.len() == 2 { shape[1] as f32 } else { 1.0 };
+        let (centre, spread) = match name {
+            name if name.ends_with("gamma") => (1.0, 0.4),
+            name if name.contains("query") || name.contains("key") => (0.0, 4.0 / inputs.sqrt()),
+            name if name.contains("tokens") || name.contains("positions") || name.contains("token") => (0.0, 1.0),
+            _ if shape.len() == 2 => (0.0, 1.8 / inputs.sqrt()),
+            _ => (0.0, 0.3),
+        };
+        Ok((0..shape.iter().product()).map(|_index| centre + spread * self.next()).collect())
+    }
+}

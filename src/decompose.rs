@@ -1,0 +1,457 @@
+//! The decomposition of an image embedding into the parts that the model's components write
+//! (papers.md, Paper 1, sections 1 and 2).
+//!
+//! A [`Trace`] is what one picture left behind; the [`Readout`] is what the model does to the CLS residual
+//! stream afterwards. Together they give every component's part of the unit embedding, exactly: the parts
+//! sum to it. Scores against texts never materialise the parts themselves; the output matrices are
+//! contracted with the text first.
+
+use crate::checkpoint::CheckpointError;
+use crate::model::{TensorSource, Trace, VisionConfig};
+
+/// The output side of the vision tower, in f32 on the CPU.
+#[derive(Clone, Debug)]
+pub struct Readout {
+    pub layers: usize,
+    pub heads: usize,
+    pub width: usize,
+    pub embedding: usize,
+    eps: f64,
+    outputs: Vec<OutputWeights>,
+    gamma: Vec<f32>,
+    beta: Vec<f32>,
+    /// P, `[embedding, width]`; none where the embedding is the normed CLS itself.
+    projection: Option<Vec<f32>>,
+    /// b, `[embedding]`; zero where the model has none.
+    projection_bias: Vec<f32>,
+}
+
+/// One layer's attention output: `W_O` as `[width, width]` (`[out, in]`, heads along `in`) and `b_O`.
+#[derive(Clone, Debug)]
+struct OutputWeights {
+    weight: Vec<f32>,
+    bias: Vec<f32>,
+}
+
+/// The final LayerNorm's actual mean and deviation, and the length of the unnormalised embedding.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Fold {
+    /// mu
+    pub mean: f64,
+    /// sigma = sqrt(var + eps)
+    pub deviation: f64,
+    /// |M|
+    pub norm: f64,
+}
+
+/// A text as the residual stream sees it: contracted with the final norm's gain and the projection.
+pub struct Direction {
+    /// gamma * P t, per residual number.
+    gain: Vec<f64>,
+    /// sum of `gain`: what the final norm's mean costs.
+    gain_sum: f64,
+    /// (beta P + b) t: the share that belongs to no input.
+    constant: f64,
+    /// `W_O[l,h]` contracted with `gain`: `[layer][width]`, heads one after another.
+    outputs: Vec<Vec<f64>>,
+    /// b_O[l] contracted with `gain`, per layer.
+    output_biases: Vec<f64>,
+}
+
+/// Every component's part in one text's score; the parts sum to the cosine.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Parts {
+    /// `[layer][head]`
+    pub heads: Vec<Vec<f64>>,
+    /// `[layer]`
+    pub mlps: Vec<f64>,
+    /// z0's
+    pub embedding: f64,
+}
+
+impl Parts {
+    /// The score that the parts add up to.
+    pub fn total(&self) -> f64 {
+        self.heads.iter().flatten().sum::<f64>() + self.mlps.iter().sum::<f64>() + self.embedding
+    }
+}
+
+/// The columns of B: a head's contribution is `B u` for its code u of head width + 3 numbers.
+#[derive(Clone, Debug)]
+pub struct HeadBasis {
+    /// `[embedding][code]`, rows first.
+    pub values: Vec<f64>,
+    pub embedding: usize,
+    pub code: usize,
+}
+
+/// One picture's embedding, taken apart.
+pub struct Decomposition<'a> {
+    readout: &'a Readout,
+    trace: &'a Trace,
+    fold: Fold,
+}
+
+impl Readout {
+    /// Keeps the output side of the tower that `source` holds.
+    ///
+    /// # Errors
+    /// Where a tensor is missing or malformed.
+    pub fn load(
+        config: &VisionConfig,
+        embedding: usize,
+        source: &mut dyn TensorSource,
+    ) -> Result<Self, CheckpointError> {
+        let width = config.width;
+        let outputs = (0..config.layers)
+            .map(|layer| {
+                let name = |part: &str| format!("vision.blocks.{layer}.attention.output.{part}");
+                Ok(OutputWeights {
+                    weight: source.tensor(&name("weight"), &[width, width])?,
+                    bias: source.tensor(&name("bias"), &[width])?,
+                })
+            })
+            .collect::<Result<_, CheckpointError>>()?;
+        Ok(Self {
+            layers: config.layers,
+            heads: config.heads,
+            width,
+            embedding,
+            eps: config.eps,
+            outputs,
+            gamma: source.tensor("vision.ln_post.gamma", &[width])?,
+            beta: source.tensor("vision.ln_post.beta", &[width])?,
+            projection: if config.projection {
+                Some(source.tensor("vision.projection.weight", &[embedding, width])?)
+            } else {
+                None
+            },
+            projection_bias: if config.projection_bias {
+                source.tensor("vision.projection.bias", &[embedding])?
+            } else {
+                vec![0.0; embedding]
+            },
+        })
+    }
+
+    /// Numbers per head.
+    pub fn head_width(&self) -> usize {
+        self.width / self.heads
+    }
+
+    /// Length of a head's code u: its weighted values, and three numbers of the final norm.
+    pub fn code_len(&self) -> usize {
+        self.head_width() + 3
+    }
+
+    /// C = 2L + 1.
+    fn components(&self) -> f64 {
+        (2 * self.layers + 1) as f64
+    }
+
+    /// P^T x for a residual-sized vector: into the shared space.
+    fn project(&self, x: &[f64]) -> Vec<f64> {
+        match &self.projection {
+            None => x.to_vec(),
+            Some(p) => p.chunks(self.width).map(|row| dot_mixed(row, x)).collect(),
+        }
+    }
+
+    /// P t for an embedding-sized vector: back onto the residual stream.
+    fn pull_back(&self, text: &[f32]) -> Vec<f64> {
+        match &self.projection {
+            None => text.iter().map(|value| f64::from(*value)).collect(),
+            Some(p) => {
+                let mut pulled = vec![0.0; self.width];
+                for (row, t) in p.chunks(self.width).zip(text) {
+                    add_scaled(&mut pulled, row, f64::from(*t));
+                }
+                pulled
+            }
+        }
+    }
+
+    /// Contracts a text with everything behind the components (papers.md, 1.4). `text` may be of any length
+    /// in the shared space: a difference of texts scores as the difference.
+    pub fn direction(&self, text: &[f32]) -> Direction {
+        let pulled = self.pull_back(text);
+        let gain: Vec<f64> =
+            pulled.iter().zip(&self.gamma).map(|(pulled, gamma)| pulled * f64::from(*gamma)).collect();
+        let constant = dot_mixed(&self.beta, &pulled) + crate::zero_shot::dot(&self.projection_bias, text);
+        let outputs = self
+            .outputs
+            .iter()
+            .map(|output| {
+                let mut contracted = vec![0.0; self.width];
+                for (row, gain) in output.weight.chunks(self.width).zip(&gain) {
+                    add_scaled(&mut contracted, row, *gain);
+                }
+                contracted
+            })
+            .collect();
+        let output_biases = self.outputs.iter().map(|output| dot_mixed(&output.bias, &gain)).collect();
+        Direction { gain_sum: gain.iter().sum(), gain, constant, outputs, output_biases }
+    }
+
+    /// B of one head, scaled so that `c = B u` (papers.md, TextSpan).
+    pub fn head_basis(&self, layer: usize, head: usize) -> HeadBasis {
+        let (head_width, code) = (self.head_width(), self.code_len());
+        let output = &self.outputs[layer];
+        let components = self.components() * self.heads as f64;
+        let mut columns: Vec<Vec<f64>> = (0..head_width)
+            .map(|index| {
+                let input = head * head_width + index;
+                let column: Vec<f64> = (0..self.width)
+                    .map(|out| f64::from(self.gamma[out]) * f64::from(output.weight[out * self.width + input]))
+                    .collect();
+                self.project(&column)
+            })
+            .collect();
+        let scaled = |values: &[f32], scale: f64| -> Vec<f64> {
+            let column: Vec<f64> = values
+                .iter()
+                .zip(&self.gamma)
+                .map(|(value, gamma)| f64::from(*value) * f64::from(*gamma) * scale)
+                .collect();
+            self.project(&column)
+        };
+        columns.push(scaled(&output.bias, 1.0 / self.heads as f64));
+        columns.push(scaled(&vec![1.0; self.width], -1.0 / components));
+        let beta: Vec<f64> = self.beta.iter().map(|value| f64::from(*value)).collect();
+        let constant = self.project(&beta);
+        columns.push(
+            constant.iter().zip(&self.projection_bias).map(|(beta, b)| (beta + f64::from(*b)) / components).collect(),
+        );
+        let values = (0..self.embedding).flat_map(|row| columns.iter().map(move |column| column[row])).collect();
+        HeadBasis { values, embedding: self.embedding, code }
+    }
+}
+
+impl<'a> Decomposition<'a> {
+    /// Takes a traced picture apart.
+    pub fn new(readout: &'a Readout, trace: &'a Trace) -> Self {
+        let cls: Vec<f64> = trace.final_cls.iter().map(|value| f64::from(*value)).collect();
+        let mean = cls.iter().sum::<f64>() / cls.len() as f64;
+        let variance = cls.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / cls.len() as f64;
+        let deviation = (variance + readout.eps).sqrt();
+        let normed: Vec<f64> = cls
+            .iter()
+            .zip(readout.gamma.iter().zip(&readout.beta))
+            .map(|(value, (gamma, beta))| f64::from(*gamma) * (value - mean) / deviation + f64::from(*beta))
+            .collect();
+        let norm = readout
+            .project(&normed)
+            .iter()
+            .zip(&readout.projection_bias)
+            .map(|(value, bias)| (value + f64::from(*bias)).powi(2))
+            .sum::<f64>()
+            .sqrt();
+        Self { readout, trace, fold: Fold { mean, deviation, norm } }
+    }
+
+    pub fn fold(&self) -> Fold {
+        self.fold
+    }
+
+    /// The unit embedding that the model itself gave.
+    pub fn embedding(&self) -> Vec<f32> {
+        crate::zero_shot::normalised(&self.trace.embedding)
+    }
+
+    /// A residual-stream vector's part of a score, `share` of the norm's mean and constants with it.
+    fn score(&self, direction: &Direction, written: f64, share: f64) -> f64 {
+        let Fold { mean, deviation, norm } = self.fold;
+        ((written - mean * share * direction.gain_sum) / deviation + direction.constant * share) / norm
+    }
+
+    /// Every component's part in the score of one text.
+    pub fn parts(&self, direction: &Direction) -> Parts {
+        let readout = self.readout;
+        let component = 1.0 / readout.components();
+        let head_share = component / readout.heads as f64;
+        let heads = (0..readout.layers)
+            .map(|layer| {
+                (0..readout.heads)
+                    .map(|head| {
+                        let output = self.head_direction(direction, layer, head);
+                        let values = self.weighted_values(layer, head);
+                        let written = dot_f64(&values, output) + direction.output_biases[layer] / readout.heads as f64;
+                        self.score(direction, written, head_share)
+                    })
+                    .collect()
+            })
+            .collect();
+        let mlps = self
+            .trace
+            .layers
+            .iter()
+            .map(|layer| self.score(direction, dot_mixed(&layer.mlp, &direction.gain), component))
+            .collect();
+        let embedded = dot_mixed(&self.trace.embedded_cls, &direction.gain);
+        Parts { heads, mlps, embedding: self.score(direction, embedded, component) }
+    }
+
+    /// One head's part in a text's score, token by token, `[token]`: CLS, registers, then patches.
+    pub fn head_tokens(&self, direction: &Direction, layer: usize, head: usize) -> Vec<f64> {
+        let tokens = self.trace.tokens;
+        let share = 1.0 / (self.readout.components() * (self.readout.heads * tokens) as f64);
+        let bias = direction.output_biases[layer] / (self.readout.heads * tokens) as f64;
+        let output = self.head_direction(direction, layer, head);
+        self.attended_values(layer, head)
+            .map(|(attention, value)| {
+                self.score(direction, f64::from(attention) * dot_mixed(value, output) + bias, share)
+            })
+            .collect()
+    }
+
+    /// Each patch's part in a text's score, over all layers and heads: rows first, CLS and registers
+    /// left out (papers.md, Segmentation).
+    pub fn patches(&self, direction: &Direction) -> Vec<f64> {
+        let mut patches = vec![0.0; self.trace.grid.len()];
+        for layer in 0..self.readout.layers {
+            for head in 0..self.readout.heads {
+                let tokens = self.head_tokens(direction, layer, head);
+                for (sum, score) in patches.iter_mut().zip(&tokens[self.trace.leading_tokens..]) {
+                    *sum += score;
+                }
+            }
+        }
+        patches
+    }
+
+    /// A head's CLS attention over the patches, rows first.
+    pub fn attention(&self, layer: usize, head: usize) -> &[f32] {
+        let tokens = self.trace.tokens;
+        let row = &self.trace.layers[layer].attention[head * tokens..(head + 1) * tokens];
+        &row[self.trace.leading_tokens..]
+    }
+
+    /// The code u of a head, with `c = B u`: `[w / (sigma |M|), 1 / (sigma |M|), mu / (sigma |M|), 1 / |M|]`.
+    pub fn head_code(&self, layer: usize, head: usize) -> Vec<f64> {
+        self.code_of(self.weighted_values(layer, head), 1.0)
+    }
+
+    /// The code of a head's CLS-to-CLS part alone, the value that mean-ablation replaces it by on average.
+    pub fn cls_code(&self, layer: usize, head: usize) -> Vec<f64> {
+        let (attention, value) = self.attended_values(layer, head).next().unwrap_or((0.0, &[]));
+        let written = value.iter().map(|value| f64::from(attention) * f64::from(*value)).collect();
+        self.code_of(written, 1.0 / self.trace.tokens as f64)
+    }
+
+    /// `share` is the part of the head's constants that goes with `written`.
+    fn code_of(&self, written: Vec<f64>, share: f64) -> Vec<f64> {
+        let Fold { mean, deviation, norm } = self.fold;
+        let scale = 1.0 / (deviation * norm);
+        let constants = [share * scale, share * mean * scale, share / norm];
+        written.into_iter().map(|value| value * scale).chain(constants).collect()
+    }
+
+    /// The contribution of a head, `[embedding]`.
+    pub fn head(&self, layer: usize, head: usize) -> Vec<f64> {
+        self.readout.head_basis(layer, head).contribution(&self.head_code(layer, head))
+    }
+
+    /// The contribution of every MLP, `[layer][embedding]`.
+    pub fn mlps(&self) -> Vec<Vec<f64>> {
+        self.trace.layers.iter().map(|layer| self.whole_component(&layer.mlp)).collect()
+    }
+
+    /// The contribution of z0, `[embedding]`.
+    pub fn embedded(&self) -> Vec<f64> {
+        self.whole_component(&self.trace.embedded_cls)
+    }
+
+    fn whole_component(&self, written: &[f32]) -> Vec<f64> {
+        let Fold { mean, deviation, norm } = self.fold;
+        let share = 1.0 / self.readout.components();
+        let normed: Vec<f64> = written
+            .iter()
+            .zip(self.readout.gamma.iter().zip(&self.readout.beta))
+            .map(|(m, (gamma, beta))| {
+                f64::from(*gamma) * (f64::from(*m) - mean * share) / deviation + f64::from(*beta) * share
+            })
+            .collect();
+        self.readout
+            .project(&normed)
+            .iter()
+            .zip(&self.readout.projection_bias)
+            .map(|(value, bias)| (value + f64::from(*bias) * share) / norm)
+            .collect()
+    }
+
+    /// Largest absolute difference between the sum of all components and the unit embedding that the
+    /// device itself computed: the check that nothing is missing.
+    pub fn residual(&self) -> f64 {
+        let mut sum = self.embedded();
+        let mut add = |part: &[f64]| sum.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
+        self.mlps().iter().for_each(|mlp| add(mlp));
+        let Fold { mean, deviation, norm } = self.fold;
+        let readout = self.readout;
+        let share = 1.0 / readout.components();
+        for (layer, output) in readout.outputs.iter().enumerate() {
+            let values: Vec<f64> =
+                (0..readout.heads).flat_map(|head| self.weighted_values(layer, head)).collect();
+            let normed: Vec<f64> = (0..readout.width)
+                .map(|out| {
+                    let row = &output.weight[out * readout.width..(out + 1) * readout.width];
+                    let written = dot_mixed(row, &values) + f64::from(output.bias[out]);
+                    f64::from(readout.gamma[out]) * (written - mean * share) / deviation
+                        + f64::from(readout.beta[out]) * share
+                })
+                .collect();
+            let part: Vec<f64> = readout
+                .project(&normed)
+                .iter()
+                .zip(&readout.projection_bias)
+                .map(|(value, bias)| (value + f64::from(*bias) * share) / norm)
+                .collect();
+            add(&part);
+        }
+        let embedding = self.embedding();
+        sum.iter().zip(&embedding).map(|(sum, unit)| (sum - f64::from(*unit)).abs()).fold(0.0, f64::max)
+    }
+
+    /// w = sum_i a_i v_i, `[head width]`.
+    fn weighted_values(&self, layer: usize, head: usize) -> Vec<f64> {
+        let mut weighted = vec![0.0; self.readout.head_width()];
+        for (attention, value) in self.attended_values(layer, head) {
+            add_scaled(&mut weighted, value, f64::from(attention));
+        }
+        weighted
+    }
+
+    /// Attention and value of every token in a head.
+    fn attended_values(&self, layer: usize, head: usize) -> impl Iterator<Item = (f32, &'a [f32])> {
+        let (tokens, head_width) = (self.trace.tokens, self.readout.head_width());
+        let layer = &self.trace.layers[layer];
+        let attention = &layer.attention[head * tokens..(head + 1) * tokens];
+        let values = &layer.values[head * tokens * head_width..(head + 1) * tokens * head_width];
+        attention.iter().copied().zip(values.chunks(head_width))
+    }
+
+    fn head_direction<'d>(&self, direction: &'d Direction, layer: usize, head: usize) -> &'d [f64] {
+        let head_width = self.readout.head_width();
+        &direction.outputs[layer][head * head_width..(head + 1) * head_width]
+    }
+}
+
+impl HeadBasis {
+    /// c = B u, `[embedding]`.
+    pub fn contribution(&self, code: &[f64]) -> Vec<f64> {
+        self.values.chunks(self.code).map(|row| dot_f64(row, code)).collect()
+    }
+}
+
+fn dot_f64(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
+fn dot_mixed(a: &[f32], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| f64::from(*a) * b).sum()
+}
+
+fn add_scaled(sum: &mut [f64], values: &[f32], scale: f64) {
+    for (sum, value) in sum.iter_mut().zip(values) {
+        *sum += f64::from(*value) * scale;
+    }
+}

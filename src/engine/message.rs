@@ -1,0 +1,191 @@
+//! What the page asks and the worker answers.
+//!
+//! The variants are units of work, not buttons. Every request carries a number that its answer, and any
+//! progress on the way, repeats. Large arrays do not pass through serde: they travel beside the message as
+//! transferred buffers, named in each variant's docs.
+
+use serde::{Deserialize, Serialize};
+
+use crate::geometry::{Framing, Grid, PhotoRect, Size};
+
+/// The number under which the worker, once it listens, sends one [`Progress`] of its own accord. The page
+/// numbers its requests from 1 and posts nothing before: browsers drop what is posted to a module worker
+/// that is still loading its wasm.
+pub const GREETING: u32 = 0;
+
+/// One piece of work, numbered by the page.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Request {
+    pub id: u32,
+    pub task: Task,
+}
+
+/// Where the page would like the model to run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DevicePreference {
+    /// A real GPU where there is one, the CPU otherwise.
+    #[default]
+    Auto,
+    Cpu,
+    /// WebGPU on whatever adapter there is, a software one included; fails where there is none.
+    Gpu,
+}
+
+/// The worker's units of work.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Task {
+    /// Fetch, verify and load the pack at `url` (a folder). Answer: [`Answer::PackOpened`].
+    OpenPack { url: String, device: DevicePreference },
+    /// Decode the photo file in buffer 0, and run the model on it. It becomes the current photo.
+    /// Answer: [`Answer::PhotoTraced`].
+    TracePhoto { name: String, framing: Framing },
+    /// Run the model on the current photo again, framed otherwise. Answer: [`Answer::PhotoTraced`].
+    Reframe { framing: Framing },
+    /// Score the phrases against the current photo and divide each score among the model's components.
+    /// Answer: [`Answer::Attributed`].
+    Attribute { phrases: Vec<String>, templates: bool },
+    /// Where one head looks. With a phrase, each patch's signed contribution to the phrase through this
+    /// head; without, the head's CLS attention. Answer: [`Answer::HeadMap`].
+    HeadMap { layer: usize, head: usize, phrase: Option<String> },
+    /// Segment the current photo by a phrase, against other phrases and, by choice, the built-in
+    /// background list. Answer: [`Answer::Segmented`].
+    Segment { phrase: String, against: Vec<String>, background: bool },
+    /// The mask of a segmentation as a PNG of the photo's own size, foreground where the soft map is
+    /// above `threshold`. Answer: [`Answer::MaskPng`].
+    ExportMask { phrase: String, against: Vec<String>, background: bool, threshold: f32 },
+    /// The texts that span one head's outputs (TextSpan), most telling first. Answer: [`Answer::HeadLabels`].
+    LabelHead { layer: usize, head: usize, count: usize },
+    /// Label heads from these lines from now on; none: from the pack's own pool. Answer: [`Answer::PoolReady`].
+    UsePool { lines: Vec<String> },
+    /// Label heads from statistics gathered over the image files in the buffers from now on; none: from
+    /// the pack's own statistics. Answer: [`Answer::StatisticsReady`].
+    UseGallery,
+}
+
+/// What the worker sends back.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Response {
+    pub id: u32,
+    pub answer: Answer,
+}
+
+/// Answers, progress and failures.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Answer {
+    /// The work goes on; more will follow under the same number.
+    Progress(Progress),
+    PackOpened(PackSummary),
+    /// Buffer 0: the photo for display, RGBA bytes of `preview` size.
+    PhotoTraced(PhotoSummary),
+    Attributed(Attribution),
+    /// Buffer 0: `f32` per patch, rows first.
+    HeadMap { grid: Grid, crop_in_photo: PhotoRect },
+    /// Buffer 0: the soft map, `f32` in [0, 1] per pixel of `size`, rows first, covering `crop_in_photo`.
+    /// Foreground is above `threshold`, the map's own mean. `empty` says that nothing scored positive.
+    Segmented { size: Size, crop_in_photo: PhotoRect, threshold: f32, empty: bool },
+    /// Buffer 0: the PNG file.
+    MaskPng,
+    HeadLabels { labels: Vec<HeadLabel>, images: u64 },
+    PoolReady { lines: usize },
+    StatisticsReady { images: u64, skipped: Vec<String> },
+    /// The work failed, and nothing else is lost; the sentence says what to do.
+    Failed { message: String },
+}
+
+/// How far a piece of work has come.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Progress {
+    /// Bytes of a download; `total` where the pack's manifest gives it.
+    Bytes { what: String, done: u64, total: u64 },
+    /// A phase of compute, in words: "Reading the photo".
+    Phase { what: String },
+    /// Items of many: images of a gallery, lines of a pool.
+    Items { what: String, done: usize, total: usize },
+}
+
+/// What the model panel shows of an open pack.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PackSummary {
+    pub name: String,
+    /// What the model is, and what it can and cannot do.
+    pub description: String,
+    pub licence: String,
+    pub layers: usize,
+    pub heads: usize,
+    pub width: usize,
+    pub patch: usize,
+    /// Side of the model's own crop, in pixels.
+    pub image_size: usize,
+    /// Size of the shared embedding.
+    pub embedding: usize,
+    pub bytes: u64,
+    pub parameters: u64,
+    /// Images behind the head statistics, zero where the pack has none.
+    pub statistics_images: u64,
+    /// Lines of the pack's text pool.
+    pub pool_lines: usize,
+    pub device: DeviceSummary,
+    pub seconds: OpenSeconds,
+}
+
+/// The device in use, and why it is that one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DeviceSummary {
+    /// "CPU" or "GPU".
+    pub kind: String,
+    pub name: String,
+    pub why: String,
+}
+
+/// Where opening a pack spent its time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct OpenSeconds {
+    pub download: f64,
+    pub load: f64,
+}
+
+/// The current photo as the model was shown it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PhotoSummary {
+    pub name: String,
+    pub photo: Size,
+    pub preview: Size,
+    pub framing: Framing,
+    pub crop_in_photo: PhotoRect,
+    pub grid: Grid,
+    /// Largest absolute difference between the components' sum and the unit embedding.
+    pub residual: f64,
+    pub seconds: TraceSeconds,
+}
+
+/// Where tracing a photo spent its time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TraceSeconds {
+    pub decode: f64,
+    pub encode: f64,
+}
+
+/// Scores of phrases, and every component's part in them. The parts of one phrase sum to its score.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Attribution {
+    pub texts: Vec<String>,
+    /// Cosine per text.
+    pub scores: Vec<f32>,
+    /// softmax(logit_scale * cosine).
+    pub probabilities: Vec<f32>,
+    /// `[layer][head][text]`
+    pub heads: Vec<Vec<Vec<f32>>>,
+    /// `[layer][text]`
+    pub mlps: Vec<Vec<f32>>,
+    /// z0's part, per text.
+    pub embedding: Vec<f32>,
+}
+
+/// One of a head's texts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HeadLabel {
+    pub text: String,
+    /// Share of the head's variance over the gallery explained by this text and those before it.
+    pub variance_explained: f32,
+}

@@ -1,0 +1,60 @@
+//! The seam between page and worker: a typed message and its transferred buffers.
+//!
+//! On the wire a message is `{ body, buffers }`: `body` is the serde value, `buffers` a list of
+//! `Uint8Array`s whose memory moves, uncopied, to the receiver.
+
+use js_sys::{Array, Object, Reflect, Uint8Array};
+use serde::{Serialize, de::DeserializeOwned};
+use wasm_bindgen::{JsCast as _, JsValue};
+
+/// A message that the other side does not speak; page and worker are of different builds.
+#[derive(Debug, thiserror::Error)]
+#[error("page and worker do not understand each other ({0}): reload the page to get both from the same build")]
+pub struct WireError(String);
+
+/// A message in its JavaScript shape, with the list of buffers to transfer.
+pub struct Parcel {
+    pub message: JsValue,
+    pub transfer: Array,
+}
+
+/// Wraps `body` and `buffers` for `postMessage(parcel.message, parcel.transfer)`.
+pub fn wrap<T: Serialize>(body: &T, buffers: &[Uint8Array]) -> Result<Parcel, WireError> {
+    let body = serde_wasm_bindgen::to_value(body).map_err(|err| WireError(err.to_string()))?;
+    let transfer = Array::new();
+    let views = Array::new();
+    for buffer in buffers {
+        transfer.push(&buffer.buffer());
+        views.push(buffer);
+    }
+    let message = Object::new();
+    for (key, value) in [("body", &body), ("buffers", views.as_ref())] {
+        Reflect::set(&message, &key.into(), value).map_err(|_refused| WireError(key.to_owned()))?;
+    }
+    Ok(Parcel { message: message.into(), transfer })
+}
+
+/// The body and buffers of a received message.
+pub fn unwrap<T: DeserializeOwned>(message: &JsValue) -> Result<(T, Vec<Uint8Array>), WireError> {
+    let field = |key: &str| Reflect::get(message, &key.into()).map_err(|_missing| WireError(key.to_owned()));
+    let body = serde_wasm_bindgen::from_value(field("body")?).map_err(|err| WireError(err.to_string()))?;
+    let buffers = field("buffers")?;
+    let buffers = buffers.dyn_ref::<Array>().ok_or_else(|| WireError("buffers".to_owned()))?;
+    Ok((body, buffers.iter().map(|view| Uint8Array::new(&view)).collect()))
+}
+
+/// The bytes of `values`, copied into a JavaScript buffer that can be transferred.
+pub fn buffer_of_f32(values: &[f32]) -> Uint8Array {
+    let floats = js_sys::Float32Array::new_from_slice(values);
+    Uint8Array::new(&floats.buffer())
+}
+
+/// The floats whose bytes a buffer holds.
+pub fn f32_of_buffer(buffer: &Uint8Array) -> Vec<f32> {
+    js_sys::Float32Array::new_with_byte_offset_and_length(
+        &buffer.buffer(),
+        buffer.byte_offset(),
+        buffer.byte_length() / 4,
+    )
+    .to_vec()
+}

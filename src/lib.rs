@@ -1,0 +1,21 @@
+//! headlamp opens up vision transformers: what each attention head looks at, what it stands for in
+//! words, and a segmentation for any phrase, computed on the machine that holds the picture.
+//!
+//! The mathematics (`model`, [`decompose`], `textspan`, `segment`) knows nothing of browsers, the page
+//! ([`app`]) knows nothing of tensors, and [`engine`] joins them. `docs/ARCHITECTURE.md` follows one
+//! photo through the code.
+
+pub mod engine;
+pub mod geometry;
+pub mod view;
+
+#[cfg(feature = "page")]
+pub mod app;
+#[cfg(feature = "compute")]
+pub mod checkpoint;
+#[cfg(feature = "compute")]
+pub mod decompose;
+#[cfg(feature = "compute")]
+pub mod model;
+#[cfg(feature = "compute")]
+pub mod zero_shot;

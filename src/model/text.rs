@@ -1,0 +1,211 @@
+//! The text transformer: CLIP's and BERT's.
+
+use burn::module::{Module, Param};
+use burn::nn::{LayerNorm, Linear};
+use burn::tensor::{Device, Tensor, TensorData, Transaction};
+
+use super::block::{self, Block, BlockShape};
+use super::{ModelError, TensorSource, TensorSpec, TextConfig, TextKind, TextPooling, floats};
+
+/// A text tower. Texts run at their own length, without padding, so no mask is needed beside CLIP's
+/// causal one.
+#[derive(Module, Debug)]
+pub struct TextTransformer {
+    ln_embed: Option<LayerNorm>,
+    blocks: Vec<Block>,
+    ln_final: Option<LayerNorm>,
+    projection: Option<Linear>,
+    #[module(skip)]
+    table: TokenTable,
+}
+
+/// What stays on the CPU: token embeddings are gathered there, since a browser's storage binding may not
+/// hold a 49,408-row table.
+#[derive(Clone, Debug)]
+struct TokenTable {
+    config: TextConfig,
+    tokens: Vec<f32>,
+    positions: Vec<f32>,
+    mean: Option<Vec<f32>>,
+}
+
+impl TextTransformer {
+    /// The tower's tensors. BERT's first token type is folded into its positions.
+    pub fn tensors(config: &TextConfig, embedding: usize) -> Vec<TensorSpec> {
+        let width = config.width;
+        let mut specs = vec![
+            TensorSpec::new("text.tokens", [config.vocabulary, width]),
+            TensorSpec::new("text.positions", [config.context, width]),
+        ];
+        let norm = norm_name(config.kind);
+        specs.push(TensorSpec::new(format!("text.{norm}.gamma"), [width]));
+        specs.push(TensorSpec::new(format!("text.{norm}.beta"), [width]));
+        for layer in 0..config.layers {
+            specs.extend(Block::tensors(&format!("text.blocks.{layer}"), block_shape(config)));
+        }
+        if config.projection {
+            specs.push(TensorSpec::new("text.projection.weight", [embedding, width]));
+        }
+        if config.centred {
+            specs.push(TensorSpec::new("text.mean", [embedding]));
+        }
+        specs
+    }
+
+    /// Loads the tower onto `device`.
+    ///
+    /// # Errors
+    /// Where a tensor is missing or malformed.
+    pub fn load(
+        config: &TextConfig,
+        embedding: usize,
+        source: &mut dyn TensorSource,
+        device: &Device,
+    ) -> Result<Self, ModelError> {
+        let width = config.width;
+        let norm = block::load_norm(
+            &format!("text.{}", norm_name(config.kind)),
+            width,
+            config.eps,
+            source,
+            device,
+        )?;
+        let (ln_embed, ln_final) = match config.kind {
+            TextKind::Bert => (Some(norm), None),
+            TextKind::Clip => (None, Some(norm)),
+        };
+        let projection = if config.projection {
+            let weight = block::load_matrix("text.projection.weight", width, embedding, source, device)?;
+            Some(Linear { weight: Param::from_tensor(weight), bias: None })
+        } else {
+            None
+        };
+        Ok(Self {
+            ln_embed,
+            blocks: (0..config.layers)
+                .map(|layer| {
+                    Block::load(&format!("text.blocks.{layer}"), block_shape(config), source, device)
+                })
+                .collect::<Result<_, _>>()?,
+            ln_final,
+            projection,
+            table: TokenTable {
+                config: config.clone(),
+                tokens: source.tensor("text.tokens", &[config.vocabulary, width])?,
+                positions: source.tensor("text.positions", &[config.context, width])?,
+                mean: if config.centred { Some(source.tensor("text.mean", &[embedding])?) } else { None },
+            },
+        })
+    }
+
+    /// Embeds token sequences, each with its start and end tokens, into unit vectors of the shared space.
+    ///
+    /// Sequences of equal length run as one batch.
+    ///
+    /// # Errors
+    /// Where a sequence is empty, too long or outside the vocabulary, or the device fails.
+    pub async fn embed(&self, texts: &[Vec<u32>], device: &Device) -> Result<Vec<Vec<f32>>, ModelError> {
+        let mut by_length: Vec<usize> = (0..texts.len()).collect();
+        by_length.sort_by_key(|index| texts[*index].len());
+        let mut embeddings = vec![Vec::new(); texts.len()];
+        for batch in by_length.chunk_by(|a, b| texts[*a].len() == texts[*b].len()).flat_map(|same| same.chunks(64)) {
+            let pooled = self.forward(&batch.iter().map(|index| &texts[*index][..]).collect::<Vec<_>>(), device)?;
+            let [_, size] = pooled.dims();
+            let data = Transaction::default()
+                .register(pooled)
+                .execute_async()
+                .await
+                .map_err(|err| ModelError::Device(format!("{err:?}")))?;
+            let values = data.into_iter().next().map(floats).unwrap_or_else(|| Ok(Vec::new()))?;
+            for (index, embedding) in batch.iter().zip(values.chunks(size)) {
+                embeddings[*index] = self.finish(embedding);
+            }
+        }
+        Ok(embeddings)
+    }
+
+    /// Pooled and projected outputs of sequences of one length, `[texts, embedding]`, not normalised.
+    fn forward(&self, texts: &[&[u32]], device: &Device) -> Result<Tensor<2>, ModelError> {
+        let config = &self.table.config;
+        let length = texts.first().map_or(0, |text| text.len());
+        let embedded = self.table.gather(texts, length)?;
+        let data = TensorData::new(embedded, [texts.len(), length, config.width]);
+        let mut stream = Tensor::<3>::from_data(data, device);
+        if let Some(norm) = &self.ln_embed {
+            stream = norm.forward(stream);
+        }
+        for block in &self.blocks {
+            stream = match config.kind {
+                TextKind::Bert => block.forward_post_norm(stream),
+                TextKind::Clip => block.forward_pre_norm(stream, true).0,
+            };
+        }
+        if let Some(norm) = &self.ln_final {
+            stream = norm.forward(stream);
+        }
+        let pooled = match config.pooling {
+            TextPooling::End => stream.narrow(1, length - 1, 1),
+            TextPooling::Mean => stream.mean_dim(1),
+        }
+        .reshape([texts.len(), config.width]);
+        Ok(match &self.projection {
+            Some(projection) => projection.forward(pooled),
+            None => pooled,
+        })
+    }
+
+    /// `normalise(x)`, or `normalise(normalise(x) - mean)` for a centred text space.
+    fn finish(&self, pooled: &[f32]) -> Vec<f32> {
+        let unit = crate::zero_shot::normalised(pooled);
+        match &self.table.mean {
+            None => unit,
+            Some(mean) => {
+                let centred: Vec<f32> = unit.iter().zip(mean).map(|(x, mean)| x - mean).collect();
+                crate::zero_shot::normalised(&centred)
+            }
+        }
+    }
+}
+
+impl TokenTable {
+    /// Token plus position embeddings, `[texts, length, width]`.
+    fn gather(&self, texts: &[&[u32]], length: usize) -> Result<Vec<f32>, ModelError> {
+        let width = self.config.width;
+        if length == 0 || length > self.config.context {
+            return Err(ModelError::Input(format!(
+                "a text of {length} tokens does not fit the model's {}; shorten it",
+                self.config.context
+            )));
+        }
+        let mut embedded = Vec::with_capacity(texts.len() * length * width);
+        for token in texts.iter().flat_map(|text| text.iter().enumerate()) {
+            let (position, token) = (token.0 * width, *token.1 as usize * width);
+            let Some(row) = self.tokens.get(token..token + width) else {
+                return Err(ModelError::Input(format!(
+                    "token {} is outside the model's vocabulary of {}; the pack's tokenizer is another model's",
+                    token / width,
+                    self.config.vocabulary
+                )));
+            };
+            embedded.extend(row.iter().zip(&self.positions[position..]).map(|(token, position)| token + position));
+        }
+        Ok(embedded)
+    }
+}
+
+fn norm_name(kind: TextKind) -> &'static str {
+    match kind {
+        TextKind::Bert => "ln_embed",
+        TextKind::Clip => "ln_final",
+    }
+}
+
+fn block_shape(config: &TextConfig) -> BlockShape {
+    BlockShape {
+        width: config.width,
+        heads: config.heads,
+        mlp_width: config.mlp_width,
+        activation: config.activation,
+        eps: config.eps,
+    }
+}
