@@ -18,4 +18,10 @@ pub mod decompose;
 #[cfg(feature = "compute")]
 pub mod model;
 #[cfg(feature = "compute")]
+pub mod segment;
+#[cfg(feature = "compute")]
+pub mod statistics;
+#[cfg(feature = "compute")]
+pub mod textspan;
+#[cfg(feature = "compute")]
 pub mod zero_shot;

@@ -73,7 +73,7 @@ impl Engine {
                 self.save_mask(&phrase, buffers.first().ok_or(Unfitting)?);
             }
             (Task::UsePool { lines: own }, Answer::PoolReady { lines }) => self.take_pool(own, lines),
-            (Task::UseGallery, Answer::StatisticsReady { images, skipped }) => {
+            (Task::UseGallery { .. }, Answer::StatisticsReady { images, skipped }) => {
                 self.take_statistics(images, skipped)
             }
             _ => return Err(Unfitting),

@@ -159,7 +159,8 @@ impl Engine {
                     Err(err) => return self.complain(Kind::Statistics, err.to_string()),
                 }
             }
-            self.want(Task::UseGallery, Freight { buffers, source: None });
+            let names = files.iter().map(File::name).collect();
+            self.want(Task::UseGallery { names }, Freight { buffers, source: None });
         });
     }
 

@@ -39,8 +39,8 @@ pub enum CheckpointError {
     Hash { file: String },
     #[error("the pack has no {0}; it is incomplete, fetch it again")]
     MissingFile(String),
-    #[error("the pack is of format {0}, and this program reads format {}; update one of them", pack::FORMAT)]
-    Format(u32),
+    #[error("the pack is of format {found}, and this program reads format {}; update one of them", pack::FORMAT)]
+    Format { found: u32 },
     #[error("cannot {doing} {path}: {reason}")]
     Io { doing: &'static str, path: String, reason: String },
 }

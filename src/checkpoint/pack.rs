@@ -94,7 +94,7 @@ impl Manifest {
         }
         let FormatOnly { format } = serde_json::from_slice(bytes).map_err(|err| malformed(err.to_string()))?;
         if format != FORMAT {
-            return Err(CheckpointError::Format(format));
+            return Err(CheckpointError::Format { found: format });
         }
         let manifest: Self = serde_json::from_slice(bytes).map_err(|err| malformed(err.to_string()))?;
         manifest.model.check().map_err(|err| malformed(err.to_string()))?;

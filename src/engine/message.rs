@@ -58,9 +58,9 @@ pub enum Task {
     LabelHead { layer: usize, head: usize, count: usize },
     /// Label heads from these lines from now on; none: from the pack's own pool. Answer: [`Answer::PoolReady`].
     UsePool { lines: Vec<String> },
-    /// Label heads from statistics gathered over the image files in the buffers from now on; none: from
-    /// the pack's own statistics. Answer: [`Answer::StatisticsReady`].
-    UseGallery,
+    /// Label heads from statistics gathered over the image files in the buffers, called `names`, from now
+    /// on; none: from the pack's own statistics. Answer: [`Answer::StatisticsReady`].
+    UseGallery { names: Vec<String> },
 }
 
 /// What the worker sends back.

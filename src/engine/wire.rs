@@ -40,7 +40,7 @@ pub fn unwrap<T: DeserializeOwned>(message: &JsValue) -> Result<(T, Vec<Uint8Arr
     let body = serde_wasm_bindgen::from_value(field("body")?).map_err(|err| WireError(err.to_string()))?;
     let buffers = field("buffers")?;
     let buffers = buffers.dyn_ref::<Array>().ok_or_else(|| WireError("buffers".to_owned()))?;
-    Ok((body, buffers.iter().map(|view| Uint8Array::new(&view)).collect()))
+    Ok((body, buffers.iter().map(|view| view.unchecked_into()).collect()))
 }
 
 /// The bytes of `values`, copied into a JavaScript buffer that can be transferred.

@@ -41,5 +41,5 @@ pub enum ModelError {
 
 /// The floats of tensor data that came back from a device.
 fn floats(data: TensorData) -> Result<Vec<f32>, ModelError> {
-    data.into_vec::<f32>().map_err(|err| ModelError::Device(format!("{err:?}")))
+    data.try_into_vec::<f32>().map_err(|err| ModelError::Device(format!("{err:?}")))
 }

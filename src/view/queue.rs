@@ -32,7 +32,7 @@ impl Kind {
             Task::Segment { .. } => Self::Segmentation,
             Task::HeadMap { .. } => Self::HeadMap,
             Task::UsePool { .. } => Self::Pool,
-            Task::UseGallery => Self::Statistics,
+            Task::UseGallery { .. } => Self::Statistics,
             Task::LabelHead { .. } => Self::Labels,
         }
     }

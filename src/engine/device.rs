@@ -1,0 +1,95 @@
+//! Which device runs the model, and why that one.
+
+use burn::nn::LayerNormConfig;
+use burn::tensor::activation::{gelu, softmax};
+use burn::tensor::{Device, Tensor, TensorData};
+use burn_wgpu::wgpu::{AdapterInfo, DeviceType};
+
+use super::EngineError;
+use super::message::{DevicePreference, DeviceSummary};
+
+/// Names under which renderers in software go.
+const SOFTWARE: [&str; 5] = ["swiftshader", "llvmpipe", "lavapipe", "softpipe", "basic render"];
+
+/// A GPU whose results are further than this from the CPU's, against their size, is not to be trusted.
+const TRUSTED: f32 = 1e-3;
+
+/// A device, and what to tell the user about it.
+pub struct Chosen {
+    pub device: Device,
+    pub summary: DeviceSummary,
+}
+
+/// The device that `preference` leads to on this machine.
+///
+/// # Errors
+/// [`EngineError::NoGpu`] where a GPU was asked for by name and none can be used.
+pub async fn choose(preference: DevicePreference) -> Result<Chosen, EngineError> {
+    match preference {
+        DevicePreference::Cpu => Ok(cpu("it was asked for")),
+        DevicePreference::Gpu => {
+            let (device, info) = open_gpu().await.map_err(EngineError::NoGpu)?;
+            check(&device).await.map_err(EngineError::NoGpu)?;
+            Ok(gpu(device, &info, "it was asked for"))
+        }
+        DevicePreference::Auto => Ok(match open_gpu().await {
+            Err(_none) => cpu("there is no GPU that a program may compute on here"),
+            Ok((_, info)) if is_software(&info) => {
+                cpu("the only GPU here is one in software, which is slower than the CPU")
+            }
+            Ok((device, info)) => match check(&device).await {
+                Ok(()) => gpu(device, &info, "a GPU is here, and its results agree with the CPU's"),
+                Err(reason) => cpu(&format!("the GPU is not to be trusted: {reason}")),
+            },
+        }),
+    }
+}
+
+fn cpu(why: &str) -> Chosen {
+    let summary = DeviceSummary { kind: "CPU".into(), name: "burn-flex, SIMD".into(), why: why.into() };
+    Chosen { device: Device::flex(), summary }
+}
+
+fn gpu(device: Device, info: &AdapterInfo, why: &str) -> Chosen {
+    Chosen { device, summary: DeviceSummary { kind: "GPU".into(), name: info.name.clone(), why: why.into() } }
+}
+
+async fn open_gpu() -> Result<(Device, AdapterInfo), String> {
+    let opened = Device::wgpu_options().init_with_setup_async().await;
+    let (device, setup) = opened.map_err(|err| err.to_string())?;
+    Ok((device, setup.adapter.get_info()))
+}
+
+fn is_software(info: &AdapterInfo) -> bool {
+    let name = info.name.to_lowercase();
+    info.device_type == DeviceType::Cpu || SOFTWARE.iter().any(|software| name.contains(software))
+}
+
+/// Runs the kernels that a transformer is made of on the GPU and on the CPU, and compares. A shader that the
+/// driver refuses is only logged in a browser, and its output reads as stale memory.
+async fn check(gpu: &Device) -> Result<(), String> {
+    let expected = probe(&Device::flex()).await?;
+    let found = probe(gpu).await?;
+    let size = expected.iter().fold(0.0_f32, |most, value| most.max(value.abs()));
+    let error = expected.iter().zip(&found).map(|(a, b)| (a - b).abs()).fold(0.0_f32, f32::max) / size;
+    // A NaN is no agreement either.
+    if found.len() == expected.len() && error < TRUSTED {
+        Ok(())
+    } else {
+        Err(format!("its results are off by {error:.1e}; update the browser or the driver, or choose the CPU"))
+    }
+}
+
+async fn probe(device: &Device) -> Result<Vec<f32>, String> {
+    const ROWS: usize = 37;
+    const WIDTH: usize = 96;
+    let wave = |rows: usize, columns: usize, pitch: f32| {
+        let values: Vec<f32> = (0..rows * columns).map(|index| (index as f32 * pitch).sin()).collect();
+        Tensor::<2>::from_data(TensorData::new(values, [rows, columns]), device)
+    };
+    let normed = LayerNormConfig::new(WIDTH).init(device).forward(wave(ROWS, WIDTH, 0.37));
+    let hidden = gelu(normed.clone().matmul(wave(WIDTH, WIDTH, 0.11)));
+    let attention = softmax(hidden.clone().matmul(normed.transpose()).mul_scalar(0.1), 1);
+    let data = attention.matmul(hidden).into_data_async().await.map_err(|err| format!("{err:?}"))?;
+    data.try_into_vec::<f32>().map_err(|err| format!("{err:?}"))
+}

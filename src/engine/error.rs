@@ -1,0 +1,35 @@
+//! What can go wrong with an open model, for the person who reads it.
+
+use crate::checkpoint::CheckpointError;
+use crate::media::MediaError;
+use crate::model::ModelError;
+use crate::statistics::StatisticsError;
+
+/// A question that the engine could not answer, or a pack that it could not open.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    #[error(transparent)]
+    Statistics(#[from] StatisticsError),
+    #[error(transparent)]
+    Media(#[from] MediaError),
+    #[error("the pack's tokenizer cannot be used ({0}); fetch the pack again")]
+    Tokenizer(String),
+    #[error("the text that starts \u{201c}{start}\u{201d} is {tokens} tokens long, and the model reads {context}: shorten it")]
+    LongText { start: String, tokens: usize, context: usize },
+    #[error("no GPU can be used here ({0}); choose the CPU")]
+    NoGpu(String),
+    #[error("there is no head {head} in layer {layer}: the model has layers 0 to {} of heads 0 to {}", layers - 1, heads - 1)]
+    NoHead { layer: usize, head: usize, layers: usize, heads: usize },
+    #[error("this pack comes without head statistics: gather them from images of your own first")]
+    NoStatistics,
+    #[error("this pack comes without a pool of texts: bring texts of your own first")]
+    NoPool,
+    #[error("open a photo first")]
+    NoPhoto,
+    #[error("the pack is not open yet")]
+    NoPack,
+}

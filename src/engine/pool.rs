@@ -1,0 +1,70 @@
+//! TextSpan's pool: texts, and where they lie in the shared space.
+
+use half::f16;
+use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensors};
+
+use crate::checkpoint::{CheckpointError, Pack, pack};
+
+const EMBEDDINGS: &str = "embeddings";
+
+/// Texts to label heads from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pool {
+    pub lines: Vec<String>,
+    /// Unit vectors, `[line][embedding]`.
+    pub embeddings: Vec<f32>,
+}
+
+impl Pool {
+    /// The pool that a pack brings; none where it has none.
+    ///
+    /// # Errors
+    /// Where its two files do not fit each other.
+    pub fn of_pack(pack: &Pack) -> Result<Option<Self>, CheckpointError> {
+        let (Some(text), Some(bytes)) = (pack.bytes(pack::POOL), pack.bytes(pack::POOL_EMBEDDINGS)) else {
+            return Ok(None);
+        };
+        let malformed = |reason: String| CheckpointError::Malformed {
+            file: pack::POOL_EMBEDDINGS.into(),
+            kind: "safetensors",
+            reason,
+        };
+        let lines = lines(&String::from_utf8_lossy(text));
+        let tensors = SafeTensors::deserialize(bytes).map_err(|err| malformed(err.to_string()))?;
+        let view = tensors.tensor(EMBEDDINGS).map_err(|err| malformed(err.to_string()))?;
+        let expected = [lines.len(), pack.manifest.model.embedding];
+        if view.dtype() != Dtype::F16 || view.shape() != expected {
+            return Err(malformed(format!("it does not hold f16 embeddings of shape {expected:?}")));
+        }
+        let embeddings = view.data().as_chunks().0.iter().map(|pair| f16::from_le_bytes(*pair).to_f32()).collect();
+        Ok(Some(Self { lines, embeddings }))
+    }
+
+    /// The pool's two files, as a pack holds them.
+    ///
+    /// # Errors
+    /// Should the safetensors crate refuse the tensor.
+    pub fn to_files(&self) -> Result<[(&'static str, Vec<u8>); 2], CheckpointError> {
+        let size = self.embeddings.len() / self.lines.len().max(1);
+        let bytes: Vec<u8> =
+            self.embeddings.iter().flat_map(|value| f16::from_f32(*value).to_le_bytes()).collect();
+        let stored = TensorView::new(Dtype::F16, vec![self.lines.len(), size], &bytes)
+            .and_then(|view| safetensors::serialize([(EMBEDDINGS, view)], None))
+            .map_err(|err| CheckpointError::Malformed {
+                file: pack::POOL_EMBEDDINGS.into(),
+                kind: "safetensors",
+                reason: err.to_string(),
+            })?;
+        let mut text = self.lines.join("\n");
+        text.push('\n');
+        Ok([(pack::POOL, text.into_bytes()), (pack::POOL_EMBEDDINGS, stored)])
+    }
+}
+
+/// The texts of a pool's file: its lines that say something, each once.
+pub fn lines(text: &str) -> Vec<String> {
+    let mut seen = std::collections::HashSet::new();
+    let trimmed = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    trimmed.filter(|line| seen.insert(*line)).map(str::to_owned).collect()
+}

@@ -1,0 +1,301 @@
+//! An open model, and the questions that can be asked of it: the same for the page's worker, the command-line
+//! tool and the tests.
+
+use std::collections::HashMap;
+
+use burn::tensor::Device;
+use tokenizers::Tokenizer;
+
+use super::EngineError;
+use super::message::{Attribution, HeadLabel};
+use super::pool::{self, Pool};
+use crate::checkpoint::{CheckpointError, Manifest, Pack, pack};
+use crate::decompose::{Decomposition, Direction};
+use crate::geometry::{CropFromPhoto, Framing};
+use crate::media::{self, Photo};
+use crate::model::{Model, Trace};
+use crate::segment::{self, SoftMap};
+use crate::statistics::Statistics;
+use crate::textspan::textspan;
+use crate::zero_shot;
+
+/// Phrases whose embeddings are kept. A user types some dozens; more than this is a program.
+const CACHED_TEXTS: usize = 4096;
+
+/// Texts of a pool that are embedded between two words of progress.
+const POOL_BATCH: usize = 128;
+
+/// An open pack.
+pub struct Session {
+    manifest: Manifest,
+    model: Model,
+    tokenizer: Tokenizer,
+    device: Device,
+    pack_pool: Option<Pool>,
+    own_pool: Option<Pool>,
+    pack_statistics: Option<Statistics>,
+    own_statistics: Option<Statistics>,
+    texts: HashMap<String, Vec<f32>>,
+}
+
+/// A photo that went through the model.
+pub struct Traced {
+    pub frame: CropFromPhoto,
+    pub trace: Trace,
+}
+
+impl Session {
+    /// Loads a pack's model onto `device`.
+    ///
+    /// # Errors
+    /// Names the file or tensor of the pack that is malformed.
+    pub fn open(mut pack: Pack, device: Device) -> Result<Self, EngineError> {
+        let tokenizer = pack.bytes(pack::TOKENIZER).unwrap_or_default();
+        let mut tokenizer =
+            Tokenizer::from_bytes(tokenizer).map_err(|err| EngineError::Tokenizer(err.to_string()))?;
+        tokenizer.with_padding(None);
+        tokenizer.with_truncation(None).map_err(|err| EngineError::Tokenizer(err.to_string()))?;
+        let mut weights = pack.weights()?;
+        let manifest = pack.manifest.clone();
+        let model = Model::load(manifest.model.clone(), &mut weights, &device)?;
+        drop(weights);
+        let pack_statistics = pack.bytes(pack::STATISTICS).map(Statistics::from_bytes).transpose()?;
+        if let Some(statistics) = &pack_statistics {
+            statistics.belongs_to(manifest.weights_hash())?;
+            statistics.fits(&model.readout)?;
+        }
+        Ok(Self {
+            pack_pool: Pool::of_pack(&pack)?,
+            own_pool: None,
+            pack_statistics,
+            own_statistics: None,
+            texts: HashMap::new(),
+            manifest,
+            model,
+            tokenizer,
+            device,
+        })
+    }
+
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// Shows the model a photo.
+    ///
+    /// # Errors
+    /// Where the device fails.
+    pub async fn trace(&self, photo: &Photo, framing: Framing) -> Result<Traced, EngineError> {
+        let config = &self.model.config.vision;
+        let frame = CropFromPhoto::new(photo.size, framing, config.image_size, config.patch);
+        let crop = media::crop(photo, &frame, config.mean, config.std)?;
+        Ok(Traced { frame, trace: self.model.vision.trace(&crop).await? })
+    }
+
+    /// The photo's embedding, taken apart.
+    pub fn decompose<'a>(&'a self, traced: &'a Traced) -> Decomposition<'a> {
+        Decomposition::new(&self.model.readout, &traced.trace)
+    }
+
+    /// A text as the residual stream sees it.
+    pub fn direction(&self, text: &[f32]) -> Direction {
+        self.model.readout.direction(text)
+    }
+
+    /// Unit vectors of phrases: verbatim, or each the unit mean of the phrase in every template.
+    ///
+    /// # Errors
+    /// Where a phrase is too long for the text tower, or the device fails.
+    pub async fn embed(&mut self, phrases: &[String], templates: bool) -> Result<Vec<Vec<f32>>, EngineError> {
+        let variants = |phrase: &String| {
+            if templates { zero_shot::templated(phrase) } else { vec![phrase.clone()] }
+        };
+        self.embed_new(phrases.iter().flat_map(variants)).await?;
+        let unit = |phrase: &String| self.texts.get(phrase).cloned().unwrap_or_default();
+        Ok(phrases
+            .iter()
+            .map(|phrase| zero_shot::ensemble(&variants(phrase).iter().map(unit).collect::<Vec<_>>()))
+            .collect())
+    }
+
+    /// Embeds the texts that are not in the cache yet.
+    async fn embed_new(&mut self, texts: impl Iterator<Item = String>) -> Result<(), EngineError> {
+        if self.texts.len() > CACHED_TEXTS {
+            self.texts.clear();
+        }
+        let mut new: Vec<String> = texts.filter(|text| !self.texts.contains_key(text)).collect();
+        new.sort();
+        new.dedup();
+        let tokens = self.tokens(&new)?;
+        let units = self.model.text.embed(&tokens, &self.device).await?;
+        self.texts.extend(new.into_iter().zip(units));
+        Ok(())
+    }
+
+    fn tokens(&self, texts: &[String]) -> Result<Vec<Vec<u32>>, EngineError> {
+        let context = self.model.config.text.context;
+        texts
+            .iter()
+            .map(|text| {
+                let encoding = self.tokenizer.encode(text.as_str(), true);
+                let encoding = encoding.map_err(|err| EngineError::Tokenizer(err.to_string()))?;
+                if encoding.len() > context {
+                    return Err(EngineError::LongText {
+                        start: text.chars().take(40).collect(),
+                        tokens: encoding.len(),
+                        context,
+                    });
+                }
+                Ok(encoding.get_ids().to_vec())
+            })
+            .collect()
+    }
+
+    /// Scores texts (`units`, as [`Self::embed`] gives them) and divides each score among the components.
+    pub fn attribute(&self, traced: &Traced, texts: &[String], units: &[Vec<f32>]) -> Attribution {
+        let decomposition = self.decompose(traced);
+        let embedding = decomposition.embedding();
+        let parts: Vec<_> = units.iter().map(|unit| decomposition.parts(&self.direction(unit))).collect();
+        let scores: Vec<f32> = units.iter().map(|unit| zero_shot::dot(&embedding, unit) as f32).collect();
+        let (layers, heads) = (self.model.readout.layers, self.model.readout.heads);
+        let of_head = |layer: usize, head: usize| parts.iter().map(|parts| parts.heads[layer][head] as f32).collect();
+        Attribution {
+            texts: texts.to_vec(),
+            probabilities: zero_shot::probabilities(&scores, self.model.logit_scale),
+            scores,
+            heads: (0..layers).map(|layer| (0..heads).map(|head| of_head(layer, head)).collect()).collect(),
+            mlps: (0..layers).map(|layer| parts.iter().map(|parts| parts.mlps[layer] as f32).collect()).collect(),
+            embedding: parts.iter().map(|parts| parts.embedding as f32).collect(),
+        }
+    }
+
+    /// Where a head looks, patch by patch: its contribution to a text, or without one its CLS attention.
+    ///
+    /// # Errors
+    /// [`EngineError::NoHead`].
+    pub fn head_map(
+        &self,
+        traced: &Traced,
+        layer: usize,
+        head: usize,
+        text: Option<&[f32]>,
+    ) -> Result<Vec<f32>, EngineError> {
+        self.has_head(layer, head)?;
+        let decomposition = self.decompose(traced);
+        Ok(match text {
+            None => decomposition.attention(layer, head).to_vec(),
+            Some(text) => decomposition.head_tokens(&self.direction(text), layer, head)
+                [traced.trace.leading_tokens..]
+                .iter()
+                .map(|value| *value as f32)
+                .collect(),
+        })
+    }
+
+    /// Segments by a text against the mean of others. Scores are linear in the text, so the contrast's mean
+    /// score is the score of its mean text.
+    pub fn segment(&self, traced: &Traced, text: &[f32], contrast: &[Vec<f32>]) -> SoftMap {
+        let mut difference = text.to_vec();
+        for other in contrast {
+            for (value, other) in difference.iter_mut().zip(other) {
+                *value -= other / contrast.len() as f32;
+            }
+        }
+        let patches = self.decompose(traced).patches(&self.direction(&difference));
+        segment::soft_map(&patches, traced.trace.grid, self.model.config.vision.patch)
+    }
+
+    /// The phrases to segment against: the user's, and by choice the built-in background.
+    pub fn contrast(phrase: &str, against: &[String], background: bool) -> Vec<String> {
+        let built_in = if background { &segment::BACKGROUND[..] } else { &[] };
+        let all = against.iter().cloned().chain(built_in.iter().map(|text| (*text).to_owned()));
+        all.filter(|other| other != phrase).collect()
+    }
+
+    /// The texts that span a head's outputs, most telling first.
+    ///
+    /// # Errors
+    /// Where there is no such head, no pool, or no statistics.
+    pub fn label_head(&self, layer: usize, head: usize, count: usize) -> Result<Vec<HeadLabel>, EngineError> {
+        self.has_head(layer, head)?;
+        let statistics = self.statistics().ok_or(EngineError::NoStatistics)?;
+        let pool = self.pool().ok_or(EngineError::NoPool)?;
+        let readout = &self.model.readout;
+        let basis = readout.head_basis(layer, head);
+        let moments = statistics.head(layer, head);
+        let picks = textspan(&basis, moments, &pool.embeddings, readout.head_width(), count);
+        let label = |text: usize, explained: f64| HeadLabel {
+            text: pool.lines[text].clone(),
+            variance_explained: explained as f32,
+        };
+        Ok(picks.into_iter().map(|pick| label(pick.text, pick.explained)).collect())
+    }
+
+    fn has_head(&self, layer: usize, head: usize) -> Result<(), EngineError> {
+        let (layers, heads) = (self.model.readout.layers, self.model.readout.heads);
+        if layer < layers && head < heads {
+            return Ok(());
+        }
+        Err(EngineError::NoHead { layer, head, layers, heads })
+    }
+
+    /// Embeds a pool of texts; `progress` hears how many are done.
+    ///
+    /// # Errors
+    /// Where a text is too long for the text tower, or the device fails.
+    pub async fn embed_pool(
+        &self,
+        lines: Vec<String>,
+        mut progress: impl FnMut(usize),
+    ) -> Result<Pool, EngineError> {
+        let mut embeddings = Vec::with_capacity(lines.len() * self.model.config.embedding);
+        for (index, batch) in lines.chunks(POOL_BATCH).enumerate() {
+            let tokens = self.tokens(batch)?;
+            embeddings.extend(self.model.text.embed(&tokens, &self.device).await?.concat());
+            progress((index * POOL_BATCH + batch.len()).min(lines.len()));
+        }
+        Ok(Pool { lines, embeddings })
+    }
+
+    /// Labels heads from `pool` from now on; none: from the pack's own.
+    pub fn use_pool(&mut self, pool: Option<Pool>) {
+        self.own_pool = pool;
+    }
+
+    /// Labels heads from `statistics` from now on; none: from the pack's own.
+    pub fn use_statistics(&mut self, statistics: Option<Statistics>) {
+        self.own_statistics = statistics;
+    }
+
+    /// The pool in use.
+    pub fn pool(&self) -> Option<&Pool> {
+        self.own_pool.as_ref().or(self.pack_pool.as_ref())
+    }
+
+    /// The statistics in use.
+    pub fn statistics(&self) -> Option<&Statistics> {
+        self.own_statistics.as_ref().or(self.pack_statistics.as_ref())
+    }
+
+    /// Statistics of this model over no image yet.
+    pub fn new_statistics(&self) -> Statistics {
+        Statistics::new(&self.model.readout, self.manifest.weights_hash())
+    }
+}
+
+/// The texts of a pool as a user gives them.
+///
+/// # Errors
+/// [`CheckpointError::Malformed`] where none is left.
+pub fn pool_lines(file: &str, text: &str) -> Result<Vec<String>, CheckpointError> {
+    let lines = pool::lines(text);
+    if lines.is_empty() {
+        let reason = "it holds no text".to_owned();
+        return Err(CheckpointError::Malformed { file: file.to_owned(), kind: "text pool", reason });
+    }
+    Ok(lines)
+}

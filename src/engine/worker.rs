@@ -1,0 +1,370 @@
+//! The compute worker: takes the page's requests one after another, and answers each.
+//!
+//! It is thin over [`Session`]; what it adds is the current photo, progress, and bytes that travel as
+//! transferred buffers. A request that fails leaves everything else as it was. To cancel, the page ends the
+//! worker.
+
+use std::cell::Cell;
+
+use js_sys::Uint8Array;
+use wasm_bindgen::{JsCast as _, JsValue, closure::Closure};
+use web_sys::{DedicatedWorkerGlobalScope, MessageEvent};
+
+use super::message::{
+    Answer, DevicePreference, DeviceSummary, GREETING, OpenSeconds, PackSummary, PhotoSummary, Progress, Request,
+    Response, Task, TraceSeconds,
+};
+use super::{EngineError, Session, Traced, device, fetch, pool_lines, wire};
+use crate::geometry::Framing;
+use crate::media::{self, Photo};
+use crate::segment::{self, SoftMap};
+use crate::statistics::Statistics;
+
+/// The longer side of the photo as the page shows it, in pixels.
+const PREVIEW: usize = 1400;
+
+/// Progress is told at most this often, in milliseconds.
+const PROGRESS_PAUSE: f64 = 60.0;
+
+/// An answer, and the buffers that travel with it.
+type Answered = Result<(Answer, Vec<Uint8Array>), String>;
+
+/// Listens to the page until the worker ends, and greets it.
+pub fn listen() {
+    let (post, requests) = async_channel::unbounded();
+    let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
+        // The channel is never closed nor full.
+        let _sent = post.try_send(event.data());
+    });
+    scope().set_onmessage(Some(on_message.as_ref().unchecked_ref()));
+    on_message.forget();
+    wasm_bindgen_futures::spawn_local(async move {
+        let mut engine = Engine::default();
+        while let Ok(message) = requests.recv().await {
+            engine.serve(&message).await;
+        }
+    });
+    Reporter::new(GREETING).phase("Ready");
+}
+
+/// The open pack and the current photo.
+#[derive(Default)]
+struct Engine {
+    session: Option<Session>,
+    current: Option<Current>,
+}
+
+struct Current {
+    name: String,
+    photo: Photo,
+    traced: Traced,
+}
+
+impl Engine {
+    async fn serve(&mut self, message: &JsValue) {
+        let (Request { id, task }, buffers) = match wire::unwrap(message) {
+            Ok(request) => request,
+            // Without its number the request cannot be answered; the page hears it as the worker's failure.
+            Err(err) => wasm_bindgen::throw_str(&err.to_string()),
+        };
+        let reporter = Reporter::new(id);
+        let (answer, buffers) = self.answer(task, buffers, &reporter).await.unwrap_or_else(|message| {
+            (Answer::Failed { message: sentence(&message) }, Vec::new())
+        });
+        post(&Response { id, answer }, &buffers);
+    }
+
+    async fn answer(&mut self, task: Task, buffers: Vec<Uint8Array>, report: &Reporter) -> Answered {
+        match task {
+            Task::OpenPack { url, device } => self.open_pack(&url, device, report).await,
+            Task::TracePhoto { name, framing } => self.trace_photo(name, framing, buffers, report).await,
+            Task::Reframe { framing } => self.reframe(framing, report).await,
+            Task::Attribute { phrases, templates } => self.attribute(&phrases, templates).await,
+            Task::HeadMap { layer, head, phrase } => self.head_map(layer, head, phrase).await,
+            Task::Segment { phrase, against, background } => {
+                let (map, traced) = self.segment(&phrase, &against, background).await?;
+                let SoftMap { size, threshold, is_empty, values } = map;
+                let crop_in_photo = traced.frame.crop_in_photo();
+                let answer = Answer::Segmented { size, crop_in_photo, threshold, empty: is_empty };
+                Ok((answer, vec![wire::buffer_of_f32(&values)]))
+            }
+            Task::ExportMask { phrase, against, background, threshold } => {
+                let (map, traced) = self.segment(&phrase, &against, background).await?;
+                let mask = segment::mask_in_photo(&map, &traced.frame, threshold);
+                let png = media::grey_png(traced.frame.photo, &mask).map_err(said)?;
+                Ok((Answer::MaskPng, vec![Uint8Array::from(&png[..])]))
+            }
+            Task::LabelHead { layer, head, count } => {
+                let session = self.session()?;
+                let labels = session.label_head(layer, head, count).map_err(said)?;
+                let images = session.statistics().map_or(0, Statistics::images);
+                Ok((Answer::HeadLabels { labels, images }, Vec::new()))
+            }
+            Task::UsePool { lines } => self.use_pool(&lines, report).await,
+            Task::UseGallery { names } => self.use_gallery(&names, buffers, report).await,
+        }
+    }
+
+    async fn open_pack(&mut self, url: &str, preference: DevicePreference, report: &Reporter) -> Answered {
+        let start = now();
+        let pack = fetch::pack(url, |done, total| report.bytes("Fetching the model", done, total));
+        let pack = pack.await.map_err(said)?;
+        let fetched = now();
+        report.phase("Choosing a device");
+        let chosen = device::choose(preference).await.map_err(said)?;
+        report.phase("Loading the model");
+        let session = Session::open(pack, chosen.device).map_err(said)?;
+        let seconds = OpenSeconds { download: fetched - start, load: now() - fetched };
+        let summary = summary(&session, chosen.summary, seconds);
+        self.current = None;
+        self.session = Some(session);
+        Ok((Answer::PackOpened(summary), Vec::new()))
+    }
+
+    async fn trace_photo(
+        &mut self,
+        name: String,
+        framing: Framing,
+        buffers: Vec<Uint8Array>,
+        report: &Reporter,
+    ) -> Answered {
+        let start = now();
+        report.phase("Reading the photo");
+        let bytes = buffers.first().map(Uint8Array::to_vec).unwrap_or_default();
+        let photo = media::decode(&name, &bytes).await.map_err(said)?;
+        drop(bytes);
+        let decode = now() - start;
+        let (traced, encode) = run_model(self.session()?, &photo, framing, report).await?;
+        self.current = Some(Current { name, photo, traced });
+        self.photo_traced(framing, TraceSeconds { decode, encode })
+    }
+
+    async fn reframe(&mut self, framing: Framing, report: &Reporter) -> Answered {
+        let (session, Current { photo, traced, .. }) = self.both_mut()?;
+        let (new, encode) = run_model(session, photo, framing, report).await?;
+        *traced = new;
+        self.photo_traced(framing, TraceSeconds { decode: 0.0, encode })
+    }
+
+    /// What the page is told of the current photo.
+    fn photo_traced(&mut self, framing: Framing, seconds: TraceSeconds) -> Answered {
+        let (session, Current { name, photo, traced }) = self.both_mut()?;
+        let (preview, rgba) = media::preview(photo, PREVIEW).map_err(said)?;
+        let summary = PhotoSummary {
+            name: name.clone(),
+            photo: photo.size,
+            preview,
+            framing,
+            crop_in_photo: traced.frame.crop_in_photo(),
+            grid: traced.trace.grid,
+            residual: session.decompose(traced).residual(),
+            seconds,
+        };
+        Ok((Answer::PhotoTraced(summary), vec![Uint8Array::from(&rgba[..])]))
+    }
+
+    async fn attribute(&mut self, phrases: &[String], templates: bool) -> Answered {
+        let (session, current) = self.both()?;
+        let units = session.embed(phrases, templates).await.map_err(said)?;
+        Ok((Answer::Attributed(session.attribute(&current.traced, phrases, &units)), Vec::new()))
+    }
+
+    async fn head_map(&mut self, layer: usize, head: usize, phrase: Option<String>) -> Answered {
+        let (session, current) = self.both()?;
+        let text = match phrase {
+            None => None,
+            Some(phrase) => session.embed(&[phrase], false).await.map_err(said)?.pop(),
+        };
+        let traced = &current.traced;
+        let map = session.head_map(traced, layer, head, text.as_deref()).map_err(said)?;
+        let answer = Answer::HeadMap { grid: traced.trace.grid, crop_in_photo: traced.frame.crop_in_photo() };
+        Ok((answer, vec![wire::buffer_of_f32(&map)]))
+    }
+
+    async fn segment(
+        &mut self,
+        phrase: &str,
+        against: &[String],
+        background: bool,
+    ) -> Result<(SoftMap, &Traced), String> {
+        let (session, current) = self.both()?;
+        let mut texts = vec![phrase.to_owned()];
+        texts.extend(Session::contrast(phrase, against, background));
+        let units = session.embed(&texts, false).await.map_err(said)?;
+        let (text, contrast) = units.split_first().ok_or_else(|| said(EngineError::NoPhoto))?;
+        Ok((session.segment(&current.traced, text, contrast), &current.traced))
+    }
+
+    async fn use_pool(&mut self, lines: &[String], report: &Reporter) -> Answered {
+        let session = self.session_mut()?;
+        if lines.is_empty() {
+            session.use_pool(None);
+        } else {
+            let lines = pool_lines("this text", &lines.join("\n")).map_err(said)?;
+            let total = lines.len();
+            let pool = session.embed_pool(lines, |done| report.items("Reading the texts", done, total));
+            let pool = pool.await.map_err(said)?;
+            session.use_pool(Some(pool));
+        }
+        let lines = session.pool().map_or(0, |pool| pool.lines.len());
+        Ok((Answer::PoolReady { lines }, Vec::new()))
+    }
+
+    async fn use_gallery(&mut self, names: &[String], buffers: Vec<Uint8Array>, report: &Reporter) -> Answered {
+        let session = self.session_mut()?;
+        if buffers.is_empty() {
+            session.use_statistics(None);
+            let images = session.statistics().map_or(0, Statistics::images);
+            return Ok((Answer::StatisticsReady { images, skipped: Vec::new() }, Vec::new()));
+        }
+        let total = buffers.len();
+        let mut statistics = session.new_statistics();
+        let mut skipped = Vec::new();
+        for (index, buffer) in buffers.into_iter().enumerate() {
+            report.items("Looking at the images", index, total);
+            let name = names.get(index).map_or("an image", String::as_str);
+            let seen = async {
+                let photo = media::decode(name, &buffer.to_vec()).await?;
+                session.trace(&photo, Framing::CentreCrop).await
+            };
+            match seen.await {
+                Ok(traced) => statistics.push(&session.decompose(&traced)),
+                // One bad file among many is left out, and named.
+                Err(EngineError::Media(_)) => skipped.push(name.to_owned()),
+                Err(err) => return Err(said(err)),
+            }
+        }
+        let images = statistics.images();
+        if images < 2 {
+            return Err(format!("of these {total} images {images} could be read; statistics need two at least"));
+        }
+        session.use_statistics(Some(statistics));
+        Ok((Answer::StatisticsReady { images, skipped }, Vec::new()))
+    }
+
+    fn session(&self) -> Result<&Session, String> {
+        self.session.as_ref().ok_or_else(|| said(EngineError::NoPack))
+    }
+
+    fn session_mut(&mut self) -> Result<&mut Session, String> {
+        self.session.as_mut().ok_or_else(|| said(EngineError::NoPack))
+    }
+
+    fn both(&mut self) -> Result<(&mut Session, &Current), String> {
+        self.both_mut().map(|(session, current)| (session, &*current))
+    }
+
+    fn both_mut(&mut self) -> Result<(&mut Session, &mut Current), String> {
+        let session = self.session.as_mut().ok_or_else(|| said(EngineError::NoPack))?;
+        let current = self.current.as_mut().ok_or_else(|| said(EngineError::NoPhoto))?;
+        Ok((session, current))
+    }
+}
+
+/// Shows the model a photo; the answer has the seconds that it took.
+async fn run_model(
+    session: &Session,
+    photo: &Photo,
+    framing: Framing,
+    report: &Reporter,
+) -> Result<(Traced, f64), String> {
+    let start = now();
+    report.phase("Running the model");
+    let traced = session.trace(photo, framing).await.map_err(said)?;
+    Ok((traced, now() - start))
+}
+
+fn summary(session: &Session, device: DeviceSummary, seconds: OpenSeconds) -> PackSummary {
+    let manifest = session.manifest();
+    let vision = &manifest.model.vision;
+    PackSummary {
+        name: manifest.name.clone(),
+        description: manifest.description.clone(),
+        licence: manifest.licence.clone(),
+        layers: vision.layers,
+        heads: vision.heads,
+        width: vision.width,
+        patch: vision.patch,
+        image_size: vision.image_size,
+        embedding: manifest.model.embedding,
+        bytes: manifest.bytes(),
+        parameters: manifest.parameters(),
+        statistics_images: session.statistics().map_or(0, Statistics::images),
+        pool_lines: session.pool().map_or(0, |pool| pool.lines.len()),
+        device,
+        seconds,
+    }
+}
+
+/// Tells the page how far the work under one number has come.
+struct Reporter {
+    id: u32,
+    last: Cell<f64>,
+}
+
+impl Reporter {
+    fn new(id: u32) -> Self {
+        Self { id, last: Cell::new(f64::NEG_INFINITY) }
+    }
+
+    fn phase(&self, what: &str) {
+        self.tell(Progress::Phase { what: what.to_owned() });
+    }
+
+    fn bytes(&self, what: &str, done: u64, total: u64) {
+        if done == total || self.is_due() {
+            self.tell(Progress::Bytes { what: what.to_owned(), done, total });
+        }
+    }
+
+    fn items(&self, what: &str, done: usize, total: usize) {
+        if done == 0 || done == total || self.is_due() {
+            self.tell(Progress::Items { what: what.to_owned(), done, total });
+        }
+    }
+
+    fn is_due(&self) -> bool {
+        let is_due = now() * 1000.0 - self.last.get() >= PROGRESS_PAUSE;
+        if is_due {
+            self.last.set(now() * 1000.0);
+        }
+        is_due
+    }
+
+    fn tell(&self, progress: Progress) {
+        post(&Response { id: self.id, answer: Answer::Progress(progress) }, &[]);
+    }
+}
+
+fn post(response: &Response, buffers: &[Uint8Array]) {
+    let posted = wire::wrap(response, buffers).map_err(said).and_then(|parcel| {
+        let posted = scope().post_message_with_transfer(&parcel.message, &parcel.transfer);
+        posted.map_err(|_refused| "the browser did not take the worker's answer".to_owned())
+    });
+    if let Err(err) = posted {
+        wasm_bindgen::throw_str(&err);
+    }
+}
+
+fn scope() -> DedicatedWorkerGlobalScope {
+    js_sys::global().unchecked_into()
+}
+
+/// Seconds since the worker started.
+fn now() -> f64 {
+    scope().performance().map_or(0.0, |performance| performance.now() / 1000.0)
+}
+
+fn said(err: impl std::fmt::Display) -> String {
+    err.to_string()
+}
+
+/// An error's words as a sentence: a capital first, a full stop last.
+fn sentence(words: &str) -> String {
+    let mut chars = words.chars();
+    let mut sentence: String = chars.next().into_iter().flat_map(char::to_uppercase).chain(chars).collect();
+    if !sentence.ends_with(['.', '!', '?']) {
+        sentence.push('.');
+    }
+    sentence
+}

@@ -1,0 +1,162 @@
+//! Segmentation by a phrase (papers.md, Paper 1, Segmentation): each patch's part in the score, less what it
+//! has in common with a contrast set, as a soft map over the crop.
+
+use crate::geometry::{CropFromPhoto, Grid, Size};
+
+/// What a phrase is held against besides the user's other phrases: what photos have around their subject.
+pub const BACKGROUND: [&str; 16] = [
+    "the sky",
+    "a wall",
+    "the ground",
+    "a floor",
+    "grass",
+    "trees",
+    "a road",
+    "water",
+    "a table top",
+    "a plain background",
+    "a blurred background",
+    "a landscape",
+    "a room",
+    "snow",
+    "sand",
+    "darkness",
+];
+
+/// How much each pixel of the crop belongs to the phrase.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SoftMap {
+    pub size: Size,
+    /// In [0, 1], rows first.
+    pub values: Vec<f32>,
+    /// The map's own mean: what is above is foreground.
+    pub threshold: f32,
+    /// No patch speaks for the phrase; the map is zero.
+    pub is_empty: bool,
+}
+
+/// The soft map of patches' scores, the contrast's mean already taken off (`[row][column]`): upsampled
+/// bilinearly by the patch size (torch's align_corners false), clipped at 0, and stretched to [0, 1].
+pub fn soft_map(patches: &[f64], grid: Grid, patch: usize) -> SoftMap {
+    let size = Size { width: grid.columns * patch, height: grid.rows * patch };
+    let scale = 1.0 / patch as f64;
+    let clipped: Vec<f64> = (0..size.height)
+        .flat_map(|y| (0..size.width).map(move |x| (x, y)))
+        .map(|(x, y)| {
+            let (column, row) = ((x as f64 + 0.5) * scale, (y as f64 + 0.5) * scale);
+            let at = |row: usize, column: usize| patches[row * grid.columns + column];
+            bilinear(row, column, Size { width: grid.columns, height: grid.rows }, at).max(0.0)
+        })
+        .collect();
+    let (least, most) = clipped.iter().fold((f64::MAX, 0.0_f64), |(least, most), value| {
+        (least.min(*value), most.max(*value))
+    });
+    if most <= 0.0 {
+        return SoftMap { values: vec![0.0; clipped.len()], size, threshold: 0.0, is_empty: true };
+    }
+    // A map that is positive and the same everywhere has nothing to tell apart: all of it belongs.
+    let stretch = if most > least { 1.0 / (most - least) } else { 0.0 };
+    let values: Vec<f32> = if stretch > 0.0 {
+        clipped.iter().map(|value| ((value - least) * stretch) as f32).collect()
+    } else {
+        vec![1.0; clipped.len()]
+    };
+    let mean = values.iter().map(|value| f64::from(*value)).sum::<f64>() / values.len() as f64;
+    SoftMap { size, values, threshold: if stretch > 0.0 { mean as f32 } else { 0.0 }, is_empty: false }
+}
+
+/// The soft map in the photo's own pixels, rows first; 0 outside the crop.
+pub fn soft_in_photo(map: &SoftMap, crop_from_photo: &CropFromPhoto) -> Vec<f32> {
+    in_photo(map, crop_from_photo, 0.0, |value| value)
+}
+
+/// The mask in the photo's own pixels, rows first: 255 where the soft map is above `threshold`, 0 elsewhere.
+pub fn mask_in_photo(map: &SoftMap, crop_from_photo: &CropFromPhoto, threshold: f32) -> Vec<u8> {
+    in_photo(map, crop_from_photo, 0, |value| if value > threshold { 255 } else { 0 })
+}
+
+/// The soft map in the photo's own pixels as grey values.
+pub fn grey_in_photo(map: &SoftMap, crop_from_photo: &CropFromPhoto) -> Vec<u8> {
+    in_photo(map, crop_from_photo, 0, |value| (value * 255.0).round() as u8)
+}
+
+/// Samples the map at every pixel centre of the photo.
+fn in_photo<T: Copy>(map: &SoftMap, frame: &CropFromPhoto, outside: T, paint: impl Fn(f32) -> T) -> Vec<T> {
+    let Size { width, height } = frame.photo;
+    let patch = frame.patch as f64;
+    // Per column and per row: the place in map pixels, or none outside the map.
+    let place = |grid: f64, length: usize| {
+        let place = grid * patch;
+        (place >= 0.0 && place < length as f64).then_some(place)
+    };
+    let columns: Vec<Option<f64>> =
+        (0..width).map(|x| place(frame.grid_from_photo(x as f64 + 0.5, 0.0).0, map.size.width)).collect();
+    let mut values = Vec::with_capacity(width * height);
+    for y in 0..height {
+        let row = place(frame.grid_from_photo(0.0, y as f64 + 0.5).1, map.size.height);
+        values.extend(columns.iter().map(|column| match row.zip(*column) {
+            None => outside,
+            Some((row, column)) => {
+                let at = |y: usize, x: usize| f64::from(map.values[y * map.size.width + x]);
+                paint(bilinear(row, column, map.size, at) as f32)
+            }
+        }));
+    }
+    values
+}
+
+/// The value at (`row`, `column`), where sample (i, j) lies at (i + 0.5, j + 0.5); edges hold.
+fn bilinear(row: f64, column: f64, size: Size, at: impl Fn(usize, usize) -> f64) -> f64 {
+    let split = |place: f64, length: usize| {
+        let place = (place - 0.5).clamp(0.0, (length - 1) as f64);
+        let first = place.floor() as usize;
+        (first, (first + 1).min(length - 1), place - first as f64)
+    };
+    let (top, bottom, down) = split(row, size.height);
+    let (left, right, across) = split(column, size.width);
+    let upper = at(top, left) * (1.0 - across) + at(top, right) * across;
+    let lower = at(bottom, left) * (1.0 - across) + at(bottom, right) * across;
+    upper * (1.0 - down) + lower * down
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::geometry::Framing;
+
+    const GRID: Grid = Grid { rows: 2, columns: 3 };
+
+    #[test]
+    fn nothing_positive_is_an_empty_mask() {
+        let map = soft_map(&[-1.0, -0.5, -2.0, -0.1, -3.0, 0.0], GRID, 4);
+        assert!(map.is_empty && map.values.iter().all(|value| *value == 0.0));
+        let frame = CropFromPhoto::new(Size { width: 30, height: 20 }, Framing::WholePhoto, 8, 4);
+        assert!(mask_in_photo(&map, &frame, map.threshold).iter().all(|value| *value == 0));
+    }
+
+    #[test]
+    fn an_even_map_belongs_everywhere() {
+        let map = soft_map(&[0.3; 6], GRID, 4);
+        assert!(!map.is_empty && map.values.iter().all(|value| *value > map.threshold));
+    }
+
+    #[test]
+    fn a_map_reaches_from_zero_to_one_with_its_mean_between() {
+        let map = soft_map(&[-1.0, 0.0, 0.2, 0.4, 0.9, -0.3], GRID, 5);
+        let most = map.values.iter().copied().fold(0.0, f32::max);
+        let least = map.values.iter().copied().fold(1.0, f32::min);
+        assert_eq!((least, most), (0.0, 1.0));
+        assert!(map.threshold > 0.0 && map.threshold < 1.0);
+    }
+
+    #[test]
+    fn the_mask_lies_inside_the_crop_frame() {
+        let frame = CropFromPhoto::new(Size { width: 60, height: 40 }, Framing::CentreCrop, 20, 10);
+        let map = soft_map(&[1.0; 4], frame.grid(), 10);
+        let mask = mask_in_photo(&map, &frame, 0.5);
+        for (index, value) in mask.iter().enumerate() {
+            let inside = (10..50).contains(&(index % 60));
+            assert_eq!(*value == 255, inside, "pixel {index}");
+        }
+    }
+}
