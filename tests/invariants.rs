@@ -1,0 +1,153 @@
+//! What must hold for any model and any picture: the parts sum to the whole, at every level.
+#![cfg(not(target_arch = "wasm32"))]
+
+use burn::tensor::Device;
+use headlamp::checkpoint::random::{self, RandomWeights};
+use headlamp::decompose::{Decomposition, Readout};
+use headlamp::geometry::Size;
+use headlamp::model::{Crop, ModelConfig, TensorSource, TextKind, VisionConfig, VisionTransformer};
+use headlamp::zero_shot;
+
+/// A vision tower of random weights, and what it makes of random crops.
+struct Tower {
+    config: ModelConfig,
+    vision: VisionTransformer,
+    readout: Readout,
+}
+
+impl Tower {
+    fn new(config: ModelConfig, seed: u64) -> Self {
+        config.check().unwrap();
+        let (embedding, device) = (config.embedding, Device::flex());
+        let mut stored = Recorded::new(&config, seed);
+        let readout = Readout::load(&config.vision, embedding, &mut stored).unwrap();
+        let vision = VisionTransformer::load(&config.vision, embedding, &mut stored, &device).unwrap();
+        Self { config, vision, readout }
+    }
+
+    fn crop(&self, width: usize, height: usize, seed: u64) -> Crop {
+        let mut random = RandomWeights::new(seed);
+        let values = (0..3 * width * height).map(|_index| 1.5 * random.next()).collect();
+        Crop { size: Size { width, height }, values }
+    }
+
+    fn text(&self, seed: u64) -> Vec<f32> {
+        let mut random = RandomWeights::new(seed);
+        zero_shot::normalised(&(0..self.config.embedding).map(|_index| random.next()).collect::<Vec<_>>())
+    }
+}
+
+/// Random tensors by name, the same however often and in whatever order they are asked for.
+struct Recorded(std::collections::BTreeMap<String, Vec<f32>>);
+
+impl Recorded {
+    fn new(config: &ModelConfig, seed: u64) -> Self {
+        let mut random = RandomWeights::new(seed);
+        let tensors = config.tensors().into_iter();
+        Self(tensors.map(|spec| (spec.name.clone(), random.tensor(&spec.name, &spec.shape).unwrap())).collect())
+    }
+}
+
+impl TensorSource for Recorded {
+    fn tensor(&mut self, name: &str, _shape: &[usize]) -> Result<Vec<f32>, headlamp::checkpoint::CheckpointError> {
+        self.0.get(name).cloned().ok_or_else(|| headlamp::checkpoint::CheckpointError::Missing(name.to_owned()))
+    }
+}
+
+/// The tiny model, and variants without each of its optional parts.
+fn configs() -> Vec<ModelConfig> {
+    let tiny = random::config(100);
+    assert_eq!(tiny.text.kind, TextKind::Clip);
+    let with = |change: fn(&mut VisionConfig)| {
+        let mut config = tiny.clone();
+        change(&mut config.vision);
+        config
+    };
+    let mut bare = with(|vision| {
+        vision.projection = false;
+        vision.projection_bias = false;
+        vision.ln_pre = false;
+        vision.registers = 0;
+    });
+    bare.embedding = bare.vision.width;
+    vec![tiny.clone(), with(|vision| vision.ln_pre = false), with(|vision| vision.registers = 0), bare]
+}
+
+fn each_case(mut test: impl FnMut(&Tower, &Decomposition<'_>)) {
+    for (index, config) in configs().into_iter().enumerate() {
+        for seed in 1..4 {
+            let tower = Tower::new(config.clone(), seed);
+            for (width, height) in [(64, 64), (16, 16), (48, 80)] {
+                let crop = tower.crop(width, height, 100 * seed + index as u64);
+                let trace = pollster::block_on(tower.vision.trace(&crop)).unwrap();
+                test(&tower, &Decomposition::new(&tower.readout, &trace));
+            }
+        }
+    }
+}
+
+#[test]
+fn components_sum_to_the_unit_embedding() {
+    each_case(|tower, decomposition| {
+        assert!(decomposition.residual() < 1e-5, "{}", decomposition.residual());
+        let mut sum = decomposition.embedded();
+        let heads = (0..tower.readout.layers)
+            .flat_map(|layer| (0..tower.readout.heads).map(move |head| (layer, head)))
+            .map(|(layer, head)| decomposition.head(layer, head));
+        for part in decomposition.mlps().into_iter().chain(heads) {
+            sum.iter_mut().zip(&part).for_each(|(sum, part)| *sum += part);
+        }
+        for (sum, unit) in sum.iter().zip(decomposition.embedding()) {
+            assert!((sum - f64::from(unit)).abs() < 1e-5, "{sum} {unit}");
+        }
+    });
+}
+
+#[test]
+fn parts_of_a_score_sum_to_it_and_tokens_to_their_head() {
+    each_case(|tower, decomposition| {
+        let text = tower.text(9);
+        let direction = tower.readout.direction(&text);
+        let parts = decomposition.parts(&direction);
+        let score = zero_shot::dot(&decomposition.embedding(), &text);
+        assert!((parts.total() - score).abs() < 1e-5, "{} {score}", parts.total());
+        let mut over_patches = 0.0;
+        for (layer, heads) in parts.heads.iter().enumerate() {
+            for (head, part) in heads.iter().enumerate() {
+                let tokens = decomposition.head_tokens(&direction, layer, head);
+                assert!((tokens.iter().sum::<f64>() - part).abs() < 1e-9, "tokens of head {layer}.{head}");
+                let vector = decomposition.head(layer, head);
+                let dotted: f64 = vector.iter().zip(&text).map(|(a, b)| a * f64::from(*b)).sum();
+                assert!((dotted - part).abs() < 1e-9, "head {layer}.{head}: {dotted} {part}");
+                over_patches += tokens[tower.config.vision.leading_tokens()..].iter().sum::<f64>();
+            }
+        }
+        let patches: f64 = decomposition.patches(&direction).iter().sum();
+        assert!((patches - over_patches).abs() < 1e-9);
+    });
+}
+
+#[test]
+fn attention_is_a_distribution_over_the_tokens() {
+    each_case(|tower, decomposition| {
+        for layer in 0..tower.readout.layers {
+            for head in 0..tower.readout.heads {
+                let over_patches: f32 = decomposition.attention(layer, head).iter().sum();
+                assert!((0.0..=1.0 + 1e-5).contains(&over_patches), "{over_patches}");
+            }
+        }
+    });
+}
+
+#[test]
+fn a_difference_of_texts_scores_as_the_difference() {
+    each_case(|tower, decomposition| {
+        let (a, b) = (tower.text(1), tower.text(2));
+        let difference: Vec<f32> = a.iter().zip(&b).map(|(a, b)| a - b).collect();
+        let patches = |text: &[f32]| decomposition.patches(&tower.readout.direction(text));
+        let apart = patches(&a).into_iter().zip(patches(&b)).map(|(a, b)| a - b);
+        for (together, apart) in patches(&difference).into_iter().zip(apart) {
+            assert!((together - apart).abs() < 1e-7, "{together} {apart}");
+        }
+    });
+}
