@@ -46,6 +46,8 @@ pub struct Fold {
 
 /// A text as the residual stream sees it: contracted with the final norm's gain and the projection.
 pub struct Direction {
+    /// t itself, `[embedding]`.
+    text: Vec<f32>,
     /// gamma * P t, per residual number.
     gain: Vec<f64>,
     /// sum of `gain`: what the final norm's mean costs.
@@ -56,6 +58,13 @@ pub struct Direction {
     outputs: Vec<Vec<f64>>,
     /// b_O[l] contracted with `gain`, per layer.
     output_biases: Vec<f64>,
+}
+
+impl Direction {
+    /// The score of a vector of the shared space.
+    pub fn score_of(&self, vector: &[f64]) -> f64 {
+        dot_mixed(&self.text, vector)
+    }
 }
 
 /// Every component's part in one text's score; the parts sum to the cosine.
@@ -190,7 +199,21 @@ impl Readout {
             })
             .collect();
         let output_biases = self.outputs.iter().map(|output| dot_mixed(&output.bias, &gain)).collect();
-        Direction { gain_sum: gain.iter().sum(), gain, constant, outputs, output_biases }
+        Direction { text: text.to_vec(), gain_sum: gain.iter().sum(), gain, constant, outputs, output_biases }
+    }
+
+    /// A head's part in a score, from its code u alone: `t^T B u`, B never formed. Linear in u, and so good for
+    /// means of codes too.
+    pub fn code_part(&self, direction: &Direction, layer: usize, head: usize, code: &[f64]) -> f64 {
+        let (head_width, heads) = (self.head_width(), self.heads as f64);
+        let (values, constants) = code.split_at(head_width);
+        let output = &direction.outputs[layer][head * head_width..(head + 1) * head_width];
+        let columns = [
+            direction.output_biases[layer] / heads,
+            -direction.gain_sum / (self.components() * heads),
+            direction.constant / (self.components() * heads),
+        ];
+        dot_f64(values, output) + dot_f64(constants, &columns)
     }
 
     /// B of one head, scaled so that `c = B u` (papers.md, TextSpan).
@@ -253,6 +276,16 @@ impl<'a> Decomposition<'a> {
         self.fold
     }
 
+    /// N: CLS, registers and patches.
+    pub fn tokens(&self) -> usize {
+        self.trace.tokens
+    }
+
+    /// [`Readout::code_part`] of the picture's own model.
+    pub fn code_part(&self, direction: &Direction, layer: usize, head: usize, code: &[f64]) -> f64 {
+        self.readout.code_part(direction, layer, head, code)
+    }
+
     /// The unit embedding that the model itself gave.
     pub fn embedding(&self) -> Vec<f32> {
         crate::zero_shot::normalised(&self.trace.embedding)
@@ -307,9 +340,14 @@ impl<'a> Decomposition<'a> {
     /// Each patch's part in a text's score, over all layers and heads: rows first, CLS and registers
     /// left out (papers.md, Segmentation).
     pub fn patches(&self, direction: &Direction) -> Vec<f64> {
+        self.patches_of(direction, |_layer, _head| true)
+    }
+
+    /// [`Self::patches`] over the heads (layer, head) that `counts` names.
+    pub fn patches_of(&self, direction: &Direction, counts: impl Fn(usize, usize) -> bool) -> Vec<f64> {
         let mut patches = vec![0.0; self.trace.grid.len()];
         for layer in 0..self.readout.layers {
-            for head in 0..self.readout.heads {
+            for head in (0..self.readout.heads).filter(|head| counts(layer, *head)) {
                 let tokens = self.head_tokens(direction, layer, head);
                 for (sum, score) in patches.iter_mut().zip(&tokens[self.trace.leading_tokens..]) {
                     *sum += score;

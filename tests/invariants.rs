@@ -2,10 +2,12 @@
 #![cfg(not(target_arch = "wasm32"))]
 
 use burn::tensor::Device;
+use headlamp::ablate::{Ablation, MeanParts, Study};
 use headlamp::checkpoint::random::{self, RandomWeights};
 use headlamp::decompose::{Decomposition, Readout};
 use headlamp::geometry::Size;
 use headlamp::model::{Crop, ModelConfig, TensorSource, TextKind, VisionConfig, VisionTransformer};
+use headlamp::statistics::Statistics;
 use headlamp::zero_shot;
 
 /// A vision tower of random weights, and what it makes of random crops.
@@ -150,4 +152,58 @@ fn a_difference_of_texts_scores_as_the_difference() {
             assert!((together - apart).abs() < 1e-7, "{together} {apart}");
         }
     });
+}
+
+/// Ablating a component gives the score that comes out when its vector in the sum is replaced by the mean.
+#[test]
+fn an_ablated_score_is_the_score_with_the_component_replaced() {
+    for config in configs() {
+        let tower = Tower::new(config, 5);
+        let traces: Vec<_> = (0..6)
+            .map(|seed| pollster::block_on(tower.vision.trace(&tower.crop(64, 64, 50 + seed))).unwrap())
+            .collect();
+        let images: Vec<_> = traces.iter().map(|trace| Decomposition::new(&tower.readout, trace)).collect();
+        let mut statistics = Statistics::new(&tower.readout, "");
+        images.iter().for_each(|image| statistics.push(image));
+        let text = tower.text(3);
+        let direction = tower.readout.direction(&text);
+        let means = MeanParts::new(&tower.readout, &statistics, &direction);
+        let dotted = |vector: &[f64]| vector.iter().zip(&text).map(|(a, b)| a * f64::from(*b)).sum::<f64>();
+        let mean = |part: &dyn Fn(&Decomposition<'_>) -> f64| images.iter().map(part).sum::<f64>() / 6.0;
+        let score = |image: &Decomposition<'_>, ablation: &Ablation| {
+            ablation.parts(image, &direction, &means).total()
+        };
+        let image = &images[2];
+        let before = image.parts(&direction).total();
+
+        let head = Ablation { heads: [(1, 2)].into(), ..Ablation::default() };
+        let of_head = |image: &Decomposition<'_>| dotted(&image.head(1, 2));
+        let expected = before - of_head(image) + mean(&of_head);
+        assert!((score(image, &head) - expected).abs() < 1e-10);
+
+        let mlps = Ablation::of_study(Study::Mlps, tower.readout.layers, tower.readout.heads);
+        let of_mlps = |image: &Decomposition<'_>| image.mlps().iter().map(|mlp| dotted(mlp)).sum::<f64>();
+        let expected = before - of_mlps(image) + mean(&of_mlps);
+        assert!((score(image, &mlps) - expected).abs() < 1e-10);
+
+        let embedding = Ablation { embedding: true, ..Ablation::default() };
+        let of_embedding = |image: &Decomposition<'_>| dotted(&image.embedded());
+        let expected = before - of_embedding(image) + mean(&of_embedding);
+        assert!((score(image, &embedding) - expected).abs() < 1e-10);
+
+        let cls = Ablation { cls_to_cls: true, ..Ablation::default() };
+        let of_cls = |image: &Decomposition<'_>| {
+            let heads = (0..tower.readout.layers).flat_map(|l| (0..tower.readout.heads).map(move |h| (l, h)));
+            heads.map(|(layer, head)| image.head_tokens(&direction, layer, head)[0]).sum::<f64>()
+        };
+        let expected = before - of_cls(image) + mean(&of_cls);
+        assert!((score(image, &cls) - expected).abs() < 1e-10, "{} {expected}", score(image, &cls));
+
+        assert_eq!(score(image, &Ablation::default()), before);
+        let patches = |ablation: &Ablation| ablation.patches(image, &direction, &means);
+        let kept: f64 = image.patches_of(&direction, |layer, head| (layer, head) != (1, 2)).iter().sum();
+        let even = mean(&of_head) * image.patches(&direction).len() as f64 / image.tokens() as f64;
+        assert!((patches(&head).iter().sum::<f64>() - kept - even).abs() < 1e-10);
+        assert_eq!(patches(&cls), image.patches(&direction), "CLS is no patch");
+    }
 }
