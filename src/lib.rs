@@ -5,6 +5,7 @@
 //! ([`app`]) knows nothing of tensors, and [`engine`] joins them. `docs/ARCHITECTURE.md` follows one
 //! photo through the code.
 
+pub mod ablate;
 pub mod engine;
 pub mod geometry;
 pub mod view;
