@@ -12,6 +12,8 @@ pub mod pack;
 pub mod quantise;
 #[cfg(feature = "cli")]
 pub mod random;
+#[cfg(feature = "cli")]
+pub mod random_texts;
 mod state_dict;
 
 #[cfg(feature = "cli")]

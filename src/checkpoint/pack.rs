@@ -277,6 +277,7 @@ impl TensorSource for PackWeights {
 }
 
 /// Gathers a pack's files and their description.
+#[derive(Clone)]
 pub struct PackWriter {
     files: BTreeMap<String, Vec<u8>>,
 }

@@ -1,9 +1,10 @@
 //! A tiny model of random weights, for holding one device against another.
 
-use super::CheckpointError;
-use crate::geometry::Grid;
+use super::pack::FORMAT;
+use super::{CheckpointError, Manifest, Quantisation, random_texts};
+use crate::geometry::{Grid, Size};
 use crate::model::{
-    Activation, ModelConfig, PositionResize, TensorSource, TextConfig, TextKind, TextPooling, VisionConfig,
+    Activation, Crop, ModelConfig, PositionResize, TensorSource, TextConfig, TextKind, TextPooling, VisionConfig,
 };
 
 /// The tiny model: every optional part present, so that every kernel runs.
@@ -36,13 +37,46 @@ pub fn config(vocabulary: usize) -> ModelConfig {
             activation: Activation::Gelu,
             eps: 1e-5,
             vocabulary,
-            context: 32,
+            context: 77,
             pooling: TextPooling::End,
             projection: true,
             centred: false,
         },
         embedding: 24,
     }
+}
+
+/// The manifest of a pack of random weights, without its files.
+pub fn manifest(seed: u64, quantisation: Quantisation) -> Manifest {
+    Manifest {
+        format: FORMAT,
+        name: "headlamp random (for tests only)".into(),
+        description: "Random weights in a tiny model with every optional part, for testing the program only: its \
+            scores, masks and labels mean nothing."
+            .into(),
+        licence: "MIT OR Apache-2.0".into(),
+        provenance: vec![format!("weights and gallery drawn by SplitMix64 from seed {seed}")],
+        quantisation,
+        model: config(random_texts::vocabulary()),
+        files: Vec::new(),
+    }
+}
+
+/// A picture for the random model: waves of its own over a colour of its own.
+pub fn crop(side: usize, random: &mut RandomWeights) -> Crop {
+    let mut values = Vec::with_capacity(3 * side * side);
+    for _channel in 0..3 {
+        let colour = random.next();
+        let waves: [[f32; 4]; 3] = std::array::from_fn(|_wave| std::array::from_fn(|_part| random.next()));
+        for (y, x) in (0..side).flat_map(|y| (0..side).map(move |x| (y, x))) {
+            let (y, x) = (y as f32 / side as f32, x as f32 / side as f32);
+            let wave = |[down, across, phase, height]: [f32; 4]| {
+                height * (12.0 * (down * y + across * x) + std::f32::consts::PI * phase).sin()
+            };
+            values.push(colour + waves.into_iter().map(wave).sum::<f32>());
+        }
+    }
+    Crop { size: Size { width: side, height: side }, values }
 }
 
 /// Weights drawn from a seeded generator (SplitMix64), scaled so that attention is far from uniform.
