@@ -16,6 +16,9 @@ const SPENT: f64 = 1e-9;
 /// Singular directions weaker than this, squared and against the strongest, are rounding.
 const NOISE: f64 = 1e-15;
 
+/// A text of which less than this is left, squared, is f32's rounding: it points nowhere any more.
+const GONE: f64 = 1e-12;
+
 /// A text that TextSpan picked.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Pick {
@@ -77,8 +80,10 @@ impl HeadSpace {
 struct Span {
     /// R, along V: `[r, T]`, a text a column.
     texts: DMatrix<f64>,
+    /// Squared length of each text before the first pick.
+    lengths: Vec<f64>,
     covariance: DMatrix<f64>,
-    /// Variance of the outputs along each text.
+    /// Variance of the outputs along each text; 0 along texts that are gone.
     variances: Vec<f64>,
     /// |D|^2 / K.
     left: f64,
@@ -92,7 +97,13 @@ impl Span {
         let texts = space.directions.tr_mul(&texts);
         let spread = &space.covariance * &texts;
         let variances = texts.column_iter().zip(spread.column_iter()).map(|(text, spread)| text.dot(&spread));
-        Self { variances: variances.collect(), covariance: space.covariance.clone(), left: space.total, texts }
+        Self {
+            variances: variances.collect(),
+            lengths: texts.column_iter().map(|text| text.norm_squared()).collect(),
+            covariance: space.covariance.clone(),
+            left: space.total,
+            texts,
+        }
     }
 
     /// Takes the text along which the outputs vary most, and its direction out of everything; none where
@@ -106,10 +117,8 @@ impl Span {
         }
         let along = &self.covariance * &direction;
         let variance = along.dot(&direction);
-        self.left -= variance;
+        self.left = (self.left - variance).max(0.0);
         self.forget(&direction, &along, variance);
-        // Of the picked text nothing is left but rounding.
-        self.variances[text] = 0.0;
         Some(text)
     }
 
@@ -122,6 +131,12 @@ impl Span {
             *left -= 2.0 * a * b - a * a * variance;
         }
         self.texts.ger(-1.0, direction, &shares, 1.0);
+        let texts = self.texts.column_iter().zip(&self.lengths);
+        for (variance, (text, length)) in self.variances.iter_mut().zip(texts) {
+            if text.norm_squared() <= GONE * length {
+                *variance = 0.0;
+            }
+        }
         self.covariance.ger(-1.0, direction, along, 1.0);
         self.covariance.ger(-1.0, along, direction, 1.0);
         self.covariance.ger(variance, direction, direction, 1.0);
