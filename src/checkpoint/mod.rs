@@ -15,12 +15,14 @@ pub mod random;
 #[cfg(feature = "cli")]
 pub mod random_texts;
 mod state_dict;
+mod weights;
 
 #[cfg(feature = "cli")]
 pub use onnx::read_onnx;
 pub use pack::{Manifest, Pack, PackFile, PackWriter};
 pub use quantise::Quantisation;
 pub use state_dict::{RawTensor, StateDict};
+pub use weights::WeightsWriter;
 
 /// A model file that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +45,8 @@ pub enum CheckpointError {
     MissingFile(String),
     #[error("the pack is of format {found}, and this program reads format {}; update one of them", pack::FORMAT)]
     Format { found: u32 },
+    #[error("the model ({bytes} bytes) does not fit into memory: close other programs, or store it in fewer bits")]
+    Memory { bytes: u64 },
     #[error("cannot {doing} {path}: {reason}")]
     Io { doing: &'static str, path: String, reason: String },
 }

@@ -68,6 +68,8 @@ enum Quant {
     /// 8 bits
     #[default]
     Q8,
+    /// 4 bits: half the size, some precision lost
+    Q4,
     F16,
     F32,
 }
@@ -76,6 +78,7 @@ impl From<Quant> for Quantisation {
     fn from(quant: Quant) -> Self {
         match quant {
             Quant::Q8 => Self::Q8,
+            Quant::Q4 => Self::Q4,
             Quant::F16 => Self::F16,
             Quant::F32 => Self::F32,
         }
