@@ -21,7 +21,8 @@ from tokenizers import Tokenizer
 from torch import nn
 from transformers import BertConfig, BertModel, Dinov2Config, Dinov2Model
 
-from common import SHARED, check, path_of, relative, save_expected, save_json, unit
+from common import relative, save_expected, unit
+from places import SHARED, check, path_of, save_json
 from vision import components
 from vit_dinov2 import tower_of
 
