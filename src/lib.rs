@@ -17,6 +17,8 @@ pub mod checkpoint;
 #[cfg(feature = "compute")]
 pub mod decompose;
 #[cfg(feature = "compute")]
+pub mod media;
+#[cfg(feature = "compute")]
 pub mod model;
 #[cfg(feature = "compute")]
 pub mod segment;
