@@ -6,6 +6,7 @@ The sources are small files under fixtures/media/; media.expected.safetensors ho
 - `<file>.centre`, `<file>.whole` [height, width, 3]: Pillow's crops for a model of SIZE and PATCH pixels.
 
 The eight EXIF orientations show the same photo, whose pixels are under `upright`.
+Pillow must be 13 or later, whose order of passes src/media/resample.rs follows.
 """
 
 import math
