@@ -14,6 +14,8 @@ pub mod view;
 pub mod app;
 #[cfg(feature = "compute")]
 pub mod checkpoint;
+#[cfg(feature = "cli")]
+pub mod cli;
 #[cfg(feature = "compute")]
 pub mod decompose;
 #[cfg(feature = "compute")]
