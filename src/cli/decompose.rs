@@ -100,7 +100,7 @@ impl Decomposed<'_> {
             return output::print_json(self);
         }
         let Self { out, images, resumed, skipped, seconds } = self;
-        let mut words = format!("{}: {images} pictures", out.display());
+        let mut words = format!("{}: {}", out.display(), output::count(*images as u64, "picture"));
         if *resumed > 0 {
             words += &format!(", {resumed} of them from an earlier run");
         }

@@ -71,7 +71,7 @@ impl CliError {
     /// The process's exit status: 2 for bad use, 1 for a failure.
     pub fn status(&self) -> ExitCode {
         match self {
-            Self::Usage(_) => ExitCode::from(2),
+            Self::Usage(_) | Self::Engine(EngineError::NoHead { .. }) => ExitCode::from(2),
             // Whoever read the answer has had enough of it.
             Self::Stdout(err) if err.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
             _ => ExitCode::FAILURE,

@@ -84,19 +84,20 @@ impl Explain {
             None => print(),
         };
         let mut failed = false;
+        let mut labels = Labels::default();
         let explain = |path: &Path, photo: &Photo, decode: f64| {
             let image = many.then(|| path.display().to_string());
             explainer.explain(photo, image, decode)
         };
         pictures::each(&images, explainer.threads, explain, |path, explained| {
             match explained {
-                Ok(explanation) => aside(&|| self.print(&explainer, &explanation))?,
+                Ok(explanation) => {
+                    let answer = self.answer(&explainer, &explanation, &mut labels)?;
+                    aside(&|| output::print(&answer))?;
+                }
                 Err(error) if many && error.is_of_picture() => {
                     failed = true;
-                    aside(&|| {
-                        output::complain(&error);
-                        self.print_failure(path, &error)
-                    })?;
+                    aside(&|| self.print_failure(path, &error))?;
                 }
                 Err(error) => return Err(error),
             }
@@ -120,20 +121,26 @@ impl Explain {
         Ok((pictures, many))
     }
 
-    fn print(&self, explainer: &Explainer, explanation: &Explanation<'_>) -> Result<(), CliError> {
-        if self.json {
-            return output::print_json(explanation);
-        }
-        output::print(&explainer.in_words(explanation)?)
+    fn answer(
+        &self,
+        explainer: &Explainer,
+        explanation: &Explanation<'_>,
+        labels: &mut Labels,
+    ) -> Result<String, CliError> {
+        if self.json { output::json(explanation) } else { explainer.in_words(explanation, labels) }
     }
 
     fn print_failure(&self, path: &Path, error: &CliError) -> Result<(), CliError> {
+        output::complain(error);
         if !self.json {
             return Ok(());
         }
-        output::print_json(&Failure { image: path.display().to_string(), error: error.to_string() })
+        output::print(&output::json(&Failure { image: path.display().to_string(), error: error.to_string() })?)
     }
 }
+
+/// A line of texts for each head that was asked for, `(layer, head)`.
+type Labels = HashMap<(usize, usize), String>;
 
 /// The open model with its texts, ready for pictures.
 struct Explainer {
@@ -145,9 +152,6 @@ struct Explainer {
     units: Vec<Vec<f32>>,
     framing: Framing,
     load_seconds: f64,
-    /// Every head's texts in one line, `(layer, head)`; empty where people do not read the answer, or the pack
-    /// has no statistics.
-    labels: HashMap<(usize, usize), String>,
 }
 
 impl Explainer {
@@ -157,9 +161,8 @@ impl Explainer {
         let texts = arguments.texts.clone();
         let units = pollster::block_on(session.embed(&texts, arguments.phrases.templates))?;
         let load_seconds = seconds + start.elapsed().as_secs_f64();
-        let labels = if arguments.json { HashMap::new() } else { labels(&session)? };
         let framing = arguments.framing.framing();
-        Ok(Self { session, device, threads, texts, units, framing, load_seconds, labels })
+        Ok(Self { session, device, threads, texts, units, framing, load_seconds })
     }
 
     fn explain(&self, photo: &Photo, image: Option<String>, decode: f64) -> Result<Explanation<'_>, CliError> {
@@ -187,7 +190,7 @@ impl Explainer {
     }
 
     /// The answer as people read it.
-    fn in_words(&self, explanation: &Explanation<'_>) -> Result<String, CliError> {
+    fn in_words(&self, explanation: &Explanation<'_>, labels: &mut Labels) -> Result<String, CliError> {
         let Explanation { image, pack, device, attribution, residual, seconds, .. } = explanation;
         let mut words = String::new();
         let mut line = |line: String| {
@@ -206,17 +209,34 @@ impl Explainer {
         if let Some(text) = attribution.texts.first() {
             line(format!("\nStrongest heads for \u{201c}{text}\u{201d}"));
             for (layer, head, part) in strongest(attribution) {
-                let label = self.labels.get(&(layer, head)).map(String::as_str).unwrap_or_default();
+                let label = self.label(layer, head, labels)?;
                 line(format!("  layer {layer:2} head {head:2}  {part:+.4}  {label}").trim_end().to_owned());
             }
-        }
-        if self.labels.is_empty() {
-            line("  (without labels: the pack has no head statistics)".to_owned());
+            if !self.has_labels() {
+                line("  (without labels: the pack has no head statistics, or no pool of texts)".to_owned());
+            }
         }
         line(format!("\nSum check: the components add up to the embedding within {residual:.1e}"));
         let Seconds { load, decode, encode, decompose } = seconds;
         line(format!("Seconds: load {load:.2}, decode {decode:.2}, encode {encode:.2}, decompose {decompose:.2}"));
         Ok(words)
+    }
+
+    fn has_labels(&self) -> bool {
+        self.session.statistics().is_some() && self.session.pool().is_some()
+    }
+
+    /// A head's texts in one line, empty where the pack has none.
+    fn label(&self, layer: usize, head: usize, labels: &mut Labels) -> Result<String, CliError> {
+        if let Some(label) = labels.get(&(layer, head)) {
+            return Ok(label.clone());
+        }
+        if !self.has_labels() {
+            return Ok(String::new());
+        }
+        let picked = self.session.label_head(layer, head, LABELS)?;
+        let texts: Vec<String> = picked.into_iter().map(|label| label.text).collect();
+        Ok(labels.entry((layer, head)).insert_entry(texts.join(" · ")).get().clone())
     }
 }
 
@@ -230,20 +250,4 @@ fn strongest(attribution: &Attribution) -> Vec<(usize, usize, f32)> {
     heads.sort_by(|a, b| b.2.abs().total_cmp(&a.2.abs()));
     heads.truncate(STRONGEST);
     heads
-}
-
-/// A line of texts for every head, where the pack has what it takes.
-fn labels(session: &Session) -> Result<HashMap<(usize, usize), String>, CliError> {
-    if session.statistics().is_none() || session.pool().is_none() {
-        return Ok(HashMap::new());
-    }
-    let config = &session.model().config.vision;
-    let heads = (0..config.layers).flat_map(|layer| (0..config.heads).map(move |head| (layer, head)));
-    heads
-        .map(|(layer, head)| {
-            let labels = session.label_head(layer, head, LABELS)?;
-            let texts: Vec<String> = labels.into_iter().map(|label| label.text).collect();
-            Ok(((layer, head), texts.join(" · ")))
-        })
-        .collect()
 }

@@ -98,7 +98,7 @@ impl Labelled<'_> {
     fn in_words(&self) -> String {
         let Self { pack, images, pool, .. } = self;
         let mut lines = vec![format!(
-            "{pack}: {pool} texts, {images} pictures; each text with the share of the head's variance that it and \
+            "{pack}; texts: {pool}; pictures: {images}. Each text with the share of the head's variance that it and \
              those above it explain"
         )];
         for Head { layer, head, labels } in &self.heads {

@@ -166,8 +166,10 @@ impl PackContents {
             format!("{:?}", self.quantisation).to_lowercase()
         ));
         let none = || "none".to_owned();
-        let images = self.statistics_images.map_or_else(none, |images| format!("over {images} pictures"));
-        let texts = self.pool_lines.map_or_else(none, |lines| format!("{lines} texts"));
+        let images = self
+            .statistics_images
+            .map_or_else(none, |images| format!("over {}", output::count(images, "picture")));
+        let texts = self.pool_lines.map_or_else(none, |lines| output::count(lines as u64, "text"));
         lines.push(format!("head statistics: {images}; pool: {texts}"));
         lines.push(String::new());
         for FileLine { file, error, .. } in files {
@@ -205,7 +207,8 @@ impl Contents {
         match self {
             Self::Pack(pack) => pack.in_words(),
             Self::Statistics { images, weights } => {
-                format!("head statistics over {images} pictures, of the weights with SHA-256 {weights}")
+                let images = output::count(*images, "picture");
+                format!("head statistics over {images}, of the weights with SHA-256 {weights}")
             }
             Self::Tensors { metadata, tensors } => {
                 let shorten = |value: &str| {

@@ -179,8 +179,8 @@ impl Draft {
     fn write(self, folder: &Path) -> Result<(), CliError> {
         let pack = self.writer.finish(self.manifest)?;
         pack.write(folder)?;
-        let files = pack.manifest.files.len();
-        output::print(&format!("{}: {files} files, {}", folder.display(), output::bytes(pack.manifest.bytes())))
+        let files = output::count(pack.manifest.files.len() as u64, "file");
+        output::print(&format!("{}: {files}, {}", folder.display(), output::bytes(pack.manifest.bytes())))
     }
 }
 

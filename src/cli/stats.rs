@@ -193,7 +193,8 @@ impl Gathered<'_> {
             0 => String::new(),
             count => format!(", {count} skipped"),
         };
-        output::print(&format!("{}: statistics over {images} pictures{skipped}, {seconds:.1} s", out.display()))
+        let images = output::count(*images, "picture");
+        output::print(&format!("{}: statistics over {images}{skipped}, {seconds:.1} s", out.display()))
     }
 }
 
