@@ -1,4 +1,5 @@
 //! What the scripts beside this file left in `fixtures/`, and how far a result is from it.
+#![allow(dead_code, reason = "each test that includes this file uses a part of it")]
 
 use std::path::PathBuf;
 
