@@ -426,15 +426,13 @@ impl<'a> Decomposition<'a> {
         let Fold { mean, deviation, norm } = self.fold;
         let readout = self.readout;
         let share = 1.0 / readout.components();
-        for (layer, output) in readout.outputs.iter().enumerate() {
-            let values: Vec<f64> =
-                (0..readout.heads).flat_map(|head| self.weighted_values(layer, head)).collect();
-            let normed: Vec<f64> = (0..readout.width)
-                .map(|out| {
-                    let row = &output.weight[out * readout.width..(out + 1) * readout.width];
-                    let written = dot_mixed(row, &values) + f64::from(output.bias[out]);
-                    f64::from(readout.gamma[out]) * (written - mean * share) / deviation
-                        + f64::from(readout.beta[out]) * share
+        for layer in 0..readout.layers {
+            let normed: Vec<f64> = self
+                .attended(layer)
+                .iter()
+                .zip(readout.gamma.iter().zip(&readout.beta))
+                .map(|(written, (gamma, beta))| {
+                    f64::from(*gamma) * (written - mean * share) / deviation + f64::from(*beta) * share
                 })
                 .collect();
             let part: Vec<f64> = readout
@@ -447,6 +445,32 @@ impl<'a> Decomposition<'a> {
         }
         let embedding = self.embedding();
         sum.iter().zip(&embedding).map(|(sum, unit)| (sum - f64::from(*unit)).abs()).fold(0.0, f64::max)
+    }
+
+    /// The CLS residual stream after every layer, `[layer][width]`: z0 and all that attention and MLPs have
+    /// written up to there. The last is what the final norm sees.
+    pub fn cls_after_layers(&self) -> Vec<Vec<f64>> {
+        let mut stream: Vec<f64> = self.trace.embedded_cls.iter().map(|value| f64::from(*value)).collect();
+        let layers = self.trace.layers.iter().enumerate();
+        layers
+            .map(|(layer, traced)| {
+                stream.iter_mut().zip(self.attended(layer)).for_each(|(sum, written)| *sum += written);
+                add_scaled(&mut stream, &traced.mlp, 1.0);
+                stream.clone()
+            })
+            .collect()
+    }
+
+    /// What a layer's attention adds to CLS, all heads and the output bias. `[width]`
+    fn attended(&self, layer: usize) -> Vec<f64> {
+        let OutputWeights { weight, bias } = &self.readout.outputs[layer];
+        let values: Vec<f64> =
+            (0..self.readout.heads).flat_map(|head| self.weighted_values(layer, head)).collect();
+        weight
+            .chunks(self.readout.width)
+            .zip(bias)
+            .map(|(row, bias)| dot_mixed(row, &values) + f64::from(*bias))
+            .collect()
     }
 
     /// w = sum_i a_i v_i, `[head width]`.

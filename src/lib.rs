@@ -14,8 +14,12 @@ pub mod view;
 pub mod app;
 #[cfg(feature = "compute")]
 pub mod checkpoint;
+#[cfg(feature = "cli")]
+pub mod cli;
 #[cfg(feature = "compute")]
 pub mod decompose;
+#[cfg(feature = "compute")]
+pub mod media;
 #[cfg(feature = "compute")]
 pub mod model;
 #[cfg(feature = "compute")]

@@ -10,8 +10,9 @@ use super::companions::{Companions, Told};
 use super::index::{Index, Located};
 use super::known::{Known, OPENAI_MEAN, OPENAI_STD};
 use super::layouts::Names;
-use super::CheckpointError;
-use crate::geometry::Grid;
+use super::pack::FORMAT;
+use super::{CheckpointError, Manifest, Quantisation};
+use crate::geometry::{Grid, LongSide};
 use crate::model::{Activation, ModelConfig, PositionResize, TextConfig, TextKind, TextPooling, VisionConfig};
 
 /// Whose names a checkpoint has.
@@ -77,6 +78,33 @@ pub struct Detected {
     pub notes: Vec<String>,
     /// The name of a tokenizer other than CLIP's own.
     pub tokenizer: Option<String>,
+}
+
+impl Detected {
+    /// The manifest of the pack that the model becomes, without its files. `source` says where the weights are from.
+    pub fn manifest(
+        &self,
+        name: Option<String>,
+        licence: Option<String>,
+        source: &str,
+        quantisation: Quantisation,
+    ) -> Manifest {
+        let VisionConfig { patch, layers, heads, image_size, .. } = self.model.vision;
+        let known = |of: fn(&Known) -> &'static str| self.known.map(|known| of(known).to_owned());
+        let notes: String = self.notes.iter().map(|note| format!(" Mind that {note}.")).collect();
+        Manifest {
+            format: FORMAT,
+            name: name.or_else(|| known(|known| known.name)).unwrap_or_else(|| source.to_owned()),
+            description: format!(
+                "A CLIP: {layers} layers of {heads} heads over patches of {patch} pixels, at {image_size} pixels.{notes}"
+            ),
+            licence: licence.or_else(|| known(|known| known.licence)).unwrap_or_else(|| "see the source".into()),
+            provenance: vec![format!("{} weights from {source}", self.family)],
+            quantisation,
+            model: self.model.clone(),
+            files: Vec::new(),
+        }
+    }
 }
 
 impl Family {
@@ -249,6 +277,7 @@ fn sizes(index: &Index, family: Family) -> Result<ModelConfig, CheckpointError> 
             heads: 1,
             patch,
             image_size: side * patch,
+            long_side: LongSide::Truncated,
             mlp_width,
             activation: Activation::Gelu,
             ln_pre,

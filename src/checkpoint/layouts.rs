@@ -202,7 +202,7 @@ impl Ingredient {
         let outer = |shape: &[usize]| shape.iter().copied().find(|dim| *dim != 1);
         let size = |shape: &[usize]| shape.iter().try_fold(1_usize, |size, dim| size.checked_mul(*dim));
         let fits = match self.any_rows {
-            true => found.last() == self.shape.last() && found.len() == self.shape.len(),
+            true => found.len() == 2 && found[0] > 0 && found[1..] == self.shape[1..],
             false => size(found) == size(&self.shape) && outer(found) == outer(&self.shape),
         };
         if fits {

@@ -10,6 +10,8 @@ mod convert;
 #[cfg(feature = "cli")]
 pub mod default_pack;
 pub mod detect;
+#[cfg(feature = "cli")]
+pub mod files;
 pub mod index;
 pub mod known;
 pub mod layouts;

@@ -26,16 +26,28 @@ pub enum CliError {
     Decoder(PathBuf),
     #[error("{}: {source}", path.display())]
     Statistics { path: PathBuf, source: StatisticsError },
+    #[error(
+        "this pack comes without head statistics: gather them with `headlamp stats`, then give them as --statistics"
+    )]
+    NoStatistics,
+    #[error("this pack comes without a pool of texts: give texts of your own as --texts")]
+    NoPool,
     #[error("{}: there is no picture in it", .0.display())]
     NoPictures(PathBuf),
     #[error("none of {0} pictures could be read")]
     NoneRead(usize),
     #[error("{} is there already: remove it, or name another", .0.display())]
     Exists(PathBuf),
-    #[error("{} holds the beginning of other work ({why}): remove it, or name another --out", path.display())]
+    #[error("{} holds other work ({why}): remove it, or name another --out", path.display())]
     OtherWork { path: PathBuf, why: String },
+    /// Not [`CliError::Io`], which may be one picture's fault.
+    #[error("cannot write {}: {reason}", path.display())]
+    Unwritten { path: PathBuf, reason: std::io::Error },
     #[error("{} is neither a pack nor a file that headlamp writes ({reason})", path.display())]
     Unknown { path: PathBuf, reason: String },
+    /// A pack that was inspected.
+    #[error("{0}")]
+    Broken(String),
     #[error("cannot {doing} {}: {reason}", path.display())]
     Io { doing: &'static str, path: PathBuf, reason: std::io::Error },
     #[error("cannot write the answer: {0}")]
@@ -59,7 +71,7 @@ impl CliError {
     /// The process's exit status: 2 for bad use, 1 for a failure.
     pub fn status(&self) -> ExitCode {
         match self {
-            Self::Usage(_) => ExitCode::from(2),
+            Self::Usage(_) | Self::Engine(EngineError::NoHead { .. }) => ExitCode::from(2),
             // Whoever read the answer has had enough of it.
             Self::Stdout(err) if err.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
             _ => ExitCode::FAILURE,

@@ -3,12 +3,19 @@
 //! A command reads its arguments, asks the [`Session`](crate::engine::Session), and prints. Exit status 2 says
 //! that the command was mistyped, 1 that it failed; either way stderr has one line that begins `headlamp:`.
 
+mod decompose;
 mod error;
+mod explain;
+mod heads;
+mod inputs;
+mod inspect;
 mod options;
 mod output;
 mod pack;
 mod pictures;
 mod progress;
+mod segment;
+mod stats;
 
 use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
@@ -28,6 +35,12 @@ struct Arguments {
 
 #[derive(Subcommand, Debug)]
 enum Command {
+    Explain(explain::Explain),
+    Segment(segment::Segment),
+    Heads(heads::Heads),
+    Stats(stats::Stats),
+    Decompose(decompose::Decompose),
+    Inspect(inspect::Inspect),
     #[command(subcommand)]
     Pack(pack::Recipe),
 }
@@ -57,6 +70,12 @@ pub fn main() -> ExitCode {
 impl Command {
     fn run(&self) -> Result<(), CliError> {
         match self {
+            Self::Explain(explain) => explain.run(),
+            Self::Segment(segment) => segment.run(),
+            Self::Heads(heads) => heads.run(),
+            Self::Stats(stats) => stats.run(),
+            Self::Decompose(decompose) => decompose.run(),
+            Self::Inspect(inspect) => inspect.run(),
             Self::Pack(recipe) => recipe.run(),
         }
     }

@@ -1,5 +1,6 @@
 //! Options that several commands share.
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -54,6 +55,8 @@ pub struct Opened {
     pub session: Session,
     /// "CPU (...)" or "GPU (...)".
     pub device: String,
+    /// Pictures that are worth working on at a time.
+    pub threads: usize,
     pub seconds: f64,
 }
 
@@ -75,7 +78,12 @@ impl ModelOptions {
         let chosen = pollster::block_on(device::choose(self.device.into()))?;
         let session = Session::open(pack, chosen.device)?;
         let device = format!("{} ({})", chosen.summary.kind, chosen.summary.name);
-        Ok(Opened { session, device, seconds: start.elapsed().as_secs_f64() })
+        let threads = match chosen.summary.kind.as_str() {
+            "CPU" => std::thread::available_parallelism().map_or(1, NonZeroUsize::get),
+            // One reads while the other computes.
+            _ => 2,
+        };
+        Ok(Opened { session, device, threads, seconds: start.elapsed().as_secs_f64() })
     }
 }
 

@@ -17,13 +17,20 @@ pub fn print(text: &str) -> Result<(), CliError> {
     writeln!(stdout, "{text}").and_then(|()| stdout.flush()).map_err(CliError::Stdout)
 }
 
+/// `value` as one line of JSON.
+///
+/// # Errors
+/// [`CliError::Stdout`], should it not be expressible.
+pub fn json(value: &impl Serialize) -> Result<String, CliError> {
+    serde_json::to_string(value).map_err(|err| CliError::Stdout(err.into()))
+}
+
 /// Writes `value` to stdout as one line of JSON.
 ///
 /// # Errors
 /// [`CliError::Stdout`].
 pub fn print_json(value: &impl Serialize) -> Result<(), CliError> {
-    let json = serde_json::to_string(value).map_err(|err| CliError::Stdout(err.into()))?;
-    print(&json)
+    print(&json(value)?)
 }
 
 /// Says what is wrong in one line on stderr.
@@ -72,6 +79,12 @@ pub fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()
+}
+
+/// A number of things: "1 picture", "2 pictures".
+pub fn count(number: u64, thing: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {thing}{plural}")
 }
 
 /// A number of bytes as people read it.

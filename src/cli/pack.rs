@@ -6,12 +6,12 @@ use burn::tensor::Device;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::progress::Progress;
-use super::{CliError, output};
+use super::{CliError, inputs, output};
 use crate::checkpoint::default_pack::{self, Ingredients};
 use crate::checkpoint::random::{self, RandomWeights};
 use crate::checkpoint::{Manifest, PackWriter, Quantisation, pack, random_texts};
 use crate::decompose::Decomposition;
-use crate::engine::{EngineError, Session, pool_lines};
+use crate::engine::{EngineError, Session};
 use crate::statistics::Statistics;
 
 /// Pictures behind the random pack's statistics.
@@ -56,7 +56,8 @@ pub struct DefaultRecipe {
 
 #[derive(Args, Debug)]
 pub struct RandomRecipe {
-    #[arg(long, default_value_t)]
+    /// What the weights follow from
+    #[arg(long, value_name = "N", default_value_t)]
     seed: u64,
     /// The pack's folder, new or empty
     #[arg(long, value_name = "DIR")]
@@ -97,12 +98,12 @@ impl Recipe {
 impl DefaultRecipe {
     fn run(&self) -> Result<(), CliError> {
         is_free_folder(&self.out)?;
-        let pool = self.pool.as_deref().map(read_pool).transpose()?;
-        let statistics = self.statistics.as_deref().map(read).transpose()?;
+        let pool = self.pool.as_deref().map(inputs::pool).transpose()?;
+        let statistics = self.statistics.as_deref().map(inputs::read).transpose()?;
         let Self { onnx, alignment, minilm, .. } = self;
         let manifest = default_pack::manifest(self.quant.into());
         let mut source = default_pack::source(&Ingredients { onnx, alignment, minilm })?;
-        let mut draft = Draft::new(manifest, &mut source, read(&self.tokenizer)?)?;
+        let mut draft = Draft::new(manifest, &mut source, inputs::read(&self.tokenizer)?)?;
         drop(source);
         if pool.is_some() || statistics.is_some() {
             let session = draft.open()?;
@@ -110,7 +111,7 @@ impl DefaultRecipe {
                 draft.add_pool(&session, lines)?;
             }
             if let Some((path, bytes)) = self.statistics.as_deref().zip(statistics) {
-                belong(&session, path, &bytes)?;
+                inputs::statistics(&session, path, &bytes)?;
                 draft.writer.add(pack::STATISTICS, bytes);
             }
         }
@@ -181,28 +182,9 @@ impl Draft {
     fn write(self, folder: &Path) -> Result<(), CliError> {
         let pack = self.writer.finish(self.manifest)?;
         pack.write(folder)?;
-        let files = pack.manifest.files.len();
-        output::print(&format!("{}: {files} files, {}", folder.display(), output::bytes(pack.manifest.bytes())))
+        let files = output::count(pack.manifest.files.len() as u64, "file");
+        output::print(&format!("{}: {files}, {}", folder.display(), output::bytes(pack.manifest.bytes())))
     }
-}
-
-/// Holds a statistics file against the model that is open.
-fn belong(session: &Session, path: &Path, bytes: &[u8]) -> Result<(), CliError> {
-    let hash = session.manifest().weights_hash();
-    let held = Statistics::from_bytes(bytes).and_then(|statistics| {
-        statistics.belongs_to(hash)?;
-        statistics.fits(&session.model().readout)
-    });
-    held.map_err(|source| CliError::Statistics { path: path.to_owned(), source })
-}
-
-fn read_pool(path: &Path) -> Result<Vec<String>, CliError> {
-    let text = std::fs::read_to_string(path).map_err(CliError::io("read", path))?;
-    Ok(pool_lines(&path.display().to_string(), &text)?)
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, CliError> {
-    std::fs::read(path).map_err(CliError::io("read", path))
 }
 
 /// A pack's folder must be new or empty: files of another pack would lie among its own.

@@ -1,4 +1,4 @@
-//! Picture files: found, and decoded ahead of the model.
+//! Picture files: found, and worked through on every core.
 
 use std::collections::HashSet;
 use std::panic::AssertUnwindSafe;
@@ -16,16 +16,8 @@ const EXTENSIONS: [&str; 18] = [
     "tif", "tiff", "webp",
 ];
 
-/// Decoded pictures that wait for the model.
+/// Results of one thread that wait to be taken.
 const AHEAD: usize = 2;
-
-/// A picture file, read.
-pub struct Picture {
-    pub path: PathBuf,
-    pub photo: Result<Photo, CliError>,
-    /// Spent on reading and decoding.
-    pub seconds: f64,
-}
 
 /// The pictures right in `folder`, by name.
 ///
@@ -95,25 +87,46 @@ pub fn read(path: &Path) -> Result<Photo, CliError> {
     Ok(pollster::block_on(media::decode(&path.to_string_lossy(), &bytes))?)
 }
 
-/// Reads `paths` in order on a thread of its own, a little ahead of whoever takes them.
+/// Reads each of `paths` and does `work` on it, on so many threads; `take` gets the results here, in order.
+/// `work` also hears how many seconds reading took.
+///
+/// A model's own operations are too small to keep several cores busy, pictures side by side are not.
 ///
 /// # Errors
-/// [`CliError::Io`] where the system has no thread to spare.
-pub fn read_ahead(paths: Vec<PathBuf>) -> Result<impl Iterator<Item = Picture>, CliError> {
-    let (sender, receiver) = mpsc::sync_channel(AHEAD);
-    let reader = move || {
-        for path in paths {
-            let start = Instant::now();
-            // A file that breaks its decoder must cost no other picture.
-            let read = std::panic::catch_unwind(AssertUnwindSafe(|| read(&path)));
-            let photo = read.unwrap_or_else(|_panic| Err(CliError::Decoder(path.clone())));
-            let picture = Picture { path, photo, seconds: start.elapsed().as_secs_f64() };
-            if sender.send(picture).is_err() {
-                return;
-            }
-        }
+/// The first that `take` returns. [`CliError::Io`] where the system has no threads to spare.
+pub fn each<R: Send>(
+    paths: &[PathBuf],
+    threads: usize,
+    work: impl Fn(&Path, &Photo, f64) -> Result<R, CliError> + Sync,
+    mut take: impl FnMut(&Path, Result<R, CliError>) -> Result<(), CliError>,
+) -> Result<(), CliError> {
+    let work = &work;
+    let of_one = |path: &PathBuf| {
+        let start = Instant::now();
+        // A file that breaks its decoder must cost no other picture.
+        let read = std::panic::catch_unwind(AssertUnwindSafe(|| read(path)));
+        let photo = read.unwrap_or_else(|_panic| Err(CliError::Decoder(path.clone())))?;
+        work(path, &photo, start.elapsed().as_secs_f64())
     };
-    let spawned = std::thread::Builder::new().name("reader".into()).spawn(reader);
-    spawned.map_err(CliError::io("start a thread for", Path::new("reading pictures")))?;
-    Ok(receiver.into_iter())
+    let threads = threads.clamp(1, paths.len().max(1));
+    std::thread::scope(|scope| {
+        // Thread i does every i-th picture and waits with those that nobody has taken yet, so that results
+        // come in order and do not pile up.
+        let mut queues = Vec::with_capacity(threads);
+        for first in 0..threads {
+            let (sender, queue) = mpsc::sync_channel(AHEAD);
+            let all = move || {
+                paths.iter().skip(first).step_by(threads).try_for_each(|path| sender.send(of_one(path)).ok())
+            };
+            let spawned = std::thread::Builder::new().name("pictures".into()).spawn_scoped(scope, all);
+            spawned.map_err(CliError::io("start a thread for", Path::new("pictures")))?;
+            queues.push(queue);
+        }
+        for (path, queue) in paths.iter().zip(queues.iter().cycle()) {
+            // A thread that broke off fails the whole scope.
+            let Ok(result) = queue.recv() else { break };
+            take(path, result)?;
+        }
+        Ok(())
+    })
 }

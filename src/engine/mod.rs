@@ -2,5 +2,20 @@
 
 pub mod message;
 
+#[cfg(feature = "compute")]
+pub mod device;
+#[cfg(feature = "compute")]
+mod error;
+#[cfg(feature = "compute")]
+pub mod pool;
+#[cfg(feature = "compute")]
+mod session;
+#[cfg(feature = "compute")]
+pub use {error::EngineError, session::{Session, Traced, pool_lines}};
+
 #[cfg(feature = "web")]
 pub mod wire;
+#[cfg(feature = "worker")]
+mod fetch;
+#[cfg(feature = "worker")]
+pub mod worker;

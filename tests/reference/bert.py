@@ -3,7 +3,8 @@
 import torch
 from transformers import BertConfig, BertModel
 
-from common import GELU_SHIFT, check, randomise, relative, save_checkpoint, save_expected, unit
+from common import GELU_SHIFT, randomise, relative, save_checkpoint, save_expected, unit
+from places import check
 
 TEXTS = [[2, 3], [2, 17, 3], [2, 17, 29, 41, 3], [2, 29, 17, 41, 3], [2, 8, 8, 8, 8, 60, 3], [2, *range(10, 28), 3]]
 SEED = 400

@@ -1,4 +1,4 @@
-"""What every fixture script shares: places, seeds, random weights and the safetensors they end in."""
+"""What the PyTorch scripts share besides places.py: seeds, random weights and the safetensors they end in."""
 
 import json
 import tempfile
@@ -8,40 +8,16 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 
-HERE = Path(__file__).resolve().parent
-FIXTURES = HERE / "fixtures"
-SHARED = HERE.parents[2] / "shared"
+from places import path_of
 
 # The wrong GELU must move an output by twenty times the tests' tolerance.
 GELU_SHIFT = 2e-3
-
-
-def check(condition, sentence):
-    """An assert that `python -O` keeps."""
-    if not condition:
-        raise AssertionError(sentence)
 
 
 def save_expected(name, tensors):
     """Writes `<name>.expected.safetensors`: f64 becomes f32, integers stay."""
     stored = {key: as_stored(value) for key, value in sorted(tensors.items())}
     save_file(stored, path_of(f"{name}.expected.safetensors"))
-
-
-def save_f64(name, tensors):
-    """Writes `<name>.expected.safetensors` at full precision."""
-    stored = {key: torch.as_tensor(np.ascontiguousarray(value)) for key, value in sorted(tensors.items())}
-    save_file(stored, path_of(f"{name}.expected.safetensors"))
-
-
-def save_json(name, value):
-    path_of(f"{name}.json").write_text(json.dumps(value, indent=1) + "\n")
-
-
-def path_of(name):
-    path = FIXTURES / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path
 
 
 def as_stored(value):

@@ -10,7 +10,8 @@ from typing import Callable
 
 import torch
 
-from common import check, relative
+from common import relative
+from places import check
 
 
 @dataclass

@@ -3,7 +3,8 @@
 import torch
 from transformers import CLIPConfig, CLIPModel
 
-from common import GELU_SHIFT, check, randomise, relative, save_checkpoint, save_expected, unit
+from common import GELU_SHIFT, randomise, relative, save_checkpoint, save_expected, unit
+from places import check
 from vision import Tower, check_telling, components
 
 HEADS, CONTEXT, START, END = 3, 16, 62, 63

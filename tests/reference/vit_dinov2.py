@@ -4,7 +4,8 @@ import torch
 from torch import nn
 from transformers import Dinov2Config, Dinov2Model, Dinov2WithRegistersConfig, Dinov2WithRegistersModel
 
-from common import GELU_SHIFT, check, randomise, relative, save_checkpoint, save_expected
+from common import GELU_SHIFT, randomise, relative, save_checkpoint, save_expected
+from places import check
 from vision import Tower, check_telling, components
 
 WIDTH, HEADS, LAYERS, PATCH, IMAGE, EMBEDDING = 24, 3, 3, 4, 28, 16

@@ -10,7 +10,7 @@ use xtask::browser::Browser;
 use xtask::places;
 
 use crate::page::{self, Finish};
-use crate::steps::{run, skip, step};
+use crate::steps::{run, step};
 use crate::{assets, tools};
 
 /// Where tests run.
@@ -54,10 +54,6 @@ fn native() -> anyhow::Result<()> {
 }
 
 fn wasm() -> anyhow::Result<()> {
-    if !places::checkout().join("tests/wasm.rs").is_file() {
-        skip("wasm tests", "there is no tests/wasm.rs");
-        return Ok(());
-    }
     tools::for_page()?;
     tools::node()?;
     step("wasm tests", || {

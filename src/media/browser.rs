@@ -1,0 +1,140 @@
+//! Decoding in the browser's worker, by the browser's own decoders.
+
+use imagesize::ImageType;
+use js_sys::{Array, Object, Reflect, Uint8Array};
+use wasm_bindgen::{JsCast as _, JsValue};
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{
+    Blob, ImageBitmap, ImageBitmapOptions, ImageOrientation, OffscreenCanvas, OffscreenCanvasRenderingContext2d,
+    ResizeQuality, WorkerGlobalScope,
+};
+
+use super::header::{self, Header};
+use super::{MediaError, Photo};
+use crate::geometry::Size;
+
+/// The most pixels held; larger photos are decoded at reduced size. Safari's canvases hold 4096 x 4096.
+const MAX_HELD: f64 = 16_000_000.0;
+
+/// The longest side held, in pixels; Safari's canvases again.
+const MAX_SIDE: f64 = 16_384.0;
+
+/// Pixels read back from the canvas at a time. The worker's memory grows and never shrinks, so the whole
+/// photo is not to lie there in RGBA too.
+const STRIP: usize = 1_000_000;
+
+/// Decodes a picture file: upright, transparency over white; of an animation the first frame. `name` is the
+/// file's, for the error's sentence.
+///
+/// # Errors
+/// Where the file is empty, no picture, of a kind that this browser does not read, cut off or damaged,
+/// without pixels, or larger than [`super::MAX_PIXELS`]; and where the browser is out of memory.
+pub async fn decode(name: &str, bytes: &[u8]) -> Result<Photo, MediaError> {
+    let header = header::probe(name, bytes)?;
+    let bitmap = decoded(&header, bytes).await.map_err(|_refusal| refused(name, &header))?;
+    let held = bitmap.size();
+    let size = if reduced(header.upright).is_some() { upright_like(header.upright, held) } else { held };
+    let rgb = rgb_of(&bitmap, held).map_err(|_refusal| MediaError::NoRoom { name: name.to_owned() })?;
+    Ok(Photo { size, held, rgb })
+}
+
+/// The browser does not say why it cannot decode. These kinds every browser reads, and a file that is whole
+/// and small enough fails for being damaged.
+fn refused(name: &str, header: &Header) -> MediaError {
+    let name = name.to_owned();
+    match header.kind {
+        ImageType::Bmp | ImageType::Gif | ImageType::Jpeg | ImageType::Png | ImageType::Webp => {
+            if reduced(header.upright).is_some() {
+                MediaError::NoRoom { name }
+            } else {
+                MediaError::Damaged { name }
+            }
+        }
+        kind => MediaError::Unsupported { name, format: header::name_of(kind), reader: "this browser" },
+    }
+}
+
+/// A bitmap, closed when dropped: it may hold hundreds of megabytes that no garbage collector sees.
+struct Bitmap(ImageBitmap);
+
+impl Bitmap {
+    fn size(&self) -> Size {
+        Size { width: self.0.width() as usize, height: self.0.height() as usize }
+    }
+}
+
+impl Drop for Bitmap {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+/// The file as an upright bitmap, reduced where it is huge.
+async fn decoded(header: &Header, bytes: &[u8]) -> Result<Bitmap, JsValue> {
+    let blob = Blob::new_with_u8_array_sequence(&Array::of1(&Uint8Array::from(bytes)))?;
+    let Some(reduced) = reduced(header.upright) else {
+        return bitmap(&blob, None).await;
+    };
+    // Only the width is asked for, so that the height tells whether the photo stands as the header has it:
+    // orientation in anything but a JPEG's EXIF is known to the browser alone.
+    let first = bitmap(&blob, Some(reduced.width)).await;
+    if let Ok(bitmap) = first
+        && bitmap.size().height.abs_diff(reduced.height) <= 1
+    {
+        return Ok(bitmap);
+    }
+    let turned = Size { width: reduced.height, height: reduced.width };
+    bitmap(&blob, Some(turned.width)).await
+}
+
+/// The size to hold a photo at, none where it is held at its own.
+fn reduced(size: Size) -> Option<Size> {
+    let (width, height) = (size.width as f64, size.height as f64);
+    let scale = (MAX_HELD / (width * height)).sqrt().min(MAX_SIDE / width.max(height));
+    let side = |pixels: f64| ((pixels * scale) as usize).max(1);
+    (scale < 1.0).then(|| Size { width: side(width), height: side(height) })
+}
+
+/// `size`, turned on its side where that is closer to the bitmap's proportions.
+fn upright_like(size: Size, bitmap: Size) -> Size {
+    let turned = Size { width: size.height, height: size.width };
+    let product = |a: usize, b: usize| a as u64 * b as u64;
+    let apart = |size: Size| product(size.width, bitmap.height).abs_diff(product(size.height, bitmap.width));
+    if apart(turned) < apart(size) { turned } else { size }
+}
+
+async fn bitmap(blob: &Blob, width: Option<usize>) -> Result<Bitmap, JsValue> {
+    let options = ImageBitmapOptions::new();
+    options.set_image_orientation(ImageOrientation::FromImage);
+    if let Some(width) = width {
+        options.set_resize_width(width as u32);
+        options.set_resize_quality(ResizeQuality::High);
+    }
+    let scope: WorkerGlobalScope = js_sys::global().unchecked_into();
+    let promise = scope.create_image_bitmap_with_blob_and_image_bitmap_options(blob, &options)?;
+    Ok(Bitmap(JsFuture::from(promise).await?.unchecked_into()))
+}
+
+/// The bitmap's RGB bytes, over white.
+fn rgb_of(bitmap: &Bitmap, size: Size) -> Result<Vec<u8>, JsValue> {
+    let canvas = OffscreenCanvas::new(size.width as u32, size.height as u32)?;
+    // Kept out of the GPU, from where it would have to be read back.
+    let settings = Object::new();
+    Reflect::set(&settings, &"willReadFrequently".into(), &true.into())?;
+    let context = canvas.get_context_with_context_options("2d", &settings)?.ok_or(JsValue::NULL)?;
+    let context: OffscreenCanvasRenderingContext2d = context.unchecked_into();
+    context.set_fill_style_str("#fff");
+    context.fill_rect(0.0, 0.0, size.width as f64, size.height as f64);
+    context.draw_image_with_image_bitmap(&bitmap.0, 0.0, 0.0)?;
+    let rows = (STRIP / size.width).clamp(1, size.height);
+    let mut rgb = Vec::with_capacity(size.width * size.height * 3);
+    for top in (0..size.height).step_by(rows) {
+        let height = rows.min(size.height - top);
+        let strip = context.get_image_data(0.0, top as f64, size.width as f64, height as f64)?;
+        let rgba = strip.data().0;
+        for &[red, green, blue, _opaque] in rgba.as_chunks::<4>().0 {
+            rgb.extend([red, green, blue]);
+        }
+    }
+    Ok(rgb)
+}

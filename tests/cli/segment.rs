@@ -1,0 +1,74 @@
+//! `headlamp segment`.
+
+use std::path::Path;
+
+use crate::tool::{folder, json, on_pack, photo, said};
+
+/// An 8-bit grey PNG's width, height and values.
+fn grey(path: &Path) -> (u32, u32, Vec<u8>) {
+    let image = image::open(path).unwrap();
+    assert_eq!(image.color(), image::ColorType::L8);
+    (image.width(), image.height(), image.into_luma8().into_raw())
+}
+
+#[test]
+fn masks_have_the_photos_own_size() {
+    let folder = folder("masks");
+    let (out, soft) = (folder.join("mask.png"), folder.join("soft.png"));
+    let mut segment = on_pack(&["segment", "--text", "a cat", "--against", "a dog"]);
+    let answer = json(segment.arg(photo("chelsea.png")).arg("--out").arg(&out).arg("--soft").arg(&soft));
+    let (width, height, mask) = grey(&out);
+    assert_eq!((width, height), (451, 300));
+    assert_eq!(answer["size"], serde_json::json!({"width": 451, "height": 300}));
+    assert!(mask.iter().all(|value| [0, 255].contains(value)));
+    let foreground = mask.iter().filter(|value| **value == 255).count() as f64 / mask.len() as f64;
+    assert!((answer["foreground"].as_f64().unwrap() - foreground).abs() < 1e-9 && foreground > 0.0);
+    assert_eq!(answer["against"][0], "a dog");
+    assert!(answer["against"].as_array().unwrap().len() > 10, "the built-in backgrounds are part of the contrast");
+    assert_eq!(answer["empty"], false);
+
+    // The mask is where the soft map is above the threshold.
+    let (soft_width, soft_height, soft) = grey(&soft);
+    assert_eq!((soft_width, soft_height), (451, 300));
+    let threshold = answer["threshold"].as_f64().unwrap() * 255.0;
+    for (soft, mask) in soft.iter().zip(&mask) {
+        let apart = f64::from(*soft) - threshold;
+        assert!(apart.abs() <= 1.0 || (apart > 0.0) == (*mask == 255), "soft {soft}, mask {mask}");
+    }
+}
+
+#[test]
+fn a_threshold_of_ones_own_is_kept_and_an_older_mask_replaced() {
+    let out = folder("threshold").join("mask.png");
+    let with = |threshold: &str| {
+        let mut segment = on_pack(&["segment", "--text", "a cat", "--no-background", "--threshold", threshold]);
+        json(segment.arg(photo("chelsea.png")).arg("--out").arg(&out))["foreground"].as_f64().unwrap()
+    };
+    let (wide, narrow) = (with("0.1"), with("0.9"));
+    assert!(wide > narrow, "{wide} {narrow}");
+    let (_, _, mask) = grey(&out);
+    let foreground = mask.iter().filter(|value| **value > 0).count() as f64 / mask.len() as f64;
+    assert!((foreground - narrow).abs() < 1e-9);
+}
+
+#[test]
+fn nothing_found_is_said_plainly() {
+    let out = folder("empty").join("mask.png");
+    // The same words to the model: nothing is left of their difference.
+    let mut segment = on_pack(&["segment", "--text", "a cat", "--against", "A CAT", "--no-background"]);
+    let answer = said(segment.arg(photo("chelsea.png")).arg("--out").arg(&out));
+    assert!(answer.contains("is empty"), "{answer}");
+    assert!(grey(&out).2.iter().all(|value| *value == 0));
+}
+
+#[test]
+fn people_learn_the_share_and_what_the_model_saw() {
+    let out = folder("share").join("mask.png");
+    let segment = |more: &[&str]| {
+        let mut segment = on_pack(&["segment", "--text", "a cat"]);
+        said(segment.args(more).arg(photo("chelsea.png")).arg("--out").arg(&out))
+    };
+    let cropped = segment(&[]);
+    assert!(cropped.contains("% of the photo is") && cropped.contains("--whole-photo"), "{cropped}");
+    assert!(!segment(&["--whole-photo"]).contains("--whole-photo"));
+}

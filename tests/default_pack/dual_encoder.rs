@@ -1,0 +1,84 @@
+//! The dual encoder in f32 against PyTorch, both on the same 224 x 224 picture and the same tokens.
+
+use headlamp::decompose::{Decomposition, Direction};
+use headlamp::model::{Crop, Trace};
+use headlamp::zero_shot;
+
+use super::expected::{bytes_of, relative};
+use super::tokens::texts;
+use super::{TOLERANCE, embed, f32_model, photos, reference, trace};
+
+/// `crop.png`, normalised.
+pub fn crop() -> Crop {
+    let photo = photos::decode("crop.png", &bytes_of("default_pack/crop.png"));
+    photos::pixels(&photo, &f32_model().config.vision)
+}
+
+/// Holds each of `errors` against the tolerance.
+fn assert_close(errors: &[(&str, f64)]) {
+    for (what, error) in errors {
+        println!("{what}: {error:.1e}");
+    }
+    for (what, error) in errors {
+        assert!(*error < TOLERANCE, "{what} is off by {error:.1e}");
+    }
+}
+
+/// The embedding and every component, all numbers of each.
+#[test]
+fn components_agree_with_pytorch() {
+    let (model, reference) = (f32_model(), reference());
+    let expected = |part: &str| &reference.tensors[part].values[..];
+    let trace = trace(model, &crop());
+    let decomposition = Decomposition::new(&model.readout, &trace);
+    let (layers, heads) = (model.config.vision.layers, model.config.vision.heads);
+    let by_head: Vec<f64> =
+        (0..layers * heads).flat_map(|index| decomposition.head(index / heads, index % heads)).collect();
+    let d = model.config.embedding;
+    assert_close(&[
+        ("embedding", relative(&trace.embedding, expected("embedding"), d)),
+        ("unit embedding", relative(&decomposition.embedding(), expected("unit"), d)),
+        ("|M|", relative(&[decomposition.fold().norm], expected("norm"), 1)),
+        ("final CLS", relative(&trace.final_cls, expected("final_cls"), d)),
+        ("CLS attention", relative(&trace.layers[layers - 1].attention, expected("attention.last"), trace.tokens)),
+        ("heads' parts", relative(&by_head, expected("component.heads"), d)),
+        ("MLPs' parts", relative(&decomposition.mlps().concat(), expected("component.mlps"), d)),
+        ("z0's part", relative(&decomposition.embedded(), expected("component.embedded"), d)),
+    ]);
+}
+
+/// Ten phrases: their embeddings, their scores and probabilities, each component's part in every score, and
+/// the first one's part patch by patch.
+#[test]
+fn scores_agree_with_pytorch() {
+    let (model, reference) = (f32_model(), reference());
+    let expected = |part: &str| &reference.tensors[part].values[..];
+    let units = embed(model, &texts().into_iter().map(|text| text.ids).collect::<Vec<_>>());
+    let directions: Vec<Direction> = units.iter().map(|unit| model.readout.direction(unit)).collect();
+    let trace = trace(model, &crop());
+    let decomposition = Decomposition::new(&model.readout, &trace);
+    let scores = cosines(&trace, &units);
+    let parts: Vec<_> = directions.iter().map(|direction| decomposition.parts(direction)).collect();
+    let count = units.len();
+    let by_text = |rows: Vec<Vec<f64>>| -> Vec<f64> {
+        (0..rows[0].len()).flat_map(|part| rows.iter().map(move |row| row[part]).collect::<Vec<_>>()).collect()
+    };
+    let heads = by_text(parts.iter().map(|parts| parts.heads.concat()).collect());
+    let mlps = by_text(parts.iter().map(|parts| parts.mlps.clone()).collect());
+    let embedded: Vec<f64> = parts.iter().map(|parts| parts.embedding).collect();
+    let probabilities = zero_shot::probabilities(&scores, model.logit_scale);
+    assert_close(&[
+        ("texts", relative(&units.concat(), expected("texts.unit"), model.config.embedding)),
+        ("scores", relative(&scores, expected("scores"), count)),
+        ("probabilities", relative(&probabilities, expected("probabilities"), count)),
+        ("heads' scores", relative(&heads, expected("heads"), count)),
+        ("MLPs' scores", relative(&mlps, expected("mlps"), count)),
+        ("z0's scores", relative(&embedded, expected("embedded"), count)),
+        ("patches", relative(&decomposition.patches(&directions[0]), expected("patches"), trace.grid.len())),
+    ]);
+}
+
+fn cosines(trace: &Trace, units: &[Vec<f32>]) -> Vec<f32> {
+    let embedding = zero_shot::normalised(&trace.embedding);
+    units.iter().map(|unit| zero_shot::dot(&embedding, unit) as f32).collect()
+}

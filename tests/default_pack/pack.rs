@@ -1,0 +1,62 @@
+//! The 8-bit pack as `cargo xtask assets` makes it, against the f32 model that it was made from.
+
+use burn::tensor::Device;
+use headlamp::checkpoint::{Pack, Quantisation, default_pack as recipe, pack::TOKENIZER};
+use headlamp::decompose::Decomposition;
+use headlamp::model::Model;
+use headlamp::zero_shot;
+use xtask::places;
+
+use super::photos::{self, SAMPLES};
+use super::tokens::texts;
+use super::{asset, embed, f32_model, ingredient, trace};
+
+/// What eight bits may cost an embedding. Measured: photos 0.99976 at the least, texts 0.99976.
+const COSINE: f64 = 0.999;
+/// How far the components' sum may be from the embedding: quantised weights decompose as exactly as others.
+const RESIDUAL: f64 = 1e-4;
+
+fn pack() -> Pack {
+    Pack::read(&asset(places::packs().join("default"))).unwrap()
+}
+
+fn load(mut pack: Pack) -> Model {
+    let mut weights = pack.weights().unwrap();
+    Model::load(pack.manifest.model, &mut weights, &Device::flex()).unwrap()
+}
+
+#[test]
+fn the_pack_holds_the_default_model_and_its_tokenizer() {
+    let pack = pack();
+    assert_eq!(pack.manifest.model, recipe::config());
+    assert_eq!(pack.manifest.quantisation, Quantisation::Q8);
+    let tokenizer = std::fs::read(ingredient("minilm-tokenizer.json")).unwrap();
+    assert!(pack.bytes(TOKENIZER) == Some(&tokenizer[..]), "the pack's tokenizer is not MiniLM's own");
+}
+
+/// Photos, cropped as the program crops them.
+#[test]
+fn eight_bits_keep_the_photos_embeddings_and_the_sum_of_their_parts() {
+    let (q8, f32) = (load(pack()), f32_model());
+    for name in SAMPLES {
+        let crop = photos::crop(&photos::sample(name), &q8.config.vision);
+        let (small, full) = (trace(&q8, &crop), trace(f32, &crop));
+        let decomposition = Decomposition::new(&q8.readout, &small);
+        let full = zero_shot::normalised(&full.embedding);
+        let (cosine, residual) = (zero_shot::dot(&decomposition.embedding(), &full), decomposition.residual());
+        println!("{name}: cosine {cosine:.6}, residual {residual:.1e}");
+        assert!(cosine >= COSINE, "{name}: cosine {cosine} to the f32 model");
+        assert!(residual < RESIDUAL, "{name}: the components miss the embedding by {residual:.1e}");
+    }
+}
+
+#[test]
+fn eight_bits_keep_the_texts_embeddings() {
+    let tokens: Vec<Vec<u32>> = texts().into_iter().map(|text| text.ids).collect();
+    let (q8, f32) = (embed(&load(pack()), &tokens), embed(f32_model(), &tokens));
+    for (text, (q8, f32)) in texts().iter().zip(q8.iter().zip(&f32)) {
+        let cosine = zero_shot::dot(q8, f32);
+        println!("{}: cosine {cosine:.6}", text.text);
+        assert!(cosine >= COSINE, "{:?}: cosine {cosine} to the f32 model", text.text);
+    }
+}

@@ -1,0 +1,277 @@
+//! Vision towers: everything that a trace holds, and every component of the decomposition.
+
+use std::collections::BTreeMap;
+
+use burn::tensor::Device;
+use headlamp::checkpoint::StateDict;
+use headlamp::checkpoint::layouts::Layout;
+use headlamp::checkpoint::random::RandomWeights;
+use headlamp::decompose::{Decomposition, Direction, Readout};
+use headlamp::geometry::{Grid, LongSide, Size};
+use headlamp::model::{Crop, PositionResize, TensorSource, Trace, VisionConfig, VisionTransformer};
+use headlamp::zero_shot;
+
+use super::expected::{relative, tensors_of};
+use super::{HubConfig, TOLERANCE};
+
+/// The crops of every fixture: the model's own size, a smaller square, and one of neither.
+pub const SIZES: [&str; 3] = ["native", "square", "wide"];
+
+/// A model of the fixtures, and what it made of some crops.
+pub struct Fixture {
+    pub model: &'static str,
+    pub config: VisionConfig,
+    pub embedding: usize,
+    expected: StateDict,
+}
+
+/// A vision tower on the CPU.
+pub struct Tower {
+    pub vision: VisionTransformer,
+    pub readout: Readout,
+}
+
+/// The largest relative error of each kind of result, by its name.
+pub type Errors = BTreeMap<&'static str, f64>;
+
+impl Fixture {
+    pub fn all() -> Vec<Self> {
+        ["vit_clip", "vit_dinov2", "vit_dinov2_registers"].map(Self::read).into()
+    }
+
+    fn read(model: &'static str) -> Self {
+        let hub = HubConfig::read(model);
+        let expected = tensors_of(&format!("{model}.expected"));
+        let embedding = expected.tensors["native.embedding"].shape[0];
+        let clip = hub.has("vision_config");
+        let hub = if clip { hub.part("vision_config") } else { hub };
+        Self { model, config: config_of(&hub, clip), embedding, expected }
+    }
+
+    /// The checkpoint's own weights.
+    pub fn source(&self) -> Layout {
+        let state = tensors_of(self.model);
+        if self.config.projection_bias { Layout::dinov2(state) } else { Layout::clip(state) }
+    }
+
+    pub fn tower(&self, config: &VisionConfig, source: &mut dyn TensorSource) -> Tower {
+        let readout = Readout::load(config, self.embedding, source).unwrap();
+        let vision = VisionTransformer::load(config, self.embedding, source, &Device::flex()).unwrap();
+        Tower { vision, readout }
+    }
+
+    fn expected(&self, size: &str, part: &str) -> &[f32] {
+        &self.expected.tensors[&format!("{size}.{part}")].values
+    }
+
+    pub fn trace(&self, tower: &Tower, size: &str) -> Trace {
+        let pixels = &self.expected.tensors[&format!("{size}.pixels")];
+        let [3, height, width] = pixels.shape[..] else { panic!("pixels of shape {:?}", pixels.shape) };
+        let crop = Crop { size: Size { width, height }, values: pixels.values.clone() };
+        let trace = pollster::block_on(tower.vision.trace(&crop)).unwrap();
+        let patch = self.config.patch;
+        assert_eq!(trace.grid, Grid { rows: height / patch, columns: width / patch });
+        assert_eq!(trace.leading_tokens, 1 + self.config.registers);
+        assert_eq!(trace.tokens, trace.leading_tokens + trace.grid.len());
+        trace
+    }
+
+    /// What the trace itself holds: the tower's own results.
+    fn trace_errors(&self, trace: &Trace, size: &str) -> Errors {
+        let expected = |part| self.expected(size, part);
+        let all = |part: fn(&headlamp::model::TracedLayer) -> &[f32]| -> Vec<f32> {
+            trace.layers.iter().flat_map(part).copied().collect()
+        };
+        let width = self.config.width;
+        Errors::from([
+            ("embedding", relative(&trace.embedding, expected("embedding"), self.embedding)),
+            ("z0", relative(&trace.embedded_cls, expected("embedded_cls"), width)),
+            ("final CLS", relative(&trace.final_cls, expected("final_cls"), width)),
+            ("CLS attention", relative(&all(|layer| &layer.attention), expected("attention"), trace.tokens)),
+            ("MLP outputs", relative(&all(|layer| &layer.mlp), expected("mlp_outputs"), width)),
+        ])
+    }
+
+    /// The decomposition, component by component, all numbers of each.
+    fn component_errors(&self, decomposition: &Decomposition<'_>, tower: &Tower, size: &str) -> Errors {
+        let expected = |part| self.expected(size, part);
+        let (d, tokens) = (self.embedding, expected("component.tokens"));
+        let basis = directions(&tower.readout, &identity(d));
+        let heads: Vec<f64> = self.each_head().flat_map(|(layer, head)| decomposition.head(layer, head)).collect();
+        let stream = decomposition.cls_after_layers();
+        Errors::from([
+            ("unit embedding", relative(&decomposition.embedding(), expected("unit"), d)),
+            ("|M|", relative(&[decomposition.fold().norm], expected("norm"), 1)),
+            (
+                "CLS after the layers",
+                relative(&stream[stream.len() - 1], expected("final_cls"), self.config.width),
+            ),
+            ("z0's part", relative(&decomposition.embedded(), expected("component.embedded"), d)),
+            ("MLPs' parts", relative(&decomposition.mlps().concat(), expected("component.mlps"), d)),
+            ("heads' parts", relative(&heads, &self.over_tokens(tokens), d)),
+            ("tokens' parts", relative(&self.token_scores(decomposition, &basis), tokens, d)),
+            ("patches' parts", relative(&patch_scores(decomposition, &basis), &self.over_heads(tokens), d)),
+        ])
+    }
+
+    /// Scores of texts, each component's as one vector over the texts.
+    fn score_errors(&self, decomposition: &Decomposition<'_>, tower: &Tower, size: &str) -> Errors {
+        let texts = random_texts(self.embedding);
+        let directions = directions(&tower.readout, &texts);
+        let expected = |part| scores(self.expected(size, part), &texts);
+        let tokens = self.expected(size, "component.tokens");
+        let parts: Vec<_> = directions.iter().map(|direction| decomposition.parts(direction)).collect();
+        let by_text = |numbers: fn(&headlamp::decompose::Parts) -> Vec<f64>| {
+            transposed(&parts.iter().map(numbers).collect::<Vec<_>>())
+        };
+        let count = texts.len();
+        let heads = by_text(|parts| parts.heads.concat());
+        Errors::from([
+            ("scores", relative(&by_text(|parts| vec![parts.total()]), &expected("unit"), count)),
+            (
+                "z0's scores",
+                relative(&by_text(|parts| vec![parts.embedding]), &expected("component.embedded"), count),
+            ),
+            ("MLPs' scores", relative(&by_text(|parts| parts.mlps.clone()), &expected("component.mlps"), count)),
+            ("heads' scores", relative(&heads, &scores(&self.over_tokens(tokens), &texts), count)),
+            (
+                "tokens' scores",
+                relative(&self.token_scores(decomposition, &directions), &scores(tokens, &texts), count),
+            ),
+            (
+                "patches' scores",
+                relative(
+                    &patch_scores(decomposition, &directions),
+                    &scores(&self.over_heads(tokens), &texts),
+                    count,
+                ),
+            ),
+        ])
+    }
+
+    /// Everything that is held against the reference.
+    pub fn errors(&self, tower: &Tower, trace: &Trace, size: &str) -> Errors {
+        let decomposition = Decomposition::new(&tower.readout, trace);
+        let mut errors = self.trace_errors(trace, size);
+        errors.extend(self.component_errors(&decomposition, tower, size));
+        errors.extend(self.score_errors(&decomposition, tower, size));
+        errors
+    }
+
+    fn each_head(&self) -> impl Iterator<Item = (usize, usize)> {
+        let heads = self.config.heads;
+        (0..self.config.layers).flat_map(move |layer| (0..heads).map(move |head| (layer, head)))
+    }
+
+    /// `[layer, head, token, direction]`
+    fn token_scores(&self, decomposition: &Decomposition<'_>, directions: &[Direction]) -> Vec<f64> {
+        let of_head = |(layer, head)| {
+            let by_direction =
+                directions.iter().map(|direction| decomposition.head_tokens(direction, layer, head));
+            transposed(&by_direction.collect::<Vec<_>>())
+        };
+        self.each_head().flat_map(of_head).collect()
+    }
+
+    /// `[layer, head, token, d]` to `[layer, head, d]`.
+    fn over_tokens(&self, tokens: &[f32]) -> Vec<f64> {
+        let per_head = tokens.len() / (self.config.layers * self.config.heads);
+        tokens.chunks(per_head).flat_map(|head| sum(head.chunks(self.embedding))).collect()
+    }
+
+    /// `[layer, head, token, d]` to `[patch, d]`.
+    fn over_heads(&self, tokens: &[f32]) -> Vec<f64> {
+        let per_head = tokens.len() / (self.config.layers * self.config.heads);
+        let leading = self.config.leading_tokens() * self.embedding;
+        sum(tokens.chunks(per_head).map(|head| &head[leading..]))
+    }
+}
+
+fn config_of(hub: &HubConfig, clip: bool) -> VisionConfig {
+    let (patch, image_size, width) =
+        (hub.number("patch_size"), hub.number("image_size"), hub.number("hidden_size"));
+    let side = image_size / patch;
+    let registers = if hub.has("num_register_tokens") { hub.number("num_register_tokens") } else { 0 };
+    VisionConfig {
+        width,
+        layers: hub.number("num_hidden_layers"),
+        heads: hub.number("num_attention_heads"),
+        patch,
+        image_size,
+        long_side: LongSide::Truncated,
+        mlp_width: if clip { hub.number("intermediate_size") } else { width * hub.number("mlp_ratio") },
+        activation: hub.activation(),
+        ln_pre: clip,
+        registers,
+        eps: hub.eps(),
+        position_grid: Grid { rows: side, columns: side },
+        // Of these three, only Dinov2WithRegisters antialiases.
+        position_resize: if registers > 0 { PositionResize::Antialias } else { PositionResize::Size },
+        projection: true,
+        projection_bias: !clip,
+        mean: [0.5; 3],
+        std: [0.5; 3],
+    }
+}
+
+/// `[patch, direction]`
+fn patch_scores(decomposition: &Decomposition<'_>, directions: &[Direction]) -> Vec<f64> {
+    transposed(&directions.iter().map(|direction| decomposition.patches(direction)).collect::<Vec<_>>())
+}
+
+fn directions(readout: &Readout, texts: &[Vec<f32>]) -> Vec<Direction> {
+    texts.iter().map(|text| readout.direction(text)).collect()
+}
+
+/// The basis: its scores are the components' own numbers.
+fn identity(d: usize) -> Vec<Vec<f32>> {
+    (0..d).map(|row| (0..d).map(|column| if row == column { 1.0 } else { 0.0 }).collect()).collect()
+}
+
+/// Unit texts, and one of another length.
+fn random_texts(d: usize) -> Vec<Vec<f32>> {
+    let mut random = RandomWeights::new(1);
+    let mut draw = || (0..d).map(|_index| random.next()).collect::<Vec<_>>();
+    let longer = draw();
+    (0..5).map(|_text| zero_shot::normalised(&draw())).chain([longer]).collect()
+}
+
+/// Inner products of vectors with texts, `[vector, text]`.
+fn scores<V: Copy + Into<f64>>(vectors: &[V], texts: &[Vec<f32>]) -> Vec<f64> {
+    let product = |vector: &[V], text: &[f32]| -> f64 {
+        vector.iter().zip(text).map(|(value, t)| (*value).into() * f64::from(*t)).sum()
+    };
+    vectors.chunks(texts[0].len()).flat_map(|vector| texts.iter().map(move |text| product(vector, text))).collect()
+}
+
+/// `[a][b]` to `[b, a]`.
+fn transposed(rows: &[Vec<f64>]) -> Vec<f64> {
+    (0..rows[0].len()).flat_map(|column| rows.iter().map(move |row| row[column])).collect()
+}
+
+/// The sum of vectors.
+fn sum<'a>(vectors: impl Iterator<Item = &'a [f32]>) -> Vec<f64> {
+    vectors.fold(Vec::new(), |mut sum, vector| {
+        sum.resize(vector.len(), 0.0);
+        sum.iter_mut().zip(vector).for_each(|(sum, value)| *sum += f64::from(*value));
+        sum
+    })
+}
+
+/// Every number that a trace and its decomposition hold, at the model's own size and at others, for which the
+/// position table is resized: each component of each layer, head and token, and its part in texts' scores.
+#[test]
+fn every_component_agrees_with_pytorch() {
+    for fixture in Fixture::all() {
+        let tower = fixture.tower(&fixture.config, &mut fixture.source());
+        for size in SIZES {
+            let trace = fixture.trace(&tower, size);
+            let errors = fixture.errors(&tower, &trace, size);
+            let worst = errors.values().copied().fold(0.0, f64::max);
+            println!("{} {size}: {worst:.1e} at most", fixture.model);
+            for (what, error) in errors {
+                assert!(error < TOLERANCE, "{} {size}: {what} is off by {error:.1e}", fixture.model);
+            }
+        }
+    }
+}

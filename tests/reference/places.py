@@ -1,0 +1,33 @@
+"""What every fixture script shares and NumPy is enough for: places, checks, and the files that they end in."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import save_file
+
+HERE = Path(__file__).resolve().parent
+FIXTURES = HERE / "fixtures"
+SHARED = HERE.parents[2] / "shared"
+
+
+def check(condition, sentence):
+    """An assert that `python -O` keeps."""
+    if not condition:
+        raise AssertionError(sentence)
+
+
+def path_of(name):
+    path = FIXTURES / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def save_f64(name, tensors):
+    """Writes `<name>.expected.safetensors` at full precision."""
+    stored = {key: np.ascontiguousarray(value) for key, value in sorted(tensors.items())}
+    save_file(stored, path_of(f"{name}.expected.safetensors"))
+
+
+def save_json(name, value):
+    path_of(f"{name}.json").write_text(json.dumps(value, indent=1) + "\n")
