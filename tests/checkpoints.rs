@@ -8,6 +8,8 @@
 mod expected;
 #[path = "checkpoints/layouts.rs"]
 mod layouts;
+#[path = "checkpoints/tokens.rs"]
+mod tokens;
 
 use std::path::Path;
 

@@ -51,6 +51,11 @@ impl Checkpoint {
         Ok(Self { weights, companions, name })
     }
 
+    /// The weights' length.
+    pub fn bytes(&self) -> u64 {
+        self.weights.metadata().map_or(0, |found| found.len())
+    }
+
     /// Opens the weights.
     ///
     /// # Errors

@@ -5,6 +5,7 @@
 //! `layouts` maps the names that a model asks for onto the checkpoint's; [`pack`] is the format that the program
 //! ships and loads. A [`StateDict`] is a small file's tensors all at once, for tests and the default pack.
 
+pub mod clip_tokens;
 mod companions;
 mod convert;
 #[cfg(feature = "cli")]
@@ -12,6 +13,7 @@ pub mod default_pack;
 pub mod detect;
 #[cfg(feature = "cli")]
 pub mod files;
+pub mod hub;
 pub mod index;
 pub mod known;
 pub mod layouts;
