@@ -8,6 +8,8 @@
 mod expected;
 #[path = "checkpoints/layouts.rs"]
 mod layouts;
+#[path = "checkpoints/refusals.rs"]
+mod refusals;
 #[path = "checkpoints/tokens.rs"]
 mod tokens;
 
@@ -16,8 +18,7 @@ use std::path::Path;
 use burn::tensor::Device;
 use headlamp::checkpoint::detect::{Answers, Detected, detect};
 use headlamp::checkpoint::files::{Checkpoint, Reader};
-use headlamp::checkpoint::index::Index;
-use headlamp::checkpoint::{CheckpointError, Companions, Converter, Pack, PackWriter, Quantisation, pack};
+use headlamp::checkpoint::{CheckpointError, Converter, Pack, PackWriter, Quantisation, pack};
 use headlamp::model::Model;
 
 /// Recognises the checkpoint at `path`.

@@ -93,8 +93,12 @@ impl Reader {
         let wrong = |err: std::io::Error| io(&self.path, &err);
         let end = range.end.min(self.length);
         self.buffer.clear();
+        let length = end.saturating_sub(range.start);
+        // Exactly: a buffer that grows by doubling would take as much again.
+        let room = usize::try_from(length).map_err(|_large| CheckpointError::Memory { bytes: length })?;
+        self.buffer.try_reserve_exact(room).map_err(|_full| CheckpointError::Memory { bytes: length })?;
         self.file.seek(SeekFrom::Start(range.start)).map_err(wrong)?;
-        (&self.file).take(end.saturating_sub(range.start)).read_to_end(&mut self.buffer).map_err(wrong)?;
+        (&self.file).take(length).read_to_end(&mut self.buffer).map_err(wrong)?;
         Ok(&self.buffer)
     }
 

@@ -75,9 +75,11 @@ impl Download {
             return Ok(());
         }
         let mut fruitless = 0;
+        // The last time that something came and then no more: worth more to the reader than a refused connection.
+        let mut cut_off = None;
         loop {
             let before = self.done();
-            let cut_off = match self.attempt(&mut progress) {
+            let failure = match self.attempt(&mut progress) {
                 Ok(Attempt::Whole) => return std::fs::rename(&self.part, &self.target).map_err(self.write(&self.target)),
                 Ok(Attempt::Anew) => {
                     let (expected, found) = (before, self.done());
@@ -85,6 +87,7 @@ impl Download {
                     DownloadError::Length { url: self.url.clone(), expected, found }
                 }
                 Ok(Attempt::CutOff { done, total, reason }) => {
+                    cut_off = Some((done, total, reason.clone()));
                     DownloadError::CutOff { url: self.url.clone(), done, total, reason }
                 }
                 Err(err @ DownloadError::Unreachable { .. }) => err,
@@ -92,7 +95,12 @@ impl Download {
             };
             fruitless = if self.done() > before { 0 } else { fruitless + 1 };
             if fruitless == FRUITLESS {
-                return Err(cut_off);
+                return Err(match cut_off {
+                    Some((done, total, reason)) if done == self.done() => {
+                        DownloadError::CutOff { url: self.url.clone(), done, total, reason }
+                    }
+                    _ => failure,
+                });
             }
         }
     }

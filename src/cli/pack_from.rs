@@ -154,6 +154,10 @@ impl FromRecipe {
         let hub = self.hub.clone().or_else(set).unwrap_or_else(|| DEFAULT_HUB.to_owned());
         let folder = options::cache().join("hub").join(&repository.organisation).join(&repository.name);
         std::fs::create_dir_all(&folder).map_err(CliError::io("make", &folder))?;
+        // Configs come before weights, so where weights are, all of it is.
+        if let Some(file) = files::WEIGHTS.into_iter().find(|file| folder.join(file).is_file()) {
+            return Ok(folder.join(file));
+        }
         let download = |file: &str| Download::new(repository.address(&hub, file), folder.join(file));
         for file in COMPANIONS {
             match download(file).run(|_done, _total| {}) {
