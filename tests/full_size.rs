@@ -69,7 +69,6 @@ fn outputs(mut pack: Pack) -> (Vec<f32>, Vec<Vec<f32>>) {
 }
 
 #[test]
-#[ignore = "draws, writes and converts 605 MB three times: half a minute to two minutes; `cargo test -- --ignored full_size`"]
 fn a_full_size_clip_is_converted_in_bounded_memory() {
     let folder = Folder(std::env::temp_dir().join(format!("headlamp-b32-{}", std::process::id())));
     std::fs::create_dir_all(&folder.0).unwrap();

@@ -38,7 +38,7 @@ impl WeightsWriter {
         let specs = model.tensors();
         let mut entries = Vec::new();
         for spec in &specs {
-            let stored = Stored::of(spec, quantisation);
+            let stored = Stored::of(spec, quantisation, model);
             let (dtype, mut shape) = (dtype_of(stored), spec.shape.clone());
             if matches!(stored, Stored::Q8 | Stored::Q4) {
                 let blocks = shape[1] / quantise::block_len(shape[1]);
@@ -55,7 +55,7 @@ impl WeightsWriter {
         let slots = specs.iter().map(|spec| {
             let slot = Slot {
                 columns: spec.shape.last().copied().unwrap_or(1),
-                stored: Stored::of(spec, quantisation),
+                stored: Stored::of(spec, quantisation, model),
                 values: place(&spec.name),
                 scales: place(&format!("{}.scale", spec.name)),
                 length: spec.shape.iter().product(),
