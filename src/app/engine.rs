@@ -8,10 +8,10 @@ use leptos::prelude::*;
 use leptos::task::{spawn_local, tick};
 use leptos::web_sys::{Blob, File};
 
-use crate::app::client::{Client, Report, capitalised};
+use crate::app::client::{Client, Report};
 use crate::app::state::{EngineState, Gallery, Notice, State};
 use crate::app::{dom, samples};
-use crate::engine::message::{Answer, DevicePreference, Task};
+use crate::engine::message::{Answer, DevicePreference, Task, sentence};
 use crate::geometry::Framing;
 use crate::view::phrases;
 use crate::view::queue::{Kind, Queue};
@@ -91,7 +91,7 @@ impl Engine {
         self.state.gallery.set(Gallery::Pack);
         match client {
             Ok(client) => self.inner.update_value(|inner| inner.client = Some(client)),
-            Err(err) => return self.stop(capitalised(&err.to_string())),
+            Err(err) => return self.stop(sentence(&err.to_string())),
         }
         let url = dom::parameter("pack").unwrap_or_else(|| "packs/default/".to_owned());
         let device = match dom::parameter("device").as_deref() {
@@ -191,7 +191,7 @@ impl Engine {
                     let freight = Freight { buffers: vec![bytes], source: Some(blob) };
                     self.want(Task::TracePhoto { name, framing }, freight);
                 }
-                Err(err) => self.complain(Kind::Photo, capitalised(&err.to_string())),
+                Err(err) => self.complain(Kind::Photo, sentence(&err.to_string())),
             }
         });
     }
@@ -282,7 +282,7 @@ impl Engine {
             failure = client.post(&request, &freight.buffers).err();
         });
         if let Some(err) = failure {
-            self.stop(capitalised(&err.to_string()));
+            self.stop(sentence(&err.to_string()));
         }
     }
 

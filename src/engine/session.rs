@@ -212,8 +212,8 @@ impl Session {
 
     /// The phrases to segment against: the user's, and by choice the built-in background.
     pub fn contrast(phrase: &str, against: &[String], background: bool) -> Vec<String> {
-        let built_in = if background { &segment::BACKGROUND[..] } else { &[] };
-        let all = against.iter().cloned().chain(built_in.iter().map(|text| (*text).to_owned()));
+        let built_in = segment::background_for(phrase).filter(|_text| background);
+        let all = against.iter().cloned().chain(built_in);
         all.filter(|other| other != phrase).collect()
     }
 

@@ -12,7 +12,7 @@ use web_sys::{DedicatedWorkerGlobalScope, MessageEvent};
 
 use super::message::{
     Answer, DevicePreference, DeviceSummary, GREETING, OpenSeconds, PackSummary, PhotoSummary, Progress, Request,
-    Response, Task, TraceSeconds,
+    Response, Task, TraceSeconds, sentence,
 };
 use super::{EngineError, Session, Traced, device, fetch, pool_lines, wire};
 use crate::geometry::Framing;
@@ -359,12 +359,3 @@ fn said(err: impl std::fmt::Display) -> String {
     err.to_string()
 }
 
-/// An error's words as a sentence: a capital first, a full stop last.
-fn sentence(words: &str) -> String {
-    let mut chars = words.chars();
-    let mut sentence: String = chars.next().into_iter().flat_map(char::to_uppercase).chain(chars).collect();
-    if !sentence.ends_with(['.', '!', '?']) {
-        sentence.push('.');
-    }
-    sentence
-}
