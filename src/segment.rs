@@ -122,7 +122,7 @@ fn bilinear(row: f64, column: f64, size: Size, at: impl Fn(usize, usize) -> f64)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::geometry::Framing;
+    use crate::geometry::{Framing, LongSide};
 
     const GRID: Grid = Grid { rows: 2, columns: 3 };
 
@@ -130,7 +130,7 @@ mod tests {
     fn nothing_positive_is_an_empty_mask() {
         let map = soft_map(&[-1.0, -0.5, -2.0, -0.1, -3.0, 0.0], GRID, 4);
         assert!(map.is_empty && map.values.iter().all(|value| *value == 0.0));
-        let frame = CropFromPhoto::new(Size { width: 30, height: 20 }, Framing::WholePhoto, 8, 4);
+        let frame = CropFromPhoto::new(Size { width: 30, height: 20 }, Framing::WholePhoto, 8, 4, LongSide::Truncated);
         assert!(mask_in_photo(&map, &frame, map.threshold).iter().all(|value| *value == 0));
     }
 
@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn the_mask_lies_inside_the_crop_frame() {
-        let frame = CropFromPhoto::new(Size { width: 60, height: 40 }, Framing::CentreCrop, 20, 10);
+        let frame = CropFromPhoto::new(Size { width: 60, height: 40 }, Framing::CentreCrop, 20, 10, LongSide::Truncated);
         let map = soft_map(&[1.0; 4], frame.grid(), 10);
         let mask = mask_in_photo(&map, &frame, 0.5);
         for (index, value) in mask.iter().enumerate() {

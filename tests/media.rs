@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use headlamp::geometry::{CropFromPhoto, Framing, Size};
+use headlamp::geometry::{CropFromPhoto, Framing, LongSide, Size};
 use headlamp::media::{self, MAX_PIXELS, MediaError, Photo};
 use safetensors::SafeTensors;
 
@@ -61,7 +61,7 @@ fn apart(found: &[u8], expected: &[u8]) -> Apart {
 
 /// The crop in 8 bits, pixel by pixel, for a model that normalises nothing.
 fn crop_bytes(photo: &Photo, framing: Framing, size: usize, patch: usize) -> (Size, Vec<u8>) {
-    let frame = CropFromPhoto::new(photo.size, framing, size, patch);
+    let frame = CropFromPhoto::new(photo.size, framing, size, patch, LongSide::Truncated);
     let crop = media::crop(photo, &frame, [0.0; 3], [1.0; 3]).unwrap();
     assert_eq!(crop.size, frame.crop);
     let pixels = crop.size.width * crop.size.height;
@@ -163,7 +163,7 @@ fn a_crop_is_normalised_channels_first() {
         held: Size { width: 2, height: 2 },
         rgb: [255, 0, 51].repeat(4),
     };
-    let frame = CropFromPhoto::new(photo.size, Framing::CentreCrop, SIZE, PATCH);
+    let frame = CropFromPhoto::new(photo.size, Framing::CentreCrop, SIZE, PATCH, LongSide::Truncated);
     let crop = media::crop(&photo, &frame, [0.5, 0.25, 0.1], [0.5, 0.25, 0.2]).unwrap();
     for (channel, expected) in crop.values.chunks(SIZE * SIZE).zip([1.0, -1.0, 0.5]) {
         assert!(channel.iter().all(|value| (value - expected).abs() < 1e-6), "{expected}: {}", channel[0]);
@@ -241,7 +241,7 @@ fn previews_shrink_and_never_grow() {
 fn pixels_that_are_not_of_their_size_are_refused() {
     let mut photo = ramp(40, 30);
     photo.rgb.pop();
-    let frame = CropFromPhoto::new(photo.size, Framing::CentreCrop, SIZE, PATCH);
+    let frame = CropFromPhoto::new(photo.size, Framing::CentreCrop, SIZE, PATCH, LongSide::Truncated);
     assert!(matches!(media::crop(&photo, &frame, [0.0; 3], [1.0; 3]), Err(MediaError::Resample(_))));
     assert!(matches!(media::preview(&photo, 10), Err(MediaError::Resample(_))));
     let outside = CropFromPhoto { left: frame.resized.width, ..frame };

@@ -4,7 +4,7 @@
 mod fixture;
 
 use fixture::{Fixture, apart};
-use headlamp::geometry::{CropFromPhoto, Framing, Grid, Size};
+use headlamp::geometry::{CropFromPhoto, Framing, Grid, LongSide, Size};
 use headlamp::segment::{SoftMap, grey_in_photo, mask_in_photo, soft_in_photo, soft_map};
 
 /// Grids of the fixture, with the frames that their maps are placed by.
@@ -109,7 +109,7 @@ fn centre_crops_are_framed_as_in_the_reference() {
     let fixture = Fixture::open("segment");
     for label in ["landscape", "small_portrait"] {
         let expected = frame_of(&fixture, &format!("square.{label}"), 5);
-        assert_eq!(CropFromPhoto::new(expected.photo, Framing::CentreCrop, 20, 5), expected, "{label}");
+        assert_eq!(CropFromPhoto::new(expected.photo, Framing::CentreCrop, 20, 5, LongSide::Truncated), expected, "{label}");
     }
 }
 

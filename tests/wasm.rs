@@ -8,7 +8,7 @@ use burn::tensor::Device;
 use headlamp::checkpoint::StateDict;
 use headlamp::checkpoint::layouts::Layout;
 use headlamp::decompose::{Decomposition, HeadBasis};
-use headlamp::geometry::{Grid, Size};
+use headlamp::geometry::{Grid, LongSide, Size};
 use headlamp::model::{
     Activation, Crop, Model, ModelConfig, PositionResize, TextConfig, TextKind, TextPooling, VisionConfig,
 };
@@ -32,6 +32,7 @@ fn config() -> ModelConfig {
         heads: 3,
         patch: 4,
         image_size: 28,
+        long_side: LongSide::Truncated,
         mlp_width: 96,
         activation: Activation::QuickGelu,
         ln_pre: true,

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::layouts::{FirstOf, Layout};
 use super::{CheckpointError, Manifest, RawTensor, StateDict, pack::FORMAT, read_onnx};
-use crate::geometry::Grid;
+use crate::geometry::{Grid, LongSide};
 use crate::model::{
     Activation, ModelConfig, PositionResize, TextConfig, TextKind, TextPooling, VisionConfig,
 };
@@ -29,6 +29,7 @@ pub fn config() -> ModelConfig {
             heads: 6,
             patch: 14,
             image_size: 224,
+            long_side: LongSide::Rounded,
             mlp_width: 1536,
             activation: Activation::Gelu,
             ln_pre: false,

@@ -148,6 +148,13 @@ impl Layout {
         Ok(self.state.get(name, &found.shape)?.to_vec())
     }
 
+    /// The first row of the checkpoint's table `name`, whose rows are `width` long.
+    fn first_row(&self, name: &str, width: usize) -> Result<&[f32], CheckpointError> {
+        let found = self.state.tensors.get(name).ok_or_else(|| CheckpointError::Missing(name.to_owned()))?;
+        let rows = found.shape.first().map_or(1, |rows| *rows.max(&1));
+        Ok(&self.state.get(name, &[rows, width])?[..width])
+    }
+
     fn apply(&self, rule: Rule, wanted: &Wanted<'_>, shape: &[usize]) -> Result<Option<Vec<f32>>, CheckpointError> {
         let named = |ours: &str, theirs: &str, suffixes: &[(&str, &str)]| {
             suffixes.iter().find_map(|(our_suffix, their_suffix)| {
@@ -178,10 +185,9 @@ impl Layout {
                 None => None,
                 Some(name) => {
                     let mut values = self.get(&name, shape)?;
-                    let added = self.state.tensors.get(table);
-                    let added = added.ok_or_else(|| CheckpointError::Missing(table.to_owned()))?;
+                    let added = self.first_row(table, shape[1])?;
                     for row in values.chunks_mut(shape[1]) {
-                        row.iter_mut().zip(&added.values).for_each(|(value, added)| *value += added);
+                        row.iter_mut().zip(added).for_each(|(value, added)| *value += added);
                     }
                     Some(values)
                 }
@@ -200,6 +206,10 @@ impl TensorSource for Layout {
         let wanted = Wanted::new(name);
         for rule in self.rules {
             if let Some(values) = self.apply(*rule, &wanted, shape)? {
+                // What is read is finite; what a rule makes of it need not be.
+                if values.iter().any(|value| !value.is_finite()) {
+                    return Err(CheckpointError::NotFinite(name.to_owned()));
+                }
                 return Ok(values);
             }
         }

@@ -72,16 +72,9 @@ pub fn read_onnx(file: &str, bytes: &[u8]) -> Result<StateDict, CheckpointError>
         .collect();
     let mut tensors = BTreeMap::new();
     for tensor in graph.initializer.into_iter().filter(|tensor| tensor.data_type == FLOAT) {
-        let shape: Vec<usize> = tensor.dims.iter().map(|dim| usize::try_from(*dim).unwrap_or(0)).collect();
-        let values = if tensor.raw_data.is_empty() {
-            tensor.float_data
-        } else {
-            tensor.raw_data.as_chunks().0.iter().map(|four| f32::from_le_bytes(*four)).collect()
-        };
-        let expected = shape.iter().try_fold(1_usize, |product, dim| product.checked_mul(*dim));
-        if expected != Some(values.len()) {
-            return Err(malformed(format!("tensor `{}` of shape {shape:?} has {} values", tensor.name, values.len())));
-        }
+        let lie = format!("tensor `{}` of dimensions {:?} has other values", tensor.name, tensor.dims);
+        let RawTensor { shape, values } =
+            raw_tensor(&tensor.dims, &tensor.raw_data, tensor.float_data).ok_or_else(|| malformed(lie))?;
         let (name, tensor) = match (module_of.get(tensor.name.as_str()), &shape[..]) {
             (Some(module), &[inputs, outputs]) => {
                 let values = crate::model::transpose(&values, inputs, outputs);
@@ -92,4 +85,16 @@ pub fn read_onnx(file: &str, bytes: &[u8]) -> Result<StateDict, CheckpointError>
         tensors.insert(name, tensor);
     }
     Ok(StateDict { tensors })
+}
+
+/// A tensor of either of ONNX's two ways to store floats; none where its values do not fit its dimensions.
+fn raw_tensor(dims: &[i64], raw_data: &[u8], float_data: Vec<f32>) -> Option<RawTensor> {
+    let shape = dims.iter().map(|dim| usize::try_from(*dim).ok()).collect::<Option<Vec<_>>>()?;
+    let (floats, rest) = raw_data.as_chunks();
+    let values = match floats {
+        [] => float_data,
+        floats => floats.iter().map(|four| f32::from_le_bytes(*four)).collect(),
+    };
+    let expected = shape.iter().try_fold(1_usize, |product, dim| product.checked_mul(*dim))?;
+    (rest.is_empty() && values.len() == expected).then_some(RawTensor { shape, values })
 }

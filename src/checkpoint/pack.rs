@@ -32,6 +32,9 @@ pub const STATISTICS: &str = "statistics.safetensors";
 
 /// No pack is larger than this; a manifest that says so is hostile or of another program.
 const LARGEST_FILE: u64 = 8 << 30;
+/// No manifest is larger than this.
+#[cfg(feature = "cli")]
+const LARGEST_MANIFEST: u64 = 16 << 20;
 
 /// What `pack.json` says.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -121,7 +124,8 @@ impl Manifest {
 
     /// Parameters of the model.
     pub fn parameters(&self) -> u64 {
-        self.model.tensors().iter().map(|spec| spec.shape.iter().product::<usize>() as u64).sum()
+        // In u64: a browser's usize has 32 bits, which a hostile config passes.
+        self.model.tensors().iter().map(|spec| spec.shape.iter().map(|dim| *dim as u64).product::<u64>()).sum()
     }
 
     /// What statistics are tied to: the weights' hash.
@@ -137,11 +141,12 @@ pub struct Pack {
 }
 
 impl Pack {
-    /// Joins a manifest with its files' bytes and verifies each.
+    /// Joins a manifest with its files' bytes and verifies each. Files that it does not list are dropped.
     ///
     /// # Errors
     /// Names the file that is missing, cut off or changed.
-    pub fn new(manifest: Manifest, files: BTreeMap<String, Vec<u8>>) -> Result<Self, CheckpointError> {
+    pub fn new(manifest: Manifest, mut files: BTreeMap<String, Vec<u8>>) -> Result<Self, CheckpointError> {
+        files.retain(|path, _unlisted| manifest.file(path).is_some());
         for file in &manifest.files {
             let bytes = files.get(&file.path).ok_or_else(|| CheckpointError::MissingFile(file.path.clone()))?;
             file.verify(bytes)?;
@@ -160,19 +165,11 @@ impl Pack {
     /// Names the file that cannot be read or is not what the manifest promises.
     #[cfg(feature = "cli")]
     pub fn read(folder: &std::path::Path) -> Result<Self, CheckpointError> {
-        let read = |name: &str| {
-            let path = folder.join(name);
-            std::fs::read(&path).map_err(|err| CheckpointError::Io {
-                doing: "read",
-                path: path.display().to_string(),
-                reason: err.to_string(),
-            })
-        };
-        let manifest = Manifest::parse(&read(MANIFEST)?)?;
+        let manifest = Manifest::parse(&read_at_most(folder, MANIFEST, LARGEST_MANIFEST)?)?;
         let files = manifest
             .files
             .iter()
-            .map(|file| Ok((file.path.clone(), read(&file.path)?)))
+            .map(|file| Ok((file.path.clone(), read_at_most(folder, &file.path, file.bytes)?)))
             .collect::<Result<_, CheckpointError>>()?;
         Self::new(manifest, files)
     }
@@ -195,6 +192,22 @@ impl Pack {
         let bytes = self.take(WEIGHTS).ok_or_else(|| CheckpointError::MissingFile(WEIGHTS.to_owned()))?;
         PackWeights::new(bytes)
     }
+}
+
+/// A file of a folder. One of more than `most` bytes is refused unread.
+#[cfg(feature = "cli")]
+fn read_at_most(folder: &std::path::Path, name: &str, most: u64) -> Result<Vec<u8>, CheckpointError> {
+    let path = folder.join(name);
+    let io = |err: std::io::Error| CheckpointError::Io {
+        doing: "read",
+        path: path.display().to_string(),
+        reason: err.to_string(),
+    };
+    let found = std::fs::metadata(&path).map_err(io)?.len();
+    if found > most {
+        return Err(CheckpointError::Size { file: name.to_owned(), expected: most, found });
+    }
+    std::fs::read(&path).map_err(io)
 }
 
 /// The tensors of `weights.safetensors`, made f32 one at a time as the model asks for them.

@@ -2,7 +2,7 @@
 
 use super::pack::FORMAT;
 use super::{CheckpointError, Manifest, Quantisation, random_texts};
-use crate::geometry::{Grid, Size};
+use crate::geometry::{Grid, LongSide, Size};
 use crate::model::{
     Activation, Crop, ModelConfig, PositionResize, TensorSource, TextConfig, TextKind, TextPooling, VisionConfig,
 };
@@ -16,6 +16,7 @@ pub fn config(vocabulary: usize) -> ModelConfig {
             heads: 3,
             patch: 16,
             image_size: 64,
+            long_side: LongSide::Truncated,
             mlp_width: 96,
             activation: Activation::QuickGelu,
             ln_pre: true,

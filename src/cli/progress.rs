@@ -17,7 +17,7 @@ impl Progress {
     pub fn of(total: usize, things: &'static str) -> Self {
         // The bar draws to stderr, and hides itself where that is no terminal.
         let bar = ProgressBar::new(total as u64).with_message(things);
-        let template = "{bar:30} {pos} of {len} {msg} · {per_sec:.0} · {eta} left";
+        let template = "{bar:30} {pos} of {len} {msg} · {eta} left";
         // A template that did not parse would leave indicatif's own.
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);

@@ -92,7 +92,8 @@ impl Session {
     /// Where the device fails.
     pub async fn trace(&self, photo: &Photo, framing: Framing) -> Result<Traced, EngineError> {
         let config = &self.model.config.vision;
-        let frame = CropFromPhoto::new(photo.size, framing, config.image_size, config.patch);
+        let frame =
+            CropFromPhoto::new(photo.size, framing, config.image_size, config.patch, config.long_side);
         let crop = media::crop(photo, &frame, config.mean, config.std)?;
         Ok(Traced { frame, trace: self.model.vision.trace(&crop).await? })
     }

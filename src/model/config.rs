@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{ModelError, TensorSpec, text::TextTransformer, vision::VisionTransformer};
-use crate::geometry::Grid;
+use crate::geometry::{Grid, LongSide};
 
 /// The pointwise function inside an MLP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +37,9 @@ pub struct VisionConfig {
     pub patch: usize,
     /// Side of the square crop that the model was trained on, in pixels.
     pub image_size: usize,
+    /// How photos were resized to it.
+    #[serde(default)]
+    pub long_side: LongSide,
     pub mlp_width: usize,
     pub activation: Activation,
     pub ln_pre: bool,

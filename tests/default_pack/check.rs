@@ -78,7 +78,7 @@ fn photos_agree_with_check_json() {
     let cat = model.readout.direction(&units[0]);
     for name in SAMPLES {
         let expected = &check["photos"][name];
-        let trace = trace(model, &photos::crop_of_check(&photos::sample(name), &model.config.vision));
+        let trace = trace(model, &photos::crop(&photos::sample(name), &model.config.vision));
         let decomposition = Decomposition::new(&model.readout, &trace);
         let embedding = decomposition.embedding();
         let scores: Vec<f64> = units.iter().map(|unit| zero_shot::dot(&embedding, unit)).collect();

@@ -22,26 +22,8 @@ pub fn decode(name: &str, bytes: &[u8]) -> Photo {
 
 /// A photo as the program itself crops it.
 pub fn crop(photo: &Photo, config: &VisionConfig) -> Crop {
-    let frame = CropFromPhoto::new(photo.size, Framing::CentreCrop, config.image_size, config.patch);
-    media::crop(photo, &frame, config.mean, config.std).unwrap()
-}
-
-/// A photo as `check.json`'s author cropped it: the long side rounded to whole pixels, where [`CropFromPhoto`]
-/// truncates it as torchvision does. One pixel of a 640 x 427 photo moves its embedding by up to 0.01 of cosine.
-pub fn crop_of_check(photo: &Photo, config: &VisionConfig) -> Crop {
     let (side, patch) = (config.image_size, config.patch);
-    let Size { width, height } = photo.size;
-    let scaled = |pixels: usize| (side as f64 * pixels as f64 / width.min(height) as f64).round() as usize;
-    let resized = Size { width: scaled(width), height: scaled(height) };
-    let offset = |outer: usize| ((outer - side) as f64 / 2.0).round_ties_even() as usize;
-    let frame = CropFromPhoto {
-        photo: photo.size,
-        resized,
-        left: offset(resized.width),
-        top: offset(resized.height),
-        crop: Size { width: side, height: side },
-        patch,
-    };
+    let frame = CropFromPhoto::new(photo.size, Framing::CentreCrop, side, patch, config.long_side);
     media::crop(photo, &frame, config.mean, config.std).unwrap()
 }
 

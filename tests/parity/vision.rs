@@ -7,7 +7,7 @@ use headlamp::checkpoint::StateDict;
 use headlamp::checkpoint::layouts::Layout;
 use headlamp::checkpoint::random::RandomWeights;
 use headlamp::decompose::{Decomposition, Direction, Readout};
-use headlamp::geometry::{Grid, Size};
+use headlamp::geometry::{Grid, LongSide, Size};
 use headlamp::model::{Crop, PositionResize, TensorSource, Trace, VisionConfig, VisionTransformer};
 use headlamp::zero_shot;
 
@@ -198,6 +198,7 @@ fn config_of(hub: &HubConfig, clip: bool) -> VisionConfig {
         heads: hub.number("num_attention_heads"),
         patch,
         image_size,
+        long_side: LongSide::Truncated,
         mlp_width: if clip { hub.number("intermediate_size") } else { width * hub.number("mlp_ratio") },
         activation: hub.activation(),
         ln_pre: clip,
