@@ -57,7 +57,7 @@ impl Engine {
                     is_empty: empty,
                 }));
             }
-            (Task::HeadMap { layer, head, phrase }, Answer::HeadMap { grid, crop_in_photo }) => {
+            (Task::HeadMap { layer, head, phrase, .. }, Answer::HeadMap { grid, crop_in_photo }) => {
                 self.state.head_map.set(Some(HeadMap {
                     photo_number: of_photo()?,
                     map: floats(buffers, grid.len())?,
