@@ -168,9 +168,10 @@ impl Engine {
     pub fn export_mask(self) {
         let (chosen, threshold) = (self.state.chosen.get_untracked(), untrack(|| self.state.threshold_in_use()));
         if let Some((phrase, threshold)) = chosen.zip(threshold) {
-            let against = untrack(|| self.against(&phrase));
-            let background = self.state.background.get_untracked();
-            self.want(Task::ExportMask { phrase, against, background, threshold }, Freight::default());
+            let (against, background) = untrack(|| self.against(&phrase));
+            let ablation = self.state.ablation.get_untracked();
+            let task = Task::ExportMask { phrase, against, background, ablation, threshold };
+            self.want(task, Freight::default());
         }
     }
 
@@ -204,12 +205,21 @@ impl Engine {
         });
     }
 
-    fn against(self, phrase: &str) -> Vec<String> {
-        if self.state.against_others.get() {
-            self.state.phrases.with(|phrases| phrases.others(phrase))
-        } else {
-            Vec::new()
+    /// Saves every head's texts, as JSON and as Markdown.
+    pub fn export_labels(self) {
+        self.want(Task::LabelAllHeads { count: LABELS }, Freight::default());
+    }
+
+    /// What a phrase is segmented against: the rival alone, else as the user has it.
+    fn against(self, phrase: &str) -> (Vec<String>, bool) {
+        if let Some(rival) = self.state.rival.get() {
+            return (vec![rival], false);
         }
+        let others = match self.state.against_others.get() {
+            true => self.state.phrases.with(|phrases| phrases.others(phrase)),
+            false => Vec::new(),
+        };
+        (others, self.state.background.get())
     }
 
     /// Wants the work that the state calls for, whenever that changes.
@@ -226,20 +236,24 @@ impl Engine {
                 state.segmentation.set(None);
             }
             let task = state.traced.get().filter(|_| !phrases.is_empty());
-            want_or_not(Kind::Scores, task.map(|_| Task::Attribute { phrases, templates }));
+            let ablation = state.ablation.get();
+            want_or_not(Kind::Scores, task.map(|_| Task::Attribute { phrases, templates, ablation }));
         });
         Effect::new(move || {
             let task = state.traced.get().zip(state.chosen.get()).map(|(_, phrase)| {
-                let (against, background) = (self.against(&phrase), state.background.get());
-                Task::Segment { phrase, against, background }
+                let (against, background) = self.against(&phrase);
+                Task::Segment { phrase, against, background, ablation: state.ablation.get() }
             });
             want_or_not(Kind::Segmentation, task);
         });
         Effect::new(move || {
             let task = state.traced.get().zip(state.head.get()).and_then(|(_, (layer, head))| {
                 Some(match state.map_kind.get() {
-                    HeadMapKind::Attention => Task::HeadMap { layer, head, phrase: None },
-                    HeadMapKind::Contribution => Task::HeadMap { layer, head, phrase: Some(state.chosen.get()?) },
+                    HeadMapKind::Attention => Task::HeadMap { layer, head, phrase: None, rather_than: None },
+                    HeadMapKind::Contribution => {
+                        let (phrase, rather_than) = (Some(state.chosen.get()?), state.rival.get());
+                        Task::HeadMap { layer, head, phrase, rather_than }
+                    }
                 })
             });
             want_or_not(Kind::HeadMap, task);
