@@ -1,15 +1,17 @@
 //! A static server for the built page: some folders, each mounted at a path.
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 
 use anyhow::Context as _;
-use axum::Router;
-use axum::http::{HeaderValue, header};
-use tokio::net::TcpListener;
-use tokio::runtime::{Builder, Runtime};
-use tower_http::services::ServeDir;
-use tower_http::set_header::SetResponseHeaderLayer;
+
+/// No request's head is longer than this.
+const LONGEST_HEAD: u64 = 64 << 10;
 
 /// Folders, and the paths that they are served at.
 #[derive(Clone, Debug)]
@@ -27,40 +29,129 @@ impl Site {
     /// Serves `folder` at `/path/` instead of what `root` has there.
     #[must_use]
     pub fn mount(mut self, path: &str, folder: impl Into<PathBuf>) -> Self {
-        self.mounts.push((format!("/{}", path.trim_matches('/')), folder.into()));
+        self.mounts.push((format!("/{}/", path.trim_matches('/')), folder.into()));
         self
     }
 
     /// Serves on this machine only, on `port` or, if that is 0, on a free one, until the answer is dropped.
     ///
+    /// Each connection has a thread of its own: browsers open some ahead and leave them idle, and a pool of
+    /// threads lets those starve the others.
+    ///
     /// # Errors
     /// The port cannot be had.
     pub fn serve(self, port: u16) -> anyhow::Result<Serving> {
-        let runtime = Builder::new_multi_thread().worker_threads(2).enable_io().build()?;
-        let listener = runtime.block_on(TcpListener::bind(("127.0.0.1", port)));
-        let listener = listener.with_context(|| format!("port {port} cannot be used"))?;
+        let listener =
+            TcpListener::bind(("127.0.0.1", port)).with_context(|| format!("port {port} cannot be used"))?;
         let address = listener.local_addr().context("the server has no address")?;
-        let router = self.router();
-        runtime.spawn(async move { axum::serve(listener, router).await });
-        Ok(Serving { address, runtime: Some(runtime) })
+        let (site, is_over) = (Arc::new(self), Arc::new(AtomicBool::new(false)));
+        let over = Arc::clone(&is_over);
+        let accepting = std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                if over.load(Ordering::Relaxed) {
+                    break;
+                }
+                let (Ok(stream), site) = (stream, Arc::clone(&site)) else { continue };
+                // A browser that goes away in the middle of an answer is no failure of ours.
+                std::thread::spawn(move || site.converse(&stream));
+            }
+        });
+        Ok(Serving { address, is_over, accepting: Some(accepting) })
     }
 
-    fn router(&self) -> Router {
-        let mounted = self.mounts.iter().fold(Router::new(), |router, (path, folder)| {
-            router.nest_service(path, ServeDir::new(folder))
-        });
-        // A page that was built anew is shown anew.
-        let no_cache = HeaderValue::from_static("no-cache");
-        mounted
-            .fallback_service(ServeDir::new(&self.root))
-            .layer(SetResponseHeaderLayer::overriding(header::CACHE_CONTROL, no_cache))
+    /// Answers one request after another on a connection.
+    fn converse(&self, stream: &TcpStream) -> io::Result<()> {
+        stream.set_nodelay(true)?;
+        let mut reader = BufReader::new(stream);
+        while let Some(Asked { method, url, goes_on }) = Asked::read(&mut reader)? {
+            let with_body = method != "HEAD";
+            if !matches!(method.as_str(), "GET" | "HEAD") {
+                // It may have a body, which we do not read.
+                return answer(stream, "405 Method Not Allowed", "text/plain", 0, io::empty());
+            }
+            match self.open(&url) {
+                Some((file, path)) => {
+                    let length = file.metadata()?.len();
+                    let body = file.take(if with_body { length } else { 0 });
+                    answer(stream, "200 OK", mime(&path), length, body)?;
+                }
+                None => {
+                    let body: &[u8] = b"There is no such file.\n";
+                    let shown = if with_body { body } else { &[] };
+                    answer(stream, "404 Not Found", "text/plain; charset=utf-8", body.len() as u64, shown)?;
+                }
+            }
+            if !goes_on {
+                break;
+            }
+        }
+        Ok(())
     }
+
+    fn open(&self, url: &str) -> Option<(File, PathBuf)> {
+        let mut file = self.file_of(url)?;
+        if file.is_dir() {
+            file.push("index.html");
+        }
+        file.is_file().then(|| File::open(&file).ok()).flatten().map(|open| (open, file))
+    }
+
+    /// The file that a URL's path names; none where it would lead out of the mounted folders.
+    fn file_of(&self, url: &str) -> Option<PathBuf> {
+        let path = decode(url.split(['?', '#']).next()?)?;
+        let mount = self.mounts.iter().find_map(|(at, folder)| Some((folder, path.strip_prefix(at.as_str())?)));
+        let (folder, rest) = match mount {
+            Some(found) => found,
+            None => (&self.root, path.strip_prefix('/')?),
+        };
+        let names: Vec<&str> = rest.split('/').filter(|name| !name.is_empty()).collect();
+        let inside = names.iter().all(|name| *name != ".." && *name != "." && !name.contains(['\\', ':', '\0']));
+        inside.then(|| names.iter().fold(folder.clone(), |file, name| file.join(name)))
+    }
+}
+
+/// The head of a request.
+struct Asked {
+    method: String,
+    url: String,
+    /// Whether the connection is to be kept for the next one.
+    goes_on: bool,
+}
+
+impl Asked {
+    /// None where the other side has ended the connection.
+    fn read(reader: &mut BufReader<&TcpStream>) -> io::Result<Option<Self>> {
+        let mut lines = reader.take(LONGEST_HEAD).lines();
+        let Some(first) = lines.next().transpose()? else { return Ok(None) };
+        let mut words = first.split(' ').map(str::to_owned);
+        let (Some(method), Some(url)) = (words.next(), words.next()) else { return Ok(None) };
+        let mut goes_on = true;
+        for line in lines {
+            let line = line?.to_ascii_lowercase();
+            if line.is_empty() {
+                break;
+            }
+            goes_on &= line != "connection: close";
+        }
+        Ok(Some(Self { method, url, goes_on }))
+    }
+}
+
+fn answer(mut to: &TcpStream, status: &str, kind: &str, length: u64, mut body: impl io::Read) -> io::Result<()> {
+    // A page that was built anew is shown anew.
+    let head = format!(
+        "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\nCache-Control: no-cache\r\n\r\n"
+    );
+    to.write_all(head.as_bytes())?;
+    io::copy(&mut body, &mut to)?;
+    Ok(())
 }
 
 /// A [`Site`] being served.
 pub struct Serving {
     address: SocketAddr,
-    runtime: Option<Runtime>,
+    is_over: Arc<AtomicBool>,
+    accepting: Option<JoinHandle<()>>,
 }
 
 impl Serving {
@@ -70,28 +161,63 @@ impl Serving {
     }
 
     /// Serves until the process ends.
-    pub fn forever(self) {
-        if let Some(runtime) = &self.runtime {
-            runtime.block_on(std::future::pending::<()>());
+    pub fn forever(mut self) {
+        if let Some(accepting) = self.accepting.take() {
+            let _panicked = accepting.join();
         }
     }
 }
 
 impl Drop for Serving {
     fn drop(&mut self) {
-        // Without waiting for downloads that a browser has left half-way.
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
+        self.is_over.store(true, Ordering::Relaxed);
+        // Wakes the thread that waits for connections; it ends, and the port is free again.
+        let _woken = TcpStream::connect(self.address);
+        if let Some(accepting) = self.accepting.take() {
+            let _panicked = accepting.join();
         }
     }
 }
 
+fn mime(path: &Path) -> &'static str {
+    match path.extension().and_then(|extension| extension.to_str()).unwrap_or_default() {
+        "html" => "text/html; charset=utf-8",
+        "js" | "mjs" => "text/javascript; charset=utf-8",
+        "css" => "text/css; charset=utf-8",
+        "json" | "webmanifest" => "application/json",
+        "wasm" => "application/wasm",
+        "txt" | "md" => "text/plain; charset=utf-8",
+        "png" => "image/png",
+        "jpg" | "jpeg" => "image/jpeg",
+        "webp" => "image/webp",
+        "gif" => "image/gif",
+        "avif" => "image/avif",
+        "svg" => "image/svg+xml",
+        "ico" => "image/x-icon",
+        _ => "application/octet-stream",
+    }
+}
+
+/// Undoes percent-encoding.
+fn decode(path: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(path.len());
+    let mut rest = path.as_bytes();
+    while let [first, others @ ..] = rest {
+        rest = others;
+        if *first != b'%' {
+            bytes.push(*first);
+            continue;
+        }
+        let [high, low, others @ ..] = rest else { return None };
+        let digit = |byte: u8| char::from(byte).to_digit(16);
+        bytes.push(u8::try_from(digit(*high)? * 16 + digit(*low)?).ok()?);
+        rest = others;
+    }
+    String::from_utf8(bytes).ok()
+}
+
 #[cfg(test)]
 mod tests {
-    use std::io::{Read as _, Write as _};
-    use std::net::TcpStream;
-    use std::path::Path;
-
     use super::*;
 
     /// A folder of this test, removed at the end.
@@ -149,7 +275,11 @@ mod tests {
             let answer = ask(&serving, hostile);
             assert!(!answer.ends_with(b"secret") && head(&answer).starts_with("http/1.1 404"), "{hostile}");
         }
-        assert!(Path::new(&scratch.0).join("secret").is_file());
+        assert!(scratch.0.join("secret").is_file());
+        let site = scratch.site();
+        for hostile in ["/%2", "/a%00b", "secret", "/a\\b"] {
+            assert_eq!(site.file_of(hostile), None, "{hostile}");
+        }
     }
 
     #[test]
