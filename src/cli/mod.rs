@@ -5,6 +5,7 @@
 
 mod decompose;
 mod error;
+mod eval;
 mod explain;
 mod heads;
 mod inputs;
@@ -42,6 +43,8 @@ enum Command {
     Decompose(decompose::Decompose),
     Inspect(inspect::Inspect),
     #[command(subcommand)]
+    Eval(eval::Eval),
+    #[command(subcommand)]
     Pack(pack::Recipe),
 }
 
@@ -76,6 +79,7 @@ impl Command {
             Self::Stats(stats) => stats.run(),
             Self::Decompose(decompose) => decompose.run(),
             Self::Inspect(inspect) => inspect.run(),
+            Self::Eval(eval) => eval.run(),
             Self::Pack(recipe) => recipe.run(),
         }
     }
