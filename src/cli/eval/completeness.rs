@@ -183,8 +183,10 @@ impl LateHeads {
 
     /// The mean share of the heads' variance that their first `count` texts explain.
     fn explained(&self, count: usize) -> f64 {
-        let of_head =
-            |span: &Reconstruction| span.picks.iter().take(count).last().map_or(0.0, |pick| pick.explained);
+        let of_head = |span: &Reconstruction| {
+            let spent = count.min(span.picks.len());
+            spent.checked_sub(1).map_or(0.0, |last| span.picks[last].explained)
+        };
         self.heads.iter().map(|(_place, span)| of_head(span)).sum::<f64>() / self.heads.len().max(1) as f64
     }
 }
