@@ -62,6 +62,12 @@ impl Ablation {
         Self { mlps, embedding: true, ..Self::of_study(early, layers, heads) }
     }
 
+    /// Whether a model of `layers` layers of `heads` heads has all that is switched off.
+    pub fn fits(&self, layers: usize, heads: usize) -> bool {
+        self.heads.iter().all(|(layer, head)| *layer < layers && *head < heads)
+            && self.mlps.iter().all(|layer| *layer < layers)
+    }
+
     /// Whether nothing is switched off.
     pub fn is_none(&self) -> bool {
         *self == Self::default()

@@ -4,7 +4,7 @@ use js_sys::Uint8Array;
 use leptos::web_sys::{ErrorEvent, Event, MessageEvent, Worker, WorkerOptions, WorkerType};
 use wasm_bindgen::{JsCast as _, JsValue, closure::Closure};
 
-use crate::engine::message::{Answer, GREETING, Request, Response};
+use crate::engine::message::{Answer, GREETING, Request, Response, sentence};
 use crate::engine::wire::{self, WireError};
 
 /// The worker's loader, beside index.html.
@@ -83,7 +83,7 @@ fn read(message: &JsValue) -> Report {
     match wire::unwrap::<Response>(message) {
         Ok((Response { id: GREETING, .. }, _)) => Report::Listening,
         Ok((Response { id, answer }, buffers)) => Report::Answered { id, answer, buffers },
-        Err(err) => Report::Stopped { sentence: capitalised(&err.to_string()) },
+        Err(err) => Report::Stopped { sentence: sentence(&err.to_string()) },
     }
 }
 
@@ -104,8 +104,4 @@ fn reason(event: &Event) -> String {
     .to_owned()
 }
 
-/// A sentence starts with a capital letter.
-pub fn capitalised(sentence: &str) -> String {
-    let mut chars = sentence.chars();
-    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
-}
+

@@ -8,10 +8,10 @@ use leptos::prelude::*;
 use leptos::task::{spawn_local, tick};
 use leptos::web_sys::{Blob, File};
 
-use crate::app::client::{Client, Report, capitalised};
+use crate::app::client::{Client, Report};
 use crate::app::state::{EngineState, Gallery, Notice, State};
 use crate::app::{dom, samples};
-use crate::engine::message::{Answer, DevicePreference, Task};
+use crate::engine::message::{Answer, DevicePreference, Task, sentence};
 use crate::geometry::Framing;
 use crate::view::phrases;
 use crate::view::queue::{Kind, Queue};
@@ -91,7 +91,7 @@ impl Engine {
         self.state.gallery.set(Gallery::Pack);
         match client {
             Ok(client) => self.inner.update_value(|inner| inner.client = Some(client)),
-            Err(err) => return self.stop(capitalised(&err.to_string())),
+            Err(err) => return self.stop(sentence(&err.to_string())),
         }
         let url = dom::parameter("pack").unwrap_or_else(|| "packs/default/".to_owned());
         let device = match dom::parameter("device").as_deref() {
@@ -168,9 +168,10 @@ impl Engine {
     pub fn export_mask(self) {
         let (chosen, threshold) = (self.state.chosen.get_untracked(), untrack(|| self.state.threshold_in_use()));
         if let Some((phrase, threshold)) = chosen.zip(threshold) {
-            let against = untrack(|| self.against(&phrase));
-            let background = self.state.background.get_untracked();
-            self.want(Task::ExportMask { phrase, against, background, threshold }, Freight::default());
+            let (against, background) = untrack(|| self.against(&phrase));
+            let ablation = self.state.ablation.get_untracked();
+            let task = Task::ExportMask { phrase, against, background, ablation, threshold };
+            self.want(task, Freight::default());
         }
     }
 
@@ -191,7 +192,7 @@ impl Engine {
                     let freight = Freight { buffers: vec![bytes], source: Some(blob) };
                     self.want(Task::TracePhoto { name, framing }, freight);
                 }
-                Err(err) => self.complain(Kind::Photo, capitalised(&err.to_string())),
+                Err(err) => self.complain(Kind::Photo, sentence(&err.to_string())),
             }
         });
     }
@@ -204,12 +205,21 @@ impl Engine {
         });
     }
 
-    fn against(self, phrase: &str) -> Vec<String> {
-        if self.state.against_others.get() {
-            self.state.phrases.with(|phrases| phrases.others(phrase))
-        } else {
-            Vec::new()
+    /// Saves every head's texts, as JSON and as Markdown.
+    pub fn export_labels(self) {
+        self.want(Task::LabelAllHeads { count: LABELS }, Freight::default());
+    }
+
+    /// What a phrase is segmented against: the rival alone, else as the user has it.
+    fn against(self, phrase: &str) -> (Vec<String>, bool) {
+        if let Some(rival) = self.state.rival.get() {
+            return (vec![rival], false);
         }
+        let others = match self.state.against_others.get() {
+            true => self.state.phrases.with(|phrases| phrases.others(phrase)),
+            false => Vec::new(),
+        };
+        (others, self.state.background.get())
     }
 
     /// Wants the work that the state calls for, whenever that changes.
@@ -226,20 +236,24 @@ impl Engine {
                 state.segmentation.set(None);
             }
             let task = state.traced.get().filter(|_| !phrases.is_empty());
-            want_or_not(Kind::Scores, task.map(|_| Task::Attribute { phrases, templates }));
+            let ablation = state.ablation.get();
+            want_or_not(Kind::Scores, task.map(|_| Task::Attribute { phrases, templates, ablation }));
         });
         Effect::new(move || {
             let task = state.traced.get().zip(state.chosen.get()).map(|(_, phrase)| {
-                let (against, background) = (self.against(&phrase), state.background.get());
-                Task::Segment { phrase, against, background }
+                let (against, background) = self.against(&phrase);
+                Task::Segment { phrase, against, background, ablation: state.ablation.get() }
             });
             want_or_not(Kind::Segmentation, task);
         });
         Effect::new(move || {
             let task = state.traced.get().zip(state.head.get()).and_then(|(_, (layer, head))| {
                 Some(match state.map_kind.get() {
-                    HeadMapKind::Attention => Task::HeadMap { layer, head, phrase: None },
-                    HeadMapKind::Contribution => Task::HeadMap { layer, head, phrase: Some(state.chosen.get()?) },
+                    HeadMapKind::Attention => Task::HeadMap { layer, head, phrase: None, rather_than: None },
+                    HeadMapKind::Contribution => {
+                        let (phrase, rather_than) = (Some(state.chosen.get()?), state.rival.get());
+                        Task::HeadMap { layer, head, phrase, rather_than }
+                    }
                 })
             });
             want_or_not(Kind::HeadMap, task);
@@ -282,7 +296,7 @@ impl Engine {
             failure = client.post(&request, &freight.buffers).err();
         });
         if let Some(err) = failure {
-            self.stop(capitalised(&err.to_string()));
+            self.stop(sentence(&err.to_string()));
         }
     }
 

@@ -6,12 +6,14 @@
 
 mod answers;
 mod client;
+mod contrast;
 mod controls;
 mod dom;
 mod engine;
 mod head_grid;
 mod head_panel;
 mod intake;
+mod lab;
 mod masthead;
 mod model_panel;
 mod notice;
@@ -61,6 +63,7 @@ fn App() -> impl IntoView {
             <div class="heads-column">
                 <head_grid::HeadGrid/>
                 <head_panel::HeadPanel/>
+                <lab::Lab/>
                 <pool::Sources/>
             </div>
             <model_panel::ModelPanel/>

@@ -19,7 +19,26 @@ pub fn Sources() -> impl IntoView {
             </div>
             <Pool/>
             <OwnImages/>
+            <Export/>
         </section>
+    }
+}
+
+/// All heads' texts at once, for people's own notes.
+#[component]
+fn Export() -> impl IntoView {
+    let (state, engine) = (expect_context::<State>(), expect_context::<Engine>());
+    view! {
+        <div class="source">
+            <button
+                type="button"
+                id="export-labels"
+                disabled=move || !state.has_statistics()
+                on:click=move |_| engine.export_labels()
+            >
+                "Save every head's texts (JSON and Markdown)"
+            </button>
+        </div>
     }
 }
 
