@@ -14,7 +14,7 @@ use crate::checkpoint::{CheckpointError, Manifest, Pack, pack};
 use crate::decompose::{Decomposition, Direction, Parts};
 use crate::geometry::{CropFromPhoto, Framing};
 use crate::media::{self, Photo};
-use crate::model::{Model, Trace};
+use crate::model::{Crop, Model, Trace};
 use crate::segment::{self, SoftMap};
 use crate::statistics::Statistics;
 use crate::textspan::textspan;
@@ -91,11 +91,31 @@ impl Session {
     /// # Errors
     /// Where the device fails.
     pub async fn trace(&self, photo: &Photo, framing: Framing) -> Result<Traced, EngineError> {
+        let (frame, crop) = self.crop(photo, framing)?;
+        Ok(Traced { frame, trace: self.model.vision.trace(&crop).await? })
+    }
+
+    /// [`Self::trace`], and beside it the attention rollout from layer `first` on, `[row][column]`.
+    ///
+    /// # Errors
+    /// Where the device fails.
+    pub async fn trace_with_rollout(
+        &self,
+        photo: &Photo,
+        framing: Framing,
+        first: usize,
+    ) -> Result<(Traced, Vec<f32>), EngineError> {
+        let (frame, crop) = self.crop(photo, framing)?;
+        let (trace, rollout) = self.model.vision.trace_with_rollout(&crop, first).await?;
+        Ok((Traced { frame, trace }, rollout))
+    }
+
+    fn crop(&self, photo: &Photo, framing: Framing) -> Result<(CropFromPhoto, Crop), EngineError> {
         let config = &self.model.config.vision;
         let frame =
             CropFromPhoto::new(photo.size, framing, config.image_size, config.patch, config.long_side);
         let crop = media::crop(photo, &frame, config.mean, config.std)?;
-        Ok(Traced { frame, trace: self.model.vision.trace(&crop).await? })
+        Ok((frame, crop))
     }
 
     /// The photo's embedding, taken apart.
