@@ -51,13 +51,21 @@ impl Ablation {
             Study::ClsToCls => Self { cls_to_cls: true, ..Self::default() },
             Study::MlpsAndClsToCls => Self { mlps: all_mlps(), cls_to_cls: true, ..Self::default() },
             Study::FirstAttentions(count) => Self { heads: attentions(count), ..Self::default() },
-            Study::AllButLastAttentions => Self {
-                heads: attentions(layers.saturating_sub(LATE_LAYERS)),
-                mlps: all_mlps(),
-                embedding: true,
-                cls_to_cls: false,
-            },
+            Study::AllButLastAttentions => Self::all_but_last(LATE_LAYERS, layers, heads),
         }
+    }
+
+    /// All but the attention of the last `late` layers.
+    pub fn all_but_last(late: usize, layers: usize, heads: usize) -> Self {
+        let early = Study::FirstAttentions(layers.saturating_sub(late));
+        let mlps = (0..layers).collect();
+        Self { mlps, embedding: true, ..Self::of_study(early, layers, heads) }
+    }
+
+    /// Whether a model of `layers` layers of `heads` heads has all that is switched off.
+    pub fn fits(&self, layers: usize, heads: usize) -> bool {
+        self.heads.iter().all(|(layer, head)| *layer < layers && *head < heads)
+            && self.mlps.iter().all(|layer| *layer < layers)
     }
 
     /// Whether nothing is switched off.
@@ -136,7 +144,85 @@ mod parts {
     }
 }
 #[cfg(feature = "compute")]
-pub use parts::MeanParts;
+mod contributions {
+    use super::Ablation;
+    use crate::decompose::{Decomposition, Readout};
+    use crate::statistics::Statistics;
+
+    /// Every component's mean contribution over a gallery, vectors of the shared space.
+    ///
+    /// [`super::MeanParts`] answers for one text at little cost; these answer for any number of texts.
+    pub struct MeanContributions {
+        /// `[layer][head][embedding]`
+        heads: Vec<Vec<Vec<f64>>>,
+        /// Of each head's CLS-to-CLS attention, `[layer][head][embedding]`.
+        cls_to_cls: Vec<Vec<Vec<f64>>>,
+        /// `[layer][embedding]`
+        mlps: Vec<Vec<f64>>,
+        /// z0's, `[embedding]`
+        embedding: Vec<f64>,
+    }
+
+    impl MeanContributions {
+        /// The means that `statistics` hold.
+        pub fn new(readout: &Readout, statistics: &Statistics) -> Self {
+            let each_head = |code: &dyn Fn(usize, usize) -> Vec<f64>| -> Vec<Vec<Vec<f64>>> {
+                let of_layer = |layer| (0..readout.heads).map(|head| code(layer, head)).collect();
+                (0..readout.layers).map(of_layer).collect()
+            };
+            let mean = |layer, head| {
+                readout.code_contribution(layer, head, &statistics.head(layer, head).mean)
+            };
+            let cls_mean =
+                |layer, head| readout.code_contribution(layer, head, statistics.cls_code(layer, head));
+            Self {
+                heads: each_head(&mean),
+                cls_to_cls: each_head(&cls_mean),
+                mlps: (0..readout.layers).map(|layer| statistics.mlp(layer).to_vec()).collect(),
+                embedding: statistics.embedded().to_vec(),
+            }
+        }
+    }
+
+    impl Ablation {
+        /// What the ablation adds to a picture's unit embedding, `[embedding]`: the means of what it switches
+        /// off, less what stood there. Shifts of ablations that have nothing in common add up to that of all.
+        pub fn shift(&self, image: &Decomposition<'_>, means: &MeanContributions) -> Vec<f64> {
+            let mut shift = vec![0.0; means.embedding.len()];
+            let off = |layer: usize, head: usize| self.heads.contains(&(layer, head));
+            if !self.heads.is_empty() {
+                add(&mut shift, &image.heads_together(off), -1.0);
+                self.heads.iter().for_each(|(layer, head)| add(&mut shift, &means.heads[*layer][*head], 1.0));
+            }
+            if self.cls_to_cls {
+                // A head that is off as a whole has no such part any more.
+                add(&mut shift, &image.cls_to_cls_together(|layer, head| !off(layer, head)), -1.0);
+                for (layer, heads) in means.cls_to_cls.iter().enumerate() {
+                    let on = heads.iter().enumerate().filter(|(head, _mean)| !off(layer, *head));
+                    on.for_each(|(_head, mean)| add(&mut shift, mean, 1.0));
+                }
+            }
+            if !self.mlps.is_empty() {
+                let own = image.mlps();
+                for layer in &self.mlps {
+                    add(&mut shift, &means.mlps[*layer], 1.0);
+                    add(&mut shift, &own[*layer], -1.0);
+                }
+            }
+            if self.embedding {
+                add(&mut shift, &means.embedding, 1.0);
+                add(&mut shift, &image.embedded(), -1.0);
+            }
+            shift
+        }
+    }
+
+    fn add(sum: &mut [f64], values: &[f64], sign: f64) {
+        sum.iter_mut().zip(values).for_each(|(sum, value)| *sum += sign * value);
+    }
+}
+#[cfg(feature = "compute")]
+pub use {contributions::MeanContributions, parts::MeanParts};
 
 #[cfg(test)]
 mod tests {

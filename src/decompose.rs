@@ -33,6 +33,14 @@ struct OutputWeights {
     bias: Vec<f32>,
 }
 
+impl OutputWeights {
+    /// What weighted values of all heads (`[width]`) add to CLS, with a share of the bias. `[width]`
+    fn written(&self, values: &[f64], bias_share: f64) -> Vec<f64> {
+        let rows = self.weight.chunks(values.len()).zip(&self.bias);
+        rows.map(|(row, bias)| dot_mixed(row, values) + f64::from(*bias) * bias_share).collect()
+    }
+}
+
 /// The final LayerNorm's actual mean and deviation, and the length of the unnormalised embedding.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Fold {
@@ -216,6 +224,24 @@ impl Readout {
         dot_f64(values, output) + dot_f64(constants, &columns)
     }
 
+    /// A head's contribution from its code u, `[embedding]`: `B u`, B never formed.
+    pub fn code_contribution(&self, layer: usize, head: usize, code: &[f64]) -> Vec<f64> {
+        let (head_width, heads) = (self.head_width(), self.heads as f64);
+        let (values, constants) = code.split_at(head_width);
+        let of_head = 1.0 / (self.components() * heads);
+        let [bias, mean, constant] = [constants[0] / heads, constants[1] * of_head, constants[2] * of_head];
+        let mut all_heads = vec![0.0; self.width];
+        all_heads[head * head_width..(head + 1) * head_width].copy_from_slice(values);
+        let written = self.outputs[layer].written(&all_heads, bias);
+        let normed: Vec<f64> = written
+            .iter()
+            .zip(self.gamma.iter().zip(&self.beta))
+            .map(|(written, (gamma, beta))| f64::from(*gamma) * (written - mean) + f64::from(*beta) * constant)
+            .collect();
+        let projected = self.project(&normed);
+        projected.iter().zip(&self.projection_bias).map(|(value, b)| value + f64::from(*b) * constant).collect()
+    }
+
     /// B of one head, scaled so that `c = B u` (papers.md, TextSpan).
     pub fn head_basis(&self, layer: usize, head: usize) -> HeadBasis {
         let (head_width, code) = (self.head_width(), self.code_len());
@@ -389,6 +415,41 @@ impl<'a> Decomposition<'a> {
         self.readout.head_basis(layer, head).contribution(&self.head_code(layer, head))
     }
 
+    /// The contribution of some heads (layer, head) together, `[embedding]`.
+    pub fn heads_together(&self, counts: impl Fn(usize, usize) -> bool) -> Vec<f64> {
+        self.attention_of(self.trace.tokens, counts)
+    }
+
+    /// The contribution of what CLS attends to in itself, in some heads (layer, head) together, `[embedding]`.
+    pub fn cls_to_cls_together(&self, counts: impl Fn(usize, usize) -> bool) -> Vec<f64> {
+        self.attention_of(1, counts)
+    }
+
+    /// The contribution of the first `tokens` tokens through some heads. Contributions are linear, and so the
+    /// projection is done once for all.
+    fn attention_of(&self, tokens: usize, counts: impl Fn(usize, usize) -> bool) -> Vec<f64> {
+        let readout = self.readout;
+        let of_tokens = tokens as f64 / self.trace.tokens as f64;
+        let mut written = vec![0.0; readout.width];
+        let mut all = 0.0;
+        for layer in 0..readout.layers {
+            let counted: Vec<bool> = (0..readout.heads).map(|head| counts(layer, head)).collect();
+            let share = of_tokens * counted.iter().filter(|counts| **counts).count() as f64 / readout.heads as f64;
+            if share == 0.0 {
+                continue;
+            }
+            let of_head = |(head, counts): (usize, &bool)| match counts {
+                true => self.weighted_values_of(layer, head, tokens),
+                false => vec![0.0; readout.head_width()],
+            };
+            let values: Vec<f64> = counted.iter().enumerate().flat_map(of_head).collect();
+            let of_layer = readout.outputs[layer].written(&values, share);
+            written.iter_mut().zip(of_layer).for_each(|(sum, value)| *sum += value);
+            all += share;
+        }
+        self.contribution(&written, all / readout.components())
+    }
+
     /// The contribution of every MLP, `[layer][embedding]`.
     pub fn mlps(&self) -> Vec<Vec<f64>> {
         self.trace.layers.iter().map(|layer| self.whole_component(&layer.mlp)).collect()
@@ -400,13 +461,19 @@ impl<'a> Decomposition<'a> {
     }
 
     fn whole_component(&self, written: &[f32]) -> Vec<f64> {
+        let written: Vec<f64> = written.iter().map(|value| f64::from(*value)).collect();
+        self.contribution(&written, 1.0 / self.readout.components())
+    }
+
+    /// The contribution of what was written into the residual stream, `share` of the norm's mean and constants
+    /// with it. `[width]` to `[embedding]`
+    fn contribution(&self, written: &[f64], share: f64) -> Vec<f64> {
         let Fold { mean, deviation, norm } = self.fold;
-        let share = 1.0 / self.readout.components();
         let normed: Vec<f64> = written
             .iter()
             .zip(self.readout.gamma.iter().zip(&self.readout.beta))
-            .map(|(m, (gamma, beta))| {
-                f64::from(*gamma) * (f64::from(*m) - mean * share) / deviation + f64::from(*beta) * share
+            .map(|(written, (gamma, beta))| {
+                f64::from(*gamma) * (written - mean * share) / deviation + f64::from(*beta) * share
             })
             .collect();
         self.readout
@@ -423,26 +490,7 @@ impl<'a> Decomposition<'a> {
         let mut sum = self.embedded();
         let mut add = |part: &[f64]| sum.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
         self.mlps().iter().for_each(|mlp| add(mlp));
-        let Fold { mean, deviation, norm } = self.fold;
-        let readout = self.readout;
-        let share = 1.0 / readout.components();
-        for layer in 0..readout.layers {
-            let normed: Vec<f64> = self
-                .attended(layer)
-                .iter()
-                .zip(readout.gamma.iter().zip(&readout.beta))
-                .map(|(written, (gamma, beta))| {
-                    f64::from(*gamma) * (written - mean * share) / deviation + f64::from(*beta) * share
-                })
-                .collect();
-            let part: Vec<f64> = readout
-                .project(&normed)
-                .iter()
-                .zip(&readout.projection_bias)
-                .map(|(value, bias)| (value + f64::from(*bias) * share) / norm)
-                .collect();
-            add(&part);
-        }
+        add(&self.heads_together(|_layer, _head| true));
         let embedding = self.embedding();
         sum.iter().zip(&embedding).map(|(sum, unit)| (sum - f64::from(*unit)).abs()).fold(0.0, f64::max)
     }
@@ -463,20 +511,20 @@ impl<'a> Decomposition<'a> {
 
     /// What a layer's attention adds to CLS, all heads and the output bias. `[width]`
     fn attended(&self, layer: usize) -> Vec<f64> {
-        let OutputWeights { weight, bias } = &self.readout.outputs[layer];
         let values: Vec<f64> =
             (0..self.readout.heads).flat_map(|head| self.weighted_values(layer, head)).collect();
-        weight
-            .chunks(self.readout.width)
-            .zip(bias)
-            .map(|(row, bias)| dot_mixed(row, &values) + f64::from(*bias))
-            .collect()
+        self.readout.outputs[layer].written(&values, 1.0)
     }
 
     /// w = sum_i a_i v_i, `[head width]`.
     fn weighted_values(&self, layer: usize, head: usize) -> Vec<f64> {
+        self.weighted_values_of(layer, head, self.trace.tokens)
+    }
+
+    /// [`Self::weighted_values`] over the first `tokens` tokens.
+    fn weighted_values_of(&self, layer: usize, head: usize, tokens: usize) -> Vec<f64> {
         let mut weighted = vec![0.0; self.readout.head_width()];
-        for (attention, value) in self.attended_values(layer, head) {
+        for (attention, value) in self.attended_values(layer, head).take(tokens) {
             add_scaled(&mut weighted, value, f64::from(attention));
         }
         weighted

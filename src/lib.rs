@@ -8,6 +8,8 @@
 pub mod ablate;
 pub mod engine;
 pub mod geometry;
+pub mod metrics;
+pub mod spurious;
 pub mod view;
 
 #[cfg(feature = "page")]

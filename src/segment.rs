@@ -23,6 +23,15 @@ pub const BACKGROUND: [&str; 16] = [
     "darkness",
 ];
 
+/// [`BACKGROUND`] in the phrase's own form: against "a photo of a cat" stands "a photo of the sky", so that what
+/// all photos' captions have in common falls out of the difference.
+pub fn background_for(phrase: &str) -> impl Iterator<Item = String> {
+    const FORM: &str = "a photo of ";
+    let has_form = phrase.get(..FORM.len()).is_some_and(|start| start.eq_ignore_ascii_case(FORM));
+    let form = if has_form { FORM } else { "" };
+    BACKGROUND.iter().map(move |text| format!("{form}{text}"))
+}
+
 /// How much each pixel of the crop belongs to the phrase.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SoftMap {
@@ -125,6 +134,13 @@ mod tests {
     use crate::geometry::{Framing, LongSide};
 
     const GRID: Grid = Grid { rows: 2, columns: 3 };
+
+    #[test]
+    fn the_background_takes_the_phrases_form() {
+        assert_eq!(background_for("A photo of a cat").next().as_deref(), Some("a photo of the sky"));
+        assert_eq!(background_for("cat").next().as_deref(), Some("the sky"));
+        assert_eq!(background_for("ein Café").count(), BACKGROUND.len());
+    }
 
     #[test]
     fn nothing_positive_is_an_empty_mask() {

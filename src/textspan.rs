@@ -33,14 +33,72 @@ pub struct Pick {
 ///
 /// Fewer come back where the variance is spent, or no text that is left has any along it.
 pub fn textspan(basis: &HeadBasis, moments: &Moments, texts: &[f32], rank: usize, count: usize) -> Vec<Pick> {
-    let space = HeadSpace::new(basis, moments, rank);
-    let mut span = Span::new(&space, texts);
-    let mut picks = Vec::with_capacity(count);
+    span(&HeadSpace::new(basis, moments, rank), texts, count).0
+}
+
+/// The picks, and of each the direction along V that it took out.
+fn span(space: &HeadSpace, texts: &[f32], count: usize) -> (Vec<Pick>, Vec<DVector<f64>>) {
+    let mut span = Span::new(space, texts);
+    let (mut picks, mut directions) = (Vec::with_capacity(count), Vec::with_capacity(count));
     while picks.len() < count && span.left > SPENT * space.total {
-        let Some(text) = span.pick() else { break };
+        let Some((text, direction)) = span.pick() else { break };
         picks.push(Pick { text, explained: 1.0 - span.left / space.total });
+        directions.push(direction);
     }
-    picks
+    (picks, directions)
+}
+
+/// A head's outputs, put together from its texts alone (papers.md, Paper 1, TextSpan, step 3): the mean, and
+/// the part of the rest that lies along the directions that the texts took out.
+///
+/// The directions are orthonormal: each is what was left of its text when it was picked.
+pub struct Reconstruction {
+    pub picks: Vec<Pick>,
+    /// `[pick][embedding]`
+    directions: Vec<Vec<f64>>,
+    /// A direction's inner products with the columns of B, `[pick][code]`.
+    along: Vec<Vec<f64>>,
+    mean_code: Vec<f64>,
+    /// `[embedding]`
+    mean: Vec<f64>,
+}
+
+impl Reconstruction {
+    /// From up to `count` texts; the arguments are those of [`textspan`].
+    pub fn new(basis: &HeadBasis, moments: &Moments, texts: &[f32], rank: usize, count: usize) -> Self {
+        let space = HeadSpace::new(basis, moments, rank);
+        let (picks, directions) = span(&space, texts, count);
+        let b = DMatrix::from_row_slice(basis.embedding, basis.code, &basis.values);
+        let directions: Vec<DVector<f64>> = directions.iter().map(|inner| &space.directions * inner).collect();
+        let along = directions.iter().map(|direction| b.tr_mul(direction).as_slice().to_vec());
+        Self {
+            picks,
+            along: along.collect(),
+            directions: directions.iter().map(|direction| direction.as_slice().to_vec()).collect(),
+            mean: basis.contribution(&moments.mean),
+            mean_code: moments.mean.clone(),
+        }
+    }
+
+    /// What each text adds to the mean in one picture's reconstruction, `[pick][embedding]`. `code` is the
+    /// head's code for the picture.
+    pub fn steps(&self, code: &[f64]) -> Vec<Vec<f64>> {
+        let off: Vec<f64> = code.iter().zip(&self.mean_code).map(|(value, mean)| value - mean).collect();
+        let step = |(direction, along): (&Vec<f64>, &Vec<f64>)| -> Vec<f64> {
+            let length: f64 = along.iter().zip(&off).map(|(along, off)| along * off).sum();
+            direction.iter().map(|value| value * length).collect()
+        };
+        self.directions.iter().zip(&self.along).map(step).collect()
+    }
+
+    /// The contribution from the first `count` texts, `[embedding]`; from none it is the mean.
+    pub fn contribution(&self, code: &[f64], count: usize) -> Vec<f64> {
+        let mut sum = self.mean.clone();
+        for step in self.steps(code).iter().take(count) {
+            sum.iter_mut().zip(step).for_each(|(sum, value)| *sum += value);
+        }
+        sum
+    }
 }
 
 /// The r strongest directions of a head's outputs, and how the outputs spread along them.
@@ -107,8 +165,8 @@ impl Span {
     }
 
     /// Takes the text along which the outputs vary most, and its direction out of everything; none where
-    /// they vary along no text.
-    fn pick(&mut self) -> Option<usize> {
+    /// they vary along no text. The text, and the direction along V.
+    fn pick(&mut self) -> Option<(usize, DVector<f64>)> {
         let (text, variance) =
             self.variances.iter().copied().enumerate().max_by(|a, b| a.1.total_cmp(&b.1))?;
         let direction = self.texts.column(text).try_normalize(0.0)?;
@@ -119,7 +177,7 @@ impl Span {
         let variance = along.dot(&direction);
         self.left = (self.left - variance).max(0.0);
         self.forget(&direction, &along, variance);
-        Some(text)
+        Some((text, direction))
     }
 
     /// Projects texts and covariance off `direction`. With y' = y - a e, variances follow without another

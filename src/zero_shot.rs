@@ -34,6 +34,11 @@ pub fn ensemble(units: &[Vec<f32>]) -> Vec<f32> {
     normalised(&mean)
 }
 
+/// `a - b`: what scores as much as the one scores more than the other.
+pub fn difference(a: &[f32], b: &[f32]) -> Vec<f32> {
+    a.iter().zip(b).map(|(a, b)| a - b).collect()
+}
+
 /// softmax(logit_scale * cosine), computed without overflow.
 pub fn probabilities(cosines: &[f32], logit_scale: f32) -> Vec<f32> {
     let logits: Vec<f64> = cosines.iter().map(|cosine| f64::from(logit_scale) * f64::from(*cosine)).collect();

@@ -14,6 +14,8 @@ mod default_pack;
 mod driver;
 #[path = "browser/engines.rs"]
 mod engines;
+#[path = "browser/lab.rs"]
+mod lab;
 #[path = "browser/page.rs"]
 mod page;
 #[path = "browser/photos.rs"]

@@ -2,7 +2,7 @@
 #![cfg(not(target_arch = "wasm32"))]
 
 use burn::tensor::Device;
-use headlamp::ablate::{Ablation, MeanParts, Study};
+use headlamp::ablate::{Ablation, MeanContributions, MeanParts, Study};
 use headlamp::checkpoint::random::{self, RandomWeights};
 use headlamp::decompose::{Decomposition, Readout};
 use headlamp::geometry::Size;
@@ -205,5 +205,78 @@ fn an_ablated_score_is_the_score_with_the_component_replaced() {
         let even = mean(&of_head) * image.patches(&direction).len() as f64 / image.tokens() as f64;
         assert!((patches(&head).iter().sum::<f64>() - kept - even).abs() < 1e-10);
         assert_eq!(patches(&cls), image.patches(&direction), "CLS is no patch");
+    }
+}
+
+/// What an ablation adds to the embedding is, for any text, what it adds to the text's score.
+#[test]
+fn a_shift_scores_as_the_ablated_parts_do() {
+    for config in configs() {
+        let tower = Tower::new(config, 6);
+        let trace = |seed: u64| pollster::block_on(tower.vision.trace(&tower.crop(64, 48, 70 + seed))).unwrap();
+        let traces: Vec<_> = (0..5).map(trace).collect();
+        let images: Vec<_> = traces.iter().map(|trace| Decomposition::new(&tower.readout, trace)).collect();
+        let mut statistics = Statistics::new(&tower.readout, "");
+        images.iter().for_each(|image| statistics.push(image));
+        let vectors = MeanContributions::new(&tower.readout, &statistics);
+        let (layers, heads) = (tower.readout.layers, tower.readout.heads);
+        let mut ablations = vec![
+            Ablation::default(),
+            Ablation { heads: [(0, 1), (2, 0)].into(), embedding: true, ..Ablation::default() },
+            // A head that is off as a whole beside CLS-to-CLS attention in the others.
+            Ablation { heads: [(1, 2)].into(), cls_to_cls: true, mlps: [2].into(), embedding: false },
+            Ablation::all_but_last(1, layers, heads),
+        ];
+        ablations.extend(
+            [Study::Mlps, Study::ClsToCls, Study::MlpsAndClsToCls, Study::FirstAttentions(2)]
+                .map(|study| Ablation::of_study(study, layers, heads)),
+        );
+        for (image, seed) in images.iter().zip(1..) {
+            let text = tower.text(seed);
+            let direction = tower.readout.direction(&text);
+            let means = MeanParts::new(&tower.readout, &statistics, &direction);
+            let before = image.parts(&direction).total();
+            for ablation in &ablations {
+                let shift = ablation.shift(image, &vectors);
+                let dotted: f64 = shift.iter().zip(&text).map(|(a, b)| a * f64::from(*b)).sum();
+                let expected = ablation.parts(image, &direction, &means).total() - before;
+                assert!((dotted - expected).abs() < 1e-10, "{ablation:?}: {dotted} {expected}");
+            }
+            assert!(ablations[0].shift(image, &vectors).iter().all(|value| *value == 0.0));
+        }
+    }
+}
+
+#[test]
+fn a_contribution_from_a_code_is_that_of_the_basis() {
+    each_case(|tower, decomposition| {
+        for (layer, head) in [(0, 0), (2, 1)] {
+            let code = decomposition.head_code(layer, head);
+            let found = tower.readout.code_contribution(layer, head, &code);
+            for (found, expected) in found.iter().zip(decomposition.head(layer, head)) {
+                assert!((found - expected).abs() < 1e-10, "{found} {expected}");
+            }
+        }
+    });
+}
+
+/// Rollout over the last layer alone is half its mean attention; over all it stays a share of what flows in.
+#[test]
+fn rollout_mixes_the_layers_attention() {
+    for config in configs() {
+        let tower = Tower::new(config, 8);
+        let crop = tower.crop(64, 64, 3);
+        let rollout = |first| pollster::block_on(tower.vision.trace_with_rollout(&crop, first)).unwrap();
+        let (trace, last) = rollout(tower.readout.layers - 1);
+        let image = Decomposition::new(&tower.readout, &trace);
+        for (patch, found) in last.iter().enumerate() {
+            let of_head = |head| image.attention(tower.readout.layers - 1, head)[patch];
+            let mean = (0..tower.readout.heads).map(of_head).sum::<f32>() / tower.readout.heads as f32;
+            assert!((found - mean / 2.0).abs() < 1e-6, "patch {patch}: {found} {mean}");
+        }
+        let (_trace, all) = rollout(0);
+        let sum: f32 = all.iter().sum();
+        assert!(sum > last.iter().sum::<f32>() && sum < 1.0, "{sum}");
+        assert_eq!(rollout(tower.readout.layers).1, vec![0.0; all.len()]);
     }
 }

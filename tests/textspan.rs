@@ -10,7 +10,7 @@ use fixture::{Fixture, apart};
 use headlamp::checkpoint::random::RandomWeights;
 use headlamp::decompose::HeadBasis;
 use headlamp::statistics::Moments;
-use headlamp::textspan::{Pick, textspan};
+use headlamp::textspan::{Pick, Reconstruction, textspan};
 
 /// What TextSpan is asked about one head.
 #[derive(Clone)]
@@ -62,6 +62,10 @@ impl Case {
         textspan(&self.basis, &self.moments(), &self.texts, self.rank, self.count)
     }
 
+    fn reconstruction(&self) -> Reconstruction {
+        Reconstruction::new(&self.basis, &self.moments(), &self.texts, self.rank, self.count)
+    }
+
     fn pool(&self) -> usize {
         self.texts.len() / self.basis.embedding
     }
@@ -109,6 +113,20 @@ fn explained_variance_is_that_of_the_plain_algorithm() {
         let off = apart(&explained_by(&case.picks()), &fixture.values("explained"));
         assert!(off < 1e-6, "{name}: {off}");
         println!("{name}: largest difference {off:.1e}");
+    });
+}
+
+#[test]
+fn reconstructions_are_those_of_the_plain_algorithm() {
+    each_fixture(|name, fixture, case| {
+        let reconstruction = case.reconstruction();
+        assert_eq!(texts_of(&reconstruction.picks), fixture.counts("picks"), "{name}");
+        let of_image = |image: usize| reconstruction.contribution(&case.codes[image], case.count);
+        let found: Vec<f64> = fixture.counts("images").into_iter().flat_map(of_image).collect();
+        let expected = fixture.values("reconstruction");
+        let off = apart(&found, &expected) / expected.iter().fold(0.0_f64, |most, value| most.max(value.abs()));
+        assert!(off < 1e-6, "{name}: {off}");
+        println!("{name}: largest difference against the largest value {off:.1e}");
     });
 }
 
@@ -184,4 +202,27 @@ fn nothing_varies_over_one_image_or_none() {
 #[test]
 fn no_texts_no_picks() {
     assert_eq!(Case::random(5, 30, 0).picks(), []);
+}
+
+/// What is left of the images' variance is what the picks say they leave.
+#[test]
+fn a_reconstruction_leaves_what_its_picks_do_not_explain() {
+    each_random_case(|name, case| {
+        let reconstruction = case.reconstruction();
+        let whole: Vec<Vec<f64>> = case.codes.iter().map(|code| case.basis.contribution(code)).collect();
+        let left = |count: usize| -> f64 {
+            let of_image = |(code, whole): (&Vec<f64>, &Vec<f64>)| {
+                let found = reconstruction.contribution(code, count);
+                found.iter().zip(whole).map(|(found, whole)| (found - whole).powi(2)).sum::<f64>()
+            };
+            case.codes.iter().zip(&whole).map(of_image).sum()
+        };
+        // From no text, the mean.
+        let total = left(0);
+        for (count, pick) in (1..).zip(&reconstruction.picks) {
+            let share = left(count) / total;
+            assert!((share - (1.0 - pick.explained)).abs() < 1e-6, "{name}, {count} texts: {share} {pick:?}");
+        }
+        assert_eq!(reconstruction.picks, case.picks(), "{name}");
+    });
 }

@@ -8,8 +8,9 @@ use leptos::prelude::*;
 use crate::app::engine::{Engine, Source};
 use crate::app::state::{EngineState, Gallery, HeadMap, HeadTexts, Notice, Photo, Scores, Segmentation};
 use crate::app::{dom, samples};
-use crate::engine::message::{Answer, Attribution, PackSummary, PhotoSummary, Task};
+use crate::engine::message::{Answer, Attribution, HeadLabel, PackSummary, PhotoSummary, Task};
 use crate::engine::wire;
+use crate::view::labels;
 use crate::view::queue::{Finished, Kind};
 use crate::view::raster::HeadMapKind;
 use crate::view::units;
@@ -41,6 +42,7 @@ impl Engine {
         let of_photo = || self.state.traced.get_untracked().ok_or(Unfitting);
         match (task, answer) {
             (Task::OpenPack { .. }, Answer::PackOpened(pack)) => self.take_pack(pack),
+            (Task::LoadModel { .. }, Answer::PackOpened(pack)) => self.take_other_model(pack),
             (task, Answer::PhotoTraced(summary)) => self.take_photo(task, summary, buffers)?,
             (Task::Attribute { .. }, Answer::Attributed(attribution)) => self.take_scores(attribution)?,
             (Task::Segment { phrase, .. }, Answer::Segmented { size, crop_in_photo, threshold, empty }) => {
@@ -56,7 +58,7 @@ impl Engine {
                     is_empty: empty,
                 }));
             }
-            (Task::HeadMap { layer, head, phrase }, Answer::HeadMap { grid, crop_in_photo }) => {
+            (Task::HeadMap { layer, head, phrase, .. }, Answer::HeadMap { grid, crop_in_photo }) => {
                 self.state.head_map.set(Some(HeadMap {
                     photo_number: of_photo()?,
                     map: floats(buffers, grid.len())?,
@@ -68,6 +70,9 @@ impl Engine {
             }
             (Task::LabelHead { layer, head, .. }, Answer::HeadLabels { labels, images }) => {
                 self.state.head_texts.set(Some(HeadTexts { head: (layer, head), labels, images }));
+            }
+            (Task::LabelAllHeads { .. }, Answer::AllHeadLabels { labels, images }) => {
+                self.save_labels(&labels, images);
             }
             (Task::ExportMask { phrase, .. }, Answer::MaskPng) => {
                 self.save_mask(&phrase, buffers.first().ok_or(Unfitting)?);
@@ -106,6 +111,24 @@ impl Engine {
         match self.inner.with_value(|inner| inner.last_source.clone()) {
             Some(Source { name, blob }) => self.open_photo(name, blob),
             None => self.open_sample(&samples::SAMPLES[0]),
+        }
+    }
+
+    /// Another model: what was computed with the old one goes, what the user has made stays.
+    fn take_other_model(self, pack: PackSummary) {
+        self.state.traced.set(None);
+        self.state.scores.set(None);
+        self.state.segmentation.set(None);
+        self.state.pinned.set(None);
+        self.state.head.set(None);
+        self.state.head_texts.set(None);
+        self.state.ablation.set(Default::default());
+        self.state.gallery.set(Gallery::Pack);
+        let own_pool = self.inner.with_value(|inner| inner.own_pool.join("\n"));
+        self.state.own_pool.set(None);
+        self.take_pack(pack);
+        if !own_pool.is_empty() {
+            self.use_pool(&own_pool);
         }
     }
 
@@ -164,6 +187,16 @@ impl Engine {
     fn save_mask(self, phrase: &str, png: &Uint8Array) {
         let stem = units::file_stem(&format!("{} {phrase}", self.photo_name()));
         dom::download(&format!("{stem}.mask.png"), "image/png", png);
+    }
+
+    fn save_labels(self, labels: &[Vec<Vec<HeadLabel>>], images: u64) {
+        let pack = self.state.pack.with_untracked(|pack| pack.as_ref().map(|pack| pack.name.clone()));
+        let pack = pack.unwrap_or_default();
+        let stem = units::file_stem(&format!("{pack} head labels"));
+        let markdown = labels::markdown(&pack, labels, images);
+        dom::download(&format!("{stem}.md"), "text/markdown", &Uint8Array::from(markdown.as_bytes()));
+        let json = labels::json(&pack, labels, images);
+        dom::download(&format!("{stem}.json"), "application/json", &Uint8Array::from(json.as_bytes()));
     }
 
     fn photo_name(self) -> String {

@@ -8,10 +8,11 @@ use leptos::prelude::*;
 use leptos::task::{spawn_local, tick};
 use leptos::web_sys::{Blob, File};
 
-use crate::app::client::{Client, Report, capitalised};
+use crate::app::client::{Client, Report};
 use crate::app::state::{EngineState, Gallery, Notice, State};
 use crate::app::{dom, samples};
-use crate::engine::message::{Answer, DevicePreference, Task};
+use crate::engine::message::{Answer, DevicePreference, ModelSource, Storage, Task, Told, sentence};
+use crate::engine::wire::Beside;
 use crate::geometry::Framing;
 use crate::view::phrases;
 use crate::view::queue::{Kind, Queue};
@@ -21,6 +22,9 @@ use crate::view::units;
 /// Texts to ask for per head.
 const LABELS: usize = 10;
 
+/// The texts that come with headlamp.
+const DEFAULT_POOL: &str = "packs/default/pool.txt";
+
 /// A gallery is held in memory while it is read; more than this would take a browser tab down.
 const GALLERY_BYTES: f64 = 1e9;
 
@@ -28,6 +32,8 @@ const GALLERY_BYTES: f64 = 1e9;
 #[derive(Default)]
 pub(super) struct Freight {
     buffers: Vec<Uint8Array>,
+    /// Files that the worker reads itself.
+    files: Vec<Blob>,
     /// The file that the buffers were read from, so that it can be read again.
     source: Option<Blob>,
 }
@@ -91,15 +97,10 @@ impl Engine {
         self.state.gallery.set(Gallery::Pack);
         match client {
             Ok(client) => self.inner.update_value(|inner| inner.client = Some(client)),
-            Err(err) => return self.stop(capitalised(&err.to_string())),
+            Err(err) => return self.stop(sentence(&err.to_string())),
         }
         let url = dom::parameter("pack").unwrap_or_else(|| "packs/default/".to_owned());
-        let device = match dom::parameter("device").as_deref() {
-            Some("cpu") => DevicePreference::Cpu,
-            Some("gpu") => DevicePreference::Gpu,
-            _ => DevicePreference::Auto,
-        };
-        self.want(Task::OpenPack { url, device }, Freight::default());
+        self.want(Task::OpenPack { url, device: device_preference() }, Freight::default());
         if !own_pool.is_empty() {
             self.want(Task::UsePool { lines: own_pool }, Freight::default());
         }
@@ -134,6 +135,27 @@ impl Engine {
         }
     }
 
+    /// Opens a published CLIP's weights in place of the model.
+    pub fn load_model(self, source: ModelSource, files: Vec<File>, storage: Storage, told: Told) {
+        let files = files.into_iter().map(Blob::from).collect();
+        let task = Task::LoadModel { source, storage, told, device: device_preference() };
+        self.want(task, Freight { files, ..Freight::default() });
+    }
+
+    /// Labels heads with the texts of the default pack, for a model that brings none.
+    pub fn use_default_pool(self) {
+        self.while_reading(async move {
+            let text = async {
+                let blob = dom::fetch("pool.txt", DEFAULT_POOL).await?;
+                dom::bytes_of("pool.txt", &blob).await
+            };
+            match text.await {
+                Ok(bytes) => self.use_pool(&String::from_utf8_lossy(&bytes.to_vec())),
+                Err(err) => self.complain(Kind::Pool, sentence(&err.to_string())),
+            }
+        });
+    }
+
     /// Labels heads from these lines; from the pack's own pool where there are none.
     pub fn use_pool(self, text: &str) {
         self.want(Task::UsePool { lines: phrases::lines(text).collect() }, Freight::default());
@@ -160,7 +182,7 @@ impl Engine {
                 }
             }
             let names = files.iter().map(File::name).collect();
-            self.want(Task::UseGallery { names }, Freight { buffers, source: None });
+            self.want(Task::UseGallery { names }, Freight { buffers, ..Freight::default() });
         });
     }
 
@@ -168,9 +190,10 @@ impl Engine {
     pub fn export_mask(self) {
         let (chosen, threshold) = (self.state.chosen.get_untracked(), untrack(|| self.state.threshold_in_use()));
         if let Some((phrase, threshold)) = chosen.zip(threshold) {
-            let against = untrack(|| self.against(&phrase));
-            let background = self.state.background.get_untracked();
-            self.want(Task::ExportMask { phrase, against, background, threshold }, Freight::default());
+            let (against, background) = untrack(|| self.against(&phrase));
+            let ablation = self.state.ablation.get_untracked();
+            let task = Task::ExportMask { phrase, against, background, ablation, threshold };
+            self.want(task, Freight::default());
         }
     }
 
@@ -188,10 +211,10 @@ impl Engine {
                 _ if self.inner.with_value(|inner| inner.openings) != opening => {}
                 Ok((Source { name, blob }, bytes)) => {
                     let framing = self.state.framing.get_untracked();
-                    let freight = Freight { buffers: vec![bytes], source: Some(blob) };
+                    let freight = Freight { buffers: vec![bytes], source: Some(blob), ..Freight::default() };
                     self.want(Task::TracePhoto { name, framing }, freight);
                 }
-                Err(err) => self.complain(Kind::Photo, capitalised(&err.to_string())),
+                Err(err) => self.complain(Kind::Photo, sentence(&err.to_string())),
             }
         });
     }
@@ -204,12 +227,21 @@ impl Engine {
         });
     }
 
-    fn against(self, phrase: &str) -> Vec<String> {
-        if self.state.against_others.get() {
-            self.state.phrases.with(|phrases| phrases.others(phrase))
-        } else {
-            Vec::new()
+    /// Saves every head's texts, as JSON and as Markdown.
+    pub fn export_labels(self) {
+        self.want(Task::LabelAllHeads { count: LABELS }, Freight::default());
+    }
+
+    /// What a phrase is segmented against: the rival alone, else as the user has it.
+    fn against(self, phrase: &str) -> (Vec<String>, bool) {
+        if let Some(rival) = self.state.rival.get() {
+            return (vec![rival], false);
         }
+        let others = match self.state.against_others.get() {
+            true => self.state.phrases.with(|phrases| phrases.others(phrase)),
+            false => Vec::new(),
+        };
+        (others, self.state.background.get())
     }
 
     /// Wants the work that the state calls for, whenever that changes.
@@ -226,20 +258,24 @@ impl Engine {
                 state.segmentation.set(None);
             }
             let task = state.traced.get().filter(|_| !phrases.is_empty());
-            want_or_not(Kind::Scores, task.map(|_| Task::Attribute { phrases, templates }));
+            let ablation = state.ablation.get();
+            want_or_not(Kind::Scores, task.map(|_| Task::Attribute { phrases, templates, ablation }));
         });
         Effect::new(move || {
             let task = state.traced.get().zip(state.chosen.get()).map(|(_, phrase)| {
-                let (against, background) = (self.against(&phrase), state.background.get());
-                Task::Segment { phrase, against, background }
+                let (against, background) = self.against(&phrase);
+                Task::Segment { phrase, against, background, ablation: state.ablation.get() }
             });
             want_or_not(Kind::Segmentation, task);
         });
         Effect::new(move || {
             let task = state.traced.get().zip(state.head.get()).and_then(|(_, (layer, head))| {
                 Some(match state.map_kind.get() {
-                    HeadMapKind::Attention => Task::HeadMap { layer, head, phrase: None },
-                    HeadMapKind::Contribution => Task::HeadMap { layer, head, phrase: Some(state.chosen.get()?) },
+                    HeadMapKind::Attention => Task::HeadMap { layer, head, phrase: None, rather_than: None },
+                    HeadMapKind::Contribution => {
+                        let (phrase, rather_than) = (Some(state.chosen.get()?), state.rival.get());
+                        Task::HeadMap { layer, head, phrase, rather_than }
+                    }
                 })
             });
             want_or_not(Kind::HeadMap, task);
@@ -278,11 +314,12 @@ impl Engine {
         self.inner.update_value(|inner| {
             let Some(client) = inner.client.as_ref().filter(|_| inner.is_listening) else { return };
             let Some((request, freight)) = inner.queue.start_next() else { return };
-            inner.under_way = UnderWay { source: freight.source, buffers: freight.buffers.len() };
-            failure = client.post(&request, &freight.buffers).err();
+            let Freight { buffers, files, source } = freight;
+            inner.under_way = UnderWay { source, buffers: buffers.len() };
+            failure = client.post(&request, &Beside { buffers, files }).err();
         });
         if let Some(err) = failure {
-            self.stop(capitalised(&err.to_string()));
+            self.stop(sentence(&err.to_string()));
         }
     }
 
@@ -331,5 +368,14 @@ impl Engine {
     /// Shows a failure that leaves the engine running.
     pub fn complain(self, about: Kind, sentence: String) {
         self.state.notice.set(Some(Notice { about, sentence, offers_restart: false }));
+    }
+}
+
+/// The device that the address asks for.
+fn device_preference() -> DevicePreference {
+    match dom::parameter("device").as_deref() {
+        Some("cpu") => DevicePreference::Cpu,
+        Some("gpu") => DevicePreference::Gpu,
+        _ => DevicePreference::Auto,
     }
 }

@@ -6,7 +6,9 @@ use leptos::prelude::*;
 use leptos::web_sys::{HtmlElement, KeyboardEvent};
 use wasm_bindgen::JsCast as _;
 
+use crate::app::contrast::Contrast;
 use crate::app::state::State;
+use crate::view::ablation;
 use crate::view::head_grid::{Cell, Extent, Step, strength};
 use crate::view::units;
 
@@ -21,7 +23,7 @@ pub fn HeadGrid() -> impl IntoView {
         <section class="head-grid" aria-labelledby="grid-title">
             <div class="heading">
                 <h2 id="grid-title">"Heads"</h2>
-                <p class="quiet name">{move || state.chosen.get().map(|phrase| format!("for “{phrase}”"))}</p>
+                <p class="quiet name">{move || state.subject().map(|subject| format!("for {subject}"))}</p>
                 <button
                     type="button"
                     class="quiet-button"
@@ -32,6 +34,7 @@ pub fn HeadGrid() -> impl IntoView {
                 </button>
             </div>
             <Readout/>
+            <Contrast/>
             {move || extent.get().map(|extent| view! { <Cells extent=extent/> })}
             <Legend/>
         </section>
@@ -48,9 +51,8 @@ fn Readout() -> impl IntoView {
     };
     let value = move || state.contributions.with(|all| all.as_ref()?.of(cell()?));
     let share = move || {
-        let chosen = state.chosen.get()?;
-        let score = state.scores.with(|scores| scores.as_ref()?.of(&chosen))?.0;
-        Some(format!("of {}", units::signed(score, 4)))
+        let total = state.contributions.with(|all| all.as_ref().map(|all| all.total()))?;
+        Some(format!("of {}", units::signed(total, 4)))
     };
     view! {
         <p class="readout">
@@ -92,6 +94,9 @@ fn Cells(extent: Extent) -> impl IntoView {
         visited.get().or_else(chosen).unwrap_or(first)
     });
     let move_on = move |event: KeyboardEvent| {
+        if matches!(event.key().as_str(), "x" | "X") && state.has_statistics() {
+            state.ablation.update(|now| ablation::toggle(now, stop.get_untracked()));
+        }
         let Some(step) = Step::of_key(&event.key()) else { return };
         event.prevent_default();
         let next = extent.after(stop.get_untracked(), step);
@@ -159,12 +164,18 @@ fn Value(cell: Cell, stop: Memo<Cell>, visited: RwSignal<Option<Cell>>) -> impl 
         })
     };
     let paint = move || share().map(|share| format!("{:.1}%", share.abs() * 100.0));
+    let is_off = move || state.ablation.with(|now| ablation::is_off(now, cell));
+    let switch = move |_| {
+        if state.has_statistics() {
+            state.ablation.update(|now| ablation::toggle(now, cell));
+        }
+    };
     let is_negative = move || share().is_some_and(|share| share < 0.0);
     // Ten digits and more: an f32, unrounded.
     let exact = move || value.get().map(|value| value.to_string());
     let label = move || {
         let value = value.get().map(|value| units::signed(value, 5)).unwrap_or_default();
-        format!("{}: {value}", name(cell))
+        format!("{}{}: {value}", name(cell), if is_off() { ", switched off" } else { "" })
     };
     let tabindex = move || if stop.get() == cell { "0" } else { "-1" };
     let point = move |_| state.pointed.set(Some(cell));
@@ -181,6 +192,7 @@ fn Value(cell: Cell, stop: Memo<Cell>, visited: RwSignal<Option<Cell>>) -> impl 
                         type="button"
                         class="head cell"
                         class:negative=is_negative
+                        class:off=is_off
                         data-layer=layer.to_string()
                         data-head=head.to_string()
                         data-contribution=exact
@@ -201,6 +213,8 @@ fn Value(cell: Cell, stop: Memo<Cell>, visited: RwSignal<Option<Cell>>) -> impl 
                 role="gridcell"
                 class="mlp cell"
                 class:negative=is_negative
+                class:off=is_off
+                on:click=switch
                 data-mlp=layer.to_string()
                 data-contribution=exact
                 aria-label=label
@@ -216,6 +230,8 @@ fn Value(cell: Cell, stop: Memo<Cell>, visited: RwSignal<Option<Cell>>) -> impl 
                 role="gridcell"
                 class="embedding-cell cell"
                 class:negative=is_negative
+                class:off=is_off
+                on:click=switch
                 data-embedding-contribution=exact
                 aria-label=label
                 tabindex=tabindex
@@ -249,7 +265,8 @@ fn Legend() -> impl IntoView {
         <div class="legend">
             {move || scales.get().map(|(heads, others)| (scale("heads", heads), scale("MLPs, z0", others)))}
             <p class="quiet hint">
-                "Orange adds to the phrase's score, blue takes away. All cells together are the score."
+                "Orange adds to the phrase's score, blue takes away. All cells together are the score; hatched
+                ones are switched off."
             </p>
         </div>
     }

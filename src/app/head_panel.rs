@@ -9,6 +9,7 @@ use crate::app::head_grid::name;
 use crate::app::state::{HeadTexts, State};
 use crate::engine::message::HeadLabel;
 use crate::geometry::Size;
+use crate::view::ablation;
 use crate::view::head_grid::Cell;
 use crate::view::raster::{self, HeadMapKind};
 use crate::view::units;
@@ -22,7 +23,14 @@ pub fn HeadPanel() -> impl IntoView {
     let value = move || {
         let (layer, head) = state.head.get()?;
         let value = state.contributions.with(|all| all.as_ref()?.of(Cell::Head { layer, head }))?;
-        Some(format!("{} for “{}”", units::signed(value, 5), state.chosen.get()?))
+        Some(format!("{} for {}", units::signed(value, 5), state.subject()?))
+    };
+    let cell = move || state.head.get().map(|(layer, head)| Cell::Head { layer, head });
+    let is_off = move || cell().is_some_and(|cell| state.ablation.with(|now| ablation::is_off(now, cell)));
+    let switch = move |_| {
+        if let Some(cell) = untrack(cell) {
+            state.ablation.update(|now| ablation::toggle(now, cell));
+        }
     };
     view! {
         <section
@@ -34,6 +42,15 @@ pub fn HeadPanel() -> impl IntoView {
             <div class="heading">
                 <h2 id="head-title">{title}</h2>
                 <p class="quiet name">{value}</p>
+                <button
+                    type="button"
+                    id="switch-head"
+                    aria-pressed=move || is_off().to_string()
+                    disabled=move || cell().is_none() || !state.has_statistics()
+                    on:click=switch
+                >
+                    {move || if is_off() { "Switch on" } else { "Switch off" }}
+                </button>
             </div>
             <div class="head-body">
                 <HeadMap/>

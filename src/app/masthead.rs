@@ -83,6 +83,7 @@ fn line(state: State) -> String {
             Kind::Pool => "Reading the texts…",
             Kind::Statistics => "Reading the images…",
             Kind::Labels => "Labelling the head…",
+            Kind::AllLabels => "Labelling every head…",
         },
     };
     text.to_owned()

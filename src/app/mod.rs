@@ -6,12 +6,15 @@
 
 mod answers;
 mod client;
+mod contrast;
 mod controls;
 mod dom;
 mod engine;
 mod head_grid;
 mod head_panel;
 mod intake;
+mod lab;
+mod load_model;
 mod masthead;
 mod model_panel;
 mod notice;
@@ -61,9 +64,13 @@ fn App() -> impl IntoView {
             <div class="heads-column">
                 <head_grid::HeadGrid/>
                 <head_panel::HeadPanel/>
+                <lab::Lab/>
+            </div>
+            <div class="foot">
+                <model_panel::ModelPanel/>
+                <load_model::LoadModel/>
                 <pool::Sources/>
             </div>
-            <model_panel::ModelPanel/>
         </main>
     }
 }

@@ -8,6 +8,7 @@ use leptos::prelude::*;
 use leptos_use::storage::{UseStorageOptions, use_local_storage_with_options};
 use web_sys::ImageData;
 
+use crate::ablate::Ablation;
 use crate::engine::message::{Attribution, HeadLabel, PackSummary, PhotoSummary, Progress};
 use crate::geometry::{Framing, Grid, PhotoRect, Size};
 use crate::view::head_grid::{Cell, Contributions};
@@ -70,6 +71,17 @@ impl Scores {
         Some((*self.attribution.scores.get(index)?, *self.attribution.probabilities.get(index)?))
     }
 
+    /// A phrase's cosine with everything switched on; none where nothing is off.
+    pub fn before(&self, phrase: &str) -> Option<f32> {
+        self.attribution.intact.as_ref()?.get(self.index(phrase)?).copied()
+    }
+
+    /// The phrase with the highest score with everything switched on; none where nothing is off.
+    pub fn top_before(&self) -> Option<&str> {
+        let pairs = self.attribution.texts.iter().zip(self.attribution.intact.as_ref()?);
+        pairs.max_by(|a, b| a.1.total_cmp(b.1)).map(|(text, _)| text.as_str())
+    }
+
     /// The phrase with the highest score.
     pub fn top(&self) -> Option<&str> {
         let pairs = self.attribution.texts.iter().zip(&self.attribution.scores);
@@ -122,6 +134,13 @@ pub struct HeadTexts {
     pub images: u64,
 }
 
+/// A photo's attribution, kept to hold others against.
+#[derive(Clone, Debug)]
+pub struct Pinned {
+    pub photo_name: String,
+    pub scores: Scores,
+}
+
 /// What lies over the photo.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Layer {
@@ -167,6 +186,15 @@ pub struct State {
     pub choice: RwSignal<Option<String>>,
     /// The phrase that everything else is about.
     pub chosen: Memo<Option<String>>,
+    /// The phrase that the chosen one is held against, as the user picked it.
+    pub rather_than: RwSignal<Option<String>>,
+    /// The same, where it is still there and another than the chosen one.
+    pub rival: Memo<Option<String>>,
+    /// The photo that the current one is held against.
+    pub pinned: RwSignal<Option<Pinned>>,
+    /// What is switched off.
+    pub ablation: RwSignal<Ablation>,
+    /// Every component's part in what is chosen: a phrase's score, or the difference of two phrases or photos.
     pub contributions: Memo<Option<Contributions>>,
 
     pub layer: RwSignal<Layer>,
@@ -204,9 +232,28 @@ impl State {
             let top = || scores.with(|scores| scores.as_ref()?.top().map(str::to_owned));
             choice.get().filter(is_known).or_else(|| top().filter(is_known))
         });
+        let rather_than = RwSignal::new(None::<String>);
+        let rival = Memo::new(move |_| {
+            let is_other = |phrase: &String| {
+                phrases.with(|phrases| phrases.contains(phrase)) && chosen.with(|chosen| chosen.as_ref() != Some(phrase))
+            };
+            rather_than.get().filter(is_other)
+        });
+        let pinned = RwSignal::new(None::<Pinned>);
         let contributions = Memo::new(move |_| {
-            let chosen = chosen.get()?;
-            scores.with(|scores| scores.as_ref()?.contributions(&chosen))
+            let (chosen, rival) = (chosen.get()?, rival.get());
+            let of = |scores: &Scores| {
+                let all = scores.contributions(&chosen)?;
+                match &rival {
+                    Some(rival) => all.minus(&scores.contributions(rival)?),
+                    None => Some(all),
+                }
+            };
+            let here = scores.with(|scores| scores.as_ref().and_then(of))?;
+            match pinned.with(|pinned| pinned.as_ref().map(|pinned| of(&pinned.scores))) {
+                Some(there) => here.minus(&there?),
+                None => Some(here),
+            }
         });
         Self {
             engine: RwSignal::default(),
@@ -224,6 +271,10 @@ impl State {
             scores,
             choice,
             chosen,
+            rather_than,
+            rival,
+            pinned,
+            ablation: RwSignal::default(),
             contributions,
             layer: RwSignal::default(),
             against_others: RwSignal::new(true),
@@ -250,6 +301,18 @@ impl State {
             EngineState::Open if self.busy_with.get().is_some() || self.reading.get() > 0 => "busy",
             EngineState::Open => "ready",
         }
+    }
+
+    /// What the contributions are to, in words.
+    pub fn subject(self) -> Option<String> {
+        let mut subject = format!("“{}”", self.chosen.get()?);
+        if let Some(rival) = self.rival.get() {
+            subject.push_str(&format!(" rather than “{rival}”"));
+        }
+        if let Some(name) = self.pinned.with(|pinned| pinned.as_ref().map(|pinned| pinned.photo_name.clone())) {
+            subject.push_str(&format!(", beyond {name}"));
+        }
+        Some(subject)
     }
 
     /// The current photo's number.

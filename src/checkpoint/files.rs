@@ -5,13 +5,10 @@ use std::io::{Read as _, Seek as _, SeekFrom};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use super::hub::WEIGHTS;
 use super::companions::{COMPANIONS, Companions};
 use super::index::{Index, Opened, Opening};
 use super::{CheckpointError, Converter, PackWriter};
-
-/// What weights are called, the best first: the safest format, then the model's own names.
-pub const WEIGHTS: [&str; 4] =
-    ["model.safetensors", "open_clip_model.safetensors", "open_clip_pytorch_model.bin", "pytorch_model.bin"];
 
 /// Lists the parts of weights that were cut into several files.
 const SHARDS: [&str; 2] = ["model.safetensors.index.json", "pytorch_model.bin.index.json"];

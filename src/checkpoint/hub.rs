@@ -3,6 +3,10 @@
 /// The hub that is asked where none is named.
 pub const DEFAULT_HUB: &str = "https://huggingface.co";
 
+/// What weights are called, the best first: the safest format, then the model's own names.
+pub const WEIGHTS: [&str; 4] =
+    ["model.safetensors", "open_clip_model.safetensors", "open_clip_pytorch_model.bin", "pytorch_model.bin"];
+
 /// A model at a hub.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Repository {

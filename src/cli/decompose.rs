@@ -53,27 +53,21 @@ impl Decompose {
         let images = pictures::beneath(&self.folder)?;
         let Opened { session, threads, .. } = self.model.open()?;
         let mut work = Work::go_on(&output::beside(&self.out, ".part"), &Heading::of(session.manifest()))?;
-        let to_do: Vec<PathBuf> = images.iter().filter(|path| !work.has(&self.name_of(path))).cloned().collect();
+        let name_of = |path: &Path| pictures::name_in(&self.folder, path);
+        let to_do: Vec<PathBuf> = images.iter().filter(|path| !work.has(&name_of(path))).cloned().collect();
         let resumed = images.len() - to_do.len();
         let bases = bases(&session);
         let record = |photo: &Photo| {
             let traced = pollster::block_on(session.trace(photo, Framing::CentreCrop))?;
             Ok(record(&session.decompose(&traced), &bases))
         };
-        let keep = |path: &Path, record: Vec<f32>| work.add(&self.name_of(path), &record);
+        let keep = |path: &Path, record: Vec<f32>| work.add(&name_of(path), &record);
         let skipped = over_pictures(&to_do, threads, record, keep)?;
-        let mut done: Vec<String> = images.iter().map(|path| self.name_of(path)).collect();
+        let mut done: Vec<String> = images.iter().map(|path| name_of(path)).collect();
         done.retain(|name| work.has(name));
         work.finish(&done, &self.out)?;
         let seconds = start.elapsed().as_secs_f64();
         Decomposed { out: &self.out, images: done.len(), resumed, skipped, seconds }.print(self.json)
-    }
-
-    /// A picture's path in the folder, the same on every system.
-    fn name_of(&self, path: &Path) -> String {
-        let inner = path.strip_prefix(&self.folder).unwrap_or(path);
-        let parts: Vec<_> = inner.components().map(|part| part.as_os_str().to_string_lossy()).collect();
-        parts.join("/")
     }
 }
 

@@ -37,6 +37,9 @@ pub enum CliError {
     NoPool,
     #[error("{}: there is no picture in it", .0.display())]
     NoPictures(PathBuf),
+    /// A data set, or a list that goes with one.
+    #[error("{}: {reason}", path.display())]
+    Data { path: PathBuf, reason: String },
     #[error("none of {0} pictures could be read")]
     NoneRead(usize),
     #[error("{} is there already: remove it, or name another", .0.display())]

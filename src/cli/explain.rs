@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::options::{FramingOptions, ModelOptions, Opened, PhraseOptions};
 use super::progress::Progress;
 use super::{CliError, output, pictures};
+use crate::ablate::Ablation;
 use crate::engine::Session;
 use crate::engine::message::Attribution;
 use crate::geometry::Framing;
@@ -170,7 +171,7 @@ impl Explainer {
         let traced = pollster::block_on(self.session.trace(photo, self.framing))?;
         let encode = start.elapsed().as_secs_f64();
         let start = Instant::now();
-        let attribution = self.session.attribute(&traced, &self.texts, &self.units);
+        let attribution = self.session.attribute(&traced, &self.texts, &self.units, &Ablation::default())?;
         let decomposition = self.session.decompose(&traced);
         let residual = decomposition.residual();
         let first = self.units.first().map(Vec::as_slice).unwrap_or_default();

@@ -6,6 +6,7 @@
 mod decompose;
 mod download;
 mod error;
+mod eval;
 mod explain;
 mod heads;
 mod inputs;
@@ -44,6 +45,8 @@ enum Command {
     Decompose(decompose::Decompose),
     Inspect(inspect::Inspect),
     #[command(subcommand)]
+    Eval(eval::Eval),
+    #[command(subcommand)]
     Pack(pack::Recipe),
 }
 
@@ -78,6 +81,7 @@ impl Command {
             Self::Stats(stats) => stats.run(),
             Self::Decompose(decompose) => decompose.run(),
             Self::Inspect(inspect) => inspect.run(),
+            Self::Eval(eval) => eval.run(),
             Self::Pack(recipe) => recipe.run(),
         }
     }

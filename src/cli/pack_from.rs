@@ -9,8 +9,8 @@ use super::pack::{Quant, is_free_folder};
 use super::progress::Progress;
 use super::{CliError, inputs, options, output};
 use crate::checkpoint::detect::{Answers, Detected, detect};
-use crate::checkpoint::files::{self, Checkpoint};
-use crate::checkpoint::hub::{DEFAULT_HUB, Repository};
+use crate::checkpoint::files::Checkpoint;
+use crate::checkpoint::hub::{DEFAULT_HUB, Repository, WEIGHTS};
 use crate::checkpoint::{COMPANIONS, Converter, clip_tokens, pack};
 use crate::model::Activation;
 
@@ -155,7 +155,7 @@ impl FromRecipe {
         let folder = options::cache().join("hub").join(&repository.organisation).join(&repository.name);
         std::fs::create_dir_all(&folder).map_err(CliError::io("make", &folder))?;
         // Configs come before weights, so where weights are, all of it is.
-        if let Some(file) = files::WEIGHTS.into_iter().find(|file| folder.join(file).is_file()) {
+        if let Some(file) = WEIGHTS.into_iter().find(|file| folder.join(file).is_file()) {
             return Ok(folder.join(file));
         }
         let download = |file: &str| Download::new(repository.address(&hub, file), folder.join(file));
@@ -166,7 +166,7 @@ impl FromRecipe {
             }
         }
         let mut missing = None;
-        for file in files::WEIGHTS {
+        for file in WEIGHTS {
             match fetch_weights(&download(file)) {
                 Err(DownloadError::Missing(url)) => missing = missing.or(Some(url)),
                 other => return other.map(|()| folder.join(file)).map_err(CliError::from),

@@ -61,6 +61,23 @@ pub fn beneath(folder: &Path) -> Result<Vec<PathBuf>, CliError> {
     Ok(pictures)
 }
 
+/// The folders right in `folder`, by name.
+///
+/// # Errors
+/// [`CliError::Io`].
+pub fn folders(folder: &Path) -> Result<Vec<PathBuf>, CliError> {
+    let mut folders = entries(folder)?;
+    folders.retain(|path| path.is_dir());
+    Ok(folders)
+}
+
+/// A picture's path in `folder`, the same on every system.
+pub fn name_in(folder: &Path, path: &Path) -> String {
+    let inner = path.strip_prefix(folder).unwrap_or(path);
+    let parts: Vec<_> = inner.components().map(|part| part.as_os_str().to_string_lossy()).collect();
+    parts.join("/")
+}
+
 /// What lies in `folder`, by name; hidden entries are left out.
 fn entries(folder: &Path) -> Result<Vec<PathBuf>, CliError> {
     let found = std::fs::read_dir(folder).map_err(CliError::io("read", folder))?;
@@ -87,10 +104,17 @@ pub fn read(path: &Path) -> Result<Photo, CliError> {
     Ok(pollster::block_on(media::decode(&path.to_string_lossy(), &bytes))?)
 }
 
+/// [`read`]; a file that breaks its decoder is an error and nothing worse.
+///
+/// # Errors
+/// As [`read`], and [`CliError::Decoder`].
+pub fn read_guarded(path: &Path) -> Result<Photo, CliError> {
+    let read = std::panic::catch_unwind(AssertUnwindSafe(|| read(path)));
+    read.unwrap_or_else(|_panic| Err(CliError::Decoder(path.to_owned())))
+}
+
 /// Reads each of `paths` and does `work` on it, on so many threads; `take` gets the results here, in order.
 /// `work` also hears how many seconds reading took.
-///
-/// A model's own operations are too small to keep several cores busy, pictures side by side are not.
 ///
 /// # Errors
 /// The first that `take` returns. [`CliError::Io`] where the system has no threads to spare.
@@ -100,32 +124,45 @@ pub fn each<R: Send>(
     work: impl Fn(&Path, &Photo, f64) -> Result<R, CliError> + Sync,
     mut take: impl FnMut(&Path, Result<R, CliError>) -> Result<(), CliError>,
 ) -> Result<(), CliError> {
-    let work = &work;
     let of_one = |path: &PathBuf| {
         let start = Instant::now();
-        // A file that breaks its decoder must cost no other picture.
-        let read = std::panic::catch_unwind(AssertUnwindSafe(|| read(path)));
-        let photo = read.unwrap_or_else(|_panic| Err(CliError::Decoder(path.clone())))?;
+        let photo = read_guarded(path)?;
         work(path, &photo, start.elapsed().as_secs_f64())
     };
-    let threads = threads.clamp(1, paths.len().max(1));
+    side_by_side(paths, threads, of_one, |path, result| take(path, result))
+}
+
+/// Does `work` on each of `items`, on so many threads; `take` gets the results here, in order.
+///
+/// A model's own operations are too small to keep several cores busy, pictures side by side are not.
+///
+/// # Errors
+/// As [`each`].
+pub fn side_by_side<T: Sync, R: Send>(
+    items: &[T],
+    threads: usize,
+    work: impl Fn(&T) -> Result<R, CliError> + Sync,
+    mut take: impl FnMut(&T, Result<R, CliError>) -> Result<(), CliError>,
+) -> Result<(), CliError> {
+    let work = &work;
+    let threads = threads.clamp(1, items.len().max(1));
     std::thread::scope(|scope| {
-        // Thread i does every i-th picture and waits with those that nobody has taken yet, so that results
+        // Thread i does every i-th item and waits with those that nobody has taken yet, so that results
         // come in order and do not pile up.
         let mut queues = Vec::with_capacity(threads);
         for first in 0..threads {
             let (sender, queue) = mpsc::sync_channel(AHEAD);
             let all = move || {
-                paths.iter().skip(first).step_by(threads).try_for_each(|path| sender.send(of_one(path)).ok())
+                items.iter().skip(first).step_by(threads).try_for_each(|item| sender.send(work(item)).ok())
             };
             let spawned = std::thread::Builder::new().name("pictures".into()).spawn_scoped(scope, all);
             spawned.map_err(CliError::io("start a thread for", Path::new("pictures")))?;
             queues.push(queue);
         }
-        for (path, queue) in paths.iter().zip(queues.iter().cycle()) {
+        for (item, queue) in items.iter().zip(queues.iter().cycle()) {
             // A thread that broke off fails the whole scope.
             let Ok(result) = queue.recv() else { break };
-            take(path, result)?;
+            take(item, result)?;
         }
         Ok(())
     })

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::options::{FramingOptions, ModelOptions, Opened, PhraseOptions};
 use super::{CliError, output, pictures};
+use crate::ablate::Ablation;
 use crate::engine::{Session, Traced};
 use crate::geometry::Size;
 use crate::media;
@@ -134,7 +135,7 @@ impl Segment {
         let decode = elapsed();
         let traced = pollster::block_on(session.trace(&photo, self.framing.framing()))?;
         let encode = elapsed();
-        let map = session.segment(&traced, &units[0], &units[1..]);
+        let map = session.segment(&traced, &units[0], &units[1..], &Ablation::default())?;
         let segment = elapsed();
         Ok(Found { traced, map, seconds: Seconds { load, decode, encode, segment } })
     }

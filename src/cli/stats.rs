@@ -79,8 +79,8 @@ struct Gathered<'a> {
 /// A picture that could not be read.
 #[derive(Serialize)]
 pub struct Skipped {
-    image: String,
-    error: String,
+    pub image: String,
+    pub error: String,
 }
 
 impl Stats {

@@ -26,6 +26,8 @@ pub enum EngineError {
     NoHead { layer: usize, head: usize, layers: usize, heads: usize },
     #[error("this pack comes without head statistics: gather them from images of your own first")]
     NoStatistics,
+    #[error("the model has no component that is to be switched off; this ablation is another model's")]
+    NoComponent,
     #[error("this pack comes without a pool of texts: bring texts of your own first")]
     NoPool,
     #[error("open a photo first")]

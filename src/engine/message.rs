@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::ablate::Ablation;
 use crate::geometry::{Framing, Grid, PhotoRect, Size};
 
 /// The number under which the worker, once it listens, sends one [`Progress`] of its own accord. The page
@@ -32,30 +33,63 @@ pub enum DevicePreference {
     Gpu,
 }
 
+/// Where a published model's weights are.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum ModelSource {
+    /// Files of these names: weights, and the configs that belong to them.
+    Files { names: Vec<String> },
+    /// A repository ("openai/clip-vit-base-patch32") of a hub; none: the usual one.
+    Hub { repository: String, hub: Option<String> },
+}
+
+/// How a model's matrices are kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Storage {
+    #[default]
+    Q8,
+    Q4,
+    F16,
+}
+
+/// What the user says of a model that neither its weights nor a config tells.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Told {
+    pub vision_heads: Option<usize>,
+    pub text_heads: Option<usize>,
+    /// QuickGELU, as OpenAI's weights have it; else GELU.
+    pub quick_gelu: Option<bool>,
+}
+
 /// The worker's units of work.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Task {
     /// Fetch, verify and load the pack at `url` (a folder). Answer: [`Answer::PackOpened`].
     OpenPack { url: String, device: DevicePreference },
+    /// Make a pack of a published CLIP's weights, and open it. Files come beside the message. The pack that is
+    /// open stays so until the new one is. Answer: [`Answer::PackOpened`].
+    LoadModel { source: ModelSource, storage: Storage, told: Told, device: DevicePreference },
     /// Decode the photo file in buffer 0, and run the model on it. It becomes the current photo.
     /// Answer: [`Answer::PhotoTraced`].
     TracePhoto { name: String, framing: Framing },
     /// Run the model on the current photo again, framed otherwise. Answer: [`Answer::PhotoTraced`].
     Reframe { framing: Framing },
-    /// Score the phrases against the current photo and divide each score among the model's components.
-    /// Answer: [`Answer::Attributed`].
-    Attribute { phrases: Vec<String>, templates: bool },
+    /// Score the phrases against the current photo and divide each score among the model's components, some
+    /// of them replaced by their means. Answer: [`Answer::Attributed`].
+    Attribute { phrases: Vec<String>, templates: bool, ablation: Ablation },
     /// Where one head looks. With a phrase, each patch's signed contribution to the phrase through this
-    /// head; without, the head's CLS attention. Answer: [`Answer::HeadMap`].
-    HeadMap { layer: usize, head: usize, phrase: Option<String> },
+    /// head, or to the difference between it and the phrase `rather_than`; without, the head's CLS attention.
+    /// Answer: [`Answer::HeadMap`].
+    HeadMap { layer: usize, head: usize, phrase: Option<String>, rather_than: Option<String> },
     /// Segment the current photo by a phrase, against other phrases and, by choice, the built-in
-    /// background list. Answer: [`Answer::Segmented`].
-    Segment { phrase: String, against: Vec<String>, background: bool },
+    /// background list. Ablated heads tell no patches apart. Answer: [`Answer::Segmented`].
+    Segment { phrase: String, against: Vec<String>, background: bool, ablation: Ablation },
     /// The mask of a segmentation as a PNG of the photo's own size, foreground where the soft map is
     /// above `threshold`. Answer: [`Answer::MaskPng`].
-    ExportMask { phrase: String, against: Vec<String>, background: bool, threshold: f32 },
+    ExportMask { phrase: String, against: Vec<String>, background: bool, ablation: Ablation, threshold: f32 },
     /// The texts that span one head's outputs (TextSpan), most telling first. Answer: [`Answer::HeadLabels`].
     LabelHead { layer: usize, head: usize, count: usize },
+    /// The same of every head. Answer: [`Answer::AllHeadLabels`].
+    LabelAllHeads { count: usize },
     /// Label heads from these lines from now on; none: from the pack's own pool. Answer: [`Answer::PoolReady`].
     UsePool { lines: Vec<String> },
     /// Label heads from statistics gathered over the image files in the buffers, called `names`, from now
@@ -87,6 +121,8 @@ pub enum Answer {
     /// Buffer 0: the PNG file.
     MaskPng,
     HeadLabels { labels: Vec<HeadLabel>, images: u64 },
+    /// `labels` is `[layer][head]`.
+    AllHeadLabels { labels: Vec<Vec<Vec<HeadLabel>>>, images: u64 },
     PoolReady { lines: usize },
     StatisticsReady { images: u64, skipped: Vec<String> },
     /// The work failed, and nothing else is lost; the sentence says what to do.
@@ -180,6 +216,9 @@ pub struct Attribution {
     pub mlps: Vec<Vec<f32>>,
     /// z0's part, per text.
     pub embedding: Vec<f32>,
+    /// Where components are switched off: the cosines with all of them on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intact: Option<Vec<f32>>,
 }
 
 /// One of a head's texts.
@@ -188,4 +227,26 @@ pub struct HeadLabel {
     pub text: String,
     /// Share of the head's variance over the gallery explained by this text and those before it.
     pub variance_explained: f32,
+}
+
+/// An error's words as a sentence: a capital first (but not in a file's name), a full stop last.
+pub fn sentence(words: &str) -> String {
+    let is_word = words.split(' ').next().is_some_and(|first| first.chars().all(char::is_alphabetic));
+    let (first, rest) = words.split_at(words.chars().next().map_or(0, char::len_utf8));
+    let first = if is_word { first.to_uppercase() } else { first.to_owned() };
+    let stop = if words.ends_with(['.', '!', '?']) { "" } else { "." };
+    format!("{first}{rest}{stop}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::sentence;
+
+    #[test]
+    fn sentences_start_with_a_capital_and_files_keep_their_names() {
+        assert_eq!(sentence("open a photo first"), "Open a photo first.");
+        assert_eq!(sentence("weights.safetensors is damaged"), "weights.safetensors is damaged.");
+        assert_eq!(sentence("écrit à la main!"), "Écrit à la main!");
+        assert_eq!(sentence(""), ".");
+    }
 }

@@ -7,13 +7,14 @@ use burn::tensor::Device;
 use tokenizers::Tokenizer;
 
 use super::EngineError;
+use crate::ablate::{Ablation, MeanParts};
 use super::message::{Attribution, HeadLabel};
 use super::pool::{self, Pool};
 use crate::checkpoint::{CheckpointError, Manifest, Pack, pack};
-use crate::decompose::{Decomposition, Direction};
+use crate::decompose::{Decomposition, Direction, Parts};
 use crate::geometry::{CropFromPhoto, Framing};
 use crate::media::{self, Photo};
-use crate::model::{Model, Trace};
+use crate::model::{Crop, Model, Trace};
 use crate::segment::{self, SoftMap};
 use crate::statistics::Statistics;
 use crate::textspan::textspan;
@@ -90,11 +91,31 @@ impl Session {
     /// # Errors
     /// Where the device fails.
     pub async fn trace(&self, photo: &Photo, framing: Framing) -> Result<Traced, EngineError> {
+        let (frame, crop) = self.crop(photo, framing)?;
+        Ok(Traced { frame, trace: self.model.vision.trace(&crop).await? })
+    }
+
+    /// [`Self::trace`], and beside it the attention rollout from layer `first` on, `[row][column]`.
+    ///
+    /// # Errors
+    /// Where the device fails.
+    pub async fn trace_with_rollout(
+        &self,
+        photo: &Photo,
+        framing: Framing,
+        first: usize,
+    ) -> Result<(Traced, Vec<f32>), EngineError> {
+        let (frame, crop) = self.crop(photo, framing)?;
+        let (trace, rollout) = self.model.vision.trace_with_rollout(&crop, first).await?;
+        Ok((Traced { frame, trace }, rollout))
+    }
+
+    fn crop(&self, photo: &Photo, framing: Framing) -> Result<(CropFromPhoto, Crop), EngineError> {
         let config = &self.model.config.vision;
         let frame =
             CropFromPhoto::new(photo.size, framing, config.image_size, config.patch, config.long_side);
         let crop = media::crop(photo, &frame, config.mean, config.std)?;
-        Ok(Traced { frame, trace: self.model.vision.trace(&crop).await? })
+        Ok((frame, crop))
     }
 
     /// The photo's embedding, taken apart.
@@ -156,22 +177,58 @@ impl Session {
             .collect()
     }
 
-    /// Scores texts (`units`, as [`Self::embed`] gives them) and divides each score among the components.
-    pub fn attribute(&self, traced: &Traced, texts: &[String], units: &[Vec<f32>]) -> Attribution {
+    /// Scores texts (`units`, as [`Self::embed`] gives them) and divides each score among the components. The
+    /// score is that of the embedding which the device computed; with an ablation, the sum of what is left.
+    ///
+    /// # Errors
+    /// With an ablation, where there are no statistics to take means from, or the model has no such component.
+    pub fn attribute(
+        &self,
+        traced: &Traced,
+        texts: &[String],
+        units: &[Vec<f32>],
+        ablation: &Ablation,
+    ) -> Result<Attribution, EngineError> {
         let decomposition = self.decompose(traced);
         let embedding = decomposition.embedding();
-        let parts: Vec<_> = units.iter().map(|unit| decomposition.parts(&self.direction(unit))).collect();
-        let scores: Vec<f32> = units.iter().map(|unit| zero_shot::dot(&embedding, unit) as f32).collect();
+        let parts = units.iter().map(|unit| self.parts(&decomposition, &self.direction(unit), ablation));
+        let parts = parts.collect::<Result<Vec<Parts>, EngineError>>()?;
+        let intact: Vec<f32> = units.iter().map(|unit| zero_shot::dot(&embedding, unit) as f32).collect();
+        let left = || parts.iter().map(|parts| parts.total() as f32).collect();
+        let (scores, intact) = if ablation.is_none() { (intact, None) } else { (left(), Some(intact)) };
         let (layers, heads) = (self.model.readout.layers, self.model.readout.heads);
         let of_head = |layer: usize, head: usize| parts.iter().map(|parts| parts.heads[layer][head] as f32).collect();
-        Attribution {
+        Ok(Attribution {
             texts: texts.to_vec(),
             probabilities: zero_shot::probabilities(&scores, self.model.logit_scale),
             scores,
             heads: (0..layers).map(|layer| (0..heads).map(|head| of_head(layer, head)).collect()).collect(),
             mlps: (0..layers).map(|layer| parts.iter().map(|parts| parts.mlps[layer] as f32).collect()).collect(),
             embedding: parts.iter().map(|parts| parts.embedding as f32).collect(),
+            intact,
+        })
+    }
+
+    fn parts(
+        &self,
+        image: &Decomposition<'_>,
+        direction: &Direction,
+        ablation: &Ablation,
+    ) -> Result<Parts, EngineError> {
+        if ablation.is_none() {
+            return Ok(image.parts(direction));
         }
+        Ok(ablation.parts(image, direction, &self.means(direction, ablation)?))
+    }
+
+    /// The means that an ablation puts in place of components.
+    fn means(&self, direction: &Direction, ablation: &Ablation) -> Result<MeanParts, EngineError> {
+        let readout = &self.model.readout;
+        if !ablation.fits(readout.layers, readout.heads) {
+            return Err(EngineError::NoComponent);
+        }
+        let statistics = self.statistics().ok_or(EngineError::NoStatistics)?;
+        Ok(MeanParts::new(readout, statistics, direction))
     }
 
     /// Where a head looks, patch by patch: its contribution to a text, or without one its CLS attention.
@@ -199,21 +256,34 @@ impl Session {
 
     /// Segments by a text against the mean of others. Scores are linear in the text, so the contrast's mean
     /// score is the score of its mean text.
-    pub fn segment(&self, traced: &Traced, text: &[f32], contrast: &[Vec<f32>]) -> SoftMap {
+    ///
+    /// # Errors
+    /// As [`Self::attribute`].
+    pub fn segment(
+        &self,
+        traced: &Traced,
+        text: &[f32],
+        contrast: &[Vec<f32>],
+        ablation: &Ablation,
+    ) -> Result<SoftMap, EngineError> {
         let mut difference = text.to_vec();
         for other in contrast {
             for (value, other) in difference.iter_mut().zip(other) {
                 *value -= other / contrast.len() as f32;
             }
         }
-        let patches = self.decompose(traced).patches(&self.direction(&difference));
-        segment::soft_map(&patches, traced.trace.grid, self.model.config.vision.patch)
+        let (image, direction) = (self.decompose(traced), self.direction(&difference));
+        let patches = match ablation.is_none() {
+            true => image.patches(&direction),
+            false => ablation.patches(&image, &direction, &self.means(&direction, ablation)?),
+        };
+        Ok(segment::soft_map(&patches, traced.trace.grid, self.model.config.vision.patch))
     }
 
     /// The phrases to segment against: the user's, and by choice the built-in background.
     pub fn contrast(phrase: &str, against: &[String], background: bool) -> Vec<String> {
-        let built_in = if background { &segment::BACKGROUND[..] } else { &[] };
-        let all = against.iter().cloned().chain(built_in.iter().map(|text| (*text).to_owned()));
+        let built_in = segment::background_for(phrase).filter(|_text| background);
+        let all = against.iter().cloned().chain(built_in);
         all.filter(|other| other != phrase).collect()
     }
 
@@ -234,6 +304,16 @@ impl Session {
             variance_explained: explained as f32,
         };
         Ok(picks.into_iter().map(|pick| label(pick.text, pick.explained)).collect())
+    }
+
+    /// [`Self::label_head`] of every head, `[layer][head]`.
+    ///
+    /// # Errors
+    /// Where there is no pool, or no statistics.
+    pub fn label_all_heads(&self, count: usize) -> Result<Vec<Vec<Vec<HeadLabel>>>, EngineError> {
+        let (layers, heads) = (self.model.readout.layers, self.model.readout.heads);
+        let layer = |layer| (0..heads).map(|head| self.label_head(layer, head, count)).collect();
+        (0..layers).map(layer).collect()
     }
 
     fn has_head(&self, layer: usize, head: usize) -> Result<(), EngineError> {

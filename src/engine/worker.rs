@@ -12,13 +12,17 @@ use web_sys::{DedicatedWorkerGlobalScope, MessageEvent};
 
 use super::message::{
     Answer, DevicePreference, DeviceSummary, GREETING, OpenSeconds, PackSummary, PhotoSummary, Progress, Request,
-    Response, Task, TraceSeconds,
+    Response, Task, TraceSeconds, sentence,
 };
-use super::{EngineError, Session, Traced, device, fetch, pool_lines, wire};
+use super::wire::{self, Beside};
+use super::{EngineError, Session, Traced, device, fetch, import, pool_lines};
+use crate::ablate::Ablation;
+use crate::checkpoint::Pack;
 use crate::geometry::Framing;
 use crate::media::{self, Photo};
 use crate::segment::{self, SoftMap};
 use crate::statistics::Statistics;
+use crate::zero_shot;
 
 /// The longer side of the photo as the page shows it, in pixels.
 const PREVIEW: usize = 1400;
@@ -62,34 +66,47 @@ struct Current {
 
 impl Engine {
     async fn serve(&mut self, message: &JsValue) {
-        let (Request { id, task }, buffers) = match wire::unwrap(message) {
+        let (Request { id, task }, beside) = match wire::unwrap(message) {
             Ok(request) => request,
             // Without its number the request cannot be answered; the page hears it as the worker's failure.
             Err(err) => wasm_bindgen::throw_str(&err.to_string()),
         };
         let reporter = Reporter::new(id);
-        let (answer, buffers) = self.answer(task, buffers, &reporter).await.unwrap_or_else(|message| {
+        let (answer, buffers) = self.answer(task, beside, &reporter).await.unwrap_or_else(|message| {
             (Answer::Failed { message: sentence(&message) }, Vec::new())
         });
-        post(&Response { id, answer }, &buffers);
+        post(&Response { id, answer }, Beside::of(buffers));
     }
 
-    async fn answer(&mut self, task: Task, buffers: Vec<Uint8Array>, report: &Reporter) -> Answered {
+    async fn answer(&mut self, task: Task, beside: Beside, report: &Reporter) -> Answered {
+        let Beside { buffers, files } = beside;
         match task {
-            Task::OpenPack { url, device } => self.open_pack(&url, device, report).await,
+            Task::OpenPack { url, device } => {
+                let start = now();
+                let pack = fetch::pack(&url, |done, total| report.bytes("Fetching the model", done, total));
+                self.open(pack.await.map_err(said)?, device, now() - start, report).await
+            }
+            Task::LoadModel { source, storage, told, device } => {
+                let start = now();
+                let progress = |done, total| report.bytes("Reading the weights", done, total);
+                let pack = import::pack(&source, &files, storage, &told, progress);
+                self.open(pack.await.map_err(said)?, device, now() - start, report).await
+            }
             Task::TracePhoto { name, framing } => self.trace_photo(name, framing, buffers, report).await,
             Task::Reframe { framing } => self.reframe(framing, report).await,
-            Task::Attribute { phrases, templates } => self.attribute(&phrases, templates).await,
-            Task::HeadMap { layer, head, phrase } => self.head_map(layer, head, phrase).await,
-            Task::Segment { phrase, against, background } => {
-                let (map, traced) = self.segment(&phrase, &against, background).await?;
+            Task::Attribute { phrases, templates, ablation } => self.attribute(&phrases, templates, &ablation).await,
+            Task::HeadMap { layer, head, phrase, rather_than } => {
+                self.head_map(layer, head, phrase.into_iter().chain(rather_than).collect()).await
+            }
+            Task::Segment { phrase, against, background, ablation } => {
+                let (map, traced) = self.segment(&phrase, &against, background, &ablation).await?;
                 let SoftMap { size, threshold, is_empty, values } = map;
                 let crop_in_photo = traced.frame.crop_in_photo();
                 let answer = Answer::Segmented { size, crop_in_photo, threshold, empty: is_empty };
                 Ok((answer, vec![wire::buffer_of_f32(&values)]))
             }
-            Task::ExportMask { phrase, against, background, threshold } => {
-                let (map, traced) = self.segment(&phrase, &against, background).await?;
+            Task::ExportMask { phrase, against, background, ablation, threshold } => {
+                let (map, traced) = self.segment(&phrase, &against, background, &ablation).await?;
                 let mask = segment::mask_in_photo(&map, &traced.frame, threshold);
                 let png = media::grey_png(traced.frame.photo, &mask).map_err(said)?;
                 Ok((Answer::MaskPng, vec![Uint8Array::from(&png[..])]))
@@ -100,21 +117,32 @@ impl Engine {
                 let images = session.statistics().map_or(0, Statistics::images);
                 Ok((Answer::HeadLabels { labels, images }, Vec::new()))
             }
+            Task::LabelAllHeads { count } => {
+                report.phase("Labelling every head");
+                let session = self.session()?;
+                let labels = session.label_all_heads(count).map_err(said)?;
+                let images = session.statistics().map_or(0, Statistics::images);
+                Ok((Answer::AllHeadLabels { labels, images }, Vec::new()))
+            }
             Task::UsePool { lines } => self.use_pool(&lines, report).await,
             Task::UseGallery { names } => self.use_gallery(&names, buffers, report).await,
         }
     }
 
-    async fn open_pack(&mut self, url: &str, preference: DevicePreference, report: &Reporter) -> Answered {
+    /// Opens a pack in place of any other; `download` is the seconds that it took to get it.
+    async fn open(
+        &mut self,
+        pack: Pack,
+        preference: DevicePreference,
+        download: f64,
+        report: &Reporter,
+    ) -> Answered {
         let start = now();
-        let pack = fetch::pack(url, |done, total| report.bytes("Fetching the model", done, total));
-        let pack = pack.await.map_err(said)?;
-        let fetched = now();
         report.phase("Choosing a device");
         let chosen = device::choose(preference).await.map_err(said)?;
         report.phase("Loading the model");
         let session = Session::open(pack, chosen.device).map_err(said)?;
-        let seconds = OpenSeconds { download: fetched - start, load: now() - fetched };
+        let seconds = OpenSeconds { download, load: now() - start };
         let summary = summary(&session, chosen.summary, seconds);
         self.current = None;
         self.session = Some(session);
@@ -163,18 +191,18 @@ impl Engine {
         Ok((Answer::PhotoTraced(summary), vec![Uint8Array::from(&rgba[..])]))
     }
 
-    async fn attribute(&mut self, phrases: &[String], templates: bool) -> Answered {
+    async fn attribute(&mut self, phrases: &[String], templates: bool, ablation: &Ablation) -> Answered {
         let (session, current) = self.both()?;
         let units = session.embed(phrases, templates).await.map_err(said)?;
-        Ok((Answer::Attributed(session.attribute(&current.traced, phrases, &units)), Vec::new()))
+        let attribution = session.attribute(&current.traced, phrases, &units, ablation).map_err(said)?;
+        Ok((Answer::Attributed(attribution), Vec::new()))
     }
 
-    async fn head_map(&mut self, layer: usize, head: usize, phrase: Option<String>) -> Answered {
+    /// `phrases`: none, one, or one and what it is held against.
+    async fn head_map(&mut self, layer: usize, head: usize, phrases: Vec<String>) -> Answered {
         let (session, current) = self.both()?;
-        let text = match phrase {
-            None => None,
-            Some(phrase) => session.embed(&[phrase], false).await.map_err(said)?.pop(),
-        };
+        let units = session.embed(&phrases, false).await.map_err(said)?;
+        let text = units.into_iter().reduce(|text, other| zero_shot::difference(&text, &other));
         let traced = &current.traced;
         let map = session.head_map(traced, layer, head, text.as_deref()).map_err(said)?;
         let answer = Answer::HeadMap { grid: traced.trace.grid, crop_in_photo: traced.frame.crop_in_photo() };
@@ -186,13 +214,15 @@ impl Engine {
         phrase: &str,
         against: &[String],
         background: bool,
+        ablation: &Ablation,
     ) -> Result<(SoftMap, &Traced), String> {
         let (session, current) = self.both()?;
         let mut texts = vec![phrase.to_owned()];
         texts.extend(Session::contrast(phrase, against, background));
         let units = session.embed(&texts, false).await.map_err(said)?;
         let (text, contrast) = units.split_first().ok_or_else(|| said(EngineError::NoPhoto))?;
-        Ok((session.segment(&current.traced, text, contrast), &current.traced))
+        let map = session.segment(&current.traced, text, contrast, ablation).map_err(said)?;
+        Ok((map, &current.traced))
     }
 
     async fn use_pool(&mut self, lines: &[String], report: &Reporter) -> Answered {
@@ -332,12 +362,12 @@ impl Reporter {
     }
 
     fn tell(&self, progress: Progress) {
-        post(&Response { id: self.id, answer: Answer::Progress(progress) }, &[]);
+        post(&Response { id: self.id, answer: Answer::Progress(progress) }, Beside::default());
     }
 }
 
-fn post(response: &Response, buffers: &[Uint8Array]) {
-    let posted = wire::wrap(response, buffers).map_err(said).and_then(|parcel| {
+fn post(response: &Response, beside: Beside) {
+    let posted = wire::wrap(response, &beside).map_err(said).and_then(|parcel| {
         let posted = scope().post_message_with_transfer(&parcel.message, &parcel.transfer);
         posted.map_err(|_refused| "the browser did not take the worker's answer".to_owned())
     });
@@ -359,12 +389,3 @@ fn said(err: impl std::fmt::Display) -> String {
     err.to_string()
 }
 
-/// An error's words as a sentence: a capital first, a full stop last.
-fn sentence(words: &str) -> String {
-    let mut chars = words.chars();
-    let mut sentence: String = chars.next().into_iter().flat_map(char::to_uppercase).chain(chars).collect();
-    if !sentence.ends_with(['.', '!', '?']) {
-        sentence.push('.');
-    }
-    sentence
-}

@@ -133,6 +133,14 @@ impl Qkv {
         let query = self.query.clone().narrow(2, 0, 1).div_scalar((head_width as f64).sqrt());
         softmax(query.matmul(self.key.clone().swap_dims(2, 3)), 3)
     }
+
+    /// The attention of every token over all tokens, mean over heads, `[tokens, tokens]`.
+    pub fn mean_attention(&self) -> Tensor<2> {
+        let [_, _, tokens, head_width] = self.query.dims();
+        let query = self.query.clone().div_scalar((head_width as f64).sqrt());
+        let attention = softmax(query.matmul(self.key.clone().swap_dims(2, 3)), 3);
+        attention.mean_dim(1).reshape([tokens, tokens])
+    }
 }
 
 /// A `[out, in]` matrix of the source, as Burn's `[in, out]`.

@@ -143,15 +143,49 @@ impl VisionTransformer {
     /// # Errors
     /// Where the crop is smaller than a patch or not of its stated size, or the device fails.
     pub async fn trace(&self, crop: &Crop) -> Result<Trace, ModelError> {
+        self.trace_beside(crop, &mut |_layer, _qkv| {}).await
+    }
+
+    /// [`Self::trace`], and beside it the attention rollout (Abnar and Zuidema, 2020): how much each patch
+    /// flows into CLS through the attentions of layers `first` and later, each the mean over its heads, half of
+    /// every token staying itself. `[row][column]`
+    ///
+    /// # Errors
+    /// As [`Self::trace`].
+    pub async fn trace_with_rollout(&self, crop: &Crop, first: usize) -> Result<(Trace, Vec<f32>), ModelError> {
+        let mut attentions: Vec<Tensor<2>> = Vec::new();
+        let mut keep = |layer: usize, qkv: &Qkv| {
+            if layer >= first {
+                attentions.push(qkv.mean_attention());
+            }
+        };
+        let trace = self.trace_beside(crop, &mut keep).await?;
+        // CLS's row of the product A_L ... A_first with A = (I + attention) / 2, last layer first.
+        let mut flow = Tensor::<2>::zeros([1, trace.tokens], &self.positions.val().device());
+        flow = flow.slice_fill([0..1, 0..1], 1.0);
+        for attention in attentions.into_iter().rev() {
+            flow = (flow.clone() + flow.matmul(attention)).mul_scalar(0.5);
+        }
+        let data = flow.into_data_async().await.map_err(|err| ModelError::Device(format!("{err:?}")))?;
+        let patches = floats(data)?.split_off(trace.leading_tokens);
+        Ok((trace, patches))
+    }
+
+    /// [`Self::trace`]; `see` is shown each layer's queries, keys and values on the way.
+    async fn trace_beside(
+        &self,
+        crop: &Crop,
+        see: &mut dyn FnMut(usize, &Qkv),
+    ) -> Result<Trace, ModelError> {
         let config = &self.shape.config;
         let (patches, grid) = patchify(crop, config.patch, &self.positions.val().device())?;
         let mut stream = self.embed(patches, grid);
         let mut reads = Transaction::default().register(cls_of(&stream));
-        for block in &self.blocks {
+        for (layer, block) in self.blocks.iter().enumerate() {
             let (next, qkv, mlp) = block.forward_pre_norm(stream, false);
             stream = next;
-            let Qkv { ref value, .. } = qkv;
-            reads = reads.register(qkv.cls_attention()).register(value.clone()).register(cls_of(&mlp));
+            see(layer, &qkv);
+            reads = reads.register(qkv.cls_attention()).register(qkv.value.clone()).register(cls_of(&mlp));
         }
         let cls = cls_of(&stream);
         let embedding = self.read_out(cls.clone());

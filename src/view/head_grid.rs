@@ -87,6 +87,33 @@ impl Contributions {
         }
     }
 
+    /// What each component adds here beyond what it adds there; none where the models differ in shape.
+    pub fn minus(&self, other: &Self) -> Option<Self> {
+        let shape = |of: &Self| (of.heads.iter().map(Vec::len).collect::<Vec<_>>(), of.mlps.len());
+        let each = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a - b).collect();
+        (shape(self) == shape(other)).then(|| Self {
+            heads: self.heads.iter().zip(&other.heads).map(|(a, b)| each(a, b)).collect(),
+            mlps: each(&self.mlps, &other.mlps),
+            embedding: self.embedding - other.embedding,
+        })
+    }
+
+    /// All components together.
+    pub fn total(&self) -> f32 {
+        self.heads.iter().flatten().chain(&self.mlps).sum::<f32>() + self.embedding
+    }
+
+    /// The `count` heads whose values are largest in size, largest first: (layer, head, value).
+    pub fn ranking(&self, count: usize) -> Vec<(usize, usize, f32)> {
+        let heads = self.heads.iter().enumerate();
+        let heads =
+            heads.flat_map(|(layer, row)| row.iter().enumerate().map(move |(head, value)| (layer, head, *value)));
+        let mut heads: Vec<_> = heads.collect();
+        heads.sort_by(|a, b| b.2.abs().total_cmp(&a.2.abs()));
+        heads.truncate(count);
+        heads
+    }
+
     /// The head that speaks loudest for the phrase: (layer, head).
     pub fn strongest_head(&self) -> Option<(usize, usize)> {
         let heads = self.heads.iter().enumerate();
@@ -154,6 +181,12 @@ mod tests {
         assert_eq!((contributions.head_scale(), contributions.other_scale()), (0.9, 2.0));
         assert_eq!(contributions.of(Cell::Mlp { layer: 1 }), Some(-2.0));
         assert_eq!(contributions.of(Cell::Head { layer: 2, head: 0 }), None);
+        assert_eq!(contributions.ranking(2), [(0, 1, -0.9), (1, 0, 0.4)]);
+        assert!((contributions.total() - -0.6).abs() < 1e-6);
+        let nothing = contributions.minus(&contributions).unwrap();
+        assert_eq!((nothing.head_scale(), nothing.other_scale()), (0.0, 0.0));
+        let smaller = Contributions { heads: vec![vec![0.1]], mlps: vec![0.1], embedding: 0.0 };
+        assert_eq!(contributions.minus(&smaller), None);
         assert_eq!(strength(-0.45, 0.9), -0.5);
         assert_eq!(strength(0.3, 0.0), 0.0);
     }

@@ -1,8 +1,11 @@
 //! What the page shows, as plain arithmetic: nothing here knows a browser, so that all of it is tested
 //! natively. The views themselves are in `app`.
 
+pub mod ablation;
 pub mod colour;
 pub mod head_grid;
+pub mod labels;
+pub mod models;
 pub mod phrases;
 pub mod queue;
 pub mod raster;

@@ -20,12 +20,13 @@ pub enum Kind {
     Pool,
     Statistics,
     Labels,
+    AllLabels,
 }
 
 impl Kind {
     pub fn of(task: &Task) -> Self {
         match task {
-            Task::OpenPack { .. } => Self::Pack,
+            Task::OpenPack { .. } | Task::LoadModel { .. } => Self::Pack,
             Task::TracePhoto { .. } | Task::Reframe { .. } => Self::Photo,
             Task::ExportMask { .. } => Self::Mask,
             Task::Attribute { .. } => Self::Scores,
@@ -34,6 +35,7 @@ impl Kind {
             Task::UsePool { .. } => Self::Pool,
             Task::UseGallery { .. } => Self::Statistics,
             Task::LabelHead { .. } => Self::Labels,
+            Task::LabelAllHeads { .. } => Self::AllLabels,
         }
     }
 }
@@ -118,7 +120,8 @@ mod tests {
     use super::*;
 
     fn segment(phrase: &str) -> Task {
-        Task::Segment { phrase: phrase.to_owned(), against: Vec::new(), background: true }
+        let (against, ablation) = (Vec::new(), Default::default());
+        Task::Segment { phrase: phrase.to_owned(), against, background: true, ablation }
     }
 
     #[test]

@@ -51,11 +51,13 @@ fn the_whole_photo_is_explained_at_one_click() {
     page.set_phrases(&PHRASES);
     page.choose_sample("china");
     let cropped = page.mask();
+    let (left, right) = page.crop_frame();
     let outside = |mask: &Mask| {
-        let margin = (mask.width - mask.height) / 2;
         let columns = mask.foreground.iter().enumerate().map(|(pixel, on)| (pixel % mask.width, *on));
-        columns.filter(|(column, on)| *on && (*column + 2 < margin || *column > mask.width - margin + 1)).count()
+        let place = |column: usize| (column as f64 + 0.5) / mask.width as f64;
+        columns.filter(|(column, on)| *on && !(left..right).contains(&place(*column))).count()
     };
+    assert!(left > 0.1 && right < 0.9, "the crop leaves the photo's margins out: {left} to {right}");
     assert_eq!(outside(&cropped), 0, "the centre crop's segmentation stays inside it");
     let score = page.attribution().score(PHRASES[0]);
     page.window.click("button#whole-photo");

@@ -252,6 +252,15 @@ impl Page {
         Mask { width: size("width"), height: size("height"), foreground }
     }
 
+    /// Left and right edge of the crop frame, as shares of the photo's width.
+    pub fn crop_frame(&self) -> (f64, f64) {
+        let script = "const { left, width } = document.querySelector('#crop-frame').style;
+            return [parseFloat(left), parseFloat(width)];";
+        let found = self.window.script(script, &json!([]));
+        let share = |index: usize| found[index].as_f64().unwrap_or_else(|| panic!("no crop frame: {found}")) / 100.0;
+        (share(0), share(0) + share(1))
+    }
+
     /// Clicks a head and waits for its panel.
     pub fn choose_head(&self, layer: usize, head: usize) -> Labels {
         self.window.click(&format!("button.head[data-layer='{layer}'][data-head='{head}']"));

@@ -1,16 +1,17 @@
 //! A static server for the built page: some folders, each mounted at a path.
 
 use std::fs::File;
-use std::net::SocketAddr;
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
-use anyhow::{Context as _, anyhow};
-use tiny_http::{Header, Method, Request, Response, Server};
+use anyhow::Context as _;
 
-/// Enough for a browser's six connections to a host.
-const THREADS: usize = 6;
+/// No request's head is longer than this.
+const LONGEST_HEAD: u64 = 64 << 10;
 
 /// Folders, and the paths that they are served at.
 #[derive(Clone, Debug)]
@@ -34,36 +35,57 @@ impl Site {
 
     /// Serves on this machine only, on `port` or, if that is 0, on a free one, until the answer is dropped.
     ///
+    /// Each connection has a thread of its own: browsers open some ahead and leave them idle, and a pool of
+    /// threads lets those starve the others.
+    ///
     /// # Errors
     /// The port cannot be had.
     pub fn serve(self, port: u16) -> anyhow::Result<Serving> {
-        let server = Server::http(("127.0.0.1", port)).map_err(|err| anyhow!("{err}"));
-        let server = Arc::new(server.with_context(|| format!("port {port} cannot be used"))?);
-        let address = server.server_addr().to_ip().context("the server has no address")?;
-        let site = Arc::new(self);
-        let threads = (0..THREADS).map(|_| {
-            let (server, site) = (Arc::clone(&server), Arc::clone(&site));
-            std::thread::spawn(move || {
-                while let Ok(request) = server.recv() {
-                    site.answer(request);
+        let listener =
+            TcpListener::bind(("127.0.0.1", port)).with_context(|| format!("port {port} cannot be used"))?;
+        let address = listener.local_addr().context("the server has no address")?;
+        let (site, is_over) = (Arc::new(self), Arc::new(AtomicBool::new(false)));
+        let over = Arc::clone(&is_over);
+        let accepting = std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                if over.load(Ordering::Relaxed) {
+                    break;
                 }
-            })
+                let (Ok(stream), site) = (stream, Arc::clone(&site)) else { continue };
+                // A browser that goes away in the middle of an answer is no failure of ours.
+                std::thread::spawn(move || site.converse(&stream));
+            }
         });
-        Ok(Serving { address, threads: threads.collect(), server })
+        Ok(Serving { address, is_over, accepting: Some(accepting) })
     }
 
-    fn answer(&self, request: Request) {
-        // A browser that goes away in the middle of an answer is no failure of ours.
-        let _gone = if !matches!(request.method(), Method::Get | Method::Head) {
-            request.respond(Response::empty(405))
-        } else if let Some((file, path)) = self.open(request.url()) {
-            let kind = mime(&path);
-            let headers = [("Content-Type", kind), ("Cache-Control", "no-cache")];
-            let headers = headers.iter().filter_map(|(name, value)| Header::from_bytes(*name, *value).ok());
-            request.respond(headers.fold(Response::from_file(file), Response::with_header))
-        } else {
-            request.respond(Response::from_string("There is no such file.\n").with_status_code(404))
-        };
+    /// Answers one request after another on a connection.
+    fn converse(&self, stream: &TcpStream) -> io::Result<()> {
+        stream.set_nodelay(true)?;
+        let mut reader = BufReader::new(stream);
+        while let Some(Asked { method, url, goes_on }) = Asked::read(&mut reader)? {
+            let with_body = method != "HEAD";
+            if !matches!(method.as_str(), "GET" | "HEAD") {
+                // It may have a body, which we do not read.
+                return answer(stream, "405 Method Not Allowed", "text/plain", 0, io::empty());
+            }
+            match self.open(&url) {
+                Some((file, path)) => {
+                    let length = file.metadata()?.len();
+                    let body = file.take(if with_body { length } else { 0 });
+                    answer(stream, "200 OK", mime(&path), length, body)?;
+                }
+                None => {
+                    let body: &[u8] = b"There is no such file.\n";
+                    let shown = if with_body { body } else { &[] };
+                    answer(stream, "404 Not Found", "text/plain; charset=utf-8", body.len() as u64, shown)?;
+                }
+            }
+            if !goes_on {
+                break;
+            }
+        }
+        Ok(())
     }
 
     fn open(&self, url: &str) -> Option<(File, PathBuf)> {
@@ -88,11 +110,48 @@ impl Site {
     }
 }
 
+/// The head of a request.
+struct Asked {
+    method: String,
+    url: String,
+    /// Whether the connection is to be kept for the next one.
+    goes_on: bool,
+}
+
+impl Asked {
+    /// None where the other side has ended the connection.
+    fn read(reader: &mut BufReader<&TcpStream>) -> io::Result<Option<Self>> {
+        let mut lines = reader.take(LONGEST_HEAD).lines();
+        let Some(first) = lines.next().transpose()? else { return Ok(None) };
+        let mut words = first.split(' ').map(str::to_owned);
+        let (Some(method), Some(url)) = (words.next(), words.next()) else { return Ok(None) };
+        let mut goes_on = true;
+        for line in lines {
+            let line = line?.to_ascii_lowercase();
+            if line.is_empty() {
+                break;
+            }
+            goes_on &= line != "connection: close";
+        }
+        Ok(Some(Self { method, url, goes_on }))
+    }
+}
+
+fn answer(mut to: &TcpStream, status: &str, kind: &str, length: u64, mut body: impl io::Read) -> io::Result<()> {
+    // A page that was built anew is shown anew.
+    let head = format!(
+        "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\nCache-Control: no-cache\r\n\r\n"
+    );
+    to.write_all(head.as_bytes())?;
+    io::copy(&mut body, &mut to)?;
+    Ok(())
+}
+
 /// A [`Site`] being served.
 pub struct Serving {
     address: SocketAddr,
-    server: Arc<Server>,
-    threads: Vec<JoinHandle<()>>,
+    is_over: Arc<AtomicBool>,
+    accepting: Option<JoinHandle<()>>,
 }
 
 impl Serving {
@@ -103,16 +162,19 @@ impl Serving {
 
     /// Serves until the process ends.
     pub fn forever(mut self) {
-        for thread in self.threads.drain(..) {
-            let _panicked = thread.join();
+        if let Some(accepting) = self.accepting.take() {
+            let _panicked = accepting.join();
         }
     }
 }
 
 impl Drop for Serving {
     fn drop(&mut self) {
-        for _ in &self.threads {
-            self.server.unblock();
+        self.is_over.store(true, Ordering::Relaxed);
+        // Wakes the thread that waits for connections; it ends, and the port is free again.
+        let _woken = TcpStream::connect(self.address);
+        if let Some(accepting) = self.accepting.take() {
+            let _panicked = accepting.join();
         }
     }
 }
@@ -158,37 +220,91 @@ fn decode(path: &str) -> Option<String> {
 mod tests {
     use super::*;
 
+    /// A folder of this test, removed at the end.
+    struct Scratch(PathBuf);
+
+    impl Scratch {
+        fn new(name: &str) -> Self {
+            let folder = std::env::temp_dir().join(format!("headlamp-{name}-{}", std::process::id()));
+            std::fs::create_dir_all(folder.join("dist/packs/default")).unwrap();
+            std::fs::create_dir_all(folder.join("cache")).unwrap();
+            Self(folder)
+        }
+
+        fn write(&self, name: &str, bytes: &[u8]) {
+            std::fs::write(self.0.join(name), bytes).unwrap();
+        }
+
+        fn site(&self) -> Site {
+            Site::new(self.0.join("dist")).mount("packs/default", self.0.join("cache"))
+        }
+    }
+
+    impl Drop for Scratch {
+        fn drop(&mut self) {
+            let _removed = std::fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn connect(serving: &Serving, path: &str) -> TcpStream {
+        let mut stream = TcpStream::connect(serving.address).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n").unwrap();
+        stream
+    }
+
+    fn ask(serving: &Serving, path: &str) -> Vec<u8> {
+        let mut answer = Vec::new();
+        connect(serving, path).read_to_end(&mut answer).unwrap();
+        answer
+    }
+
+    fn head(answer: &[u8]) -> String {
+        let text = String::from_utf8_lossy(answer);
+        text.split("\r\n\r\n").next().unwrap().to_lowercase()
+    }
+
     #[test]
     fn a_mount_hides_the_root_and_nothing_leads_outside() {
-        let site = Site::new("/dist").mount("packs/default", "/cache/default");
-        assert_eq!(site.file_of("/app.js?v=1"), Some("/dist/app.js".into()));
-        assert_eq!(site.file_of("/packs/default/pack.json"), Some("/cache/default/pack.json".into()));
-        assert_eq!(site.file_of("/packs/other/a%20b.json"), Some("/dist/packs/other/a b.json".into()));
-        for hostile in ["/../secret", "/packs/default/../../secret", "/%2e%2e/secret", "/%2", "/a%00b", "secret"] {
+        let scratch = Scratch::new("site-mounts");
+        scratch.write("dist/packs/default/pack.json", b"the root's");
+        scratch.write("cache/pack.json", b"the mount's");
+        scratch.write("secret", b"secret");
+        let serving = scratch.site().serve(0).unwrap();
+        assert!(ask(&serving, "/packs/default/pack.json").ends_with(b"the mount's"));
+        for hostile in ["/../secret", "/packs/default/../../secret", "/%2e%2e/secret", "/packs/default/%2e%2e/secret"] {
+            let answer = ask(&serving, hostile);
+            assert!(!answer.ends_with(b"secret") && head(&answer).starts_with("http/1.1 404"), "{hostile}");
+        }
+        assert!(scratch.0.join("secret").is_file());
+        let site = scratch.site();
+        for hostile in ["/%2", "/a%00b", "secret", "/a\\b"] {
             assert_eq!(site.file_of(hostile), None, "{hostile}");
         }
     }
 
     #[test]
-    fn a_file_is_served_whole_and_with_its_type() {
-        use std::io::{Read as _, Write as _};
-
-        let folder = std::env::temp_dir().join(format!("headlamp-site-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        std::fs::write(folder.join("worker.wasm"), vec![7_u8; 100_000]).unwrap();
-        let serving = Site::new(&folder).serve(0).unwrap();
-        let ask = |path: &str| {
-            let mut stream = std::net::TcpStream::connect(serving.address).unwrap();
-            write!(stream, "GET {path} HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n").unwrap();
-            let mut answer = Vec::new();
-            stream.read_to_end(&mut answer).unwrap();
-            answer
-        };
-        let answer = ask("/worker.wasm");
-        let head = String::from_utf8_lossy(&answer[..500]);
-        assert!(head.starts_with("HTTP/1.1 200") && head.contains("Content-Type: application/wasm"), "{head}");
+    fn a_file_is_served_whole_with_its_type_and_not_kept() {
+        let scratch = Scratch::new("site-files");
+        scratch.write("dist/worker.wasm", &[7_u8; 100_000]);
+        scratch.write("dist/index.html", b"<!doctype html>");
+        let serving = scratch.site().serve(0).unwrap();
+        let answer = ask(&serving, "/worker.wasm");
+        let head_of = head(&answer);
+        assert!(head_of.starts_with("http/1.1 200") && head_of.contains("content-type: application/wasm"), "{head_of}");
+        assert!(head_of.contains("cache-control: no-cache"), "{head_of}");
         assert_eq!(answer.iter().filter(|byte| **byte == 7).count(), 100_000);
-        assert!(ask("/nothing").starts_with(b"HTTP/1.1 404"));
-        std::fs::remove_dir_all(folder).unwrap();
+        assert!(ask(&serving, "/?pack=packs/tiny/").ends_with(b"<!doctype html>"));
+        assert!(head(&ask(&serving, "/nothing")).starts_with("http/1.1 404"));
+    }
+
+    /// Browsers open some connections ahead and leave them idle; none of them may starve another.
+    #[test]
+    fn idle_connections_keep_nobody_waiting() {
+        let scratch = Scratch::new("site-idle");
+        scratch.write("dist/index.html", b"<!doctype html>");
+        let serving = scratch.site().serve(0).unwrap();
+        let idle: Vec<TcpStream> = (0..40).map(|_index| TcpStream::connect(serving.address).unwrap()).collect();
+        assert!(ask(&serving, "/").ends_with(b"<!doctype html>"));
+        assert_eq!(idle.len(), 40);
     }
 }

@@ -1,0 +1,153 @@
+//! The ablation lab: parts of the model switched off (replaced by their means), and what that does.
+
+use leptos::prelude::*;
+
+use crate::ablate::{Ablation, LATE_LAYERS, Study};
+use crate::app::head_grid::name;
+use crate::app::state::State;
+use crate::view::head_grid::Cell;
+use crate::view::{ablation, units};
+
+/// Switched-off heads that are named one by one; more are only counted.
+const NAMED: usize = 12;
+
+#[component]
+pub fn Lab() -> impl IntoView {
+    let state = expect_context::<State>();
+    let layers = move || state.pack.with(|pack| pack.as_ref().map_or(0, |pack| pack.layers));
+    let summary = move || state.ablation.with(|ablation| ablation::summary(ablation, layers()));
+    let says = move || match summary() {
+        off if off.is_empty() => "Everything is on.".to_owned(),
+        off => format!("Off: {off}."),
+    };
+    let is_none = move || state.ablation.with(Ablation::is_none);
+    view! {
+        <section id="lab" aria-labelledby="lab-title" data-off=summary>
+            <div class="heading">
+                <h2 id="lab-title">"Switch parts off"</h2>
+                <button
+                    type="button"
+                    class="quiet-button"
+                    disabled=is_none
+                    on:click=move |_| state.ablation.set(Ablation::default())
+                >
+                    "All on"
+                </button>
+            </div>
+            <Show
+                when=move || state.has_statistics() || state.pack.with(Option::is_none)
+                fallback=|| view! {
+                    <p class="quiet">
+                        "A part is switched off by putting its mean over many images in its place, and this pack
+                        has none: give it images of your own below."
+                    </p>
+                }
+            >
+                <p class="quiet" role="status">{says}</p>
+                <Studies/>
+                <OffHeads/>
+                <Outcome/>
+                <p class="quiet hint">
+                    {move || format!(
+                        "What is off is replaced by its mean over {}. Scores and segmentation follow at once; \
+                         the model is not run again. In the grid, X switches the cell under the focus, a click \
+                         an MLP.",
+                        units::plural(images(state), "image", "images"),
+                    )}
+                </p>
+            </Show>
+        </section>
+    }
+}
+
+/// Images behind the means.
+fn images(state: State) -> u64 {
+    use crate::app::state::Gallery;
+    match state.gallery.get() {
+        Gallery::Own { images, .. } => images,
+        Gallery::Pack => state.pack.with(|pack| pack.as_ref().map_or(0, |pack| pack.statistics_images)),
+    }
+}
+
+/// The paper's studies, one click each.
+#[component]
+fn Studies() -> impl IntoView {
+    let state = expect_context::<State>();
+    let early = move || state.pack.with(|pack| pack.as_ref().map_or(0, |pack| pack.layers.saturating_sub(LATE_LAYERS)));
+    let of = move |study: Study| {
+        state.pack.with(|pack| pack.as_ref().map(|pack| Ablation::of_study(study, pack.layers, pack.heads)))
+    };
+    let button = move |label: &'static str, study: Signal<Study>| {
+        let is_on = move || of(study.get()).is_some_and(|wanted| state.ablation.with(|now| *now == wanted));
+        let click = move |_| {
+            let wanted = untrack(|| of(study.get())).unwrap_or_default();
+            state.ablation.update(|now| *now = if *now == wanted { Ablation::default() } else { wanted });
+        };
+        view! {
+            <button type="button" aria-pressed=move || is_on().to_string() on:click=click>{label}</button>
+        }
+    };
+    view! {
+        <div class="studies" role="group" aria-label="The paper's studies">
+            {button("All MLPs", Signal::stored(Study::Mlps))}
+            {button("CLS to CLS", Signal::stored(Study::ClsToCls))}
+            {button("Both", Signal::stored(Study::MlpsAndClsToCls))}
+            {button("Early attention", Signal::derive(move || Study::FirstAttentions(early())))}
+            {button("All but late attention", Signal::stored(Study::AllButLastAttentions))}
+        </div>
+    }
+}
+
+/// The heads that are off, each with a way back.
+#[component]
+fn OffHeads() -> impl IntoView {
+    let state = expect_context::<State>();
+    let few = move || {
+        let heads = state.ablation.with(|ablation| ablation.heads.clone());
+        if heads.len() <= NAMED { heads.into_iter().collect() } else { Vec::new() }
+    };
+    let chip = move |(layer, head): (usize, usize)| {
+        let cell = Cell::Head { layer, head };
+        view! {
+            <li>
+                <button
+                    type="button"
+                    aria-label=format!("Switch {} on", name(cell))
+                    on:click=move |_| state.ablation.update(|now| ablation::toggle(now, cell))
+                >
+                    {format!("{layer}.{head} ×")}
+                </button>
+            </li>
+        }
+    };
+    view! {
+        <ul class="chips" aria-label="Heads that are off">
+            <For each=few key=|head| *head let:head>{chip(head)}</For>
+        </ul>
+    }
+}
+
+/// What the ablation does to the chosen phrase, and to which phrase comes first.
+#[component]
+fn Outcome() -> impl IntoView {
+    let state = expect_context::<State>();
+    let says = move || {
+        let chosen = state.chosen.get()?;
+        state.scores.with(|scores| {
+            let scores = scores.as_ref()?;
+            let (before, after) = (scores.before(&chosen)?, scores.of(&chosen)?.0);
+            let (first, now) = (scores.top_before()?, scores.top()?);
+            let top = if first == now {
+                format!("“{now}” still comes first.")
+            } else {
+                format!("“{now}” comes first instead of “{first}”.")
+            };
+            Some(format!(
+                "“{chosen}”: {} with everything on, {} now. {top}",
+                units::signed(before, 3),
+                units::signed(after, 3)
+            ))
+        })
+    };
+    view! { <p class="effect">{says}</p> }
+}

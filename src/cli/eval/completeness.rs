@@ -1,0 +1,211 @@
+//! `headlamp eval textspan`: how much of the accuracy a few texts for each head keep (papers.md, Paper 1, TextSpan:
+//! completeness check).
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::ablation::{Row, rows, sum};
+use super::bench::{Bench, BenchOptions, MeansOptions};
+use super::classes::{Labelled, Picture};
+use super::classifier::Classifier;
+use super::records::Records;
+use super::report::{Results, per_cent, table};
+use crate::ablate::{Ablation, LATE_LAYERS, MeanContributions, Study};
+use crate::cli::progress::Progress;
+use crate::cli::{CliError, inputs};
+use crate::decompose::Decomposition;
+use crate::engine::pool::Pool;
+use crate::textspan::Reconstruction;
+
+/// Zero-shot accuracy when every head of the last layers is put together from so many texts alone
+///
+/// Earlier attention is mean-ablated, MLPs stay. Texts come from the pack's pool or --texts. DIR is as for
+/// `headlamp eval ablation`.
+#[derive(Args, Debug)]
+pub struct Completeness {
+    #[command(flatten)]
+    bench: BenchOptions,
+    #[command(flatten)]
+    means: MeansOptions,
+    /// The classes' names, one a line: id, tab, name, or the name alone
+    #[arg(long, value_name = "FILE")]
+    classes: Option<PathBuf>,
+    /// Texts to span the heads with, one a line. Default: the pack's pool
+    #[arg(long, value_name = "FILE")]
+    texts: Option<PathBuf>,
+    /// Texts for each head
+    #[arg(long, value_name = "M,...", value_delimiter = ',', default_values_t = [0, 1, 2, 5, 10, 20, 30, 40, 50, 60])]
+    counts: Vec<usize>,
+    /// How many layers are put together from texts
+    #[arg(long, value_name = "N", default_value_t = LATE_LAYERS)]
+    late_layers: usize,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+struct Found {
+    class: usize,
+    /// The most likely class in each row.
+    top: Vec<usize>,
+}
+
+#[derive(Serialize)]
+struct Curve {
+    classes: usize,
+    templates: usize,
+    pool: usize,
+    late_layers: usize,
+    /// Nothing replaced; earlier attention mean-ablated; and of each count of texts.
+    rows: Vec<Row>,
+    /// The counts of the last rows.
+    counts: Vec<usize>,
+    /// The mean share of the late heads' variance that their texts explain, of each count.
+    explained: Vec<f64>,
+}
+
+impl Completeness {
+    pub fn run(&self) -> Result<(), CliError> {
+        let Labelled { classes, pictures } = Labelled::find(&self.bench.data, self.classes.as_deref())?;
+        let pictures = self.bench.limited(pictures)?;
+        let mut bench = self.bench.open(Some(&self.means))?;
+        self.use_pool(&mut bench)?;
+        let classifier = Classifier::new(&bench, &self.bench, classes)?;
+        let spans = LateHeads::new(&bench, self.late_layers, &self.counts)?;
+        let pool = bench.session.pool().map_or(0, |pool| pool.lines.len());
+        let lines = bench.session.pool().map(|pool| pool.lines.join("\n")).unwrap_or_default();
+        let own = json!({
+            "classes": classifier.hash, "counts": self.counts, "late_layers": self.late_layers,
+            "pool": crate::checkpoint::pack::sha256_hex(lines.as_bytes()),
+        });
+        let records = Records::go_on(self.bench.out.as_deref(), &bench.heading(Curve::NAME, &own)?)?;
+        let work = |picture: &Picture| {
+            let traced = bench.trace(&picture.path)?;
+            let embeddings = spans.embeddings(&bench.session.decompose(&traced));
+            let top = embeddings.iter().map(|left| classifier.top(left)).collect();
+            Ok(Found { class: picture.class, top })
+        };
+        let gathered = bench.gather(&pictures, |picture| &picture.name, records, work)?;
+        let rows = rows(&spans.names(), gathered.records.iter().map(|found| (found.class, &found.top[..])));
+        let curve = Curve {
+            classes: classifier.names.len(),
+            templates: classifier.templates,
+            pool,
+            late_layers: spans.late_layers,
+            rows,
+            counts: self.counts.clone(),
+            explained: self.counts.iter().map(|count| spans.explained(*count)).collect(),
+        };
+        self.bench.answer(&bench, gathered, curve)
+    }
+
+    fn use_pool(&self, bench: &mut Bench) -> Result<(), CliError> {
+        if let Some(path) = &self.texts {
+            let lines = inputs::pool(path)?;
+            let progress = Progress::of(lines.len(), "texts");
+            let pool = bench.session.embed_pool(lines, |done| progress.reached(done));
+            bench.session.use_pool(Some(pollster::block_on(pool)?));
+        }
+        bench.session.pool().map(|_pool| ()).ok_or(CliError::NoPool)
+    }
+}
+
+/// The heads of the last layers, each ready to be put together from its texts.
+struct LateHeads {
+    means: MeanContributions,
+    late_layers: usize,
+    counts: Vec<usize>,
+    early: Ablation,
+    all_attention: Ablation,
+    /// (layer, head)
+    heads: Vec<((usize, usize), Reconstruction)>,
+}
+
+impl LateHeads {
+    fn new(bench: &Bench, late_layers: usize, counts: &[usize]) -> Result<Self, CliError> {
+        let means = bench.means()?;
+        let readout = &bench.session.model().readout;
+        let statistics = bench.session.statistics().ok_or(CliError::NoStatistics)?;
+        let Pool { embeddings, .. } = bench.session.pool().ok_or(CliError::NoPool)?;
+        let late_layers = late_layers.min(readout.layers);
+        let first = readout.layers - late_layers;
+        let most = counts.iter().copied().max().unwrap_or(0);
+        let progress = Progress::of(late_layers * readout.heads, "heads");
+        let heads = (first..readout.layers).flat_map(|layer| (0..readout.heads).map(move |head| (layer, head)));
+        let span = |(layer, head): (usize, usize)| {
+            progress.step();
+            let basis = readout.head_basis(layer, head);
+            let moments = statistics.head(layer, head);
+            ((layer, head), Reconstruction::new(&basis, moments, embeddings, readout.head_width(), most))
+        };
+        let heads = heads.map(span).collect();
+        let first_attentions =
+            |count| Ablation::of_study(Study::FirstAttentions(count), readout.layers, readout.heads);
+        Ok(Self {
+            means,
+            late_layers,
+            counts: counts.to_vec(),
+            early: first_attentions(first),
+            all_attention: first_attentions(readout.layers),
+            heads,
+        })
+    }
+
+    fn names(&self) -> Vec<String> {
+        let counts = self.counts.iter().map(|count| match count {
+            0 => "late heads by their means".to_owned(),
+            1 => "late heads by 1 text each".to_owned(),
+            count => format!("late heads by {count} texts each"),
+        });
+        ["nothing", "earlier attention by its mean"].into_iter().map(str::to_owned).chain(counts).collect()
+    }
+
+    /// What is left of the picture's embedding in each row.
+    fn embeddings(&self, image: &Decomposition<'_>) -> Vec<Vec<f64>> {
+        let intact: Vec<f64> = image.embedding().iter().map(|value| f64::from(*value)).collect();
+        let mut rows = vec![intact.clone(), sum(&intact, &self.early.shift(image, &self.means))];
+        // All heads at their means, and then what the first, second, ... texts of all late heads add.
+        let base = sum(&intact, &self.all_attention.shift(image, &self.means));
+        let mut steps: Vec<Vec<f64>> = Vec::new();
+        for ((layer, head), span) in &self.heads {
+            for (place, step) in span.steps(&image.head_code(*layer, *head)).into_iter().enumerate() {
+                match steps.get_mut(place) {
+                    Some(all) => all.iter_mut().zip(&step).for_each(|(sum, value)| *sum += value),
+                    None => steps.push(step),
+                }
+            }
+        }
+        let first = |count: usize| steps.iter().take(count).fold(base.clone(), |left, step| sum(&left, step));
+        rows.extend(self.counts.iter().map(|count| first(*count)));
+        rows
+    }
+
+    /// The mean share of the heads' variance that their first `count` texts explain.
+    fn explained(&self, count: usize) -> f64 {
+        let of_head = |span: &Reconstruction| {
+            let spent = count.min(span.picks.len());
+            spent.checked_sub(1).map_or(0.0, |last| span.picks[last].explained)
+        };
+        self.heads.iter().map(|(_place, span)| of_head(span)).sum::<f64>() / self.heads.len().max(1) as f64
+    }
+}
+
+impl Results for Curve {
+    const NAME: &'static str = "textspan";
+
+    fn tables(&self) -> String {
+        let explained = [None, None].into_iter().chain(self.explained.iter().copied().map(Some));
+        let rows = self.rows.iter().zip(explained);
+        let rows = rows.map(|(row, share)| vec![row.ablated.clone(), per_cent(row.accuracy), per_cent(share)]);
+        format!(
+            "Zero-shot top-1 accuracy over {} classes, {} templates each; the heads of the last {} layers from texts \
+             out of {}, earlier attention by its mean, MLPs as they are.\n\n{}",
+            self.classes,
+            self.templates,
+            self.late_layers,
+            self.pool,
+            table(&["replaced", "accuracy, %", "variance explained, %"], rows)
+        )
+    }
+}

@@ -1,0 +1,97 @@
+//! Parts switched off, phrases and photos held against one another: on the tiny pack, from the page itself.
+
+use serde_json::json;
+
+use crate::driver::Graphics;
+use crate::page::Page;
+
+const PHRASES: [&str; 4] = ["a photo of a cat", "a rocket on its launch pad", "red", "many small round things"];
+
+fn open(test: &'static str) -> Page {
+    let page = Page::open(test, Graphics::None, "?device=cpu&pack=packs/tiny/");
+    page.set_phrases(&PHRASES);
+    page.choose_sample("china");
+    page.choose_phrase(PHRASES[0]);
+    page
+}
+
+fn close(a: f64, b: f64) -> bool {
+    (a - b).abs() < 1e-5
+}
+
+#[test]
+#[ignore = "needs what `cargo xtask test browser` sets up"]
+fn a_head_that_is_switched_off_leaves_its_mean_behind() {
+    let page = open("lab");
+    let before = page.attribution();
+    let score = before.score(PHRASES[0]);
+    let (layer, head) = (before.heads.len() - 1, 1);
+    page.choose_head(layer, head);
+    page.settle();
+    page.window.click("#switch-head");
+    page.settle();
+    let off = page.attribution();
+    assert!(!close(off.heads[layer][head], before.heads[layer][head]), "the head's part is its mean's now");
+    let moved = off.heads[layer][head] - before.heads[layer][head];
+    assert!(close(off.score(PHRASES[0]), score + moved), "the score moves by what the head's part moves");
+    assert!(close(off.sum(), off.score(PHRASES[0])), "what is left still adds up");
+    let heads = before.heads[0].len();
+    for (number, (off, before)) in off.heads.concat().iter().zip(before.heads.concat()).enumerate() {
+        let is_it = number == layer * heads + head;
+        assert!(is_it || close(*off, before), "head number {number} keeps its part");
+    }
+    // A study replaces what was off before; "All on" brings everything back.
+    page.window.click("#lab .studies button:nth-of-type(1)");
+    page.settle();
+    let study = page.attribution();
+    assert!(close(study.heads[layer][head], before.heads[layer][head]), "the head is on again");
+    assert!(study.mlps.iter().zip(&before.mlps).all(|(off, on)| !close(*off, *on)), "all MLPs are off");
+    page.window.click("#lab .heading button");
+    page.settle();
+    assert_eq!(page.attribution().score(PHRASES[0]), score);
+    page.assert_quiet_console();
+}
+
+#[test]
+#[ignore = "needs what `cargo xtask test browser` sets up"]
+fn the_grid_shows_what_sets_two_phrases_apart() {
+    let page = open("contrast");
+    let first = page.attribution();
+    page.choose_phrase(PHRASES[2]);
+    let other = page.attribution();
+    page.choose_phrase(PHRASES[0]);
+    choose_rival(&page, PHRASES[2]);
+    let apart = page.attribution();
+    assert!(close(apart.sum(), first.score(PHRASES[0]) - first.score(PHRASES[2])), "the parts are the difference's");
+    for (apart, (first, other)) in apart.heads.concat().iter().zip(first.heads.concat().iter().zip(other.heads.concat())) {
+        assert!(close(*apart, first - other), "{apart} {first} {other}");
+    }
+    choose_rival(&page, "");
+    assert!(close(page.attribution().sum(), first.sum()));
+    page.assert_quiet_console();
+}
+
+#[test]
+#[ignore = "needs what `cargo xtask test browser` sets up"]
+fn the_grid_shows_what_sets_two_photos_apart() {
+    let page = open("pinned");
+    let china = page.attribution();
+    page.window.click("#pin");
+    page.choose_sample("coffee");
+    page.choose_phrase(PHRASES[0]);
+    let apart = page.attribution();
+    let coffee = apart.score(PHRASES[0]);
+    assert!(close(apart.sum(), coffee - china.score(PHRASES[0])), "{} {coffee} {china:?}", apart.sum());
+    page.window.click("#pin");
+    page.settle();
+    assert!(close(page.attribution().sum(), coffee), "the photo itself again");
+    page.assert_quiet_console();
+}
+
+fn choose_rival(page: &Page, phrase: &str) {
+    let script = "const select = document.querySelector('select[name=rather-than]');
+        select.value = arguments[0];
+        select.dispatchEvent(new Event('change', { bubbles: true }));";
+    page.window.script(script, &json!([phrase]));
+    page.settle();
+}

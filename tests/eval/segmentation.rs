@@ -1,0 +1,57 @@
+//! `headlamp eval segmentation`.
+
+use serde_json::Value;
+
+use crate::sets::{assert_close, assert_members, column, data, eval, expected, records};
+use crate::tool::{folder, json};
+
+fn assert_expected(answer: &Value) {
+    let expected = expected("segmentation");
+    for protocol in ["in_photo", "squashed"] {
+        let methods: Vec<&Value> = answer[protocol].as_array().unwrap().iter().map(|row| &row["method"]).collect();
+        assert_eq!(methods, ["raw attention", "rollout", "headlamp"]);
+        for metric in ["pixel_accuracy", "mean_iou", "mean_ap"] {
+            let (found, expected) = (column(&answer[protocol], metric), column(&expected[protocol], metric));
+            // A pixel of the map is an f32; one that is ranked otherwise moves AP by less than this.
+            let tolerance = if metric == "mean_ap" { 1e-4 } else { 1e-9 };
+            assert_close(&found, &expected, tolerance);
+        }
+    }
+}
+
+#[test]
+fn matlabs_file_gives_the_references_table() {
+    let classes = data("segmentation/classnames.txt");
+    let out = folder("segmentation");
+    let file = data("segmentation/gtsegs_ijcv.mat");
+    let answer = json(eval("segmentation", &file).arg("--classes").arg(&classes).arg("--out").arg(&out));
+    assert_members(&answer, &["classes", "in_photo", "rollout_from", "squashed", "templates"]);
+    assert_eq!((&answer["images"], &answer["rollout_from"]), (&8.into(), &1.into()));
+    assert_expected(&answer);
+    let top: Vec<Value> =
+        records(&out, "segmentation").into_values().map(|record| record["top"].clone()).collect();
+    assert_eq!(Value::from(top), expected("segmentation")["top"]);
+}
+
+#[test]
+fn folders_of_photos_and_masks_give_the_same() {
+    let folder = folder("masks");
+    for part in ["images", "masks"] {
+        std::fs::create_dir(folder.join(part)).unwrap();
+        for file in std::fs::read_dir(data("segmentation").join(part)).unwrap().map(|entry| entry.unwrap()) {
+            std::fs::copy(file.path(), folder.join(part).join(file.file_name())).unwrap();
+        }
+    }
+    std::fs::copy(data("segmentation/classnames.txt"), folder.join("classnames.txt")).unwrap();
+    assert_expected(&json(&mut eval("segmentation", &folder)));
+}
+
+#[test]
+fn rollout_from_another_layer_is_another_baseline_and_nothing_else() {
+    let of = |first: &str| json(eval("segmentation", &data("segmentation")).args(["--rollout-from", first]));
+    let (first, second) = (of("0"), of("1"));
+    assert_ne!(first["in_photo"][1], second["in_photo"][1]);
+    for method in [0, 2] {
+        assert_eq!(first["in_photo"][method], second["in_photo"][method]);
+    }
+}

@@ -1,0 +1,202 @@
+"""A vision transformer in NumPy, run from a pack: every component of its embedding, in f64.
+
+Written from the formulas of papers.md (Paper 1, sections 1 and 2) and the layout that `checkpoint/pack.rs`
+documents; no deep-learning library is needed.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from safetensors.numpy import load_file
+
+from places import check
+from segment import centre_crop
+
+
+@dataclass
+class Layer:
+    attention: np.ndarray  # [head, token, token]
+    tokens: np.ndarray  # what each token adds to CLS through each head, without bias: [head, token, width]
+    mlp: np.ndarray  # what the MLP adds to CLS [width]
+
+
+@dataclass
+class Run:
+    """One picture's way through the model."""
+
+    embedded: np.ndarray  # z0 [width]
+    layers: list
+    mean: float  # mu, sigma and |M| of the final norm and the embedding
+    deviation: float
+    norm: float
+    unit: np.ndarray  # the unit embedding [d]
+
+
+class Vit:
+    def __init__(self, folder):
+        folder = Path(folder)
+        self.config = json.loads((folder / "pack.json").read_text())["model"]["vision"]
+        self.weights = dequantised(load_file(folder / "weights.safetensors"))
+        self.patch, self.heads = self.config["patch"], self.config["heads"]
+        self.layers, self.leading = self.config["layers"], 1 + self.config["registers"]
+        self.components = 2 * self.layers + 1
+        self.side = self.config["image_size"] // self.patch
+        self.projection = self.weights["vision.projection.weight"]
+        check(self.config["position_resize"] == "size", "positions are resized another way")
+
+    def of(self, name):
+        return self.weights[f"vision.{name}"]
+
+    # --- from the photo to the tokens -------------------------------------------------------------------------
+
+    def crop(self, photo):
+        """Pillow's bicubic, the centre, the model's mean and deviation: [3, size, size]."""
+        size = self.config["image_size"]
+        frame = centre_crop(photo.size, size)
+        resized = photo if frame.resized == photo.size else photo.resize(frame.resized, Image.Resampling.BICUBIC)
+        left, top = frame.offset
+        pixels = np.asarray(resized.crop((left, top, left + size, top + size)), dtype=np.float64) / 255
+        normal = (pixels - self.config["mean"]) / self.config["std"]
+        return frame, normal.transpose(2, 0, 1)
+
+    def tokens(self, crop):
+        """CLS, registers, patches, after the norm that stands before the first layer."""
+        side, patch = self.side, self.patch
+        cut = crop.reshape(3, side, patch, side, patch).transpose(1, 3, 0, 2, 4).reshape(side * side, -1)
+        patches = cut @ self.of("patch.weight").T + self.of("patch.bias")
+        stream = np.vstack([self.of("class_token"), patches]) + self.positions()
+        if self.leading > 1:
+            stream = np.vstack([stream[:1], self.of("registers"), stream[1:]])
+        return layer_norm(stream, self.of("ln_pre.gamma"), self.of("ln_pre.beta"), self.config["eps"])
+
+    def positions(self):
+        grid = self.config["position_grid"]
+        table = self.of("positions")
+        down, across = (torch_bicubic(grid[key], self.side) for key in ("rows", "columns"))
+        patches = table[1:].reshape(grid["rows"], grid["columns"], -1)
+        resized = np.einsum("yr,xc,rcw->yxw", down, across, patches)
+        return np.vstack([table[:1], resized.reshape(self.side**2, -1)])
+
+    # --- through the layers -------------------------------------------------------------------------------------
+
+    def run(self, crop):
+        stream = self.tokens(crop)
+        embedded, layers = stream[0], []
+        for index in range(self.layers):
+            stream, layer = self.block(index, stream)
+            layers.append(layer)
+        cls = stream[0]
+        mean, deviation = cls.mean(), np.sqrt(cls.var() + self.config["eps"])
+        normed = self.of("ln_post.gamma") * (cls - mean) / deviation + self.of("ln_post.beta")
+        whole = self.projection @ normed + self.of("projection.bias")
+        norm = np.linalg.norm(whole)
+        run = Run(embedded, layers, mean, deviation, norm, whole / norm)
+        apart = np.abs(sum(self.each_component(run)) - run.unit).max()
+        check(apart < 1e-12, f"the components do not sum to the embedding: {apart}")
+        return run
+
+    def block(self, index, stream):
+        of = lambda part: self.of(f"blocks.{index}.{part}")
+        eps, heads = self.config["eps"], self.heads
+        normed = layer_norm(stream, of("ln_1.gamma"), of("ln_1.beta"), eps)
+        split = lambda part: (normed @ of(f"attention.{part}.weight").T + of(f"attention.{part}.bias")).reshape(
+            len(stream), heads, -1
+        )
+        query, key, value = (split(part).transpose(1, 0, 2) for part in ("query", "key", "value"))
+        attention = softmax(query @ key.transpose(0, 2, 1) / np.sqrt(query.shape[-1]))
+        output = of("attention.output.weight").reshape(-1, heads, query.shape[-1])
+        written = np.einsum("hts,hsv,whv->tw", attention, value, output)
+        tokens = np.einsum("hs,hsv,whv->hsw", attention[:, 0], value, output)
+        stream = stream + written + of("attention.output.bias")
+        hidden = layer_norm(stream, of("ln_2.gamma"), of("ln_2.beta"), eps) @ of("mlp.in.weight").T + of("mlp.in.bias")
+        check(self.config["activation"] == "quick_gelu", "another activation")
+        mlp = (hidden / (1 + np.exp(-1.702 * hidden))) @ of("mlp.out.weight").T + of("mlp.out.bias")
+        return stream + mlp, Layer(attention, tokens, mlp[0])
+
+    # --- components -----------------------------------------------------------------------------------------------
+
+    def fold(self, run, written, share):
+        """What was written into the residual stream, in the shared space (papers.md, section 2)."""
+        gamma, beta = self.of("ln_post.gamma"), self.of("ln_post.beta")
+        share = share / self.components
+        normed = gamma * (written - run.mean * share) / run.deviation + beta * share
+        return (normed @ self.projection.T + self.of("projection.bias") * share) / run.norm
+
+    def head_tokens(self, run, layer):
+        """Every head's contribution for every token: [head, token, d]."""
+        tokens = run.layers[layer].tokens
+        count = tokens.shape[0] * tokens.shape[1]
+        return self.fold(run, tokens + self.of(f"blocks.{layer}.attention.output.bias") / count, 1 / count)
+
+    def heads_of(self, run):
+        """[layer, head, d]"""
+        return np.stack([self.head_tokens(run, layer).sum(1) for layer in range(self.layers)])
+
+    def cls_to_cls(self, run):
+        """[layer, head, d]"""
+        return np.stack([self.head_tokens(run, layer)[:, 0] for layer in range(self.layers)])
+
+    def mlps_of(self, run):
+        return np.stack([self.fold(run, layer.mlp, 1) for layer in run.layers])
+
+    def z0(self, run):
+        return self.fold(run, run.embedded, 1)
+
+    def each_component(self, run):
+        return [*self.heads_of(run).reshape(-1, len(run.unit)), *self.mlps_of(run), self.z0(run)]
+
+    def basis(self, layer, head):
+        """B of a head: [d, head width + 3] (papers.md, TextSpan)."""
+        gamma, beta = self.of("ln_post.gamma"), self.of("ln_post.beta")
+        output = self.of(f"blocks.{layer}.attention.output.weight").reshape(len(gamma), self.heads, -1)[:, head]
+        bias, count = self.of(f"blocks.{layer}.attention.output.bias"), self.components * self.heads
+        columns = np.column_stack([gamma[:, None] * output, gamma * bias / self.heads, -gamma / count])
+        constant = (self.projection @ beta + self.of("projection.bias")) / count
+        return np.column_stack([self.projection @ columns, constant])
+
+
+# --- the arithmetic that NumPy lacks ----------------------------------------------------------------------------
+
+
+def dequantised(tensors):
+    """int8 rows with a scale for each block of columns, as f64; what is f32 stays."""
+    whole = {}
+    for name, values in tensors.items():
+        if name.endswith(".scale") and values.dtype == np.float16:
+            continue
+        if values.dtype == np.int8:
+            scales = tensors[f"{name}.scale"].astype(np.float32)
+            blocks = values.reshape(len(values), scales.shape[1], -1).astype(np.float32)
+            values = (blocks * scales[:, :, None]).reshape(values.shape)
+        whole[name] = values.astype(np.float64)
+    return whole
+
+
+def layer_norm(x, gamma, beta, eps):
+    centred = x - x.mean(-1, keepdims=True)
+    return gamma * centred / np.sqrt(np.square(centred).mean(-1, keepdims=True) + eps) + beta
+
+
+def softmax(x):
+    weights = np.exp(x - x.max(-1, keepdims=True))
+    return weights / weights.sum(-1, keepdims=True)
+
+
+def torch_bicubic(count, to):
+    """Weights of torch's bicubic (a = -0.75, align_corners false, edges held), [to, count]."""
+    weights = np.zeros((to, count))
+    for index in range(to):
+        place = (index + 0.5) * count / to - 0.5
+        for sample in range(int(np.floor(place)) - 1, int(np.floor(place)) + 3):
+            weights[index, min(max(sample, 0), count - 1)] += cubic(place - sample)
+    return weights
+
+
+def cubic(x, a=-0.75):
+    x = abs(x)
+    if x < 1:
+        return (a + 2) * x**3 - (a + 3) * x**2 + 1
+    return a * x**3 - 5 * a * x**2 + 8 * a * x - 4 * a if x < 2 else 0.0
