@@ -52,6 +52,8 @@ pub struct MeansOptions {
 /// The open model.
 pub struct Bench {
     pub session: Session,
+    /// Where the pictures are.
+    data: String,
     device: String,
     threads: usize,
     start: Instant,
@@ -84,7 +86,8 @@ impl BenchOptions {
             }
             session.statistics().ok_or(CliError::NoStatistics)?;
         }
-        Ok(Bench { session, device, threads, start })
+        let data = self.data.canonicalize().unwrap_or_else(|_missing| self.data.clone());
+        Ok(Bench { session, data: data.display().to_string(), device, threads, start })
     }
 
     /// So many of `items` as `--limit` says, spread evenly over all.
@@ -145,7 +148,7 @@ impl Bench {
         Ok(MeanContributions::new(&self.session.model().readout, statistics))
     }
 
-    /// What results depend on besides the pictures: the model, the means, and what `own` adds.
+    /// What a picture's record depends on: where it is, the model, the means, and what `own` adds.
     ///
     /// # Errors
     /// Should the statistics not be writable.
@@ -153,7 +156,7 @@ impl Bench {
         let bytes = self.session.statistics().map(Statistics::to_bytes).transpose().map_err(EngineError::from)?;
         let statistics = bytes.map(|bytes| sha256_hex(&bytes));
         Ok(json!({
-            "eval": eval, "weights": self.session.manifest().weights_hash(), "statistics": statistics, "own": own,
+            "eval": eval, "data": self.data, "weights": self.session.manifest().weights_hash(), "statistics": statistics, "own": own,
         }))
     }
 
