@@ -42,6 +42,7 @@ impl Engine {
         let of_photo = || self.state.traced.get_untracked().ok_or(Unfitting);
         match (task, answer) {
             (Task::OpenPack { .. }, Answer::PackOpened(pack)) => self.take_pack(pack),
+            (Task::LoadModel { .. }, Answer::PackOpened(pack)) => self.take_other_model(pack),
             (task, Answer::PhotoTraced(summary)) => self.take_photo(task, summary, buffers)?,
             (Task::Attribute { .. }, Answer::Attributed(attribution)) => self.take_scores(attribution)?,
             (Task::Segment { phrase, .. }, Answer::Segmented { size, crop_in_photo, threshold, empty }) => {
@@ -110,6 +111,24 @@ impl Engine {
         match self.inner.with_value(|inner| inner.last_source.clone()) {
             Some(Source { name, blob }) => self.open_photo(name, blob),
             None => self.open_sample(&samples::SAMPLES[0]),
+        }
+    }
+
+    /// Another model: what was computed with the old one goes, what the user has made stays.
+    fn take_other_model(self, pack: PackSummary) {
+        self.state.traced.set(None);
+        self.state.scores.set(None);
+        self.state.segmentation.set(None);
+        self.state.pinned.set(None);
+        self.state.head.set(None);
+        self.state.head_texts.set(None);
+        self.state.ablation.set(Default::default());
+        self.state.gallery.set(Gallery::Pack);
+        let own_pool = self.inner.with_value(|inner| inner.own_pool.join("\n"));
+        self.state.own_pool.set(None);
+        self.take_pack(pack);
+        if !own_pool.is_empty() {
+            self.use_pool(&own_pool);
         }
     }
 

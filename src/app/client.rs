@@ -5,7 +5,7 @@ use leptos::web_sys::{ErrorEvent, Event, MessageEvent, Worker, WorkerOptions, Wo
 use wasm_bindgen::{JsCast as _, JsValue, closure::Closure};
 
 use crate::engine::message::{Answer, GREETING, Request, Response, sentence};
-use crate::engine::wire::{self, WireError};
+use crate::engine::wire::{self, Beside, WireError};
 
 /// The worker's loader, beside index.html.
 const LOADER: &str = "./worker_loader.js";
@@ -63,8 +63,8 @@ impl Client {
     }
 
     /// Posts a request. The buffers' memory moves to the worker.
-    pub fn post(&self, request: &Request, buffers: &[Uint8Array]) -> Result<(), ClientError> {
-        let parcel = wire::wrap(request, buffers)?;
+    pub fn post(&self, request: &Request, beside: &Beside) -> Result<(), ClientError> {
+        let parcel = wire::wrap(request, beside)?;
         let posted = self.worker.post_message_with_transfer(&parcel.message, &parcel.transfer);
         posted.map_err(|_refused| ClientError::Post)
     }
@@ -82,7 +82,7 @@ impl Drop for Client {
 fn read(message: &JsValue) -> Report {
     match wire::unwrap::<Response>(message) {
         Ok((Response { id: GREETING, .. }, _)) => Report::Listening,
-        Ok((Response { id, answer }, buffers)) => Report::Answered { id, answer, buffers },
+        Ok((Response { id, answer }, Beside { buffers, .. })) => Report::Answered { id, answer, buffers },
         Err(err) => Report::Stopped { sentence: sentence(&err.to_string()) },
     }
 }

@@ -11,7 +11,8 @@ use leptos::web_sys::{Blob, File};
 use crate::app::client::{Client, Report};
 use crate::app::state::{EngineState, Gallery, Notice, State};
 use crate::app::{dom, samples};
-use crate::engine::message::{Answer, DevicePreference, Task, sentence};
+use crate::engine::message::{Answer, DevicePreference, ModelSource, Storage, Task, Told, sentence};
+use crate::engine::wire::Beside;
 use crate::geometry::Framing;
 use crate::view::phrases;
 use crate::view::queue::{Kind, Queue};
@@ -21,6 +22,9 @@ use crate::view::units;
 /// Texts to ask for per head.
 const LABELS: usize = 10;
 
+/// The texts that come with headlamp.
+const DEFAULT_POOL: &str = "packs/default/pool.txt";
+
 /// A gallery is held in memory while it is read; more than this would take a browser tab down.
 const GALLERY_BYTES: f64 = 1e9;
 
@@ -28,6 +32,8 @@ const GALLERY_BYTES: f64 = 1e9;
 #[derive(Default)]
 pub(super) struct Freight {
     buffers: Vec<Uint8Array>,
+    /// Files that the worker reads itself.
+    files: Vec<Blob>,
     /// The file that the buffers were read from, so that it can be read again.
     source: Option<Blob>,
 }
@@ -94,12 +100,7 @@ impl Engine {
             Err(err) => return self.stop(sentence(&err.to_string())),
         }
         let url = dom::parameter("pack").unwrap_or_else(|| "packs/default/".to_owned());
-        let device = match dom::parameter("device").as_deref() {
-            Some("cpu") => DevicePreference::Cpu,
-            Some("gpu") => DevicePreference::Gpu,
-            _ => DevicePreference::Auto,
-        };
-        self.want(Task::OpenPack { url, device }, Freight::default());
+        self.want(Task::OpenPack { url, device: device_preference() }, Freight::default());
         if !own_pool.is_empty() {
             self.want(Task::UsePool { lines: own_pool }, Freight::default());
         }
@@ -134,6 +135,27 @@ impl Engine {
         }
     }
 
+    /// Opens a published CLIP's weights in place of the model.
+    pub fn load_model(self, source: ModelSource, files: Vec<File>, storage: Storage, told: Told) {
+        let files = files.into_iter().map(Blob::from).collect();
+        let task = Task::LoadModel { source, storage, told, device: device_preference() };
+        self.want(task, Freight { files, ..Freight::default() });
+    }
+
+    /// Labels heads with the texts of the default pack, for a model that brings none.
+    pub fn use_default_pool(self) {
+        self.while_reading(async move {
+            let text = async {
+                let blob = dom::fetch("pool.txt", DEFAULT_POOL).await?;
+                dom::bytes_of("pool.txt", &blob).await
+            };
+            match text.await {
+                Ok(bytes) => self.use_pool(&String::from_utf8_lossy(&bytes.to_vec())),
+                Err(err) => self.complain(Kind::Pool, sentence(&err.to_string())),
+            }
+        });
+    }
+
     /// Labels heads from these lines; from the pack's own pool where there are none.
     pub fn use_pool(self, text: &str) {
         self.want(Task::UsePool { lines: phrases::lines(text).collect() }, Freight::default());
@@ -160,7 +182,7 @@ impl Engine {
                 }
             }
             let names = files.iter().map(File::name).collect();
-            self.want(Task::UseGallery { names }, Freight { buffers, source: None });
+            self.want(Task::UseGallery { names }, Freight { buffers, ..Freight::default() });
         });
     }
 
@@ -189,7 +211,7 @@ impl Engine {
                 _ if self.inner.with_value(|inner| inner.openings) != opening => {}
                 Ok((Source { name, blob }, bytes)) => {
                     let framing = self.state.framing.get_untracked();
-                    let freight = Freight { buffers: vec![bytes], source: Some(blob) };
+                    let freight = Freight { buffers: vec![bytes], source: Some(blob), ..Freight::default() };
                     self.want(Task::TracePhoto { name, framing }, freight);
                 }
                 Err(err) => self.complain(Kind::Photo, sentence(&err.to_string())),
@@ -292,8 +314,9 @@ impl Engine {
         self.inner.update_value(|inner| {
             let Some(client) = inner.client.as_ref().filter(|_| inner.is_listening) else { return };
             let Some((request, freight)) = inner.queue.start_next() else { return };
-            inner.under_way = UnderWay { source: freight.source, buffers: freight.buffers.len() };
-            failure = client.post(&request, &freight.buffers).err();
+            let Freight { buffers, files, source } = freight;
+            inner.under_way = UnderWay { source, buffers: buffers.len() };
+            failure = client.post(&request, &Beside { buffers, files }).err();
         });
         if let Some(err) = failure {
             self.stop(sentence(&err.to_string()));
@@ -345,5 +368,14 @@ impl Engine {
     /// Shows a failure that leaves the engine running.
     pub fn complain(self, about: Kind, sentence: String) {
         self.state.notice.set(Some(Notice { about, sentence, offers_restart: false }));
+    }
+}
+
+/// The device that the address asks for.
+fn device_preference() -> DevicePreference {
+    match dom::parameter("device").as_deref() {
+        Some("cpu") => DevicePreference::Cpu,
+        Some("gpu") => DevicePreference::Gpu,
+        _ => DevicePreference::Auto,
     }
 }

@@ -14,6 +14,7 @@ mod head_grid;
 mod head_panel;
 mod intake;
 mod lab;
+mod load_model;
 mod masthead;
 mod model_panel;
 mod notice;
@@ -64,9 +65,12 @@ fn App() -> impl IntoView {
                 <head_grid::HeadGrid/>
                 <head_panel::HeadPanel/>
                 <lab::Lab/>
+            </div>
+            <div class="foot">
+                <model_panel::ModelPanel/>
+                <load_model::LoadModel/>
                 <pool::Sources/>
             </div>
-            <model_panel::ModelPanel/>
         </main>
     }
 }

@@ -60,6 +60,7 @@ fn Pool() -> impl IntoView {
             })
         }),
     };
+    let pack_has_none = move || state.pack.with(|pack| pack.as_ref().is_some_and(|pack| pack.pool_lines == 0));
     let use_typed = move |_| {
         if let Some(area) = area.get() {
             engine.use_pool(&area.value());
@@ -95,6 +96,11 @@ fn Pool() -> impl IntoView {
                     "Open a text file"
                     <input class="unseen" type="file" name="pool-file" accept=".txt,text/plain" on:change=use_file/>
                 </label>
+                <Show when=move || state.own_pool.get().is_none() && pack_has_none()>
+                    <button type="button" id="default-pool" on:click=move |_| engine.use_default_pool()>
+                        "Use headlamp's own texts"
+                    </button>
+                </Show>
                 <Show when=move || state.own_pool.get().is_some()>
                     <button type="button" class="quiet-button" on:click=move |_| engine.use_pool("")>
                         "Back to the pack's"

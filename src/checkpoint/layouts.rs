@@ -1,19 +1,26 @@
 //! Whose tensor is which: the project's names against each checkpoint's own.
 //!
-//! Each table reads like the checkpoint's listing. `{l}` is the layer.
+//! Each table reads like the checkpoint's listing. `{l}` is the layer. A table gives a [`Recipe`] for each of our
+//! tensors: which of the checkpoint's tensors it is made of, and how.
+
+use std::borrow::Cow;
 
 use super::{CheckpointError, StateDict};
-use crate::model::TensorSource;
+use crate::model::{TensorSource, transpose};
 
 /// How one of our names is found in a checkpoint.
 #[derive(Clone, Copy, Debug)]
 enum Rule {
     /// The tensor itself.
     Tensor(&'static str, &'static str),
+    /// A matrix that the checkpoint stores `[in, out]`.
+    Transposed(&'static str, &'static str),
     /// A linear layer: `.weight` and `.bias`.
     Linear(&'static str, &'static str),
     /// A linear layer whose outputs are scaled by LayerScale's lambda.
     ScaledLinear(&'static str, &'static str, &'static str),
+    /// Three linear layers `.query`, `.key` and `.value` in one: the thirds of the rows of `_weight` and `_bias`.
+    FusedQkv(&'static str, &'static str),
     /// A LayerNorm: `.gamma` is `.weight`, `.beta` is `.bias`.
     Norm(&'static str, &'static str),
     /// A table, to every row of which another table's first row is added.
@@ -23,7 +30,7 @@ enum Rule {
     /// A bias that the checkpoint does not have.
     Zero(&'static str),
 }
-use Rule::{Exp, Linear, Norm, PlusFirstRow, ScaledLinear, Tensor, Zero};
+use Rule::{Exp, FusedQkv, Linear, Norm, PlusFirstRow, ScaledLinear, Tensor, Transposed, Zero};
 
 /// Hugging Face `Dinov2Model` and `Dinov2WithRegistersModel`, with a `projection` beside it.
 const DINOV2: &[Rule] = &[
@@ -83,6 +90,35 @@ const CLIP: &[Rule] = &[
     Exp("logit_scale", "logit_scale"),
 ];
 
+/// OpenCLIP's `CLIP`, both towers, and OpenAI's own names, which are the same. (OpenCLIP's `CustomTextCLIP` has
+/// `text.` before the text tower's names, TinyCLIP's release prefixes of its own: `detect` takes them off.)
+const OPEN_CLIP: &[Rule] = &[
+    Tensor("vision.patch.weight", "visual.conv1.weight"),
+    Zero("vision.patch.bias"),
+    Tensor("vision.class_token", "visual.class_embedding"),
+    Tensor("vision.positions", "visual.positional_embedding"),
+    Norm("vision.ln_pre", "visual.ln_pre"),
+    Norm("vision.blocks.{l}.ln_1", "visual.transformer.resblocks.{l}.ln_1"),
+    FusedQkv("vision.blocks.{l}.attention", "visual.transformer.resblocks.{l}.attn.in_proj"),
+    Linear("vision.blocks.{l}.attention.output", "visual.transformer.resblocks.{l}.attn.out_proj"),
+    Norm("vision.blocks.{l}.ln_2", "visual.transformer.resblocks.{l}.ln_2"),
+    Linear("vision.blocks.{l}.mlp.in", "visual.transformer.resblocks.{l}.mlp.c_fc"),
+    Linear("vision.blocks.{l}.mlp.out", "visual.transformer.resblocks.{l}.mlp.c_proj"),
+    Norm("vision.ln_post", "visual.ln_post"),
+    Transposed("vision.projection.weight", "visual.proj"),
+    Tensor("text.tokens", "token_embedding.weight"),
+    Tensor("text.positions", "positional_embedding"),
+    Norm("text.blocks.{l}.ln_1", "transformer.resblocks.{l}.ln_1"),
+    FusedQkv("text.blocks.{l}.attention", "transformer.resblocks.{l}.attn.in_proj"),
+    Linear("text.blocks.{l}.attention.output", "transformer.resblocks.{l}.attn.out_proj"),
+    Norm("text.blocks.{l}.ln_2", "transformer.resblocks.{l}.ln_2"),
+    Linear("text.blocks.{l}.mlp.in", "transformer.resblocks.{l}.mlp.c_fc"),
+    Linear("text.blocks.{l}.mlp.out", "transformer.resblocks.{l}.mlp.c_proj"),
+    Norm("text.ln_final", "ln_final"),
+    Transposed("text.projection.weight", "text_projection"),
+    Exp("logit_scale", "logit_scale"),
+];
+
 /// Hugging Face `BertModel`.
 const BERT: &[Rule] = &[
     Tensor("text.tokens", "embeddings.word_embeddings.weight"),
@@ -105,115 +141,143 @@ const BERT: &[Rule] = &[
 /// What stands beside the towers in the default model's alignment file.
 const ALIGNMENT: &[Rule] = &[Tensor("text.mean", "text_mean"), Tensor("logit_scale", "logit_scale")];
 
-/// A checkpoint read under the project's names.
+/// A checkpoint's names for the project's tensors.
+#[derive(Clone, Copy, Debug)]
+pub struct Names(&'static [Rule]);
+
+impl Names {
+    /// Hugging Face's CLIP.
+    pub const CLIP: Self = Self(CLIP);
+    /// OpenCLIP's and OpenAI's.
+    pub const OPEN_CLIP: Self = Self(OPEN_CLIP);
+
+    /// How our tensor `name` of `shape` is made.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Missing`] where such checkpoints have no such tensor.
+    pub fn recipe(self, name: &str, shape: &[usize]) -> Result<Recipe, CheckpointError> {
+        let wanted = Wanted::new(name);
+        let found = self.0.iter().find_map(|rule| wanted.recipe(*rule, shape));
+        found.ok_or_else(|| CheckpointError::Missing(name.to_owned()))
+    }
+}
+
+/// One of our tensors, as it is made of a checkpoint's.
+#[derive(Clone, Debug)]
+pub struct Recipe {
+    pub ingredients: Vec<Ingredient>,
+    how: How,
+    /// The made tensor's. A bias that no checkpoint has is made of this alone.
+    shape: Vec<usize>,
+}
+
+/// A tensor that a recipe asks a checkpoint for.
+#[derive(Clone, Debug)]
+pub struct Ingredient {
+    pub name: String,
+    shape: Vec<usize>,
+    /// Whether any number of rows will do.
+    any_rows: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum How {
+    Itself,
+    Transposed,
+    /// The first, second or third third of the rows.
+    Third(usize),
+    ScaledRows,
+    PlusFirstRow,
+    Exp,
+    Zero,
+}
+
+impl Ingredient {
+    /// Holds the checkpoint's shape against the recipe's: equal once singleton axes are dropped and inner axes
+    /// joined (a patch embedding's `[width, 3, p, p]` is `[width, 3 p p]`).
+    ///
+    /// # Errors
+    /// [`CheckpointError::Shape`].
+    pub fn accept(&self, found: &[usize]) -> Result<(), CheckpointError> {
+        let outer = |shape: &[usize]| shape.iter().copied().find(|dim| *dim != 1);
+        let size = |shape: &[usize]| shape.iter().try_fold(1_usize, |size, dim| size.checked_mul(*dim));
+        let fits = match self.any_rows {
+            true => found.len() == 2 && found[0] > 0 && found[1..] == self.shape[1..],
+            false => size(found) == size(&self.shape) && outer(found) == outer(&self.shape),
+        };
+        if fits {
+            return Ok(());
+        }
+        let (name, expected) = (self.name.clone(), self.shape.clone());
+        Err(CheckpointError::Shape { name, expected, found: found.to_vec() })
+    }
+}
+
+impl Recipe {
+    /// Our tensor, from the ingredients' values in their order. Values are lent where nothing is to be done.
+    pub fn make<'a>(&self, values: &[&'a [f32]]) -> Cow<'a, [f32]> {
+        match (self.how, values) {
+            (How::Itself, [values]) => Cow::Borrowed(values),
+            (How::Transposed, [values]) => Cow::Owned(transpose(values, self.shape[1], self.shape[0])),
+            (How::Third(third), [values]) => {
+                let length = values.len() / 3;
+                Cow::Borrowed(&values[third * length..(third + 1) * length])
+            }
+            (How::Exp, [values]) => values.iter().map(|value| value.exp()).collect(),
+            (How::ScaledRows, [values, lambda]) => {
+                let rows = values.chunks(values.len() / lambda.len());
+                rows.zip(*lambda).flat_map(|(row, lambda)| row.iter().map(move |value| value * lambda)).collect()
+            }
+            (How::PlusFirstRow, [values, table]) => {
+                let rows = values.chunks(self.shape[1]);
+                rows.flat_map(|row| row.iter().zip(*table).map(|(value, added)| value + added)).collect()
+            }
+            // Every other recipe is made with as many ingredients as its arm names.
+            _ => Cow::Owned(vec![0.0; self.shape.iter().product()]),
+        }
+    }
+}
+
+/// A checkpoint in memory, read under the project's names.
 pub struct Layout {
     state: StateDict,
-    rules: &'static [Rule],
+    names: Names,
 }
 
 impl Layout {
     /// Hugging Face's Dinov2, and a projection.
     pub fn dinov2(state: StateDict) -> Self {
-        Self { state, rules: DINOV2 }
+        Self { state, names: Names(DINOV2) }
     }
 
     /// Hugging Face's CLIP.
     pub fn clip(state: StateDict) -> Self {
-        Self { state, rules: CLIP }
+        Self { state, names: Names::CLIP }
     }
 
     /// Hugging Face's BERT.
     pub fn bert(state: StateDict) -> Self {
-        Self { state, rules: BERT }
+        Self { state, names: Names(BERT) }
     }
 
     /// The default model's text mean and logit scale.
     pub fn alignment(state: StateDict) -> Self {
-        Self { state, rules: ALIGNMENT }
+        Self { state, names: Names(ALIGNMENT) }
     }
 
-    /// The checkpoint's tensor `name`, of a shape that reads as `shape` once singleton axes are dropped
-    /// and inner axes joined (a patch embedding's `[width, 3, p, p]` is `[width, 3 p p]`).
-    fn get(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, CheckpointError> {
-        let found = self.state.tensors.get(name).ok_or_else(|| CheckpointError::Missing(name.to_owned()))?;
-        let outer = |shape: &[usize]| shape.iter().copied().find(|dim| *dim != 1);
-        let same_size = found.shape.iter().product::<usize>() == shape.iter().product::<usize>();
-        if !same_size || outer(&found.shape) != outer(shape) {
-            return Err(CheckpointError::Shape {
-                name: name.to_owned(),
-                expected: shape.to_vec(),
-                found: found.shape.clone(),
-            });
-        }
-        Ok(self.state.get(name, &found.shape)?.to_vec())
-    }
-
-    /// The first row of the checkpoint's table `name`, whose rows are `width` long.
-    fn first_row(&self, name: &str, width: usize) -> Result<&[f32], CheckpointError> {
-        let found = self.state.tensors.get(name).ok_or_else(|| CheckpointError::Missing(name.to_owned()))?;
-        let rows = found.shape.first().map_or(1, |rows| *rows.max(&1));
-        Ok(&self.state.get(name, &[rows, width])?[..width])
-    }
-
-    fn apply(&self, rule: Rule, wanted: &Wanted<'_>, shape: &[usize]) -> Result<Option<Vec<f32>>, CheckpointError> {
-        let named = |ours: &str, theirs: &str, suffixes: &[(&str, &str)]| {
-            suffixes.iter().find_map(|(our_suffix, their_suffix)| {
-                (wanted.pattern == format!("{ours}{our_suffix}"))
-                    .then(|| wanted.in_layer(&format!("{theirs}{their_suffix}")))
-            })
-        };
-        const LINEAR: &[(&str, &str)] = &[(".weight", ".weight"), (".bias", ".bias")];
-        const NORM: &[(&str, &str)] = &[(".gamma", ".weight"), (".beta", ".bias")];
-        const ITSELF: &[(&str, &str)] = &[("", "")];
-        Ok(match rule {
-            Tensor(ours, theirs) => named(ours, theirs, ITSELF).map(|name| self.get(&name, shape)).transpose()?,
-            Linear(ours, theirs) => named(ours, theirs, LINEAR).map(|name| self.get(&name, shape)).transpose()?,
-            Norm(ours, theirs) => named(ours, theirs, NORM).map(|name| self.get(&name, shape)).transpose()?,
-            ScaledLinear(ours, theirs, scale) => match named(ours, theirs, LINEAR) {
-                None => None,
-                Some(name) => {
-                    let mut values = self.get(&name, shape)?;
-                    let lambda = self.get(&wanted.in_layer(scale), &shape[..1])?;
-                    let inputs = values.len() / lambda.len();
-                    for (row, lambda) in values.chunks_mut(inputs).zip(&lambda) {
-                        row.iter_mut().for_each(|value| *value *= lambda);
-                    }
-                    Some(values)
-                }
-            },
-            PlusFirstRow(ours, theirs, table) => match named(ours, theirs, ITSELF) {
-                None => None,
-                Some(name) => {
-                    let mut values = self.get(&name, shape)?;
-                    let added = self.first_row(table, shape[1])?;
-                    for row in values.chunks_mut(shape[1]) {
-                        row.iter_mut().zip(added).for_each(|(value, added)| *value += added);
-                    }
-                    Some(values)
-                }
-            },
-            Exp(ours, theirs) => match named(ours, theirs, ITSELF) {
-                None => None,
-                Some(name) => Some(self.get(&name, shape)?.into_iter().map(f32::exp).collect()),
-            },
-            Zero(ours) => (wanted.pattern == ours).then(|| vec![0.0; shape.iter().product()]),
-        })
+    fn get(&self, ingredient: &Ingredient) -> Result<&[f32], CheckpointError> {
+        let name = &ingredient.name;
+        let found = self.state.tensors.get(name).ok_or_else(|| CheckpointError::Missing(name.clone()))?;
+        ingredient.accept(&found.shape)?;
+        self.state.get(name, &found.shape)
     }
 }
 
 impl TensorSource for Layout {
     fn tensor(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, CheckpointError> {
-        let wanted = Wanted::new(name);
-        for rule in self.rules {
-            if let Some(values) = self.apply(*rule, &wanted, shape)? {
-                // What is read is finite; what a rule makes of it need not be.
-                if values.iter().any(|value| !value.is_finite()) {
-                    return Err(CheckpointError::NotFinite(name.to_owned()));
-                }
-                return Ok(values);
-            }
-        }
-        Err(CheckpointError::Missing(name.to_owned()))
+        let recipe = self.names.recipe(name, shape)?;
+        let values = recipe.ingredients.iter().map(|ingredient| self.get(ingredient)).collect::<Result<Vec<_>, _>>()?;
+        Ok(recipe.make(&values).into_owned())
     }
 }
 
@@ -250,7 +314,55 @@ impl<'a> Wanted<'a> {
         Self { pattern, layer }
     }
 
-    fn in_layer(&self, theirs: &str) -> String {
-        theirs.replace("{l}", self.layer)
+    /// The recipe that `rule` gives, where the rule is this name's.
+    fn recipe(&self, rule: Rule, shape: &[usize]) -> Option<Recipe> {
+        const THIRDS: [&str; 3] = ["query", "key", "value"];
+        let itself = |ours: &str| (self.pattern == ours).then_some("");
+        let of = |ours: &str, suffixes: [(&str, &'static str); 2]| {
+            let suffix = self.pattern.strip_prefix(ours)?;
+            suffixes.into_iter().find_map(|(our_suffix, their_suffix)| (suffix == our_suffix).then_some(their_suffix))
+        };
+        let linear = |ours: &str| of(ours, [(".weight", ".weight"), (".bias", ".bias")]);
+        let one = |theirs: &str, suffix: &str, how: How, shape: Vec<usize>| {
+            (how, vec![self.ingredient(&format!("{theirs}{suffix}"), shape)])
+        };
+        let (how, ingredients) = match rule {
+            Tensor(ours, theirs) => one(theirs, itself(ours)?, How::Itself, shape.to_vec()),
+            Linear(ours, theirs) => one(theirs, linear(ours)?, How::Itself, shape.to_vec()),
+            Norm(ours, theirs) => {
+                one(theirs, of(ours, [(".gamma", ".weight"), (".beta", ".bias")])?, How::Itself, shape.to_vec())
+            }
+            Exp(ours, theirs) => one(theirs, itself(ours)?, How::Exp, shape.to_vec()),
+            Transposed(ours, theirs) => {
+                one(theirs, itself(ours)?, How::Transposed, shape.iter().rev().copied().collect())
+            }
+            FusedQkv(ours, theirs) => {
+                let (third, suffix) = THIRDS.iter().enumerate().find_map(|(third, part)| {
+                    of(&format!("{ours}.{part}"), [(".weight", "_weight"), (".bias", "_bias")])
+                        .map(|suffix| (third, suffix))
+                })?;
+                let fused = std::iter::once(3 * shape[0]).chain(shape[1..].iter().copied());
+                one(theirs, suffix, How::Third(third), fused.collect())
+            }
+            ScaledLinear(ours, theirs, scale) => {
+                let (_, mut ingredients) = one(theirs, linear(ours)?, How::Itself, shape.to_vec());
+                ingredients.push(self.ingredient(scale, shape[..1].to_vec()));
+                (How::ScaledRows, ingredients)
+            }
+            PlusFirstRow(ours, theirs, table) => {
+                let (_, mut ingredients) = one(theirs, itself(ours)?, How::Itself, shape.to_vec());
+                ingredients.push(Ingredient { any_rows: true, ..self.ingredient(table, shape.to_vec()) });
+                (How::PlusFirstRow, ingredients)
+            }
+            Zero(ours) => {
+                itself(ours)?;
+                (How::Zero, Vec::new())
+            }
+        };
+        Some(Recipe { ingredients, how, shape: shape.to_vec() })
+    }
+
+    fn ingredient(&self, theirs: &str, shape: Vec<usize>) -> Ingredient {
+        Ingredient { name: theirs.replace("{l}", self.layer), shape, any_rows: false }
     }
 }

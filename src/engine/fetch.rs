@@ -1,6 +1,7 @@
 //! Fetching a pack's files, verified as they come.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use js_sys::{Reflect, Uint8Array};
 use wasm_bindgen::{JsCast as _, JsValue};
@@ -25,6 +26,8 @@ pub(super) enum FetchError {
     CutOff { file: String, done: u64 },
     #[error("{file} ({bytes} bytes) does not fit into this browser's memory; close other tabs, or use a smaller pack")]
     Memory { file: String, bytes: u64 },
+    #[error("the server of {url} sends whole files only: download the file, and open it from your disk")]
+    NoRanges { url: String },
     #[error(transparent)]
     Pack(#[from] CheckpointError),
 }
@@ -46,6 +49,68 @@ pub(super) async fn pack(url: &str, mut progress: impl FnMut(u64, u64)) -> Resul
     Ok(Pack::new(manifest, files)?)
 }
 
+/// How often a part that stops coming is asked for again.
+const TRIES: usize = 4;
+
+/// A small file: a config, or a list.
+pub(super) async fn small(url: &str) -> Result<Vec<u8>, FetchError> {
+    Download::ask(url, None).await?.bytes(None, LARGEST_MANIFEST, |_bytes| {}).await
+}
+
+/// How many bytes a file has.
+pub(super) async fn length(url: &str) -> Result<u64, FetchError> {
+    let Download { response, .. } = Download::ask(url, Some(0..8)).await?;
+    let header = |response: &Response, name: &str| response.headers().get(name).ok().flatten();
+    // "bytes 0-7/605156676"
+    let told = header(&response, "content-range");
+    let total = told.as_deref().and_then(|told| told.rsplit('/').next()?.parse().ok());
+    match total {
+        Some(total) => Ok(total),
+        // A server of another origin may keep that to itself, but not a file's length.
+        None => {
+            let options = RequestInit::new();
+            options.set_method("HEAD");
+            let head = ask(url, &options).await?;
+            let told = header(&head, "content-length").and_then(|length| length.parse().ok());
+            told.ok_or_else(|| FetchError::NoRanges { url: url.to_owned() })
+        }
+    }
+}
+
+/// The bytes of a part of a file. A part that breaks off is taken up where it did.
+pub(super) async fn part(url: &str, range: Range<u64>) -> Result<Vec<u8>, FetchError> {
+    let mut bytes: Vec<u8> = Vec::new();
+    for attempt in 1.. {
+        let rest = range.start + bytes.len() as u64..range.end;
+        let most = rest.end - rest.start;
+        let came = match Download::ask(url, Some(rest)).await {
+            Ok(download) if download.response.status() != 206 => {
+                return Err(FetchError::NoRanges { url: url.to_owned() });
+            }
+            Ok(download) => download.append(&mut bytes, most, |_bytes| {}).await,
+            Err(err) => Err(err),
+        };
+        match came {
+            Ok(()) if bytes.len() as u64 == range.end - range.start => break,
+            Err(err @ (FetchError::Missing { .. } | FetchError::Memory { .. } | FetchError::Pack(_))) => return Err(err),
+            Err(err) if attempt == TRIES => return Err(err),
+            Ok(()) if attempt == TRIES => {
+                return Err(FetchError::CutOff { file: url.to_owned(), done: range.start + bytes.len() as u64 });
+            }
+            Ok(()) | Err(_) => {}
+        }
+    }
+    Ok(bytes)
+}
+
+async fn ask(url: &str, options: &RequestInit) -> Result<Response, FetchError> {
+    let unreachable = |_err: JsValue| FetchError::Unreachable { url: url.to_owned() };
+    let request = Request::new_with_str_and_init(url, options).map_err(unreachable)?;
+    let scope: WorkerGlobalScope = js_sys::global().unchecked_into();
+    let response = JsFuture::from(scope.fetch_with_request(&request)).await.map_err(unreachable)?;
+    Ok(response.unchecked_into())
+}
+
 /// A file whose bytes are coming.
 struct Download {
     file: String,
@@ -54,19 +119,31 @@ struct Download {
 
 impl Download {
     async fn start(folder: &str, file: &str) -> Result<Self, FetchError> {
-        let url = format!("{folder}{file}");
-        let unreachable = |_err: JsValue| FetchError::Unreachable { url: url.clone() };
         let options = RequestInit::new();
         // The server says whether the copy at hand is still good: a new pack must not meet old weights.
         options.set_cache(RequestCache::NoCache);
-        let request = Request::new_with_str_and_init(&url, &options).map_err(unreachable)?;
-        let scope: WorkerGlobalScope = js_sys::global().unchecked_into();
-        let response = JsFuture::from(scope.fetch_with_request(&request)).await.map_err(unreachable)?;
-        let response: Response = response.unchecked_into();
+        let response = ask(&format!("{folder}{file}"), &options).await?;
+        Self::of(response, folder, file)
+    }
+
+    /// Asks for a file, or for part of it.
+    async fn ask(url: &str, range: Option<Range<u64>>) -> Result<Self, FetchError> {
+        let options = RequestInit::new();
+        if let Some(range) = range {
+            // A range of this form needs no permission of another origin's server.
+            let headers = js_sys::Object::new();
+            let bytes = format!("bytes={}-{}", range.start, range.end.saturating_sub(1));
+            let _set = Reflect::set(&headers, &"Range".into(), &bytes.into());
+            options.set_headers(&headers);
+        }
+        Self::of(ask(url, &options).await?, url, url)
+    }
+
+    fn of(response: Response, place: &str, file: &str) -> Result<Self, FetchError> {
         match response.status() {
             200..=299 => Ok(Self { file: file.to_owned(), response }),
-            404 | 410 => Err(FetchError::Missing { url: folder.to_owned(), file: file.to_owned() }),
-            status => Err(FetchError::Refused { url, status }),
+            404 | 410 => Err(FetchError::Missing { url: place.to_owned(), file: file.to_owned() }),
+            status => Err(FetchError::Refused { url: place.to_owned(), status }),
         }
     }
 
@@ -75,22 +152,35 @@ impl Download {
         self,
         expected: Option<u64>,
         most: u64,
-        mut progress: impl FnMut(u64),
+        progress: impl FnMut(u64),
     ) -> Result<Vec<u8>, FetchError> {
-        let Self { file, response } = self;
         let mut body = Vec::new();
-        let no_room = |bytes| FetchError::Memory { file: file.clone(), bytes };
+        let no_room = |bytes| FetchError::Memory { file: self.file.clone(), bytes };
         let expected_len = usize::try_from(expected.unwrap_or(0)).map_err(|_large| no_room(most))?;
         body.try_reserve_exact(expected_len).map_err(|_full| no_room(most))?;
-        let Some(stream) = response.body() else { return Ok(body) };
+        self.append(&mut body, most, progress).await?;
+        Ok(body)
+    }
+
+    /// Adds what comes to `body`; what has come stays there when it breaks off.
+    async fn append(
+        self,
+        body: &mut Vec<u8>,
+        most: u64,
+        mut progress: impl FnMut(u64),
+    ) -> Result<(), FetchError> {
+        let Self { file, response } = self;
+        let before = body.len() as u64;
+        let no_room = |bytes| FetchError::Memory { file: file.clone(), bytes };
+        let Some(stream) = response.body() else { return Ok(()) };
         let reader: ReadableStreamDefaultReader = stream.get_reader().unchecked_into();
         loop {
-            let done = body.len() as u64;
+            let done = body.len() as u64 - before;
             let cut_off = |_err: JsValue| FetchError::CutOff { file: file.clone(), done };
             let part = JsFuture::from(reader.read()).await.map_err(cut_off)?;
             let field = |name: &str| Reflect::get(&part, &name.into()).map_err(cut_off);
             if field("done")?.is_truthy() {
-                return Ok(body);
+                return Ok(());
             }
             let chunk: Uint8Array = field("value")?.unchecked_into();
             let after = done + u64::from(chunk.length());

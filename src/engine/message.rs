@@ -33,11 +33,41 @@ pub enum DevicePreference {
     Gpu,
 }
 
+/// Where a published model's weights are.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum ModelSource {
+    /// Files of these names: weights, and the configs that belong to them.
+    Files { names: Vec<String> },
+    /// A repository ("openai/clip-vit-base-patch32") of a hub; none: the usual one.
+    Hub { repository: String, hub: Option<String> },
+}
+
+/// How a model's matrices are kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Storage {
+    #[default]
+    Q8,
+    Q4,
+    F16,
+}
+
+/// What the user says of a model that neither its weights nor a config tells.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Told {
+    pub vision_heads: Option<usize>,
+    pub text_heads: Option<usize>,
+    /// QuickGELU, as OpenAI's weights have it; else GELU.
+    pub quick_gelu: Option<bool>,
+}
+
 /// The worker's units of work.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Task {
     /// Fetch, verify and load the pack at `url` (a folder). Answer: [`Answer::PackOpened`].
     OpenPack { url: String, device: DevicePreference },
+    /// Make a pack of a published CLIP's weights, and open it. Files come beside the message. The pack that is
+    /// open stays so until the new one is. Answer: [`Answer::PackOpened`].
+    LoadModel { source: ModelSource, storage: Storage, told: Told, device: DevicePreference },
     /// Decode the photo file in buffer 0, and run the model on it. It becomes the current photo.
     /// Answer: [`Answer::PhotoTraced`].
     TracePhoto { name: String, framing: Framing },

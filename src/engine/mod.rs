@@ -18,4 +18,6 @@ pub mod wire;
 #[cfg(feature = "worker")]
 mod fetch;
 #[cfg(feature = "worker")]
+mod import;
+#[cfg(feature = "worker")]
 pub mod worker;

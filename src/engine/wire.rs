@@ -1,11 +1,13 @@
 //! The seam between page and worker: a typed message and its transferred buffers.
 //!
-//! On the wire a message is `{ body, buffers }`: `body` is the serde value, `buffers` a list of
-//! `Uint8Array`s whose memory moves, uncopied, to the receiver.
+//! On the wire a message is `{ body, buffers, files }`: `body` is the serde value, `buffers` a list of
+//! `Uint8Array`s whose memory moves, uncopied, to the receiver, and `files` a list of files, of which only the
+//! handle travels.
 
 use js_sys::{Array, Object, Reflect, Uint8Array};
 use serde::{Serialize, de::DeserializeOwned};
 use wasm_bindgen::{JsCast as _, JsValue};
+use web_sys::Blob;
 
 /// A message that the other side does not speak; page and worker are of different builds.
 #[derive(Debug, thiserror::Error)]
@@ -18,29 +20,45 @@ pub struct Parcel {
     pub transfer: Array,
 }
 
-/// Wraps `body` and `buffers` for `postMessage(parcel.message, parcel.transfer)`.
-pub fn wrap<T: Serialize>(body: &T, buffers: &[Uint8Array]) -> Result<Parcel, WireError> {
+/// What travels beside a message.
+#[derive(Clone, Debug, Default)]
+pub struct Beside {
+    pub buffers: Vec<Uint8Array>,
+    pub files: Vec<Blob>,
+}
+
+impl Beside {
+    /// Buffers alone.
+    pub fn of(buffers: Vec<Uint8Array>) -> Self {
+        Self { buffers, files: Vec::new() }
+    }
+}
+
+/// Wraps `body` and what travels beside it for `postMessage(parcel.message, parcel.transfer)`.
+pub fn wrap<T: Serialize>(body: &T, beside: &Beside) -> Result<Parcel, WireError> {
     let body = serde_wasm_bindgen::to_value(body).map_err(|err| WireError(err.to_string()))?;
     let transfer = Array::new();
     let views = Array::new();
-    for buffer in buffers {
+    for buffer in &beside.buffers {
         transfer.push(&buffer.buffer());
         views.push(buffer);
     }
+    let files: Array = beside.files.iter().collect();
     let message = Object::new();
-    for (key, value) in [("body", &body), ("buffers", views.as_ref())] {
+    for (key, value) in [("body", &body), ("buffers", views.as_ref()), ("files", files.as_ref())] {
         Reflect::set(&message, &key.into(), value).map_err(|_refused| WireError(key.to_owned()))?;
     }
     Ok(Parcel { message: message.into(), transfer })
 }
 
-/// The body and buffers of a received message.
-pub fn unwrap<T: DeserializeOwned>(message: &JsValue) -> Result<(T, Vec<Uint8Array>), WireError> {
+/// The body of a received message, and what came beside it.
+pub fn unwrap<T: DeserializeOwned>(message: &JsValue) -> Result<(T, Beside), WireError> {
     let field = |key: &str| Reflect::get(message, &key.into()).map_err(|_missing| WireError(key.to_owned()));
     let body = serde_wasm_bindgen::from_value(field("body")?).map_err(|err| WireError(err.to_string()))?;
-    let buffers = field("buffers")?;
-    let buffers = buffers.dyn_ref::<Array>().ok_or_else(|| WireError("buffers".to_owned()))?;
-    Ok((body, buffers.iter().map(|view| view.unchecked_into()).collect()))
+    let list = |key: &str| field(key)?.dyn_into::<Array>().map_err(|_other| WireError(key.to_owned()));
+    let buffers = list("buffers")?.iter().map(JsValue::unchecked_into).collect();
+    let files = list("files")?.iter().map(JsValue::unchecked_into).collect();
+    Ok((body, Beside { buffers, files }))
 }
 
 /// The bytes of `values`, copied into a JavaScript buffer that can be transferred.

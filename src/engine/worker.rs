@@ -14,8 +14,10 @@ use super::message::{
     Answer, DevicePreference, DeviceSummary, GREETING, OpenSeconds, PackSummary, PhotoSummary, Progress, Request,
     Response, Task, TraceSeconds, sentence,
 };
-use super::{EngineError, Session, Traced, device, fetch, pool_lines, wire};
+use super::wire::{self, Beside};
+use super::{EngineError, Session, Traced, device, fetch, import, pool_lines};
 use crate::ablate::Ablation;
+use crate::checkpoint::Pack;
 use crate::geometry::Framing;
 use crate::media::{self, Photo};
 use crate::segment::{self, SoftMap};
@@ -64,21 +66,32 @@ struct Current {
 
 impl Engine {
     async fn serve(&mut self, message: &JsValue) {
-        let (Request { id, task }, buffers) = match wire::unwrap(message) {
+        let (Request { id, task }, beside) = match wire::unwrap(message) {
             Ok(request) => request,
             // Without its number the request cannot be answered; the page hears it as the worker's failure.
             Err(err) => wasm_bindgen::throw_str(&err.to_string()),
         };
         let reporter = Reporter::new(id);
-        let (answer, buffers) = self.answer(task, buffers, &reporter).await.unwrap_or_else(|message| {
+        let (answer, buffers) = self.answer(task, beside, &reporter).await.unwrap_or_else(|message| {
             (Answer::Failed { message: sentence(&message) }, Vec::new())
         });
-        post(&Response { id, answer }, &buffers);
+        post(&Response { id, answer }, Beside::of(buffers));
     }
 
-    async fn answer(&mut self, task: Task, buffers: Vec<Uint8Array>, report: &Reporter) -> Answered {
+    async fn answer(&mut self, task: Task, beside: Beside, report: &Reporter) -> Answered {
+        let Beside { buffers, files } = beside;
         match task {
-            Task::OpenPack { url, device } => self.open_pack(&url, device, report).await,
+            Task::OpenPack { url, device } => {
+                let start = now();
+                let pack = fetch::pack(&url, |done, total| report.bytes("Fetching the model", done, total));
+                self.open(pack.await.map_err(said)?, device, now() - start, report).await
+            }
+            Task::LoadModel { source, storage, told, device } => {
+                let start = now();
+                let progress = |done, total| report.bytes("Reading the weights", done, total);
+                let pack = import::pack(&source, &files, storage, &told, progress);
+                self.open(pack.await.map_err(said)?, device, now() - start, report).await
+            }
             Task::TracePhoto { name, framing } => self.trace_photo(name, framing, buffers, report).await,
             Task::Reframe { framing } => self.reframe(framing, report).await,
             Task::Attribute { phrases, templates, ablation } => self.attribute(&phrases, templates, &ablation).await,
@@ -116,16 +129,20 @@ impl Engine {
         }
     }
 
-    async fn open_pack(&mut self, url: &str, preference: DevicePreference, report: &Reporter) -> Answered {
+    /// Opens a pack in place of any other; `download` is the seconds that it took to get it.
+    async fn open(
+        &mut self,
+        pack: Pack,
+        preference: DevicePreference,
+        download: f64,
+        report: &Reporter,
+    ) -> Answered {
         let start = now();
-        let pack = fetch::pack(url, |done, total| report.bytes("Fetching the model", done, total));
-        let pack = pack.await.map_err(said)?;
-        let fetched = now();
         report.phase("Choosing a device");
         let chosen = device::choose(preference).await.map_err(said)?;
         report.phase("Loading the model");
         let session = Session::open(pack, chosen.device).map_err(said)?;
-        let seconds = OpenSeconds { download: fetched - start, load: now() - fetched };
+        let seconds = OpenSeconds { download, load: now() - start };
         let summary = summary(&session, chosen.summary, seconds);
         self.current = None;
         self.session = Some(session);
@@ -345,12 +362,12 @@ impl Reporter {
     }
 
     fn tell(&self, progress: Progress) {
-        post(&Response { id: self.id, answer: Answer::Progress(progress) }, &[]);
+        post(&Response { id: self.id, answer: Answer::Progress(progress) }, Beside::default());
     }
 }
 
-fn post(response: &Response, buffers: &[Uint8Array]) {
-    let posted = wire::wrap(response, buffers).map_err(said).and_then(|parcel| {
+fn post(response: &Response, beside: Beside) {
+    let posted = wire::wrap(response, &beside).map_err(said).and_then(|parcel| {
         let posted = scope().post_message_with_transfer(&parcel.message, &parcel.transfer);
         posted.map_err(|_refused| "the browser did not take the worker's answer".to_owned())
     });

@@ -5,7 +5,6 @@
 //! project's own names, which `checkpoint` maps onto other people's layouts.
 
 mod block;
-#[cfg(feature = "cli")]
 pub(crate) use block::transpose;
 pub mod config;
 mod positions;

@@ -5,6 +5,7 @@ pub mod ablation;
 pub mod colour;
 pub mod head_grid;
 pub mod labels;
+pub mod models;
 pub mod phrases;
 pub mod queue;
 pub mod raster;

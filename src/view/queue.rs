@@ -26,7 +26,7 @@ pub enum Kind {
 impl Kind {
     pub fn of(task: &Task) -> Self {
         match task {
-            Task::OpenPack { .. } => Self::Pack,
+            Task::OpenPack { .. } | Task::LoadModel { .. } => Self::Pack,
             Task::TracePhoto { .. } | Task::Reframe { .. } => Self::Photo,
             Task::ExportMask { .. } => Self::Mask,
             Task::Attribute { .. } => Self::Scores,

@@ -57,7 +57,8 @@ fn agrees_with_reference(page: &Page, photo: &Photo, expected: &Value, texts: &V
     let mlps = farthest(&found.mlps, &expected["mlps_for_a_cat"]);
     let embedding = (found.embedding - expected["z0_for_a_cat"].as_f64().unwrap()).abs();
     println!("  off the reference: heads {heads:.5}, MLPs {mlps:.5}, embedding {embedding:.5}");
-    assert!(heads < 2e-3, "{}: a head is off by {heads}", photo.name);
+    // What 8-bit weights cost: 0.8e-3 to 2.7e-3 on these photos (f32 agrees to 8e-5: tests/default_pack.rs).
+    assert!(heads < 4e-3, "{}: a head is off by {heads}", photo.name);
     assert!(mlps < 1e-2, "{}: an MLP is off by {mlps}", photo.name);
     assert!(embedding < 2e-3, "{}: the embedding is off by {embedding}", photo.name);
 }

@@ -1,0 +1,56 @@
+//! Where a model hub has its files. Nothing here fetches.
+
+/// The hub that is asked where none is named.
+pub const DEFAULT_HUB: &str = "https://huggingface.co";
+
+/// What weights are called, the best first: the safest format, then the model's own names.
+pub const WEIGHTS: [&str; 4] =
+    ["model.safetensors", "open_clip_model.safetensors", "open_clip_pytorch_model.bin", "pytorch_model.bin"];
+
+/// A model at a hub.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Repository {
+    pub organisation: String,
+    pub name: String,
+}
+
+impl Repository {
+    /// Reads `ORG/NAME`; none where it is anything else, a path that leaves the hub's models among others.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (organisation, name) = text.split_once('/')?;
+        let plain = |part: &str| {
+            !part.is_empty()
+                && !part.starts_with('.')
+                && part.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
+        };
+        let whole = plain(organisation) && plain(name);
+        whole.then(|| Self { organisation: organisation.to_owned(), name: name.to_owned() })
+    }
+
+    /// The address of a file of the model's current version.
+    pub fn address(&self, hub: &str, file: &str) -> String {
+        let Self { organisation, name } = self;
+        format!("{}/{organisation}/{name}/resolve/main/{file}", hub.trim_end_matches('/'))
+    }
+}
+
+impl std::fmt::Display for Repository {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{}/{}", self.organisation, self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_repository_is_two_plain_names() {
+        let repository = Repository::parse("openai/clip-vit-base-patch32").unwrap();
+        let address = repository.address("http://127.0.0.1:1/", "config.json");
+        assert_eq!(address, "http://127.0.0.1:1/openai/clip-vit-base-patch32/resolve/main/config.json");
+        for wrong in ["", "openai", "openai/", "/x", "a/b/c", "../x", "a/..", "a b/c", "a/b?c"] {
+            assert_eq!(Repository::parse(wrong), None, "{wrong:?}");
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! `weights.safetensors` in the making: its size is known before the first tensor, so that each is written into its
+//! place as it comes, and nothing is held twice.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use half::f16;
+use safetensors::Dtype;
+use safetensors::tensor::{Metadata, TensorInfo};
+
+use super::quantise::{self, BLOCK, Quantisation, Quantised, Stored};
+use super::{CheckpointError, pack::WEIGHTS};
+use crate::model::ModelConfig;
+
+/// The file, laid out for a model, waiting for its tensors.
+pub struct WeightsWriter {
+    bytes: Vec<u8>,
+    slots: BTreeMap<String, Slot>,
+}
+
+/// Where a tensor goes.
+struct Slot {
+    columns: usize,
+    stored: Stored,
+    values: Range<usize>,
+    /// Empty where there are none.
+    scales: Range<usize>,
+    /// How many floats the tensor has.
+    length: usize,
+}
+
+impl WeightsWriter {
+    /// Lays out the file, the largest numbers first, then by name, as the safetensors format recommends.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Memory`] where there is no room for it.
+    pub fn new(model: &ModelConfig, quantisation: Quantisation) -> Result<Self, CheckpointError> {
+        let specs = model.tensors();
+        let mut entries = Vec::new();
+        for spec in &specs {
+            let stored = Stored::of(spec, quantisation);
+            let (dtype, mut shape) = (dtype_of(stored), spec.shape.clone());
+            if matches!(stored, Stored::Q8 | Stored::Q4) {
+                let blocks = shape[1] / quantise::block_len(shape[1]);
+                entries.push((format!("{}.scale", spec.name), Dtype::F16, vec![shape[0], blocks]));
+            }
+            if stored == Stored::Q4 {
+                shape[1] /= 2;
+            }
+            entries.push((spec.name.clone(), dtype, shape));
+        }
+        entries.sort_by(|(name, dtype, _), (other, others, _)| others.cmp(dtype).then(name.cmp(other)));
+        let (bytes, places) = with_header(entries)?;
+        let place = |name: &str| places.get(name).cloned().unwrap_or_default();
+        let slots = specs.iter().map(|spec| {
+            let slot = Slot {
+                columns: spec.shape.last().copied().unwrap_or(1),
+                stored: Stored::of(spec, quantisation),
+                values: place(&spec.name),
+                scales: place(&format!("{}.scale", spec.name)),
+                length: spec.shape.iter().product(),
+            };
+            (spec.name.clone(), slot)
+        });
+        Ok(Self { slots: slots.collect(), bytes })
+    }
+
+    /// Stores a tensor of the model.
+    ///
+    /// # Errors
+    /// Where the model has no such tensor left to be stored, or it is of another size.
+    pub fn put(&mut self, name: &str, values: &[f32]) -> Result<(), CheckpointError> {
+        let slot = self.slots.remove(name).ok_or_else(|| CheckpointError::Missing(name.to_owned()))?;
+        if slot.length != values.len() {
+            let (expected, found) = (vec![slot.length], vec![values.len()]);
+            return Err(CheckpointError::Shape { name: name.to_owned(), expected, found });
+        }
+        let target = &mut self.bytes[slot.values];
+        let scales = match slot.stored {
+            Stored::F32 => {
+                let bytes = values.iter().map(|value| value.to_le_bytes());
+                target.as_chunks_mut().0.iter_mut().zip(bytes).for_each(|(target, bytes)| *target = bytes);
+                return Ok(());
+            }
+            Stored::F16 => {
+                write_halves(target, values.iter().map(|value| f16::from_f32(*value)));
+                return Ok(());
+            }
+            Stored::Q8 => {
+                let Quantised { values, scales } = quantise::quantise(values, slot.columns);
+                target.iter_mut().zip(values).for_each(|(byte, value)| *byte = value.cast_unsigned());
+                scales
+            }
+            Stored::Q4 => {
+                let Quantised { values, scales } = quantise::quantise_to_4_bits(values);
+                target.copy_from_slice(&quantise::pack_nibbles(&values));
+                scales
+            }
+        };
+        write_halves(&mut self.bytes[slot.scales], scales.into_iter());
+        Ok(())
+    }
+
+    /// The file.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Missing`] names a tensor that never came.
+    pub fn finish(self) -> Result<Vec<u8>, CheckpointError> {
+        match self.slots.into_keys().next() {
+            None => Ok(self.bytes),
+            Some(name) => Err(CheckpointError::Missing(name)),
+        }
+    }
+}
+
+fn dtype_of(stored: Stored) -> Dtype {
+    match stored {
+        Stored::F32 => Dtype::F32,
+        Stored::F16 => Dtype::F16,
+        Stored::Q8 => Dtype::I8,
+        Stored::Q4 => Dtype::U8,
+    }
+}
+
+fn write_halves(target: &mut [u8], halves: impl Iterator<Item = f16>) {
+    target.as_chunks_mut().0.iter_mut().zip(halves).for_each(|(target, half)| *target = half.to_le_bytes());
+}
+
+/// A file of zeros with these tensors, and where each one's bytes go.
+#[expect(clippy::type_complexity, reason = "a name, its type and its shape are what a header lists")]
+fn with_header(
+    entries: Vec<(String, Dtype, Vec<usize>)>,
+) -> Result<(Vec<u8>, BTreeMap<String, Range<usize>>), CheckpointError> {
+    let malformed = |reason: String| CheckpointError::Malformed { file: WEIGHTS.into(), kind: "safetensors", reason };
+    let mut end = 0;
+    let mut infos = Vec::with_capacity(entries.len());
+    for (name, dtype, shape) in entries {
+        let start = end;
+        end += shape.iter().product::<usize>() * dtype.bitsize() / 8;
+        infos.push((name, TensorInfo { dtype, shape, data_offsets: (start, end) }));
+    }
+    let places = infos.iter().map(|(name, info)| (name.clone(), info.data_offsets.0..info.data_offsets.1));
+    let mut places: BTreeMap<String, Range<usize>> = places.collect();
+    let metadata = Metadata::new(None, infos).map_err(|err| malformed(err.to_string()))?;
+    let mut header = serde_json::to_vec(&metadata).map_err(|err| malformed(err.to_string()))?;
+    header.resize(header.len().next_multiple_of(8), b' ');
+    let data = 8 + header.len();
+    places.values_mut().for_each(|place| *place = place.start + data..place.end + data);
+    let mut bytes = Vec::new();
+    let full = |_full| CheckpointError::Memory { bytes: (data + end) as u64 };
+    bytes.try_reserve_exact(data + end).map_err(full)?;
+    bytes.extend((header.len() as u64).to_le_bytes());
+    bytes.extend(header);
+    bytes.resize(data + end, 0);
+    Ok((bytes, places))
+}
+
+/// Values in 4 bits fill whole blocks, and so whole bytes.
+const _: () = assert!(BLOCK.is_multiple_of(2));
+
+#[cfg(test)]
+mod tests {
+    use safetensors::SafeTensors;
+    use safetensors::tensor::TensorView;
+
+    use super::*;
+    use crate::checkpoint::random::{self, RandomWeights};
+    use crate::model::TensorSource as _;
+
+    /// Written in any order, the file is what the safetensors crate writes.
+    #[test]
+    fn the_file_is_canonical() {
+        let config = random::config(64);
+        for quantisation in [Quantisation::Q8, Quantisation::Q4, Quantisation::F16, Quantisation::F32] {
+            let mut writer = WeightsWriter::new(&config, quantisation).unwrap();
+            for spec in config.tensors().iter().rev() {
+                writer.put(&spec.name, &RandomWeights::new(1).tensor(&spec.name, &spec.shape).unwrap()).unwrap();
+            }
+            let bytes = writer.finish().unwrap();
+            let parsed = SafeTensors::deserialize(&bytes).unwrap();
+            let views: Vec<(&str, TensorView<'_>)> = parsed.iter().collect();
+            assert!(safetensors::serialize(views, None).unwrap() == bytes, "{quantisation:?}");
+        }
+    }
+
+    #[test]
+    fn a_tensor_that_never_came_is_named() {
+        let writer = WeightsWriter::new(&random::config(64), Quantisation::Q8).unwrap();
+        assert_eq!(writer.finish().unwrap_err().to_string().matches('`').count(), 2);
+    }
+}

@@ -1,0 +1,45 @@
+//! Published models that headlamp opens, for people to choose from. What the program itself knows of them is in
+//! `checkpoint::known`; a test holds the two against each other.
+
+/// A model at the hub.
+#[derive(Clone, Copy, Debug)]
+pub struct Published {
+    pub repository: &'static str,
+    pub name: &'static str,
+    /// Size of the weights to fetch, in megabytes.
+    pub megabytes: u32,
+    pub licence: &'static str,
+}
+
+const fn published(repository: &'static str, name: &'static str, megabytes: u32) -> Published {
+    Published { repository, name, megabytes, licence: "MIT" }
+}
+
+/// The smallest first.
+pub const PUBLISHED: [Published; 9] = [
+    published("wkcn/TinyCLIP-ViT-8M-16-Text-3M-YFCC15M", "TinyCLIP ViT-8M/16", 94),
+    published("openai/clip-vit-base-patch16", "OpenAI CLIP ViT-B/16", 599),
+    published("laion/CLIP-ViT-B-16-laion2B-s34B-b88K", "OpenCLIP ViT-B/16 LAION-2B", 599),
+    published("openai/clip-vit-base-patch32", "OpenAI CLIP ViT-B/32", 605),
+    published("laion/CLIP-ViT-B-32-laion2B-s34B-b79K", "OpenCLIP ViT-B/32 LAION-2B", 605),
+    published("openai/clip-vit-large-patch14", "OpenAI CLIP ViT-L/14", 1_711),
+    published("laion/CLIP-ViT-L-14-laion2B-s32B-b82K", "OpenCLIP ViT-L/14 LAION-2B", 1_711),
+    published("openai/clip-vit-large-patch14-336", "OpenAI CLIP ViT-L/14 at 336 px", 1_712),
+    published("laion/CLIP-ViT-H-14-laion2B-s32B-b79K", "OpenCLIP ViT-H/14 LAION-2B", 3_944),
+];
+
+#[cfg(all(test, feature = "compute"))]
+mod tests {
+    use super::*;
+    use crate::checkpoint::known::KNOWN;
+
+    #[test]
+    fn every_known_model_is_offered_and_no_other() {
+        let mut offered: Vec<_> = PUBLISHED.iter().map(|model| (model.repository, model.name)).collect();
+        let mut known: Vec<_> = KNOWN.iter().map(|model| (model.repository, model.name)).collect();
+        offered.sort_unstable();
+        known.sort_unstable();
+        assert_eq!(offered, known);
+        assert!(PUBLISHED.is_sorted_by_key(|model| model.megabytes), "the smallest first");
+    }
+}

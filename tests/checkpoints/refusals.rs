@@ -1,0 +1,234 @@
+//! Files that are wrong, partial or hostile: each is refused before much is allocated, and in words that help.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use headlamp::checkpoint::detect::{Answers, Unknown};
+use headlamp::checkpoint::index::{Opened, Opening};
+use headlamp::checkpoint::{CheckpointError, Quantisation};
+use headlamp::model::Activation;
+use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensors};
+
+use super::converted;
+use super::expected::{bytes_of, path_of};
+
+/// A folder that goes away with the test.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("headlamp-refusals-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) -> PathBuf {
+        let path = self.0.join(name);
+        std::fs::File::create(&path).unwrap().write_all(bytes).unwrap();
+        path
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _gone = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn refusal(path: &std::path::Path) -> String {
+    match converted(path, &Answers::default(), Quantisation::Q8) {
+        Ok(_) => panic!("{} was not refused", path.display()),
+        Err(err) => err.to_string(),
+    }
+}
+
+/// Opens bytes as if they were a file of that length.
+fn opened(bytes: &[u8]) -> Result<(), CheckpointError> {
+    let mut opening = Opening::new("a file", bytes.len() as u64);
+    loop {
+        let range = opening.wants();
+        let at = |place: u64| usize::try_from(place).unwrap().min(bytes.len());
+        match opening.push(&bytes[at(range.start)..at(range.end)])? {
+            Opened::Further(further) => opening = further,
+            Opened::Whole(_) => return Ok(()),
+        }
+    }
+}
+
+/// Hugging Face's fixture with its tensors changed.
+fn changed(change: impl Fn(&str) -> Option<(Vec<usize>, f32)>) -> Vec<u8> {
+    let bytes = bytes_of("checkpoints/hf_safetensors/model.safetensors");
+    let parsed = SafeTensors::deserialize(&bytes).unwrap();
+    let mut owned: BTreeMap<String, (Vec<usize>, Vec<u8>)> = BTreeMap::new();
+    for (name, view) in parsed.iter() {
+        let entry = match change(name) {
+            None => (view.shape().to_vec(), view.data().to_vec()),
+            Some((shape, _)) if shape == [0] => continue,
+            Some((shape, value)) => {
+                let value = half::bf16::from_f32(value).to_le_bytes();
+                let data = value.repeat(shape.iter().product());
+                (shape, data)
+            }
+        };
+        owned.insert(name.to_owned(), entry);
+    }
+    let views = owned.iter().map(|(name, (shape, data))| {
+        (name.as_str(), TensorView::new(Dtype::BF16, shape.clone(), data).unwrap())
+    });
+    safetensors::serialize(views.collect::<Vec<_>>(), None).unwrap()
+}
+
+fn with_configs(folder: &Folder) {
+    for name in ["config.json", "preprocessor_config.json"] {
+        folder.write(name, &bytes_of(&format!("checkpoints/hf_safetensors/{name}")));
+    }
+}
+
+#[test]
+fn what_is_missing_or_misshapen_is_named() {
+    let folder = Folder::new("partial");
+    with_configs(&folder);
+    let said = |change: &dyn Fn(&str) -> Option<(Vec<usize>, f32)>| {
+        refusal(&folder.write("model.safetensors", &changed(change)))
+    };
+    let gone = |part: &'static str| move |name: &str| name.contains(part).then(|| (vec![0], 0.0));
+    let norm = "vision_model.encoder.layers.1.layer_norm2.weight";
+    let said_of = said(&gone(norm));
+    assert!(said_of.contains(norm) && said_of.contains("lacks 1"), "{said_of}");
+    assert!(said(&gone("text_model.")).contains("text_model.embeddings.token_embedding.weight"));
+    assert!(said(&gone("layers.1.")).contains("number of layers of the image tower is 2"));
+    assert!(said(&gone("visual_projection")).contains("visual_projection.weight"));
+    let misshapen = |name: &str| (name == norm).then(|| (vec![17], 0.0));
+    assert!(said(&misshapen).contains("[17]") && said(&misshapen).contains(norm));
+    let infinite = |name: &str| (name == norm).then(|| (vec![16], f32::INFINITY));
+    assert!(said(&infinite).contains("not finite"));
+    let odd = |name: &str| name.ends_with("position_embedding.weight").then(|| (vec![19, 16], 0.0));
+    assert!(said(&odd).contains("no square"), "{}", said(&odd));
+}
+
+#[test]
+fn files_that_are_no_checkpoint_say_what_they_are() {
+    let folder = Folder::new("strange");
+    let cases: [(&str, &[u8], &str); 8] = [
+        ("a.safetensors", b"", "all but empty"),
+        ("b.safetensors", b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
+        ("c.safetensors", b"<!DOCTYPE html><html></html>", "web page"),
+        ("d.safetensors", b"GGUF\x03\x00\x00\x00 and more", "neither a safetensors file"),
+        ("e.safetensors", b"\xff\x00\x00\x00\x00\x00\x00\x00{}", "cut off"),
+        ("f.pt", b"PK\x03\x04 no archive at all", "cut off"),
+        ("g.pt", b"\x80\x02. and nothing else", "PyTorch"),
+        ("h.safetensors", b"\x02\x00\x00\x00\x00\x00\x00\x00{}", "neither Hugging Face's nor OpenCLIP's"),
+    ];
+    for (name, bytes, expected) in cases {
+        let said = refusal(&folder.write(name, bytes));
+        assert!(said.contains(expected), "{name}: {said}");
+    }
+    let empty = Folder::new("empty");
+    assert!(refusal(&empty.0).contains("no weights"));
+    assert!(refusal(&folder.0).contains("several files"));
+}
+
+#[test]
+fn files_cut_off_anywhere_are_refused() {
+    for name in ["hf_safetensors/model.safetensors", "hf_bin/pytorch_model.bin", "hf_legacy/pytorch_model.bin"] {
+        let whole = bytes_of(&format!("checkpoints/{name}"));
+        opened(&whole).unwrap();
+        for part in 1..40 {
+            assert!(opened(&whole[..whole.len() * part / 40]).is_err(), "{name} at {part}/40");
+        }
+    }
+}
+
+/// Whatever one byte is changed to, opening ends in an answer, and conversion in one too.
+#[test]
+fn no_changed_byte_breaks_the_readers() {
+    let folder = Folder::new("changed");
+    with_configs(&folder);
+    for name in ["hf_bin/pytorch_model.bin", "hf_legacy/pytorch_model.bin", "open_clip_training/epoch_3.pt"] {
+        let whole = bytes_of(&format!("checkpoints/{name}"));
+        let pickle = whole.windows(4).position(|four| four == b"\x80\x02}q" || four == b"\x80\x02cc").unwrap_or(0);
+        let starts = (pickle..pickle + 900).chain(whole.len() - 900..whole.len());
+        for (round, at) in starts.enumerate() {
+            let mut bytes = whole.clone();
+            bytes[at] = bytes[at].wrapping_add([1, 0x80, 0x55][round % 3]);
+            let _either = opened(&bytes);
+            if round % 25 == 0 {
+                let path = folder.write("pytorch_model.bin", &bytes);
+                let _either = converted(&path, &Answers::default(), Quantisation::Q8);
+            }
+        }
+    }
+}
+
+/// An old PyTorch file around a pickle: magic number, protocol and system before it, storages' keys after.
+fn legacy(pickle: &[u8]) -> Vec<u8> {
+    [b"\x80\x02K\x01.\x80\x02K\x01.\x80\x02}.".as_slice(), pickle, b"\x80\x02]."].concat()
+}
+
+#[test]
+fn a_pickle_is_never_run() {
+    let folder = Folder::new("pickle");
+    let mark = folder.0.join("ran");
+    let command = format!("touch {}", mark.display());
+    // os.system(command), as an attacker's pickle would call it.
+    let mut pickle = b"\x80\x02cos\nsystem\nX".to_vec();
+    pickle.extend(u32::try_from(command.len()).unwrap().to_le_bytes());
+    pickle.extend(command.as_bytes());
+    pickle.extend(b"\x85R.");
+    let said = refusal(&folder.write("evil.pt", &legacy(&pickle)));
+    assert!(said.contains("no tensors"), "{said}");
+    assert!(!mark.exists());
+}
+
+#[test]
+fn pickles_that_would_grow_are_refused() {
+    // Sixty dictionaries, each holding the one before it twice: 2^60 ways to the innermost.
+    let mut bomb = b"\x80\x02}q\x00".to_vec();
+    for round in 0..60_u8 {
+        bomb.extend([b'}', b'(', b'K', 1, b'h', round, b'K', 2, b'h', round, b'u', b'q', round + 1]);
+    }
+    bomb.push(b'.');
+    // A million lists, each in the next.
+    let nested = [b"\x80\x02".as_slice(), &b"]".repeat(1_000_000), &b"a".repeat(999_999), b"."].concat();
+    // A tensor of 2^60 values over a storage of as many, of which the file holds none.
+    let long = b"\x8a\x08\x00\x00\x00\x00\x00\x00\x00\x10";
+    let tensor = [
+        b"\x80\x02}X\x01\x00\x00\x00actorch._utils\n_rebuild_tensor_v2\n(".as_slice(),
+        b"(X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x000X\x03\x00\x00\x00cpu",
+        long,
+        b"tQK\x00",
+        long,
+        b"\x85K\x01\x85\x89}tRs.",
+    ]
+    .concat();
+    let endless = [b"\x80\x02".as_slice(), &b"N0".repeat(3_000_000), b"."].concat();
+    for (name, pickle) in [("bomb", bomb), ("nested", nested), ("tensor", tensor), ("endless", endless)] {
+        let err = opened(&legacy(&pickle)).unwrap_err();
+        assert!(matches!(err, CheckpointError::Malformed { .. } | CheckpointError::Size { .. }), "{name}: {err}");
+    }
+}
+
+#[test]
+fn what_nobody_told_is_asked_for() {
+    let folder = Folder::new("unknown");
+    let weights = folder.write("model.safetensors", &bytes_of("checkpoints/hf_safetensors/model.safetensors"));
+    let err = converted(&weights, &Answers::default(), Quantisation::Q8).err().unwrap();
+    let said = err.to_string();
+    let CheckpointError::Unknown(unknowns) = err else { panic!("{said}") };
+    assert_eq!(unknowns.0.len(), 4, "{said}");
+    assert!(unknowns.0.contains(&Unknown::Activation) && said.contains("quick_gelu"), "{said}");
+    let answers = Answers {
+        vision_heads: Some(2),
+        text_heads: Some(4),
+        activation: Some(Activation::Gelu),
+        mean: Some([0.5; 3]),
+        std: Some([0.5; 3]),
+        ..Answers::default()
+    };
+    let answered = converted(&weights, &answers, Quantisation::F32).unwrap().manifest;
+    let told = converted(&path_of("checkpoints/hf_safetensors"), &Answers::default(), Quantisation::F32).unwrap();
+    assert_eq!(answered.model, told.manifest.model);
+    assert_eq!(answered.files, told.manifest.files);
+}

@@ -1,0 +1,173 @@
+//! A model hub on this machine, with the manners of real ones.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// What the hub does with a request for weights. Configs it serves plainly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Manner {
+    Plain,
+    /// Sends on to another address.
+    Redirect,
+    /// Closes the connection half-way, the first time.
+    BreaksOff,
+    /// Sends a thousand bytes the first time, and none after.
+    BreaksOffAlways,
+    /// Sends the whole whatever was asked for, after it broke off once.
+    NoRanges,
+    /// Sends a little at a time.
+    Slow,
+    /// Breaks off, and has another version when asked for the rest.
+    Changes,
+    /// Promises a hundred bytes more than there are.
+    WrongLength,
+    Missing,
+    Refuses,
+    /// Serves a page instead, as a portal does.
+    WebPage,
+}
+
+pub struct Hub {
+    pub url: String,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+struct Request {
+    file: String,
+    moved: bool,
+    start: Option<usize>,
+    version: Option<String>,
+}
+
+impl Hub {
+    /// Serves `folder` as the model `small/clip`. The thread ends with the process.
+    pub fn new(folder: PathBuf, manner: Manner) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let log = Arc::clone(&asked);
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                // Whoever goes away early is no failure of the hub's.
+                let _gone = answer(stream, &folder, manner, &log);
+            }
+        });
+        Self { url, asked }
+    }
+
+    /// The requests for weights so far.
+    pub fn asked(&self) -> Vec<String> {
+        self.asked.lock().unwrap().clone()
+    }
+}
+
+/// Reads a request's head.
+fn head(stream: &TcpStream) -> std::io::Result<String> {
+    let mut head = String::new();
+    let mut lines = BufReader::new(stream);
+    while lines.read_line(&mut head)? > 2 {}
+    Ok(head)
+}
+
+impl Request {
+    fn parse(head: &str) -> Self {
+        let path = head.split(' ').nth(1).unwrap_or_default();
+        let header = |name: &str| {
+            let line = head.lines().find(|line| line.to_ascii_lowercase().starts_with(name))?;
+            Some(line.split_once(": ")?.1.to_owned())
+        };
+        let range = header("range:").and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok());
+        Self {
+            file: path.rsplit('/').next().unwrap_or_default().to_owned(),
+            moved: path.starts_with("/elsewhere/"),
+            start: range,
+            version: header("if-range:"),
+        }
+    }
+}
+
+fn answer(
+    mut stream: TcpStream,
+    folder: &std::path::Path,
+    manner: Manner,
+    log: &Mutex<Vec<String>>,
+) -> std::io::Result<()> {
+    let head = head(&stream)?;
+    let request = Request::parse(&head);
+    let nothing = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    if request.file == "tokenizer.json" {
+        return send(&mut stream, b"{}", &Request { start: None, ..request }, "\"1\"");
+    }
+    let Ok(bytes) = std::fs::read(folder.join(&request.file)) else { return stream.write_all(nothing) };
+    if !request.file.ends_with(".safetensors") {
+        return send(&mut stream, &bytes, &request, "\"1\"");
+    }
+    let first = {
+        let mut log = log.lock().unwrap();
+        log.push(head);
+        log.len() == 1
+    };
+    let promise = |length: usize| format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nETag: \"1\"\r\n\r\n");
+    match manner {
+        Manner::Redirect if !request.moved => {
+            let to = format!("Location: /elsewhere/{}\r\n", request.file);
+            stream.write_all(format!("HTTP/1.1 302 Found\r\n{to}Content-Length: 0\r\nConnection: close\r\n\r\n").as_bytes())
+        }
+        Manner::Plain | Manner::Redirect => send(&mut stream, &bytes, &request, "\"1\""),
+        Manner::BreaksOff | Manner::Changes | Manner::NoRanges if first => {
+            stream.write_all(promise(bytes.len()).as_bytes())?;
+            stream.write_all(&bytes[..bytes.len() / 2])
+        }
+        Manner::BreaksOff => send(&mut stream, &bytes, &request, "\"1\""),
+        Manner::Changes => send(&mut stream, &bytes, &request, "\"2\""),
+        Manner::NoRanges => send(&mut stream, &bytes, &Request { start: None, ..request }, "\"1\""),
+        Manner::BreaksOffAlways if first => {
+            stream.write_all(promise(bytes.len()).as_bytes())?;
+            stream.write_all(&bytes[..1000])
+        }
+        Manner::BreaksOffAlways => Ok(()),
+        Manner::Slow => {
+            stream.write_all(promise(bytes.len()).as_bytes())?;
+            for part in bytes.chunks(bytes.len() / 10) {
+                stream.write_all(part)?;
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            Ok(())
+        }
+        Manner::WrongLength => match request.start {
+            None => {
+                stream.write_all(promise(bytes.len() + 100).as_bytes())?;
+                stream.write_all(&bytes)
+            }
+            Some(_) => Ok(()),
+        },
+        Manner::Missing => stream.write_all(nothing),
+        Manner::Refuses => {
+            stream.write_all(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        }
+        Manner::WebPage => send(&mut stream, b"<html>log in</html>", &Request { start: None, ..request }, "\"1\""),
+    }
+}
+
+/// Serves the whole, or the rest where that was asked for of this version.
+fn send(stream: &mut TcpStream, bytes: &[u8], request: &Request, version: &str) -> std::io::Result<()> {
+    let same = request.version.as_deref().is_none_or(|asked| asked == version);
+    let (status, start) = match request.start {
+        Some(start) if same => ("206 Partial Content", start.min(bytes.len())),
+        _ => ("200 OK", 0),
+    };
+    let (last, total) = (bytes.len().saturating_sub(1), bytes.len());
+    let range = match status {
+        "200 OK" => String::new(),
+        _ => format!("Content-Range: bytes {start}-{last}/{total}\r\n"),
+    };
+    let length = total - start;
+    let head = format!(
+        "HTTP/1.1 {status}\r\nContent-Length: {length}\r\n{range}ETag: {version}\r\nConnection: close\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes())?;
+    stream.write_all(&bytes[start..])
+}
