@@ -60,12 +60,14 @@ pub struct Row {
 
 impl AblationTable {
     pub fn run(&self) -> Result<(), CliError> {
-        let Labelled { classes, pictures } = Labelled::find(&self.bench.data, self.classes.as_deref())?;
+        let labelled = Labelled::find(&self.bench.data, self.classes.as_deref())?;
+        let labels = labelled.hash();
+        let Labelled { classes, pictures } = labelled;
         let pictures = self.bench.limited(pictures)?;
         let bench = self.bench.open(Some(&self.means))?;
         let classifier = Classifier::new(&bench, &self.bench, classes)?;
         let ablations = Ablations::new(&bench)?;
-        let heading = bench.heading(Table::NAME, &json!({"classes": classifier.hash}))?;
+        let heading = bench.heading(Table::NAME, &json!({"classes": classifier.hash, "labels": labels}))?;
         let records = Records::go_on(self.bench.out.as_deref(), &heading)?;
         let work = |picture: &super::classes::Picture| {
             let traced = bench.trace(&picture.path)?;

@@ -52,8 +52,12 @@ pub struct MeansOptions {
 /// The open model.
 pub struct Bench {
     pub session: Session,
+    /// Where the pictures are.
+    data: String,
     device: String,
     threads: usize,
+    /// Whether results depend on means of components.
+    with_means: bool,
     start: Instant,
 }
 
@@ -84,7 +88,9 @@ impl BenchOptions {
             }
             session.statistics().ok_or(CliError::NoStatistics)?;
         }
-        Ok(Bench { session, device, threads, start })
+        let data = self.data.canonicalize().unwrap_or_else(|_missing| self.data.clone());
+        let (data, with_means) = (data.display().to_string(), means.is_some());
+        Ok(Bench { session, data, device, threads, with_means, start })
     }
 
     /// So many of `items` as `--limit` says, spread evenly over all.
@@ -121,7 +127,7 @@ impl BenchOptions {
             images: gathered.records.len(),
             resumed: gathered.resumed,
             skipped: gathered.skipped,
-            statistics_images: bench.session.statistics().map(Statistics::images),
+            statistics_images: bench.statistics().map(Statistics::images),
             results,
             seconds: bench.start.elapsed().as_secs_f64(),
         };
@@ -135,6 +141,11 @@ impl BenchOptions {
 }
 
 impl Bench {
+    /// The statistics that results depend on.
+    fn statistics(&self) -> Option<&Statistics> {
+        self.session.statistics().filter(|_statistics| self.with_means)
+    }
+
     /// Every component's mean contribution.
     ///
     /// # Errors
@@ -145,15 +156,15 @@ impl Bench {
         Ok(MeanContributions::new(&self.session.model().readout, statistics))
     }
 
-    /// What results depend on besides the pictures: the model, the means, and what `own` adds.
+    /// What a picture's record depends on: where it is, the model, the means, and what `own` adds.
     ///
     /// # Errors
     /// Should the statistics not be writable.
     pub fn heading(&self, eval: &str, own: &Value) -> Result<Value, CliError> {
-        let bytes = self.session.statistics().map(Statistics::to_bytes).transpose().map_err(EngineError::from)?;
+        let bytes = self.statistics().map(Statistics::to_bytes).transpose().map_err(EngineError::from)?;
         let statistics = bytes.map(|bytes| sha256_hex(&bytes));
         Ok(json!({
-            "eval": eval, "weights": self.session.manifest().weights_hash(), "statistics": statistics, "own": own,
+            "eval": eval, "data": self.data, "weights": self.session.manifest().weights_hash(), "statistics": statistics, "own": own,
         }))
     }
 

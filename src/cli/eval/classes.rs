@@ -12,6 +12,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
+use crate::checkpoint::pack::sha256_hex;
 use crate::cli::{CliError, inputs, pictures};
 
 const LABELS: &str = "labels.tsv";
@@ -43,6 +44,12 @@ struct Classes {
 }
 
 impl Labelled {
+    /// SHA-256 of which picture is of which class.
+    pub fn hash(&self) -> String {
+        let lines = self.pictures.iter().map(|picture| format!("{}\t{}\n", picture.name, picture.class));
+        sha256_hex(lines.collect::<String>().as_bytes())
+    }
+
     /// Finds the pictures of `data`; `classes` is a class file that the user named.
     ///
     /// # Errors

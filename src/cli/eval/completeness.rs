@@ -14,6 +14,7 @@ use super::classifier::Classifier;
 use super::records::Records;
 use super::report::{Results, per_cent, table};
 use crate::ablate::{Ablation, LATE_LAYERS, MeanContributions, Study};
+use crate::checkpoint::pack::sha256_hex;
 use crate::cli::progress::Progress;
 use crate::cli::{CliError, inputs};
 use crate::decompose::Decomposition;
@@ -67,7 +68,9 @@ struct Curve {
 
 impl Completeness {
     pub fn run(&self) -> Result<(), CliError> {
-        let Labelled { classes, pictures } = Labelled::find(&self.bench.data, self.classes.as_deref())?;
+        let labelled = Labelled::find(&self.bench.data, self.classes.as_deref())?;
+        let labels = labelled.hash();
+        let Labelled { classes, pictures } = labelled;
         let pictures = self.bench.limited(pictures)?;
         let mut bench = self.bench.open(Some(&self.means))?;
         self.use_pool(&mut bench)?;
@@ -76,8 +79,8 @@ impl Completeness {
         let pool = bench.session.pool().map_or(0, |pool| pool.lines.len());
         let lines = bench.session.pool().map(|pool| pool.lines.join("\n")).unwrap_or_default();
         let own = json!({
-            "classes": classifier.hash, "counts": self.counts, "late_layers": self.late_layers,
-            "pool": crate::checkpoint::pack::sha256_hex(lines.as_bytes()),
+            "classes": classifier.hash, "labels": labels, "counts": self.counts, "late_layers": self.late_layers,
+            "pool": sha256_hex(lines.as_bytes()),
         });
         let records = Records::go_on(self.bench.out.as_deref(), &bench.heading(Curve::NAME, &own)?)?;
         let work = |picture: &Picture| {

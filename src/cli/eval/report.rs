@@ -26,7 +26,7 @@ pub struct Report<'a, T> {
     /// Pictures that an earlier run had done.
     pub resumed: usize,
     pub skipped: Vec<Skipped>,
-    /// Pictures behind the means; null where the pack has none and none were given.
+    /// Pictures behind the means; null where none are needed.
     pub statistics_images: Option<u64>,
     #[serde(flatten)]
     pub results: T,

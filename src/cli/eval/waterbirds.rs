@@ -6,13 +6,14 @@ use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::bench::{Bench, BenchOptions, MeansOptions};
 use super::classifier::Classifier;
 use super::records::Records;
 use super::report::{Results, head_name, per_cent, table};
 use crate::ablate::{Ablation, LATE_LAYERS, MeanContributions};
+use crate::checkpoint::pack::sha256_hex;
 use crate::cli::{CliError, inputs};
 use crate::decompose::{Decomposition, Direction};
 use crate::engine::EngineError;
@@ -136,15 +137,20 @@ impl Waterbirds {
         if self.names.len() != 2 {
             return Err(CliError::Usage("--names takes two: those of class 0 and class 1".to_owned()));
         }
-        let birds = birds(&self.bench.data)?;
+        let (birds, labels) = birds(&self.bench.data)?;
         let bench = self.bench.open(Some(&self.means))?;
         let named = self.named_heads(&bench)?;
         let classifier = Classifier::new(&bench, &self.bench, self.names.clone())?;
         let margin: Vec<f32> = classifier.units[1].iter().zip(&classifier.units[0]).map(|(a, b)| a - b).collect();
-        let ranking = self.rank.map(|_count| self.ranking(&bench, &birds, &classifier, &margin)).transpose()?;
+        let ranking = self
+            .rank
+            .map(|_count| {
+                self.ranking(&bench, &birds, &json!({"classes": classifier.hash, "labels": labels}), &margin)
+            })
+            .transpose()?;
         let steps = self.steps(&bench, named, ranking.as_ref());
         let off: Vec<&Ablation> = steps.iter().map(|step| &step.ablation).collect();
-        let own = json!({"classes": classifier.hash, "off": off});
+        let own = json!({"classes": classifier.hash, "labels": labels, "off": off});
         let records = Records::go_on(self.bench.out.as_deref(), &bench.heading(Table::NAME, &own)?)?;
         let chosen = self.bench.limited(of_split(&birds, self.split))?;
         let means = bench.means()?;
@@ -214,16 +220,10 @@ impl Waterbirds {
     }
 
     /// The heads of the last layers, those that follow the place most first.
-    fn ranking(
-        &self,
-        bench: &Bench,
-        birds: &[Bird],
-        classifier: &Classifier,
-        margin: &[f32],
-    ) -> Result<Ranking, CliError> {
+    fn ranking(&self, bench: &Bench, birds: &[Bird], data: &Value, margin: &[f32]) -> Result<Ranking, CliError> {
         let readout = &bench.session.model().readout;
         let first = readout.layers.saturating_sub(self.late_layers);
-        let own = json!({"classes": classifier.hash, "first_layer": first});
+        let own = json!({"data": data, "first_layer": first});
         let heading = bench.heading("waterbirds-ranking", &own)?;
         let records = Records::go_on(self.bench.out.as_deref(), &heading)?;
         let direction = bench.session.direction(margin);
@@ -286,8 +286,8 @@ fn of_split(birds: &[Bird], split: Split) -> Vec<&Bird> {
     birds.iter().filter(|bird| wanted.is_none_or(|wanted| bird.split == wanted)).collect()
 }
 
-/// The lines of metadata.csv.
-fn birds(data: &Path) -> Result<Vec<Bird>, CliError> {
+/// The lines of metadata.csv, and its SHA-256.
+fn birds(data: &Path) -> Result<(Vec<Bird>, String), CliError> {
     let path = data.join(METADATA);
     let text = String::from_utf8_lossy(&inputs::read(&path)?).into_owned();
     let wrong = |reason: String| CliError::Data { path: path.clone(), reason };
@@ -308,7 +308,7 @@ fn birds(data: &Path) -> Result<Vec<Bird>, CliError> {
         let group = Group { class: number(y, 1)?, place: number(place, 1)? };
         Ok(Bird { path: data.join(&name), name, group, split: number(split, 2)? })
     };
-    lines.map(bird).collect()
+    Ok((lines.map(bird).collect::<Result<_, CliError>>()?, sha256_hex(text.as_bytes())))
 }
 
 impl FromStr for Heads {
