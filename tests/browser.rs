@@ -20,5 +20,9 @@ mod lab;
 mod page;
 #[path = "browser/photos.rs"]
 mod photos;
+#[path = "browser/real_clip.rs"]
+mod real_clip;
 #[path = "browser/screenshots.rs"]
 mod screenshots;
+#[path = "full_size/seeded.rs"]
+mod seeded;

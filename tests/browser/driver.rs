@@ -108,6 +108,24 @@ impl Window {
         std::fs::write(folder.join(format!("{name}.png")), bytes).unwrap();
     }
 
+    /// The most memory that a page's process has held, in bytes; 0 where the system does not tell.
+    pub fn renderer_peak(&self) -> u64 {
+        let field = |pid: u32, name: &str| {
+            let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+            let value = status.lines().find_map(|line| line.strip_prefix(name))?;
+            value.trim().trim_end_matches(" kB").parse::<u64>().ok()
+        };
+        let parent = |pid: &u32| field(*pid, "PPid:").and_then(|pid| u32::try_from(pid).ok()).filter(|pid| *pid > 1);
+        let is_ours = |pid: u32| std::iter::successors(Some(pid), parent).any(|pid| pid == self.driver.id());
+        let is_renderer = |pid: u32| {
+            std::fs::read_to_string(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.contains("--type=renderer"))
+        };
+        let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+        let pids = processes.filter_map(|entry| entry.file_name().to_string_lossy().parse::<u32>().ok());
+        let peaks = pids.filter(|pid| is_renderer(*pid) && is_ours(*pid)).filter_map(|pid| field(pid, "VmHWM:"));
+        peaks.max().unwrap_or(0) * 1024
+    }
+
     fn post(&self, command: &str, body: &Value) -> Value {
         let answer = self.ask(command, body).unwrap_or_else(|err| panic!("{command}: {err}"));
         if let Some(error) = answer["error"].as_str() {

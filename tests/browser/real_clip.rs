@@ -1,0 +1,136 @@
+//! A CLIP of full size, 605 MB of seeded weights in Hugging Face's layout, opened by the page from a hub that has
+//! the manners of real ones: another origin, which refuses to be asked for permission first, and breaks off.
+
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::driver::{Graphics, wait};
+use crate::page::Page;
+use crate::seeded;
+
+const REPOSITORY: &str = "openai/clip-vit-base-patch32";
+/// What the page may take while it opens the model.
+const MEMORY: u64 = 1_500_000_000;
+
+/// A folder of this test process, removed at the end.
+struct Scratch(PathBuf);
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _removed = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A hub with one model's weights and no configs.
+struct Hub {
+    url: String,
+    parts: Arc<AtomicUsize>,
+    preflights: Arc<AtomicUsize>,
+}
+
+impl Hub {
+    fn new(weights: PathBuf) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        // Another name is another origin.
+        let url = format!("http://localhost:{}", listener.local_addr().unwrap().port());
+        let (parts, preflights) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let (counted, asked) = (Arc::clone(&parts), Arc::clone(&preflights));
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let (weights, parts, preflights) = (weights.clone(), Arc::clone(&counted), Arc::clone(&asked));
+                // A browser that goes away early is no failure of the hub's.
+                std::thread::spawn(move || answer(&stream, &weights, &parts, &preflights));
+            }
+        });
+        Self { url, parts, preflights }
+    }
+}
+
+fn answer(mut stream: &TcpStream, weights: &Path, parts: &AtomicUsize, preflights: &AtomicUsize) -> std::io::Result<()> {
+    let mut head = String::new();
+    let mut lines = BufReader::new(stream);
+    while lines.read_line(&mut head)? > 2 {}
+    let close = "Access-Control-Allow-Origin: *\r\nConnection: close\r\n";
+    if head.starts_with("OPTIONS") {
+        preflights.fetch_add(1, Ordering::Relaxed);
+        return stream.write_all(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    }
+    let address = format!("/{REPOSITORY}/resolve/main/model.safetensors ");
+    if !head.contains(&address) {
+        return stream.write_all(format!("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n{close}\r\n").as_bytes());
+    }
+    let mut file = File::open(weights)?;
+    let length = file.metadata()?.len();
+    if head.starts_with("HEAD") {
+        return stream.write_all(format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n{close}\r\n").as_bytes());
+    }
+    let lower = head.to_ascii_lowercase();
+    let range = lower.lines().find_map(|line| line.strip_prefix("range: bytes=")?.split_once('-'));
+    let (start, last) = range.expect("the page asks for parts");
+    let (start, last): (u64, u64) = (start.parse().unwrap(), last.trim().parse().unwrap());
+    let count = last.min(length - 1) + 1 - start;
+    let head = format!("HTTP/1.1 206 Partial Content\r\nContent-Length: {count}\r\n{close}\r\n");
+    stream.write_all(head.as_bytes())?;
+    file.seek(SeekFrom::Start(start))?;
+    // Every seventh part breaks off half-way.
+    let sent = if parts.fetch_add(1, Ordering::Relaxed) % 7 == 6 { count / 2 } else { count };
+    std::io::copy(&mut file.take(sent), &mut stream).map(|_count| ())
+}
+
+#[test]
+#[ignore = "needs what `cargo xtask test browser` sets up"]
+fn a_full_size_clip_is_opened_from_a_hub() {
+    let scratch = Scratch(std::env::temp_dir().join(format!("headlamp-browser-b32-{}", std::process::id())));
+    std::fs::create_dir_all(&scratch.0).unwrap();
+    let weights = scratch.0.join("model.safetensors");
+    seeded::write(&weights);
+    let hub = Hub::new(weights);
+    let page = Page::open("real-clip", Graphics::None, "?device=cpu&pack=packs/tiny/");
+    page.choose_sample("coffee");
+    let fill = "for (const [name, value] of Object.entries(arguments[0]))
+        document.querySelector(`#load-model input[name=${name}]`).value = value;";
+    page.window.script(fill, &json!([{ "repository": REPOSITORY, "hub": hub.url }]));
+    page.window.click("#load-model button[type=submit]");
+    wait("the CLIP to be open", Duration::from_secs(280), || {
+        assert_eq!(page.message(), "", "no message");
+        (page.field("name").contains("B/32") && page.phase() == "ready").then_some(())
+    });
+    page.settle();
+    assert_eq!((page.field("layers"), page.field("width")), ("12".to_owned(), "768".to_owned()));
+    assert!(page.photo().starts_with("coffee"), "the photo is still there: {}", page.photo());
+    assert!(page.residual() < 1e-4, "sum check: {}", page.residual());
+    let found = page.attribution();
+    assert_eq!(found.heads.iter().map(Vec::len).collect::<Vec<_>>(), [12; 12]);
+    let chosen = found.top().to_owned();
+    page.choose_phrase(&chosen);
+    let found = page.attribution();
+    assert!((found.sum() - found.score(&chosen)).abs() < 1e-4, "{} {}", found.sum(), found.score(&chosen));
+    assert_eq!(hub.preflights.load(Ordering::Relaxed), 0, "parts are asked for without a preflight");
+    assert!(hub.parts.load(Ordering::Relaxed) > 14, "some parts broke off, and were taken up again");
+    let peak = page.window.renderer_peak();
+    println!("{} parts, {:.2} GB of page memory at most", hub.parts.load(Ordering::Relaxed), peak as f64 / 1e9);
+    assert!((1..MEMORY).contains(&peak), "the page took {peak} bytes");
+}
+
+#[test]
+#[ignore = "needs what `cargo xtask test browser` sets up"]
+fn weights_of_something_else_are_refused_and_the_model_stays() {
+    let page = Page::open("no-clip", Graphics::None, "?device=cpu&pack=packs/tiny/");
+    page.choose_sample("coffee");
+    let before = page.attribution();
+    let file = crate::page::packs().join("tiny/weights.safetensors");
+    page.window.choose_file("input[name=weights]", &file);
+    let message = page.wait_for_message();
+    assert!(message.contains("weights.safetensors"), "names the file: {message:?}");
+    page.settle();
+    assert_eq!(page.phase(), "ready");
+    page.choose_sample("china");
+    assert_ne!(page.attribution().phrases, before.phrases, "and the old model still works");
+}
