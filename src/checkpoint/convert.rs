@@ -98,7 +98,7 @@ impl Converter {
             let Some(values) = held.map(|values| values.map(Vec::as_slice)).collect::<Option<Vec<_>>>() else {
                 continue;
             };
-            let made: Cow<'_, [f32]> = recipe.make(&values);
+            let made: Cow<'_, [f32]> = recipe.make(&values)?;
             self.weights.put(name, &made)?;
             self.recipes.remove(number);
         }

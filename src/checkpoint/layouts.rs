@@ -215,7 +215,19 @@ impl Ingredient {
 
 impl Recipe {
     /// Our tensor, from the ingredients' values in their order. Values are lent where nothing is to be done.
-    pub fn make<'a>(&self, values: &[&'a [f32]]) -> Cow<'a, [f32]> {
+    ///
+    /// # Errors
+    /// [`CheckpointError::NotFinite`] names the ingredient whose values are too large to be put together.
+    pub fn make<'a>(&self, values: &[&'a [f32]]) -> Result<Cow<'a, [f32]>, CheckpointError> {
+        let made = self.put_together(values);
+        if made.iter().all(|value| value.is_finite()) {
+            return Ok(made);
+        }
+        let name = self.ingredients.first().map(|ingredient| ingredient.name.clone()).unwrap_or_default();
+        Err(CheckpointError::NotFinite(name))
+    }
+
+    fn put_together<'a>(&self, values: &[&'a [f32]]) -> Cow<'a, [f32]> {
         match (self.how, values) {
             (How::Itself, [values]) => Cow::Borrowed(values),
             (How::Transposed, [values]) => Cow::Owned(transpose(values, self.shape[1], self.shape[0])),
@@ -277,7 +289,7 @@ impl TensorSource for Layout {
     fn tensor(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, CheckpointError> {
         let recipe = self.names.recipe(name, shape)?;
         let values = recipe.ingredients.iter().map(|ingredient| self.get(ingredient)).collect::<Result<Vec<_>, _>>()?;
-        Ok(recipe.make(&values).into_owned())
+        Ok(recipe.make(&values)?.into_owned())
     }
 }
 

@@ -244,14 +244,14 @@ impl PackWeights {
 
     /// The floats of a quantised matrix of `shape`.
     fn dequantised(&self, name: &str, shape: &[usize], values: &[i8]) -> Result<Vec<f32>, CheckpointError> {
+        let [rows, columns] = *shape else {
+            return Err(CheckpointError::Type { name: name.to_owned(), found: "integers that are no matrix".into() });
+        };
         let scale_name = format!("{name}.scale");
         let (dtype, scale_shape, scale_bytes) = self.raw(&scale_name)?;
         if dtype != Dtype::F16 {
             return Err(CheckpointError::Type { name: scale_name, found: format!("{dtype:?}") });
         }
-        let [rows, columns] = *shape else {
-            return Err(CheckpointError::Type { name: name.to_owned(), found: "integers that are no matrix".into() });
-        };
         let blocks = scale_shape.get(1).copied().unwrap_or(1);
         if scale_shape.first() != Some(&rows) || blocks == 0 || columns % blocks != 0 || scale_shape.len() > 2 {
             return Err(CheckpointError::Shape {
