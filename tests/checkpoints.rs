@@ -6,6 +6,8 @@
 
 #[path = "reference/expected.rs"]
 mod expected;
+#[path = "checkpoints/known.rs"]
+mod known;
 #[path = "checkpoints/layouts.rs"]
 mod layouts;
 #[path = "checkpoints/refusals.rs"]

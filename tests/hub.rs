@@ -74,7 +74,9 @@ fn said(output: &Output) -> String {
 #[test]
 fn whatever_the_hub_does_the_weights_arrive_whole() {
     let expected = hash_from_disk();
-    for manner in [Manner::Plain, Manner::Redirect, Manner::BreaksOff, Manner::NoRanges, Manner::Slow, Manner::Changes] {
+    for manner in
+        [Manner::Plain, Manner::Redirect, Manner::BreaksOff, Manner::NoRanges, Manner::Slow, Manner::Changes]
+    {
         let place = Place::new(&format!("{manner:?}"));
         let hub = Hub::new(fixture(), manner);
         let done = place.pack(&hub.url);
@@ -95,7 +97,11 @@ fn a_download_goes_on_where_it_was_cut_off() {
     assert!(kept > 0);
     let alive = Hub::new(fixture(), Manner::Plain);
     assert!(place.pack(&alive.url).status.success());
-    assert!(alive.asked().iter().any(|request| request.contains(&format!("bytes={kept}-"))), "{:?}", alive.asked());
+    assert!(
+        alive.asked().iter().any(|request| request.contains(&format!("bytes={kept}-"))),
+        "{:?}",
+        alive.asked()
+    );
     // What is in the cache is not fetched again.
     std::fs::remove_dir_all(place.out()).unwrap();
     assert!(place.pack("http://127.0.0.1:9").status.success());

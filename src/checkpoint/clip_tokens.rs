@@ -47,7 +47,8 @@ pub fn tokenizer_json(merges: &[u8]) -> Result<Vec<u8>, CheckpointError> {
     };
     read.map_err(|err| malformed(&err.to_string()))?;
     // The first line is a comment.
-    let pairs: Option<Vec<(&str, &str)>> = list.lines().skip(1).take(USED).map(|line| line.split_once(' ')).collect();
+    let pairs: Option<Vec<(&str, &str)>> =
+        list.lines().skip(1).take(USED).map(|line| line.split_once(' ')).collect();
     let pairs = pairs.filter(|pairs| pairs.len() == USED).ok_or_else(|| malformed("it is cut off, or another"))?;
     serde_json::to_vec(&tokenizer(&pairs)).map_err(|err| malformed(&err.to_string()))
 }
@@ -112,8 +113,10 @@ fn clean_up() -> Vec<Value> {
         ("&nbsp;", " "),
         ("&amp;", "&"),
     ];
-    let exactly = |(from, to): (&str, &str)| json!({"type": "Replace", "pattern": {"String": from}, "content": to});
-    let matching = |(from, to): (&str, &str)| json!({"type": "Replace", "pattern": {"Regex": from}, "content": to});
+    let exactly =
+        |(from, to): (&str, &str)| json!({"type": "Replace", "pattern": {"String": from}, "content": to});
+    let matching =
+        |(from, to): (&str, &str)| json!({"type": "Replace", "pattern": {"Regex": from}, "content": to});
     // Twice, as an entity may be written in entities.
     let mut steps: Vec<Value> = ENTITIES.into_iter().chain(ENTITIES).map(exactly).collect();
     steps.extend(LIGATURES.map(exactly));

@@ -8,7 +8,8 @@ use super::CheckpointError;
 use crate::model::Activation;
 
 /// Hugging Face's configs, OpenCLIP's, and a tokenizer, in the order in which they are asked for.
-pub const COMPANIONS: [&str; 4] = ["config.json", "preprocessor_config.json", "open_clip_config.json", "tokenizer.json"];
+pub const COMPANIONS: [&str; 4] =
+    ["config.json", "preprocessor_config.json", "open_clip_config.json", "tokenizer.json"];
 
 /// The files beside the weights, by name.
 pub type Companions = BTreeMap<String, Vec<u8>>;
@@ -67,7 +68,9 @@ impl Told {
     fn hugging_face(&mut self, config: &Value) -> Result<(), String> {
         match config["model_type"].as_str() {
             None | Some("clip" | "clip_vision_model" | "clip_text_model") => {}
-            Some(other) => return Err(format!("it describes a model of the kind \u{201c}{other}\u{201d}, no CLIP")),
+            Some(other) => {
+                return Err(format!("it describes a model of the kind \u{201c}{other}\u{201d}, no CLIP"));
+            }
         }
         let section = |name: &str| {
             [name.to_owned(), format!("{name}_dict")].into_iter().find_map(|name| config.get(&name)?.as_object())

@@ -1,6 +1,5 @@
 //! A checkpoint made a pack's weights, without ever being in memory as a whole.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
@@ -19,7 +18,7 @@ pub struct Converter {
     index: Index,
     weights: WeightsWriter,
     /// Our tensors that are still to be made.
-    recipes: BTreeMap<usize, (String, Recipe)>,
+    recipes: BTreeMap<usize, Recipe>,
     /// Which recipes a checkpoint's tensor goes into.
     uses: BTreeMap<String, Vec<usize>>,
     /// Stretches still to come, the next one last.
@@ -43,13 +42,14 @@ impl Converter {
             for ingredient in &recipe.ingredients {
                 match index.tensors.get(&ingredient.name) {
                     Some(found) => ingredient.accept(&found.shape)?,
+                    // Three of our tensors may be made of one.
+                    None if missing.contains(&ingredient.name) => {}
                     None => missing.push(ingredient.name.clone()),
                 }
                 uses.entry(ingredient.name.clone()).or_default().push(number);
             }
-            recipes.insert(number, (spec.name, recipe));
+            recipes.insert(number, recipe);
         }
-        missing.dedup();
         if !missing.is_empty() {
             let (file, count) = (index.file.clone(), missing.len());
             missing.truncate(NAMED);
@@ -59,10 +59,8 @@ impl Converter {
         segments.reverse();
         let weights = WeightsWriter::new(&model, quantisation)?;
         let mut converter = Self { index, weights, recipes, uses, segments, held: HashMap::new() };
-        let of_nothing = |(number, (_, recipe)): (&usize, &(String, Recipe))| {
-            recipe.ingredients.is_empty().then_some(*number)
-        };
-        let of_nothing: Vec<usize> = converter.recipes.iter().filter_map(of_nothing).collect();
+        let of_nothing = converter.recipes.iter().filter(|(_, recipe)| recipe.ingredients.is_empty());
+        let of_nothing: Vec<usize> = of_nothing.map(|(number, _)| *number).collect();
         converter.make(&of_nothing)?;
         Ok(converter)
     }
@@ -93,13 +91,12 @@ impl Converter {
     /// Makes those of our tensors whose ingredients have all come.
     fn make(&mut self, numbers: &[usize]) -> Result<(), CheckpointError> {
         for number in numbers {
-            let Some((name, recipe)) = self.recipes.get(number) else { continue };
+            let Some(recipe) = self.recipes.get(number) else { continue };
             let held = recipe.ingredients.iter().map(|ingredient| self.held.get(&ingredient.name));
             let Some(values) = held.map(|values| values.map(Vec::as_slice)).collect::<Option<Vec<_>>>() else {
                 continue;
             };
-            let made: Cow<'_, [f32]> = recipe.make(&values)?;
-            self.weights.put(name, &made)?;
+            self.weights.put(&recipe.name, &recipe.make(&values)?)?;
             self.recipes.remove(number);
         }
         Ok(())

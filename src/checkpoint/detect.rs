@@ -60,7 +60,9 @@ impl fmt::Display for Unknowns {
             Unknown::VisionHeads(heads) => format!("heads ({heads} if each is 64 wide)"),
             Unknown::TextHeads(heads) => format!("text-heads ({heads} if each is 64 wide)"),
             Unknown::Activation => "activation (quick_gelu for OpenAI's weights, gelu for most others)".into(),
-            Unknown::Normalisation => format!("mean and std (mostly OpenAI's, {OPENAI_MEAN:?} and {OPENAI_STD:?})"),
+            Unknown::Normalisation => {
+                format!("mean and std (mostly OpenAI's, {OPENAI_MEAN:?} and {OPENAI_STD:?})")
+            }
         });
         formatter.write_str(&said.collect::<Vec<_>>().join(", "))
     }
@@ -253,17 +255,22 @@ fn sizes(index: &Index, family: Family) -> Result<ModelConfig, CheckpointError> 
     let blocks = either("vision_model.encoder.layers.", "visual.transformer.resblocks.");
     let text_blocks = either("text_model.encoder.layers.", "transformer.resblocks.");
     let first = either("0.mlp.fc1.weight", "0.mlp.c_fc.weight");
-    let [width, _, patch, _] = shapes.of(either("vision_model.embeddings.patch_embedding.weight", "visual.conv1.weight"))?;
+    let [width, _, patch, _] =
+        shapes.of(either("vision_model.embeddings.patch_embedding.weight", "visual.conv1.weight"))?;
     let positions = either("vision_model.embeddings.position_embedding.weight", "visual.positional_embedding");
     let [positions, _] = shapes.of(positions)?;
     let side = positions.saturating_sub(1).isqrt();
     if side * side + 1 != positions {
-        return Err(foreign(index, &format!("its {positions} positions are no square of patches and a CLS token")));
+        return Err(foreign(
+            index,
+            &format!("its {positions} positions are no square of patches and a CLS token"),
+        ));
     }
     let [mlp_width, _] = shapes.of(&format!("{blocks}{first}"))?;
     let [vocabulary, text_width] =
         shapes.of(either("text_model.embeddings.token_embedding.weight", "token_embedding.weight"))?;
-    let [context, _] = shapes.of(either("text_model.embeddings.position_embedding.weight", "positional_embedding"))?;
+    let [context, _] =
+        shapes.of(either("text_model.embeddings.position_embedding.weight", "positional_embedding"))?;
     let [text_mlp_width, _] = shapes.of(&format!("{text_blocks}{first}"))?;
     let embedding = match hugging {
         true => shapes.of::<2>("visual_projection.weight")?[0],
@@ -316,7 +323,11 @@ fn agree(model: &ModelConfig, told: &Told) -> Result<(), CheckpointError> {
         ("number of layers of the image tower", told.vision.layers, vision.layers),
         ("width of the text tower", told.text.width, text.width),
         ("number of layers of the text tower", told.text.layers, text.layers),
-        ("number of patches along a side", told.image_size.map(|size| size / vision.patch.max(1)), vision.position_grid.rows),
+        (
+            "number of patches along a side",
+            told.image_size.map(|size| size / vision.patch.max(1)),
+            vision.position_grid.rows,
+        ),
     ];
     for (what, told, found) in sizes {
         if let Some(told) = told.filter(|told| *told != found) {
@@ -339,8 +350,10 @@ fn complete(
     let heads = Known::heads(model);
     let (width, text_width) = (model.vision.width, model.text.width);
     let of_family = |width: usize| openai.then_some(width / 64);
-    let vision_heads = answers.vision_heads.or(told.vision.heads).or(heads.map(|heads| heads.0)).or(of_family(width));
-    let text_heads = answers.text_heads.or(told.text.heads).or(heads.map(|heads| heads.1)).or(of_family(text_width));
+    let vision_heads =
+        answers.vision_heads.or(told.vision.heads).or(heads.map(|heads| heads.0)).or(of_family(width));
+    let text_heads =
+        answers.text_heads.or(told.text.heads).or(heads.map(|heads| heads.1)).or(of_family(text_width));
     let usual = known.and_then(|known| known.activation).or(openai.then_some(Activation::QuickGelu));
     let activation = answers.activation.or(told.vision.activation).or(usual);
     let text_activation = answers.activation.or(told.text.activation).or(usual);

@@ -5,8 +5,8 @@ use std::io::{Read as _, Seek as _, SeekFrom};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use super::hub::WEIGHTS;
 use super::companions::{COMPANIONS, Companions};
+use super::hub::WEIGHTS;
 use super::index::{Index, Opened, Opening};
 use super::{CheckpointError, Converter, PackWriter};
 
@@ -129,7 +129,8 @@ fn weights_in(folder: &Path) -> Result<PathBuf, CheckpointError> {
     }
     let entries = std::fs::read_dir(folder).map_err(|err| io(folder, &err))?;
     let files = entries.filter_map(|entry| Some(entry.ok()?.path()));
-    let is_weights = |path: &PathBuf| path.extension().is_some_and(|found| EXTENSIONS.iter().any(|ext| found == *ext));
+    let is_weights =
+        |path: &PathBuf| path.extension().is_some_and(|found| EXTENSIONS.iter().any(|ext| found == *ext));
     let mut found: Vec<PathBuf> = files.filter(|path| path.is_file() && is_weights(path)).collect();
     found.sort();
     let foreign = |reason: &str| {

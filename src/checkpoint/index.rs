@@ -103,10 +103,11 @@ impl Index {
     pub(super) fn values(&self, name: &str, payload: &[u8]) -> Result<Vec<f32>, CheckpointError> {
         let missing = || CheckpointError::Missing(name.to_owned());
         let tensor = self.tensors.get(name).ok_or_else(missing)?;
-        let end = tensor.span().checked_mul(tensor.dtype.bitsize() / 8).and_then(|span| tensor.start.checked_add(span));
-        let bytes = end.and_then(|end| payload.get(tensor.start..end)).ok_or_else(|| {
-            torch::malformed(&self.file, &format!("tensor `{name}` reaches beyond its storage"))
-        })?;
+        let end =
+            tensor.span().checked_mul(tensor.dtype.bitsize() / 8).and_then(|span| tensor.start.checked_add(span));
+        let bytes = end
+            .and_then(|end| payload.get(tensor.start..end))
+            .ok_or_else(|| torch::malformed(&self.file, &format!("tensor `{name}` reaches beyond its storage")))?;
         let values = floats_of(tensor.dtype, bytes).ok_or_else(|| CheckpointError::Type {
             name: name.to_owned(),
             found: format!("{:?}", tensor.dtype),
@@ -130,11 +131,12 @@ impl Located {
     /// A tensor of any strides.
     pub(super) fn strided(self, strides: Vec<usize>) -> Self {
         let mut next = 1;
-        let in_rows = self.shape.contains(&0) || self.shape.iter().zip(&strides).rev().all(|(dim, stride)| {
-            let fits = *dim <= 1 || *stride == next;
-            next *= dim;
-            fits
-        });
+        let in_rows = self.shape.contains(&0)
+            || self.shape.iter().zip(&strides).rev().all(|(dim, stride)| {
+                let fits = *dim <= 1 || *stride == next;
+                next *= dim;
+                fits
+            });
         Self { strides: (!in_rows).then_some(strides), ..self }
     }
 
@@ -142,7 +144,9 @@ impl Located {
     fn span(&self) -> usize {
         match &self.strides {
             None => self.shape.iter().product(),
-            Some(strides) => 1 + self.shape.iter().zip(strides).map(|(dim, stride)| (dim - 1) * stride).sum::<usize>(),
+            Some(strides) => {
+                1 + self.shape.iter().zip(strides).map(|(dim, stride)| (dim - 1) * stride).sum::<usize>()
+            }
         }
     }
 }

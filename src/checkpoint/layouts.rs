@@ -165,6 +165,8 @@ impl Names {
 /// One of our tensors, as it is made of a checkpoint's.
 #[derive(Clone, Debug)]
 pub struct Recipe {
+    /// The project's name for it.
+    pub name: String,
     pub ingredients: Vec<Ingredient>,
     how: How,
     /// The made tensor's. A bias that no checkpoint has is made of this alone.
@@ -217,17 +219,18 @@ impl Recipe {
     /// Our tensor, from the ingredients' values in their order. Values are lent where nothing is to be done.
     ///
     /// # Errors
-    /// [`CheckpointError::NotFinite`] names the ingredient whose values are too large to be put together.
+    /// [`CheckpointError::NotFinite`]: what is read is finite, what is made of it need not be.
     pub fn make<'a>(&self, values: &[&'a [f32]]) -> Result<Cow<'a, [f32]>, CheckpointError> {
-        let made = self.put_together(values);
-        if made.iter().all(|value| value.is_finite()) {
-            return Ok(made);
+        let made = self.combine(values);
+        match &made {
+            Cow::Owned(values) if values.iter().any(|value| !value.is_finite()) => {
+                Err(CheckpointError::NotFinite(self.name.clone()))
+            }
+            _ => Ok(made),
         }
-        let name = self.ingredients.first().map(|ingredient| ingredient.name.clone()).unwrap_or_default();
-        Err(CheckpointError::NotFinite(name))
     }
 
-    fn put_together<'a>(&self, values: &[&'a [f32]]) -> Cow<'a, [f32]> {
+    fn combine<'a>(&self, values: &[&'a [f32]]) -> Cow<'a, [f32]> {
         match (self.how, values) {
             (How::Itself, [values]) => Cow::Borrowed(values),
             (How::Transposed, [values]) => Cow::Owned(transpose(values, self.shape[1], self.shape[0])),
@@ -288,7 +291,8 @@ impl Layout {
 impl TensorSource for Layout {
     fn tensor(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, CheckpointError> {
         let recipe = self.names.recipe(name, shape)?;
-        let values = recipe.ingredients.iter().map(|ingredient| self.get(ingredient)).collect::<Result<Vec<_>, _>>()?;
+        let values =
+            recipe.ingredients.iter().map(|ingredient| self.get(ingredient)).collect::<Result<Vec<_>, _>>()?;
         Ok(recipe.make(&values)?.into_owned())
     }
 }
@@ -311,6 +315,7 @@ impl TensorSource for FirstOf {
 
 /// One of our names, its layer number taken out: `vision.blocks.{l}.ln_1.gamma` and `3`.
 struct Wanted<'a> {
+    name: &'a str,
     pattern: String,
     layer: &'a str,
 }
@@ -323,7 +328,7 @@ impl<'a> Wanted<'a> {
             .map(|part| if !layer.is_empty() && part == layer { "{l}" } else { part })
             .collect::<Vec<_>>()
             .join(".");
-        Self { pattern, layer }
+        Self { name, pattern, layer }
     }
 
     /// The recipe that `rule` gives, where the rule is this name's.
@@ -332,7 +337,9 @@ impl<'a> Wanted<'a> {
         let itself = |ours: &str| (self.pattern == ours).then_some("");
         let of = |ours: &str, suffixes: [(&str, &'static str); 2]| {
             let suffix = self.pattern.strip_prefix(ours)?;
-            suffixes.into_iter().find_map(|(our_suffix, their_suffix)| (suffix == our_suffix).then_some(their_suffix))
+            suffixes
+                .into_iter()
+                .find_map(|(our_suffix, their_suffix)| (suffix == our_suffix).then_some(their_suffix))
         };
         let linear = |ours: &str| of(ours, [(".weight", ".weight"), (".bias", ".bias")]);
         let one = |theirs: &str, suffix: &str, how: How, shape: Vec<usize>| {
@@ -371,7 +378,7 @@ impl<'a> Wanted<'a> {
                 (How::Zero, Vec::new())
             }
         };
-        Some(Recipe { ingredients, how, shape: shape.to_vec() })
+        Some(Recipe { name: self.name.to_owned(), ingredients, how, shape: shape.to_vec() })
     }
 
     fn ingredient(&self, theirs: &str, shape: Vec<usize>) -> Ingredient {

@@ -90,7 +90,8 @@ impl Manifest {
     /// # Errors
     /// Where it is no manifest of this format, its config is impossible, or a file name leaves the folder.
     pub fn parse(bytes: &[u8]) -> Result<Self, CheckpointError> {
-        let malformed = |reason: String| CheckpointError::Malformed { file: MANIFEST.into(), kind: "pack", reason };
+        let malformed =
+            |reason: String| CheckpointError::Malformed { file: MANIFEST.into(), kind: "pack", reason };
         #[derive(Deserialize)]
         struct FormatOnly {
             format: u32,
@@ -220,15 +221,11 @@ pub struct PackWeights {
 
 impl PackWeights {
     fn new(bytes: Vec<u8>) -> Result<Self, CheckpointError> {
-        let malformed = |reason: String| CheckpointError::Malformed {
-            file: WEIGHTS.into(),
-            kind: "safetensors",
-            reason,
-        };
+        let malformed =
+            |reason: String| CheckpointError::Malformed { file: WEIGHTS.into(), kind: "safetensors", reason };
         // Deserialising also holds every offset against the file's length.
         SafeTensors::deserialize(&bytes).map_err(|err| malformed(err.to_string()))?;
-        let (header_len, header) =
-            SafeTensors::read_metadata(&bytes).map_err(|err| malformed(err.to_string()))?;
+        let (header_len, header) = SafeTensors::read_metadata(&bytes).map_err(|err| malformed(err.to_string()))?;
         Ok(Self { bytes, header, data: header_len + 8 })
     }
 
@@ -244,14 +241,17 @@ impl PackWeights {
 
     /// The floats of a quantised matrix of `shape`.
     fn dequantised(&self, name: &str, shape: &[usize], values: &[i8]) -> Result<Vec<f32>, CheckpointError> {
-        let [rows, columns] = *shape else {
-            return Err(CheckpointError::Type { name: name.to_owned(), found: "integers that are no matrix".into() });
-        };
         let scale_name = format!("{name}.scale");
         let (dtype, scale_shape, scale_bytes) = self.raw(&scale_name)?;
         if dtype != Dtype::F16 {
             return Err(CheckpointError::Type { name: scale_name, found: format!("{dtype:?}") });
         }
+        let [rows, columns] = *shape else {
+            return Err(CheckpointError::Type {
+                name: name.to_owned(),
+                found: "integers that are no matrix".into(),
+            });
+        };
         let blocks = scale_shape.get(1).copied().unwrap_or(1);
         if scale_shape.first() != Some(&rows) || blocks == 0 || columns % blocks != 0 || scale_shape.len() > 2 {
             return Err(CheckpointError::Shape {
@@ -285,11 +285,9 @@ impl TensorSource for PackWeights {
                 let values: Vec<i8> = bytes.iter().map(|byte| byte.cast_signed()).collect();
                 self.dequantised(name, shape, &values)?
             }
-            Dtype::U8 => self.dequantised(name, shape, &quantise::unpack_nibbles(bytes))?,
-            other => floats_of(other, bytes).ok_or_else(|| CheckpointError::Type {
-                name: name.to_owned(),
-                found: format!("{other:?}"),
-            })?,
+            Dtype::U8 if shape.len() == 2 => self.dequantised(name, shape, &quantise::unpack_nibbles(bytes))?,
+            other => floats_of(other, bytes)
+                .ok_or_else(|| CheckpointError::Type { name: name.to_owned(), found: format!("{other:?}") })?,
         };
         if values.iter().any(|value| !value.is_finite()) {
             return Err(CheckpointError::NotFinite(name.to_owned()));

@@ -131,7 +131,8 @@ fn write_halves(target: &mut [u8], halves: impl Iterator<Item = f16>) {
 fn with_header(
     entries: Vec<(String, Dtype, Vec<usize>)>,
 ) -> Result<(Vec<u8>, BTreeMap<String, Range<usize>>), CheckpointError> {
-    let malformed = |reason: String| CheckpointError::Malformed { file: WEIGHTS.into(), kind: "safetensors", reason };
+    let malformed =
+        |reason: String| CheckpointError::Malformed { file: WEIGHTS.into(), kind: "safetensors", reason };
     let mut end = 0;
     let mut infos = Vec::with_capacity(entries.len());
     for (name, dtype, shape) in entries {

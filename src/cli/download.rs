@@ -23,7 +23,9 @@ const BUFFER: usize = 256 << 10;
 pub enum DownloadError {
     #[error("there is nothing at {0}: check the name")]
     Missing(String),
-    #[error("the server refuses {url} (status {status}): a model that asks for consent must be fetched with a browser and given as a file")]
+    #[error(
+        "the server refuses {url} (status {status}): a model that asks for consent must be fetched with a browser and given as a file"
+    )]
     Refused { url: String, status: u16 },
     #[error("{url} cannot be reached ({reason}): check the connection, then try again")]
     Unreachable { url: String, reason: String },
@@ -50,7 +52,11 @@ enum Attempt {
     Whole,
     /// The file has another length, or is another, than when it was begun.
     Anew,
-    CutOff { done: u64, total: u64, reason: String },
+    CutOff {
+        done: u64,
+        total: u64,
+        reason: String,
+    },
 }
 
 impl Download {
@@ -80,7 +86,9 @@ impl Download {
         loop {
             let before = self.done();
             let failure = match self.attempt(&mut progress) {
-                Ok(Attempt::Whole) => return std::fs::rename(&self.part, &self.target).map_err(self.write(&self.target)),
+                Ok(Attempt::Whole) => {
+                    return std::fs::rename(&self.part, &self.target).map_err(self.write(&self.target));
+                }
                 Ok(Attempt::Anew) => {
                     let (expected, found) = (before, self.done());
                     self.forget()?;

@@ -77,7 +77,9 @@ impl AnswerOptions {
             None => Ok(None),
             Some(values) => match values.as_slice().try_into() {
                 Ok(triple) => Ok(Some(triple)),
-                Err(_length) => Err(CliError::Usage(format!("--{name} takes three numbers with commas between them"))),
+                Err(_length) => {
+                    Err(CliError::Usage(format!("--{name} takes three numbers with commas between them")))
+                }
             },
         };
         Ok(Answers {
@@ -144,7 +146,9 @@ impl FromRecipe {
         let beside = checkpoint.companions.get(pack::TOKENIZER);
         beside.cloned().ok_or_else(|| {
             let of = detected.tokenizer.as_ref().map(|name| format!(" ({name}'s)")).unwrap_or_default();
-            CliError::Usage(format!("the model's tokenizer is not CLIP's own{of}: name its tokenizer.json with --tokenizer"))
+            CliError::Usage(format!(
+                "the model's tokenizer is not CLIP's own{of}: name its tokenizer.json with --tokenizer"
+            ))
         })
     }
 

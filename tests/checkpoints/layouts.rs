@@ -1,8 +1,8 @@
 //! Every layout computes what PyTorch computes with the same weights.
 
 use headlamp::checkpoint::Quantisation;
-use headlamp::checkpoint::detect::{Answers, Family};
 use headlamp::checkpoint::StateDict;
+use headlamp::checkpoint::detect::{Answers, Family};
 use headlamp::geometry::Size;
 use headlamp::model::{Activation, Crop};
 use headlamp::zero_shot;
@@ -53,7 +53,8 @@ fn every_layout_computes_what_pytorch_does() {
         let pixels = values(&expected, &format!("{reference}.pixels"));
         let crop = Crop { size: Size { width: side, height: side }, values: pixels };
         let trace = pollster::block_on(model.vision.trace(&crop)).unwrap();
-        let error = relative(&trace.embedding, &values(&expected, &format!("{reference}.image")), config.embedding);
+        let error =
+            relative(&trace.embedding, &values(&expected, &format!("{reference}.image")), config.embedding);
         assert!(error < TOLERANCE, "{folder}: the image is off by {error}");
         let units = pollster::block_on(model.text.embed(&texts(), &burn::tensor::Device::flex())).unwrap();
         let texts = values(&expected, &format!("{reference}.texts"));
@@ -81,6 +82,7 @@ fn what_tensors_cannot_tell_comes_from_the_configs() {
 
 #[test]
 fn conversion_is_deterministic() {
-    let pack = || converted(&path_of("checkpoints/hf_bin"), &Answers::default(), Quantisation::Q8).unwrap().manifest;
+    let pack =
+        || converted(&path_of("checkpoints/hf_bin"), &Answers::default(), Quantisation::Q8).unwrap().manifest;
     assert_eq!(pack().files, pack().files);
 }

@@ -57,8 +57,11 @@ fn opened(bytes: &[u8]) -> Result<(), CheckpointError> {
     }
 }
 
+/// A tensor in place of another: a shape, and a value everywhere. The shape `[0]` leaves it out.
+type Change = Option<(Vec<usize>, f32)>;
+
 /// Hugging Face's fixture with its tensors changed.
-fn changed(change: impl Fn(&str) -> Option<(Vec<usize>, f32)>) -> Vec<u8> {
+fn changed(change: impl Fn(&str) -> Change) -> Vec<u8> {
     let bytes = bytes_of("checkpoints/hf_safetensors/model.safetensors");
     let parsed = SafeTensors::deserialize(&bytes).unwrap();
     let mut owned: BTreeMap<String, (Vec<usize>, Vec<u8>)> = BTreeMap::new();
@@ -74,9 +77,9 @@ fn changed(change: impl Fn(&str) -> Option<(Vec<usize>, f32)>) -> Vec<u8> {
         };
         owned.insert(name.to_owned(), entry);
     }
-    let views = owned.iter().map(|(name, (shape, data))| {
-        (name.as_str(), TensorView::new(Dtype::BF16, shape.clone(), data).unwrap())
-    });
+    let views = owned
+        .iter()
+        .map(|(name, (shape, data))| (name.as_str(), TensorView::new(Dtype::BF16, shape.clone(), data).unwrap()));
     safetensors::serialize(views.collect::<Vec<_>>(), None).unwrap()
 }
 
@@ -90,9 +93,7 @@ fn with_configs(folder: &Folder) {
 fn what_is_missing_or_misshapen_is_named() {
     let folder = Folder::new("partial");
     with_configs(&folder);
-    let said = |change: &dyn Fn(&str) -> Option<(Vec<usize>, f32)>| {
-        refusal(&folder.write("model.safetensors", &changed(change)))
-    };
+    let said = |change: &dyn Fn(&str) -> Change| refusal(&folder.write("model.safetensors", &changed(change)));
     let gone = |part: &'static str| move |name: &str| name.contains(part).then(|| (vec![0], 0.0));
     let norm = "vision_model.encoder.layers.1.layer_norm2.weight";
     let said_of = said(&gone(norm));

@@ -16,7 +16,8 @@ fn awkward_texts_have_open_clips_tokens() {
     for entry in entries {
         let text = entry["text"].as_str().unwrap();
         let expected: Vec<u64> = entry["tokens"].as_array().unwrap().iter().flat_map(Value::as_u64).collect();
-        let found: Vec<u64> = tokenizer.encode(text, true).unwrap().get_ids().iter().copied().map(u64::from).collect();
+        let found: Vec<u64> =
+            tokenizer.encode(text, true).unwrap().get_ids().iter().copied().map(u64::from).collect();
         assert_eq!(found, expected, "{text:?}");
     }
 }

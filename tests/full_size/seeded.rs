@@ -23,7 +23,11 @@ fn values(name: &str, shape: &[usize]) -> Vec<f32> {
     let embedding = ["token_embedding", "class_embedding", "position_embedding"];
     let (centre, spread) = match name {
         name if name.contains("norm") || name.contains("layrnorm") => {
-            if name.ends_with("weight") { (1.0, 0.2) } else { (0.0, 0.1) }
+            if name.ends_with("weight") {
+                (1.0, 0.2)
+            } else {
+                (0.0, 0.1)
+            }
         }
         name if name.ends_with("bias") => (0.0, 0.05),
         name if embedding.iter().any(|part| name.contains(part)) => (0.0, 0.02),

@@ -79,7 +79,8 @@ impl Request {
             let line = head.lines().find(|line| line.to_ascii_lowercase().starts_with(name))?;
             Some(line.split_once(": ")?.1.to_owned())
         };
-        let range = header("range:").and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok());
+        let range =
+            header("range:").and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok());
         Self {
             file: path.rsplit('/').next().unwrap_or_default().to_owned(),
             moved: path.starts_with("/elsewhere/"),
@@ -114,7 +115,9 @@ fn answer(
     match manner {
         Manner::Redirect if !request.moved => {
             let to = format!("Location: /elsewhere/{}\r\n", request.file);
-            stream.write_all(format!("HTTP/1.1 302 Found\r\n{to}Content-Length: 0\r\nConnection: close\r\n\r\n").as_bytes())
+            stream.write_all(
+                format!("HTTP/1.1 302 Found\r\n{to}Content-Length: 0\r\nConnection: close\r\n\r\n").as_bytes(),
+            )
         }
         Manner::Plain | Manner::Redirect => send(&mut stream, &bytes, &request, "\"1\""),
         Manner::BreaksOff | Manner::Changes | Manner::NoRanges if first => {

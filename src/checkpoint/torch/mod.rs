@@ -15,8 +15,8 @@ mod zip;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
-use super::index::{Index, Located, Segment};
 use super::CheckpointError;
+use super::index::{Index, Located, Segment};
 use pickle::{Pickle, PickleError};
 use zip::Directory;
 
@@ -36,9 +36,14 @@ pub(super) fn malformed(file: &str, reason: &str) -> CheckpointError {
 pub(super) enum Frame {
     Bare,
     /// A zip entry's local header before it, and perhaps a descriptor after it.
-    ZipEntry { name: String, bytes: u64 },
+    ZipEntry {
+        name: String,
+        bytes: u64,
+    },
     /// The number of values in eight bytes before it.
-    Counted { values: u64 },
+    Counted {
+        values: u64,
+    },
 }
 
 impl Frame {

@@ -41,9 +41,17 @@ pub(super) enum Value {
     Tuple(Vec<Id>),
     Dict(Vec<(Id, Id)>),
     /// Something that Python would import.
-    Global { module: String, name: String },
+    Global {
+        module: String,
+        name: String,
+    },
     /// What calling a global with arguments would make, with what is set on it afterwards.
-    Object { class: Id, arguments: Id, entries: Vec<(Id, Id)>, state: Option<Id> },
+    Object {
+        class: Id,
+        arguments: Id,
+        entries: Vec<(Id, Id)>,
+        state: Option<Id>,
+    },
     /// What only the file around the pickle can resolve: a storage.
     Persistent(Id),
 }
@@ -129,7 +137,9 @@ impl Machine<'_> {
             b'h' | b'j' | b'g' => self.recall(instruction)?,
             b'a' | b'e' | b's' | b'u' | 0x90 | b'b' => self.change(instruction)?,
             b'R' | 0x81 | 0x92 | b'o' | b'i' | b'Q' | b'P' | b'c' | 0x93 => self.make_object(instruction)?,
-            b']' | b')' | b'}' | 0x8f | b't' | b'l' | b'd' | 0x91 | 0x85 | 0x86 | 0x87 => self.gather(instruction)?,
+            b']' | b')' | b'}' | 0x8f | b't' | b'l' | b'd' | 0x91 | 0x85 | 0x86 | 0x87 => {
+                self.gather(instruction)?
+            }
             _ => self.make_atom(instruction)?,
         }
         Ok(true)
@@ -174,7 +184,8 @@ impl Machine<'_> {
             }
             0x8e => {
                 let length = u64::from_le_bytes(self.array()?);
-                self.take(usize::try_from(length).map_err(|_long| PickleError::CutOff)?).map(|_bytes| Value::Other)?
+                self.take(usize::try_from(length).map_err(|_long| PickleError::CutOff)?)
+                    .map(|_bytes| Value::Other)?
             }
             other => return Err(PickleError::Instruction(other)),
         };
