@@ -24,14 +24,16 @@ fn main() {
     println!("(medians of {RUNS} runs after one to warm up; random weights, as time does not depend on them)\n");
     let encoder = encoder();
     let Parts { phrases, sum_check, segmentation } = decomposition(&encoder);
-    println!("ViT-S/14 at 224 px, CPU           {}", said(encoder.time));
-    println!("{PHRASES} phrases to all components   {}  {}", said(phrases), ratio(phrases, encoder.time, "the encoder"));
-    println!("sum check                         {}  {}", said(sum_check), ratio(sum_check, encoder.time, "the encoder"));
-    println!("patches of one phrase             {}  {}", said(segmentation), ratio(segmentation, encoder.time, "the encoder"));
+    let row = |what: &str, time: Duration, against: String| println!("{what:<32}{} {against}", said(time));
+    row("ViT-S/14 at 224 px, CPU", encoder.time, String::new());
+    let of_encoder = |time: Duration| ratio(time, encoder.time, "the encoder");
+    row(&format!("{PHRASES} phrases to all components"), phrases, of_encoder(phrases));
+    row("sum check", sum_check, of_encoder(sum_check));
+    row("patches of one phrase", segmentation, of_encoder(segmentation));
     let (on_moments, plain) = labels();
     println!("\nTextSpan, one head, {POOL} texts, {IMAGES} images, {PICKS} picks");
-    println!("on moments                        {}  {}", said(on_moments), ratio(on_moments, plain, "the plain algorithm"));
-    println!("plain, on the images' matrix      {}", said(plain));
+    row("on moments", on_moments, ratio(on_moments, plain, "the plain algorithm"));
+    row("plain, on the images' matrix", plain, String::new());
 }
 
 struct Encoder {

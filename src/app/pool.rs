@@ -146,7 +146,7 @@ fn OwnImages() -> impl IntoView {
             <p class="quiet hint">
                 "A head's texts describe how its outputs vary over many images. With images of your own, they
                 describe how it varies over yours. Some hundreds give a steady result; nothing leaves this
-                machine."
+                machine. A file that headlamp stats made does as well."
             </p>
             <p class="quiet hint">{skipped}</p>
             <div class="row">
@@ -156,7 +156,7 @@ fn OwnImages() -> impl IntoView {
                         class="unseen"
                         type="file"
                         name="gallery"
-                        accept="image/*,.heic,.heif,.avif"
+                        accept="image/*,.heic,.heif,.avif,.safetensors"
                         multiple
                         on:change=use_files
                     />

@@ -93,7 +93,8 @@ pub enum Task {
     /// Label heads from these lines from now on; none: from the pack's own pool. Answer: [`Answer::PoolReady`].
     UsePool { lines: Vec<String> },
     /// Label heads from statistics gathered over the image files in the buffers, called `names`, from now
-    /// on; none: from the pack's own statistics. Answer: [`Answer::StatisticsReady`].
+    /// on, or from a single statistics file; none: from the pack's own statistics.
+    /// Answer: [`Answer::StatisticsReady`].
     UseGallery { names: Vec<String> },
 }
 

@@ -347,6 +347,17 @@ impl Session {
         self.own_pool = pool;
     }
 
+    /// Statistics that were gathered elsewhere, read from their file.
+    ///
+    /// # Errors
+    /// Where the bytes are no statistics file, or one of another model.
+    pub fn read_statistics(&self, bytes: &[u8]) -> Result<Statistics, EngineError> {
+        let statistics = Statistics::from_bytes(bytes)?;
+        statistics.belongs_to(self.manifest.weights_hash())?;
+        statistics.fits(&self.model.readout)?;
+        Ok(statistics)
+    }
+
     /// Labels heads from `statistics` from now on; none: from the pack's own.
     pub fn use_statistics(&mut self, statistics: Option<Statistics>) {
         self.own_statistics = statistics;

@@ -247,6 +247,14 @@ impl Engine {
             let images = session.statistics().map_or(0, Statistics::images);
             return Ok((Answer::StatisticsReady { images, skipped: Vec::new() }, Vec::new()));
         }
+        if let ([name], [file]) = (names, &buffers[..])
+            && name.ends_with(".safetensors")
+        {
+            let statistics = session.read_statistics(&file.to_vec()).map_err(said)?;
+            let images = statistics.images();
+            session.use_statistics(Some(statistics));
+            return Ok((Answer::StatisticsReady { images, skipped: Vec::new() }, Vec::new()));
+        }
         let total = buffers.len();
         let mut statistics = session.new_statistics();
         let mut skipped = Vec::new();
