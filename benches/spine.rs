@@ -116,7 +116,8 @@ fn plain(images: &DMatrix<f64>, texts: &[f32], rank: usize) -> Vec<usize> {
     let Some(v_t) = images.clone().svd(false, true).v_t else { unreachable!("it was asked for") };
     let v_t = v_t.rows(0, rank).into_owned();
     let size = images.ncols();
-    let mut texts = DMatrix::from_fn(texts.len() / size, size, |row, column| f64::from(texts[row * size + column]));
+    let mut texts =
+        DMatrix::from_fn(texts.len() / size, size, |row, column| f64::from(texts[row * size + column]));
     texts = &texts * v_t.transpose() * &v_t;
     let mut images = images.clone();
     let mean = images.row_mean();

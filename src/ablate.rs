@@ -170,11 +170,8 @@ mod contributions {
                 let of_layer = |layer| (0..readout.heads).map(|head| code(layer, head)).collect();
                 (0..readout.layers).map(of_layer).collect()
             };
-            let mean = |layer, head| {
-                readout.code_contribution(layer, head, &statistics.head(layer, head).mean)
-            };
-            let cls_mean =
-                |layer, head| readout.code_contribution(layer, head, statistics.cls_code(layer, head));
+            let mean = |layer, head| readout.code_contribution(layer, head, &statistics.head(layer, head).mean);
+            let cls_mean = |layer, head| readout.code_contribution(layer, head, statistics.cls_code(layer, head));
             Self {
                 heads: each_head(&mean),
                 cls_to_cls: each_head(&cls_mean),

@@ -269,7 +269,11 @@ impl Readout {
         let beta: Vec<f64> = self.beta.iter().map(|value| f64::from(*value)).collect();
         let constant = self.project(&beta);
         columns.push(
-            constant.iter().zip(&self.projection_bias).map(|(beta, b)| (beta + f64::from(*b)) / components).collect(),
+            constant
+                .iter()
+                .zip(&self.projection_bias)
+                .map(|(beta, b)| (beta + f64::from(*b)) / components)
+                .collect(),
         );
         let values = (0..self.embedding).flat_map(|row| columns.iter().map(move |column| column[row])).collect();
         HeadBasis { values, embedding: self.embedding, code }
@@ -334,7 +338,8 @@ impl<'a> Decomposition<'a> {
                     .map(|head| {
                         let output = self.head_direction(direction, layer, head);
                         let values = self.weighted_values(layer, head);
-                        let written = dot_f64(&values, output) + direction.output_biases[layer] / readout.heads as f64;
+                        let written =
+                            dot_f64(&values, output) + direction.output_biases[layer] / readout.heads as f64;
                         self.score(direction, written, head_share)
                     })
                     .collect()

@@ -159,7 +159,13 @@ mod tests {
 
     #[test]
     fn centre_crop_follows_torchvision() {
-        let crop = CropFromPhoto::new(Size { width: 451, height: 300 }, Framing::CentreCrop, 224, 14, LongSide::Truncated);
+        let crop = CropFromPhoto::new(
+            Size { width: 451, height: 300 },
+            Framing::CentreCrop,
+            224,
+            14,
+            LongSide::Truncated,
+        );
         assert_eq!(crop.resized, Size { width: 336, height: 224 });
         assert_eq!((crop.left, crop.top), (56, 0));
         assert_eq!(crop.grid(), Grid { rows: 16, columns: 16 });
@@ -170,7 +176,13 @@ mod tests {
 
     #[test]
     fn grid_corners_map_to_the_crop_frame() {
-        let crop = CropFromPhoto::new(Size { width: 640, height: 427 }, Framing::CentreCrop, 224, 14, LongSide::Truncated);
+        let crop = CropFromPhoto::new(
+            Size { width: 640, height: 427 },
+            Framing::CentreCrop,
+            224,
+            14,
+            LongSide::Truncated,
+        );
         let frame = crop.crop_in_photo();
         let (column, row) = crop.grid_from_photo(frame.left + frame.width, frame.top + frame.height);
         assert!((column - 16.0).abs() < 1e-9 && (row - 16.0).abs() < 1e-9);
@@ -181,8 +193,13 @@ mod tests {
     #[test]
     fn whole_photo_is_bounded_whatever_its_shape() {
         for (width, height) in [(1, 1), (30_000, 1), (1, 30_000), (4032, 3024), (224, 224), (30_000, 30_000)] {
-            let crop = CropFromPhoto::new(Size { width, height }, Framing::WholePhoto, 224, 14, LongSide::Truncated);
-            assert!(!crop.grid().is_empty() && crop.grid().len() <= MAX_PATCHES, "{width}x{height}: {:?}", crop.grid());
+            let crop =
+                CropFromPhoto::new(Size { width, height }, Framing::WholePhoto, 224, 14, LongSide::Truncated);
+            assert!(
+                !crop.grid().is_empty() && crop.grid().len() <= MAX_PATCHES,
+                "{width}x{height}: {:?}",
+                crop.grid()
+            );
             let frame = crop.crop_in_photo();
             assert_eq!((frame.width.round() as usize, frame.height.round() as usize), (width, height));
         }

@@ -57,9 +57,8 @@ pub fn soft_map(patches: &[f64], grid: Grid, patch: usize) -> SoftMap {
             bilinear(row, column, Size { width: grid.columns, height: grid.rows }, at).max(0.0)
         })
         .collect();
-    let (least, most) = clipped.iter().fold((f64::MAX, 0.0_f64), |(least, most), value| {
-        (least.min(*value), most.max(*value))
-    });
+    let (least, most) =
+        clipped.iter().fold((f64::MAX, 0.0_f64), |(least, most), value| (least.min(*value), most.max(*value)));
     if most <= 0.0 {
         return SoftMap { values: vec![0.0; clipped.len()], size, threshold: 0.0, is_empty: true };
     }
@@ -146,7 +145,8 @@ mod tests {
     fn nothing_positive_is_an_empty_mask() {
         let map = soft_map(&[-1.0, -0.5, -2.0, -0.1, -3.0, 0.0], GRID, 4);
         assert!(map.is_empty && map.values.iter().all(|value| *value == 0.0));
-        let frame = CropFromPhoto::new(Size { width: 30, height: 20 }, Framing::WholePhoto, 8, 4, LongSide::Truncated);
+        let frame =
+            CropFromPhoto::new(Size { width: 30, height: 20 }, Framing::WholePhoto, 8, 4, LongSide::Truncated);
         assert!(mask_in_photo(&map, &frame, map.threshold).iter().all(|value| *value == 0));
     }
 
@@ -167,7 +167,8 @@ mod tests {
 
     #[test]
     fn the_mask_lies_inside_the_crop_frame() {
-        let frame = CropFromPhoto::new(Size { width: 60, height: 40 }, Framing::CentreCrop, 20, 10, LongSide::Truncated);
+        let frame =
+            CropFromPhoto::new(Size { width: 60, height: 40 }, Framing::CentreCrop, 20, 10, LongSide::Truncated);
         let map = soft_map(&[1.0; 4], frame.grid(), 10);
         let mask = mask_in_photo(&map, &frame, 0.5);
         for (index, value) in mask.iter().enumerate() {

@@ -24,7 +24,9 @@ pub enum StatisticsError {
     Malformed(String),
     #[error("the statistics are of format {0}, and this program reads format {FORMAT}; make them anew")]
     Format(u32),
-    #[error("the statistics belong to another model's weights ({found:.12}…, not {expected:.12}…); make them anew")]
+    #[error(
+        "the statistics belong to another model's weights ({found:.12}…, not {expected:.12}…); make them anew"
+    )]
     OtherWeights { expected: String, found: String },
     #[error("statistics of different models cannot be merged")]
     Unlike,
@@ -72,9 +74,7 @@ impl Moments {
     pub fn covariance(&self) -> DMatrix<f64> {
         let len = self.mean.len();
         let scale = 1.0 / self.count.max(1) as f64;
-        DMatrix::from_fn(len, len, |row, column| {
-            self.scatter[triangle(row.max(column)) + row.min(column)] * scale
-        })
+        DMatrix::from_fn(len, len, |row, column| self.scatter[triangle(row.max(column)) + row.min(column)] * scale)
     }
 
     fn add_outer(&mut self, x: &[f64], weight: f64) {
@@ -248,8 +248,7 @@ impl Statistics {
         let means: Vec<f64> = self.codes.iter().flat_map(|moments| moments.mean.iter().copied()).collect();
         let scale = 1.0 / self.images.max(1) as f64;
         let covariances = self.codes.iter().flat_map(|moments| &moments.scatter);
-        let covariances: Vec<u8> =
-            covariances.flat_map(|value| ((value * scale) as f32).to_le_bytes()).collect();
+        let covariances: Vec<u8> = covariances.flat_map(|value| ((value * scale) as f32).to_le_bytes()).collect();
         let tensors = [
             ("head.code.mean", Dtype::F64, vec![layers, heads, code], bytes_of(&means)),
             ("head.code.covariance", Dtype::F32, vec![layers, heads, triangle(code)], covariances),

@@ -126,11 +126,7 @@ impl HeadSpace {
         // K images span no more than K directions.
         strongest.truncate(rank.min(usize::try_from(moments.count).unwrap_or(rank)));
         let inner = eigenvectors.select_columns(&strongest);
-        Self {
-            directions: q * &inner,
-            covariance: inner.transpose() * &spread * &inner,
-            total: spread.trace(),
-        }
+        Self { directions: q * &inner, covariance: inner.transpose() * &spread * &inner, total: spread.trace() }
     }
 }
 
@@ -167,8 +163,7 @@ impl Span {
     /// Takes the text along which the outputs vary most, and its direction out of everything; none where
     /// they vary along no text. The text, and the direction along V.
     fn pick(&mut self) -> Option<(usize, DVector<f64>)> {
-        let (text, variance) =
-            self.variances.iter().copied().enumerate().max_by(|a, b| a.1.total_cmp(&b.1))?;
+        let (text, variance) = self.variances.iter().copied().enumerate().max_by(|a, b| a.1.total_cmp(&b.1))?;
         let direction = self.texts.column(text).try_normalize(0.0)?;
         if variance.is_nan() || variance <= 0.0 {
             return None;

@@ -170,9 +170,8 @@ fn an_ablated_score_is_the_score_with_the_component_replaced() {
         let means = MeanParts::new(&tower.readout, &statistics, &direction);
         let dotted = |vector: &[f64]| vector.iter().zip(&text).map(|(a, b)| a * f64::from(*b)).sum::<f64>();
         let mean = |part: &dyn Fn(&Decomposition<'_>) -> f64| images.iter().map(part).sum::<f64>() / 6.0;
-        let score = |image: &Decomposition<'_>, ablation: &Ablation| {
-            ablation.parts(image, &direction, &means).total()
-        };
+        let score =
+            |image: &Decomposition<'_>, ablation: &Ablation| ablation.parts(image, &direction, &means).total();
         let image = &images[2];
         let before = image.parts(&direction).total();
 

@@ -109,7 +109,11 @@ fn centre_crops_are_framed_as_in_the_reference() {
     let fixture = Fixture::open("segment");
     for label in ["landscape", "small_portrait"] {
         let expected = frame_of(&fixture, &format!("square.{label}"), 5);
-        assert_eq!(CropFromPhoto::new(expected.photo, Framing::CentreCrop, 20, 5, LongSide::Truncated), expected, "{label}");
+        assert_eq!(
+            CropFromPhoto::new(expected.photo, Framing::CentreCrop, 20, 5, LongSide::Truncated),
+            expected,
+            "{label}"
+        );
     }
 }
 

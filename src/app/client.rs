@@ -103,5 +103,3 @@ fn reason(event: &Event) -> String {
     }
     .to_owned()
 }
-
-

@@ -23,7 +23,10 @@ pub fn Contrast() -> impl IntoView {
         state.rather_than.set((!phrase.is_empty()).then_some(phrase));
     };
     let option = move |phrase: String| {
-        let is_rival = { let phrase = phrase.clone(); move || state.rival.get().as_ref() == Some(&phrase) };
+        let is_rival = {
+            let phrase = phrase.clone();
+            move || state.rival.get().as_ref() == Some(&phrase)
+        };
         view! { <option value=phrase.clone() prop:selected=is_rival>{phrase.clone()}</option> }
     };
     view! {
@@ -47,7 +50,8 @@ fn Pin() -> impl IntoView {
     let state = expect_context::<State>();
     let is_pinned = move || state.pinned.with(Option::is_some);
     let click = move |_| {
-        let pin = state.scores.get_untracked().map(|scores| Pinned { photo_name: scores.photo_name.clone(), scores });
+        let pin =
+            state.scores.get_untracked().map(|scores| Pinned { photo_name: scores.photo_name.clone(), scores });
         state.pinned.update(|pinned| *pinned = if pinned.is_some() { None } else { pin });
     };
     let says = move || {
@@ -76,9 +80,8 @@ fn Pin() -> impl IntoView {
 #[component]
 fn Ranking() -> impl IntoView {
     let state = expect_context::<State>();
-    let ranking = move || {
-        state.contributions.with(|all| all.as_ref().map(|all| all.ranking(RANKED))).unwrap_or_default()
-    };
+    let ranking =
+        move || state.contributions.with(|all| all.as_ref().map(|all| all.ranking(RANKED))).unwrap_or_default();
     let row = move |(layer, head, value): (usize, usize, f32)| {
         let is_chosen = move || state.head.get() == Some((layer, head));
         view! {

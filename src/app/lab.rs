@@ -73,7 +73,8 @@ fn images(state: State) -> u64 {
 #[component]
 fn Studies() -> impl IntoView {
     let state = expect_context::<State>();
-    let early = move || state.pack.with(|pack| pack.as_ref().map_or(0, |pack| pack.layers.saturating_sub(LATE_LAYERS)));
+    let early =
+        move || state.pack.with(|pack| pack.as_ref().map_or(0, |pack| pack.layers.saturating_sub(LATE_LAYERS)));
     let of = move |study: Study| {
         state.pack.with(|pack| pack.as_ref().map(|pack| Ablation::of_study(study, pack.layers, pack.heads)))
     };

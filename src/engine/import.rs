@@ -13,7 +13,9 @@ use super::message::{ModelSource, Storage, Told};
 use crate::checkpoint::detect::{Answers, detect};
 use crate::checkpoint::hub::{DEFAULT_HUB, Repository, WEIGHTS};
 use crate::checkpoint::index::{Index, Opened, Opening};
-use crate::checkpoint::{COMPANIONS, CheckpointError, Companions, Converter, Pack, Quantisation, clip_tokens, pack};
+use crate::checkpoint::{
+    COMPANIONS, CheckpointError, Companions, Converter, Pack, Quantisation, clip_tokens, pack,
+};
 use crate::model::Activation;
 
 /// Bytes that are read at a time: tensors lie one after another, and a request for each would take long.
@@ -26,7 +28,9 @@ pub(super) enum ImportError {
     Fetch(#[from] FetchError),
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
-    #[error("none of these files holds weights: choose a .safetensors, .bin or .pt file, and its config.json with it")]
+    #[error(
+        "none of these files holds weights: choose a .safetensors, .bin or .pt file, and its config.json with it"
+    )]
     NoWeights,
     #[error("{0:?} is no model's name: it reads ORGANISATION/NAME")]
     NoRepository(String),

@@ -115,19 +115,40 @@ pub enum Answer {
     PhotoTraced(PhotoSummary),
     Attributed(Attribution),
     /// Buffer 0: `f32` per patch, rows first.
-    HeadMap { grid: Grid, crop_in_photo: PhotoRect },
+    HeadMap {
+        grid: Grid,
+        crop_in_photo: PhotoRect,
+    },
     /// Buffer 0: the soft map, `f32` in [0, 1] per pixel of `size`, rows first, covering `crop_in_photo`.
     /// Foreground is above `threshold`, the map's own mean. `empty` says that nothing scored positive.
-    Segmented { size: Size, crop_in_photo: PhotoRect, threshold: f32, empty: bool },
+    Segmented {
+        size: Size,
+        crop_in_photo: PhotoRect,
+        threshold: f32,
+        empty: bool,
+    },
     /// Buffer 0: the PNG file.
     MaskPng,
-    HeadLabels { labels: Vec<HeadLabel>, images: u64 },
+    HeadLabels {
+        labels: Vec<HeadLabel>,
+        images: u64,
+    },
     /// `labels` is `[layer][head]`.
-    AllHeadLabels { labels: Vec<Vec<Vec<HeadLabel>>>, images: u64 },
-    PoolReady { lines: usize },
-    StatisticsReady { images: u64, skipped: Vec<String> },
+    AllHeadLabels {
+        labels: Vec<Vec<Vec<HeadLabel>>>,
+        images: u64,
+    },
+    PoolReady {
+        lines: usize,
+    },
+    StatisticsReady {
+        images: u64,
+        skipped: Vec<String>,
+    },
     /// The work failed, and nothing else is lost; the sentence says what to do.
-    Failed { message: String },
+    Failed {
+        message: String,
+    },
 }
 
 /// How far a piece of work has come.

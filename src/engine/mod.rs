@@ -11,13 +11,16 @@ pub mod pool;
 #[cfg(feature = "compute")]
 mod session;
 #[cfg(feature = "compute")]
-pub use {error::EngineError, session::{Session, Traced, pool_lines}};
+pub use {
+    error::EngineError,
+    session::{Session, Traced, pool_lines},
+};
 
-#[cfg(feature = "web")]
-pub mod wire;
 #[cfg(feature = "worker")]
 mod fetch;
 #[cfg(feature = "worker")]
 mod import;
+#[cfg(feature = "web")]
+pub mod wire;
 #[cfg(feature = "worker")]
 pub mod worker;

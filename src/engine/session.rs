@@ -7,9 +7,9 @@ use burn::tensor::Device;
 use tokenizers::Tokenizer;
 
 use super::EngineError;
-use crate::ablate::{Ablation, MeanParts};
 use super::message::{Attribution, HeadLabel};
 use super::pool::{self, Pool};
+use crate::ablate::{Ablation, MeanParts};
 use crate::checkpoint::{CheckpointError, Manifest, Pack, pack};
 use crate::decompose::{Decomposition, Direction, Parts};
 use crate::geometry::{CropFromPhoto, Framing};
@@ -112,8 +112,7 @@ impl Session {
 
     fn crop(&self, photo: &Photo, framing: Framing) -> Result<(CropFromPhoto, Crop), EngineError> {
         let config = &self.model.config.vision;
-        let frame =
-            CropFromPhoto::new(photo.size, framing, config.image_size, config.patch, config.long_side);
+        let frame = CropFromPhoto::new(photo.size, framing, config.image_size, config.patch, config.long_side);
         let crop = media::crop(photo, &frame, config.mean, config.std)?;
         Ok((frame, crop))
     }
@@ -197,7 +196,8 @@ impl Session {
         let left = || parts.iter().map(|parts| parts.total() as f32).collect();
         let (scores, intact) = if ablation.is_none() { (intact, None) } else { (left(), Some(intact)) };
         let (layers, heads) = (self.model.readout.layers, self.model.readout.heads);
-        let of_head = |layer: usize, head: usize| parts.iter().map(|parts| parts.heads[layer][head] as f32).collect();
+        let of_head =
+            |layer: usize, head: usize| parts.iter().map(|parts| parts.heads[layer][head] as f32).collect();
         Ok(Attribution {
             texts: texts.to_vec(),
             probabilities: zero_shot::probabilities(&scores, self.model.logit_scale),

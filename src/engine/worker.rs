@@ -72,9 +72,10 @@ impl Engine {
             Err(err) => wasm_bindgen::throw_str(&err.to_string()),
         };
         let reporter = Reporter::new(id);
-        let (answer, buffers) = self.answer(task, beside, &reporter).await.unwrap_or_else(|message| {
-            (Answer::Failed { message: sentence(&message) }, Vec::new())
-        });
+        let (answer, buffers) = self
+            .answer(task, beside, &reporter)
+            .await
+            .unwrap_or_else(|message| (Answer::Failed { message: sentence(&message) }, Vec::new()));
         post(&Response { id, answer }, Beside::of(buffers));
     }
 
@@ -94,7 +95,9 @@ impl Engine {
             }
             Task::TracePhoto { name, framing } => self.trace_photo(name, framing, buffers, report).await,
             Task::Reframe { framing } => self.reframe(framing, report).await,
-            Task::Attribute { phrases, templates, ablation } => self.attribute(&phrases, templates, &ablation).await,
+            Task::Attribute { phrases, templates, ablation } => {
+                self.attribute(&phrases, templates, &ablation).await
+            }
             Task::HeadMap { layer, head, phrase, rather_than } => {
                 self.head_map(layer, head, phrase.into_iter().chain(rather_than).collect()).await
             }
@@ -396,4 +399,3 @@ fn now() -> f64 {
 fn said(err: impl std::fmt::Display) -> String {
     err.to_string()
 }
-

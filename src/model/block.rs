@@ -114,8 +114,7 @@ impl Block {
     fn attend(&self, qkv: &Qkv, causal: bool) -> Tensor<3> {
         let [batch, heads, tokens, head_width] = qkv.value.dims();
         let options = AttentionModuleOptions { is_causal: causal, ..Default::default() };
-        let attended =
-            attention(qkv.query.clone(), qkv.key.clone(), qkv.value.clone(), None, None, options);
+        let attended = attention(qkv.query.clone(), qkv.key.clone(), qkv.value.clone(), None, None, options);
         self.output.forward(attended.swap_dims(1, 2).reshape([batch, tokens, heads * head_width]))
     }
 

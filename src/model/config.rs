@@ -154,15 +154,21 @@ impl ModelConfig {
             return Err(ModelError::Config(format!("vision.registers is {}", self.vision.registers)));
         }
         if image_size < patch {
-            return Err(ModelError::Config(format!("one patch ({patch}) is larger than the image ({image_size})")));
+            return Err(ModelError::Config(format!(
+                "one patch ({patch}) is larger than the image ({image_size})"
+            )));
         }
         for (tower, width, heads) in [("vision", width, heads), ("text", self.text.width, self.text.heads)] {
             if width % heads != 0 {
-                return Err(ModelError::Config(format!("{tower}.width {width} is no multiple of its {heads} heads")));
+                return Err(ModelError::Config(format!(
+                    "{tower}.width {width} is no multiple of its {heads} heads"
+                )));
             }
         }
         if !self.vision.projection && width != self.embedding {
-            return Err(ModelError::Config("without a projection the embedding must be as wide as the tower".into()));
+            return Err(ModelError::Config(
+                "without a projection the embedding must be as wide as the tower".into(),
+            ));
         }
         if !self.text.projection && self.text.width != self.embedding {
             return Err(ModelError::Config("without a text projection both must be equally wide".into()));

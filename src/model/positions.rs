@@ -12,13 +12,7 @@ struct Taps {
 /// Resizes a table of one class position and `from` patch positions (`[1 + from, width]`) to the grid `to`.
 ///
 /// The class position stays. Bicubic with align_corners false; a = -0.75, or -0.5 where torch antialiases.
-pub fn resize_positions(
-    table: &[f32],
-    width: usize,
-    from: Grid,
-    to: Grid,
-    how: PositionResize,
-) -> Vec<f32> {
+pub fn resize_positions(table: &[f32], width: usize, from: Grid, to: Grid, how: PositionResize) -> Vec<f32> {
     if from == to {
         return table.to_vec();
     }
@@ -72,8 +66,7 @@ fn antialiased_taps(centre: f64, scale: f64, from: usize) -> Taps {
     let support = 2.0 * scale;
     let first = ((centre - support + 0.5).floor().max(0.0)) as usize;
     let end = ((centre + support + 0.5).floor() as usize).min(from);
-    let weights: Vec<f64> =
-        (first..end).map(|index| cubic((index as f64 - centre + 0.5) / scale, -0.5)).collect();
+    let weights: Vec<f64> = (first..end).map(|index| cubic((index as f64 - centre + 0.5) / scale, -0.5)).collect();
     let total: f64 = weights.iter().sum();
     Taps { first: first as isize, weights: weights.into_iter().map(|weight| weight / total).collect() }
 }

@@ -63,13 +63,8 @@ impl TextTransformer {
         device: &Device,
     ) -> Result<Self, ModelError> {
         let width = config.width;
-        let norm = block::load_norm(
-            &format!("text.{}", norm_name(config.kind)),
-            width,
-            config.eps,
-            source,
-            device,
-        )?;
+        let norm =
+            block::load_norm(&format!("text.{}", norm_name(config.kind)), width, config.eps, source, device)?;
         let (ln_embed, ln_final) = match config.kind {
             TextKind::Bert => (Some(norm), None),
             TextKind::Clip => (None, Some(norm)),
@@ -83,9 +78,7 @@ impl TextTransformer {
         Ok(Self {
             ln_embed,
             blocks: (0..config.layers)
-                .map(|layer| {
-                    Block::load(&format!("text.blocks.{layer}"), block_shape(config), source, device)
-                })
+                .map(|layer| Block::load(&format!("text.blocks.{layer}"), block_shape(config), source, device))
                 .collect::<Result<_, _>>()?,
             ln_final,
             projection,
@@ -108,8 +101,10 @@ impl TextTransformer {
         let mut by_length: Vec<usize> = (0..texts.len()).collect();
         by_length.sort_by_key(|index| texts[*index].len());
         let mut embeddings = vec![Vec::new(); texts.len()];
-        for batch in by_length.chunk_by(|a, b| texts[*a].len() == texts[*b].len()).flat_map(|same| same.chunks(64)) {
-            let pooled = self.forward(&batch.iter().map(|index| &texts[*index][..]).collect::<Vec<_>>(), device)?;
+        for batch in by_length.chunk_by(|a, b| texts[*a].len() == texts[*b].len()).flat_map(|same| same.chunks(64))
+        {
+            let pooled =
+                self.forward(&batch.iter().map(|index| &texts[*index][..]).collect::<Vec<_>>(), device)?;
             let [_, size] = pooled.dims();
             let data = Transaction::default()
                 .register(pooled)

@@ -127,9 +127,7 @@ impl VisionTransformer {
             registers,
             ln_pre: if config.ln_pre { Some(norm("ln_pre", source)?) } else { None },
             blocks: (0..config.layers)
-                .map(|layer| {
-                    Block::load(&format!("vision.blocks.{layer}"), block_shape(config), source, device)
-                })
+                .map(|layer| Block::load(&format!("vision.blocks.{layer}"), block_shape(config), source, device))
                 .collect::<Result<_, _>>()?,
             ln_post: norm("ln_post", source)?,
             projection: load_projection(config, embedding, source, device)?,
@@ -172,11 +170,7 @@ impl VisionTransformer {
     }
 
     /// [`Self::trace`]; `see` is shown each layer's queries, keys and values on the way.
-    async fn trace_beside(
-        &self,
-        crop: &Crop,
-        see: &mut dyn FnMut(usize, &Qkv),
-    ) -> Result<Trace, ModelError> {
+    async fn trace_beside(&self, crop: &Crop, see: &mut dyn FnMut(usize, &Qkv)) -> Result<Trace, ModelError> {
         let config = &self.shape.config;
         let (patches, grid) = patchify(crop, config.patch, &self.positions.val().device())?;
         let mut stream = self.embed(patches, grid);
@@ -214,11 +208,7 @@ impl VisionTransformer {
             None => tokens,
             // Registers carry no position.
             Some(registers) => Tensor::cat(
-                vec![
-                    tokens.clone().narrow(1, 0, 1),
-                    registers.val().unsqueeze(),
-                    tokens.narrow(1, 1, grid.len()),
-                ],
+                vec![tokens.clone().narrow(1, 0, 1), registers.val().unsqueeze(), tokens.narrow(1, 1, grid.len())],
                 1,
             ),
         };
@@ -303,8 +293,7 @@ fn patchify(crop: &Crop, patch: usize, device: &Device) -> Result<(Tensor<3>, Gr
 
 fn collect_trace(config: &VisionConfig, grid: Grid, data: Vec<TensorData>) -> Result<Trace, ModelError> {
     let mut data = data.into_iter().map(floats);
-    let mut next =
-        || data.next().unwrap_or_else(|| Err(ModelError::Device("it returned too few tensors".into())));
+    let mut next = || data.next().unwrap_or_else(|| Err(ModelError::Device("it returned too few tensors".into())));
     Ok(Trace {
         grid,
         tokens: config.leading_tokens() + grid.len(),

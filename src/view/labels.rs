@@ -9,11 +9,15 @@ use crate::view::units;
 
 /// As Markdown: a table a head. `labels` is `[layer][head]`, the last layer comes first.
 pub fn markdown(pack: &str, labels: &[Vec<Vec<HeadLabel>>], images: u64) -> String {
-    let mut text = format!("# What the heads of {pack} stand for\n\nTextSpan over {}.\n", units::plural(images, "image", "images"));
+    let mut text = format!(
+        "# What the heads of {pack} stand for\n\nTextSpan over {}.\n",
+        units::plural(images, "image", "images")
+    );
     for (layer, heads) in labels.iter().enumerate().rev() {
         for (head, labels) in heads.iter().enumerate() {
             // Writing to a string does not fail.
-            let _written = write!(text, "\n## Layer {layer}, head {head}\n\n| text | variance explained |\n|---|---|\n");
+            let _written =
+                write!(text, "\n## Layer {layer}, head {head}\n\n| text | variance explained |\n|---|---|\n");
             for HeadLabel { text: label, variance_explained } in labels {
                 let label = label.replace('|', "\\|");
                 let _written = writeln!(text, "| {label} | {} |", units::percent(*variance_explained));
@@ -40,7 +44,10 @@ mod tests {
 
     fn labels() -> Vec<Vec<Vec<HeadLabel>>> {
         let label = |text: &str, variance_explained| HeadLabel { text: text.to_owned(), variance_explained };
-        vec![vec![vec![label("red | green", 0.25), label("a cat", 0.5)], vec![]], vec![vec![], vec![label("fur", 0.125)]]]
+        vec![
+            vec![vec![label("red | green", 0.25), label("a cat", 0.5)], vec![]],
+            vec![vec![], vec![label("fur", 0.125)]],
+        ]
     }
 
     #[test]

@@ -115,10 +115,12 @@ impl Window {
             let value = status.lines().find_map(|line| line.strip_prefix(name))?;
             value.trim().trim_end_matches(" kB").parse::<u64>().ok()
         };
-        let parent = |pid: &u32| field(*pid, "PPid:").and_then(|pid| u32::try_from(pid).ok()).filter(|pid| *pid > 1);
+        let parent =
+            |pid: &u32| field(*pid, "PPid:").and_then(|pid| u32::try_from(pid).ok()).filter(|pid| *pid > 1);
         let is_ours = |pid: u32| std::iter::successors(Some(pid), parent).any(|pid| pid == self.driver.id());
         let is_renderer = |pid: u32| {
-            std::fs::read_to_string(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.contains("--type=renderer"))
+            std::fs::read_to_string(format!("/proc/{pid}/cmdline"))
+                .is_ok_and(|line| line.contains("--type=renderer"))
         };
         let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
         let pids = processes.filter_map(|entry| entry.file_name().to_string_lossy().parse::<u32>().ok());

@@ -62,8 +62,13 @@ fn the_grid_shows_what_sets_two_phrases_apart() {
     page.choose_phrase(PHRASES[0]);
     choose_rival(&page, PHRASES[2]);
     let apart = page.attribution();
-    assert!(close(apart.sum(), first.score(PHRASES[0]) - first.score(PHRASES[2])), "the parts are the difference's");
-    for (apart, (first, other)) in apart.heads.concat().iter().zip(first.heads.concat().iter().zip(other.heads.concat())) {
+    assert!(
+        close(apart.sum(), first.score(PHRASES[0]) - first.score(PHRASES[2])),
+        "the parts are the difference's"
+    );
+    for (apart, (first, other)) in
+        apart.heads.concat().iter().zip(first.heads.concat().iter().zip(other.heads.concat()))
+    {
         assert!(close(*apart, first - other), "{apart} {first} {other}");
     }
     choose_rival(&page, "");
@@ -104,7 +109,9 @@ fn a_statistics_file_stands_in_for_images() {
     let says = |text: &str| page.window.script(says, &json!([text])) == true;
     let files = crate::page::packs().join("tiny");
     page.window.choose_file("input[name=gallery]", &files.join("statistics.safetensors"));
-    crate::driver::wait("the statistics", std::time::Duration::from_secs(60), || says("your own 40 images").then_some(()));
+    crate::driver::wait("the statistics", std::time::Duration::from_secs(60), || {
+        says("your own 40 images").then_some(())
+    });
     page.settle();
     assert!(!page.choose_head(0, 0).is_empty(), "heads are labelled from it");
     assert_eq!(page.message(), "");

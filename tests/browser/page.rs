@@ -257,7 +257,8 @@ impl Page {
         let script = "const { left, width } = document.querySelector('#crop-frame').style;
             return [parseFloat(left), parseFloat(width)];";
         let found = self.window.script(script, &json!([]));
-        let share = |index: usize| found[index].as_f64().unwrap_or_else(|| panic!("no crop frame: {found}")) / 100.0;
+        let share =
+            |index: usize| found[index].as_f64().unwrap_or_else(|| panic!("no crop frame: {found}")) / 100.0;
         (share(0), share(0) + share(1))
     }
 

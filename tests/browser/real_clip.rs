@@ -53,7 +53,12 @@ impl Hub {
     }
 }
 
-fn answer(mut stream: &TcpStream, weights: &Path, parts: &AtomicUsize, preflights: &AtomicUsize) -> std::io::Result<()> {
+fn answer(
+    mut stream: &TcpStream,
+    weights: &Path,
+    parts: &AtomicUsize,
+    preflights: &AtomicUsize,
+) -> std::io::Result<()> {
     let mut head = String::new();
     let mut lines = BufReader::new(stream);
     while lines.read_line(&mut head)? > 2 {}

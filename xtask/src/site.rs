@@ -271,7 +271,9 @@ mod tests {
         scratch.write("secret", b"secret");
         let serving = scratch.site().serve(0).unwrap();
         assert!(ask(&serving, "/packs/default/pack.json").ends_with(b"the mount's"));
-        for hostile in ["/../secret", "/packs/default/../../secret", "/%2e%2e/secret", "/packs/default/%2e%2e/secret"] {
+        for hostile in
+            ["/../secret", "/packs/default/../../secret", "/%2e%2e/secret", "/packs/default/%2e%2e/secret"]
+        {
             let answer = ask(&serving, hostile);
             assert!(!answer.ends_with(b"secret") && head(&answer).starts_with("http/1.1 404"), "{hostile}");
         }
@@ -290,7 +292,10 @@ mod tests {
         let serving = scratch.site().serve(0).unwrap();
         let answer = ask(&serving, "/worker.wasm");
         let head_of = head(&answer);
-        assert!(head_of.starts_with("http/1.1 200") && head_of.contains("content-type: application/wasm"), "{head_of}");
+        assert!(
+            head_of.starts_with("http/1.1 200") && head_of.contains("content-type: application/wasm"),
+            "{head_of}"
+        );
         assert!(head_of.contains("cache-control: no-cache"), "{head_of}");
         assert_eq!(answer.iter().filter(|byte| **byte == 7).count(), 100_000);
         assert!(ask(&serving, "/?pack=packs/tiny/").ends_with(b"<!doctype html>"));
