@@ -171,6 +171,17 @@ impl Statistics {
         Ok(())
     }
 
+    /// Reads a file of the model that `readout` and the pack's `weights` (their SHA-256) are of.
+    ///
+    /// # Errors
+    /// Where the bytes are no statistics file of this format, or one of another model.
+    pub fn of_model(bytes: &[u8], weights: &str, readout: &Readout) -> Result<Self, StatisticsError> {
+        let statistics = Self::from_bytes(bytes)?;
+        statistics.belongs_to(weights)?;
+        statistics.fits(readout)?;
+        Ok(statistics)
+    }
+
     /// Holds the statistics against a pack's weights.
     ///
     /// # Errors

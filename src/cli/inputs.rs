@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::CliError;
 use crate::engine::{Session, pool_lines};
-use crate::statistics::{Statistics, StatisticsError};
+use crate::statistics::Statistics;
 
 /// A file's bytes.
 ///
@@ -28,11 +28,5 @@ pub fn pool(path: &Path) -> Result<Vec<String>, CliError> {
 /// # Errors
 /// [`CliError::Statistics`] where they are none, or another model's.
 pub fn statistics(session: &Session, path: &Path, bytes: &[u8]) -> Result<Statistics, CliError> {
-    let read = || {
-        let statistics = Statistics::from_bytes(bytes)?;
-        statistics.belongs_to(session.manifest().weights_hash())?;
-        statistics.fits(&session.model().readout)?;
-        Ok(statistics)
-    };
-    read().map_err(|source: StatisticsError| CliError::Statistics { path: path.to_owned(), source })
+    session.read_statistics(bytes).map_err(|source| CliError::Statistics { path: path.to_owned(), source })
 }

@@ -16,7 +16,7 @@ use crate::geometry::{CropFromPhoto, Framing};
 use crate::media::{self, Photo};
 use crate::model::{Crop, Model, Trace};
 use crate::segment::{self, SoftMap};
-use crate::statistics::Statistics;
+use crate::statistics::{Statistics, StatisticsError};
 use crate::textspan::textspan;
 use crate::zero_shot;
 
@@ -60,11 +60,9 @@ impl Session {
         let manifest = pack.manifest.clone();
         let model = Model::load(manifest.model.clone(), &mut weights, &device)?;
         drop(weights);
-        let pack_statistics = pack.bytes(pack::STATISTICS).map(Statistics::from_bytes).transpose()?;
-        if let Some(statistics) = &pack_statistics {
-            statistics.belongs_to(manifest.weights_hash())?;
-            statistics.fits(&model.readout)?;
-        }
+        let statistics = pack.bytes(pack::STATISTICS);
+        let of_model = |bytes| Statistics::of_model(bytes, manifest.weights_hash(), &model.readout);
+        let pack_statistics = statistics.map(of_model).transpose()?;
         Ok(Self {
             pack_pool: Pool::of_pack(&pack)?,
             own_pool: None,
@@ -351,11 +349,8 @@ impl Session {
     ///
     /// # Errors
     /// Where the bytes are no statistics file, or one of another model.
-    pub fn read_statistics(&self, bytes: &[u8]) -> Result<Statistics, EngineError> {
-        let statistics = Statistics::from_bytes(bytes)?;
-        statistics.belongs_to(self.manifest.weights_hash())?;
-        statistics.fits(&self.model.readout)?;
-        Ok(statistics)
+    pub fn read_statistics(&self, bytes: &[u8]) -> Result<Statistics, StatisticsError> {
+        Statistics::of_model(bytes, self.manifest.weights_hash(), &self.model.readout)
     }
 
     /// Labels heads from `statistics` from now on; none: from the pack's own.
