@@ -18,7 +18,7 @@ use crate::view::units;
 /// An answer that its question does not allow, or buffers of the wrong size.
 #[derive(Debug, thiserror::Error)]
 #[error("The engine's answer does not fit what was asked: reload the page, and tell us if that does not help.")]
-struct Unfitting;
+pub(super) struct Unfitting;
 
 impl Engine {
     /// Puts the answer to a finished piece of work where the views look for it.
@@ -79,8 +79,13 @@ impl Engine {
             }
             (Task::UsePool { lines: own }, Answer::PoolReady { lines }) => self.take_pool(own, lines),
             (Task::UseGallery { .. }, Answer::StatisticsReady { images, skipped }) => {
-                self.take_statistics(images, skipped)
+                let is_own = self.inner.with_value(|inner| inner.under_way.buffers > 0);
+                self.take_statistics(is_own, images, skipped);
             }
+            (Task::Video(_), Answer::StatisticsReady { images, skipped }) => {
+                self.take_statistics(true, images, skipped);
+            }
+            (Task::Video(task), Answer::Video(answer)) => self.take_video(task, answer, buffers)?,
             _ => return Err(Unfitting),
         }
         Ok(())
@@ -93,6 +98,7 @@ impl Engine {
                 self.inner.update_value(|inner| inner.queue.clear());
                 self.state.notice.set(Some(Notice { about: Kind::Pack, sentence: message, offers_restart: true }));
             }
+            Task::Video(task) => self.take_video_failure(task, message),
             task => {
                 let framing = self.state.photo.with_untracked(|photo| photo.as_ref().map(|at| at.summary.framing));
                 if let (Task::Reframe { .. }, Some(framing)) = (task, framing) {
@@ -104,6 +110,7 @@ impl Engine {
     }
 
     fn take_pack(self, pack: PackSummary) {
+        self.reopen_video();
         self.state.pack.set(Some(pack));
         self.state.engine.set(EngineState::Open);
         self.labels_change();
@@ -174,8 +181,7 @@ impl Engine {
         self.labels_change();
     }
 
-    fn take_statistics(self, images: u64, skipped: Vec<String>) {
-        let is_own = self.inner.with_value(|inner| inner.under_way.buffers > 0);
+    fn take_statistics(self, is_own: bool, images: u64, skipped: Vec<String>) {
         self.state.gallery.set(if is_own { Gallery::Own { images, skipped } } else { Gallery::Pack });
         self.labels_change();
     }
@@ -204,7 +210,7 @@ impl Engine {
         self.state.photo.with_untracked(name).unwrap_or_default()
     }
 
-    fn next_stamp(self) -> u32 {
+    pub(super) fn next_stamp(self) -> u32 {
         self.inner.update_value(|inner| inner.stamp += 1);
         self.inner.with_value(|inner| inner.stamp)
     }

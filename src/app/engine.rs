@@ -38,6 +38,12 @@ pub(super) struct Freight {
     source: Option<Blob>,
 }
 
+impl Freight {
+    pub(super) fn of_files(files: Vec<Blob>) -> Self {
+        Self { files, ..Self::default() }
+    }
+}
+
 /// What travelled with the request under way.
 #[derive(Default)]
 pub(super) struct UnderWay {
@@ -66,6 +72,9 @@ pub(super) struct Inner {
     openings: u32,
     /// Grows with every trace, attribution and segmentation.
     pub(super) stamp: u32,
+    /// Number of the open video, as it is sampled; and of the one being opened.
+    pub(super) reel: u32,
+    pub(super) opening_reel: u32,
 }
 
 /// A handle on the engine, for views.
@@ -79,6 +88,7 @@ impl Engine {
     pub fn new(state: State) -> Self {
         let engine = Self { state, inner: StoredValue::new_local(Inner::default()) };
         engine.follow_state();
+        engine.follow_video();
         engine
     }
 
@@ -219,7 +229,7 @@ impl Engine {
         });
     }
 
-    fn while_reading(self, work: impl Future<Output = ()> + 'static) {
+    pub(super) fn while_reading(self, work: impl Future<Output = ()> + 'static) {
         self.state.reading.update(|reading| *reading += 1);
         spawn_local(async move {
             work.await;
@@ -233,7 +243,7 @@ impl Engine {
     }
 
     /// What a phrase is segmented against: the rival alone, else as the user has it.
-    fn against(self, phrase: &str) -> (Vec<String>, bool) {
+    pub(super) fn against(self, phrase: &str) -> (Vec<String>, bool) {
         if let Some(rival) = self.state.rival.get() {
             return (vec![rival], false);
         }
@@ -288,12 +298,12 @@ impl Engine {
         });
     }
 
-    fn want(self, task: Task, freight: Freight) {
+    pub(super) fn want(self, task: Task, freight: Freight) {
         self.inner.update_value(|inner| inner.queue.want(task, freight));
         self.post_soon();
     }
 
-    fn withdraw(self, kind: Kind) {
+    pub(super) fn withdraw(self, kind: Kind) {
         self.inner.update_value(|inner| inner.queue.withdraw(kind));
         self.show_work();
     }

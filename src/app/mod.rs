@@ -24,6 +24,7 @@ mod phrases;
 mod pool;
 mod samples;
 mod state;
+mod video;
 
 use leptos::mount::mount_to;
 use leptos::prelude::*;
@@ -58,7 +59,8 @@ fn App() -> impl IntoView {
         <intake::Intake/>
         <masthead::Masthead/>
         <notice::Notice/>
-        <main>
+        <video::VideoView/>
+        <main class:off=move || state.video.is_video()>
             <photo::PhotoPanel/>
             <phrases::Phrases/>
             <div class="heads-column">

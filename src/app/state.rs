@@ -9,6 +9,7 @@ use leptos_use::storage::{UseStorageOptions, use_local_storage_with_options};
 use web_sys::ImageData;
 
 use crate::ablate::Ablation;
+use crate::app::video::state::VideoState;
 use crate::engine::message::{Attribution, HeadLabel, PackSummary, PhotoSummary, Progress};
 use crate::geometry::{Framing, Grid, PhotoRect, Size};
 use crate::view::head_grid::{Cell, Contributions};
@@ -217,6 +218,8 @@ pub struct State {
     pub gallery: RwSignal<Gallery>,
     /// Grows whenever labels would come out differently.
     pub label_source: RwSignal<u32>,
+
+    pub video: VideoState,
 }
 
 impl State {
@@ -291,6 +294,7 @@ impl State {
             own_pool: RwSignal::default(),
             gallery: RwSignal::default(),
             label_source: RwSignal::default(),
+            video: VideoState::new(),
         }
     }
 

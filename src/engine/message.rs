@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::video::message::{VideoAnswer, VideoTask};
 use crate::ablate::Ablation;
 use crate::geometry::{Framing, Grid, PhotoRect, Size};
 
@@ -96,6 +97,8 @@ pub enum Task {
     /// on, or from a single statistics file; none: from the pack's own statistics.
     /// Answer: [`Answer::StatisticsReady`].
     UseGallery { names: Vec<String> },
+    /// Work on a video. Answer: [`Answer::Video`].
+    Video(VideoTask),
 }
 
 /// What the worker sends back.
@@ -145,6 +148,7 @@ pub enum Answer {
         images: u64,
         skipped: Vec<String>,
     },
+    Video(VideoAnswer),
     /// The work failed, and nothing else is lost; the sentence says what to do.
     Failed {
         message: String,

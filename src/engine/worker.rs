@@ -4,6 +4,8 @@
 //! transferred buffers. A request that fails leaves everything else as it was. To cancel, the page ends the
 //! worker.
 
+mod video;
+
 use std::cell::Cell;
 
 use js_sys::Uint8Array;
@@ -23,6 +25,8 @@ use crate::media::{self, Photo};
 use crate::segment::{self, SoftMap};
 use crate::statistics::Statistics;
 use crate::zero_shot;
+
+use video::OpenVideo;
 
 /// The longer side of the photo as the page shows it, in pixels.
 const PREVIEW: usize = 1400;
@@ -56,6 +60,7 @@ pub fn listen() {
 struct Engine {
     session: Option<Session>,
     current: Option<Current>,
+    video: Option<OpenVideo>,
 }
 
 struct Current {
@@ -129,6 +134,7 @@ impl Engine {
             }
             Task::UsePool { lines } => self.use_pool(&lines, report).await,
             Task::UseGallery { names } => self.use_gallery(&names, buffers, report).await,
+            Task::Video(task) => self.answer_video(task, files, report).await,
         }
     }
 
@@ -148,6 +154,7 @@ impl Engine {
         let seconds = OpenSeconds { download, load: now() - start };
         let summary = summary(&session, chosen.summary, seconds);
         self.current = None;
+        self.video = None;
         self.session = Some(session);
         Ok((Answer::PackOpened(summary), Vec::new()))
     }
