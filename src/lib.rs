@@ -25,6 +25,8 @@ pub mod media;
 #[cfg(feature = "compute")]
 pub mod model;
 #[cfg(feature = "compute")]
+pub mod retrieve;
+#[cfg(feature = "compute")]
 pub mod segment;
 #[cfg(feature = "compute")]
 pub mod statistics;
