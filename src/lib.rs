@@ -33,4 +33,6 @@ pub mod statistics;
 #[cfg(feature = "compute")]
 pub mod textspan;
 #[cfg(feature = "compute")]
+pub mod track;
+#[cfg(feature = "compute")]
 pub mod zero_shot;
