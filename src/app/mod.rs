@@ -18,6 +18,7 @@ mod load_model;
 mod masthead;
 mod model_panel;
 mod notice;
+mod offline;
 mod overlay;
 mod photo;
 mod phrases;
@@ -58,6 +59,7 @@ fn App() -> impl IntoView {
         <intake::Intake/>
         <masthead::Masthead/>
         <notice::Notice/>
+        <offline::Update/>
         <main>
             <photo::PhotoPanel/>
             <phrases::Phrases/>
@@ -70,6 +72,7 @@ fn App() -> impl IntoView {
                 <model_panel::ModelPanel/>
                 <load_model::LoadModel/>
                 <pool::Sources/>
+                <offline::Kept/>
             </div>
         </main>
     }

@@ -9,4 +9,5 @@ pub mod models;
 pub mod phrases;
 pub mod queue;
 pub mod raster;
+pub mod shelf;
 pub mod units;
