@@ -60,7 +60,7 @@ impl TensorSource for Recorded {
 /// The tiny model, and variants without each of its optional parts.
 fn configs() -> Vec<ModelConfig> {
     let tiny = random::config(100);
-    assert_eq!(tiny.text.kind, TextKind::Clip);
+    assert_eq!(tiny.text.as_ref().unwrap().kind, TextKind::Clip);
     let with = |change: fn(&mut VisionConfig)| {
         let mut config = tiny.clone();
         change(&mut config.vision);
