@@ -26,6 +26,8 @@ pub mod media;
 #[cfg(feature = "compute")]
 pub mod model;
 #[cfg(feature = "compute")]
+pub mod retrieve;
+#[cfg(feature = "compute")]
 pub mod segment;
 #[cfg(feature = "compute")]
 pub mod statistics;

@@ -16,6 +16,8 @@ mod driver;
 mod engines;
 #[path = "browser/lab.rs"]
 mod lab;
+#[path = "browser/offline.rs"]
+mod offline;
 #[path = "browser/page.rs"]
 mod page;
 #[path = "browser/photos.rs"]

@@ -1,4 +1,4 @@
-//! Published CLIPs in every layout and container: recognised, converted stretch by stretch, and computing what
+//! Published models in every layout and container: recognised, converted stretch by stretch, and computing what
 //! PyTorch computes; and files that are wrong, hostile or cut off, each refused in words.
 //!
 //! `tests/reference/checkpoints.py` made the fixtures with Hugging Face's `transformers` and with `open_clip_torch`.
@@ -12,6 +12,8 @@ mod known;
 mod layouts;
 #[path = "checkpoints/refusals.rs"]
 mod refusals;
+#[path = "checkpoints/self_supervised.rs"]
+mod self_supervised;
 #[path = "checkpoints/tokens.rs"]
 mod tokens;
 
@@ -30,7 +32,7 @@ fn detected(path: &Path, answers: &Answers) -> Result<(Detected, Reader), Checkp
     Ok((detect(index, &checkpoint.companions, &checkpoint.name, answers)?, reader))
 }
 
-/// The pack that the checkpoint at `path` becomes. Its tokenizer is not CLIP's, so that none is put in.
+/// The pack that the checkpoint at `path` becomes. Its tokenizer is not CLIP's, so that an empty one is put in.
 fn converted(path: &Path, answers: &Answers, quantisation: Quantisation) -> Result<Pack, CheckpointError> {
     let (detected, reader) = detected(path, answers)?;
     let manifest = detected.manifest(None, None, "a test", quantisation);

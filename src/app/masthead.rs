@@ -123,7 +123,12 @@ fn ready(state: State) -> String {
 #[component]
 fn Theme() -> impl IntoView {
     let UseColorModeReturn { mode, set_mode, .. } = use_color_mode_with_options(
-        UseColorModeOptions::default().attribute("data-theme").storage_key("headlamp-theme").emit_auto(true),
+        UseColorModeOptions::default()
+            .attribute("data-theme")
+            .storage_key("headlamp-theme")
+            .emit_auto(true)
+            // It would switch transitions off by a style element, which the page's policy forbids.
+            .transition_enabled(true),
     );
     // ColorMode is not Copy: a choice among indices.
     const MODES: [ColorMode; 3] = [ColorMode::Auto, ColorMode::Light, ColorMode::Dark];

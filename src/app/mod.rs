@@ -18,6 +18,7 @@ mod load_model;
 mod masthead;
 mod model_panel;
 mod notice;
+mod offline;
 mod overlay;
 mod photo;
 mod phrases;
@@ -59,6 +60,7 @@ fn App() -> impl IntoView {
         <intake::Intake/>
         <masthead::Masthead/>
         <notice::Notice/>
+        <offline::Update/>
         <video::VideoView/>
         <main class:off=move || state.video.is_video()>
             <photo::PhotoPanel/>
@@ -72,6 +74,7 @@ fn App() -> impl IntoView {
                 <model_panel::ModelPanel/>
                 <load_model::LoadModel/>
                 <pool::Sources/>
+                <offline::Kept/>
             </div>
         </main>
     }

@@ -30,6 +30,10 @@ pub(super) struct Told {
     pub vision: ToldTower,
     pub text: ToldTower,
     pub image_size: Option<usize>,
+    /// The side of the crop that pictures are cut to, where it is said apart from the size of the training.
+    pub crop: Option<usize>,
+    /// Whether timm runs the model, which resizes position tables in its own way.
+    pub is_timm: bool,
     pub mean: Option<[f32; 3]>,
     pub std: Option<[f32; 3]>,
     /// A tokenizer other than CLIP's own.
@@ -53,6 +57,9 @@ impl Told {
             // OpenCLIP's own repositories have no other `config.json` than a model's.
             let read = if config.get("vision_cfg").is_some() || config.get("model_cfg").is_some() {
                 told.open_clip(&config)
+            } else if config.get("pretrained_cfg").is_some() {
+                told.timm(&config);
+                Ok(())
             } else {
                 told.hugging_face(&config)
             };
@@ -64,14 +71,49 @@ impl Told {
         Ok(told)
     }
 
-    /// Hugging Face's `CLIPConfig`. What it leaves out has its default there, which is B/32's.
+    /// Hugging Face's configs, by the kind of model.
     fn hugging_face(&mut self, config: &Value) -> Result<(), String> {
         match config["model_type"].as_str() {
-            None | Some("clip" | "clip_vision_model" | "clip_text_model") => {}
-            Some(other) => {
-                return Err(format!("it describes a model of the kind \u{201c}{other}\u{201d}, no CLIP"));
-            }
+            None | Some("clip" | "clip_vision_model" | "clip_text_model") => self.clip(config),
+            Some("vit" | "vit_mae" | "vit_msn" | "dinov2" | "dinov2_with_registers") => self.vit(config),
+            Some(other) => Err(format!(
+                "it describes a model of the kind \u{201c}{other}\u{201d}, neither a CLIP nor a plain ViT"
+            )),
         }
+    }
+
+    /// Hugging Face's `ViTConfig`, `Dinov2Config` and their kin. What it leaves out has its default there: B's.
+    fn vit(&mut self, config: &Value) -> Result<(), String> {
+        if let Some(other) = config["hidden_act"].as_str().filter(|name| *name != "gelu") {
+            return Err(format!("its activation is \u{201c}{other}\u{201d}"));
+        }
+        self.vision = ToldTower {
+            width: size(&config["hidden_size"]),
+            layers: size(&config["num_hidden_layers"]),
+            heads: size(&config["num_attention_heads"]).or(Some(12)),
+            activation: Some(Activation::Gelu),
+            eps: config["layer_norm_eps"].as_f64(),
+        };
+        self.image_size = size(&config["image_size"]);
+        Ok(())
+    }
+
+    /// timm's config: a model's name, and how its pictures are prepared.
+    fn timm(&mut self, config: &Value) {
+        self.is_timm = true;
+        let prepared = &config["pretrained_cfg"];
+        self.mean = triple(&prepared["mean"]);
+        self.std = triple(&prepared["std"]);
+        if prepared["interpolation"].as_str().is_some_and(|how| how != "bicubic") {
+            self.note("it was trained on pictures that were not resized bicubically");
+        }
+        if config["global_pool"].as_str().is_some_and(|pool| !matches!(pool, "token" | "")) {
+            self.note("it was trained to be read from the mean of its patches, and headlamp reads its CLS token");
+        }
+    }
+
+    /// Hugging Face's `CLIPConfig`. What it leaves out has its default there, which is B/32's.
+    fn clip(&mut self, config: &Value) -> Result<(), String> {
         let section = |name: &str| {
             [name.to_owned(), format!("{name}_dict")].into_iter().find_map(|name| config.get(&name)?.as_object())
         };
@@ -99,6 +141,8 @@ impl Told {
     fn preprocessor(&mut self, config: &Value) {
         self.mean = self.mean.or(triple(&config["image_mean"]));
         self.std = self.std.or(triple(&config["image_std"]));
+        let crop = &config["crop_size"];
+        self.crop = size(crop).or_else(|| size(&crop["height"])).filter(|_| config["do_center_crop"] != false);
         if config["resample"].as_u64().is_some_and(|resample| resample != 3) {
             self.note("it was trained on pictures that were not resized bicubically");
         }

@@ -40,7 +40,7 @@ pub fn config() -> ModelConfig {
             mean: [0.485, 0.456, 0.406],
             std: [0.229, 0.224, 0.225],
         },
-        text: TextConfig {
+        text: Some(TextConfig {
             kind: TextKind::Bert,
             width: 384,
             layers: 6,
@@ -53,7 +53,7 @@ pub fn config() -> ModelConfig {
             pooling: TextPooling::Mean,
             projection: false,
             centred: true,
-        },
+        }),
         embedding: 384,
     }
 }

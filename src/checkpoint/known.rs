@@ -1,4 +1,4 @@
-//! The published CLIPs that headlamp knows by their sizes and names.
+//! The published models that headlamp knows by their sizes and names.
 
 use crate::model::{Activation, ModelConfig};
 
@@ -6,8 +6,8 @@ use crate::model::{Activation, ModelConfig};
 #[derive(Debug)]
 pub struct Known {
     pub name: &'static str,
-    /// Where a hub has it: organisation and name.
-    pub repository: &'static str,
+    /// Where a hub has it: organisation and name. None where only its authors have it.
+    pub repository: Option<&'static str>,
     pub licence: &'static str,
     pub sizes: Sizes,
     /// None where only the config beside the weights says it.
@@ -25,7 +25,9 @@ pub struct Sizes {
     pub patch: usize,
     /// Patches along a side of the training crop.
     pub grid: usize,
-    pub text: Tower,
+    pub registers: usize,
+    /// None in a self-supervised model.
+    pub text: Option<Tower>,
     pub embedding: usize,
 }
 
@@ -44,24 +46,31 @@ const BASE: Tower = tower(768, 12, 12);
 const LARGE: Tower = tower(1024, 24, 16);
 const TEXT_BASE: Tower = tower(512, 12, 8);
 const TEXT_LARGE: Tower = tower(768, 12, 12);
-const B_32: Sizes = Sizes { vision: BASE, patch: 32, grid: 7, text: TEXT_BASE, embedding: 512 };
-const B_16: Sizes = Sizes { vision: BASE, patch: 16, grid: 14, text: TEXT_BASE, embedding: 512 };
-const L_14: Sizes = Sizes { vision: LARGE, patch: 14, grid: 16, text: TEXT_LARGE, embedding: 768 };
+const SMALL: Tower = tower(384, 12, 6);
+
+const fn clip(vision: Tower, patch: usize, grid: usize, text: Tower, embedding: usize) -> Sizes {
+    Sizes { vision, patch, grid, registers: 0, text: Some(text), embedding }
+}
+
+const B_32: Sizes = clip(BASE, 32, 7, TEXT_BASE, 512);
+const B_16: Sizes = clip(BASE, 16, 14, TEXT_BASE, 512);
+const L_14: Sizes = clip(LARGE, 14, 16, TEXT_LARGE, 768);
 const L_14_336: Sizes = Sizes { grid: 24, ..L_14 };
-const H_14: Sizes =
-    Sizes { vision: tower(1280, 32, 16), patch: 14, grid: 16, text: tower(1024, 24, 16), embedding: 1024 };
-const TINY_8M: Sizes =
-    Sizes { vision: tower(256, 10, 4), patch: 16, grid: 14, text: tower(256, 3, 4), embedding: 512 };
+const H_14: Sizes = clip(tower(1280, 32, 16), 14, 16, tower(1024, 24, 16), 1024);
+const TINY_8M: Sizes = clip(tower(256, 10, 4), 16, 14, tower(256, 3, 4), 512);
 
 /// OpenAI's mean and deviation of each channel, which nearly every CLIP took over.
 pub const OPENAI_MEAN: [f32; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
 pub const OPENAI_STD: [f32; 3] = [0.268_629_54, 0.261_302_6, 0.275_777_1];
 const HALF: [f32; 3] = [0.5; 3];
+/// ImageNet's mean and deviation of each channel, which models that were trained without texts use.
+pub const IMAGENET_MEAN: [f32; 3] = [0.485, 0.456, 0.406];
+pub const IMAGENET_STD: [f32; 3] = [0.229, 0.224, 0.225];
 
 const fn openai(name: &'static str, repository: &'static str, sizes: Sizes) -> Known {
     Known {
         name,
-        repository,
+        repository: Some(repository),
         licence: "MIT",
         sizes,
         activation: Some(Activation::QuickGelu),
@@ -74,6 +83,25 @@ const fn openai(name: &'static str, repository: &'static str, sizes: Sizes) -> K
 const fn laion_2b(name: &'static str, repository: &'static str, sizes: Sizes) -> Known {
     let hints: &[&str] = &["laion2b", "laion-2b", "laion_2b"];
     Known { activation: Some(Activation::Gelu), hints, ..openai(name, repository, sizes) }
+}
+
+/// A tower without texts, of DINO's kind.
+const fn dino(name: &'static str, repository: Option<&'static str>, vision: Tower, patch: usize) -> Known {
+    Known {
+        name,
+        repository,
+        licence: "Apache-2.0",
+        sizes: Sizes { vision, patch, grid: 224 / patch, registers: 0, text: None, embedding: vision.width },
+        activation: Some(Activation::Gelu),
+        mean: IMAGENET_MEAN,
+        std: IMAGENET_STD,
+        hints: &["dino"],
+    }
+}
+
+const fn dino_v2(name: &'static str, repository: &'static str, vision: Tower, registers: usize) -> Known {
+    let Known { sizes, .. } = dino(name, None, vision, 14);
+    Known { sizes: Sizes { grid: 37, registers, ..sizes }, ..dino(name, Some(repository), vision, 14) }
 }
 
 /// Every model that headlamp knows. Others load too, when their config lies beside them.
@@ -95,6 +123,18 @@ pub const KNOWN: &[Known] = &[
         hints: &["tinyclip"],
         ..openai("TinyCLIP ViT-8M/16", "wkcn/TinyCLIP-ViT-8M-16-Text-3M-YFCC15M", TINY_8M)
     },
+    // Its weights lie on its authors' own drive, and no licence with them. Before DINO's, whose sizes it has.
+    Known { licence: "see the source", hints: &["dora"], ..dino("DoRA ViT-S/16", None, SMALL, 16) },
+    dino("DINO ViT-S/16", Some("facebook/dino-vits16"), SMALL, 16),
+    dino("DINO ViT-S/8", Some("facebook/dino-vits8"), SMALL, 8),
+    dino("DINO ViT-B/16", Some("facebook/dino-vitb16"), BASE, 16),
+    dino("DINO ViT-B/8", Some("facebook/dino-vitb8"), BASE, 8),
+    dino_v2("DINOv2 ViT-S/14", "facebook/dinov2-small", SMALL, 0),
+    dino_v2("DINOv2 ViT-B/14", "facebook/dinov2-base", BASE, 0),
+    dino_v2("DINOv2 ViT-L/14", "facebook/dinov2-large", LARGE, 0),
+    dino_v2("DINOv2 ViT-S/14 with registers", "facebook/dinov2-with-registers-small", SMALL, 4),
+    dino_v2("DINOv2 ViT-B/14 with registers", "facebook/dinov2-with-registers-base", BASE, 4),
+    dino_v2("DINOv2 ViT-L/14 with registers", "facebook/dinov2-with-registers-large", LARGE, 4),
 ];
 
 impl Known {
@@ -104,10 +144,10 @@ impl Known {
         KNOWN.iter().find(|known| known.sizes.are(sizes) && known.hints.iter().any(|hint| name.contains(hint)))
     }
 
-    /// The heads of the towers of these sizes, where every known model of these sizes has as many.
-    pub fn heads(sizes: &ModelConfig) -> Option<(usize, usize)> {
+    /// The heads of the image and the text tower of these sizes, where every known model of them has as many.
+    pub fn heads(sizes: &ModelConfig) -> Option<(usize, Option<usize>)> {
         let known = KNOWN.iter().find(|known| known.sizes.are(sizes))?;
-        Some((known.sizes.vision.heads, known.sizes.text.heads))
+        Some((known.sizes.vision.heads, known.sizes.text.map(|text| text.heads)))
     }
 }
 
@@ -115,9 +155,10 @@ impl Sizes {
     /// Whether a config has these sizes, heads aside.
     fn are(&self, config: &ModelConfig) -> bool {
         let (vision, text) = (&config.vision, &config.text);
-        let Self { vision: known, patch, grid, text: known_text, embedding } = *self;
+        let Self { vision: known, patch, grid, registers, text: known_text, embedding } = *self;
         (vision.width, vision.layers, vision.patch) == (known.width, known.layers, patch)
-            && vision.position_grid.rows == grid
-            && (text.width, text.layers, config.embedding) == (known_text.width, known_text.layers, embedding)
+            && (vision.position_grid.rows, vision.registers, config.embedding) == (grid, registers, embedding)
+            && text.as_ref().map(|text| (text.width, text.layers))
+                == known_text.map(|text| (text.width, text.layers))
     }
 }

@@ -1,155 +1,37 @@
 //! Whose tensor is which: the project's names against each checkpoint's own.
 //!
-//! Each table reads like the checkpoint's listing. `{l}` is the layer. A table gives a [`Recipe`] for each of our
-//! tensors: which of the checkpoint's tensors it is made of, and how.
+//! [`tables`] read like the checkpoints' listings. They give a [`Recipe`] for each of our tensors: which of the
+//! checkpoint's tensors it is made of, and how.
+
+mod tables;
 
 use std::borrow::Cow;
 
 use super::{CheckpointError, StateDict};
 use crate::model::{TensorSource, transpose};
+use tables::Rule::{
+    self, BehindZeroRow, Exp, FusedQkv, Linear, Norm, PlusFirstRow, ScaledLinear, Tensor, Transposed, Zero,
+};
 
-/// How one of our names is found in a checkpoint.
+/// A checkpoint's names for the project's tensors: tables, of which an earlier one counts before a later one.
 #[derive(Clone, Copy, Debug)]
-enum Rule {
-    /// The tensor itself.
-    Tensor(&'static str, &'static str),
-    /// A matrix that the checkpoint stores `[in, out]`.
-    Transposed(&'static str, &'static str),
-    /// A linear layer: `.weight` and `.bias`.
-    Linear(&'static str, &'static str),
-    /// A linear layer whose outputs are scaled by LayerScale's lambda.
-    ScaledLinear(&'static str, &'static str, &'static str),
-    /// Three linear layers `.query`, `.key` and `.value` in one: the thirds of the rows of `_weight` and `_bias`.
-    FusedQkv(&'static str, &'static str),
-    /// A LayerNorm: `.gamma` is `.weight`, `.beta` is `.bias`.
-    Norm(&'static str, &'static str),
-    /// A table, to every row of which another table's first row is added.
-    PlusFirstRow(&'static str, &'static str, &'static str),
-    /// The exponential of a scalar.
-    Exp(&'static str, &'static str),
-    /// A bias that the checkpoint does not have.
-    Zero(&'static str),
-}
-use Rule::{Exp, FusedQkv, Linear, Norm, PlusFirstRow, ScaledLinear, Tensor, Transposed, Zero};
-
-/// Hugging Face `Dinov2Model` and `Dinov2WithRegistersModel`, with a `projection` beside it.
-const DINOV2: &[Rule] = &[
-    Linear("vision.patch", "embeddings.patch_embeddings.projection"),
-    Tensor("vision.class_token", "embeddings.cls_token"),
-    Tensor("vision.registers", "embeddings.register_tokens"),
-    Tensor("vision.positions", "embeddings.position_embeddings"),
-    Norm("vision.blocks.{l}.ln_1", "encoder.layer.{l}.norm1"),
-    Linear("vision.blocks.{l}.attention.query", "encoder.layer.{l}.attention.attention.query"),
-    Linear("vision.blocks.{l}.attention.key", "encoder.layer.{l}.attention.attention.key"),
-    Linear("vision.blocks.{l}.attention.value", "encoder.layer.{l}.attention.attention.value"),
-    ScaledLinear(
-        "vision.blocks.{l}.attention.output",
-        "encoder.layer.{l}.attention.output.dense",
-        "encoder.layer.{l}.layer_scale1.lambda1",
-    ),
-    Norm("vision.blocks.{l}.ln_2", "encoder.layer.{l}.norm2"),
-    Linear("vision.blocks.{l}.mlp.in", "encoder.layer.{l}.mlp.fc1"),
-    ScaledLinear(
-        "vision.blocks.{l}.mlp.out",
-        "encoder.layer.{l}.mlp.fc2",
-        "encoder.layer.{l}.layer_scale2.lambda1",
-    ),
-    Norm("vision.ln_post", "layernorm"),
-    Linear("vision.projection", "projection"),
-];
-
-/// Hugging Face `CLIPModel`, both towers.
-const CLIP: &[Rule] = &[
-    Tensor("vision.patch.weight", "vision_model.embeddings.patch_embedding.weight"),
-    Zero("vision.patch.bias"),
-    Tensor("vision.class_token", "vision_model.embeddings.class_embedding"),
-    Tensor("vision.positions", "vision_model.embeddings.position_embedding.weight"),
-    Norm("vision.ln_pre", "vision_model.pre_layrnorm"),
-    Norm("vision.blocks.{l}.ln_1", "vision_model.encoder.layers.{l}.layer_norm1"),
-    Linear("vision.blocks.{l}.attention.query", "vision_model.encoder.layers.{l}.self_attn.q_proj"),
-    Linear("vision.blocks.{l}.attention.key", "vision_model.encoder.layers.{l}.self_attn.k_proj"),
-    Linear("vision.blocks.{l}.attention.value", "vision_model.encoder.layers.{l}.self_attn.v_proj"),
-    Linear("vision.blocks.{l}.attention.output", "vision_model.encoder.layers.{l}.self_attn.out_proj"),
-    Norm("vision.blocks.{l}.ln_2", "vision_model.encoder.layers.{l}.layer_norm2"),
-    Linear("vision.blocks.{l}.mlp.in", "vision_model.encoder.layers.{l}.mlp.fc1"),
-    Linear("vision.blocks.{l}.mlp.out", "vision_model.encoder.layers.{l}.mlp.fc2"),
-    Norm("vision.ln_post", "vision_model.post_layernorm"),
-    Tensor("vision.projection.weight", "visual_projection.weight"),
-    Tensor("text.tokens", "text_model.embeddings.token_embedding.weight"),
-    Tensor("text.positions", "text_model.embeddings.position_embedding.weight"),
-    Norm("text.blocks.{l}.ln_1", "text_model.encoder.layers.{l}.layer_norm1"),
-    Linear("text.blocks.{l}.attention.query", "text_model.encoder.layers.{l}.self_attn.q_proj"),
-    Linear("text.blocks.{l}.attention.key", "text_model.encoder.layers.{l}.self_attn.k_proj"),
-    Linear("text.blocks.{l}.attention.value", "text_model.encoder.layers.{l}.self_attn.v_proj"),
-    Linear("text.blocks.{l}.attention.output", "text_model.encoder.layers.{l}.self_attn.out_proj"),
-    Norm("text.blocks.{l}.ln_2", "text_model.encoder.layers.{l}.layer_norm2"),
-    Linear("text.blocks.{l}.mlp.in", "text_model.encoder.layers.{l}.mlp.fc1"),
-    Linear("text.blocks.{l}.mlp.out", "text_model.encoder.layers.{l}.mlp.fc2"),
-    Norm("text.ln_final", "text_model.final_layer_norm"),
-    Tensor("text.projection.weight", "text_projection.weight"),
-    Exp("logit_scale", "logit_scale"),
-];
-
-/// OpenCLIP's `CLIP`, both towers, and OpenAI's own names, which are the same. (OpenCLIP's `CustomTextCLIP` has
-/// `text.` before the text tower's names, TinyCLIP's release prefixes of its own: `detect` takes them off.)
-const OPEN_CLIP: &[Rule] = &[
-    Tensor("vision.patch.weight", "visual.conv1.weight"),
-    Zero("vision.patch.bias"),
-    Tensor("vision.class_token", "visual.class_embedding"),
-    Tensor("vision.positions", "visual.positional_embedding"),
-    Norm("vision.ln_pre", "visual.ln_pre"),
-    Norm("vision.blocks.{l}.ln_1", "visual.transformer.resblocks.{l}.ln_1"),
-    FusedQkv("vision.blocks.{l}.attention", "visual.transformer.resblocks.{l}.attn.in_proj"),
-    Linear("vision.blocks.{l}.attention.output", "visual.transformer.resblocks.{l}.attn.out_proj"),
-    Norm("vision.blocks.{l}.ln_2", "visual.transformer.resblocks.{l}.ln_2"),
-    Linear("vision.blocks.{l}.mlp.in", "visual.transformer.resblocks.{l}.mlp.c_fc"),
-    Linear("vision.blocks.{l}.mlp.out", "visual.transformer.resblocks.{l}.mlp.c_proj"),
-    Norm("vision.ln_post", "visual.ln_post"),
-    Transposed("vision.projection.weight", "visual.proj"),
-    Tensor("text.tokens", "token_embedding.weight"),
-    Tensor("text.positions", "positional_embedding"),
-    Norm("text.blocks.{l}.ln_1", "transformer.resblocks.{l}.ln_1"),
-    FusedQkv("text.blocks.{l}.attention", "transformer.resblocks.{l}.attn.in_proj"),
-    Linear("text.blocks.{l}.attention.output", "transformer.resblocks.{l}.attn.out_proj"),
-    Norm("text.blocks.{l}.ln_2", "transformer.resblocks.{l}.ln_2"),
-    Linear("text.blocks.{l}.mlp.in", "transformer.resblocks.{l}.mlp.c_fc"),
-    Linear("text.blocks.{l}.mlp.out", "transformer.resblocks.{l}.mlp.c_proj"),
-    Norm("text.ln_final", "ln_final"),
-    Transposed("text.projection.weight", "text_projection"),
-    Exp("logit_scale", "logit_scale"),
-];
-
-/// Hugging Face `BertModel`.
-const BERT: &[Rule] = &[
-    Tensor("text.tokens", "embeddings.word_embeddings.weight"),
-    PlusFirstRow(
-        "text.positions",
-        "embeddings.position_embeddings.weight",
-        "embeddings.token_type_embeddings.weight",
-    ),
-    Norm("text.ln_embed", "embeddings.LayerNorm"),
-    Linear("text.blocks.{l}.attention.query", "encoder.layer.{l}.attention.self.query"),
-    Linear("text.blocks.{l}.attention.key", "encoder.layer.{l}.attention.self.key"),
-    Linear("text.blocks.{l}.attention.value", "encoder.layer.{l}.attention.self.value"),
-    Linear("text.blocks.{l}.attention.output", "encoder.layer.{l}.attention.output.dense"),
-    Norm("text.blocks.{l}.ln_1", "encoder.layer.{l}.attention.output.LayerNorm"),
-    Linear("text.blocks.{l}.mlp.in", "encoder.layer.{l}.intermediate.dense"),
-    Linear("text.blocks.{l}.mlp.out", "encoder.layer.{l}.output.dense"),
-    Norm("text.blocks.{l}.ln_2", "encoder.layer.{l}.output.LayerNorm"),
-];
-
-/// What stands beside the towers in the default model's alignment file.
-const ALIGNMENT: &[Rule] = &[Tensor("text.mean", "text_mean"), Tensor("logit_scale", "logit_scale")];
-
-/// A checkpoint's names for the project's tensors.
-#[derive(Clone, Copy, Debug)]
-pub struct Names(&'static [Rule]);
+pub struct Names(&'static [&'static [Rule]]);
 
 impl Names {
     /// Hugging Face's CLIP.
-    pub const CLIP: Self = Self(CLIP);
+    pub const CLIP: Self = Self(&[tables::CLIP]);
     /// OpenCLIP's and OpenAI's.
-    pub const OPEN_CLIP: Self = Self(OPEN_CLIP);
+    pub const OPEN_CLIP: Self = Self(&[tables::OPEN_CLIP]);
+    /// Hugging Face's ViT.
+    pub const VIT: Self = Self(&[tables::VIT]);
+    /// Hugging Face's Dinov2, with and without registers.
+    pub const DINOV2: Self = Self(&[tables::DINOV2]);
+    /// DINO's and DoRA's own, and timm's.
+    pub const DINO: Self = Self(&[tables::DINO]);
+    /// DINOv2's own, with and without registers, and timm's without.
+    pub const DINO_V2: Self = Self(&[tables::DINO_V2, tables::DINO]);
+    /// timm's DINOv2 with registers.
+    pub const TIMM_REGISTERS: Self = Self(&[tables::TIMM_REGISTERS, tables::DINO_V2, tables::DINO]);
 
     /// How our tensor `name` of `shape` is made.
     ///
@@ -157,7 +39,7 @@ impl Names {
     /// [`CheckpointError::Missing`] where such checkpoints have no such tensor.
     pub fn recipe(self, name: &str, shape: &[usize]) -> Result<Recipe, CheckpointError> {
         let wanted = Wanted::new(name);
-        let found = self.0.iter().find_map(|rule| wanted.recipe(*rule, shape));
+        let found = self.0.iter().copied().flatten().find_map(|rule| wanted.recipe(*rule, shape));
         found.ok_or_else(|| CheckpointError::Missing(name.to_owned()))
     }
 }
@@ -190,6 +72,7 @@ enum How {
     Third(usize),
     ScaledRows,
     PlusFirstRow,
+    BehindZeroRow,
     Exp,
     Zero,
 }
@@ -247,6 +130,9 @@ impl Recipe {
                 let rows = values.chunks(self.shape[1]);
                 rows.flat_map(|row| row.iter().zip(*table).map(|(value, added)| value + added)).collect()
             }
+            (How::BehindZeroRow, [values]) => {
+                Cow::Owned(std::iter::repeat_n(0.0, self.shape[1]).chain(values.iter().copied()).collect())
+            }
             // Every other recipe is made with as many ingredients as its arm names.
             _ => Cow::Owned(vec![0.0; self.shape.iter().product()]),
         }
@@ -262,7 +148,7 @@ pub struct Layout {
 impl Layout {
     /// Hugging Face's Dinov2, and a projection.
     pub fn dinov2(state: StateDict) -> Self {
-        Self { state, names: Names(DINOV2) }
+        Self { state, names: Names::DINOV2 }
     }
 
     /// Hugging Face's CLIP.
@@ -272,12 +158,12 @@ impl Layout {
 
     /// Hugging Face's BERT.
     pub fn bert(state: StateDict) -> Self {
-        Self { state, names: Names(BERT) }
+        Self { state, names: Names(&[tables::BERT]) }
     }
 
     /// The default model's text mean and logit scale.
     pub fn alignment(state: StateDict) -> Self {
-        Self { state, names: Names(ALIGNMENT) }
+        Self { state, names: Names(&[tables::ALIGNMENT]) }
     }
 
     fn get(&self, ingredient: &Ingredient) -> Result<&[f32], CheckpointError> {
@@ -357,7 +243,7 @@ impl<'a> Wanted<'a> {
             }
             FusedQkv(ours, theirs) => {
                 let (third, suffix) = THIRDS.iter().enumerate().find_map(|(third, part)| {
-                    of(&format!("{ours}.{part}"), [(".weight", "_weight"), (".bias", "_bias")])
+                    of(&format!("{ours}.{part}"), [(".weight", "weight"), (".bias", "bias")])
                         .map(|suffix| (third, suffix))
                 })?;
                 let fused = std::iter::once(3 * shape[0]).chain(shape[1..].iter().copied());
@@ -372,6 +258,10 @@ impl<'a> Wanted<'a> {
                 let (_, mut ingredients) = one(theirs, itself(ours)?, How::Itself, shape.to_vec());
                 ingredients.push(Ingredient { any_rows: true, ..self.ingredient(table, shape.to_vec()) });
                 (How::PlusFirstRow, ingredients)
+            }
+            BehindZeroRow(ours, theirs) => {
+                let rows = std::iter::once(shape[0].saturating_sub(1)).chain(shape[1..].iter().copied());
+                one(theirs, itself(ours)?, How::BehindZeroRow, rows.collect())
             }
             Zero(ours) => {
                 itself(ours)?;

@@ -11,6 +11,7 @@ mod convert;
 #[cfg(feature = "cli")]
 pub mod default_pack;
 pub mod detect;
+mod family;
 #[cfg(feature = "cli")]
 pub mod files;
 pub mod hub;
@@ -25,6 +26,7 @@ pub mod quantise;
 pub mod random;
 #[cfg(feature = "cli")]
 pub mod random_texts;
+mod sizes;
 mod state_dict;
 mod torch;
 mod weights;

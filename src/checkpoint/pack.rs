@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `pack.json` | the [`Manifest`]: config, licence, provenance, and the other files' sizes and SHA-256 |
 //! | `weights.safetensors` | the tensors under the project's names; a q8 matrix `x` is I8 with F16 `x.scale`, a q4 one U8, two values a byte |
-//! | `tokenizer.json` | the text tower's vocabulary, as the `tokenizers` crate reads it |
+//! | `tokenizer.json` | the text tower's vocabulary, as the `tokenizers` crate reads it; not without a text tower |
 //! | `pool.txt`, `pool.safetensors` | TextSpan's texts, one a line, and their embeddings `[lines, embedding]` |
 //! | `statistics.safetensors` | every head's statistics over a gallery |
 
@@ -152,7 +152,8 @@ impl Pack {
             let bytes = files.get(&file.path).ok_or_else(|| CheckpointError::MissingFile(file.path.clone()))?;
             file.verify(bytes)?;
         }
-        for needed in [WEIGHTS, TOKENIZER] {
+        let tokenizer = manifest.model.text.as_ref().map(|_text| TOKENIZER);
+        for needed in std::iter::once(WEIGHTS).chain(tokenizer) {
             if manifest.file(needed).is_none() {
                 return Err(CheckpointError::MissingFile(needed.to_owned()));
             }

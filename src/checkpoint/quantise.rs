@@ -70,7 +70,8 @@ impl Stored {
 /// (A B/32 of seeded weights, `tests/full_size.rs`: 0.989 and 0.982 at worst; 115 MB, where 8 bits take 161 MB.)
 /// The last layers write straight into what is read out; errors of earlier ones pass through norms on the way.
 fn wants_8_bits(name: &str, model: &ModelConfig) -> bool {
-    let towers = [("vision.blocks.", model.vision.layers), ("text.blocks.", model.text.layers)];
+    let text_layers = model.text.as_ref().map_or(0, |text| text.layers);
+    let towers = [("vision.blocks.", model.vision.layers), ("text.blocks.", text_layers)];
     let in_layer = towers.into_iter().find_map(|(prefix, layers)| {
         let (layer, part) = name.strip_prefix(prefix)?.split_once('.')?;
         Some((layer.parse::<usize>().ok()?, layers, part))

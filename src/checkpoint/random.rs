@@ -29,7 +29,7 @@ pub fn config(vocabulary: usize) -> ModelConfig {
             mean: [0.48, 0.46, 0.41],
             std: [0.27, 0.26, 0.28],
         },
-        text: TextConfig {
+        text: Some(TextConfig {
             kind: TextKind::Clip,
             width: 32,
             layers: 2,
@@ -42,7 +42,7 @@ pub fn config(vocabulary: usize) -> ModelConfig {
             pooling: TextPooling::End,
             projection: true,
             centred: false,
-        },
+        }),
         embedding: 24,
     }
 }

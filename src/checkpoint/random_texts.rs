@@ -146,7 +146,7 @@ mod tests {
         let phrase = "an extraordinarily detailed photograph of astronauts repairing a weather satellite \
             above the Mediterranean, with sunlight reflected in their helmets' visors";
         let tokens = tokenizer.encode(phrase, true).unwrap();
-        assert!(tokens.len() <= random::config(vocabulary()).text.context, "{} tokens", tokens.len());
+        assert!(tokens.len() <= random::config(vocabulary()).text.unwrap().context, "{} tokens", tokens.len());
         assert!(!tokens.get_tokens().iter().any(|token| token == UNKNOWN));
     }
 }

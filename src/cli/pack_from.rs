@@ -1,4 +1,4 @@
-//! `headlamp pack from`: a published CLIP's weights become a pack.
+//! `headlamp pack from`: published weights become a pack.
 
 use std::path::PathBuf;
 
@@ -120,7 +120,9 @@ impl FromRecipe {
         let converter = Converter::new(detected, quantisation)?;
         let mut writer = reader.convert(converter, |done, _total| bar.reached(megabytes(done)))?;
         drop(bar);
-        writer.add(pack::TOKENIZER, tokenizer);
+        if let Some(tokenizer) = tokenizer {
+            writer.add(pack::TOKENIZER, tokenizer);
+        }
         let pack = writer.finish(manifest)?;
         pack.write(&self.out)?;
         let (name, bytes) = (&pack.manifest.name, output::bytes(pack.manifest.bytes()));
@@ -135,16 +137,20 @@ impl FromRecipe {
         }
     }
 
-    /// The named tokenizer, CLIP's where the model is of its vocabulary, or the one beside the weights.
-    fn tokenizer(&self, detected: &Detected, checkpoint: &Checkpoint) -> Result<Vec<u8>, CliError> {
-        if let Some(path) = &self.tokenizer {
-            return inputs::read(path);
+    /// The named tokenizer, CLIP's where the model is of its vocabulary, or the one beside the weights; none for a
+    /// model without texts.
+    fn tokenizer(&self, detected: &Detected, checkpoint: &Checkpoint) -> Result<Option<Vec<u8>>, CliError> {
+        if detected.model.text.is_none() {
+            return Ok(None);
         }
-        if detected.tokenizer.is_none() && detected.model.text.vocabulary == clip_tokens::VOCABULARY {
-            return Ok(clip_tokens::tokenizer_json(clip_tokens::MERGES)?);
+        if let Some(path) = &self.tokenizer {
+            return inputs::read(path).map(Some);
+        }
+        if detected.has_clip_tokens() {
+            return Ok(Some(clip_tokens::tokenizer_json(clip_tokens::MERGES)?));
         }
         let beside = checkpoint.companions.get(pack::TOKENIZER);
-        beside.cloned().ok_or_else(|| {
+        beside.cloned().map(Some).ok_or_else(|| {
             let of = detected.tokenizer.as_ref().map(|name| format!(" ({name}'s)")).unwrap_or_default();
             CliError::Usage(format!(
                 "the model's tokenizer is not CLIP's own{of}: name its tokenizer.json with --tokenizer"

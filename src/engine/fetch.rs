@@ -8,6 +8,7 @@ use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{ReadableStreamDefaultReader, Request, RequestCache, RequestInit, Response, WorkerGlobalScope};
 
+use super::shelf::{Keeping, Shelf};
 use crate::checkpoint::{CheckpointError, Manifest, Pack, PackFile, pack};
 
 /// No manifest is larger than this.
@@ -34,21 +35,68 @@ pub(super) enum FetchError {
     Pack(#[from] CheckpointError),
 }
 
-/// Fetches the pack in the folder `url`; `progress` hears the bytes done and the bytes in all.
+/// Fetches the pack in the folder `url`, and keeps it on the [`Shelf`]: what is there already is not fetched
+/// again, and without a network the kept pack opens. `progress` hears the bytes done and the bytes in all.
 pub(super) async fn pack(url: &str, mut progress: impl FnMut(u64, u64)) -> Result<Pack, FetchError> {
     let folder = format!("{}/", url.trim_end_matches('/'));
-    let manifest = Download::start(&folder, pack::MANIFEST).await?;
-    let manifest = Manifest::parse(&manifest.bytes(None, LARGEST_MANIFEST, |_bytes| {}).await?)?;
+    let shelf = Shelf::open().await;
+    let manifest = manifest(&folder, &shelf).await?;
+    let kept = files(&folder, &manifest, &shelf, &mut progress).await?;
+    match Pack::new(manifest.clone(), kept) {
+        Ok(pack) => Ok(pack),
+        // Of another pack than the manifest's, or damaged; wherever it came from, it is not to be found again.
+        Err(_mismatch) => {
+            for file in &manifest.files {
+                shelf.drop(&format!("{folder}{}", file.path)).await;
+            }
+            let fetched = files(&folder, &manifest, &shelf, &mut progress).await?;
+            Ok(Pack::new(manifest, fetched)?)
+        }
+    }
+}
+
+/// The manifest as the server has it now; as it was kept, where the server cannot be reached.
+async fn manifest(folder: &str, shelf: &Shelf) -> Result<Manifest, FetchError> {
+    let url = format!("{folder}{}", pack::MANIFEST);
+    let (download, keeping) = match Download::start(folder, pack::MANIFEST).await {
+        Ok(download) => {
+            let keeping = shelf.keep(&url, &download.response);
+            (download, keeping)
+        }
+        Err(err @ FetchError::Unreachable { .. }) => (shelf.find(&url).await.ok_or(err)?, Keeping::nothing()),
+        Err(err) => return Err(err),
+    };
+    let bytes = download.bytes(None, LARGEST_MANIFEST, |_bytes| {}).await?;
+    keeping.end().await;
+    Ok(Manifest::parse(&bytes)?)
+}
+
+/// The bytes of all of a pack's files, from the shelf where it has them.
+async fn files(
+    folder: &str,
+    manifest: &Manifest,
+    shelf: &Shelf,
+    progress: &mut impl FnMut(u64, u64),
+) -> Result<BTreeMap<String, Vec<u8>>, FetchError> {
     let total = manifest.bytes();
     let mut files = BTreeMap::new();
     let mut before = 0;
     for PackFile { path, bytes, .. } in &manifest.files {
-        let download = Download::start(&folder, path).await?;
+        let url = format!("{folder}{path}");
+        let (download, keeping) = match shelf.find(&url).await {
+            Some(kept) => (kept, Keeping::nothing()),
+            None => {
+                let download = Download::start(folder, path).await?;
+                let keeping = shelf.keep(&url, &download.response);
+                (download, keeping)
+            }
+        };
         let body = download.bytes(Some(*bytes), *bytes, |done| progress(before + done, total)).await?;
+        keeping.end().await;
         before += bytes;
         files.insert(path.clone(), body);
     }
-    Ok(Pack::new(manifest, files)?)
+    Ok(files)
 }
 
 /// How often a part that stops coming is asked for again.
@@ -116,9 +164,9 @@ async fn ask(url: &str, options: &RequestInit) -> Result<Response, FetchError> {
 }
 
 /// A file whose bytes are coming.
-struct Download {
-    file: String,
-    response: Response,
+pub(super) struct Download {
+    pub(super) file: String,
+    pub(super) response: Response,
 }
 
 impl Download {

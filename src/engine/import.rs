@@ -29,7 +29,7 @@ pub(super) enum ImportError {
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
     #[error(
-        "none of these files holds weights: choose a .safetensors, .bin or .pt file, and its config.json with it"
+        "none of these files holds weights: choose a .safetensors, .bin, .pt or .pth file, and its config.json with it"
     )]
     NoWeights,
     #[error("{0:?} is no model's name: it reads ORGANISATION/NAME")]
@@ -62,10 +62,11 @@ pub(super) async fn pack(
         Storage::F16 => Quantisation::F16,
     };
     let tokenizer = match companions.get(pack::TOKENIZER) {
-        _ if detected.tokenizer.is_none() && detected.model.text.vocabulary == clip_tokens::VOCABULARY => {
-            clip_tokens::tokenizer_json(&fetch::small(clip_tokens::MERGES_PATH).await?)?
+        _ if detected.model.text.is_none() => None,
+        _ if detected.has_clip_tokens() => {
+            Some(clip_tokens::tokenizer_json(&fetch::small(clip_tokens::MERGES_PATH).await?)?)
         }
-        Some(tokenizer) => tokenizer.clone(),
+        Some(tokenizer) => Some(tokenizer.clone()),
         None => return Err(ImportError::NoTokenizer),
     };
     let manifest = detected.manifest(None, None, &name, quantisation);
@@ -76,7 +77,9 @@ pub(super) async fn pack(
         progress(end, weights.length);
     }
     let mut writer = converter.finish()?;
-    writer.add(pack::TOKENIZER, tokenizer);
+    if let Some(tokenizer) = tokenizer {
+        writer.add(pack::TOKENIZER, tokenizer);
+    }
     Ok(writer.finish(manifest)?)
 }
 

@@ -21,6 +21,8 @@ pub use {
 mod fetch;
 #[cfg(feature = "worker")]
 mod import;
+#[cfg(feature = "worker")]
+mod shelf;
 #[cfg(feature = "web")]
 pub mod wire;
 #[cfg(feature = "worker")]

@@ -14,7 +14,7 @@ use crate::checkpoint::{CheckpointError, Manifest, Pack, pack};
 use crate::decompose::{Decomposition, Direction, Parts};
 use crate::geometry::{CropFromPhoto, Framing};
 use crate::media::{self, Photo};
-use crate::model::{Crop, Features, Model, Trace};
+use crate::model::{Crop, Features, Model, ModelError, Trace};
 use crate::segment::{self, SoftMap};
 use crate::statistics::{Statistics, StatisticsError};
 use crate::textspan::textspan;
@@ -30,7 +30,8 @@ const POOL_BATCH: usize = 128;
 pub struct Session {
     manifest: Manifest,
     model: Model,
-    tokenizer: Tokenizer,
+    /// None where the model has no text tower.
+    tokenizer: Option<Tokenizer>,
     device: Device,
     pack_pool: Option<Pool>,
     own_pool: Option<Pool>,
@@ -57,11 +58,8 @@ impl Session {
     /// # Errors
     /// Names the file or tensor of the pack that is malformed.
     pub fn open(mut pack: Pack, device: Device) -> Result<Self, EngineError> {
-        let tokenizer = pack.bytes(pack::TOKENIZER).unwrap_or_default();
-        let mut tokenizer =
-            Tokenizer::from_bytes(tokenizer).map_err(|err| EngineError::Tokenizer(err.to_string()))?;
-        tokenizer.with_padding(None);
-        tokenizer.with_truncation(None).map_err(|err| EngineError::Tokenizer(err.to_string()))?;
+        let has_text = pack.manifest.model.text.is_some();
+        let tokenizer = pack.bytes(pack::TOKENIZER).filter(|_file| has_text).map(tokenizer_of).transpose()?;
         let mut weights = pack.weights()?;
         let manifest = pack.manifest.clone();
         let model = Model::load(manifest.model.clone(), &mut weights, &device)?;
@@ -154,10 +152,15 @@ impl Session {
         self.model.readout.direction(text)
     }
 
+    /// Whether the model has a measure for phrases.
+    pub fn has_text(&self) -> bool {
+        self.model.text.is_some()
+    }
+
     /// Unit vectors of phrases: verbatim, or each the unit mean of the phrase in every template.
     ///
     /// # Errors
-    /// Where a phrase is too long for the text tower, or the device fails.
+    /// Where the model has no text tower, a phrase is too long for the text tower, or the device fails.
     pub async fn embed(&mut self, phrases: &[String], templates: bool) -> Result<Vec<Vec<f32>>, EngineError> {
         let variants = |phrase: &String| {
             if templates { zero_shot::templated(phrase) } else { vec![phrase.clone()] }
@@ -178,18 +181,23 @@ impl Session {
         let mut new: Vec<String> = texts.filter(|text| !self.texts.contains_key(text)).collect();
         new.sort();
         new.dedup();
+        if new.is_empty() {
+            return Ok(());
+        }
         let tokens = self.tokens(&new)?;
-        let units = self.model.text.embed(&tokens, &self.device).await?;
+        let units = self.model.text_tower()?.embed(&tokens, &self.device).await?;
         self.texts.extend(new.into_iter().zip(units));
         Ok(())
     }
 
     fn tokens(&self, texts: &[String]) -> Result<Vec<Vec<u32>>, EngineError> {
-        let context = self.model.config.text.context;
+        let text = self.model.config.text.as_ref().zip(self.tokenizer.as_ref());
+        let (config, tokenizer) = text.ok_or(ModelError::NoTextTower)?;
+        let context = config.context;
         texts
             .iter()
             .map(|text| {
-                let encoding = self.tokenizer.encode(text.as_str(), true);
+                let encoding = tokenizer.encode(text.as_str(), true);
                 let encoding = encoding.map_err(|err| EngineError::Tokenizer(err.to_string()))?;
                 if encoding.len() > context {
                     return Err(EngineError::LongText {
@@ -363,7 +371,7 @@ impl Session {
         let mut embeddings = Vec::with_capacity(lines.len() * self.model.config.embedding);
         for (index, batch) in lines.chunks(POOL_BATCH).enumerate() {
             let tokens = self.tokens(batch)?;
-            embeddings.extend(self.model.text.embed(&tokens, &self.device).await?.concat());
+            embeddings.extend(self.model.text_tower()?.embed(&tokens, &self.device).await?.concat());
             progress((index * POOL_BATCH + batch.len()).min(lines.len()));
         }
         Ok(Pool { lines, embeddings })
@@ -412,6 +420,15 @@ fn less_mean(text: &[f32], others: &[Vec<f32>]) -> Vec<f32> {
         }
     }
     difference
+}
+
+/// A pack's tokenizer, which neither pads nor cuts.
+fn tokenizer_of(file: &[u8]) -> Result<Tokenizer, EngineError> {
+    let unusable = |err: tokenizers::Error| EngineError::Tokenizer(err.to_string());
+    let mut tokenizer = Tokenizer::from_bytes(file).map_err(unusable)?;
+    tokenizer.with_padding(None);
+    tokenizer.with_truncation(None).map_err(unusable)?;
+    Ok(tokenizer)
 }
 
 /// The texts of a pool as a user gives them.

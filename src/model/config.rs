@@ -107,12 +107,14 @@ pub struct TextConfig {
     pub centred: bool,
 }
 
-/// Both towers, and the space they share.
+/// An image tower, and where there is a text tower too, the space that both share.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ModelConfig {
     pub vision: VisionConfig,
-    pub text: TextConfig,
-    /// Size of the shared embedding.
+    /// None in a self-supervised model that was not aligned with texts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<TextConfig>,
+    /// Size of the image embedding.
     pub embedding: usize,
 }
 
@@ -120,8 +122,10 @@ impl ModelConfig {
     /// Every tensor that the model needs.
     pub fn tensors(&self) -> Vec<TensorSpec> {
         let mut tensors = VisionTransformer::tensors(&self.vision, self.embedding);
-        tensors.extend(TextTransformer::tensors(&self.text, self.embedding));
-        tensors.push(TensorSpec::new("logit_scale", [1]));
+        if let Some(text) = &self.text {
+            tensors.extend(TextTransformer::tensors(text, self.embedding));
+            tensors.push(TensorSpec::new("logit_scale", [1]));
+        }
         tensors
     }
 
@@ -131,10 +135,6 @@ impl ModelConfig {
     /// [`ModelError::Config`] names the field.
     pub fn check(&self) -> Result<(), ModelError> {
         let VisionConfig { width, layers, heads, patch, image_size, mlp_width, position_grid, .. } = self.vision;
-        let within = |what: &str, value: usize, most: usize| match value {
-            value if (1..=most).contains(&value) => Ok(()),
-            value => Err(ModelError::Config(format!("{what} is {value}, not between 1 and {most}"))),
-        };
         within("vision.width", width, 8192)?;
         within("vision.layers", layers, 128)?;
         within("vision.heads", heads, 128)?;
@@ -143,12 +143,6 @@ impl ModelConfig {
         within("vision.mlp_width", mlp_width, 65_536)?;
         within("vision.position_grid", position_grid.rows.max(position_grid.columns), 256)?;
         within("vision.position_grid", position_grid.len(), 65_536)?;
-        within("text.width", self.text.width, 8192)?;
-        within("text.layers", self.text.layers, 128)?;
-        within("text.heads", self.text.heads, 128)?;
-        within("text.mlp_width", self.text.mlp_width, 65_536)?;
-        within("text.vocabulary", self.text.vocabulary, 1_000_000)?;
-        within("text.context", self.text.context, 8192)?;
         within("embedding", self.embedding, 8192)?;
         if self.vision.registers > 64 {
             return Err(ModelError::Config(format!("vision.registers is {}", self.vision.registers)));
@@ -158,39 +152,62 @@ impl ModelConfig {
                 "one patch ({patch}) is larger than the image ({image_size})"
             )));
         }
-        for (tower, width, heads) in [("vision", width, heads), ("text", self.text.width, self.text.heads)] {
-            if width % heads != 0 {
-                return Err(ModelError::Config(format!(
-                    "{tower}.width {width} is no multiple of its {heads} heads"
-                )));
-            }
-        }
+        whole_heads("vision", width, heads)?;
         if !self.vision.projection && width != self.embedding {
             return Err(ModelError::Config(
                 "without a projection the embedding must be as wide as the tower".into(),
             ));
         }
-        if !self.text.projection && self.text.width != self.embedding {
-            return Err(ModelError::Config("without a text projection both must be equally wide".into()));
-        }
         if self.vision.std.iter().any(|std| !(*std > 0.0)) {
             return Err(ModelError::Config("vision.std must be positive".into()));
+        }
+        self.text.as_ref().map_or(Ok(()), |text| text.check(self.embedding))
+    }
+}
+
+impl TextConfig {
+    fn check(&self, embedding: usize) -> Result<(), ModelError> {
+        within("text.width", self.width, 8192)?;
+        within("text.layers", self.layers, 128)?;
+        within("text.heads", self.heads, 128)?;
+        within("text.mlp_width", self.mlp_width, 65_536)?;
+        within("text.vocabulary", self.vocabulary, 1_000_000)?;
+        within("text.context", self.context, 8192)?;
+        whole_heads("text", self.width, self.heads)?;
+        if !self.projection && self.width != embedding {
+            return Err(ModelError::Config("without a text projection both must be equally wide".into()));
         }
         Ok(())
     }
 }
 
-/// Both towers on one device, and what the CPU needs to read them out.
+fn within(what: &str, value: usize, most: usize) -> Result<(), ModelError> {
+    match value {
+        value if (1..=most).contains(&value) => Ok(()),
+        value => Err(ModelError::Config(format!("{what} is {value}, not between 1 and {most}"))),
+    }
+}
+
+fn whole_heads(tower: &str, width: usize, heads: usize) -> Result<(), ModelError> {
+    match width % heads {
+        0 => Ok(()),
+        _ => Err(ModelError::Config(format!("{tower}.width {width} is no multiple of its {heads} heads"))),
+    }
+}
+
+/// The towers on one device, and what the CPU needs to read them out.
 pub struct Model {
     pub config: ModelConfig,
     pub vision: VisionTransformer,
-    pub text: TextTransformer,
+    /// None in a model that knows no texts.
+    pub text: Option<TextTransformer>,
     pub readout: crate::decompose::Readout,
+    /// 1 where there are no texts to tell apart.
     pub logit_scale: f32,
 }
 
 impl Model {
-    /// Loads both towers tensor by tensor; `progress` hears each tensor's name.
+    /// Loads the towers tensor by tensor.
     ///
     /// # Errors
     /// Where the config is impossible, or a tensor is missing or malformed.
@@ -202,8 +219,21 @@ impl Model {
         config.check()?;
         let readout = crate::decompose::Readout::load(&config.vision, config.embedding, source)?;
         let vision = VisionTransformer::load(&config.vision, config.embedding, source, device)?;
-        let text = TextTransformer::load(&config.text, config.embedding, source, device)?;
-        let logit_scale = source.tensor("logit_scale", &[1])?[0];
+        let (text, logit_scale) = match &config.text {
+            None => (None, 1.0),
+            Some(text) => {
+                let text = TextTransformer::load(text, config.embedding, source, device)?;
+                (Some(text), source.tensor("logit_scale", &[1])?[0])
+            }
+        };
         Ok(Self { config, vision, text, readout, logit_scale })
+    }
+
+    /// The text tower.
+    ///
+    /// # Errors
+    /// [`ModelError::NoTextTower`].
+    pub fn text_tower(&self) -> Result<&TextTransformer, ModelError> {
+        self.text.as_ref().ok_or(ModelError::NoTextTower)
     }
 }

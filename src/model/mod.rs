@@ -33,6 +33,12 @@ pub enum ModelError {
     /// A tensor is missing or malformed; the source's own words say which.
     #[error(transparent)]
     Tensor(#[from] crate::checkpoint::CheckpointError),
+    /// A question about a text, to a self-supervised model.
+    #[error(
+        "this model has no text tower, so it has no measure for phrases: align it with `headlamp align`, or open a \
+            model that was trained with texts"
+    )]
+    NoTextTower,
     /// The input does not fit the model.
     #[error("{0}")]
     Input(String),

@@ -11,6 +11,7 @@ pub mod natural;
 pub mod phrases;
 pub mod queue;
 pub mod raster;
+pub mod shelf;
 pub mod timeline;
 pub mod tracks;
 pub mod units;

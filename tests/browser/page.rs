@@ -12,7 +12,7 @@ use crate::driver::{Graphics, Window, wait};
 const PATIENCE: Duration = Duration::from_secs(300);
 
 /// A folder that `cargo xtask test browser` names.
-fn folder(variable: &str) -> PathBuf {
+pub fn folder(variable: &str) -> PathBuf {
     let named = std::env::var_os(variable);
     named.unwrap_or_else(|| panic!("${variable} is not set: run `cargo xtask test browser`")).into()
 }
@@ -33,7 +33,9 @@ pub fn site() -> Site {
 /// The page, open in a browser.
 pub struct Page {
     pub window: Window,
-    serving: Serving,
+    /// None once the network is gone.
+    serving: Option<Serving>,
+    address: String,
 }
 
 /// Every figure that the page shows for the current photo and the chosen phrase.
@@ -79,7 +81,8 @@ impl Page {
     /// Opens the page with `query` ("?device=cpu"), and does not wait.
     pub fn open_unready(test: &'static str, site: Site, graphics: Graphics, query: &str) -> Self {
         let serving = site.serve(0).unwrap();
-        let page = Self { window: Window::open(test, graphics), serving };
+        let address = serving.url();
+        let page = Self { window: Window::open(test, graphics), serving: Some(serving), address };
         page.load(query);
         page
     }
@@ -93,7 +96,12 @@ impl Page {
 
     /// Loads the page anew.
     pub fn load(&self, query: &str) {
-        self.window.go(&format!("{}{query}", self.serving.url()));
+        self.window.go(&format!("{}{query}", self.address));
+    }
+
+    /// Ends the server: from now on nobody answers at the page's address.
+    pub fn lose_network(&mut self) {
+        self.serving = None;
     }
 
     pub fn wait_until_ready(&self) {

@@ -56,7 +56,8 @@ fn every_layout_computes_what_pytorch_does() {
         let error =
             relative(&trace.embedding, &values(&expected, &format!("{reference}.image")), config.embedding);
         assert!(error < TOLERANCE, "{folder}: the image is off by {error}");
-        let units = pollster::block_on(model.text.embed(&texts(), &burn::tensor::Device::flex())).unwrap();
+        let units = pollster::block_on(model.text_tower().unwrap().embed(&texts(), &burn::tensor::Device::flex()))
+            .unwrap();
         let texts = values(&expected, &format!("{reference}.texts"));
         let expected: Vec<f32> = texts.chunks(config.embedding).flat_map(zero_shot::normalised).collect();
         let error = relative(&units.concat(), &expected, config.embedding);
@@ -69,7 +70,7 @@ fn every_layout_computes_what_pytorch_does() {
 fn what_tensors_cannot_tell_comes_from_the_configs() {
     let of = |folder: &str| {
         let found = detected(&path_of(&format!("checkpoints/{folder}")), &Answers::default()).unwrap().0;
-        (found.model.vision, found.model.text)
+        (found.model.vision, found.model.text.unwrap())
     };
     let (vision, text) = of("hf_safetensors");
     assert_eq!((vision.heads, text.heads, vision.activation), (2, 4, Activation::Gelu));

@@ -120,7 +120,7 @@ fn files_that_are_no_checkpoint_say_what_they_are() {
         ("e.safetensors", b"\xff\x00\x00\x00\x00\x00\x00\x00{}", "cut off"),
         ("f.pt", b"PK\x03\x04 no archive at all", "cut off"),
         ("g.pt", b"\x80\x02. and nothing else", "PyTorch"),
-        ("h.safetensors", b"\x02\x00\x00\x00\x00\x00\x00\x00{}", "neither Hugging Face's nor OpenCLIP's"),
+        ("h.safetensors", b"\x02\x00\x00\x00\x00\x00\x00\x00{}", "neither the names of a CLIP"),
     ];
     for (name, bytes, expected) in cases {
         let said = refusal(&folder.write(name, bytes));

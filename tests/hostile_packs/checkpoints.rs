@@ -28,7 +28,7 @@ struct Checkpoint {
 fn config() -> ModelConfig {
     let mut config = tiny::config();
     config.embedding = 16;
-    let (vision, text) = (&mut config.vision, &mut config.text);
+    let (vision, text) = (&mut config.vision, config.text.as_mut().unwrap());
     (vision.width, vision.layers, vision.heads, vision.mlp_width) = (24, 3, 3, 96);
     (vision.patch, vision.position_grid) = (4, Grid { rows: 7, columns: 7 });
     (vision.registers, vision.projection_bias) = (0, false);
@@ -41,9 +41,9 @@ fn all() -> [Checkpoint; 3] {
     let clip = config();
     let mut dino = config();
     (dino.vision.registers, dino.vision.projection_bias, dino.vision.ln_pre) = (2, true, false);
-    let mut bert = config();
-    (bert.text.kind, bert.text.width, bert.text.layers, bert.text.heads) = (TextKind::Bert, 24, 2, 3);
-    (bert.text.mlp_width, bert.text.context, bert.text.projection) = (96, 20, false);
+    let mut bert = config().text.unwrap();
+    (bert.kind, bert.width, bert.layers, bert.heads) = (TextKind::Bert, 24, 2, 3);
+    (bert.mlp_width, bert.context, bert.projection) = (96, 20, false);
     [
         Checkpoint { file: "vit_clip", layout: Layout::clip, needs: clip.tensors(), unused: &[] },
         Checkpoint {
@@ -55,7 +55,7 @@ fn all() -> [Checkpoint; 3] {
         Checkpoint {
             file: "bert",
             layout: Layout::bert,
-            needs: TextTransformer::tensors(&bert.text, 24),
+            needs: TextTransformer::tensors(&bert, 24),
             unused: &["pooler.dense.bias", "pooler.dense.weight"],
         },
     ]

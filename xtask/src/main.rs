@@ -4,6 +4,7 @@
 //! where it may not install something, names the one command that does.
 
 mod assets;
+mod hosted;
 mod page;
 mod steps;
 mod suites;
@@ -37,7 +38,12 @@ enum Task {
     /// Run tests; all of them unless some are named
     Test { suites: Vec<Suite> },
     /// Make dist/, a folder that any web server can serve
-    Build,
+    Build {
+        /// Let the page fetch models from this host too ("https://models.example"), instead of the usual hub; may
+        /// repeat
+        #[arg(long, value_name = "HOST")]
+        allow_host: Vec<String>,
+    },
     /// Download the models and make packs of them
     Assets,
     /// Measure speed
@@ -52,7 +58,7 @@ fn main() -> ExitCode {
             page::serve(port, if release { Finish::Deployable } else { Finish::Quick })
         }
         Task::Test { suites } => suites::test(&suites),
-        Task::Build => page::build_deployable(),
+        Task::Build { allow_host } => page::build_deployable(&allow_host),
         Task::Assets => assets::all(),
         Task::Bench => suites::bench(),
         Task::Screenshots => suites::screenshots(),

@@ -6,6 +6,7 @@ use anyhow::{Context as _, bail};
 use xtask::places;
 use xtask::site::Site;
 
+use crate::hosted;
 use crate::steps::{run, skip, step};
 use crate::tools::{self, command};
 
@@ -18,8 +19,8 @@ pub enum Finish {
     Deployable,
 }
 
-/// Builds `dist/`, without packs.
-pub fn build(finish: Finish) -> anyhow::Result<()> {
+/// Builds `dist/`, without packs. Models may be fetched from `hosts`; none: from the usual hub.
+pub fn build(finish: Finish, hosts: &[String]) -> anyhow::Result<()> {
     tools::for_page()?;
     if finish == Finish::Deployable {
         tools::wasm_opt()?;
@@ -45,12 +46,16 @@ pub fn build(finish: Finish) -> anyhow::Result<()> {
             optimise(&wasm)?;
         }
     }
-    Ok(())
+    hosted::finish(&hosts_or_usual(hosts))
+}
+
+fn hosts_or_usual(hosts: &[String]) -> Vec<String> {
+    if hosts.is_empty() { hosted::MODEL_HOSTS.map(str::to_owned).to_vec() } else { hosts.to_vec() }
 }
 
 /// Makes a `dist/` that is all a web server needs.
-pub fn build_deployable() -> anyhow::Result<()> {
-    build(Finish::Deployable)?;
+pub fn build_deployable(hosts: &[String]) -> anyhow::Result<()> {
+    build(Finish::Deployable, hosts)?;
     crate::assets::default_pack()?;
     let from = places::packs().join("default");
     let to = places::dist().join("packs/default");
@@ -64,13 +69,14 @@ pub fn build_deployable() -> anyhow::Result<()> {
         }
         Ok(())
     })?;
+    step("compressing", || hosted::compress(&places::dist()))?;
     println!("The folder to put on a web server: {}", places::dist().display());
     Ok(())
 }
 
 /// Builds what is missing and serves it.
 pub fn serve(port: u16, finish: Finish) -> anyhow::Result<()> {
-    build(finish)?;
+    build(finish, &[])?;
     crate::assets::default_pack()?;
     let site = Site::new(places::dist()).mount("packs/default", places::packs().join("default"));
     let serving = site.serve(port).with_context(|| {

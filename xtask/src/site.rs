@@ -51,19 +51,22 @@ impl Site {
                 if over.load(Ordering::Relaxed) {
                     break;
                 }
-                let (Ok(stream), site) = (stream, Arc::clone(&site)) else { continue };
+                let (Ok(stream), site, over) = (stream, Arc::clone(&site), Arc::clone(&over)) else { continue };
                 // A browser that goes away in the middle of an answer is no failure of ours.
-                std::thread::spawn(move || site.converse(&stream));
+                std::thread::spawn(move || site.converse(&stream, &over));
             }
         });
         Ok(Serving { address, is_over, accepting: Some(accepting) })
     }
 
-    /// Answers one request after another on a connection.
-    fn converse(&self, stream: &TcpStream) -> io::Result<()> {
+    /// Answers one request after another on a connection, until the serving is over.
+    fn converse(&self, stream: &TcpStream, is_over: &AtomicBool) -> io::Result<()> {
         stream.set_nodelay(true)?;
         let mut reader = BufReader::new(stream);
         while let Some(Asked { method, url, goes_on }) = Asked::read(&mut reader)? {
+            if is_over.load(Ordering::Relaxed) {
+                break;
+            }
             let with_body = method != "HEAD";
             if !matches!(method.as_str(), "GET" | "HEAD") {
                 // It may have a body, which we do not read.

@@ -68,7 +68,7 @@ fn wasm() -> anyhow::Result<()> {
 fn browser() -> anyhow::Result<()> {
     let browser = tools::chromium()?;
     assets::all()?;
-    page::build(Finish::Quick)?;
+    page::build(Finish::Quick, &[])?;
     step("browser tests", || run(&mut browser_tests(&browser, &[])))
 }
 
@@ -76,7 +76,7 @@ fn browser() -> anyhow::Result<()> {
 pub fn screenshots() -> anyhow::Result<()> {
     let browser = tools::chromium()?;
     assets::all()?;
-    page::build(Finish::Quick)?;
+    page::build(Finish::Quick, &[])?;
     step("taking screenshots", || run(&mut browser_tests(&browser, &["screenshots"])))?;
     for file in pictures()? {
         let name = file.file_name().unwrap_or_default();

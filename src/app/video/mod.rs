@@ -47,10 +47,10 @@ pub fn VideoView() -> impl IntoView {
             >
                 <open::Heading/>
                 <Show when=is_open fallback=|| view! { <open::Welcome/> }>
+                    <layers::Layers/>
                     <stage::Stage/>
                     <timeline::Timeline/>
                     <meaning::Meaning/>
-                    <layers::Layers/>
                 </Show>
             </section>
             <Show when=is_open>

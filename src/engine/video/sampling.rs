@@ -55,12 +55,14 @@ pub struct ModelSize {
     pub width: usize,
     pub patch: usize,
     pub image_size: usize,
+    /// Numbers of the shared embedding.
+    pub embedding: usize,
 }
 
 impl From<&PackSummary> for ModelSize {
     fn from(pack: &PackSummary) -> Self {
-        let PackSummary { layers, heads, width, patch, image_size, .. } = *pack;
-        Self { layers, heads, width, patch, image_size }
+        let PackSummary { layers, heads, width, patch, image_size, embedding, .. } = *pack;
+        Self { layers, heads, width, patch, image_size, embedding }
     }
 }
 
@@ -71,14 +73,14 @@ impl ModelSize {
         CropFromPhoto::new(size, framing, self.image_size, self.patch, LongSide::default()).grid()
     }
 
-    /// Bytes that are kept of one frame: queries, keys and tokens in 16 bits, CLS attention, and every head's
-    /// code.
+    /// Bytes that are kept of one frame: queries, keys and tokens in 16 bits, CLS attention, and the
+    /// imprint that scores follow from.
     pub fn bytes_per_frame(&self, grid: Grid) -> u64 {
         let patches = grid.len() as u64;
         let (layers, heads, width) = (self.layers as u64, self.heads as u64, self.width as u64);
         let features = 3 * patches * width * 2 + heads * patches * 4;
-        let codes = layers * (width + 3 * heads) * 4;
-        features + codes
+        let imprint = (layers * (width + 3 * heads) + (layers + 2) * self.embedding as u64) * 4;
+        features + imprint
     }
 }
 
@@ -113,7 +115,8 @@ mod tests {
     use super::*;
 
     /// The default pack's tower.
-    const SMALL: ModelSize = ModelSize { layers: 12, heads: 6, width: 384, patch: 14, image_size: 224 };
+    const SMALL: ModelSize =
+        ModelSize { layers: 12, heads: 6, width: 384, patch: 14, image_size: 224, embedding: 384 };
 
     fn at(rate: f64, start: f64, length: f64) -> Sampling {
         Sampling { rate, start, length, framing: Framing::WholePhoto }

@@ -9,9 +9,9 @@ use crate::engine::{EngineError, Featured, Session, Traced};
 use crate::geometry::{CropFromPhoto, Framing, Grid};
 use crate::media::Photo;
 use crate::model::Features;
+use crate::retrieve::Imprint;
 use crate::statistics::Statistics;
 use crate::track::{ObjectId, TrackError, TrackedFrame, Tracker, prototypes};
-use crate::zero_shot;
 
 /// How many objects are looked for, unless the user says which heads.
 pub const OBJECTS: usize = 3;
@@ -63,10 +63,8 @@ pub struct StudiedFrame {
     pub frame: CropFromPhoto,
     pub kept: KeptFeatures,
     pub tracked: TrackedFrame,
-    /// The unit embedding.
-    embedding: Vec<f32>,
-    /// Every head's code, `[layer][head][code]`.
-    codes: Vec<f32>,
+    /// What every component left: phrases' scores follow from it.
+    imprint: Imprint,
 }
 
 impl StudiedFrame {
@@ -130,16 +128,8 @@ impl Study {
         let tracked = self.tracker.push(&features)?;
         let decomposition = session.decompose(traced);
         self.statistics.push(&decomposition);
-        let readout = &session.model().readout;
-        let codes = each_head(readout).flat_map(|(layer, head)| decomposition.head_code(layer, head));
-        let frame = StudiedFrame {
-            index,
-            frame: traced.frame,
-            kept,
-            tracked,
-            embedding: decomposition.embedding(),
-            codes: codes.map(|value| value as f32).collect(),
-        };
+        let imprint = Imprint::of(&decomposition, &session.model().readout);
+        let frame = StudiedFrame { index, frame: traced.frame, kept, tracked, imprint };
         self.frames.push(frame);
         let last = self.frames.len() - 1;
         Ok(&self.frames[last])
@@ -163,17 +153,14 @@ impl Study {
 
     /// Cosines of texts (unit vectors) with the frames, `[text][frame]`.
     pub fn scores(&self, units: &[Vec<f32>]) -> Vec<f32> {
-        let score = |unit: &Vec<f32>, frame: &StudiedFrame| zero_shot::dot(&frame.embedding, unit) as f32;
+        let score = |unit: &Vec<f32>, frame: &StudiedFrame| frame.imprint.score(unit) as f32;
         units.iter().flat_map(|unit| self.frames.iter().map(move |frame| score(unit, frame))).collect()
     }
 
     /// Every head's part in a text's cosines, `[layer][head][frame]`.
     pub fn parts(&self, readout: &Readout, direction: &Direction) -> Vec<f32> {
-        let len = readout.code_len();
         let part = |(layer, head): (usize, usize), frame: &StudiedFrame| {
-            let place = (layer * readout.heads + head) * len;
-            let code: Vec<f64> = frame.codes[place..place + len].iter().map(|value| f64::from(*value)).collect();
-            readout.code_part(direction, layer, head, &code) as f32
+            readout.code_part(direction, layer, head, &frame.imprint.code(readout, layer, head)) as f32
         };
         each_head(readout).flat_map(|head| self.frames.iter().map(move |frame| part(head, frame))).collect()
     }

@@ -6,7 +6,8 @@ use js_sys::Uint8Array;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::Blob;
 
-use super::{Answered, Engine, Reporter, now, said};
+use super::report::{Reporter, now, said};
+use super::{Answered, Engine};
 use crate::ablate::Ablation;
 use crate::engine::message::Answer;
 use crate::engine::video::export::{self, FrameMasks, ObjectMask};
@@ -202,6 +203,7 @@ impl Engine {
             width: config.width,
             patch: config.patch,
             image_size: config.image_size,
+            embedding: session.model().config.embedding,
         };
         let grid = model.grid(video.summary.size, sampling.framing);
         let bytes = sampling::memory(model, grid, times.len()).map_err(said)?;

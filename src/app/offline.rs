@@ -1,0 +1,187 @@
+//! What the browser keeps of headlamp, so that it works without a network: the page itself, whose new version
+//! waits for the user's word, and the packs on the worker's shelf.
+
+use js_sys::{Array, Reflect};
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use leptos::web_sys::{Cache, CacheStorage, Request, Response, StorageEstimate, StorageManager};
+use leptos_use::{UseServiceWorkerOptions, UseServiceWorkerReturn, use_service_worker_with_options};
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::JsFuture;
+
+use crate::app::state::State;
+use crate::view::shelf::{self, KeptFile, KeptPack};
+use crate::view::units;
+
+/// The worker's cache (`engine/shelf.rs`).
+const SHELF: &str = "headlamp-packs";
+
+/// Offers the new version of the page once it has come.
+#[component]
+pub fn Update() -> impl IntoView {
+    // Absent on pages without HTTPS; the page then lives without it.
+    let has_service_workers = Reflect::has(&window().navigator(), &"serviceWorker".into()).is_ok_and(|has| has);
+    has_service_workers.then(|| view! { <Waiting/> })
+}
+
+#[component]
+fn Waiting() -> impl IntoView {
+    let wanted = StoredValue::new(false);
+    let reload = move || {
+        // The first visit's service worker takes the page over as well, and nobody asked for a new one.
+        if wanted.get_value() {
+            let _reloads = window().location().reload();
+        }
+    };
+    let options = UseServiceWorkerOptions::default().script_url("sw.js").on_controller_change(reload);
+    let UseServiceWorkerReturn { waiting, skip_waiting, .. } = use_service_worker_with_options(options);
+    let take = move |_| {
+        wanted.set_value(true);
+        skip_waiting();
+    };
+    view! {
+        <div class="notice" class:shown=move || waiting.get()>
+            <p role="status">{move || waiting.get().then_some("A new version of headlamp is here.")}</p>
+            <button type="button" id="take-update" on:click=take>"Reload to use it"</button>
+        </div>
+    }
+}
+
+/// The kept packs: how large, how to let go of one, how to keep them for good.
+#[component]
+pub fn Kept() -> impl IntoView {
+    let state = expect_context::<State>();
+    let packs = RwSignal::new(Vec::<KeptPack>::new());
+    let room = RwSignal::new(None::<Room>);
+    let look = move || {
+        spawn_local(async move {
+            packs.set(kept_packs().await.unwrap_or_default());
+            room.set(Room::measure().await.ok());
+        });
+    };
+    Effect::new(move || {
+        state.pack.track();
+        look();
+    });
+    let drop_pack = move |folder: String| {
+        spawn_local(async move {
+            // What cannot be removed is still listed.
+            let _removed = drop_folder(&folder).await;
+            look();
+        });
+    };
+    let persist = move |_| {
+        spawn_local(async move {
+            let _asked = ask_to_persist().await;
+            look();
+        });
+    };
+    let row = move |pack: KeptPack| {
+        let KeptPack { folder, name, bytes, is_whole } = pack;
+        let size = format!("{}{}", units::bytes(bytes), if is_whole { "" } else { ", in part" });
+        let label = format!("Remove {name}");
+        view! {
+            <li>
+                <span class="name">{name}</span>
+                <span class="quiet">{size}</span>
+                <button type="button" class="quiet-button" aria-label=label on:click=move |_| drop_pack(folder.clone())>
+                    "Remove"
+                </button>
+            </li>
+        }
+    };
+    let is_persistent = move || room.with(|room| room.is_some_and(|room| room.is_persistent));
+    view! {
+        <section id="kept" aria-labelledby="kept-title">
+            <div class="heading">
+                <h2 id="kept-title">"Kept on this machine"</h2>
+            </div>
+            <Show
+                when=move || packs.with(|packs| !packs.is_empty())
+                fallback=|| view! { <p class="quiet">"Nothing yet: without a network, headlamp will not open a model."</p> }
+            >
+                <ul class="kept">
+                    <For each=move || packs.get() key=|pack| (pack.folder.clone(), pack.bytes) let:pack>{row(pack)}</For>
+                </ul>
+            </Show>
+            <p class="quiet">{move || room.with(|room| room.map(Room::says))}</p>
+            <Show when=move || room.with(Option::is_some) && !is_persistent()>
+                <button type="button" id="persist" on:click=persist>"Keep it for good"</button>
+            </Show>
+        </section>
+    }
+}
+
+/// How much the browser keeps for this page, and whether it may throw that away by itself.
+#[derive(Clone, Copy, Debug)]
+struct Room {
+    used: f64,
+    quota: f64,
+    is_persistent: bool,
+}
+
+impl Room {
+    async fn measure() -> Result<Self, JsValue> {
+        let storage = storage()?;
+        let estimate: StorageEstimate = JsFuture::from(storage.estimate()?).await?.unchecked_into();
+        let is_persistent = JsFuture::from(storage.persisted()?).await?.is_truthy();
+        let number = |value: Option<f64>| value.unwrap_or_default();
+        Ok(Self { used: number(estimate.get_usage()), quota: number(estimate.get_quota()), is_persistent })
+    }
+
+    fn says(self) -> String {
+        let keeps = match self.is_persistent {
+            true => "It stays until you remove it.",
+            false => "The browser may remove it when the disk runs full.",
+        };
+        format!(
+            "headlamp uses {} of the {} that the browser gives it. {keeps}",
+            units::bytes(self.used as u64),
+            units::bytes(self.quota as u64)
+        )
+    }
+}
+
+/// Fails where the browser has none: pages without HTTPS.
+fn storage() -> Result<StorageManager, JsValue> {
+    Reflect::get(&window().navigator(), &"storage".into())?.dyn_into()
+}
+
+async fn ask_to_persist() -> Result<JsValue, JsValue> {
+    JsFuture::from(storage()?.persist()?).await
+}
+
+async fn shelf() -> Result<Cache, JsValue> {
+    let caches: CacheStorage = Reflect::get(&window(), &"caches".into())?.dyn_into()?;
+    Ok(JsFuture::from(caches.open(SHELF)).await?.unchecked_into())
+}
+
+async fn kept_packs() -> Result<Vec<KeptPack>, JsValue> {
+    let cache = shelf().await?;
+    let mut files = Vec::new();
+    for request in keys(&cache).await? {
+        let response: Response = JsFuture::from(cache.match_with_request(&request)).await?.dyn_into()?;
+        let url = request.url();
+        let text = match shelf::is_manifest(&url) {
+            true => JsFuture::from(response.text()?).await?.as_string(),
+            false => None,
+        };
+        files.push(KeptFile { url, text });
+    }
+    Ok(shelf::packs(&files))
+}
+
+async fn drop_folder(folder: &str) -> Result<(), JsValue> {
+    let cache = shelf().await?;
+    for request in keys(&cache).await? {
+        if request.url().starts_with(folder) {
+            JsFuture::from(cache.delete_with_request(&request)).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn keys(cache: &Cache) -> Result<Vec<Request>, JsValue> {
+    let keys: Array = JsFuture::from(cache.keys()).await?.unchecked_into();
+    Ok(keys.iter().map(JsCast::unchecked_into).collect())
+}

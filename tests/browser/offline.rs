@@ -1,0 +1,121 @@
+//! What the browser keeps of headlamp: after one visit it works without a network, and a new version waits.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::json;
+use xtask::site::Site;
+
+use crate::driver::{Graphics, wait};
+use crate::page::{Page, folder, packs, site};
+
+const TINY: &str = "?device=cpu&pack=packs/tiny/";
+
+/// Waits until the service worker has kept the page and answers for it.
+fn wait_until_kept(page: &Page) {
+    wait("the service worker", Duration::from_secs(60), || {
+        let script = "return navigator.serviceWorker.controller?.state === 'activated'";
+        (page.window.script(script, &json!([])) == true).then_some(())
+    });
+}
+
+fn kept(page: &Page) -> Vec<String> {
+    let script = "return [...document.querySelectorAll('#kept .name')].map((name) => name.textContent)";
+    serde_json::from_value(page.window.script(script, &json!([]))).unwrap()
+}
+
+#[test]
+#[ignore = "needs what `cargo xtask test browser` sets up"]
+fn after_one_visit_everything_works_without_a_network() {
+    let mut page = Page::open_unready("offline", site(), Graphics::None, TINY);
+    page.wait_until_ready();
+    wait_until_kept(&page);
+    let names = wait("the kept pack", Duration::from_secs(30), || Some(kept(&page)).filter(|all| !all.is_empty()));
+    assert_eq!(names.len(), 1);
+    page.choose_sample("china");
+    let online = page.attribution();
+    page.lose_network();
+    page.load(TINY);
+    page.wait_until_ready();
+    page.choose_sample("china");
+    let offline = page.attribution();
+    assert_eq!(offline.phrases, online.phrases, "the same figures without a network");
+    assert_eq!(offline.heads, online.heads);
+    // Without its pack the page still comes, and says what is missing.
+    page.window.click("#kept li button");
+    wait("an empty shelf", Duration::from_secs(10), || kept(&page).is_empty().then_some(()));
+    page.load(TINY);
+    let message = page.wait_for_message();
+    assert!(message.contains("could not be reached: check the connection"), "{message}");
+}
+
+/// A copy of the built page that a test may change, removed at the end.
+struct Build(PathBuf);
+
+impl Build {
+    fn copy() -> Self {
+        let to = std::env::temp_dir().join(format!("headlamp-build-{}", std::process::id()));
+        copy_folder(&folder("HEADLAMP_DIST"), &to);
+        Self(to)
+    }
+
+    fn site(&self) -> Site {
+        Site::new(&self.0).mount("packs/tiny", packs().join("tiny"))
+    }
+}
+
+impl Drop for Build {
+    fn drop(&mut self) {
+        let _removed = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let (path, target) = {
+            let entry = entry.unwrap();
+            (entry.path(), to.join(entry.file_name()))
+        };
+        if path.is_dir() {
+            copy_folder(&path, &target);
+        } else {
+            std::fs::copy(&path, &target).unwrap();
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs what `cargo xtask test browser` sets up"]
+fn a_new_version_waits_for_the_users_word() {
+    let build = Build::copy();
+    let page = Page::open_unready("update", build.site(), Graphics::None, TINY);
+    page.wait_until_ready();
+    wait_until_kept(&page);
+    // The next build: another page, and a service worker that knows it.
+    let change = |file: &str, from: &str, to: &str| {
+        let path = build.0.join(file);
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.contains(from), "{file} has {from}");
+        std::fs::write(&path, text.replace(from, to)).unwrap();
+    };
+    change("index.html", "<title>headlamp</title>", "<title>headlamp, anew</title>");
+    change("sw.js", "const BUILD = \"", "const BUILD = \"next-");
+    let title = || page.window.script("return document.title", &json!([]));
+    page.window.script("navigator.serviceWorker.getRegistration().then((at) => at.update())", &json!([]));
+    wait("the offer", Duration::from_secs(60), || {
+        let script = "const button = document.querySelector('#take-update');
+            return button !== null && button.checkVisibility()";
+        (page.window.script(script, &json!([])) == true).then_some(())
+    });
+    page.load(TINY);
+    assert_eq!(title(), "headlamp", "the old version, whole, until the user wants the new one");
+    page.wait_until_ready();
+    wait("the offer again", Duration::from_secs(60), || {
+        let script = "return document.querySelector('#take-update').checkVisibility()";
+        (page.window.script(script, &json!([])) == true).then_some(())
+    });
+    page.window.click("#take-update");
+    wait("the new version", Duration::from_secs(60), || (title() == "headlamp, anew").then_some(()));
+    page.wait_until_ready();
+}

@@ -1,0 +1,151 @@
+//! Self-supervised vision transformers in every layout: recognised, and computing what PyTorch computes.
+//!
+//! `tests/reference/self_supervised.py` made the fixtures.
+
+use headlamp::checkpoint::detect::{Answers, Detected, Family};
+use headlamp::checkpoint::{CheckpointError, Quantisation, StateDict};
+use headlamp::decompose::Decomposition;
+use headlamp::geometry::{Grid, Size};
+use headlamp::model::{Crop, Model, PositionResize};
+
+use super::expected::{path_of, relative, tensors_of};
+use super::{converted, detected, model};
+
+/// The largest relative error of any vector.
+const TOLERANCE: f64 = 1e-4;
+
+/// The crops of the reference: the models' own grid, a larger one, and one of another shape.
+const SIZES: [(&str, Grid); 3] = [
+    ("native", Grid { rows: 5, columns: 5 }),
+    ("square", Grid { rows: 7, columns: 7 }),
+    ("wide", Grid { rows: 4, columns: 9 }),
+];
+
+/// A folder of fixtures, which of the reference's models is in it, and how that fits its positions to other grids.
+const FOLDERS: [(&str, &str, Family, PositionResize); 10] = [
+    ("dino_training", "dino", Family::Dino, PositionResize::DinoScale),
+    ("dino", "dino", Family::Dino, PositionResize::DinoScale),
+    ("dora", "dino", Family::Dino, PositionResize::DinoScale),
+    ("dinov2", "dinov2", Family::DinoV2, PositionResize::DinoScale),
+    ("dinov2_registers", "dinov2_registers", Family::DinoV2, PositionResize::Antialias),
+    ("timm", "timm", Family::Dino, PositionResize::Antialias),
+    ("timm_registers", "timm_registers", Family::TimmRegisters, PositionResize::Antialias),
+    ("hf_vit", "hf_vit", Family::HuggingFaceVit, PositionResize::Size),
+    ("hf_dinov2", "hf_dinov2", Family::HuggingFaceDinov2, PositionResize::Size),
+    ("hf_dinov2_registers", "hf_dinov2_registers", Family::HuggingFaceDinov2, PositionResize::Antialias),
+];
+
+/// The fixtures' heads are 8 wide, which no config beside DINO's own files tells.
+fn answers() -> Answers {
+    Answers { vision_heads: Some(2), ..Answers::default() }
+}
+
+fn found(folder: &str) -> Detected {
+    let found = detected(&path_of(&format!("self_supervised/{folder}")), &answers());
+    found.unwrap_or_else(|err| panic!("{folder}: {err}")).0
+}
+
+/// The model of a folder of fixtures, in f32.
+fn opened(folder: &str) -> Model {
+    let pack = converted(&path_of(&format!("self_supervised/{folder}")), &answers(), Quantisation::F32);
+    model(pack.unwrap_or_else(|err| panic!("{folder}: {err}")))
+}
+
+/// A crop of the reference.
+fn crop(expected: &StateDict, size: &str) -> Crop {
+    let pixels = &expected.tensors[&format!("{size}.pixels")];
+    let [3, height, width] = pixels.shape[..] else { panic!("pixels of shape {:?}", pixels.shape) };
+    Crop { size: Size { width, height }, values: pixels.values.clone() }
+}
+
+#[test]
+fn every_layout_computes_what_pytorch_does_on_every_grid() {
+    let expected = tensors_of("self_supervised/all.expected");
+    for (folder, reference, family, resize) in FOLDERS {
+        let detected = found(folder);
+        assert_eq!((detected.family, detected.model.vision.position_resize), (family, resize), "{folder}");
+        let model = opened(folder);
+        let width = model.config.vision.width;
+        for (size, grid) in SIZES {
+            let trace = pollster::block_on(model.vision.trace(&crop(&expected, size))).unwrap();
+            assert_eq!(trace.grid, grid, "{folder}");
+            let of = |part: &str| &expected.tensors[&format!("{reference}.{size}.{part}")].values;
+            let last = &trace.layers[trace.layers.len() - 1];
+            let errors = [
+                ("embedding", relative(&trace.embedding, &of("tokens")[..width], width)),
+                ("last CLS attention", relative(&last.attention, of("attention"), trace.tokens)),
+            ];
+            for (what, error) in errors {
+                assert!(error < TOLERANCE, "{folder}, {size}: the {what} is off by {error:.1e}");
+            }
+            let residual = Decomposition::new(&model.readout, &trace).residual();
+            assert!(residual < 1e-6, "{folder}, {size}: the parts miss the whole by {residual:.1e}");
+        }
+    }
+}
+
+/// What resizes the positions otherwise does not pass for what the model does.
+#[test]
+fn the_way_positions_are_resized_shows() {
+    let expected = tensors_of("self_supervised/all.expected");
+    for (folder, reference, _, resize) in FOLDERS {
+        let all = [PositionResize::Size, PositionResize::DinoScale, PositionResize::Antialias];
+        for other in all.into_iter().filter(|other| *other != resize) {
+            let path = path_of(&format!("self_supervised/{folder}"));
+            let mut pack = converted(&path, &answers(), Quantisation::F32).unwrap();
+            pack.manifest.model.vision.position_resize = other;
+            let model = model(pack);
+            let trace = pollster::block_on(model.vision.trace(&crop(&expected, "wide"))).unwrap();
+            let right = &expected.tensors[&format!("{reference}.wide.tokens")].values[..16];
+            assert!(relative(&trace.embedding, right, 16) > 10.0 * TOLERANCE, "{folder}: {other:?} passes");
+        }
+    }
+}
+
+#[test]
+fn a_model_without_texts_says_so() {
+    let model = opened("dino");
+    assert!(model.config.text.is_none());
+    let said = model.text_tower().err().unwrap().to_string();
+    assert!(said.contains("headlamp align"), "{said}");
+    let manifest = found("dinov2").manifest(None, None, "a test", Quantisation::Q8);
+    assert!(manifest.description.starts_with("A self-supervised"), "{}", manifest.description);
+}
+
+#[test]
+fn configs_tell_how_pictures_are_prepared() {
+    let of = |folder| found(folder).model.vision;
+    let dino = of("dino");
+    assert_eq!((dino.image_size, dino.eps, dino.mean), (20, 1e-6, [0.485, 0.456, 0.406]));
+    let timm = of("timm");
+    assert_eq!((timm.mean, timm.std), ([0.4, 0.5, 0.6], [0.2, 0.3, 0.25]));
+    let hugging = of("hf_dinov2");
+    // A crop of 18 pixels is four patches of 4.
+    assert_eq!((hugging.image_size, hugging.mean, hugging.heads), (16, [0.5; 3], 2));
+    assert_eq!(of("hf_vit").eps, 1e-12);
+}
+
+#[test]
+fn heads_that_nobody_told_are_asked_for() {
+    let path = path_of("self_supervised/dino");
+    let Err(CheckpointError::Unknown(unknowns)) = detected(&path, &Answers::default()).map(|found| found.0) else {
+        panic!("the heads of a tower of 16 numbers are anyone's guess")
+    };
+    assert_eq!(unknowns.0.len(), 1, "{unknowns}");
+}
+
+/// The layouts survive every way to store them; q8 and q4 stay near.
+#[test]
+fn quantised_towers_stay_near() {
+    let expected = tensors_of("self_supervised/all.expected");
+    for (quantisation, most) in [(Quantisation::F16, 1e-2), (Quantisation::Q8, 5e-2), (Quantisation::Q4, 0.6)] {
+        for (folder, reference, ..) in FOLDERS {
+            let path = path_of(&format!("self_supervised/{folder}"));
+            let model = model(converted(&path, &answers(), quantisation).unwrap());
+            let trace = pollster::block_on(model.vision.trace(&crop(&expected, "native"))).unwrap();
+            let right = &expected.tensors[&format!("{reference}.native.tokens")].values[..16];
+            let error = relative(&trace.embedding, right, 16);
+            assert!(error < most, "{folder} in {quantisation:?} is off by {error:.2}");
+        }
+    }
+}

@@ -1,0 +1,49 @@
+// headlamp's service worker: after one visit the page works without a network.
+//
+// `cargo xtask build` and `serve` put in the list of files and the build's name. The page is kept whole, one cache
+// per build, and a new build waits until the person says so: page and worker must be of the same one. Packs
+// outlive builds; the worker keeps them itself (src/engine/shelf.rs).
+"use strict";
+
+const BUILD = "%BUILD%";
+const FILES = new Set(%FILES%);
+
+const PAGE = `headlamp-page-${BUILD}`;
+
+/** A file of the page, by its name in the folder that the page is served from; none for anything else. */
+function pageFile(url) {
+  const scope = self.registration.scope;
+  const plain = url.split(/[?#]/)[0];
+  if (!plain.startsWith(scope)) return null;
+  const name = plain.slice(scope.length) || "index.html";
+  return FILES.has(name) ? name : null;
+}
+
+async function keepPage() {
+  const cache = await caches.open(PAGE);
+  // Past the browser's own cache, or files of two builds could meet.
+  const requests = [...FILES].map((name) => new Request(new URL(name, self.registration.scope), { cache: "reload" }));
+  await cache.addAll(requests);
+}
+
+async function dropOldPages() {
+  const names = await caches.keys();
+  const old = names.filter((name) => name.startsWith("headlamp-page-") && name !== PAGE);
+  await Promise.all(old.map((name) => caches.delete(name)));
+  await self.clients.claim();
+}
+
+async function fromPage(request, name) {
+  const cache = await caches.open(PAGE);
+  return (await cache.match(new URL(name, self.registration.scope))) ?? fetch(request);
+}
+
+self.addEventListener("install", (event) => event.waitUntil(keepPage()));
+self.addEventListener("activate", (event) => event.waitUntil(dropOldPages()));
+self.addEventListener("message", (event) => {
+  if (event.data === "skipWaiting") self.skipWaiting();
+});
+self.addEventListener("fetch", (event) => {
+  const name = event.request.method === "GET" ? pageFile(event.request.url) : null;
+  if (name) event.respondWith(fromPage(event.request, name));
+});
