@@ -4,8 +4,10 @@
 //! is one view.
 
 mod answers;
+mod camera;
 mod clip;
 mod clock;
+mod element;
 mod layers;
 mod meaning;
 mod objects;

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use leptos::prelude::*;
 use leptos::web_sys::{Blob, File};
 
+use super::element;
 use super::state::{Media, Mode, Picture, Reel, VideoLayer, VideoState, Work};
 use crate::app::dom::{self, ObjectUrl};
 use crate::app::engine::{Engine, Freight};
@@ -33,7 +34,9 @@ impl Engine {
     /// Opens a video file.
     pub fn open_video(self, name: String, blob: Blob) {
         match ObjectUrl::of(&blob) {
-            Some(url) => self.open_reel(Reel { name, media: Media::File { blob, url: Rc::new(url) } }),
+            Some(url) => {
+                self.open_reel(Reel { name, media: Media::File { blob, url: Rc::new(url), pictures: None } })
+            }
             None => self.complain(Kind::Video, format!("The browser cannot play {name}: choose it again.")),
         }
     }
@@ -72,19 +75,41 @@ impl Engine {
     }
 
     fn open_reel(self, reel: Reel) {
+        let of_pictures = |pictures: &Rc<[Picture]>| {
+            let names = pictures.iter().map(|picture| picture.name.clone()).collect();
+            let times = pictures.iter().map(|picture| picture.time).collect();
+            let files = pictures.iter().map(|picture| picture.blob.clone()).collect();
+            (VideoSource::Pictures { names, times }, files)
+        };
         let (source, files) = match &reel.media {
+            Media::File { pictures: Some(pictures), .. } | Media::Pictures(pictures) => of_pictures(pictures),
             Media::File { blob, .. } => (VideoSource::File { name: reel.name.clone() }, vec![blob.clone()]),
-            Media::Pictures(pictures) => (
-                VideoSource::Pictures {
-                    names: pictures.iter().map(|picture| picture.name.clone()).collect(),
-                    times: pictures.iter().map(|picture| picture.time).collect(),
-                },
-                pictures.iter().map(|picture| picture.blob.clone()).collect(),
-            ),
         };
         self.video().opening.set(Some(reel));
         let number = self.number_opening();
         self.want(Task::Video(VideoTask::Open { reel: number, source }), Freight::of_files(files));
+    }
+
+    /// The worker cannot decode a file: the page's own player may. Says `sentence` where it does not either.
+    pub(super) fn open_by_element(self, reel: Reel, sentence: String) {
+        let (Media::File { blob, url, pictures: None }, name) = (reel.media, reel.name) else {
+            return self.complain(Kind::Video, sentence);
+        };
+        let opening = self.inner.with_value(|inner| inner.opening_reel);
+        self.while_reading(async move {
+            let pictures = element::pictures(url.as_str(), Sampling::default()).await;
+            // Another video has been opened meanwhile.
+            if self.inner.with_value(|inner| inner.opening_reel) != opening {
+                return;
+            }
+            match pictures {
+                Ok(pictures) => {
+                    let media = Media::File { blob, url, pictures: Some(pictures.into()) };
+                    self.open_reel(Reel { name, media });
+                }
+                Err(element::Unplayable) => self.complain(Kind::Video, sentence),
+            }
+        });
     }
 
     /// Opens the same video again, in a worker or for a model that does not know it.
