@@ -24,7 +24,11 @@ mod page;
 mod photos;
 #[path = "browser/real_clip.rs"]
 mod real_clip;
+#[path = "browser/scratch.rs"]
+mod scratch;
 #[path = "browser/screenshots.rs"]
 mod screenshots;
 #[path = "full_size/seeded.rs"]
 mod seeded;
+#[path = "browser/video.rs"]
+mod video;
