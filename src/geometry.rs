@@ -14,6 +14,11 @@ pub enum Framing {
     CentreCrop,
     /// The whole photo at its own proportions, on as many patches as that takes.
     WholePhoto,
+    /// A video's frame, the whole of it, the short side this long (papers.md, Paper 2, Mask propagation).
+    Frame {
+        /// In pixels, before it is floored to whole patches.
+        short_side: usize,
+    },
 }
 
 /// How the long side of a resized photo becomes whole pixels. One pixel moves an embedding by up to 0.01 of
@@ -78,6 +83,9 @@ pub struct CropFromPhoto {
 /// not take the browser down.
 pub const MAX_PATCHES: usize = 1600;
 
+/// The same for a video's frames whose size was asked for: DAVIS's 480 pixels in patches of 8 are 6240.
+pub const MAX_FRAME_PATCHES: usize = 6400;
+
 impl CropFromPhoto {
     /// The crop that `framing` takes from a photo for a model of `size` pixels and `patch`-pixel patches.
     ///
@@ -87,6 +95,7 @@ impl CropFromPhoto {
         match framing {
             Framing::CentreCrop => Self::centre(photo, size, patch, long_side),
             Framing::WholePhoto => Self::whole(photo, size, patch),
+            Framing::Frame { short_side } => Self::whole_frame(photo, short_side, patch),
         }
     }
 
@@ -118,6 +127,24 @@ impl CropFromPhoto {
         let patches = |pixels: f64| ((pixels * scale).round() as usize).clamp(1, MAX_PATCHES);
         let columns = patches(width);
         let rows = patches(height).min(MAX_PATCHES / columns).max(1);
+        let crop = Size { width: columns * patch, height: rows * patch };
+        Self { photo, resized: crop, left: 0, top: 0, crop, patch }
+    }
+
+    /// DAVIS's size rule: the short side as asked for, the long side in proportion, floored to a multiple of 64
+    /// (never below the short one); where 64 is no multiple of the patch, both floored to multiples of the patch. Then no more patches than
+    /// a frame two and a half times as wide as high has, or [`MAX_PATCHES`], and [`MAX_FRAME_PATCHES`] at most.
+    fn whole_frame(photo: Size, short_side: usize, patch: usize) -> Self {
+        let unit = if 64 % patch == 0 { 64 } else { patch };
+        let most_short = MAX_FRAME_PATCHES.isqrt();
+        let short = (short_side / patch).clamp(1, most_short);
+        let (least, most) = (photo.width.min(photo.height).max(1), photo.width.max(photo.height));
+        let in_proportion = (short * patch) as u128 * most as u128 / least as u128;
+        let most_patches = (5 * short * short / 2).max(MAX_PATCHES).min(MAX_FRAME_PATCHES);
+        let units = usize::try_from(in_proportion / unit as u128).unwrap_or(usize::MAX);
+        let units = units.min(most_patches / short * patch / unit);
+        let long = (units * (unit / patch)).max(short);
+        let (columns, rows) = if photo.width < photo.height { (short, long) } else { (long, short) };
         let crop = Size { width: columns * patch, height: rows * patch };
         Self { photo, resized: crop, left: 0, top: 0, crop, patch }
     }
@@ -188,6 +215,30 @@ mod tests {
         assert!((column - 16.0).abs() < 1e-9 && (row - 16.0).abs() < 1e-9);
         let (column, row) = crop.grid_from_photo(frame.left, frame.top);
         assert!(column.abs() < 1e-9 && row.abs() < 1e-9);
+    }
+
+    #[test]
+    fn frames_follow_davis() {
+        let grid = |width, height, short_side, patch| {
+            let framing = Framing::Frame { short_side };
+            let frame = CropFromPhoto::new(Size { width, height }, framing, 224, patch, LongSide::Truncated);
+            assert_eq!(frame.crop, frame.resized);
+            (frame.grid().rows, frame.grid().columns)
+        };
+        // 854 floored to 832; a portrait the other way round.
+        assert_eq!(grid(854, 480, 480, 16), (30, 52));
+        assert_eq!(grid(480, 854, 480, 16), (52, 30));
+        assert_eq!(grid(854, 480, 480, 8), (60, 104));
+        // 476 and 846.9, floored to 840.
+        assert_eq!(grid(854, 480, 480, 14), (34, 60));
+        assert_eq!(grid(100, 100, 420, 14), (30, 30));
+        assert_eq!(grid(100, 100, 480, 16), (30, 30));
+        for (width, height) in [(1, 1), (30_000, 1), (1, 30_000), (usize::MAX, 1)] {
+            for short_side in [0, 1, 224, 480, 100_000] {
+                let (rows, columns) = grid(width, height, short_side, 8);
+                assert!((1..=MAX_FRAME_PATCHES).contains(&(rows * columns)), "{rows} x {columns}");
+            }
+        }
     }
 
     #[test]

@@ -25,10 +25,14 @@ pub mod media;
 #[cfg(feature = "compute")]
 pub mod model;
 #[cfg(feature = "compute")]
+pub mod retrieve;
+#[cfg(feature = "compute")]
 pub mod segment;
 #[cfg(feature = "compute")]
 pub mod statistics;
 #[cfg(feature = "compute")]
 pub mod textspan;
+#[cfg(feature = "compute")]
+pub mod track;
 #[cfg(feature = "compute")]
 pub mod zero_shot;

@@ -7,6 +7,7 @@ use headlamp::checkpoint::random::{self, RandomWeights};
 use headlamp::decompose::{Decomposition, Readout};
 use headlamp::geometry::Size;
 use headlamp::model::{Crop, ModelConfig, TensorSource, TextKind, VisionConfig, VisionTransformer};
+use headlamp::retrieve::{Imprint, Property, ranked};
 use headlamp::statistics::Statistics;
 use headlamp::zero_shot;
 
@@ -278,4 +279,82 @@ fn rollout_mixes_the_layers_attention() {
         assert!(sum > last.iter().sum::<f32>() && sum < 1.0, "{sum}");
         assert_eq!(rollout(tower.readout.layers).1, vec![0.0; all.len()]);
     }
+}
+
+fn cosine(a: &[f64], b: &[f64]) -> f64 {
+    let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+    dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
+}
+
+/// The imprint against the trace that it was taken of, in memory and after a way through its bytes.
+#[test]
+fn an_imprint_scores_texts_as_its_picture_does() {
+    each_case(|tower, decomposition| {
+        let readout = &tower.readout;
+        let imprint = Imprint::of(decomposition, readout);
+        let bytes = imprint.to_bytes();
+        let stored = Imprint::from_bytes(&bytes, readout).unwrap();
+        assert!(Imprint::from_bytes(&bytes[1..], readout).is_err(), "cut off");
+        let text = tower.text(7);
+        let direction = readout.direction(&text);
+        let parts = decomposition.parts(&direction);
+        for (imprint, tolerance) in [(&imprint, 1e-6), (&stored, 1e-3)] {
+            let found = imprint.parts(readout, &direction);
+            assert!((imprint.score(&text) - parts.total()).abs() < 1e-5_f64.max(tolerance));
+            let all = |parts: &headlamp::decompose::Parts| {
+                [parts.heads.concat(), parts.mlps.clone(), vec![parts.embedding]].concat()
+            };
+            for (found, expected) in all(&found).iter().zip(all(&parts)) {
+                assert!((found - expected).abs() < tolerance, "{found} {expected}");
+            }
+        }
+    });
+}
+
+/// Against the contributions as vectors, which retrieval does not keep.
+#[test]
+fn pictures_are_alike_by_what_their_heads_contribute() {
+    let tower = Tower::new(random::config(100), 5);
+    let readout = &tower.readout;
+    let traces: Vec<_> =
+        (0..6).map(|seed| pollster::block_on(tower.vision.trace(&tower.crop(64, 64, seed))).unwrap()).collect();
+    let images: Vec<_> = traces.iter().map(|trace| Decomposition::new(readout, trace)).collect();
+    let imprints: Vec<_> = images.iter().map(|image| Imprint::of(image, readout)).collect();
+    let text = tower.text(3);
+    let direction = readout.direction(&text);
+    let last = readout.layers - 1;
+    for heads in [vec![(last, 0)], vec![(0, 1), (last, 0), (last, 1)]] {
+        let property = Property::new(readout, heads.iter().copied());
+        let vectors: Vec<Vec<f64>> = images
+            .iter()
+            .map(|image| image.heads_together(|layer, head| heads.contains(&(layer, head))))
+            .collect();
+        let alike = property.similarities(readout, &imprints[0], &imprints);
+        for (index, (found, vector)) in alike.iter().zip(&vectors).enumerate() {
+            let expected = cosine(&vectors[0], vector);
+            assert!((found - expected).abs() < 1e-5, "{heads:?} {index}: {found} {expected}");
+        }
+        assert_eq!(ranked(&alike, 1), [0], "nothing is more like a picture than itself");
+        for (found, image) in property.scores(readout, &text, &imprints).iter().zip(&images) {
+            let parts = image.parts(&direction);
+            let expected: f64 = heads.iter().map(|(layer, head)| parts.heads[*layer][*head]).sum();
+            assert!((found - expected).abs() < 1e-6, "{found} {expected}");
+        }
+    }
+    let whole = Property::new(readout, []);
+    let as_f64 = |image: &Imprint| image.embedding.iter().map(|value| f64::from(*value)).collect::<Vec<_>>();
+    let alike = whole.similarities(readout, &imprints[0], &imprints);
+    for (found, image) in alike.iter().zip(&imprints) {
+        assert!((found - cosine(&as_f64(&imprints[0]), &as_f64(image))).abs() < 1e-6);
+    }
+    for (found, image) in whole.scores(readout, &text, &imprints).iter().zip(&images) {
+        assert!((found - image.parts(&direction).total()).abs() < 1e-5);
+    }
+}
+
+#[test]
+fn the_ranking_is_stable_and_takes_no_more_than_there_are() {
+    assert_eq!(ranked(&[0.5, 2.0, f64::NEG_INFINITY, 2.0], 3), [1, 3, 0]);
+    assert_eq!(ranked(&[1.0], 5), [0]);
+    assert!(ranked(&[], 5).is_empty());
 }

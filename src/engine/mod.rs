@@ -13,7 +13,7 @@ mod session;
 #[cfg(feature = "compute")]
 pub use {
     error::EngineError,
-    session::{Session, Traced, pool_lines},
+    session::{Featured, Session, Traced, pool_lines},
 };
 
 #[cfg(feature = "worker")]

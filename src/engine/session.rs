@@ -14,7 +14,7 @@ use crate::checkpoint::{CheckpointError, Manifest, Pack, pack};
 use crate::decompose::{Decomposition, Direction, Parts};
 use crate::geometry::{CropFromPhoto, Framing};
 use crate::media::{self, Photo};
-use crate::model::{Crop, Model, ModelError, Trace};
+use crate::model::{Crop, Features, Model, ModelError, Trace};
 use crate::segment::{self, SoftMap};
 use crate::statistics::{Statistics, StatisticsError};
 use crate::textspan::textspan;
@@ -44,6 +44,12 @@ pub struct Session {
 pub struct Traced {
     pub frame: CropFromPhoto,
     pub trace: Trace,
+}
+
+/// What the model made of the patches of a photo, or of a video's frame.
+pub struct Featured {
+    pub frame: CropFromPhoto,
+    pub features: Features,
 }
 
 impl Session {
@@ -104,6 +110,29 @@ impl Session {
         let (frame, crop) = self.crop(photo, framing)?;
         let (trace, rollout) = self.model.vision.trace_with_rollout(&crop, first).await?;
         Ok((Traced { frame, trace }, rollout))
+    }
+
+    /// What the model makes of a photo's patches.
+    ///
+    /// # Errors
+    /// Where the device fails.
+    pub async fn features(&self, photo: &Photo, framing: Framing) -> Result<Featured, EngineError> {
+        let (frame, crop) = self.crop(photo, framing)?;
+        Ok(Featured { frame, features: self.model.vision.features(&crop).await? })
+    }
+
+    /// [`Self::trace`] and [`Self::features`] of one run.
+    ///
+    /// # Errors
+    /// Where the device fails.
+    pub async fn trace_with_features(
+        &self,
+        photo: &Photo,
+        framing: Framing,
+    ) -> Result<(Traced, Features), EngineError> {
+        let (frame, crop) = self.crop(photo, framing)?;
+        let (trace, features) = self.model.vision.trace_with_features(&crop).await?;
+        Ok((Traced { frame, trace }, features))
     }
 
     fn crop(&self, photo: &Photo, framing: Framing) -> Result<(CropFromPhoto, Crop), EngineError> {

@@ -33,6 +33,7 @@ pub(super) struct Block {
 }
 
 /// Queries, keys and values, each `[1, heads, tokens, head width]`.
+#[derive(Clone)]
 pub(super) struct Qkv {
     pub query: Tensor<4>,
     pub key: Tensor<4>,

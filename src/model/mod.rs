@@ -7,6 +7,7 @@
 mod block;
 pub(crate) use block::transpose;
 pub mod config;
+pub mod features;
 mod positions;
 mod source;
 pub mod text;
@@ -15,6 +16,7 @@ pub mod vision;
 pub use config::{
     Activation, Model, ModelConfig, PositionResize, TextConfig, TextKind, TextPooling, VisionConfig,
 };
+pub use features::Features;
 pub use positions::resize_positions;
 pub use source::{TensorSource, TensorSpec};
 pub use text::TextTransformer;

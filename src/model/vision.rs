@@ -67,6 +67,15 @@ struct VisionShape {
     positions: Vec<f32>,
 }
 
+/// One run through all blocks, on the device.
+pub(super) struct Pass {
+    pub grid: Grid,
+    /// `[1, width]`
+    pub embedded_cls: Tensor<2>,
+    /// After the last block, before the final norm. `[1, N, width]`
+    pub stream: Tensor<3>,
+}
+
 impl VisionTransformer {
     /// The tower's tensors. LayerScale, where a checkpoint has one, is folded into `attention.output` and
     /// `mlp.out`; a patch embedding without bias has a zero one.
@@ -171,25 +180,55 @@ impl VisionTransformer {
 
     /// [`Self::trace`]; `see` is shown each layer's queries, keys and values on the way.
     async fn trace_beside(&self, crop: &Crop, see: &mut dyn FnMut(usize, &Qkv)) -> Result<Trace, ModelError> {
-        let config = &self.shape.config;
-        let (patches, grid) = patchify(crop, config.patch, &self.positions.val().device())?;
+        let (reads, pass) = self.trace_reads(crop, see)?;
+        let data = reads.execute_async().await.map_err(|err| ModelError::Device(format!("{err:?}")))?;
+        collect_trace(&self.shape.config, pass.grid, data)
+    }
+
+    /// Runs the tower and registers what a trace is made of, in the order that [`collect_trace`] takes it in.
+    pub(super) fn trace_reads(
+        &self,
+        crop: &Crop,
+        see: &mut dyn FnMut(usize, &Qkv),
+    ) -> Result<(Transaction, Pass), ModelError> {
+        let mut layers = Vec::with_capacity(3 * self.blocks.len());
+        let pass = self.pass(crop, &mut |layer, qkv, mlp| {
+            see(layer, qkv);
+            layers.push((qkv.cls_attention(), qkv.value.clone(), cls_of(mlp)));
+        })?;
+        let mut reads = Transaction::default().register(pass.embedded_cls.clone());
+        for (attention, values, mlp) in layers {
+            reads = reads.register(attention).register(values).register(mlp);
+        }
+        let cls = cls_of(&pass.stream);
+        let embedding = self.read_out(cls.clone());
+        Ok((reads.register(cls).register(embedding), pass))
+    }
+
+    /// Runs all blocks over a crop; `see` is shown each layer's queries, keys and values and what its MLP adds.
+    pub(super) fn pass(
+        &self,
+        crop: &Crop,
+        see: &mut dyn FnMut(usize, &Qkv, &Tensor<3>),
+    ) -> Result<Pass, ModelError> {
+        let (patches, grid) = patchify(crop, self.shape.config.patch, &self.positions.val().device())?;
         let mut stream = self.embed(patches, grid);
-        let mut reads = Transaction::default().register(cls_of(&stream));
+        let embedded_cls = cls_of(&stream);
         for (layer, block) in self.blocks.iter().enumerate() {
             let (next, qkv, mlp) = block.forward_pre_norm(stream, false);
             stream = next;
-            see(layer, &qkv);
-            reads = reads.register(qkv.cls_attention()).register(qkv.value.clone()).register(cls_of(&mlp));
+            see(layer, &qkv, &mlp);
         }
-        let cls = cls_of(&stream);
-        let embedding = self.read_out(cls.clone());
-        let data = reads
-            .register(cls)
-            .register(embedding)
-            .execute_async()
-            .await
-            .map_err(|err| ModelError::Device(format!("{err:?}")))?;
-        collect_trace(config, grid, data)
+        Ok(Pass { grid, embedded_cls, stream })
+    }
+
+    pub(super) fn config(&self) -> &VisionConfig {
+        &self.shape.config
+    }
+
+    /// The final norm.
+    pub(super) fn ln_post(&self, tokens: Tensor<3>) -> Tensor<3> {
+        self.ln_post.forward(tokens)
     }
 
     /// Tokens after the embedding, `[1, N, width]`: CLS, registers, then patches, rows first.
@@ -291,7 +330,11 @@ fn patchify(crop: &Crop, patch: usize, device: &Device) -> Result<(Tensor<3>, Gr
     Ok((Tensor::from_data(data, device), grid))
 }
 
-fn collect_trace(config: &VisionConfig, grid: Grid, data: Vec<TensorData>) -> Result<Trace, ModelError> {
+pub(super) fn collect_trace(
+    config: &VisionConfig,
+    grid: Grid,
+    data: Vec<TensorData>,
+) -> Result<Trace, ModelError> {
     let mut data = data.into_iter().map(floats);
     let mut next = || data.next().unwrap_or_else(|| Err(ModelError::Device("it returned too few tensors".into())));
     Ok(Trace {

@@ -4,20 +4,23 @@
 //! transferred buffers. A request that fails leaves everything else as it was. To cancel, the page ends the
 //! worker.
 
-use std::cell::Cell;
+mod report;
+mod sources;
 
 use js_sys::Uint8Array;
 use wasm_bindgen::{JsCast as _, JsValue, closure::Closure};
-use web_sys::{DedicatedWorkerGlobalScope, MessageEvent};
+use web_sys::MessageEvent;
 
-use super::message::{
-    Answer, DevicePreference, DeviceSummary, GREETING, OpenSeconds, PackSummary, PhotoSummary, Progress, Request,
-    Response, Task, TraceSeconds, sentence,
-};
-use super::wire::{self, Beside};
-use super::{EngineError, Session, Traced, device, fetch, import, pool_lines};
+use self::report::{Reporter, now, post, said, scope};
+
 use crate::ablate::Ablation;
 use crate::checkpoint::Pack;
+use crate::engine::message::{
+    Answer, DevicePreference, DeviceSummary, GREETING, OpenSeconds, PackSummary, PhotoSummary, Request, Response,
+    Task, TraceSeconds, sentence,
+};
+use crate::engine::wire::{self, Beside};
+use crate::engine::{EngineError, Session, Traced, device, fetch, import};
 use crate::geometry::Framing;
 use crate::media::{self, Photo};
 use crate::segment::{self, SoftMap};
@@ -26,9 +29,6 @@ use crate::zero_shot;
 
 /// The longer side of the photo as the page shows it, in pixels.
 const PREVIEW: usize = 1400;
-
-/// Progress is told at most this often, in milliseconds.
-const PROGRESS_PAUSE: f64 = 60.0;
 
 /// An answer, and the buffers that travel with it.
 type Answered = Result<(Answer, Vec<Uint8Array>), String>;
@@ -228,61 +228,6 @@ impl Engine {
         Ok((map, &current.traced))
     }
 
-    async fn use_pool(&mut self, lines: &[String], report: &Reporter) -> Answered {
-        let session = self.session_mut()?;
-        if lines.is_empty() {
-            session.use_pool(None);
-        } else {
-            let lines = pool_lines("this text", &lines.join("\n")).map_err(said)?;
-            let total = lines.len();
-            let pool = session.embed_pool(lines, |done| report.items("Reading the texts", done, total));
-            let pool = pool.await.map_err(said)?;
-            session.use_pool(Some(pool));
-        }
-        let lines = session.pool().map_or(0, |pool| pool.lines.len());
-        Ok((Answer::PoolReady { lines }, Vec::new()))
-    }
-
-    async fn use_gallery(&mut self, names: &[String], buffers: Vec<Uint8Array>, report: &Reporter) -> Answered {
-        let session = self.session_mut()?;
-        if buffers.is_empty() {
-            session.use_statistics(None);
-            let images = session.statistics().map_or(0, Statistics::images);
-            return Ok((Answer::StatisticsReady { images, skipped: Vec::new() }, Vec::new()));
-        }
-        if let ([name], [file]) = (names, &buffers[..])
-            && name.ends_with(".safetensors")
-        {
-            let statistics = session.read_statistics(&file.to_vec()).map_err(said)?;
-            let images = statistics.images();
-            session.use_statistics(Some(statistics));
-            return Ok((Answer::StatisticsReady { images, skipped: Vec::new() }, Vec::new()));
-        }
-        let total = buffers.len();
-        let mut statistics = session.new_statistics();
-        let mut skipped = Vec::new();
-        for (index, buffer) in buffers.into_iter().enumerate() {
-            report.items("Looking at the images", index, total);
-            let name = names.get(index).map_or("an image", String::as_str);
-            let seen = async {
-                let photo = media::decode(name, &buffer.to_vec()).await?;
-                session.trace(&photo, Framing::CentreCrop).await
-            };
-            match seen.await {
-                Ok(traced) => statistics.push(&session.decompose(&traced)),
-                // One bad file among many is left out, and named.
-                Err(EngineError::Media(_)) => skipped.push(name.to_owned()),
-                Err(err) => return Err(said(err)),
-            }
-        }
-        let images = statistics.images();
-        if images < 2 {
-            return Err(format!("of these {total} images {images} could be read; statistics need two at least"));
-        }
-        session.use_statistics(Some(statistics));
-        Ok((Answer::StatisticsReady { images, skipped }, Vec::new()))
-    }
-
     fn session(&self) -> Result<&Session, String> {
         self.session.as_ref().ok_or_else(|| said(EngineError::NoPack))
     }
@@ -336,67 +281,4 @@ fn summary(session: &Session, device: DeviceSummary, seconds: OpenSeconds) -> Pa
         device,
         seconds,
     }
-}
-
-/// Tells the page how far the work under one number has come.
-struct Reporter {
-    id: u32,
-    last: Cell<f64>,
-}
-
-impl Reporter {
-    fn new(id: u32) -> Self {
-        Self { id, last: Cell::new(f64::NEG_INFINITY) }
-    }
-
-    fn phase(&self, what: &str) {
-        self.tell(Progress::Phase { what: what.to_owned() });
-    }
-
-    fn bytes(&self, what: &str, done: u64, total: u64) {
-        if done == total || self.is_due() {
-            self.tell(Progress::Bytes { what: what.to_owned(), done, total });
-        }
-    }
-
-    fn items(&self, what: &str, done: usize, total: usize) {
-        if done == 0 || done == total || self.is_due() {
-            self.tell(Progress::Items { what: what.to_owned(), done, total });
-        }
-    }
-
-    fn is_due(&self) -> bool {
-        let is_due = now() * 1000.0 - self.last.get() >= PROGRESS_PAUSE;
-        if is_due {
-            self.last.set(now() * 1000.0);
-        }
-        is_due
-    }
-
-    fn tell(&self, progress: Progress) {
-        post(&Response { id: self.id, answer: Answer::Progress(progress) }, Beside::default());
-    }
-}
-
-fn post(response: &Response, beside: Beside) {
-    let posted = wire::wrap(response, &beside).map_err(said).and_then(|parcel| {
-        let posted = scope().post_message_with_transfer(&parcel.message, &parcel.transfer);
-        posted.map_err(|_refused| "the browser did not take the worker's answer".to_owned())
-    });
-    if let Err(err) = posted {
-        wasm_bindgen::throw_str(&err);
-    }
-}
-
-fn scope() -> DedicatedWorkerGlobalScope {
-    js_sys::global().unchecked_into()
-}
-
-/// Seconds since the worker started.
-fn now() -> f64 {
-    scope().performance().map_or(0.0, |performance| performance.now() / 1000.0)
-}
-
-fn said(err: impl std::fmt::Display) -> String {
-    err.to_string()
 }

@@ -1,0 +1,191 @@
+//! Retrieval by property: which pictures of a gallery are alike through one head, through some heads, or as a
+//! whole, and which score highest for a text (papers.md, Paper 1, "Property retrieval").
+//!
+//! A gallery keeps of each picture an [`Imprint`]: every head's code u, and what MLPs and z0 contribute. A
+//! trace is a hundred times larger, and everything here follows from the imprint.
+
+use half::f16;
+
+use crate::decompose::{Decomposition, Direction, HeadBasis, Parts, Readout};
+use crate::zero_shot;
+
+/// What a picture left in every component of the model. Any text's score, and each component's part in it,
+/// follow from it; the patches' parts do not.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Imprint {
+    /// The unit embedding. `[embedding]`
+    pub embedding: Vec<f32>,
+    /// Each head's code u, with `c = B u`. `[layer][head][code]`
+    codes: Vec<f32>,
+    /// What each MLP contributes. `[layer][embedding]`
+    mlps: Vec<f32>,
+    /// What z0 contributes. `[embedding]`
+    embedded: Vec<f32>,
+}
+
+/// Bytes that are no imprint of the model at hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("these {found} bytes are no picture of this model, which would have {expected}: look at the picture anew")]
+pub struct NoImprint {
+    pub expected: usize,
+    pub found: usize,
+}
+
+impl Imprint {
+    /// Takes the imprint of a picture.
+    pub fn of(image: &Decomposition<'_>, readout: &Readout) -> Self {
+        let codes = all_heads(readout).flat_map(|(layer, head)| image.head_code(layer, head));
+        Self {
+            embedding: image.embedding(),
+            codes: codes.map(|value| value as f32).collect(),
+            mlps: image.mlps().into_iter().flatten().map(|value| value as f32).collect(),
+            embedded: image.embedded().into_iter().map(|value| value as f32).collect(),
+        }
+    }
+
+    /// Numbers of an imprint of a model.
+    pub fn numbers(readout: &Readout) -> usize {
+        readout.layers * readout.heads * readout.code_len() + (readout.layers + 2) * readout.embedding
+    }
+
+    /// The imprint in 16-bit floats, two bytes a number: scores move by less than 1e-3.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let all = [&self.embedding, &self.codes, &self.mlps, &self.embedded];
+        all.into_iter().flatten().flat_map(|value| f16::from_f32(*value).to_le_bytes()).collect()
+    }
+
+    /// Reads what [`Self::to_bytes`] wrote for the same model.
+    ///
+    /// # Errors
+    /// [`NoImprint`] where there are more or fewer bytes than such an imprint has.
+    pub fn from_bytes(bytes: &[u8], readout: &Readout) -> Result<Self, NoImprint> {
+        let expected = 2 * Self::numbers(readout);
+        if bytes.len() != expected {
+            return Err(NoImprint { expected, found: bytes.len() });
+        }
+        let mut values = bytes.as_chunks().0.iter().map(|pair| f16::from_le_bytes(*pair).to_f32());
+        let mut next = |count: usize| values.by_ref().take(count).collect::<Vec<f32>>();
+        Ok(Self {
+            embedding: next(readout.embedding),
+            codes: next(readout.layers * readout.heads * readout.code_len()),
+            mlps: next(readout.layers * readout.embedding),
+            embedded: next(readout.embedding),
+        })
+    }
+
+    /// A head's code u.
+    pub fn code(&self, readout: &Readout, layer: usize, head: usize) -> Vec<f64> {
+        let start = (layer * readout.heads + head) * readout.code_len();
+        self.codes[start..start + readout.code_len()].iter().map(|value| f64::from(*value)).collect()
+    }
+
+    /// The cosine with a text; a unit vector, as the text towers give them.
+    pub fn score(&self, text: &[f32]) -> f64 {
+        zero_shot::dot(&self.embedding, text)
+    }
+
+    /// Every component's part in a text's score.
+    pub fn parts(&self, readout: &Readout, direction: &Direction) -> Parts {
+        let part = |layer, head| readout.code_part(direction, layer, head, &self.code(readout, layer, head));
+        let score = |vector: &[f32]| {
+            direction.score_of(&vector.iter().map(|value| f64::from(*value)).collect::<Vec<f64>>())
+        };
+        Parts {
+            heads: (0..readout.layers)
+                .map(|layer| (0..readout.heads).map(|head| part(layer, head)).collect())
+                .collect(),
+            mlps: self.mlps.chunks(readout.embedding).map(score).collect(),
+            embedding: score(&self.embedded),
+        }
+    }
+}
+
+/// What pictures are compared by.
+pub enum Property {
+    /// The embedding as a whole.
+    Whole,
+    /// What some heads contribute together.
+    Heads(Vec<OfHead>),
+}
+
+/// A head, and the basis that its contributions lie in.
+pub struct OfHead {
+    layer: usize,
+    head: usize,
+    basis: HeadBasis,
+}
+
+impl Property {
+    /// What the heads (layer, head) contribute together; the whole embedding where there are none.
+    pub fn new(readout: &Readout, heads: impl IntoIterator<Item = (usize, usize)>) -> Self {
+        let of_head = |(layer, head)| OfHead { layer, head, basis: readout.head_basis(layer, head) };
+        let heads: Vec<OfHead> = heads.into_iter().map(of_head).collect();
+        if heads.is_empty() { Self::Whole } else { Self::Heads(heads) }
+    }
+
+    /// The part of a picture's embedding that has the property. `[embedding]`
+    pub fn of(&self, readout: &Readout, image: &Imprint) -> Vec<f64> {
+        match self {
+            Self::Whole => image.embedding.iter().map(|value| f64::from(*value)).collect(),
+            Self::Heads(heads) => {
+                let mut sum = vec![0.0; readout.embedding];
+                for OfHead { layer, head, basis } in heads {
+                    let part = basis.contribution(&image.code(readout, *layer, *head));
+                    sum.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
+                }
+                sum
+            }
+        }
+    }
+
+    /// How alike each picture of a gallery is to `query`: the cosine of the parts that have the property, zero
+    /// where one of them is nothing.
+    pub fn similarities<'a>(
+        &self,
+        readout: &Readout,
+        query: &Imprint,
+        gallery: impl IntoIterator<Item = &'a Imprint>,
+    ) -> Vec<f64> {
+        let query = self.of(readout, query);
+        gallery.into_iter().map(|image| cosine(&query, &self.of(readout, image))).collect()
+    }
+
+    /// What the property adds to a text's score, for each picture of a gallery.
+    pub fn scores<'a>(
+        &self,
+        readout: &Readout,
+        text: &[f32],
+        gallery: impl IntoIterator<Item = &'a Imprint>,
+    ) -> Vec<f64> {
+        let direction = readout.direction(text);
+        let through = |image: &Imprint| match self {
+            Self::Whole => image.score(text),
+            Self::Heads(heads) => heads
+                .iter()
+                .map(|OfHead { layer, head, .. }| {
+                    readout.code_part(&direction, *layer, *head, &image.code(readout, *layer, *head))
+                })
+                .sum(),
+        };
+        gallery.into_iter().map(through).collect()
+    }
+}
+
+/// The `most` highest of `scores`, by index, highest first; equal ones in their order.
+pub fn ranked(scores: &[f64], most: usize) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..scores.len()).collect();
+    order.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]));
+    order.truncate(most);
+    order
+}
+
+fn all_heads(readout: &Readout) -> impl Iterator<Item = (usize, usize)> {
+    let heads = readout.heads;
+    (0..readout.layers).flat_map(move |layer| (0..heads).map(move |head| (layer, head)))
+}
+
+fn cosine(a: &[f64], b: &[f64]) -> f64 {
+    let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+    let lengths = (dot(a, a) * dot(b, b)).sqrt();
+    if lengths > 0.0 { dot(a, b) / lengths } else { 0.0 }
+}

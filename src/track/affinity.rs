@@ -1,0 +1,93 @@
+//! Which patches of earlier frames a patch continues: the most alike of a neighbourhood, over all contexts. Of
+//! the affinities of a frame only each patch's best are ever kept.
+
+use super::PropagateOptions;
+use super::vectors::dots;
+use crate::geometry::Grid;
+
+/// Patches of a row that are compared at a time, so that each of the others is loaded once for all of them.
+const TILE: usize = 4;
+
+/// A patch of a context, and its cosine to the patch in question.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Match {
+    pub cosine: f32,
+    pub context: usize,
+    pub patch: usize,
+}
+
+/// The best matches of each patch, best first; fewer than `options.top` only where there are fewer patches.
+/// `target` and each of `contexts` are unit tokens, `[patch][width]`, of the same grid.
+pub fn best_matches(
+    target: &[f32],
+    contexts: &[&[f32]],
+    grid: Grid,
+    options: &PropagateOptions,
+) -> Vec<Vec<Match>> {
+    let width = target.len() / grid.len();
+    let mut best = vec![Vec::with_capacity(options.top + 1); grid.len()];
+    // Blocks of TILE x TILE patches go over the contexts together: they share most of their neighbourhood.
+    for top in (0..grid.rows).step_by(TILE) {
+        for left in (0..grid.columns).step_by(TILE) {
+            let block = Block { top, left, rows: TILE.min(grid.rows - top) };
+            for (index, context) in contexts.iter().enumerate() {
+                block.compare(target, (index, context), grid, width, options, &mut best);
+            }
+        }
+    }
+    best
+}
+
+/// Some patches of the target.
+struct Block {
+    top: usize,
+    left: usize,
+    rows: usize,
+}
+
+impl Block {
+    fn compare(
+        &self,
+        target: &[f32],
+        (context, tokens): (usize, &[f32]),
+        grid: Grid,
+        width: usize,
+        options: &PropagateOptions,
+        best: &mut [Vec<Match>],
+    ) {
+        let radius = options.radius;
+        let within = |first: usize, last: usize, length: usize| {
+            first.saturating_sub(radius)..last.saturating_add(radius).saturating_add(1).min(length)
+        };
+        // At the right edge the last column stands in for those beyond; nothing is kept for these.
+        let column = |tile: usize| (self.left + tile).min(grid.columns - 1);
+        for row in within(self.top, self.top + self.rows - 1, grid.rows) {
+            for place in within(self.left, self.left + TILE - 1, grid.columns) {
+                let patch = row * grid.columns + place;
+                let token = &tokens[patch * width..][..width];
+                for own_row in (self.top..self.top + self.rows).filter(|own| own.abs_diff(row) <= radius) {
+                    let own = |tile: usize| own_row * grid.columns + column(tile);
+                    let vectors: [&[f32]; TILE] =
+                        std::array::from_fn(|tile| &target[own(tile) * width..][..width]);
+                    let cosines = dots(vectors, token);
+                    for (tile, cosine) in cosines.into_iter().enumerate() {
+                        let own_column = self.left + tile;
+                        if own_column < grid.columns && own_column.abs_diff(place) <= radius {
+                            keep(&mut best[own(tile)], Match { cosine, context, patch }, options.top);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Puts a match into its place among the best; of equals the first stays first.
+fn keep(best: &mut Vec<Match>, found: Match, top: usize) {
+    if best.len() == top && best.last().is_none_or(|least| found.cosine <= least.cosine) {
+        return;
+    }
+    let place = best.partition_point(|other| other.cosine >= found.cosine);
+    best.insert(place, found);
+    best.truncate(top);
+}

@@ -1,0 +1,30 @@
+//! Where an object is in a frame (papers.md, Paper 2, steps 4 and 5).
+
+use super::Prototypes;
+use super::vectors::dot;
+use crate::model::Features;
+
+/// The track of each object in a frame, `softmax(P' K^T / sqrt(width))` over the frame's patches,
+/// `[object][patch]`. Each sums to 1.
+pub fn tracks(prototypes: &Prototypes, features: &Features) -> Vec<f32> {
+    let scale = (features.width as f64).sqrt().recip();
+    let track = |prototype: &[f32]| {
+        let logits: Vec<f64> =
+            features.keys.chunks(features.width).map(|key| f64::from(dot(key, prototype)) * scale).collect();
+        softmax(&logits)
+    };
+    prototypes.iter().flat_map(track).collect()
+}
+
+/// Foreground of a track: what lies above its own mean.
+pub fn mask(track: &[f32]) -> Vec<bool> {
+    let mean = track.iter().map(|value| f64::from(*value)).sum::<f64>() / track.len().max(1) as f64;
+    track.iter().map(|value| f64::from(*value) > mean).collect()
+}
+
+fn softmax(logits: &[f64]) -> Vec<f32> {
+    let most = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let powers: Vec<f64> = logits.iter().map(|logit| (logit - most).exp()).collect();
+    let sum: f64 = powers.iter().sum();
+    powers.into_iter().map(|power| (power / sum) as f32).collect()
+}
