@@ -30,5 +30,7 @@ mod scratch;
 mod screenshots;
 #[path = "full_size/seeded.rs"]
 mod seeded;
+#[path = "browser/self_supervised.rs"]
+mod self_supervised;
 #[path = "browser/video.rs"]
 mod video;

@@ -43,7 +43,9 @@ impl Engine {
             (VideoTask::TraceFrame { .. }, VideoAnswer::FrameTraced(frame)) => self.take_frame(frame, buffers)?,
             (VideoTask::Retrack { .. }, VideoAnswer::Retracked { frames }) => {
                 take_tracks(video, frames, &all_floats(buffers, 0)?)?;
-                self.label_tracks();
+                if untrack(|| self.can_describe()) {
+                    self.label_tracks();
+                }
             }
             (VideoTask::ScoreFrames { phrases, .. }, VideoAnswer::Scored { frames }) => {
                 let values = all_floats(buffers, 0)?;

@@ -32,7 +32,8 @@ use state::VideoState;
 /// The whole view.
 #[component]
 pub fn VideoView() -> impl IntoView {
-    let video = expect_context::<State>().video;
+    let state = expect_context::<State>();
+    let video = state.video;
     let is_open = move || video.reel.with(Option::is_some);
     view! {
         <main class="video-main" class:off=move || !video.is_video()>
@@ -52,7 +53,9 @@ pub fn VideoView() -> impl IntoView {
                     <layers::Layers/>
                     <stage::Stage/>
                     <timeline::Timeline/>
-                    <meaning::Meaning/>
+                    <Show when=move || state.has_text()>
+                        <meaning::Meaning/>
+                    </Show>
                 </Show>
             </section>
             <Show when=is_open>

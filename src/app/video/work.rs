@@ -155,10 +155,17 @@ impl Engine {
             self.want_of_video(VideoTask::TraceFrame { reel: self.reel(), index });
         } else {
             video.work.set(Work::Idle);
-            if !video.frames.with_untracked(Vec::is_empty) {
+            if !video.frames.with_untracked(Vec::is_empty) && untrack(|| self.can_describe()) {
                 self.label_tracks();
             }
         }
+    }
+
+    /// Whether there are texts to describe objects by.
+    pub fn can_describe(self) -> bool {
+        let own = self.state.own_pool.with(Option::is_some);
+        let pack = self.state.pack.with(|pack| pack.as_ref().is_some_and(|pack| pack.pool_lines > 0));
+        self.state.has_text() && (own || pack)
     }
 
     pub fn label_tracks(self) {
@@ -280,7 +287,7 @@ impl Engine {
         Effect::new(move || {
             let frames = video.frames.with(Vec::len);
             let (phrases, templates) = (state.phrases.get().as_slice().to_vec(), state.templates.get());
-            if frames == 0 || phrases.is_empty() {
+            if frames == 0 || phrases.is_empty() || !state.has_text() {
                 video.scores.set(None);
                 return self.withdraw(Kind::FrameScores);
             }
@@ -288,7 +295,7 @@ impl Engine {
         });
         Effect::new(move || {
             let frames = video.frames.with(Vec::len);
-            match state.chosen.get().filter(|_| video.is_split.get() && frames > 0) {
+            match state.chosen.get().filter(|_| video.is_split.get() && frames > 0 && state.has_text()) {
                 Some(phrase) => {
                     let (reel, templates) = (self.reel(), state.templates.get());
                     self.want_of_video(VideoTask::SplitScores { reel, phrase, templates });
@@ -298,6 +305,7 @@ impl Engine {
         });
         Effect::new(move || {
             let is_wanted = video.layer.get() == VideoLayer::Segmentation && !video.is_playing.get();
+            let is_wanted = is_wanted && state.has_text();
             let here = video.sampled_here().filter(|_| is_wanted && video.sampled.with(Option::is_some));
             match here.zip(state.chosen.get()) {
                 Some((index, phrase)) => {
