@@ -318,3 +318,35 @@ fn two_minutes_stay_in_bounded_memory() {
     println!("the page's process held {} MB at most", peak >> 20);
     assert!(peak < BOUND, "{} MB", peak >> 20);
 }
+
+/// What a newcomer does: one click, and then a press on a frame.
+#[test]
+#[ignore = "needs what `cargo xtask test browser` sets up"]
+fn the_sample_clip_shows_its_objects_with_one_click() {
+    let page = Page::open("video-sample", Graphics::None, "?device=cpu");
+    page.window.click("fieldset:has(input[name=mode]) label:nth-of-type(2)");
+    page.window.click("#sample-clip");
+    page.wait_for_rest();
+    assert_eq!(page.player("sampled"), "11", "five seconds at two frames a second");
+    assert_eq!(page.done(), 11);
+    page.seek(1.0);
+    let shown = page.overlay_of("tracks", 2);
+    assert!(shown["ink"].as_str().unwrap().contains('#'));
+    let labels = page.window.script(
+        "return [...document.querySelectorAll('.object-list li')].map((object) => object.dataset.labels)",
+        &json!([]),
+    );
+    let labels = labels.as_array().unwrap();
+    println!("{labels:?}");
+    assert_eq!(labels.len(), 3, "an object for each of three heads");
+    assert!(labels.iter().all(|label| label.as_str().is_some_and(|label| !label.is_empty())), "each in words");
+    // It plays at its own rate, and the overlay goes along.
+    page.seek(0.0);
+    page.window.click("#play");
+    page.overlay_of("tracks", 3);
+    page.window.click("#play");
+    // The frame on screen opens as a photo.
+    page.window.click("#take-apart");
+    wait("the frame as a photo", PATIENCE, || page.photo().starts_with("bunny.webm at").then_some(()));
+    page.assert_quiet_console();
+}

@@ -17,6 +17,7 @@ mod propagation;
 mod record;
 mod stage;
 pub mod state;
+mod still;
 mod timeline;
 pub mod work;
 
