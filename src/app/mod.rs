@@ -10,6 +10,7 @@ mod contrast;
 mod controls;
 mod dom;
 mod engine;
+mod folder;
 mod head_grid;
 mod head_panel;
 mod intake;
