@@ -6,6 +6,7 @@
 mod header;
 mod png;
 mod resample;
+pub mod video;
 
 #[cfg(all(feature = "worker", target_arch = "wasm32"))]
 mod browser;

@@ -7,7 +7,7 @@ pub mod colour;
 pub mod head_grid;
 pub mod labels;
 pub mod models;
-pub mod natural;
+pub mod natural_order;
 pub mod phrases;
 pub mod queue;
 pub mod raster;
