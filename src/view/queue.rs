@@ -20,7 +20,13 @@ pub enum Kind {
     Pool,
     Statistics,
     Labels,
+    Ranking,
+    Thumbnails,
     AllLabels,
+    /// The gallery as a whole: opening, keeping and forgetting it.
+    Gallery,
+    /// Its next picture. Whatever a person waits for goes first.
+    GalleryPicture,
 }
 
 impl Kind {
@@ -33,9 +39,13 @@ impl Kind {
             Task::Segment { .. } => Self::Segmentation,
             Task::HeadMap { .. } => Self::HeadMap,
             Task::UsePool { .. } => Self::Pool,
-            Task::UseGallery { .. } => Self::Statistics,
+            Task::UseStatistics { .. } => Self::Statistics,
             Task::LabelHead { .. } => Self::Labels,
             Task::LabelAllHeads { .. } => Self::AllLabels,
+            Task::RankGallery { .. } => Self::Ranking,
+            Task::Thumbnails { .. } => Self::Thumbnails,
+            Task::OpenGallery | Task::KeepGallery | Task::ClearGallery => Self::Gallery,
+            Task::AddToGallery { .. } => Self::GalleryPicture,
         }
     }
 }
