@@ -10,6 +10,7 @@ mod contrast;
 mod controls;
 mod dom;
 mod engine;
+mod gallery;
 mod head_grid;
 mod head_panel;
 mod intake;
@@ -25,6 +26,7 @@ mod phrases;
 mod pool;
 mod samples;
 mod state;
+mod video;
 
 use leptos::mount::mount_to;
 use leptos::prelude::*;
@@ -60,7 +62,8 @@ fn App() -> impl IntoView {
         <masthead::Masthead/>
         <notice::Notice/>
         <offline::Update/>
-        <main>
+        <video::VideoView/>
+        <main class:off=move || state.video.is_video()>
             <photo::PhotoPanel/>
             <phrases::Phrases/>
             <div class="heads-column">
@@ -69,6 +72,7 @@ fn App() -> impl IntoView {
                 <lab::Lab/>
             </div>
             <div class="foot">
+                <gallery::Gallery/>
                 <model_panel::ModelPanel/>
                 <load_model::LoadModel/>
                 <pool::Sources/>

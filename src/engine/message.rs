@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::video::message::{VideoAnswer, VideoTask};
 use crate::ablate::Ablation;
 use crate::geometry::{Framing, Grid, PhotoRect, Size};
 
@@ -141,6 +142,8 @@ pub enum Task {
     RankGallery { by: RankBy, heads: Vec<(usize, usize)>, most: usize },
     /// Forget the gallery. Answer: [`Answer::GalleryOpened`].
     ClearGallery,
+    /// Work on a video. Answer: [`Answer::Video`].
+    Video(VideoTask),
 }
 
 /// What the worker sends back.
@@ -205,6 +208,7 @@ pub enum Answer {
     GalleryRanked {
         order: Vec<(usize, f32)>,
     },
+    Video(VideoAnswer),
     /// The work failed, and nothing else is lost; the sentence says what to do.
     Failed {
         message: String,

@@ -1,6 +1,7 @@
 //! The engine: an open model with its photo and texts, and the worker that runs it for the page.
 
 pub mod message;
+pub mod video;
 
 #[cfg(feature = "compute")]
 pub mod device;

@@ -7,6 +7,7 @@
 mod gallery;
 mod report;
 mod sources;
+mod video;
 
 use js_sys::Uint8Array;
 use wasm_bindgen::{JsCast as _, JsValue, closure::Closure};
@@ -14,6 +15,7 @@ use web_sys::MessageEvent;
 
 use self::gallery::BrowserFile;
 use self::report::{Reporter, now, post, said, scope};
+use self::video::OpenVideo;
 
 use crate::ablate::Ablation;
 use crate::checkpoint::Pack;
@@ -62,6 +64,7 @@ struct Engine {
     gallery: Option<Gallery<BrowserFile>>,
     /// Why a later visit will not find the gallery.
     not_kept: Option<String>,
+    video: Option<OpenVideo>,
 }
 
 struct Current {
@@ -141,6 +144,7 @@ impl Engine {
             Task::Thumbnails { pictures } => self.thumbnails(&pictures),
             Task::RankGallery { by, heads, most } => self.rank_gallery(by, heads, most).await,
             Task::ClearGallery => self.clear_gallery(),
+            Task::Video(task) => self.answer_video(task, files, report).await,
         }
     }
 
@@ -161,6 +165,7 @@ impl Engine {
         let summary = summary(&session, chosen.summary, seconds);
         self.current = None;
         self.gallery = None;
+        self.video = None;
         self.session = Some(session);
         Ok((Answer::PackOpened(summary), Vec::new()))
     }
