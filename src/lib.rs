@@ -12,6 +12,8 @@ pub mod metrics;
 pub mod spurious;
 pub mod view;
 
+#[cfg(feature = "cli")]
+pub mod align;
 #[cfg(feature = "page")]
 pub mod app;
 #[cfg(feature = "compute")]
