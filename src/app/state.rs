@@ -359,6 +359,11 @@ impl State {
         }
     }
 
+    /// Whether the model has a measure for phrases; a self-supervised one has not.
+    pub fn has_text(self) -> bool {
+        self.pack.with(|pack| pack.as_ref().is_none_or(|pack| pack.has_text))
+    }
+
     /// Whether there are statistics to label heads from.
     pub fn has_statistics(self) -> bool {
         let own = self.statistics_of.get() != StatisticsOf::Pack;

@@ -239,8 +239,10 @@ pub struct PackSummary {
     pub patch: usize,
     /// Side of the model's own crop, in pixels.
     pub image_size: usize,
-    /// Size of the shared embedding.
+    /// Size of the embedding.
     pub embedding: usize,
+    /// Whether phrases have a place in its embedding's space.
+    pub has_text: bool,
     pub bytes: u64,
     pub parameters: u64,
     /// Images behind the head statistics, zero where the pack has none.

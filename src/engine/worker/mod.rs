@@ -291,6 +291,7 @@ fn summary(session: &Session, device: DeviceSummary, seconds: OpenSeconds) -> Pa
         patch: vision.patch,
         image_size: vision.image_size,
         embedding: manifest.model.embedding,
+        has_text: session.has_text(),
         bytes: manifest.bytes(),
         parameters: manifest.parameters(),
         statistics_images: session.statistics().map_or(0, Statistics::images),
