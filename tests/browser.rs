@@ -26,9 +26,13 @@ mod page;
 mod photos;
 #[path = "browser/real_clip.rs"]
 mod real_clip;
+#[path = "browser/scratch.rs"]
+mod scratch;
 #[path = "browser/screenshots.rs"]
 mod screenshots;
 #[path = "full_size/seeded.rs"]
 mod seeded;
 #[path = "browser/self_supervised.rs"]
 mod self_supervised;
+#[path = "browser/video.rs"]
+mod video;

@@ -127,11 +127,11 @@ impl Engine {
 
     fn take_pack(self, pack: PackSummary) {
         self.open_gallery();
-        self.reopen_video();
         self.show_what_can_be_asked(&pack);
         let has_text = pack.has_text;
         self.state.pack.set(Some(pack));
         self.state.engine.set(EngineState::Open);
+        self.reopen_video();
         self.labels_change();
         let own_pool = self.inner.with_value(|inner| inner.own_pool.clone());
         if has_text && !own_pool.is_empty() {

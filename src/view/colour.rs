@@ -33,6 +33,11 @@ pub fn series(index: usize) -> [u8; 3] {
     SERIES[index % SERIES.len()]
 }
 
+/// Whether a number's colour is another's before it, so that something else has to tell the two apart.
+pub fn starts_over(index: usize) -> bool {
+    index >= SERIES.len()
+}
+
 /// A colour as a stylesheet takes it.
 pub fn css([red, green, blue]: [u8; 3]) -> String {
     format!("rgb({red} {green} {blue})")

@@ -7,7 +7,7 @@ use js_sys::Uint8Array;
 use leptos::prelude::*;
 
 use super::state::{
-    FrameScores, FrameSegmentation, Media, Mode, PropagatedMasks, SplitScores, TracedFrame, VideoState, Work,
+    FrameScores, FrameSegmentation, Mode, PropagatedMasks, SplitScores, TracedFrame, VideoState, Work,
 };
 use crate::app::answers::Unfitting;
 use crate::app::dom;
@@ -43,7 +43,9 @@ impl Engine {
             (VideoTask::TraceFrame { .. }, VideoAnswer::FrameTraced(frame)) => self.take_frame(frame, buffers)?,
             (VideoTask::Retrack { .. }, VideoAnswer::Retracked { frames }) => {
                 take_tracks(video, frames, &all_floats(buffers, 0)?)?;
-                self.label_tracks();
+                if untrack(|| self.can_describe()) {
+                    self.label_tracks();
+                }
             }
             (VideoTask::ScoreFrames { phrases, .. }, VideoAnswer::Scored { frames }) => {
                 let values = all_floats(buffers, 0)?;
@@ -88,7 +90,13 @@ impl Engine {
             return;
         }
         match task {
-            VideoTask::Open { .. } => video.opening.set(None),
+            VideoTask::Open { .. } => {
+                let reel = video.opening.get_untracked();
+                video.opening.set(None);
+                if let Some(reel) = reel {
+                    return self.open_by_element(reel, message);
+                }
+            }
             VideoTask::TraceFrame { index, .. } => {
                 video.next.set(index + 1);
                 let last_good =
@@ -107,7 +115,7 @@ impl Engine {
     fn take_opened(self, summary: VideoSummary) {
         let video = self.video();
         let Some(reel) = video.opening.get_untracked() else { return };
-        let is_pictures = matches!(reel.media, Media::Pictures(_));
+        let is_pictures = reel.pictures().is_some();
         let is_same = video.reel.with_untracked(|open| open.as_ref().is_some_and(|open| open.is_same(&reel)));
         video.opening.set(None);
         video.is_playing.set(false);

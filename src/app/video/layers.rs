@@ -4,6 +4,7 @@ use leptos::prelude::*;
 use leptos::web_sys::Event;
 
 use super::state::VideoLayer;
+use super::still;
 use crate::app::controls::{Check, Choice, Slider};
 use crate::app::state::State;
 use crate::view::units;
@@ -48,6 +49,7 @@ pub fn Layers() -> impl IntoView {
                     <Heads/>
                 </Show>
                 <p class="quiet hint">{move || hint(state)}</p>
+                <still::TakeApart/>
             </div>
         </div>
     }

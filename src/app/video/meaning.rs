@@ -50,6 +50,7 @@ pub fn Meaning() -> impl IntoView {
                 <polyline
                     points=points
                     class:chosen=move || is_chosen(index)
+                    class:again=colour::starts_over(index)
                     style=format!("color:{}", colour::css(colour::series(index)))
                 ></polyline>
             }
@@ -156,7 +157,7 @@ fn legend(state: State, index: usize, line: Line) -> impl IntoView {
                 aria-pressed=move || is_chosen().to_string()
                 on:click=move |_| if phrase.is_some() { state.choice.set(phrase.clone()) }
             >
-                <i class="swatch" style=format!("background:{}", colour::css(colour::series(index)))></i>
+                <i class="swatch" class:again=colour::starts_over(index) style=format!("background:{}", colour::css(colour::series(index)))></i>
                 <span class="text">{name.clone()}</span>
                 <span class="cosine">{value}</span>
             </button>

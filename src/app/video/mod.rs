@@ -4,8 +4,10 @@
 //! is one view.
 
 mod answers;
+mod camera;
 mod clip;
 mod clock;
+mod element;
 mod layers;
 mod meaning;
 mod objects;
@@ -15,6 +17,7 @@ mod propagation;
 mod record;
 mod stage;
 pub mod state;
+mod still;
 mod timeline;
 pub mod work;
 
@@ -30,7 +33,8 @@ use state::VideoState;
 /// The whole view.
 #[component]
 pub fn VideoView() -> impl IntoView {
-    let video = expect_context::<State>().video;
+    let state = expect_context::<State>();
+    let video = state.video;
     let is_open = move || video.reel.with(Option::is_some);
     view! {
         <main class="video-main" class:off=move || !video.is_video()>
@@ -50,7 +54,9 @@ pub fn VideoView() -> impl IntoView {
                     <layers::Layers/>
                     <stage::Stage/>
                     <timeline::Timeline/>
-                    <meaning::Meaning/>
+                    <Show when=move || state.has_text()>
+                        <meaning::Meaning/>
+                    </Show>
                 </Show>
             </section>
             <Show when=is_open>

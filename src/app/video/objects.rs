@@ -19,7 +19,7 @@ pub fn Objects() -> impl IntoView {
             <div class="heading">
                 <h2 id="objects-title">"Objects"</h2>
                 <button type="button" class="quiet-button" id="name-objects"
-                    disabled=move || is_working() || !has_frames()
+                    disabled=move || is_working() || !has_frames() || !engine.can_describe()
                     title="Texts that speak more for an object's patches than for the rest of the frame"
                     on:click=move |_| engine.label_tracks()>
                     "Describe"

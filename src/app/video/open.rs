@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 use leptos::web_sys::{Event, File, HtmlInputElement};
 
+use super::camera;
 use crate::app::dom;
 use crate::app::engine::Engine;
 use crate::app::state::State;
@@ -106,6 +107,7 @@ pub fn Welcome() -> impl IntoView {
                     {move || if is_opening() { "Opening…" } else { "Try a sample clip" }}
                 </button>
                 <Openers/>
+                <camera::Camera/>
             </div>
             <p class="quiet hint">
                 "Or drop a video (MP4, WebM) anywhere. The sample: five seconds of Big Buck Bunny,

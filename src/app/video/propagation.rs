@@ -61,7 +61,9 @@ pub fn Propagation() -> impl IntoView {
                 />
                 <Target/>
             </div>
-            <PhraseSeed/>
+            <Show when=move || state.has_text()>
+                <PhraseSeed/>
+            </Show>
             <div class="row">
                 {go("◀ Back", "propagate-back", false, true)}
                 {go("Both ways", "propagate-both", true, true)}

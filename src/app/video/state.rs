@@ -33,7 +33,12 @@ pub struct Picture {
 /// What the page plays.
 #[derive(Clone)]
 pub enum Media {
-    File { blob: Blob, url: Rc<ObjectUrl> },
+    /// A file, and pictures of it where the worker cannot decode it itself.
+    File {
+        blob: Blob,
+        url: Rc<ObjectUrl>,
+        pictures: Option<Rc<[Picture]>>,
+    },
     Pictures(Rc<[Picture]>),
 }
 
@@ -45,6 +50,14 @@ pub struct Reel {
 }
 
 impl Reel {
+    /// The pictures that the worker is given; none where it reads the file.
+    pub fn pictures(&self) -> Option<&Rc<[Picture]>> {
+        match &self.media {
+            Media::File { pictures, .. } => pictures.as_ref(),
+            Media::Pictures(pictures) => Some(pictures),
+        }
+    }
+
     /// Whether the other is this very one, opened again.
     pub fn is_same(&self, other: &Self) -> bool {
         match (&self.media, &other.media) {

@@ -1,8 +1,11 @@
 //! Where in the video we are, how far its frames have been looked at, and which objects stand out when.
 
+use std::sync::Arc;
+
 use leptos::prelude::*;
 use leptos::web_sys::Event;
 
+use super::state::TracedFrame;
 use crate::app::state::State;
 use crate::view::chart::{WIDTH, x_at};
 use crate::view::{colour, timeline, tracks};
@@ -90,21 +93,26 @@ fn Strips() -> impl IntoView {
     });
     let strip = move |id: u32| {
         let place = move || video.objects.with(|looks| looks.iter().position(|look| look.id == id)).unwrap_or(0);
+        let concentration = move |frame: &TracedFrame| {
+            let at = frame.objects.objects.iter().position(|object| *object == id)?;
+            let patches = frame.grid.len();
+            Some(tracks::concentration(frame.tracks.get(at * patches..(at + 1) * patches)?))
+        };
         let bars = move || {
             let (frames, times) = (video.frames.get(), video.times());
-            let bar = |frame: std::sync::Arc<super::state::TracedFrame>| {
-                let at = frame.objects.objects.iter().position(|object| *object == id)?;
-                let patches = frame.grid.len();
-                let track = frame.tracks.get(at * patches..(at + 1) * patches)?;
-                let strength = f64::from((tracks::concentration(track) - 1.0) / 6.0).clamp(0.08, 1.0);
+            let found = frames.iter().filter_map(|frame| concentration(frame));
+            let strongest = found.fold(1.0 + f32::EPSILON, f32::max);
+            let bar = |frame: &Arc<TracedFrame>| {
+                // 1 is spread evenly: no object.
+                let strength = (concentration(frame)? - 1.0) / (strongest - 1.0);
                 let end = times.get(frame.index + 1).copied().unwrap_or_else(|| end_of(&times, duration()));
                 let (x, to) = (x_at(frame.time, duration()), x_at(end, duration()));
                 Some(view! {
                     <rect x=format!("{x:.1}") y="0" width=format!("{:.1}", (to - x).max(1.0)) height="10"
-                        fill-opacity=format!("{strength:.2}")></rect>
+                        fill-opacity=format!("{:.2}", strength.clamp(0.08, 1.0))></rect>
                 })
             };
-            frames.into_iter().filter_map(bar).collect_view()
+            frames.iter().filter_map(bar).collect_view()
         };
         view! {
             <svg

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use leptos::prelude::*;
 use leptos::web_sys::{Blob, File};
 
+use super::element;
 use super::state::{Media, Mode, Picture, Reel, VideoLayer, VideoState, Work};
 use crate::app::dom::{self, ObjectUrl};
 use crate::app::engine::{Engine, Freight};
@@ -33,7 +34,9 @@ impl Engine {
     /// Opens a video file.
     pub fn open_video(self, name: String, blob: Blob) {
         match ObjectUrl::of(&blob) {
-            Some(url) => self.open_reel(Reel { name, media: Media::File { blob, url: Rc::new(url) } }),
+            Some(url) => {
+                self.open_reel(Reel { name, media: Media::File { blob, url: Rc::new(url), pictures: None } })
+            }
             None => self.complain(Kind::Video, format!("The browser cannot play {name}: choose it again.")),
         }
     }
@@ -72,19 +75,41 @@ impl Engine {
     }
 
     fn open_reel(self, reel: Reel) {
+        let of_pictures = |pictures: &Rc<[Picture]>| {
+            let names = pictures.iter().map(|picture| picture.name.clone()).collect();
+            let times = pictures.iter().map(|picture| picture.time).collect();
+            let files = pictures.iter().map(|picture| picture.blob.clone()).collect();
+            (VideoSource::Pictures { names, times }, files)
+        };
         let (source, files) = match &reel.media {
+            Media::File { pictures: Some(pictures), .. } | Media::Pictures(pictures) => of_pictures(pictures),
             Media::File { blob, .. } => (VideoSource::File { name: reel.name.clone() }, vec![blob.clone()]),
-            Media::Pictures(pictures) => (
-                VideoSource::Pictures {
-                    names: pictures.iter().map(|picture| picture.name.clone()).collect(),
-                    times: pictures.iter().map(|picture| picture.time).collect(),
-                },
-                pictures.iter().map(|picture| picture.blob.clone()).collect(),
-            ),
         };
         self.video().opening.set(Some(reel));
         let number = self.number_opening();
         self.want(Task::Video(VideoTask::Open { reel: number, source }), Freight::of_files(files));
+    }
+
+    /// The worker cannot decode a file: the page's own player may. Says `sentence` where it does not either.
+    pub(super) fn open_by_element(self, reel: Reel, sentence: String) {
+        let (Media::File { blob, url, pictures: None }, name) = (reel.media, reel.name) else {
+            return self.complain(Kind::Video, sentence);
+        };
+        let opening = self.inner.with_value(|inner| inner.opening_reel);
+        self.while_reading(async move {
+            let pictures = element::pictures(url.as_str(), Sampling::default()).await;
+            // Another video has been opened meanwhile.
+            if self.inner.with_value(|inner| inner.opening_reel) != opening {
+                return;
+            }
+            match pictures {
+                Ok(pictures) => {
+                    let media = Media::File { blob, url, pictures: Some(pictures.into()) };
+                    self.open_reel(Reel { name, media });
+                }
+                Err(element::Unplayable) => self.complain(Kind::Video, sentence),
+            }
+        });
     }
 
     /// Opens the same video again, in a worker or for a model that does not know it.
@@ -130,10 +155,17 @@ impl Engine {
             self.want_of_video(VideoTask::TraceFrame { reel: self.reel(), index });
         } else {
             video.work.set(Work::Idle);
-            if !video.frames.with_untracked(Vec::is_empty) {
+            if !video.frames.with_untracked(Vec::is_empty) && untrack(|| self.can_describe()) {
                 self.label_tracks();
             }
         }
+    }
+
+    /// Whether there are texts to describe objects by.
+    pub fn can_describe(self) -> bool {
+        let own = self.state.own_pool.with(Option::is_some);
+        let pack = self.state.pack.with(|pack| pack.as_ref().is_some_and(|pack| pack.pool_lines > 0));
+        self.state.has_text() && (own || pack)
     }
 
     pub fn label_tracks(self) {
@@ -255,7 +287,7 @@ impl Engine {
         Effect::new(move || {
             let frames = video.frames.with(Vec::len);
             let (phrases, templates) = (state.phrases.get().as_slice().to_vec(), state.templates.get());
-            if frames == 0 || phrases.is_empty() {
+            if frames == 0 || phrases.is_empty() || !state.has_text() {
                 video.scores.set(None);
                 return self.withdraw(Kind::FrameScores);
             }
@@ -263,7 +295,7 @@ impl Engine {
         });
         Effect::new(move || {
             let frames = video.frames.with(Vec::len);
-            match state.chosen.get().filter(|_| video.is_split.get() && frames > 0) {
+            match state.chosen.get().filter(|_| video.is_split.get() && frames > 0 && state.has_text()) {
                 Some(phrase) => {
                     let (reel, templates) = (self.reel(), state.templates.get());
                     self.want_of_video(VideoTask::SplitScores { reel, phrase, templates });
@@ -273,6 +305,7 @@ impl Engine {
         });
         Effect::new(move || {
             let is_wanted = video.layer.get() == VideoLayer::Segmentation && !video.is_playing.get();
+            let is_wanted = is_wanted && state.has_text();
             let here = video.sampled_here().filter(|_| is_wanted && video.sampled.with(Option::is_some));
             match here.zip(state.chosen.get()) {
                 Some((index, phrase)) => {
