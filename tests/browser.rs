@@ -14,6 +14,8 @@ mod default_pack;
 mod driver;
 #[path = "browser/engines.rs"]
 mod engines;
+#[path = "browser/gallery.rs"]
+mod gallery;
 #[path = "browser/lab.rs"]
 mod lab;
 #[path = "browser/offline.rs"]

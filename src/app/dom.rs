@@ -71,12 +71,17 @@ pub fn files_of(list: Option<FileList>) -> Vec<leptos::web_sys::File> {
 
 /// Saves bytes as a file on the user's machine.
 pub fn download(name: &str, kind: &str, bytes: &Uint8Array) {
+    if let Some(blob) = blob_of(kind, bytes) {
+        save(name, &blob);
+    }
+}
+
+/// Bytes as a file of a kind.
+pub fn blob_of(kind: &str, bytes: &Uint8Array) -> Option<Blob> {
     let options = BlobPropertyBag::new();
     options.set_type(kind);
     // It fails for lists of something else than bytes only.
-    if let Ok(blob) = Blob::new_with_u8_array_sequence_and_options(&Array::of1(bytes), &options) {
-        save(name, &blob);
-    }
+    Blob::new_with_u8_array_sequence_and_options(&Array::of1(bytes), &options).ok()
 }
 
 /// An address of a file that the page holds, given back when dropped.

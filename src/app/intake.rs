@@ -58,7 +58,8 @@ fn take_dropped(engine: Engine, files: Vec<File>, event: &DragEvent) {
             let sentence = "What was dropped is not a file: save the picture, then drop the file.";
             engine.complain(Kind::Photo, sentence.to_owned());
         }
-        (Some("gallery"), Some(_)) => engine.use_gallery(files),
+        (Some("gallery"), Some(_)) => engine.add_to_gallery(files),
+        (Some("statistics"), Some(file)) => engine.use_statistics_file(file.clone()),
         (Some("pool"), Some(file)) => use_pool_file(engine, file.clone()),
         (_, Some(file)) if file.type_() == "text/plain" => use_pool_file(engine, file.clone()),
         (_, Some(file)) => {

@@ -11,6 +11,7 @@ mod controls;
 mod dom;
 mod engine;
 mod folder;
+mod gallery;
 mod head_grid;
 mod head_panel;
 mod intake;
@@ -74,6 +75,7 @@ fn App() -> impl IntoView {
                 </Show>
             </div>
             <div class="foot">
+                <gallery::Gallery/>
                 <model_panel::ModelPanel/>
                 <load_model::LoadModel/>
                 <Show when=move || state.has_text()>

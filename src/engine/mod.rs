@@ -8,6 +8,8 @@ pub mod device;
 #[cfg(feature = "compute")]
 mod error;
 #[cfg(feature = "compute")]
+pub mod gallery;
+#[cfg(feature = "compute")]
 pub mod pool;
 #[cfg(feature = "compute")]
 mod session;

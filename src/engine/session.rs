@@ -351,7 +351,11 @@ impl Session {
         (0..layers).map(layer).collect()
     }
 
-    fn has_head(&self, layer: usize, head: usize) -> Result<(), EngineError> {
+    /// Whether the model has a head.
+    ///
+    /// # Errors
+    /// [`EngineError::NoHead`].
+    pub fn has_head(&self, layer: usize, head: usize) -> Result<(), EngineError> {
         let (layers, heads) = (self.model.readout.layers, self.model.readout.heads);
         if layer < layers && head < heads {
             return Ok(());

@@ -12,6 +12,7 @@ pub mod phrases;
 pub mod queue;
 pub mod raster;
 pub mod shelf;
+pub mod tiles;
 pub mod timeline;
 pub mod tracks;
 pub mod units;

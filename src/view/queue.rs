@@ -26,6 +26,8 @@ pub enum Kind {
     Pool,
     Statistics,
     Labels,
+    Ranking,
+    Thumbnails,
     AllLabels,
     VideoExport,
     FrameSegmentation,
@@ -33,9 +35,18 @@ pub enum Kind {
     TrackLabels,
     /// The frames of a video, one after another: whatever else there is goes between two of them.
     Frame,
+    /// The gallery as a whole: opening, keeping and forgetting it.
+    Gallery,
+    /// Its next picture. Whatever a person waits for goes first.
+    GalleryPicture,
 }
 
 impl Kind {
+    /// Work that goes on by itself while the person does something else.
+    pub fn is_background(self) -> bool {
+        matches!(self, Self::Thumbnails | Self::GalleryPicture)
+    }
+
     pub fn of(task: &Task) -> Self {
         match task {
             Task::OpenPack { .. } | Task::LoadModel { .. } => Self::Pack,
@@ -45,9 +56,13 @@ impl Kind {
             Task::Segment { .. } => Self::Segmentation,
             Task::HeadMap { .. } => Self::HeadMap,
             Task::UsePool { .. } => Self::Pool,
-            Task::UseGallery { .. } => Self::Statistics,
+            Task::UseStatistics { .. } => Self::Statistics,
             Task::LabelHead { .. } => Self::Labels,
             Task::LabelAllHeads { .. } => Self::AllLabels,
+            Task::RankGallery { .. } => Self::Ranking,
+            Task::Thumbnails { .. } => Self::Thumbnails,
+            Task::OpenGallery | Task::KeepGallery | Task::ClearGallery => Self::Gallery,
+            Task::AddToGallery { .. } => Self::GalleryPicture,
             Task::Video(task) => Self::of_video(task),
         }
     }

@@ -371,7 +371,7 @@ impl Engine {
             return Err("statistics need two frames at least: look at more of the video first".to_owned());
         }
         self.session_mut()?.use_statistics(Some(statistics));
-        Ok((Answer::StatisticsReady { images, skipped: Vec::new() }, Vec::new()))
+        Ok((Answer::StatisticsReady { images }, Vec::new()))
     }
 
     fn export_json(&mut self, of: MasksOf, names: &[(u32, String)]) -> Answered {
