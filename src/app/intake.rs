@@ -47,8 +47,12 @@ fn take_dropped(engine: Engine, files: Vec<File>, event: &DragEvent) {
     let zone = target.and_then(|target| target.closest("[data-drop]").ok().flatten());
     let zone = zone.and_then(|zone| zone.get_attribute("data-drop"));
     let folders = folder::dropped(event);
-    if zone.is_none() && !folders.is_empty() {
-        return engine.while_reading(async move { engine.open_frames(folder::files_in(folders).await) });
+    if !folders.is_empty() {
+        let is_gallery = zone.as_deref() == Some("gallery");
+        return engine.while_reading(async move {
+            let files = folder::files_in(folders).await;
+            if is_gallery { engine.add_to_gallery(files) } else { engine.open_frames(files) }
+        });
     }
     // Several pictures are a video's frames where a video is looked at, or a gallery's elsewhere.
     let takes_pictures = zone.is_none() && engine.video().mode.get_untracked() == Mode::Video;
