@@ -85,15 +85,14 @@ impl ElementVideo {
     }
 
     /// Waits for a new frame on the player's own screen: some say that they have seeked before it is there.
-    fn presented(&self) -> impl Future<Output = ()> {
+    fn presented(&self) -> impl Future<Output = ()> + use<> {
         let presenter: &Presenter = self.element.unchecked_ref();
         let is_known = Reflect::has(presenter, &"requestVideoFrameCallback".into()).unwrap_or(false);
-        let ask = |callback: &Function| {
-            if is_known {
-                presenter.request_video_frame_callback(callback);
-            }
-        };
-        wait::call(ask, if is_known { TO_PRESENT } else { 0 })
+        let (callback, called) = wait::callback(if is_known { TO_PRESENT } else { 0 });
+        if is_known {
+            presenter.request_video_frame_callback(&callback);
+        }
+        called
     }
 
     fn failure(&self, seconds: f64) -> PlaybackError {

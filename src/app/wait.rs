@@ -20,20 +20,21 @@ pub async fn event(target: &EventTarget, names: &'static [&'static str], millise
     JsFuture::from(promise).await.ok()?.as_string()
 }
 
-/// The next call of a function that `ask` passes on at once; waits no longer than `milliseconds`.
-pub fn call(ask: impl FnOnce(&Function), milliseconds: i32) -> impl Future<Output = ()> {
+/// A function, and its first call; that waits no longer than `milliseconds`.
+pub fn callback(milliseconds: i32) -> (Function, impl Future<Output = ()>) {
     let (promise, settle) = promise();
-    ask(&settle);
-    async move {
+    let callback = settle.clone();
+    let called = async move {
         let _timer = Timer::new(milliseconds, settle);
         // It never fails.
         let _settled = JsFuture::from(promise).await;
-    }
+    };
+    (callback, called)
 }
 
 /// Waits.
 pub async fn pause(milliseconds: i32) {
-    call(|_nobody| {}, milliseconds).await;
+    callback(milliseconds).1.await;
 }
 
 fn settled(settle: &Function, value: &JsValue) {
