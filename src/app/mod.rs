@@ -5,6 +5,7 @@
 //! each view has a file of its own.
 
 mod answers;
+pub mod camera;
 mod client;
 mod contrast;
 mod controls;
@@ -28,6 +29,8 @@ mod pool;
 mod samples;
 mod state;
 mod video;
+pub mod video_element;
+mod wait;
 
 use leptos::mount::mount_to;
 use leptos::prelude::*;

@@ -9,6 +9,7 @@ pub mod labels;
 pub mod models;
 pub mod natural_order;
 pub mod phrases;
+pub mod playback;
 pub mod queue;
 pub mod raster;
 pub mod shelf;
