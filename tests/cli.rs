@@ -15,3 +15,5 @@ mod refusals;
 mod segment;
 #[path = "cli/tool.rs"]
 mod tool;
+#[path = "cli/track.rs"]
+mod track;

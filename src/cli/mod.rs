@@ -8,6 +8,7 @@ mod download;
 mod error;
 mod eval;
 mod explain;
+mod frames;
 mod heads;
 mod inputs;
 mod inspect;
@@ -17,8 +18,10 @@ mod pack;
 mod pack_from;
 mod pictures;
 mod progress;
+mod propagate;
 mod segment;
 mod stats;
+mod track;
 
 use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
@@ -43,6 +46,8 @@ enum Command {
     Heads(heads::Heads),
     Stats(stats::Stats),
     Decompose(decompose::Decompose),
+    Track(track::Track),
+    Propagate(propagate::Propagate),
     Inspect(inspect::Inspect),
     #[command(subcommand)]
     Eval(eval::Eval),
@@ -80,6 +85,8 @@ impl Command {
             Self::Heads(heads) => heads.run(),
             Self::Stats(stats) => stats.run(),
             Self::Decompose(decompose) => decompose.run(),
+            Self::Track(track) => track.run(),
+            Self::Propagate(propagate) => propagate.run(),
             Self::Inspect(inspect) => inspect.run(),
             Self::Eval(eval) => eval.run(),
             Self::Pack(recipe) => recipe.run(),
