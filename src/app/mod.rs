@@ -25,6 +25,7 @@ mod phrases;
 mod pool;
 mod samples;
 mod state;
+mod storages;
 
 use leptos::mount::mount_to;
 use leptos::prelude::*;

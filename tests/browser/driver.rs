@@ -85,6 +85,12 @@ impl Window {
         self.post(&format!("/element/{id}/value"), &json!({ "text": file }));
     }
 
+    /// Chooses several files at once.
+    pub fn choose_files(&self, selector: &str, files: &[PathBuf]) {
+        let lines: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
+        self.choose_file(selector, Path::new(&lines.join("\n")));
+    }
+
     /// A command of Chrome's own protocol, for what WebDriver lacks.
     pub fn chrome(&self, command: &str, parameters: &Value) -> Value {
         self.post("/goog/cdp/execute", &json!({ "cmd": command, "params": parameters }))

@@ -4,6 +4,7 @@
 //! transferred buffers. A request that fails leaves everything else as it was. To cancel, the page ends the
 //! worker.
 
+mod convert;
 mod report;
 mod sources;
 
@@ -20,7 +21,7 @@ use crate::engine::message::{
     Task, TraceSeconds, sentence,
 };
 use crate::engine::wire::{self, Beside};
-use crate::engine::{EngineError, Session, Traced, device, fetch, import};
+use crate::engine::{EngineError, Session, Traced, device, fetch};
 use crate::geometry::Framing;
 use crate::media::{self, Photo};
 use crate::segment::{self, SoftMap};
@@ -88,10 +89,7 @@ impl Engine {
                 self.open(pack.await.map_err(said)?, device, now() - start, report).await
             }
             Task::LoadModel { source, storage, told, device } => {
-                let start = now();
-                let progress = |done, total| report.bytes("Reading the weights", done, total);
-                let pack = import::pack(&source, &files, storage, &told, progress);
-                self.open(pack.await.map_err(said)?, device, now() - start, report).await
+                self.load_model(&source, &files, (storage, told), device, report).await
             }
             Task::TracePhoto { name, framing } => self.trace_photo(name, framing, buffers, report).await,
             Task::Reframe { framing } => self.reframe(framing, report).await,
@@ -274,6 +272,11 @@ fn summary(session: &Session, device: DeviceSummary, seconds: OpenSeconds) -> Pa
         image_size: vision.image_size,
         embedding: manifest.model.embedding,
         bytes: manifest.bytes(),
+        weights: manifest.weights_hash().to_owned(),
+        stored_as: convert::stored_as(manifest.quantisation),
+        storages: convert::storages(manifest),
+        memory: convert::memory(manifest),
+        unkept: None,
         parameters: manifest.parameters(),
         statistics_images: session.statistics().map_or(0, Statistics::images),
         pool_lines: session.pool().map_or(0, |pool| pool.lines.len()),
