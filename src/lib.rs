@@ -9,6 +9,7 @@ pub mod ablate;
 pub mod engine;
 pub mod geometry;
 pub mod metrics;
+pub mod rle;
 pub mod spurious;
 pub mod view;
 

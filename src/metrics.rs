@@ -1,4 +1,8 @@
-//! How far masks agree with labelled ones (papers.md, Paper 1, Segmentation: evaluation).
+//! How far masks agree with labelled ones (papers.md, Paper 1, Segmentation: evaluation); a video's in [`davis`],
+//! boxes in [`discovery`].
+
+pub mod davis;
+pub mod discovery;
 
 use std::ops::AddAssign;
 

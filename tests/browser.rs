@@ -30,3 +30,5 @@ mod real_clip;
 mod screenshots;
 #[path = "full_size/seeded.rs"]
 mod seeded;
+#[path = "browser/self_supervised.rs"]
+mod self_supervised;

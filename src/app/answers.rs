@@ -6,7 +6,7 @@ use js_sys::Uint8Array;
 use leptos::prelude::*;
 
 use crate::app::engine::{Engine, Source};
-use crate::app::state::{EngineState, Gallery, HeadMap, HeadTexts, Notice, Photo, Scores, Segmentation};
+use crate::app::state::{EngineState, Gallery, HeadMap, HeadTexts, Layer, Notice, Photo, Scores, Segmentation};
 use crate::app::{dom, samples};
 use crate::engine::message::{Answer, Attribution, HeadLabel, PackSummary, PhotoSummary, Task};
 use crate::engine::wire;
@@ -109,13 +109,33 @@ impl Engine {
     }
 
     fn take_pack(self, pack: PackSummary) {
+        self.show_what_can_be_asked(&pack);
+        let has_text = pack.has_text;
         self.state.pack.set(Some(pack));
         self.state.engine.set(EngineState::Open);
         self.labels_change();
+        let own_pool = self.inner.with_value(|inner| inner.own_pool.clone());
+        if has_text && !own_pool.is_empty() {
+            self.use_pool(&own_pool.join("\n"));
+        }
         // The last photo that went well; at the very start a sample, so that there is something to see.
         match self.inner.with_value(|inner| inner.last_source.clone()) {
             Some(Source { name, blob }) => self.open_photo(name, blob),
             None => self.open_sample(&samples::SAMPLES[0]),
+        }
+    }
+
+    /// Without texts a head's attention is what there is to see; with them, the rest again.
+    fn show_what_can_be_asked(self, pack: &PackSummary) {
+        let had_text = untrack(|| self.state.has_text());
+        if !pack.has_text {
+            self.state.layer.set(Layer::Head);
+            self.state.map_kind.set(HeadMapKind::Attention);
+            self.state.head.set(pack.layers.checked_sub(1).map(|last| (last, 0)));
+        } else if !had_text {
+            self.state.layer.set(Layer::default());
+            self.state.map_kind.set(HeadMapKind::default());
+            self.state.head.set(None);
         }
     }
 
@@ -129,12 +149,8 @@ impl Engine {
         self.state.head_texts.set(None);
         self.state.ablation.set(Default::default());
         self.state.gallery.set(Gallery::Pack);
-        let own_pool = self.inner.with_value(|inner| inner.own_pool.join("\n"));
         self.state.own_pool.set(None);
         self.take_pack(pack);
-        if !own_pool.is_empty() {
-            self.use_pool(&own_pool);
-        }
     }
 
     fn take_photo(self, task: Task, summary: PhotoSummary, buffers: &[Uint8Array]) -> Result<(), Unfitting> {

@@ -85,7 +85,6 @@ impl Engine {
     /// Starts a worker, ending any other, and opens the pack that the address names.
     pub fn start(self) {
         let client = Client::start(move |report| self.hear(report));
-        let own_pool = self.inner.with_value(|inner| inner.own_pool.clone());
         self.inner.update_value(|inner| {
             inner.queue.clear();
             inner.is_listening = false;
@@ -101,9 +100,6 @@ impl Engine {
         }
         let url = dom::parameter("pack").unwrap_or_else(|| "packs/default/".to_owned());
         self.want(Task::OpenPack { url, device: device_preference() }, Freight::default());
-        if !own_pool.is_empty() {
-            self.want(Task::UsePool { lines: own_pool }, Freight::default());
-        }
     }
 
     /// Opens a photo that the user chose, dropped or pasted.
@@ -135,7 +131,7 @@ impl Engine {
         }
     }
 
-    /// Opens a published CLIP's weights in place of the model.
+    /// Opens published weights in place of the model.
     pub fn load_model(self, source: ModelSource, files: Vec<File>, storage: Storage, told: Told) {
         let files = files.into_iter().map(Blob::from).collect();
         let task = Task::LoadModel { source, storage, told, device: device_preference() };
@@ -262,12 +258,13 @@ impl Engine {
                 state.scores.set(None);
                 state.segmentation.set(None);
             }
-            let task = state.traced.get().filter(|_| !phrases.is_empty());
+            let task = state.traced.get().filter(|_| !phrases.is_empty() && state.has_text());
             let ablation = state.ablation.get();
             want_or_not(Kind::Scores, task.map(|_| Task::Attribute { phrases, templates, ablation }));
         });
         Effect::new(move || {
-            let task = state.traced.get().zip(state.chosen.get()).map(|(_, phrase)| {
+            let chosen = state.chosen.get().filter(|_| state.has_text());
+            let task = state.traced.get().zip(chosen).map(|(_, phrase)| {
                 let (against, background) = self.against(&phrase);
                 Task::Segment { phrase, against, background, ablation: state.ablation.get() }
             });
@@ -287,7 +284,7 @@ impl Engine {
         });
         Effect::new(move || {
             state.label_source.track();
-            let head = state.head.get().filter(|_| state.has_statistics());
+            let head = state.head.get().filter(|_| state.has_statistics() && state.has_text());
             let task = head.map(|(layer, head)| Task::LabelHead { layer, head, count: LABELS });
             want_or_not(Kind::Labels, task);
         });

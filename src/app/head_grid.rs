@@ -24,19 +24,25 @@ pub fn HeadGrid() -> impl IntoView {
             <div class="heading">
                 <h2 id="grid-title">"Heads"</h2>
                 <p class="quiet name">{move || state.subject().map(|subject| format!("for {subject}"))}</p>
-                <button
-                    type="button"
-                    class="quiet-button"
-                    disabled=move || strongest().is_none()
-                    on:click=move |_| state.head.set(strongest())
-                >
-                    "Strongest"
-                </button>
+                <Show when=move || state.has_text()>
+                    <button
+                        type="button"
+                        class="quiet-button"
+                        disabled=move || strongest().is_none()
+                        on:click=move |_| state.head.set(strongest())
+                    >
+                        "Strongest"
+                    </button>
+                </Show>
             </div>
             <Readout/>
-            <Contrast/>
+            <Show when=move || state.has_text()>
+                <Contrast/>
+            </Show>
             {move || extent.get().map(|extent| view! { <Cells extent=extent/> })}
-            <Legend/>
+            <Show when=move || state.has_text()>
+                <Legend/>
+            </Show>
         </section>
     }
 }

@@ -42,15 +42,17 @@ pub fn HeadPanel() -> impl IntoView {
             <div class="heading">
                 <h2 id="head-title">{title}</h2>
                 <p class="quiet name">{value}</p>
-                <button
-                    type="button"
-                    id="switch-head"
-                    aria-pressed=move || is_off().to_string()
-                    disabled=move || cell().is_none() || !state.has_statistics()
-                    on:click=switch
-                >
-                    {move || if is_off() { "Switch on" } else { "Switch off" }}
-                </button>
+                <Show when=move || state.has_text()>
+                    <button
+                        type="button"
+                        id="switch-head"
+                        aria-pressed=move || is_off().to_string()
+                        disabled=move || cell().is_none() || !state.has_statistics()
+                        on:click=switch
+                    >
+                        {move || if is_off() { "Switch on" } else { "Switch off" }}
+                    </button>
+                </Show>
             </div>
             <div class="head-body">
                 <HeadMap/>
@@ -103,13 +105,18 @@ fn HeadMap() -> impl IntoView {
                     height="1"
                 ></canvas>
             </div>
-            <Choice
-                legend="What the map shows"
-                name="map-kind"
-                options=vec![(HeadMapKind::Contribution, "Contribution"), (HeadMapKind::Attention, "Attention")]
-                value=state.map_kind
-                on_change=move |kind| state.map_kind.set(kind)
-            />
+            <Show
+                when=move || state.has_text()
+                fallback=|| view! { <p class="quiet hint">"The attention that its CLS token pays to each patch."</p> }
+            >
+                <Choice
+                    legend="What the map shows"
+                    name="map-kind"
+                    options=vec![(HeadMapKind::Contribution, "Contribution"), (HeadMapKind::Attention, "Attention")]
+                    value=state.map_kind
+                    on_change=move |kind| state.map_kind.set(kind)
+                />
+            </Show>
             <p class="quiet hint">{strongest}</p>
         </div>
     }
@@ -149,12 +156,18 @@ fn Labels() -> impl IntoView {
             units::plural(images, "image", "images"),
         )
     };
-    let missing = "This pack has no head statistics, and so no texts for its heads. Give it images of your own \
-                   below.";
+    let missing = move || match state.has_text() {
+        true => {
+            "This pack has no head statistics, and so no texts for its heads. Give it images of your own below."
+        }
+        false => "This model has no measure for phrases, and so no texts for its heads.",
+    };
     view! {
         <div class="labels-panel">
             <Show
-                when=move || state.has_statistics() || state.pack.with(Option::is_none)
+                when=move || {
+                    state.has_text() && state.has_statistics() || state.pack.with(Option::is_none)
+                }
                 fallback=move || view! { <p class="quiet">{missing}</p> }
             >
                 <ol class="labels" class:waiting=move || texts.with(Option::is_none)>{list}</ol>

@@ -23,13 +23,14 @@ pub fn LoadModel() -> impl IntoView {
     view! {
         <section id="load-model" aria-labelledby="load-title">
             <div class="heading">
-                <h2 id="load-title">"Open a CLIP"</h2>
+                <h2 id="load-title">"Open a CLIP, DINO or DoRA"</h2>
             </div>
             <p class="quiet">
-                "headlamp opens published CLIPs: Hugging Face's, OpenCLIP's and OpenAI's own files. They are read
-                part by part and made small on the way; nothing of them leaves this machine, where they are kept
-                to be opened again. A CLIP comes without
-                head statistics: give it images of your own below to label its heads."
+                "headlamp opens published CLIPs (Hugging Face's, OpenCLIP's and OpenAI's own files) and vision
+                transformers that learned without texts (DINO, DoRA, DINOv2; their authors', timm's and Hugging
+                Face's files). They are read part by part and made small on the way; nothing of them leaves this
+                machine, where they are kept to be opened again. A CLIP comes without head statistics: give it images of your own below to label its heads.
+                The others show where their heads look."
             </p>
             <FromFiles choices=choices/>
             <FromHub choices=choices/>

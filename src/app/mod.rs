@@ -67,12 +67,16 @@ fn App() -> impl IntoView {
             <div class="heads-column">
                 <head_grid::HeadGrid/>
                 <head_panel::HeadPanel/>
-                <lab::Lab/>
+                <Show when=move || state.has_text()>
+                    <lab::Lab/>
+                </Show>
             </div>
             <div class="foot">
                 <model_panel::ModelPanel/>
                 <load_model::LoadModel/>
-                <pool::Sources/>
+                <Show when=move || state.has_text()>
+                    <pool::Sources/>
+                </Show>
                 <offline::Kept/>
             </div>
         </main>

@@ -11,19 +11,23 @@ use crate::view::units;
 pub fn OverlayControls() -> impl IntoView {
     let state = expect_context::<State>();
     let shows = move |layer| move || state.layer.get() == layer;
-    view! {
-        <div class="overlay-controls">
+    let has_text = Memo::new(move |_| state.has_text());
+    let choice = move || {
+        let segmentation = has_text.get().then_some((Layer::Segmentation, "Segmentation"));
+        let others = [(Layer::Head, "Head map"), (Layer::None, "None")];
+        view! {
             <Choice
                 legend="Layer over the photo"
                 name="layer"
-                options=vec![
-                    (Layer::Segmentation, "Segmentation"),
-                    (Layer::Head, "Head map"),
-                    (Layer::None, "None"),
-                ]
+                options=segmentation.into_iter().chain(others).collect()
                 value=state.layer
                 on_change=move |layer| state.layer.set(layer)
             />
+        }
+    };
+    view! {
+        <div class="overlay-controls">
+            {choice}
             <Show when=move || state.layer.get() != Layer::None>
                 <Slider
                     label="Opacity"
@@ -40,7 +44,7 @@ pub fn OverlayControls() -> impl IntoView {
                 <p class="quiet hint">
                     {move || state.head.get().map_or_else(
                         || "Choose a head in the grid.".to_owned(),
-                        |(layer, head)| format!("Layer {layer}, head {head}; its values are beside the head's texts."),
+                        |(layer, head)| format!("Layer {layer}, head {head}; its values are in the head's panel."),
                     )}
                 </p>
             </Show>

@@ -13,8 +13,15 @@ use crate::view::units;
 pub fn Phrases() -> impl IntoView {
     let state = expect_context::<State>();
     let is_editing = RwSignal::new(false);
-    let photo = move || state.scores.with(|scores| scores.as_ref().map(|scores| scores.photo_name.clone()));
-    let stamp = move || state.scores.with(|scores| scores.as_ref().map_or(0, |scores| scores.stamp)).to_string();
+    // Without texts nothing is scored, and the section is about the photo as soon as that is there.
+    let photo = move || match state.has_text() {
+        true => state.scores.with(|scores| scores.as_ref().map(|scores| scores.photo_name.clone())),
+        false => state.photo.with(|photo| photo.as_ref().map(|photo| photo.summary.name.clone())),
+    };
+    let stamp = move || match state.has_text() {
+        true => state.scores.with(|scores| scores.as_ref().map_or(0, |scores| scores.stamp)),
+        false => state.photo_number().unwrap_or(0),
+    };
     let is_stale = move || {
         let of = state.scores.with(|scores| scores.as_ref().map(|scores| scores.photo_number));
         of.is_some() && of != state.photo_number()
@@ -24,33 +31,52 @@ pub fn Phrases() -> impl IntoView {
             id="scores"
             aria-labelledby="scores-title"
             data-photo=photo
-            data-stamp=stamp
+            data-stamp=move || stamp().to_string()
             class:stale=is_stale
         >
             <div class="heading">
                 <h2 id="scores-title">"Phrases"</h2>
-                <button
-                    type="button"
-                    class="quiet-button"
-                    aria-pressed=move || is_editing.get().to_string()
-                    on:click=move |_| is_editing.update(|is_editing| *is_editing = !*is_editing)
-                >
-                    {move || if is_editing.get() { "Back to the list" } else { "Edit as text" }}
-                </button>
+                <Show when=move || state.has_text()>
+                    <button
+                        type="button"
+                        class="quiet-button"
+                        aria-pressed=move || is_editing.get().to_string()
+                        on:click=move |_| is_editing.update(|is_editing| *is_editing = !*is_editing)
+                    >
+                        {move || if is_editing.get() { "Back to the list" } else { "Edit as text" }}
+                    </button>
+                </Show>
             </div>
-            <Show when=move || is_editing.get() fallback=List>
-                <Editor on_done=move || is_editing.set(false)/>
+            <Show when=move || state.has_text() fallback=NoTexts>
+                <Show when=move || is_editing.get() fallback=List>
+                    <Editor on_done=move || is_editing.set(false)/>
+                </Show>
+                <AddForm/>
+                <Check name="templates" value=state.templates>
+                    "Average over prompt templates"
+                </Check>
+                <p class="quiet hint">
+                    "The bar is the cosine between photo and phrase; the percentage compares the phrases with one
+                    another. A click on a phrase chooses what the segmentation and the heads are about. Several
+                    phrases can be pasted at once, one a line."
+                </p>
             </Show>
-            <AddForm/>
-            <Check name="templates" value=state.templates>
-                "Average over prompt templates"
-            </Check>
-            <p class="quiet hint">
-                "The bar is the cosine between photo and phrase; the percentage compares the phrases with one
-                another. A click on a phrase chooses what the segmentation and the heads are about. Several
-                phrases can be pasted at once, one a line."
-            </p>
         </section>
+    }
+}
+
+/// Why there is nothing to type with a self-supervised model, and what there is instead.
+#[component]
+fn NoTexts() -> impl IntoView {
+    view! {
+        <p class="no-texts">
+            "This model learned from pictures alone, and has no measure for phrases. What it shows is where each of
+            its heads looks: choose one in the grid; the last layer is at the top."
+        </p>
+        <p class="quiet hint">
+            "On the command line, headlamp align learns from pictures with captions where phrases lie in its space.
+            The model that it writes has scores, segmentations and texts for its heads."
+        </p>
     }
 }
 

@@ -340,6 +340,11 @@ impl State {
         self.threshold.get().or_else(|| self.segmentation.with(|at| at.as_ref().map(|at| at.threshold)))
     }
 
+    /// Whether the model has a measure for phrases; a self-supervised one has not.
+    pub fn has_text(self) -> bool {
+        self.pack.with(|pack| pack.as_ref().is_none_or(|pack| pack.has_text))
+    }
+
     /// Whether there are statistics to label heads from.
     pub fn has_statistics(self) -> bool {
         let own = self.gallery.with(|gallery| *gallery != Gallery::Pack);

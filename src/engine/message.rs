@@ -186,8 +186,10 @@ pub struct PackSummary {
     pub patch: usize,
     /// Side of the model's own crop, in pixels.
     pub image_size: usize,
-    /// Size of the shared embedding.
+    /// Size of the embedding.
     pub embedding: usize,
+    /// Whether phrases have a place in its embedding's space.
+    pub has_text: bool,
     pub bytes: u64,
     /// SHA-256 of the weights.
     pub weights: String,

@@ -19,7 +19,7 @@ mod vectors;
 
 pub use masks::SoftMasks;
 pub use propagate::{PropagateOptions, Propagator};
-pub use prototypes::Prototypes;
+pub use prototypes::{Prototypes, Refinement};
 pub use tracker::{ObjectId, TrackedFrame, Tracker};
 
 use crate::geometry::Grid;

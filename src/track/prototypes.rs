@@ -1,12 +1,31 @@
 //! Multi-object prototypes: what each chosen head looks for (papers.md, Paper 2, steps 1 to 3).
 
+use serde::{Deserialize, Serialize};
+
 use super::vectors::{dot, unit_tokens, weighted_sum};
-use super::{TrackError, sinkhorn};
+use super::{TrackError, sinkhorn, tracks};
 use crate::model::Features;
 
 /// The grid and the number of heads that the paper's sharpness belongs to: 14 x 14 patches, 3 heads. Refined
 /// prototypes of other grids and head counts are scaled to it, so that a track depends on neither.
 const PATCHES_PER_HEAD: f64 = 196.0 / 3.0;
+
+/// Whether prototypes are refined by Sinkhorn-Knopp (papers.md, Paper 2, steps 2 and 3).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Refinement {
+    /// Where the model bears it. Refinement compares tokens with queries, and then keys with tokens: only training
+    /// (DoRA's) makes these comparable. In other models the refined tracks lie anywhere; then they are left
+    /// unrefined, which compares queries with keys as attention itself does.
+    #[default]
+    Auto,
+    /// As in the paper.
+    Sinkhorn,
+    Off,
+}
+
+/// Refined tracks must follow their heads' attention this closely (mean correlation) for [`Refinement::Auto`].
+const FOLLOWS_FROM: f64 = 0.5;
 
 /// One vector for each object.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,13 +36,24 @@ pub struct Prototypes {
 }
 
 impl Prototypes {
+    /// The prototypes of a frame, an object for each of `heads`, as `refinement` says.
+    ///
+    /// # Errors
+    /// [`TrackError::NoHeads`], [`TrackError::NoHead`].
+    pub fn discover(features: &Features, heads: &[usize], refinement: Refinement) -> Result<Self, TrackError> {
+        match refinement.in_frame(features, heads)? {
+            Refinement::Off => Ok(Self::of_heads(features, heads)),
+            _ => Self::refined_of(features, heads),
+        }
+    }
+
     /// P' of a frame, an object for each of `heads`: the patches' queries as each head attends to them, by
     /// Sinkhorn-Knopp made into a fair assignment of the patches, whose tokens then are the prototype. Scaled
     /// by (196/3)(objects / patches).
     ///
     /// # Errors
     /// [`TrackError::NoHeads`], [`TrackError::NoHead`].
-    pub fn discover(features: &Features, heads: &[usize]) -> Result<Self, TrackError> {
+    pub fn refined_of(features: &Features, heads: &[usize]) -> Result<Self, TrackError> {
         check_heads(heads, features.heads)?;
         let units = unit_tokens(features);
         let first = Self::of_heads(features, heads);
@@ -72,6 +102,38 @@ impl Prototypes {
     pub fn is_empty(&self) -> bool {
         self.values.is_empty()
     }
+}
+
+impl Refinement {
+    /// What [`Refinement::Auto`] comes to in a frame; the others are themselves.
+    ///
+    /// # Errors
+    /// [`TrackError::NoHeads`], [`TrackError::NoHead`].
+    pub fn in_frame(self, features: &Features, heads: &[usize]) -> Result<Self, TrackError> {
+        check_heads(heads, features.heads)?;
+        if self != Self::Auto {
+            return Ok(self);
+        }
+        let tracks = tracks::tracks(&Prototypes::refined_of(features, heads)?, features);
+        let follows = tracks.chunks(features.grid.len()).zip(heads);
+        let follows = follows.map(|(track, head)| correlation(track, features.attention(*head))).sum::<f64>();
+        Ok(if follows >= FOLLOWS_FROM * heads.len() as f64 { Self::Sinkhorn } else { Self::Off })
+    }
+}
+
+/// Pearson's; 0 where one of the two does not vary.
+fn correlation(a: &[f32], b: &[f32]) -> f64 {
+    let mean = |values: &[f32]| values.iter().map(|value| f64::from(*value)).sum::<f64>() / values.len() as f64;
+    let (mean_a, mean_b) = (mean(a), mean(b));
+    let (mut both, mut square_a, mut square_b) = (0.0, 0.0, 0.0);
+    for (a, b) in a.iter().zip(b) {
+        let (a, b) = (f64::from(*a) - mean_a, f64::from(*b) - mean_b);
+        both += a * b;
+        square_a += a * a;
+        square_b += b * b;
+    }
+    let spread = (square_a * square_b).sqrt();
+    if spread > 0.0 { both / spread } else { 0.0 }
 }
 
 /// The `count` heads whose CLS attention is the most concentrated (least entropy over the patches), in their

@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::prototypes::check_heads;
+use super::scene::{self, CutDetector};
 use super::vectors::unit_tokens;
-use super::{Prototypes, TrackError, scene, tracks};
+use super::{Prototypes, Refinement, TrackError, tracks};
 use crate::model::Features;
 
 /// An object's number, the same in every scene that it is found in.
@@ -29,6 +30,9 @@ pub struct TrackedFrame {
 #[derive(Clone, Debug)]
 pub struct Tracker {
     heads: Vec<usize>,
+    /// [`Refinement::Auto`] until the first frame has told.
+    refinement: Refinement,
+    cuts: CutDetector,
     scene: Option<Scene>,
     /// Signatures of all objects so far, by number, as they were last discovered.
     known: Vec<Vec<f32>>,
@@ -45,7 +49,24 @@ struct Scene {
 impl Tracker {
     /// `heads` are the last layer's; [`super::prototypes::concentrated_heads`] proposes some.
     pub fn new(heads: Vec<usize>) -> Self {
-        Self { heads, scene: None, known: Vec::new() }
+        Self {
+            heads,
+            refinement: Refinement::default(),
+            cuts: CutDetector::default(),
+            scene: None,
+            known: Vec::new(),
+        }
+    }
+
+    /// The same with prototypes refined, or not, whatever the model.
+    #[must_use]
+    pub fn with_refinement(self, refinement: Refinement) -> Self {
+        Self { refinement, ..self }
+    }
+
+    /// Whether prototypes are refined; after the first frame never [`Refinement::Auto`].
+    pub fn refinement(&self) -> Refinement {
+        self.refinement
     }
 
     /// Takes the next frame.
@@ -64,7 +85,7 @@ impl Tracker {
                     self.scene = Some(scene);
                     return Err(TrackError::OtherModel { found, expected });
                 }
-                if scene::likeness(&scene.last, &units, found) < scene::CUT_BELOW {
+                if self.cuts.is_cut(scene::likeness(&scene.last, &units, found)) {
                     (self.discover(features, units)?, true)
                 } else {
                     (Scene { last: units, ..scene }, false)
@@ -79,8 +100,9 @@ impl Tracker {
 
     /// Begins a scene: discovers its objects, and recognises those that were known.
     fn discover(&mut self, features: &Features, units: Vec<f32>) -> Result<Scene, TrackError> {
-        let prototypes = Prototypes::discover(features, &self.heads)?;
-        let signatures = scene::signatures(&prototypes, features);
+        self.refinement = self.refinement.in_frame(features, &self.heads)?;
+        let prototypes = Prototypes::discover(features, &self.heads, self.refinement)?;
+        let signatures = scene::signatures(&tracks::tracks(&prototypes, features), &units, features.width);
         let known: Vec<&[f32]> = self.known.iter().map(Vec::as_slice).collect();
         let matches = scene::matched(&signatures, &known, scene::SAME_FROM);
         let mut objects = Vec::with_capacity(signatures.len());

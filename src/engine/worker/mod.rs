@@ -271,6 +271,7 @@ fn summary(session: &Session, device: DeviceSummary, seconds: OpenSeconds) -> Pa
         patch: vision.patch,
         image_size: vision.image_size,
         embedding: manifest.model.embedding,
+        has_text: session.has_text(),
         bytes: manifest.bytes(),
         weights: manifest.weights_hash().to_owned(),
         stored_as: convert::stored_as(manifest.quantisation),

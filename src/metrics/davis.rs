@@ -1,0 +1,161 @@
+//! How far masks of a video agree with labelled ones, as the DAVIS toolkit measures it: J is the region's
+//! intersection over union, F the agreement of the boundaries; both per object and frame.
+
+use serde::{Deserialize, Serialize};
+
+use crate::geometry::Size;
+
+/// Boundaries may lie this far apart, as a share of the frame's diagonal.
+const BOUNDARY_TOLERANCE: f64 = 0.008;
+/// Decay is the first of so many parts of the video against the last.
+const PARTS: usize = 4;
+
+/// J: intersection over union of two masks, leaving out the pixels in `void`; 1 where both are empty.
+pub fn region(found: &[bool], labelled: &[bool], void: &[bool]) -> f64 {
+    let (mut both, mut either) = (0_u64, 0_u64);
+    for ((found, labelled), void) in found.iter().zip(labelled).zip(void) {
+        both += u64::from(*found && *labelled && !void);
+        either += u64::from((*found || *labelled) && !void);
+    }
+    if either == 0 { 1.0 } else { both as f64 / either as f64 }
+}
+
+/// F: the harmonic mean of how much of the found boundary lies near the labelled one (precision), and of the
+/// labelled near the found (recall). Near is within a disk of 0.008 of the diagonal, rounded up. Pixels in
+/// `void` belong to neither mask. Two masks without boundary agree.
+pub fn boundary(found: &[bool], labelled: &[bool], void: &[bool], size: Size) -> f64 {
+    let without_void =
+        |mask: &[bool]| -> Vec<bool> { mask.iter().zip(void).map(|(mask, void)| *mask && !void).collect() };
+    let found = boundary_map(&without_void(found), size);
+    let labelled = boundary_map(&without_void(labelled), size);
+    let count = |map: &[bool]| map.iter().filter(|is_on| **is_on).count();
+    let (found_count, labelled_count) = (count(&found), count(&labelled));
+    match (found_count, labelled_count) {
+        (0, 0) => return 1.0,
+        (0, _) | (_, 0) => return 0.0,
+        _ => {}
+    }
+    let radius = (BOUNDARY_TOLERANCE * (size.width as f64).hypot(size.height as f64)).ceil() as usize;
+    let near = |map: &[bool], other: &[bool]| {
+        let reach = dilated(other, size, radius);
+        map.iter().zip(&reach).filter(|(is_on, reached)| **is_on && **reached).count()
+    };
+    let precision = near(&found, &labelled) as f64 / found_count as f64;
+    let recall = near(&labelled, &found) as f64 / labelled_count as f64;
+    if precision + recall == 0.0 { 0.0 } else { 2.0 * precision * recall / (precision + recall) }
+}
+
+/// A mask's boundary, one pixel wide: pixels that differ from the one to the right, below, or right below.
+fn boundary_map(mask: &[bool], size: Size) -> Vec<bool> {
+    let Size { width, height } = size;
+    let differs = |place: usize| {
+        let (x, y) = (place % width, place / width);
+        let at = |x: usize, y: usize| mask[y * width + x];
+        let (has_right, has_below) = (x + 1 < width, y + 1 < height);
+        (has_right && at(x + 1, y) != mask[place])
+            || (has_below && at(x, y + 1) != mask[place])
+            || (has_right && has_below && at(x + 1, y + 1) != mask[place])
+    };
+    (0..mask.len()).map(differs).collect()
+}
+
+/// The pixels within `radius` of any that is on.
+fn dilated(map: &[bool], size: Size, radius: usize) -> Vec<bool> {
+    let Size { width, height } = size;
+    // How far the disk reaches to both sides in a row so many above or below its middle.
+    let reach = |down: usize| (radius * radius - down * down).isqrt();
+    let mut wide = vec![false; map.len()];
+    for place in (0..map.len()).filter(|place| map[*place]) {
+        let (x, y) = (place % width, place / width);
+        for row in y.saturating_sub(radius)..(y + radius + 1).min(height) {
+            let reach = reach(row.abs_diff(y));
+            let (left, right) = (x.saturating_sub(reach), (x + reach + 1).min(width));
+            wide[row * width + left..row * width + right].fill(true);
+        }
+    }
+    wide
+}
+
+/// A measure over an object's frames.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OverFrames {
+    pub mean: f64,
+    /// Share of the frames where it is above 0.5.
+    pub recall: f64,
+    /// The mean of the first quarter of the frames less that of the last.
+    pub decay: f64,
+}
+
+impl OverFrames {
+    /// Sums up a measure's values, frame by frame; nothing of none.
+    pub fn of(values: &[f64]) -> Option<Self> {
+        let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+        let last = values.len().checked_sub(1)?;
+        // Quarters share the frames at their ends, as in the toolkit.
+        let end =
+            |part: usize| (last as f64 * part as f64 / PARTS as f64 + 1.0 + 1e-10).round_ties_even() as usize - 1;
+        Some(Self {
+            mean: mean(values),
+            recall: values.iter().filter(|value| **value > 0.5).count() as f64 / values.len() as f64,
+            decay: mean(&values[end(0)..=end(1)]) - mean(&values[end(PARTS - 1)..=end(PARTS)]),
+        })
+    }
+
+    /// The mean over several objects; nothing of none.
+    pub fn mean_of(objects: &[Self]) -> Option<Self> {
+        let mean = |value: fn(&Self) -> f64| objects.iter().map(value).sum::<f64>() / objects.len() as f64;
+        (!objects.is_empty()).then(|| Self {
+            mean: mean(|object| object.mean),
+            recall: mean(|object| object.recall),
+            decay: mean(|object| object.decay),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SIZE: Size = Size { width: 40, height: 30 };
+
+    fn square(left: usize, top: usize, side: usize) -> Vec<bool> {
+        let inside = |place: usize| {
+            (left..left + side).contains(&(place % SIZE.width))
+                && (top..top + side).contains(&(place / SIZE.width))
+        };
+        (0..SIZE.width * SIZE.height).map(inside).collect()
+    }
+
+    #[test]
+    fn the_same_masks_agree_and_apart_ones_do_not() {
+        let none = vec![false; SIZE.width * SIZE.height];
+        let mask = square(5, 5, 10);
+        assert_eq!((region(&mask, &mask, &none), boundary(&mask, &mask, &none, SIZE)), (1.0, 1.0));
+        assert_eq!((region(&none, &none, &none), boundary(&none, &none, &none, SIZE)), (1.0, 1.0));
+        assert_eq!((region(&mask, &none, &none), boundary(&mask, &none, &none, SIZE)), (0.0, 0.0));
+        let apart = square(25, 15, 10);
+        assert_eq!((region(&mask, &apart, &none), boundary(&mask, &apart, &none, SIZE)), (0.0, 0.0));
+        // A shift by one lies within the tolerance of the boundary.
+        let shifted = square(6, 5, 10);
+        assert_eq!(region(&mask, &shifted, &none), 90.0 / 110.0);
+        assert_eq!(boundary(&mask, &shifted, &none, SIZE), 1.0);
+    }
+
+    #[test]
+    fn void_pixels_do_not_count() {
+        let (mask, void) = (square(5, 5, 10), square(20, 5, 10));
+        let both: Vec<bool> = mask.iter().zip(&void).map(|(mask, void)| *mask || *void).collect();
+        assert_eq!(region(&both, &mask, &void), 1.0);
+        assert_eq!(boundary(&both, &mask, &void, SIZE), 1.0);
+        assert!(region(&both, &mask, &vec![false; mask.len()]) < 0.6);
+    }
+
+    #[test]
+    fn decay_is_first_less_last() {
+        let of = |values: &[f64]| OverFrames::of(values).unwrap();
+        assert_eq!(of(&[1.0, 1.0, 1.0, 1.0, 0.5, 0.4, 0.0, 0.0, 0.0]).decay, 1.0);
+        assert_eq!(of(&[0.7]), OverFrames { mean: 0.7, recall: 1.0, decay: 0.0 });
+        assert_eq!(of(&[0.5, 0.6]).recall, 0.5);
+        assert_eq!(OverFrames::of(&[]), None);
+    }
+}
