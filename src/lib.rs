@@ -13,6 +13,8 @@ pub mod rle;
 pub mod spurious;
 pub mod view;
 
+#[cfg(feature = "cli")]
+pub mod align;
 #[cfg(feature = "page")]
 pub mod app;
 #[cfg(feature = "compute")]

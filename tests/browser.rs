@@ -16,6 +16,8 @@ mod default_pack;
 mod driver;
 #[path = "browser/engines.rs"]
 mod engines;
+#[path = "browser/gallery.rs"]
+mod gallery;
 #[path = "browser/lab.rs"]
 mod lab;
 #[path = "browser/offline.rs"]
@@ -26,9 +28,13 @@ mod page;
 mod photos;
 #[path = "browser/real_clip.rs"]
 mod real_clip;
+#[path = "browser/scratch.rs"]
+mod scratch;
 #[path = "browser/screenshots.rs"]
 mod screenshots;
 #[path = "full_size/seeded.rs"]
 mod seeded;
 #[path = "browser/self_supervised.rs"]
 mod self_supervised;
+#[path = "browser/video.rs"]
+mod video;

@@ -1,6 +1,8 @@
 //! The command-line tool, run as people run it, on a tiny pack of random weights that it makes itself.
 #![cfg(not(target_arch = "wasm32"))]
 
+#[path = "cli/align.rs"]
+mod align;
 #[path = "cli/decompose.rs"]
 mod decompose;
 #[path = "cli/explain.rs"]

@@ -10,6 +10,7 @@ mod contrast;
 mod controls;
 mod dom;
 mod engine;
+mod gallery;
 mod head_grid;
 mod head_panel;
 mod intake;
@@ -26,6 +27,7 @@ mod pool;
 mod samples;
 mod state;
 mod storages;
+mod video;
 
 use leptos::mount::mount_to;
 use leptos::prelude::*;
@@ -61,7 +63,8 @@ fn App() -> impl IntoView {
         <masthead::Masthead/>
         <notice::Notice/>
         <offline::Update/>
-        <main>
+        <video::VideoView/>
+        <main class:off=move || state.video.is_video()>
             <photo::PhotoPanel/>
             <phrases::Phrases/>
             <div class="heads-column">
@@ -72,6 +75,7 @@ fn App() -> impl IntoView {
                 </Show>
             </div>
             <div class="foot">
+                <gallery::Gallery/>
                 <model_panel::ModelPanel/>
                 <load_model::LoadModel/>
                 <Show when=move || state.has_text()>

@@ -139,6 +139,7 @@ impl Manifest {
 }
 
 /// A verified pack in memory.
+#[derive(Clone)]
 pub struct Pack {
     pub manifest: Manifest,
     files: BTreeMap<String, Vec<u8>>,

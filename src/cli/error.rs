@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::download::DownloadError;
+use crate::align::AlignError;
 use crate::checkpoint::CheckpointError;
 use crate::engine::EngineError;
 use crate::media::MediaError;
@@ -21,6 +22,8 @@ pub enum CliError {
     Checkpoint(#[from] CheckpointError),
     #[error(transparent)]
     Download(#[from] DownloadError),
+    #[error(transparent)]
+    Align(#[from] AlignError),
     #[error("there is no pack at {}: `cargo xtask assets` makes the default one, --pack names another", .0.display())]
     NoPack(PathBuf),
     #[error(transparent)]

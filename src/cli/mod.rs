@@ -3,6 +3,7 @@
 //! A command reads its arguments, asks the [`Session`](crate::engine::Session), and prints. Exit status 2 says
 //! that the command was mistyped, 1 that it failed; either way stderr has one line that begins `headlamp:`.
 
+mod align;
 mod decompose;
 mod download;
 mod error;
@@ -43,6 +44,7 @@ enum Command {
     Heads(heads::Heads),
     Stats(stats::Stats),
     Decompose(decompose::Decompose),
+    Align(Box<align::Align>),
     Inspect(inspect::Inspect),
     #[command(subcommand)]
     Eval(eval::Eval),
@@ -80,6 +82,7 @@ impl Command {
             Self::Heads(heads) => heads.run(),
             Self::Stats(stats) => stats.run(),
             Self::Decompose(decompose) => decompose.run(),
+            Self::Align(align) => align.run(),
             Self::Inspect(inspect) => inspect.run(),
             Self::Eval(eval) => eval.run(),
             Self::Pack(recipe) => recipe.run(),

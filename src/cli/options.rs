@@ -19,6 +19,13 @@ pub struct ModelOptions {
     /// Folder of the pack. Default: $HEADLAMP_PACK, else what `cargo xtask assets` makes
     #[arg(long, value_name = "DIR")]
     pack: Option<PathBuf>,
+    #[command(flatten)]
+    device: DeviceOptions,
+}
+
+/// Where a model runs.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct DeviceOptions {
     /// Where the model runs
     #[arg(long, value_enum, default_value_t)]
     device: DeviceChoice,
@@ -73,8 +80,19 @@ impl ModelOptions {
     /// such device.
     pub fn open(&self) -> Result<Opened, CliError> {
         let start = Instant::now();
+        let opened = self.device.open(read_pack(&self.folder())?)?;
+        Ok(Opened { seconds: start.elapsed().as_secs_f64(), ..opened })
+    }
+}
+
+impl DeviceOptions {
+    /// Opens a pack on the device.
+    ///
+    /// # Errors
+    /// As [`ModelOptions::open`].
+    pub fn open(&self, pack: Pack) -> Result<Opened, CliError> {
+        let start = Instant::now();
         let _busy = Progress::busy("opening the model");
-        let pack = read_pack(&self.folder())?;
         let chosen = pollster::block_on(device::choose(self.device.into()))?;
         let session = Session::open(pack, chosen.device)?;
         let device = format!("{} ({})", chosen.summary.kind, chosen.summary.name);
@@ -108,7 +126,7 @@ impl From<DeviceChoice> for DevicePreference {
 ///
 /// # Errors
 /// [`CliError::NoPack`] or [`CliError::Checkpoint`].
-fn read_pack(folder: &Path) -> Result<Pack, CliError> {
+pub fn read_pack(folder: &Path) -> Result<Pack, CliError> {
     if !folder.join(pack::MANIFEST).is_file() {
         return Err(CliError::NoPack(folder.to_owned()));
     }
@@ -116,7 +134,7 @@ fn read_pack(folder: &Path) -> Result<Pack, CliError> {
 }
 
 /// `$HEADLAMP_PACK`, else the place where `xtask` (its `places.rs`) puts the default pack.
-fn default_pack() -> PathBuf {
+pub fn default_pack() -> PathBuf {
     set("HEADLAMP_PACK").unwrap_or_else(|| cache().join("packs/default"))
 }
 

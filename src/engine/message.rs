@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::video::message::{VideoAnswer, VideoTask};
 use crate::ablate::Ablation;
 use crate::geometry::{Framing, Grid, PhotoRect, Size};
 
@@ -71,6 +72,37 @@ pub struct Told {
     pub quick_gelu: Option<bool>,
 }
 
+/// Where head statistics come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum StatisticsSource {
+    /// The pack's own.
+    Pack,
+    /// A file that headlamp wrote.
+    File,
+    /// The gallery.
+    Gallery,
+}
+
+/// A picture of a gallery, as its file says.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct GalleryEntry {
+    pub name: String,
+    pub bytes: u64,
+    /// Milliseconds since 1970.
+    pub modified: u64,
+}
+
+/// What a gallery is ordered by.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum RankBy {
+    /// Likeness to the current photo.
+    Photo,
+    /// Likeness to one of the gallery's own.
+    Picture(usize),
+    /// The score of a phrase.
+    Phrase(String),
+}
+
 /// The worker's units of work.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Task {
@@ -103,10 +135,26 @@ pub enum Task {
     LabelAllHeads { count: usize },
     /// Label heads from these lines from now on; none: from the pack's own pool. Answer: [`Answer::PoolReady`].
     UsePool { lines: Vec<String> },
-    /// Label heads from statistics gathered over the image files in the buffers, called `names`, from now
-    /// on, or from a single statistics file; none: from the pack's own statistics.
+    /// Take head statistics from `source` from now on; a file comes as buffer 0.
     /// Answer: [`Answer::StatisticsReady`].
-    UseGallery { names: Vec<String> },
+    UseStatistics { source: StatisticsSource },
+    /// Open the gallery that the browser keeps for the open model, or begin one. Answer:
+    /// [`Answer::GalleryOpened`].
+    OpenGallery,
+    /// Look at one picture, the file beside the message, and take it into the gallery. Answer:
+    /// [`Answer::GalleryGrown`].
+    AddToGallery { entry: GalleryEntry },
+    /// The gallery's pictures count for later visits up to here. Answer: [`Answer::GalleryKept`].
+    KeepGallery,
+    /// Thumbnails of some of the gallery's pictures. Answer: [`Answer::Thumbnails`].
+    Thumbnails { pictures: Vec<usize> },
+    /// The gallery's pictures by likeness or score, through `heads` (layer, head) or, where there are none, the
+    /// whole model. Answer: [`Answer::GalleryRanked`].
+    RankGallery { by: RankBy, heads: Vec<(usize, usize)>, most: usize },
+    /// Forget the gallery. Answer: [`Answer::GalleryOpened`].
+    ClearGallery,
+    /// Work on a video. Answer: [`Answer::Video`].
+    Video(VideoTask),
 }
 
 /// What the worker sends back.
@@ -154,8 +202,24 @@ pub enum Answer {
     },
     StatisticsReady {
         images: u64,
-        skipped: Vec<String>,
     },
+    /// `not_kept` says why a later visit will not find the gallery.
+    GalleryOpened {
+        pictures: Vec<GalleryEntry>,
+        not_kept: Option<String>,
+    },
+    /// The picture is the gallery's last one now; `left_out` says why it is not.
+    GalleryGrown {
+        left_out: Option<String>,
+    },
+    GalleryKept,
+    /// A buffer for each picture: its thumbnail's file.
+    Thumbnails,
+    /// Pictures and their cosines or scores, best first.
+    GalleryRanked {
+        order: Vec<(usize, f32)>,
+    },
+    Video(VideoAnswer),
     /// The work failed, and nothing else is lost; the sentence says what to do.
     Failed {
         message: String,

@@ -2,11 +2,11 @@
 
 use imagesize::ImageType;
 use js_sys::{Array, Object, Reflect, Uint8Array};
-use wasm_bindgen::{JsCast as _, JsValue};
+use wasm_bindgen::{Clamped, JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
-    Blob, ImageBitmap, ImageBitmapOptions, ImageOrientation, OffscreenCanvas, OffscreenCanvasRenderingContext2d,
-    ResizeQuality, WorkerGlobalScope,
+    Blob, ImageBitmap, ImageBitmapOptions, ImageData, ImageEncodeOptions, ImageOrientation, OffscreenCanvas,
+    OffscreenCanvasRenderingContext2d, ResizeQuality, WorkerGlobalScope,
 };
 
 use super::header::{self, Header};
@@ -36,6 +36,30 @@ pub async fn decode(name: &str, bytes: &[u8]) -> Result<Photo, MediaError> {
     let size = if reduced(header.upright).is_some() { upright_like(header.upright, held) } else { held };
     let rgb = rgb_of(&bitmap, held).map_err(|_refusal| MediaError::NoRoom { name: name.to_owned() })?;
     Ok(Photo { size, held, rgb })
+}
+
+/// The photo as a small JPEG file, its longer side `side` pixels at most.
+///
+/// # Errors
+/// Where the browser is out of memory.
+pub async fn thumbnail(photo: &Photo, side: usize) -> Result<Vec<u8>, MediaError> {
+    let (size, rgba) = super::preview(photo, side)?;
+    let no_room = |_refusal: JsValue| MediaError::NoRoom { name: "the thumbnail".to_owned() };
+    jpeg_of(&rgba, size).await.map_err(no_room)
+}
+
+async fn jpeg_of(rgba: &[u8], size: Size) -> Result<Vec<u8>, JsValue> {
+    let (width, height) = (size.width as u32, size.height as u32);
+    let canvas = OffscreenCanvas::new(width, height)?;
+    let context = canvas.get_context("2d")?.ok_or(JsValue::NULL)?;
+    let context: OffscreenCanvasRenderingContext2d = context.unchecked_into();
+    let image = ImageData::new_with_u8_clamped_array_and_sh(Clamped(rgba), width, height)?;
+    context.put_image_data(&image, 0.0, 0.0)?;
+    let options = ImageEncodeOptions::new();
+    options.set_type("image/jpeg");
+    options.set_quality(0.8);
+    let blob: Blob = JsFuture::from(canvas.convert_to_blob_with_options(&options)?).await?.unchecked_into();
+    Ok(Uint8Array::new(&JsFuture::from(blob.array_buffer()).await?).to_vec())
 }
 
 /// The browser does not say why it cannot decode. These kinds every browser reads, and a file that is whole

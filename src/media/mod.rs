@@ -15,7 +15,7 @@ mod native;
 use std::fmt;
 
 #[cfg(all(feature = "worker", target_arch = "wasm32"))]
-pub use browser::decode;
+pub use browser::{decode, thumbnail};
 #[cfg(all(feature = "cli", not(target_arch = "wasm32")))]
 pub use native::decode;
 pub use png::grey_png;

@@ -2,12 +2,17 @@
 //! natively. The views themselves are in `app`.
 
 pub mod ablation;
+pub mod chart;
 pub mod colour;
 pub mod head_grid;
 pub mod labels;
 pub mod models;
+pub mod natural;
 pub mod phrases;
 pub mod queue;
 pub mod raster;
 pub mod shelf;
+pub mod tiles;
+pub mod timeline;
+pub mod tracks;
 pub mod units;

@@ -50,6 +50,16 @@ pub fn seconds(seconds: f64) -> String {
     }
 }
 
+/// A time to wait, as roughly as it is known: "some seconds", "40 s", "3 min", "1.5 h".
+pub fn time_left(seconds: f64) -> String {
+    match seconds {
+        ..5.0 => "some seconds".to_owned(),
+        ..90.0 => format!("{} s", (seconds / 5.0).round() * 5.0),
+        ..5400.0 => format!("{:.0} min", seconds / 60.0),
+        _ => format!("{:.1} h", seconds / 3600.0),
+    }
+}
+
 /// A count with its thousands apart: "22 050 664".
 pub fn count(count: u64) -> String {
     let digits = count.to_string();

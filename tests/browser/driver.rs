@@ -85,10 +85,11 @@ impl Window {
         self.post(&format!("/element/{id}/value"), &json!({ "text": file }));
     }
 
-    /// Chooses several files at once.
+    /// Chooses `files` in a file input that takes several.
     pub fn choose_files(&self, selector: &str, files: &[PathBuf]) {
-        let lines: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
-        self.choose_file(selector, Path::new(&lines.join("\n")));
+        let Element(id) = self.element(selector);
+        let files: Vec<_> = files.iter().map(|file| file.to_string_lossy()).collect();
+        self.post(&format!("/element/{id}/value"), &json!({ "text": files.join("\n") }));
     }
 
     /// A command of Chrome's own protocol, for what WebDriver lacks.

@@ -78,10 +78,28 @@ fn every_layout_computes_what_pytorch_does_on_every_grid() {
             for (what, error) in errors {
                 assert!(error < TOLERANCE, "{folder}, {size}: the {what} is off by {error:.1e}");
             }
+            for (what, error) in feature_errors(&model, &crop(&expected, size), &of) {
+                assert!(error < TOLERANCE, "{folder}, {size}: the {what} are off by {error:.1e}");
+            }
             let residual = Decomposition::new(&model.readout, &trace).residual();
             assert!(residual < 1e-6, "{folder}, {size}: the parts miss the whole by {residual:.1e}");
         }
     }
+}
+
+/// How far a crop's features are from the reference's `of` each part.
+fn feature_errors<'a>(model: &Model, crop: &Crop, of: &impl Fn(&str) -> &'a Vec<f32>) -> [(&'static str, f64); 4] {
+    let features = pollster::block_on(model.vision.features(crop)).unwrap();
+    let (width, leading) = (features.width, model.config.vision.leading_tokens());
+    let patches = features.grid.len();
+    let attention: Vec<f32> =
+        of("attention").chunks(leading + patches).flat_map(|row| row[leading..].to_vec()).collect();
+    [
+        ("patches' attention", relative(&features.cls_attention, &attention, patches)),
+        ("queries", relative(&features.queries, of("queries"), width)),
+        ("keys", relative(&features.keys, of("keys"), width)),
+        ("patches' tokens", relative(&features.tokens, &of("tokens")[leading * width..], width)),
+    ]
 }
 
 /// What resizes the positions otherwise does not pass for what the model does.

@@ -5,17 +5,22 @@
 //! worker.
 
 mod convert;
+mod gallery;
 mod report;
 mod sources;
+mod video;
 
 use js_sys::Uint8Array;
 use wasm_bindgen::{JsCast as _, JsValue, closure::Closure};
 use web_sys::MessageEvent;
 
+use self::gallery::BrowserFile;
 use self::report::{Reporter, now, post, said, scope};
+use self::video::OpenVideo;
 
 use crate::ablate::Ablation;
 use crate::checkpoint::Pack;
+use crate::engine::gallery::Gallery;
 use crate::engine::message::{
     Answer, DevicePreference, DeviceSummary, GREETING, OpenSeconds, PackSummary, PhotoSummary, Request, Response,
     Task, TraceSeconds, sentence,
@@ -57,6 +62,10 @@ pub fn listen() {
 struct Engine {
     session: Option<Session>,
     current: Option<Current>,
+    gallery: Option<Gallery<BrowserFile>>,
+    /// Why a later visit will not find the gallery.
+    not_kept: Option<String>,
+    video: Option<OpenVideo>,
 }
 
 struct Current {
@@ -126,7 +135,14 @@ impl Engine {
                 Ok((Answer::AllHeadLabels { labels, images }, Vec::new()))
             }
             Task::UsePool { lines } => self.use_pool(&lines, report).await,
-            Task::UseGallery { names } => self.use_gallery(&names, buffers, report).await,
+            Task::UseStatistics { source } => self.use_statistics(source, &buffers),
+            Task::OpenGallery => self.open_gallery().await,
+            Task::AddToGallery { entry } => self.add_to_gallery(entry, &files).await,
+            Task::KeepGallery => self.keep_gallery(),
+            Task::Thumbnails { pictures } => self.thumbnails(&pictures),
+            Task::RankGallery { by, heads, most } => self.rank_gallery(by, heads, most).await,
+            Task::ClearGallery => self.clear_gallery(),
+            Task::Video(task) => self.answer_video(task, files, report).await,
         }
     }
 
@@ -146,6 +162,8 @@ impl Engine {
         let seconds = OpenSeconds { download, load: now() - start };
         let summary = summary(&session, chosen.summary, seconds);
         self.current = None;
+        self.gallery = None;
+        self.video = None;
         self.session = Some(session);
         Ok((Answer::PackOpened(summary), Vec::new()))
     }

@@ -1,0 +1,62 @@
+//! Pictures dealt out by chance, the same on every machine.
+
+/// SplitMix64.
+pub struct Shuffle {
+    state: u64,
+}
+
+impl Shuffle {
+    pub fn new(seed: u64) -> Self {
+        Self { state: seed }
+    }
+
+    fn next(&mut self) -> u64 {
+        self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.state;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    /// The numbers up to `count`, in an order of chance (Fisher and Yates).
+    pub fn order(&mut self, count: usize) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..count).collect();
+        for last in (1..count).rev() {
+            let chosen = (u128::from(self.next()) * (last as u128 + 1)) >> 64;
+            order.swap(last, chosen as usize);
+        }
+        order
+    }
+}
+
+/// Cuts `count` things in two: those to learn from, and `share` of them held out, each in ascending order.
+pub fn held_out(count: usize, share: f64, seed: u64) -> (Vec<usize>, Vec<usize>) {
+    let out = ((count as f64 * share).round() as usize).min(count);
+    let order = Shuffle::new(seed ^ 0x5EED).order(count);
+    let (held_out, rest) = order.split_at(out);
+    let sorted = |list: &[usize]| {
+        let mut list = list.to_vec();
+        list.sort_unstable();
+        list
+    };
+    (sorted(rest), sorted(held_out))
+}
+
+/// Each of `folds` parts in turn, held out from the rest: (rest, part).
+pub fn folds(count: usize, folds: usize, seed: u64) -> Vec<(Vec<usize>, Vec<usize>)> {
+    let order = Shuffle::new(seed).order(count);
+    (0..folds)
+        .map(|fold| {
+            let is_in = |place: usize| place % folds == fold;
+            let pick = |wanted: bool| {
+                order
+                    .iter()
+                    .enumerate()
+                    .filter(|(place, _)| is_in(*place) == wanted)
+                    .map(|(_, thing)| *thing)
+                    .collect()
+            };
+            (pick(false), pick(true))
+        })
+        .collect()
+}

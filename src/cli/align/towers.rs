@@ -1,0 +1,158 @@
+//! The packs that an alignment joins: an image tower without texts, a text tower, and the pack of both.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::TextSpace;
+use crate::align::Learned;
+use crate::checkpoint::pack::{self, PackWeights};
+use crate::checkpoint::{CheckpointError, Manifest, Pack, PackWriter, Quantisation};
+use crate::cli::{CliError, options};
+use crate::engine::pool::Pool;
+use crate::model::{ModelConfig, TensorSource, TextConfig, VisionConfig};
+use crate::zero_shot::normalised;
+
+/// The image tower of the pack in `folder`, its own projection and texts taken off: its embedding is the CLS token
+/// after the final norm.
+///
+/// # Errors
+/// [`CliError::NoPack`] or [`CliError::Checkpoint`].
+pub fn plain(folder: &Path) -> Result<Pack, CliError> {
+    let mut pack = options::read_pack(folder)?;
+    let ModelConfig { vision, .. } = pack.manifest.model;
+    let embedding = vision.width;
+    let vision = VisionConfig { projection: false, projection_bias: false, ..vision };
+    pack.manifest.model = ModelConfig { vision, text: None, embedding };
+    // They are of another embedding.
+    for file in [pack::STATISTICS, pack::POOL, pack::POOL_EMBEDDINGS] {
+        pack.take(file);
+    }
+    Ok(pack)
+}
+
+/// `normalise(unit - mean)` of each unit vector.
+pub fn centred(units: &[f32], mean: &[f32]) -> Vec<f32> {
+    let centre = |unit: &[f32]| normalised(&unit.iter().zip(mean).map(|(x, mean)| x - mean).collect::<Vec<_>>());
+    units.chunks(mean.len()).flat_map(centre).collect()
+}
+
+/// The pack of both towers with the projection between them, without statistics.
+///
+/// # Errors
+/// Where a pack cannot be read.
+pub fn joined(
+    tower: &Path,
+    text: &Path,
+    space: &TextSpace,
+    learned: &Learned,
+    quantisation: Quantisation,
+    about: About,
+) -> Result<Pack, CliError> {
+    let (mut tower, mut text) = (plain(tower)?, options::read_pack(text)?);
+    let config = ModelConfig {
+        vision: VisionConfig { projection: true, projection_bias: true, ..tower.manifest.model.vision.clone() },
+        text: text.manifest.model.text.clone().map(|config| TextConfig { centred: space.is_centred, ..config }),
+        embedding: text.manifest.model.embedding,
+    };
+    let pool = Pool::of_pack(&text)?.map(|pool| match &space.own_mean {
+        Some(mean) => Pool { embeddings: centred(&pool.embeddings, mean), ..pool },
+        None => pool,
+    });
+    let manifest = about.manifest(&tower.manifest, &text.manifest, config.clone(), quantisation);
+    let tokenizer =
+        text.take(pack::TOKENIZER).ok_or_else(|| CheckpointError::MissingFile(pack::TOKENIZER.into()))?;
+    let mut source = Joined { learned: tensors(learned, space), tower: tower.weights()?, text: text.weights()? };
+    let mut writer = PackWriter::new(&config, &mut source, quantisation)?;
+    writer.add(pack::TOKENIZER, tokenizer);
+    if let Some(pool) = pool {
+        pool.to_files()?.into_iter().for_each(|(name, bytes)| writer.add(name, bytes));
+    }
+    Ok(writer.finish(manifest)?)
+}
+
+/// The finished pack with head statistics.
+///
+/// # Errors
+/// As [`PackWriter::finish`].
+pub fn with_statistics(mut pack: Pack, statistics: Vec<u8>) -> Result<Pack, CliError> {
+    let manifest = pack.manifest.clone();
+    let weights = pack.take(pack::WEIGHTS).ok_or_else(|| CheckpointError::MissingFile(pack::WEIGHTS.into()))?;
+    let mut writer = PackWriter::of_weights(weights);
+    for file in &manifest.files {
+        if let Some(bytes) = pack.take(&file.path) {
+            writer.add(&file.path, bytes);
+        }
+    }
+    writer.add(pack::STATISTICS, statistics);
+    Ok(writer.finish(manifest)?)
+}
+
+/// What the new pack says of itself.
+pub struct About {
+    pub name: Option<String>,
+    /// What was learned from, and what came of it.
+    pub findings: String,
+}
+
+impl About {
+    fn manifest(
+        self,
+        tower: &Manifest,
+        text: &Manifest,
+        model: ModelConfig,
+        quantisation: Quantisation,
+    ) -> Manifest {
+        let from = |which: &str, manifest: &Manifest| {
+            let steps = manifest.provenance.iter().map(|step| format!("{which}: {step}")).collect::<Vec<_>>();
+            steps.into_iter()
+        };
+        let name = self.name.unwrap_or_else(|| format!("{} with the texts of {}", tower.name, text.name));
+        let description =
+            format!("An image tower that was led into a text space by headlamp align. {}", self.findings);
+        let learned = format!("projection and logit scale: headlamp align. {}", self.findings);
+        Manifest {
+            format: pack::FORMAT,
+            name,
+            description,
+            licence: format!("{} (image tower); {} (text tower)", tower.licence, text.licence),
+            provenance: from("image tower", tower).chain(from("text tower", text)).chain([learned]).collect(),
+            quantisation,
+            model,
+            files: Vec::new(),
+        }
+    }
+}
+
+/// What was learned, under the project's names.
+fn tensors(learned: &Learned, space: &TextSpace) -> BTreeMap<&'static str, Vec<f32>> {
+    let Learned { projection, logit_scale, .. } = learned;
+    // Rows first; nalgebra has columns first.
+    let weight = projection.weight.transpose().iter().map(|value| *value as f32).collect();
+    let bias = projection.bias.iter().map(|value| *value as f32).collect();
+    let mut tensors = BTreeMap::from([
+        ("vision.projection.weight", weight),
+        ("vision.projection.bias", bias),
+        ("logit_scale", vec![*logit_scale as f32]),
+    ]);
+    if let Some(mean) = &space.own_mean {
+        tensors.insert("text.mean", mean.clone());
+    }
+    tensors
+}
+
+/// The tensors of both towers and of what joins them.
+struct Joined {
+    learned: BTreeMap<&'static str, Vec<f32>>,
+    tower: PackWeights,
+    text: PackWeights,
+}
+
+impl TensorSource for Joined {
+    fn tensor(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, CheckpointError> {
+        match self.learned.get(name) {
+            Some(values) => Ok(values.clone()),
+            None if name.starts_with("vision.") => self.tower.tensor(name, shape),
+            None => self.text.tensor(name, shape),
+        }
+    }
+}
