@@ -101,6 +101,7 @@ impl Engine {
                 self.take_gallery(task, answer);
             }
             (Task::Thumbnails { pictures }, Answer::Thumbnails) => self.take_thumbnails(&pictures, buffers)?,
+            (Task::FindCues { .. }, Answer::Cues(report)) => self.take_cues(report),
             (Task::RankGallery { .. }, Answer::GalleryRanked { order }) => {
                 self.state.gallery.order.set(Some(order))
             }
@@ -173,6 +174,7 @@ impl Engine {
         self.state.head_texts.set(None);
         self.state.ablation.set(Default::default());
         self.state.statistics_of.set(StatisticsOf::Pack);
+        self.state.gallery.cues.forget_report();
         self.state.own_pool.set(None);
         self.take_pack(pack);
     }

@@ -39,6 +39,7 @@ fn Table() -> impl IntoView {
         })
     };
     view! {
+        <div class="plain-table">
         <table>
             <thead>
                 <tr>
@@ -51,6 +52,7 @@ fn Table() -> impl IntoView {
             </thead>
             <tbody>{rows}</tbody>
         </table>
+        </div>
         <p class="quiet">
             "The error is the root mean square of what rounding changed, relative to the weights themselves."
         </p>
@@ -68,7 +70,7 @@ fn row(pack: &PackSummary, cost: &StorageSummary) -> impl IntoView + use<> {
             // The file, and the weights that are made of it.
             <td>{units::bytes(bytes + pack.memory.weights)}</td>
             <td>{units::fine_percent(error)}</td>
-            <td>{units::fine_percent(worst_error)} <span class="quiet">{worst}</span></td>
+            <td>{units::fine_percent(worst_error)}" "<span class="quiet">{worst}</span></td>
         </tr>
     }
 }

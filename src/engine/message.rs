@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::cues::message::{CuePrompts, CueReport, LabelledPicture};
 use super::video::message::{VideoAnswer, VideoTask};
 use crate::ablate::Ablation;
 use crate::geometry::{Framing, Grid, PhotoRect, Size};
@@ -151,6 +152,9 @@ pub enum Task {
     /// The gallery's pictures by likeness or score, through `heads` (layer, head) or, where there are none, the
     /// whole model. Answer: [`Answer::GalleryRanked`].
     RankGallery { by: RankBy, heads: Vec<(usize, usize)>, most: usize },
+    /// Which heads follow a nuisance among labelled pictures of the gallery, and what ablations would bring.
+    /// Answer: [`Answer::Cues`].
+    FindCues { pictures: Vec<LabelledPicture>, prompts: CuePrompts },
     /// Forget the gallery. Answer: [`Answer::GalleryOpened`].
     ClearGallery,
     /// Work on a video. Answer: [`Answer::Video`].
@@ -219,6 +223,7 @@ pub enum Answer {
     GalleryRanked {
         order: Vec<(usize, f32)>,
     },
+    Cues(CueReport),
     Video(VideoAnswer),
     /// The work failed, and nothing else is lost; the sentence says what to do.
     Failed {

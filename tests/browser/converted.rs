@@ -21,7 +21,7 @@ impl Checkpoint {
         std::fs::create_dir_all(&folder).unwrap();
         let fixture =
             PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/reference/fixtures/checkpoints/hf_safetensors");
-        for file in ["model.safetensors", "config.json"] {
+        for file in ["model.safetensors", "config.json", "preprocessor_config.json"] {
             std::fs::copy(fixture.join(file), folder.join(file)).unwrap();
         }
         std::fs::write(folder.join("tokenizer.json"), tokenizer().to_string()).unwrap();
@@ -29,7 +29,8 @@ impl Checkpoint {
     }
 
     fn files(&self) -> Vec<PathBuf> {
-        ["model.safetensors", "config.json", "tokenizer.json"].map(|file| self.0.join(file)).to_vec()
+        let files = ["model.safetensors", "config.json", "preprocessor_config.json", "tokenizer.json"];
+        files.map(|file| self.0.join(file)).to_vec()
     }
 }
 

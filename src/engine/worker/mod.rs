@@ -5,6 +5,7 @@
 //! worker.
 
 mod convert;
+mod cues;
 mod gallery;
 mod report;
 mod sources;
@@ -140,6 +141,7 @@ impl Engine {
             Task::AddToGallery { entry } => self.add_to_gallery(entry, &files).await,
             Task::KeepGallery => self.keep_gallery(),
             Task::Thumbnails { pictures } => self.thumbnails(&pictures),
+            Task::FindCues { pictures, prompts } => self.find_cues(&pictures, &prompts).await,
             Task::RankGallery { by, heads, most } => self.rank_gallery(by, heads, most).await,
             Task::ClearGallery => self.clear_gallery(),
             Task::Video(task) => self.answer_video(task, files, report).await,
