@@ -28,6 +28,7 @@ mod phrases;
 mod pool;
 mod samples;
 mod state;
+mod storages;
 mod video;
 pub mod video_element;
 mod wait;

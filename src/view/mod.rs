@@ -5,6 +5,7 @@ pub mod ablation;
 pub mod chart;
 pub mod colour;
 pub mod head_grid;
+pub mod labelled;
 pub mod labels;
 pub mod models;
 pub mod natural_order;
