@@ -8,6 +8,10 @@
 
 #[path = "browser/bad_input.rs"]
 mod bad_input;
+#[path = "browser/converted.rs"]
+mod converted;
+#[path = "browser/cues.rs"]
+mod cues;
 #[path = "browser/default_pack.rs"]
 mod default_pack;
 #[path = "browser/driver.rs"]

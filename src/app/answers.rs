@@ -43,8 +43,12 @@ impl Engine {
     fn take_success(self, task: Task, answer: Answer, buffers: &[Uint8Array]) -> Result<(), Unfitting> {
         let of_photo = || self.state.traced.get_untracked().ok_or(Unfitting);
         match (task, answer) {
-            (Task::OpenPack { .. }, Answer::PackOpened(pack)) => self.take_pack(pack),
-            (Task::LoadModel { .. }, Answer::PackOpened(pack)) => self.take_other_model(pack),
+            (Task::OpenPack { .. } | Task::LoadModel { .. }, Answer::PackOpened(pack)) => {
+                match self.state.engine.get_untracked() {
+                    EngineState::Open => self.take_other_model(pack),
+                    EngineState::Opening | EngineState::Failed => self.take_pack(pack),
+                }
+            }
             (task, Answer::PhotoTraced(summary)) => self.take_photo(task, summary, buffers)?,
             (Task::Attribute { .. }, Answer::Attributed(attribution)) => self.take_scores(attribution)?,
             (Task::Segment { phrase, .. }, Answer::Segmented { size, crop_in_photo, threshold, empty }) => {
@@ -97,6 +101,7 @@ impl Engine {
                 self.take_gallery(task, answer);
             }
             (Task::Thumbnails { pictures }, Answer::Thumbnails) => self.take_thumbnails(&pictures, buffers)?,
+            (Task::FindCues { .. }, Answer::Cues(report)) => self.take_cues(report),
             (Task::RankGallery { .. }, Answer::GalleryRanked { order }) => {
                 self.state.gallery.order.set(Some(order))
             }
@@ -108,7 +113,8 @@ impl Engine {
 
     fn take_failure(self, task: &Task, message: String) {
         match task {
-            Task::OpenPack { .. } => {
+            // At the start there is no other model to go on with.
+            Task::OpenPack { .. } if self.state.engine.get_untracked() != EngineState::Open => {
                 self.state.engine.set(EngineState::Failed);
                 self.inner.update_value(|inner| inner.queue.clear());
                 self.state.notice.set(Some(Notice { about: Kind::Pack, sentence: message, offers_restart: true }));
@@ -168,6 +174,7 @@ impl Engine {
         self.state.head_texts.set(None);
         self.state.ablation.set(Default::default());
         self.state.statistics_of.set(StatisticsOf::Pack);
+        self.state.gallery.cues.forget_report();
         self.state.own_pool.set(None);
         self.take_pack(pack);
     }

@@ -147,6 +147,11 @@ impl Engine {
         self.want(task, Freight { files, ..Freight::default() });
     }
 
+    /// Opens a kept pack in place of the model.
+    pub fn open_kept(self, folder: String) {
+        self.want(Task::OpenPack { url: folder, device: device_preference() }, Freight::default());
+    }
+
     /// Labels heads with the texts of the default pack, for a model that brings none.
     pub fn use_default_pool(self) {
         self.while_reading(async move {

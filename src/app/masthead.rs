@@ -102,6 +102,7 @@ fn line(state: State) -> String {
             Kind::Statistics => "Reading the images…",
             Kind::Labels => "Labelling the head…",
             Kind::AllLabels => "Labelling every head…",
+            Kind::Cues => "Looking for heads that follow the nuisance…",
             Kind::Ranking => "Looking through the gallery…",
             Kind::Gallery | Kind::Thumbnails => "Opening the gallery…",
             Kind::GalleryPicture => "Looking at the gallery's pictures…",

@@ -5,6 +5,7 @@
 //! each view has a file of its own.
 
 mod answers;
+pub mod camera;
 mod client;
 mod contrast;
 mod controls;
@@ -27,7 +28,10 @@ mod phrases;
 mod pool;
 mod samples;
 mod state;
+mod storages;
 mod video;
+pub mod video_element;
+mod wait;
 
 use leptos::mount::mount_to;
 use leptos::prelude::*;

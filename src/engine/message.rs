@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::cues::message::{CuePrompts, CueReport, LabelledPicture};
 use super::video::message::{VideoAnswer, VideoTask};
 use crate::ablate::Ablation;
 use crate::geometry::{Framing, Grid, PhotoRect, Size};
@@ -50,6 +51,17 @@ pub enum Storage {
     Q8,
     Q4,
     F16,
+}
+
+impl Storage {
+    /// "8 bits".
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Q8 => "8 bits",
+            Self::Q4 => "4 bits",
+            Self::F16 => "16 bits",
+        }
+    }
 }
 
 /// What the user says of a model that neither its weights nor a config tells.
@@ -140,6 +152,9 @@ pub enum Task {
     /// The gallery's pictures by likeness or score, through `heads` (layer, head) or, where there are none, the
     /// whole model. Answer: [`Answer::GalleryRanked`].
     RankGallery { by: RankBy, heads: Vec<(usize, usize)>, most: usize },
+    /// Which heads follow a nuisance among labelled pictures of the gallery, and what ablations would bring.
+    /// Answer: [`Answer::Cues`].
+    FindCues { pictures: Vec<LabelledPicture>, prompts: CuePrompts },
     /// Forget the gallery. Answer: [`Answer::GalleryOpened`].
     ClearGallery,
     /// Work on a video. Answer: [`Answer::Video`].
@@ -208,6 +223,7 @@ pub enum Answer {
     GalleryRanked {
         order: Vec<(usize, f32)>,
     },
+    Cues(CueReport),
     Video(VideoAnswer),
     /// The work failed, and nothing else is lost; the sentence says what to do.
     Failed {
@@ -244,6 +260,15 @@ pub struct PackSummary {
     /// Whether phrases have a place in its embedding's space.
     pub has_text: bool,
     pub bytes: u64,
+    /// SHA-256 of the weights.
+    pub weights: String,
+    /// How the weights are stored; none: in 32 bits.
+    pub stored_as: Option<Storage>,
+    /// What each way of storing the weights costs; empty where the pack does not say.
+    pub storages: Vec<StorageSummary>,
+    pub memory: MemorySummary,
+    /// Why the browser does not keep what was converted; none where it does, or where there is nothing to keep.
+    pub unkept: Option<String>,
     pub parameters: u64,
     /// Images behind the head statistics, zero where the pack has none.
     pub statistics_images: u64,
@@ -251,6 +276,28 @@ pub struct PackSummary {
     pub pool_lines: usize,
     pub device: DeviceSummary,
     pub seconds: OpenSeconds,
+}
+
+/// What one way of storing the weights costs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StorageSummary {
+    pub storage: Storage,
+    /// Of the weights' file.
+    pub bytes: u64,
+    /// Root mean square error of the matrices, relative to their values.
+    pub error: f64,
+    /// The matrix with the largest, and its own.
+    pub worst: String,
+    pub worst_error: f64,
+}
+
+/// What an open model takes, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemorySummary {
+    /// The weights as the device computes with them, in 32 bits however they are stored.
+    pub weights: u64,
+    /// All of the worker's memory, which only grows: opening the model took the most of it.
+    pub worker: u64,
 }
 
 /// The device in use, and why it is that one.

@@ -23,6 +23,11 @@ pub fn percent(share: f32) -> String {
     }
 }
 
+/// A small share of one: "0.02 %", "5.31 %".
+pub fn fine_percent(share: f64) -> String {
+    format!("{:.2} %", share * 100.0)
+}
+
 /// A file's size: "45.3 MB".
 pub fn bytes(bytes: u64) -> String {
     let amount = bytes as f64;
@@ -101,6 +106,11 @@ mod tests {
             ["0.996", "0.0995", "0.0042", "0.0001", "0"].map(|share| percent(share.parse().unwrap())),
             ["100 %", "10 %", "0.4 %", "<0.1 %", "0.0 %"]
         );
+    }
+
+    #[test]
+    fn small_shares_keep_two_places() {
+        assert_eq!([0.000_171, 0.0531].map(fine_percent), ["0.02 %", "5.31 %"]);
     }
 
     #[test]

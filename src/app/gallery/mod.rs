@@ -1,6 +1,7 @@
 //! The gallery: a person's own pictures, looked at in the background, ordered by what a head or the whole model
 //! finds in them.
 
+mod cues;
 mod grid;
 pub mod state;
 mod work;
@@ -46,6 +47,9 @@ pub fn Gallery() -> impl IntoView {
             >
                 <Ordering/>
                 <grid::Grid/>
+                <Show when=move || state.has_text()>
+                    <cues::Cues/>
+                </Show>
             </Show>
             <p class="quiet hint">{move || gallery.not_kept.get()}</p>
         </section>

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use leptos::prelude::*;
 
+use super::cues::CueState;
 use crate::engine::message::GalleryEntry;
 
 /// What the gallery is ordered by, as the user chooses it.
@@ -54,6 +55,7 @@ pub struct GalleryState {
     pub order: RwSignal<Option<Vec<(usize, f32)>>>,
     /// Grows whenever thumbnails have come.
     pub thumbnails: RwSignal<u32>,
+    pub cues: CueState,
 }
 
 impl GalleryState {
@@ -68,6 +70,7 @@ impl GalleryState {
             heads: RwSignal::default(),
             order: RwSignal::default(),
             thumbnails: RwSignal::default(),
+            cues: CueState::new(),
         }
     }
 }

@@ -116,7 +116,7 @@ impl Engine {
         self.gallery_opened()
     }
 
-    fn gallery(&self) -> Result<&Gallery<BrowserFile>, &'static str> {
+    pub(super) fn gallery(&self) -> Result<&Gallery<BrowserFile>, &'static str> {
         self.gallery.as_ref().ok_or(NO_GALLERY)
     }
 }

@@ -4,6 +4,8 @@
 //! transferred buffers. A request that fails leaves everything else as it was. To cancel, the page ends the
 //! worker.
 
+mod convert;
+mod cues;
 mod gallery;
 mod report;
 mod sources;
@@ -25,7 +27,7 @@ use crate::engine::message::{
     Task, TraceSeconds, sentence,
 };
 use crate::engine::wire::{self, Beside};
-use crate::engine::{EngineError, Session, Traced, device, fetch, import};
+use crate::engine::{EngineError, Session, Traced, device, fetch};
 use crate::geometry::Framing;
 use crate::media::{self, Photo};
 use crate::segment::{self, SoftMap};
@@ -97,10 +99,7 @@ impl Engine {
                 self.open(pack.await.map_err(said)?, device, now() - start, report).await
             }
             Task::LoadModel { source, storage, told, device } => {
-                let start = now();
-                let progress = |done, total| report.bytes("Reading the weights", done, total);
-                let pack = import::pack(&source, &files, storage, &told, progress);
-                self.open(pack.await.map_err(said)?, device, now() - start, report).await
+                self.load_model(&source, &files, (storage, told), device, report).await
             }
             Task::TracePhoto { name, framing } => self.trace_photo(name, framing, buffers, report).await,
             Task::Reframe { framing } => self.reframe(framing, report).await,
@@ -142,6 +141,7 @@ impl Engine {
             Task::AddToGallery { entry } => self.add_to_gallery(entry, &files).await,
             Task::KeepGallery => self.keep_gallery(),
             Task::Thumbnails { pictures } => self.thumbnails(&pictures),
+            Task::FindCues { pictures, prompts } => self.find_cues(&pictures, &prompts).await,
             Task::RankGallery { by, heads, most } => self.rank_gallery(by, heads, most).await,
             Task::ClearGallery => self.clear_gallery(),
             Task::Video(task) => self.answer_video(task, files, report).await,
@@ -293,6 +293,11 @@ fn summary(session: &Session, device: DeviceSummary, seconds: OpenSeconds) -> Pa
         embedding: manifest.model.embedding,
         has_text: session.has_text(),
         bytes: manifest.bytes(),
+        weights: manifest.weights_hash().to_owned(),
+        stored_as: convert::stored_as(manifest.quantisation),
+        storages: convert::storages(manifest),
+        memory: convert::memory(manifest),
+        unkept: None,
         parameters: manifest.parameters(),
         statistics_images: session.statistics().map_or(0, Statistics::images),
         pool_lines: session.pool().map_or(0, |pool| pool.lines.len()),

@@ -36,7 +36,7 @@ pub struct Sample {
     pub length: u32,
     /// When it is shown, in ticks from the start of the presentation; negative where it is not.
     pub time: i64,
-    /// For how long, in ticks; 0 where the file does not say.
+    /// For how long, in ticks, as the file has it: until the next in decoding order. 0 where it does not say.
     pub duration: u32,
     /// Whether decoding can begin here.
     pub is_key: bool,
