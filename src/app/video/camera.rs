@@ -15,6 +15,8 @@ use wasm_bindgen_futures::JsFuture;
 
 use crate::app::engine::Engine;
 use crate::app::state::State;
+use crate::engine::message::sentence;
+use crate::view::playback::CameraError;
 use crate::view::queue::Kind;
 use crate::view::timeline;
 
@@ -106,7 +108,7 @@ async fn start(done: impl Fn(Blob) + 'static) -> Result<Filming, String> {
     let constraints = MediaStreamConstraints::new();
     constraints.set_video(&JsValue::TRUE);
     let asked = devices.get_user_media_with_constraints(&constraints).map_err(|_refused| unsupported())?;
-    let stream: MediaStream = JsFuture::from(asked).await.map_err(|err| refusal(&err))?.unchecked_into();
+    let stream: MediaStream = JsFuture::from(asked).await.map_err(|err| said(&err))?.unchecked_into();
     let recorder = MediaRecorder::new_with_media_stream(&stream).map_err(|_refused| unsupported())?;
     let parts = Array::new();
     let on_part = Closure::<dyn FnMut(BlobEvent)>::new({
@@ -135,15 +137,7 @@ async fn start(done: impl Fn(Blob) + 'static) -> Result<Filming, String> {
 }
 
 /// Why there is no camera, for the person who asked for one.
-fn refusal(err: &JsValue) -> String {
+fn said(err: &JsValue) -> String {
     let name = err.dyn_ref::<DomException>().map(DomException::name).unwrap_or_default();
-    match name.as_str() {
-        "NotAllowedError" => {
-            "The browser was not allowed to use the camera: allow it in the address bar, then try again."
-        }
-        "NotFoundError" | "OverconstrainedError" => "There is no camera here: open a video file instead.",
-        "NotReadableError" => "The camera is in use by another program: close that, then try again.",
-        _ => "The camera could not be started: open a video file instead.",
-    }
-    .to_owned()
+    sentence(&CameraError::of_exception(&name).to_string())
 }

@@ -1,79 +1,56 @@
-//! Frames by way of a video element, for files that the browser plays but the worker cannot decode.
+//! Pictures by way of the browser's player, for files that it plays but the worker cannot decode.
 
 use js_sys::{Function, Promise};
-use leptos::prelude::*;
-use leptos::web_sys::{Blob, CanvasRenderingContext2d, HtmlCanvasElement, HtmlVideoElement};
-use wasm_bindgen::prelude::*;
+use leptos::prelude::document;
+use leptos::web_sys::{Blob, CanvasRenderingContext2d, HtmlCanvasElement, ImageBitmap};
+use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;
 
 use super::state::Picture;
+use crate::app::video_element::ElementVideo;
 use crate::engine::video::sampling::Sampling;
+use crate::view::playback::PlaybackError;
 
-/// How long the element may take to open a file, and to go to a frame, in milliseconds.
-const OPENING: i32 = 15_000;
-const SEEKING: i32 = 8_000;
-
-/// A far moment: a recording without a length tells it when it is sent there.
+/// A moment past every end: a recording without a length tells it when its player is sent there.
 const FAR: f64 = 1e7;
 
-/// A file that the browser does not play.
-#[derive(Debug, thiserror::Error)]
-#[error("this browser does not play the file either")]
-pub struct Unplayable;
-
-/// The pictures that the browser shows at the moments of `sampling`; JPEGs of the video's own size, as the frames
-/// of a video are photos to the model.
+/// The pictures that the player shows at the moments of `sampling`; JPEGs of the video's own size. Where it stops
+/// before the end, those that it showed.
 ///
 /// # Errors
-/// Where the browser does not play the file.
-pub async fn pictures(url: &str, sampling: Sampling) -> Result<Vec<Picture>, Unplayable> {
-    let element: HtmlVideoElement =
-        document().create_element("video").map_err(|_refused| Unplayable)?.unchecked_into();
-    element.set_muted(true);
-    element.set_preload("auto");
-    element.set_src(url);
-    happened(&element, "loadeddata", OPENING).await?;
-    if !element.duration().is_finite() {
-        element.set_current_time(FAR);
-        happened(&element, "seeked", SEEKING).await?;
+/// Where the player does not play the file.
+pub async fn pictures(name: &str, file: &Blob, sampling: Sampling) -> Result<Vec<Picture>, PlaybackError> {
+    let player = ElementVideo::open(name, file).await?;
+    if player.duration().is_none() {
+        player.frame_at(FAR).await?.close();
     }
-    let duration = if element.duration().is_finite() { element.duration() } else { element.current_time() };
-    let canvas: HtmlCanvasElement =
-        document().create_element("canvas").map_err(|_refused| Unplayable)?.unchecked_into();
-    canvas.set_width(element.video_width());
-    canvas.set_height(element.video_height());
-    let context = canvas.get_context("2d").ok().flatten().ok_or(Unplayable)?;
-    let context: CanvasRenderingContext2d = context.unchecked_into();
     let mut pictures = Vec::new();
-    for time in sampling.moments(duration) {
-        // The element answers a seek to where it already is, too, but not every browser's does for 0.
-        element.set_current_time(time + 1e-3);
-        if happened(&element, "seeked", SEEKING).await.is_err() {
-            break;
+    for time in sampling.moments(player.duration().unwrap_or_default()) {
+        // A hair after the frame has begun: players round times.
+        match player.frame_at(time + 1e-3).await {
+            Ok(bitmap) => {
+                let blob = jpeg(&bitmap).await;
+                bitmap.close();
+                let unreadable = || PlaybackError::Unreadable { name: name.to_owned() };
+                pictures.push(Picture {
+                    name: format!("{name} at {time:.2} s"),
+                    blob: blob.ok_or_else(unreadable)?,
+                    time,
+                });
+            }
+            Err(err) if pictures.is_empty() => return Err(err),
+            Err(_) => break,
         }
-        let drawn = context.draw_image_with_html_video_element(&element, 0.0, 0.0);
-        drawn.map_err(|_refused| Unplayable)?;
-        let blob = jpeg(&canvas).await.ok_or(Unplayable)?;
-        pictures.push(Picture { name: format!("the frame at {time:.2} s"), blob, time });
     }
-    element.set_src("");
-    if pictures.is_empty() { Err(Unplayable) } else { Ok(pictures) }
+    Ok(pictures)
 }
 
-/// Waits for an event of the element; not longer than `limit` milliseconds.
-async fn happened(element: &HtmlVideoElement, event: &str, limit: i32) -> Result<(), Unplayable> {
-    let promise = Promise::new(&mut |resolve: Function, reject: Function| {
-        element.set_onerror(Some(&reject));
-        // Neither fails for an element of the page's own.
-        let _added = element.add_event_listener_with_callback(event, &resolve);
-        let _set = window().set_timeout_with_callback_and_timeout_and_arguments_0(&reject, limit);
-    });
-    let happened = JsFuture::from(promise).await;
-    element.set_onerror(None);
-    happened.map(|_event| ()).map_err(|_failed| Unplayable)
-}
-
-async fn jpeg(canvas: &HtmlCanvasElement) -> Option<Blob> {
+async fn jpeg(bitmap: &ImageBitmap) -> Option<Blob> {
+    let canvas: HtmlCanvasElement = document().create_element("canvas").ok()?.unchecked_into();
+    canvas.set_width(bitmap.width());
+    canvas.set_height(bitmap.height());
+    let context: CanvasRenderingContext2d = canvas.get_context("2d").ok()??.unchecked_into();
+    context.draw_image_with_image_bitmap(bitmap, 0.0, 0.0).ok()?;
     let promise = Promise::new(&mut |resolve: Function, _reject| {
         // It fails for canvases with another site's pictures only.
         let quality = JsValue::from_f64(0.95);

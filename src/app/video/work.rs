@@ -97,7 +97,7 @@ impl Engine {
         };
         let opening = self.inner.with_value(|inner| inner.opening_reel);
         self.while_reading(async move {
-            let pictures = element::pictures(url.as_str(), Sampling::default()).await;
+            let pictures = element::pictures(&name, &blob, Sampling::default()).await;
             // Another video has been opened meanwhile.
             if self.inner.with_value(|inner| inner.opening_reel) != opening {
                 return;
@@ -107,7 +107,8 @@ impl Engine {
                     let media = Media::File { blob, url, pictures: Some(pictures.into()) };
                     self.open_reel(Reel { name, media });
                 }
-                Err(element::Unplayable) => self.complain(Kind::Video, sentence),
+                // The worker's reason says more of the file than the player's.
+                Err(_) => self.complain(Kind::Video, sentence),
             }
         });
     }
