@@ -113,23 +113,30 @@ mod parts {
         /// Every component's part in a text's score, those of ablated components replaced.
         pub fn parts(&self, image: &Decomposition<'_>, direction: &Direction, means: &MeanParts) -> Parts {
             let mut parts = image.parts(direction);
-            for (layer, heads) in parts.heads.iter_mut().enumerate() {
-                for (head, part) in heads.iter_mut().enumerate() {
-                    if self.heads.contains(&(layer, head)) {
-                        *part = means.parts.heads[layer][head];
-                    } else if self.cls_to_cls {
+            if self.cls_to_cls {
+                for (layer, heads) in parts.heads.iter_mut().enumerate() {
+                    for (head, part) in heads.iter_mut().enumerate() {
                         let own = image.code_part(direction, layer, head, &image.cls_code(layer, head));
                         *part += means.cls_to_cls[layer][head] - own;
                     }
                 }
             }
-            for (layer, part) in parts.mlps.iter_mut().enumerate().filter(|(layer, _)| self.mlps.contains(layer)) {
-                *part = means.parts.mlps[layer];
+            self.replace(&mut parts, means);
+            parts
+        }
+
+        /// Replaces the parts of ablated heads, MLPs and z0 by those of their means. CLS-to-CLS attention is no
+        /// part of its own, and stays.
+        pub fn replace(&self, parts: &mut Parts, means: &MeanParts) {
+            for (layer, head) in &self.heads {
+                parts.heads[*layer][*head] = means.parts.heads[*layer][*head];
+            }
+            for layer in &self.mlps {
+                parts.mlps[*layer] = means.parts.mlps[*layer];
             }
             if self.embedding {
                 parts.embedding = means.parts.embedding;
             }
-            parts
         }
 
         /// Each patch's part in a text's score over all heads (`[row][column]`). An ablated head's mean is

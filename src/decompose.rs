@@ -455,6 +455,30 @@ impl<'a> Decomposition<'a> {
         self.contribution(&written, all / readout.components())
     }
 
+    /// The contribution of some patches through all heads, each as far as `weights` says, `[embedding]`: what a
+    /// region of the picture adds. It is linear in the weights (`[patch]`), and its score of a text is the
+    /// weighted sum of [`Self::patches`].
+    pub fn region(&self, weights: &[f32]) -> Vec<f64> {
+        let (readout, leading) = (self.readout, self.trace.leading_tokens);
+        // Each patch carries its share of what belongs to no token.
+        let share = weights.iter().map(|weight| f64::from(*weight)).sum::<f64>() / self.trace.tokens as f64;
+        let mut written = vec![0.0; readout.width];
+        for layer in 0..readout.layers {
+            let of_head = |head: usize| {
+                let mut sum = vec![0.0; readout.head_width()];
+                for ((attention, value), weight) in self.attended_values(layer, head).skip(leading).zip(weights) {
+                    let weight = f64::from(attention) * f64::from(*weight);
+                    sum.iter_mut().zip(value).for_each(|(sum, value)| *sum += weight * f64::from(*value));
+                }
+                sum
+            };
+            let values: Vec<f64> = (0..readout.heads).flat_map(of_head).collect();
+            let of_layer = readout.outputs[layer].written(&values, share);
+            written.iter_mut().zip(of_layer).for_each(|(sum, value)| *sum += value);
+        }
+        self.contribution(&written, share * readout.layers as f64 / readout.components())
+    }
+
     /// The contribution of every MLP, `[layer][embedding]`.
     pub fn mlps(&self) -> Vec<Vec<f64>> {
         self.trace.layers.iter().map(|layer| self.whole_component(&layer.mlp)).collect()

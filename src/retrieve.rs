@@ -4,6 +4,8 @@
 //! A gallery keeps of each picture an [`Imprint`]: every head's code u, and what MLPs and z0 contribute. A
 //! trace is a hundred times larger, and everything here follows from the imprint.
 
+use std::borrow::Borrow;
+
 use half::f16;
 
 use crate::decompose::{Decomposition, Direction, HeadBasis, Parts, Readout};
@@ -140,22 +142,22 @@ impl Property {
 
     /// How alike each picture of a gallery is to `query`: the cosine of the parts that have the property, zero
     /// where one of them is nothing.
-    pub fn similarities<'a>(
+    pub fn similarities(
         &self,
         readout: &Readout,
         query: &Imprint,
-        gallery: impl IntoIterator<Item = &'a Imprint>,
+        gallery: impl IntoIterator<Item: Borrow<Imprint>>,
     ) -> Vec<f64> {
         let query = self.of(readout, query);
-        gallery.into_iter().map(|image| cosine(&query, &self.of(readout, image))).collect()
+        gallery.into_iter().map(|image| cosine(&query, &self.of(readout, image.borrow()))).collect()
     }
 
     /// What the property adds to a text's score, for each picture of a gallery.
-    pub fn scores<'a>(
+    pub fn scores(
         &self,
         readout: &Readout,
         text: &[f32],
-        gallery: impl IntoIterator<Item = &'a Imprint>,
+        gallery: impl IntoIterator<Item: Borrow<Imprint>>,
     ) -> Vec<f64> {
         let direction = readout.direction(text);
         let through = |image: &Imprint| match self {
@@ -167,7 +169,7 @@ impl Property {
                 })
                 .sum(),
         };
-        gallery.into_iter().map(through).collect()
+        gallery.into_iter().map(|image| through(image.borrow())).collect()
     }
 }
 

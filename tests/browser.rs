@@ -8,12 +8,18 @@
 
 #[path = "browser/bad_input.rs"]
 mod bad_input;
+#[path = "browser/converted.rs"]
+mod converted;
+#[path = "browser/cues.rs"]
+mod cues;
 #[path = "browser/default_pack.rs"]
 mod default_pack;
 #[path = "browser/driver.rs"]
 mod driver;
 #[path = "browser/engines.rs"]
 mod engines;
+#[path = "browser/gallery.rs"]
+mod gallery;
 #[path = "browser/lab.rs"]
 mod lab;
 #[path = "browser/offline.rs"]
@@ -24,9 +30,13 @@ mod page;
 mod photos;
 #[path = "browser/real_clip.rs"]
 mod real_clip;
+#[path = "browser/scratch.rs"]
+mod scratch;
 #[path = "browser/screenshots.rs"]
 mod screenshots;
 #[path = "full_size/seeded.rs"]
 mod seeded;
 #[path = "browser/self_supervised.rs"]
 mod self_supervised;
+#[path = "browser/video.rs"]
+mod video;

@@ -6,9 +6,11 @@ use js_sys::Uint8Array;
 use leptos::prelude::*;
 
 use crate::app::engine::{Engine, Source};
-use crate::app::state::{EngineState, Gallery, HeadMap, HeadTexts, Layer, Notice, Photo, Scores, Segmentation};
+use crate::app::state::{
+    EngineState, HeadMap, HeadTexts, Layer, Notice, Photo, Scores, Segmentation, StatisticsOf,
+};
 use crate::app::{dom, samples};
-use crate::engine::message::{Answer, Attribution, HeadLabel, PackSummary, PhotoSummary, Task};
+use crate::engine::message::{Answer, Attribution, HeadLabel, PackSummary, PhotoSummary, StatisticsSource, Task};
 use crate::engine::wire;
 use crate::view::labels;
 use crate::view::queue::{Finished, Kind};
@@ -18,7 +20,7 @@ use crate::view::units;
 /// An answer that its question does not allow, or buffers of the wrong size.
 #[derive(Debug, thiserror::Error)]
 #[error("The engine's answer does not fit what was asked: reload the page, and tell us if that does not help.")]
-struct Unfitting;
+pub(super) struct Unfitting;
 
 impl Engine {
     /// Puts the answer to a finished piece of work where the views look for it.
@@ -41,8 +43,12 @@ impl Engine {
     fn take_success(self, task: Task, answer: Answer, buffers: &[Uint8Array]) -> Result<(), Unfitting> {
         let of_photo = || self.state.traced.get_untracked().ok_or(Unfitting);
         match (task, answer) {
-            (Task::OpenPack { .. }, Answer::PackOpened(pack)) => self.take_pack(pack),
-            (Task::LoadModel { .. }, Answer::PackOpened(pack)) => self.take_other_model(pack),
+            (Task::OpenPack { .. } | Task::LoadModel { .. }, Answer::PackOpened(pack)) => {
+                match self.state.engine.get_untracked() {
+                    EngineState::Open => self.take_other_model(pack),
+                    EngineState::Opening | EngineState::Failed => self.take_pack(pack),
+                }
+            }
             (task, Answer::PhotoTraced(summary)) => self.take_photo(task, summary, buffers)?,
             (Task::Attribute { .. }, Answer::Attributed(attribution)) => self.take_scores(attribution)?,
             (Task::Segment { phrase, .. }, Answer::Segmented { size, crop_in_photo, threshold, empty }) => {
@@ -78,9 +84,28 @@ impl Engine {
                 self.save_mask(&phrase, buffers.first().ok_or(Unfitting)?);
             }
             (Task::UsePool { lines: own }, Answer::PoolReady { lines }) => self.take_pool(own, lines),
-            (Task::UseGallery { .. }, Answer::StatisticsReady { images, skipped }) => {
-                self.take_statistics(images, skipped)
+            (Task::UseStatistics { source }, Answer::StatisticsReady { images }) => {
+                self.take_statistics(match source {
+                    StatisticsSource::Pack => StatisticsOf::Pack,
+                    StatisticsSource::File => StatisticsOf::File(images),
+                    StatisticsSource::Gallery => StatisticsOf::Gallery(images),
+                });
             }
+            (Task::Video(_), Answer::StatisticsReady { images }) => {
+                self.take_statistics(StatisticsOf::Video(images));
+            }
+            (
+                task,
+                answer @ (Answer::GalleryOpened { .. } | Answer::GalleryGrown { .. } | Answer::GalleryKept),
+            ) => {
+                self.take_gallery(task, answer);
+            }
+            (Task::Thumbnails { pictures }, Answer::Thumbnails) => self.take_thumbnails(&pictures, buffers)?,
+            (Task::FindCues { .. }, Answer::Cues(report)) => self.take_cues(report),
+            (Task::RankGallery { .. }, Answer::GalleryRanked { order }) => {
+                self.state.gallery.order.set(Some(order))
+            }
+            (Task::Video(task), Answer::Video(answer)) => self.take_video(task, answer, buffers)?,
             _ => return Err(Unfitting),
         }
         Ok(())
@@ -88,11 +113,14 @@ impl Engine {
 
     fn take_failure(self, task: &Task, message: String) {
         match task {
-            Task::OpenPack { .. } => {
+            // At the start there is no other model to go on with.
+            Task::OpenPack { .. } if self.state.engine.get_untracked() != EngineState::Open => {
                 self.state.engine.set(EngineState::Failed);
                 self.inner.update_value(|inner| inner.queue.clear());
                 self.state.notice.set(Some(Notice { about: Kind::Pack, sentence: message, offers_restart: true }));
             }
+            Task::Video(task) => self.take_video_failure(task, message),
+            Task::AddToGallery { .. } => self.take_gallery_failure(message),
             task => {
                 let framing = self.state.photo.with_untracked(|photo| photo.as_ref().map(|at| at.summary.framing));
                 if let (Task::Reframe { .. }, Some(framing)) = (task, framing) {
@@ -104,10 +132,12 @@ impl Engine {
     }
 
     fn take_pack(self, pack: PackSummary) {
+        self.open_gallery();
         self.show_what_can_be_asked(&pack);
         let has_text = pack.has_text;
         self.state.pack.set(Some(pack));
         self.state.engine.set(EngineState::Open);
+        self.reopen_video();
         self.labels_change();
         let own_pool = self.inner.with_value(|inner| inner.own_pool.clone());
         if has_text && !own_pool.is_empty() {
@@ -143,7 +173,8 @@ impl Engine {
         self.state.head.set(None);
         self.state.head_texts.set(None);
         self.state.ablation.set(Default::default());
-        self.state.gallery.set(Gallery::Pack);
+        self.state.statistics_of.set(StatisticsOf::Pack);
+        self.state.gallery.cues.forget_report();
         self.state.own_pool.set(None);
         self.take_pack(pack);
     }
@@ -190,9 +221,8 @@ impl Engine {
         self.labels_change();
     }
 
-    fn take_statistics(self, images: u64, skipped: Vec<String>) {
-        let is_own = self.inner.with_value(|inner| inner.under_way.buffers > 0);
-        self.state.gallery.set(if is_own { Gallery::Own { images, skipped } } else { Gallery::Pack });
+    fn take_statistics(self, of: StatisticsOf) {
+        self.state.statistics_of.set(of);
         self.labels_change();
     }
 
@@ -220,7 +250,7 @@ impl Engine {
         self.state.photo.with_untracked(name).unwrap_or_default()
     }
 
-    fn next_stamp(self) -> u32 {
+    pub(super) fn next_stamp(self) -> u32 {
         self.inner.update_value(|inner| inner.stamp += 1);
         self.inner.with_value(|inner| inner.stamp)
     }

@@ -71,19 +71,49 @@ pub fn files_of(list: Option<FileList>) -> Vec<leptos::web_sys::File> {
 
 /// Saves bytes as a file on the user's machine.
 pub fn download(name: &str, kind: &str, bytes: &Uint8Array) {
-    let saved = || -> Result<(), JsValue> {
-        let options = BlobPropertyBag::new();
-        options.set_type(kind);
-        let blob = Blob::new_with_u8_array_sequence_and_options(&Array::of1(bytes), &options)?;
-        let url = Url::create_object_url_with_blob(&blob)?;
-        let link: HtmlAnchorElement = document().create_element("a")?.unchecked_into();
-        link.set_href(&url);
+    if let Some(blob) = blob_of(kind, bytes) {
+        save(name, &blob);
+    }
+}
+
+/// Bytes as a file of a kind.
+pub fn blob_of(kind: &str, bytes: &Uint8Array) -> Option<Blob> {
+    let options = BlobPropertyBag::new();
+    options.set_type(kind);
+    // It fails for lists of something else than bytes only.
+    Blob::new_with_u8_array_sequence_and_options(&Array::of1(bytes), &options).ok()
+}
+
+/// An address of a file that the page holds, given back when dropped.
+#[derive(Debug)]
+pub struct ObjectUrl(String);
+
+impl ObjectUrl {
+    /// None where the browser has no more addresses to give.
+    pub fn of(blob: &Blob) -> Option<Self> {
+        Url::create_object_url_with_blob(blob).ok().map(Self)
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Drop for ObjectUrl {
+    fn drop(&mut self) {
+        let _revoked = Url::revoke_object_url(&self.0);
+    }
+}
+
+/// Saves a file on the user's machine.
+pub fn save(name: &str, blob: &Blob) {
+    let Some(url) = ObjectUrl::of(blob) else { return };
+    if let Ok(link) = document().create_element("a") {
+        let link: HtmlAnchorElement = link.unchecked_into();
+        link.set_href(url.as_str());
         link.set_download(name);
         link.click();
-        Url::revoke_object_url(&url)
-    };
-    // Nothing in it fails in a browser that got this far.
-    let _saved = saved();
+    }
 }
 
 /// A parameter of the page's address.

@@ -9,24 +9,23 @@ use leptos::task::{spawn_local, tick};
 use leptos::web_sys::{Blob, File};
 
 use crate::app::client::{Client, Report};
-use crate::app::state::{EngineState, Gallery, Notice, State};
+use crate::app::gallery::GalleryFiles;
+use crate::app::state::{EngineState, Notice, State, StatisticsOf};
 use crate::app::{dom, samples};
-use crate::engine::message::{Answer, DevicePreference, ModelSource, Storage, Task, Told, sentence};
+use crate::engine::message::{
+    Answer, DevicePreference, ModelSource, StatisticsSource, Storage, Task, Told, sentence,
+};
 use crate::engine::wire::Beside;
 use crate::geometry::Framing;
 use crate::view::phrases;
 use crate::view::queue::{Kind, Queue};
 use crate::view::raster::HeadMapKind;
-use crate::view::units;
 
 /// Texts to ask for per head.
 const LABELS: usize = 10;
 
 /// The texts that come with headlamp.
 const DEFAULT_POOL: &str = "packs/default/pool.txt";
-
-/// A gallery is held in memory while it is read; more than this would take a browser tab down.
-const GALLERY_BYTES: f64 = 1e9;
 
 /// What travels with a request.
 #[derive(Default)]
@@ -38,12 +37,16 @@ pub(super) struct Freight {
     source: Option<Blob>,
 }
 
+impl Freight {
+    pub(super) fn of_files(files: Vec<Blob>) -> Self {
+        Self { files, ..Self::default() }
+    }
+}
+
 /// What travelled with the request under way.
 #[derive(Default)]
 pub(super) struct UnderWay {
     pub source: Option<Blob>,
-    /// How many.
-    pub buffers: usize,
 }
 
 /// A photo that can be read again.
@@ -66,6 +69,10 @@ pub(super) struct Inner {
     openings: u32,
     /// Grows with every trace, attribution and segmentation.
     pub(super) stamp: u32,
+    /// Number of the open video, as it is sampled; and of the one being opened.
+    pub(super) reel: u32,
+    pub(super) opening_reel: u32,
+    pub(super) gallery: GalleryFiles,
 }
 
 /// A handle on the engine, for views.
@@ -79,6 +86,8 @@ impl Engine {
     pub fn new(state: State) -> Self {
         let engine = Self { state, inner: StoredValue::new_local(Inner::default()) };
         engine.follow_state();
+        engine.follow_video();
+        engine.follow_gallery();
         engine
     }
 
@@ -93,7 +102,7 @@ impl Engine {
         self.state.traced.set(None);
         self.state.notice.set(None);
         self.state.progress.set(None);
-        self.state.gallery.set(Gallery::Pack);
+        self.state.statistics_of.set(StatisticsOf::Pack);
         match client {
             Ok(client) => self.inner.update_value(|inner| inner.client = Some(client)),
             Err(err) => return self.stop(sentence(&err.to_string())),
@@ -138,6 +147,11 @@ impl Engine {
         self.want(task, Freight { files, ..Freight::default() });
     }
 
+    /// Opens a kept pack in place of the model.
+    pub fn open_kept(self, folder: String) {
+        self.want(Task::OpenPack { url: folder, device: device_preference() }, Freight::default());
+    }
+
     /// Labels heads with the texts of the default pack, for a model that brings none.
     pub fn use_default_pool(self) {
         self.while_reading(async move {
@@ -157,28 +171,21 @@ impl Engine {
         self.want(Task::UsePool { lines: phrases::lines(text).collect() }, Freight::default());
     }
 
-    /// Labels heads from these images; from the pack's own statistics where there are none.
-    pub fn use_gallery(self, files: Vec<File>) {
-        let size: f64 = files.iter().map(|file| file.size()).sum();
-        if size > GALLERY_BYTES {
-            let sentence = format!(
-                "These {} files are {} together; choose up to {} at a time.",
-                files.len(),
-                units::bytes(size as u64),
-                units::bytes(GALLERY_BYTES as u64)
-            );
-            return self.complain(Kind::Statistics, sentence);
-        }
+    /// Takes head statistics from elsewhere.
+    pub fn use_statistics(self, source: StatisticsSource) {
+        self.want(Task::UseStatistics { source }, Freight::default());
+    }
+
+    /// Takes head statistics from a file that headlamp wrote.
+    pub fn use_statistics_file(self, file: File) {
         self.while_reading(async move {
-            let mut buffers = Vec::with_capacity(files.len());
-            for file in &files {
-                match dom::bytes_of(&file.name(), file).await {
-                    Ok(bytes) => buffers.push(bytes),
-                    Err(err) => return self.complain(Kind::Statistics, err.to_string()),
+            match dom::bytes_of(&file.name(), &file).await {
+                Ok(bytes) => {
+                    let freight = Freight { buffers: vec![bytes], ..Freight::default() };
+                    self.want(Task::UseStatistics { source: StatisticsSource::File }, freight);
                 }
+                Err(err) => self.complain(Kind::Statistics, err.to_string()),
             }
-            let names = files.iter().map(File::name).collect();
-            self.want(Task::UseGallery { names }, Freight { buffers, ..Freight::default() });
         });
     }
 
@@ -215,7 +222,7 @@ impl Engine {
         });
     }
 
-    fn while_reading(self, work: impl Future<Output = ()> + 'static) {
+    pub(super) fn while_reading(self, work: impl Future<Output = ()> + 'static) {
         self.state.reading.update(|reading| *reading += 1);
         spawn_local(async move {
             work.await;
@@ -229,7 +236,7 @@ impl Engine {
     }
 
     /// What a phrase is segmented against: the rival alone, else as the user has it.
-    fn against(self, phrase: &str) -> (Vec<String>, bool) {
+    pub(super) fn against(self, phrase: &str) -> (Vec<String>, bool) {
         if let Some(rival) = self.state.rival.get() {
             return (vec![rival], false);
         }
@@ -285,12 +292,12 @@ impl Engine {
         });
     }
 
-    fn want(self, task: Task, freight: Freight) {
+    pub(super) fn want(self, task: Task, freight: Freight) {
         self.inner.update_value(|inner| inner.queue.want(task, freight));
         self.post_soon();
     }
 
-    fn withdraw(self, kind: Kind) {
+    pub(super) fn withdraw(self, kind: Kind) {
         self.inner.update_value(|inner| inner.queue.withdraw(kind));
         self.show_work();
     }
@@ -312,7 +319,7 @@ impl Engine {
             let Some(client) = inner.client.as_ref().filter(|_| inner.is_listening) else { return };
             let Some((request, freight)) = inner.queue.start_next() else { return };
             let Freight { buffers, files, source } = freight;
-            inner.under_way = UnderWay { source, buffers: buffers.len() };
+            inner.under_way = UnderWay { source };
             failure = client.post(&request, &Beside { buffers, files }).err();
         });
         if let Some(err) = failure {

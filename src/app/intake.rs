@@ -10,8 +10,10 @@ use leptos_use::{
 use wasm_bindgen::JsCast as _;
 use wasm_bindgen_futures::spawn_local;
 
-use crate::app::dom;
 use crate::app::engine::Engine;
+use crate::app::video::state::Mode;
+use crate::app::video::take_videos;
+use crate::app::{dom, folder};
 use crate::view::queue::Kind;
 
 /// The whole window takes files; it says so while one is over it.
@@ -26,14 +28,16 @@ pub fn Intake() -> impl IntoView {
     );
     let _stop = use_event_listener(use_document(), paste, move |event: ClipboardEvent| {
         let files = dom::files_of(event.clipboard_data().and_then(|data| data.files()));
+        let Some(files) = take_videos(engine, files, false) else { return event.prevent_default() };
         if let Some(picture) = files.into_iter().find(|file| file.type_().starts_with("image/")) {
             event.prevent_default();
+            engine.show_mode(Mode::Photo);
             engine.open_photo("pasted image".to_owned(), picture.into());
         }
     });
     view! {
         <div class="drop-hint" class:shown=is_over_drop_zone aria-hidden="true">
-            <p>"Drop a photo to open it"</p>
+            <p>"Drop a photo or a video to open it"</p>
         </div>
     }
 }
@@ -42,15 +46,30 @@ fn take_dropped(engine: Engine, files: Vec<File>, event: &DragEvent) {
     let target = event.target().and_then(|target| target.dyn_into::<Element>().ok());
     let zone = target.and_then(|target| target.closest("[data-drop]").ok().flatten());
     let zone = zone.and_then(|zone| zone.get_attribute("data-drop"));
+    let folders = folder::dropped(event);
+    if !folders.is_empty() {
+        let is_gallery = zone.as_deref() == Some("gallery");
+        return engine.while_reading(async move {
+            let files = folder::files_in(folders).await;
+            if is_gallery { engine.add_to_gallery(files) } else { engine.open_frames(files) }
+        });
+    }
+    // Several pictures are a video's frames where a video is looked at, or a gallery's elsewhere.
+    let takes_pictures = zone.is_none() && engine.video().mode.get_untracked() == Mode::Video;
+    let Some(files) = take_videos(engine, files, takes_pictures) else { return };
     match (zone.as_deref(), files.first()) {
         (_, None) => {
             let sentence = "What was dropped is not a file: save the picture, then drop the file.";
             engine.complain(Kind::Photo, sentence.to_owned());
         }
-        (Some("gallery"), Some(_)) => engine.use_gallery(files),
+        (Some("gallery"), Some(_)) => engine.add_to_gallery(files),
+        (Some("statistics"), Some(file)) => engine.use_statistics_file(file.clone()),
         (Some("pool"), Some(file)) => use_pool_file(engine, file.clone()),
         (_, Some(file)) if file.type_() == "text/plain" => use_pool_file(engine, file.clone()),
-        (_, Some(file)) => engine.open_photo(file.name(), file.clone().into()),
+        (_, Some(file)) => {
+            engine.show_mode(Mode::Photo);
+            engine.open_photo(file.name(), file.clone().into());
+        }
     }
 }
 

@@ -52,20 +52,11 @@ pub fn Lab() -> impl IntoView {
                         "What is off is replaced by its mean over {}. Scores and segmentation follow at once; \
                          the model is not run again. In the grid, X switches the cell under the focus, a click \
                          an MLP.",
-                        units::plural(images(state), "image", "images"),
+                        units::plural(state.statistics_images(), "image", "images"),
                     )}
                 </p>
             </Show>
         </section>
-    }
-}
-
-/// Images behind the means.
-fn images(state: State) -> u64 {
-    use crate::app::state::Gallery;
-    match state.gallery.get() {
-        Gallery::Own { images, .. } => images,
-        Gallery::Pack => state.pack.with(|pack| pack.as_ref().map_or(0, |pack| pack.statistics_images)),
     }
 }
 

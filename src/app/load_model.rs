@@ -29,7 +29,7 @@ pub fn LoadModel() -> impl IntoView {
                 "headlamp opens published CLIPs (Hugging Face's, OpenCLIP's and OpenAI's own files) and vision
                 transformers that learned without texts (DINO, DoRA, DINOv2; their authors', timm's and Hugging
                 Face's files). They are read part by part and made small on the way; nothing of them leaves this
-                machine. A CLIP comes without head statistics: give it images of your own below to label its heads.
+                machine, where they are kept to be opened again. A CLIP comes without head statistics: give it images of your own below to label its heads.
                 The others show where their heads look."
             </p>
             <FromFiles choices=choices/>
@@ -121,7 +121,7 @@ fn FromHub(choices: Choices) -> impl IntoView {
 /// How the weights are kept in memory and how exact they stay.
 #[component]
 fn Storing(choices: Choices) -> impl IntoView {
-    let option = move |storage: Storage, label: &'static str| {
+    let option = move |storage: Storage| {
         let is_chosen = move || choices.storage.get() == storage;
         view! {
             <label>
@@ -131,16 +131,16 @@ fn Storing(choices: Choices) -> impl IntoView {
                     prop:checked=is_chosen
                     on:change=move |_| choices.storage.set(storage)
                 />
-                <span>{label}</span>
+                <span>{storage.label()}</span>
             </label>
         }
     };
     view! {
         <fieldset class="choice">
             <legend class="unseen">"Kept as"</legend>
-            {option(Storage::Q8, "8 bits")}
-            {option(Storage::Q4, "4 bits")}
-            {option(Storage::F16, "16 bits")}
+            {option(Storage::Q8)}
+            {option(Storage::Q4)}
+            {option(Storage::F16)}
         </fieldset>
     }
 }

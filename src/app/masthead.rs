@@ -4,7 +4,9 @@ use leptos::prelude::*;
 use leptos_use::{ColorMode, UseColorModeOptions, UseColorModeReturn, use_color_mode_with_options};
 
 use crate::app::controls::Choice;
+use crate::app::engine::Engine;
 use crate::app::state::{EngineState, State};
+use crate::app::video::state::Mode;
 use crate::engine::message::Progress;
 use crate::view::queue::Kind;
 use crate::view::units;
@@ -17,9 +19,25 @@ pub fn Masthead() -> impl IntoView {
                 <h1>"headlamp"</h1>
                 <p>"Opens up a vision transformer: what each head looks at, and what it stands for in words."</p>
             </div>
+            <Subject/>
             <Status/>
             <Theme/>
         </header>
+    }
+}
+
+/// Whether the page is about a photo or a video.
+#[component]
+fn Subject() -> impl IntoView {
+    let (state, engine) = (expect_context::<State>(), expect_context::<Engine>());
+    view! {
+        <Choice
+            legend="What to look at"
+            name="mode"
+            options=vec![(Mode::Photo, "Photo"), (Mode::Video, "Video")]
+            value=state.video.mode
+            on_change=move |mode| engine.show_mode(mode)
+        />
     }
 }
 
@@ -84,6 +102,18 @@ fn line(state: State) -> String {
             Kind::Statistics => "Reading the images…",
             Kind::Labels => "Labelling the head…",
             Kind::AllLabels => "Labelling every head…",
+            Kind::Cues => "Looking for heads that follow the nuisance…",
+            Kind::Ranking => "Looking through the gallery…",
+            Kind::Gallery | Kind::Thumbnails => "Opening the gallery…",
+            Kind::GalleryPicture => "Looking at the gallery's pictures…",
+            Kind::Video | Kind::Sampling => "Opening the video…",
+            Kind::Frame => "Running the model on the video's frames…",
+            Kind::Retrack => "Following the objects…",
+            Kind::FrameScores | Kind::SplitScores => "Scoring the frames…",
+            Kind::FrameSegmentation => "Segmenting the frame…",
+            Kind::Propagation => "Propagating the masks…",
+            Kind::TrackLabels => "Naming the objects…",
+            Kind::VideoExport => "Writing the file…",
         },
     };
     text.to_owned()

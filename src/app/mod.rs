@@ -5,11 +5,14 @@
 //! each view has a file of its own.
 
 mod answers;
+pub mod camera;
 mod client;
 mod contrast;
 mod controls;
 mod dom;
 mod engine;
+mod folder;
+mod gallery;
 mod head_grid;
 mod head_panel;
 mod intake;
@@ -25,6 +28,10 @@ mod phrases;
 mod pool;
 mod samples;
 mod state;
+mod storages;
+mod video;
+pub mod video_element;
+mod wait;
 
 use leptos::mount::mount_to;
 use leptos::prelude::*;
@@ -60,7 +67,8 @@ fn App() -> impl IntoView {
         <masthead::Masthead/>
         <notice::Notice/>
         <offline::Update/>
-        <main>
+        <video::VideoView/>
+        <main class:off=move || state.video.is_video()>
             <photo::PhotoPanel/>
             <phrases::Phrases/>
             <div class="heads-column">
@@ -71,6 +79,7 @@ fn App() -> impl IntoView {
                 </Show>
             </div>
             <div class="foot">
+                <gallery::Gallery/>
                 <model_panel::ModelPanel/>
                 <load_model::LoadModel/>
                 <Show when=move || state.has_text()>

@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 
 use crate::app::state::State;
+use crate::app::storages::Storages;
 use crate::engine::message::{PackSummary, PhotoSummary};
 use crate::geometry::Size;
 use crate::view::units;
@@ -54,6 +55,7 @@ pub fn ModelPanel() -> impl IntoView {
                 <PhotoFigures/>
             </div>
             <SumCheck/>
+            <Storages/>
         </section>
     }
 }

@@ -9,6 +9,7 @@ use leptos_use::{UseServiceWorkerOptions, UseServiceWorkerReturn, use_service_wo
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 
+use crate::app::engine::Engine;
 use crate::app::state::State;
 use crate::view::shelf::{self, KeptFile, KeptPack};
 use crate::view::units;
@@ -47,10 +48,10 @@ fn Waiting() -> impl IntoView {
     }
 }
 
-/// The kept packs: how large, how to let go of one, how to keep them for good.
+/// The kept packs: how large, since when, how to open or to let go of one, how to keep them for good.
 #[component]
 pub fn Kept() -> impl IntoView {
-    let state = expect_context::<State>();
+    let (state, engine) = (expect_context::<State>(), expect_context::<Engine>());
     let packs = RwSignal::new(Vec::<KeptPack>::new());
     let room = RwSignal::new(None::<Room>);
     let look = move || {
@@ -77,18 +78,38 @@ pub fn Kept() -> impl IntoView {
         });
     };
     let row = move |pack: KeptPack| {
-        let KeptPack { folder, name, bytes, is_whole } = pack;
-        let size = format!("{}{}", units::bytes(bytes), if is_whole { "" } else { ", in part" });
+        let about = about(&pack);
+        let KeptPack { folder, name, weights, is_whole, .. } = pack;
+        let is_open = move || state.pack.with(|open| open.as_ref().is_some_and(|open| open.weights == weights));
+        let open = {
+            let folder = folder.clone();
+            move |_| engine.open_kept(folder.clone())
+        };
         let label = format!("Remove {name}");
         view! {
             <li>
-                <span class="name">{name}</span>
-                <span class="quiet">{size}</span>
+                <span class="name">{name.clone()}</span>
+                <span class="quiet">{about}</span>
+                <Show when=move || is_whole>
+                    <button
+                        type="button"
+                        class="quiet-button open-kept"
+                        aria-label=format!("Open {name}")
+                        disabled=is_open.clone()
+                        on:click=open.clone()
+                    >
+                        {let is_open = is_open.clone(); move || if is_open() { "Is open" } else { "Open" }}
+                    </button>
+                </Show>
                 <button type="button" class="quiet-button" aria-label=label on:click=move |_| drop_pack(folder.clone())>
                     "Remove"
                 </button>
             </li>
         }
+    };
+    let unkept = move || {
+        let why = state.pack.with(|pack| pack.as_ref().and_then(|pack| pack.unkept.clone()));
+        why.map(|why| format!("The open model is not kept, and will have to be read again: {why}."))
     };
     let is_persistent = move || room.with(|room| room.is_some_and(|room| room.is_persistent));
     view! {
@@ -101,15 +122,23 @@ pub fn Kept() -> impl IntoView {
                 fallback=|| view! { <p class="quiet">"Nothing yet: without a network, headlamp will not open a model."</p> }
             >
                 <ul class="kept">
-                    <For each=move || packs.get() key=|pack| (pack.folder.clone(), pack.bytes) let:pack>{row(pack)}</For>
+                    <For each=move || packs.get() key=|pack| (pack.folder.clone(), pack.bytes, pack.day.clone()) let:pack>{row(pack)}</For>
                 </ul>
             </Show>
+            <p class="quiet">{unkept}</p>
             <p class="quiet">{move || room.with(|room| room.map(Room::says))}</p>
             <Show when=move || room.with(Option::is_some) && !is_persistent()>
                 <button type="button" id="persist" on:click=persist>"Keep it for good"</button>
             </Show>
         </section>
     }
+}
+
+/// "8 bits, 161.3 MB, 25 Nov 2026".
+fn about(pack: &KeptPack) -> String {
+    let stored = pack.stored_as.map(|storage| storage.label().to_owned());
+    let size = format!("{}{}", units::bytes(pack.bytes), if pack.is_whole { "" } else { " of it only" });
+    [stored, Some(size), pack.day.clone()].into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 /// How much the browser keeps for this page, and whether it may throw that away by itself.
@@ -162,11 +191,12 @@ async fn kept_packs() -> Result<Vec<KeptPack>, JsValue> {
     for request in keys(&cache).await? {
         let response: Response = JsFuture::from(cache.match_with_request(&request)).await?.dyn_into()?;
         let url = request.url();
+        let date = response.headers().get("date")?;
         let text = match shelf::is_manifest(&url) {
             true => JsFuture::from(response.text()?).await?.as_string(),
             false => None,
         };
-        files.push(KeptFile { url, text });
+        files.push(KeptFile { url, text, date });
     }
     Ok(shelf::packs(&files))
 }

@@ -174,8 +174,13 @@ fn Row(
     }
 }
 
+/// Takes more phrases: typed, or several pasted at once, one a line.
 #[component]
-fn AddForm() -> impl IntoView {
+pub fn AddForm(
+    /// The form's, unique on the page.
+    #[prop(default = "add-phrase")]
+    id: &'static str,
+) -> impl IntoView {
     let state = expect_context::<State>();
     let input = NodeRef::<Input>::new();
     let add = move |text: &str| {
@@ -199,7 +204,7 @@ fn AddForm() -> impl IntoView {
         }
     };
     view! {
-        <form id="add-phrase" on:submit=submit>
+        <form id=id class="add-phrase" on:submit=submit>
             <input
                 type="text"
                 name="phrase"

@@ -7,7 +7,8 @@ use leptos::web_sys::{Event, HtmlInputElement};
 use crate::app::dom;
 use crate::app::engine::Engine;
 use crate::app::intake::use_pool_file;
-use crate::app::state::{Gallery, State};
+use crate::app::state::{State, StatisticsOf};
+use crate::engine::message::StatisticsSource;
 use crate::view::{phrases, units};
 
 #[component]
@@ -18,7 +19,7 @@ pub fn Sources() -> impl IntoView {
                 <h2 id="sources-title">"Where the heads' texts come from"</h2>
             </div>
             <Pool/>
-            <OwnImages/>
+            <Statistics/>
             <Export/>
         </section>
     }
@@ -112,57 +113,56 @@ fn Pool() -> impl IntoView {
 }
 
 #[component]
-fn OwnImages() -> impl IntoView {
+fn Statistics() -> impl IntoView {
     let (state, engine) = (expect_context::<State>(), expect_context::<Engine>());
-    let now = move || match state.gallery.get() {
-        Gallery::Own { images, .. } => format!("In use: your own {}.", units::plural(images, "image", "images")),
-        Gallery::Pack => state.pack.with(|pack| {
-            pack.as_ref().map_or_else(String::new, |pack| match pack.statistics_images {
-                0 => "In use: none; this pack comes without statistics.".to_owned(),
-                images => {
-                    format!("In use: the pack's statistics over {}.", units::plural(images, "image", "images"))
-                }
-            })
-        }),
-    };
-    let skipped = move || match state.gallery.get() {
-        Gallery::Own { skipped, .. } if !skipped.is_empty() => {
-            Some(format!("Left out, as they could not be read: {}.", skipped.join(", ")))
+    let now = move || {
+        let images = units::plural(state.statistics_images(), "image", "images");
+        match state.statistics_of.get() {
+            StatisticsOf::Pack if state.statistics_images() == 0 => {
+                "In use: none; this pack comes without statistics.".to_owned()
+            }
+            StatisticsOf::Pack => format!("In use: the pack's statistics over {images}."),
+            StatisticsOf::File(_) => format!("In use: a file's statistics over {images}."),
+            StatisticsOf::Gallery(_) => format!("In use: your gallery's {images}."),
+            StatisticsOf::Video(_) => format!("In use: the video's {images}."),
         }
-        _ => None,
     };
-    let use_files = move |event: Event| {
+    let use_file = move |event: Event| {
         let input: HtmlInputElement = event_target(&event);
-        let files = dom::files_of(input.files());
-        if !files.is_empty() {
-            engine.use_gallery(files);
+        if let Some(file) = dom::files_of(input.files()).into_iter().next() {
+            engine.use_statistics_file(file);
         }
         input.set_value("");
     };
+    let has_gallery = move || state.gallery.pictures.with(|pictures| pictures.len() >= 2);
+    let is_pack = move || state.statistics_of.get() == StatisticsOf::Pack;
     view! {
-        <div class="source" data-drop="gallery">
+        <div class="source" data-drop="statistics">
             <h3>"Images"</h3>
-            <p class="quiet">{now}</p>
+            <p class="quiet" id="statistics-in-use">{now}</p>
             <p class="quiet hint">
-                "A head's texts describe how its outputs vary over many images. With images of your own, they
-                describe how it varies over yours. Some hundreds give a steady result; nothing leaves this
-                machine. A file that headlamp stats made does as well."
+                "A head's texts describe how its outputs vary over many images: those behind the pack, or those of
+                your gallery. Some hundreds give a steady result. A file that headlamp stats made does as well."
             </p>
-            <p class="quiet hint">{skipped}</p>
             <div class="row">
+                <button
+                    type="button"
+                    id="use-gallery"
+                    disabled=move || !has_gallery()
+                    on:click=move |_| engine.use_statistics(StatisticsSource::Gallery)
+                >
+                    "Use my gallery"
+                </button>
                 <label class="button">
-                    "Use my own images"
-                    <input
-                        class="unseen"
-                        type="file"
-                        name="gallery"
-                        accept="image/*,.heic,.heif,.avif,.safetensors"
-                        multiple
-                        on:change=use_files
-                    />
+                    "Open a statistics file"
+                    <input class="unseen" type="file" name="statistics" accept=".safetensors" on:change=use_file/>
                 </label>
-                <Show when=move || state.gallery.with(|gallery| *gallery != Gallery::Pack)>
-                    <button type="button" class="quiet-button" on:click=move |_| engine.use_gallery(Vec::new())>
+                <Show when=move || !is_pack()>
+                    <button
+                        type="button"
+                        class="quiet-button"
+                        on:click=move |_| engine.use_statistics(StatisticsSource::Pack)
+                    >
                         "Back to the pack's"
                     </button>
                 </Show>

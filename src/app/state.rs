@@ -9,6 +9,8 @@ use leptos_use::storage::{UseStorageOptions, use_local_storage_with_options};
 use web_sys::ImageData;
 
 use crate::ablate::Ablation;
+use crate::app::gallery::state::GalleryState;
+use crate::app::video::state::VideoState;
 use crate::engine::message::{Attribution, HeadLabel, PackSummary, PhotoSummary, Progress};
 use crate::geometry::{Framing, Grid, PhotoRect, Size};
 use crate::view::head_grid::{Cell, Contributions};
@@ -151,14 +153,14 @@ pub enum Layer {
 }
 
 /// Whose images the head statistics are of.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub enum Gallery {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StatisticsOf {
     #[default]
     Pack,
-    Own {
-        images: u64,
-        skipped: Vec<String>,
-    },
+    /// So many images of a file's, of the gallery's, of the video's.
+    File(u64),
+    Gallery(u64),
+    Video(u64),
 }
 
 #[derive(Clone, Copy)]
@@ -214,9 +216,12 @@ pub struct State {
 
     /// Lines of the user's own pool; none: the pack's.
     pub own_pool: RwSignal<Option<usize>>,
-    pub gallery: RwSignal<Gallery>,
+    pub statistics_of: RwSignal<StatisticsOf>,
+    pub gallery: GalleryState,
     /// Grows whenever labels would come out differently.
     pub label_source: RwSignal<u32>,
+
+    pub video: VideoState,
 }
 
 impl State {
@@ -289,8 +294,10 @@ impl State {
             head_texts: RwSignal::default(),
             pointed: RwSignal::default(),
             own_pool: RwSignal::default(),
-            gallery: RwSignal::default(),
+            statistics_of: RwSignal::default(),
+            gallery: GalleryState::new(),
             label_source: RwSignal::default(),
+            video: VideoState::new(),
         }
     }
 
@@ -299,7 +306,11 @@ impl State {
         match self.engine.get() {
             EngineState::Opening => "opening",
             EngineState::Failed => "failed",
-            EngineState::Open if self.busy_with.get().is_some() || self.reading.get() > 0 => "busy",
+            EngineState::Open
+                if self.busy_with.get().is_some_and(|kind| !kind.is_background()) || self.reading.get() > 0 =>
+            {
+                "busy"
+            }
             EngineState::Open => "ready",
         }
     }
@@ -340,6 +351,14 @@ impl State {
         self.threshold.get().or_else(|| self.segmentation.with(|at| at.as_ref().map(|at| at.threshold)))
     }
 
+    /// Images behind the head statistics in use.
+    pub fn statistics_images(self) -> u64 {
+        match self.statistics_of.get() {
+            StatisticsOf::File(images) | StatisticsOf::Gallery(images) | StatisticsOf::Video(images) => images,
+            StatisticsOf::Pack => self.pack.with(|pack| pack.as_ref().map_or(0, |pack| pack.statistics_images)),
+        }
+    }
+
     /// Whether the model has a measure for phrases; a self-supervised one has not.
     pub fn has_text(self) -> bool {
         self.pack.with(|pack| pack.as_ref().is_none_or(|pack| pack.has_text))
@@ -347,7 +366,7 @@ impl State {
 
     /// Whether there are statistics to label heads from.
     pub fn has_statistics(self) -> bool {
-        let own = self.gallery.with(|gallery| *gallery != Gallery::Pack);
+        let own = self.statistics_of.get() != StatisticsOf::Pack;
         own || self.pack.with(|pack| pack.as_ref().is_some_and(|pack| pack.statistics_images > 0))
     }
 }

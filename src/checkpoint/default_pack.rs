@@ -79,6 +79,7 @@ pub fn manifest(quantisation: super::Quantisation) -> Manifest {
         ],
         quantisation,
         model: config(),
+        storages: Vec::new(),
         files: Vec::new(),
     }
 }

@@ -104,6 +104,7 @@ impl Detected {
             provenance: vec![format!("{} weights from {source}", self.family)],
             quantisation,
             model: self.model.clone(),
+            storages: Vec::new(),
             files: Vec::new(),
         }
     }

@@ -8,6 +8,7 @@
 pub mod clip_tokens;
 mod companions;
 mod convert;
+mod costs;
 #[cfg(feature = "cli")]
 pub mod default_pack;
 pub mod detect;
@@ -33,13 +34,14 @@ mod weights;
 
 pub use companions::{COMPANIONS, Companions};
 pub use convert::Converter;
+pub use costs::StorageCost;
 pub use detect::{Answers, Detected, Unknown, Unknowns};
 #[cfg(feature = "cli")]
 pub use onnx::read_onnx;
 pub use pack::{Manifest, Pack, PackFile, PackWriter};
 pub use quantise::Quantisation;
 pub use state_dict::{RawTensor, StateDict};
-pub use weights::WeightsWriter;
+pub use weights::{StoredWeights, WeightsWriter};
 
 /// A model file that cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::quantise::{self, Quantisation};
-use super::{CheckpointError, WeightsWriter, state_dict::floats_of};
+use super::{CheckpointError, StorageCost, StoredWeights, WeightsWriter, state_dict::floats_of};
 use crate::model::{ModelConfig, TensorSource};
 
 /// The format that this program writes and reads.
@@ -47,6 +47,9 @@ pub struct Manifest {
     /// Where the weights come from, one step a line.
     pub provenance: Vec<String>,
     pub quantisation: Quantisation,
+    /// What this and the other ways of storing the weights cost; packs made by others may not say.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub storages: Vec<StorageCost>,
     pub model: ModelConfig,
     pub files: Vec<PackFile>,
 }
@@ -302,6 +305,7 @@ impl TensorSource for PackWeights {
 #[derive(Clone)]
 pub struct PackWriter {
     files: BTreeMap<String, Vec<u8>>,
+    storages: Vec<StorageCost>,
 }
 
 impl PackWriter {
@@ -322,8 +326,8 @@ impl PackWriter {
     }
 
     /// Begins with a finished `weights.safetensors`.
-    pub fn of_weights(weights: Vec<u8>) -> Self {
-        Self { files: BTreeMap::from([(WEIGHTS.to_owned(), weights)]) }
+    pub fn of_weights(StoredWeights { bytes, storages }: StoredWeights) -> Self {
+        Self { files: BTreeMap::from([(WEIGHTS.to_owned(), bytes)]), storages }
     }
 
     /// Adds a file.
@@ -331,12 +335,13 @@ impl PackWriter {
         self.files.insert(path.to_owned(), bytes);
     }
 
-    /// The pack, described by `manifest`, whose list of files is filled in.
+    /// The pack, described by `manifest`, whose lists of files and of costs are filled in.
     ///
     /// # Errors
     /// Where a file that every pack needs was not added.
     pub fn finish(self, mut manifest: Manifest) -> Result<Pack, CheckpointError> {
         manifest.files = self.files.iter().map(|(path, bytes)| PackFile::of(path, bytes)).collect();
+        manifest.storages = self.storages;
         Pack::new(manifest, self.files)
     }
 }

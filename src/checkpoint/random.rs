@@ -59,6 +59,7 @@ pub fn manifest(seed: u64, quantisation: Quantisation) -> Manifest {
         provenance: vec![format!("weights and gallery drawn by SplitMix64 from seed {seed}")],
         quantisation,
         model: config(random_texts::vocabulary()),
+        storages: Vec::new(),
         files: Vec::new(),
     }
 }

@@ -8,6 +8,7 @@ use half::f16;
 use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo};
 
+use super::costs::{Costs, StorageCost};
 use super::quantise::{self, BLOCK, Quantisation, Quantised, Stored};
 use super::{CheckpointError, pack::WEIGHTS};
 use crate::model::ModelConfig;
@@ -16,6 +17,13 @@ use crate::model::ModelConfig;
 pub struct WeightsWriter {
     bytes: Vec<u8>,
     slots: BTreeMap<String, Slot>,
+    costs: Costs,
+}
+
+/// The finished file, and what each way of storing its tensors costs.
+pub struct StoredWeights {
+    pub bytes: Vec<u8>,
+    pub storages: Vec<StorageCost>,
 }
 
 /// Where a tensor goes.
@@ -30,27 +38,13 @@ struct Slot {
 }
 
 impl WeightsWriter {
-    /// Lays out the file, the largest numbers first, then by name, as the safetensors format recommends.
+    /// Lays out the file.
     ///
     /// # Errors
     /// [`CheckpointError::Memory`] where there is no room for it.
     pub fn new(model: &ModelConfig, quantisation: Quantisation) -> Result<Self, CheckpointError> {
         let specs = model.tensors();
-        let mut entries = Vec::new();
-        for spec in &specs {
-            let stored = Stored::of(spec, quantisation, model);
-            let (dtype, mut shape) = (dtype_of(stored), spec.shape.clone());
-            if matches!(stored, Stored::Q8 | Stored::Q4) {
-                let blocks = shape[1] / quantise::block_len(shape[1]);
-                entries.push((format!("{}.scale", spec.name), Dtype::F16, vec![shape[0], blocks]));
-            }
-            if stored == Stored::Q4 {
-                shape[1] /= 2;
-            }
-            entries.push((spec.name.clone(), dtype, shape));
-        }
-        entries.sort_by(|(name, dtype, _), (other, others, _)| others.cmp(dtype).then(name.cmp(other)));
-        let (bytes, places) = with_header(entries)?;
+        let Header { bytes: mut header, length, places } = Header::new(entries(model, quantisation))?;
         let place = |name: &str| places.get(name).cloned().unwrap_or_default();
         let slots = specs.iter().map(|spec| {
             let slot = Slot {
@@ -62,7 +56,13 @@ impl WeightsWriter {
             };
             (spec.name.clone(), slot)
         });
-        Ok(Self { slots: slots.collect(), bytes })
+        let slots = slots.collect();
+        let room = usize::try_from(length).map_err(|_large| CheckpointError::Memory { bytes: length })?;
+        header
+            .try_reserve_exact(room - header.len())
+            .map_err(|_full| CheckpointError::Memory { bytes: length })?;
+        header.resize(room, 0);
+        Ok(Self { slots, bytes: header, costs: Costs::new(model) })
     }
 
     /// Stores a tensor of the model.
@@ -75,6 +75,7 @@ impl WeightsWriter {
             let (expected, found) = (vec![slot.length], vec![values.len()]);
             return Err(CheckpointError::Shape { name: name.to_owned(), expected, found });
         }
+        self.costs.push(name, values, slot.columns);
         let target = &mut self.bytes[slot.values];
         let scales = match slot.stored {
             Stored::F32 => {
@@ -105,9 +106,9 @@ impl WeightsWriter {
     ///
     /// # Errors
     /// [`CheckpointError::Missing`] names a tensor that never came.
-    pub fn finish(self) -> Result<Vec<u8>, CheckpointError> {
+    pub fn finish(self) -> Result<StoredWeights, CheckpointError> {
         match self.slots.into_keys().next() {
-            None => Ok(self.bytes),
+            None => Ok(StoredWeights { bytes: self.bytes, storages: self.costs.finish() }),
             Some(name) => Err(CheckpointError::Missing(name)),
         }
     }
@@ -126,34 +127,64 @@ fn write_halves(target: &mut [u8], halves: impl Iterator<Item = f16>) {
     target.as_chunks_mut().0.iter_mut().zip(halves).for_each(|(target, half)| *target = half.to_le_bytes());
 }
 
-/// A file of zeros with these tensors, and where each one's bytes go.
-#[expect(clippy::type_complexity, reason = "a name, its type and its shape are what a header lists")]
-fn with_header(
-    entries: Vec<(String, Dtype, Vec<usize>)>,
-) -> Result<(Vec<u8>, BTreeMap<String, Range<usize>>), CheckpointError> {
-    let malformed =
-        |reason: String| CheckpointError::Malformed { file: WEIGHTS.into(), kind: "safetensors", reason };
-    let mut end = 0;
-    let mut infos = Vec::with_capacity(entries.len());
-    for (name, dtype, shape) in entries {
-        let start = end;
-        end += shape.iter().product::<usize>() * dtype.bitsize() / 8;
-        infos.push((name, TensorInfo { dtype, shape, data_offsets: (start, end) }));
+/// A tensor's name, type and shape, as the file's header lists it.
+type Entry = (String, Dtype, Vec<usize>);
+
+/// The file's entries, the largest numbers first, then by name, as the safetensors format recommends.
+fn entries(model: &ModelConfig, quantisation: Quantisation) -> Vec<Entry> {
+    let mut entries = Vec::new();
+    for spec in &model.tensors() {
+        let stored = Stored::of(spec, quantisation, model);
+        let (dtype, mut shape) = (dtype_of(stored), spec.shape.clone());
+        if matches!(stored, Stored::Q8 | Stored::Q4) {
+            let blocks = shape[1] / quantise::block_len(shape[1]);
+            entries.push((format!("{}.scale", spec.name), Dtype::F16, vec![shape[0], blocks]));
+        }
+        if stored == Stored::Q4 {
+            shape[1] /= 2;
+        }
+        entries.push((spec.name.clone(), dtype, shape));
     }
-    let places = infos.iter().map(|(name, info)| (name.clone(), info.data_offsets.0..info.data_offsets.1));
-    let mut places: BTreeMap<String, Range<usize>> = places.collect();
-    let metadata = Metadata::new(None, infos).map_err(|err| malformed(err.to_string()))?;
-    let mut header = serde_json::to_vec(&metadata).map_err(|err| malformed(err.to_string()))?;
-    header.resize(header.len().next_multiple_of(8), b' ');
-    let data = 8 + header.len();
-    places.values_mut().for_each(|place| *place = place.start + data..place.end + data);
-    let mut bytes = Vec::new();
-    let full = |_full| CheckpointError::Memory { bytes: (data + end) as u64 };
-    bytes.try_reserve_exact(data + end).map_err(full)?;
-    bytes.extend((header.len() as u64).to_le_bytes());
-    bytes.extend(header);
-    bytes.resize(data + end, 0);
-    Ok((bytes, places))
+    entries.sort_by(|(name, dtype, _), (other, others, _)| others.cmp(dtype).then(name.cmp(other)));
+    entries
+}
+
+/// Bytes of the file that a model's weights become; 0 for a model that no file holds.
+pub(super) fn length(model: &ModelConfig, quantisation: Quantisation) -> u64 {
+    Header::new(entries(model, quantisation)).map_or(0, |header| header.length)
+}
+
+/// The beginning of a file.
+struct Header {
+    bytes: Vec<u8>,
+    /// Of the whole file.
+    length: u64,
+    /// Where each tensor's bytes go.
+    places: BTreeMap<String, Range<usize>>,
+}
+
+impl Header {
+    fn new(entries: Vec<Entry>) -> Result<Self, CheckpointError> {
+        let malformed =
+            |reason: String| CheckpointError::Malformed { file: WEIGHTS.into(), kind: "safetensors", reason };
+        let mut end = 0;
+        let mut infos = Vec::with_capacity(entries.len());
+        for (name, dtype, shape) in entries {
+            let start = end;
+            end += shape.iter().product::<usize>() * dtype.bitsize() / 8;
+            infos.push((name, TensorInfo { dtype, shape, data_offsets: (start, end) }));
+        }
+        let places = infos.iter().map(|(name, info)| (name.clone(), info.data_offsets.0..info.data_offsets.1));
+        let mut places: BTreeMap<String, Range<usize>> = places.collect();
+        let metadata = Metadata::new(None, infos).map_err(|err| malformed(err.to_string()))?;
+        let mut header = serde_json::to_vec(&metadata).map_err(|err| malformed(err.to_string()))?;
+        header.resize(header.len().next_multiple_of(8), b' ');
+        let data = 8 + header.len();
+        places.values_mut().for_each(|place| *place = place.start + data..place.end + data);
+        let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+        bytes.extend(header);
+        Ok(Self { bytes, length: (data + end) as u64, places })
+    }
 }
 
 /// Values in 4 bits fill whole blocks, and so whole bytes.
@@ -177,7 +208,8 @@ mod tests {
             for spec in config.tensors().iter().rev() {
                 writer.put(&spec.name, &RandomWeights::new(1).tensor(&spec.name, &spec.shape).unwrap()).unwrap();
             }
-            let bytes = writer.finish().unwrap();
+            let bytes = writer.finish().unwrap().bytes;
+            assert_eq!(bytes.len() as u64, length(&config, quantisation));
             let parsed = SafeTensors::deserialize(&bytes).unwrap();
             let views: Vec<(&str, TensorView<'_>)> = parsed.iter().collect();
             assert!(safetensors::serialize(views, None).unwrap() == bytes, "{quantisation:?}");
@@ -187,6 +219,7 @@ mod tests {
     #[test]
     fn a_tensor_that_never_came_is_named() {
         let writer = WeightsWriter::new(&random::config(64), Quantisation::Q8).unwrap();
-        assert_eq!(writer.finish().unwrap_err().to_string().matches('`').count(), 2);
+        let err = writer.finish().err().unwrap();
+        assert_eq!(err.to_string().matches('`').count(), 2);
     }
 }

@@ -8,7 +8,7 @@ use safetensors::SafeTensors;
 use serde::Serialize;
 
 use super::{CliError, inputs, output};
-use crate::checkpoint::{CheckpointError, Manifest, PackFile, Quantisation, pack};
+use crate::checkpoint::{CheckpointError, Manifest, PackFile, Quantisation, StorageCost, pack};
 use crate::engine::pool;
 use crate::model::ModelConfig;
 use crate::statistics::Statistics;
@@ -41,6 +41,8 @@ struct PackContents {
     licence: String,
     provenance: Vec<String>,
     quantisation: Quantisation,
+    /// What it and the other ways of storing the weights cost; empty where the pack does not say.
+    storages: Vec<StorageCost>,
     parameters: u64,
     bytes: u64,
     model: ModelConfig,
@@ -126,7 +128,8 @@ impl PackContents {
             files.push(line);
         }
         let (parameters, bytes) = (manifest.parameters(), manifest.bytes());
-        let Manifest { format, name, description, licence, provenance, quantisation, model, .. } = manifest;
+        let Manifest { format, name, description, licence, provenance, quantisation, storages, model, .. } =
+            manifest;
         Ok(Contents::Pack(Box::new(Self {
             format,
             name,
@@ -134,6 +137,7 @@ impl PackContents {
             licence,
             provenance,
             quantisation,
+            storages,
             parameters,
             bytes,
             model,
@@ -161,6 +165,16 @@ impl PackContents {
             *parameters as f64 / 1e6,
             format!("{:?}", self.quantisation).to_lowercase()
         ));
+        lines.extend(self.storages.iter().map(|cost| {
+            format!(
+                "as {}: {} of weights, matrices off by {:.2} % ({:.2} % at most, {})",
+                format!("{:?}", cost.quantisation).to_lowercase(),
+                output::bytes(cost.bytes),
+                100.0 * cost.error,
+                100.0 * cost.worst_error,
+                cost.worst
+            )
+        }));
         let none = || "none".to_owned();
         let images = self
             .statistics_images

@@ -8,7 +8,7 @@ use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{ReadableStreamDefaultReader, Request, RequestCache, RequestInit, Response, WorkerGlobalScope};
 
-use super::shelf::{Keeping, Shelf};
+use super::shelf::{self, Keeping, Shelf};
 use crate::checkpoint::{CheckpointError, Manifest, Pack, PackFile, pack};
 
 /// No manifest is larger than this.
@@ -31,6 +31,8 @@ pub(super) enum FetchError {
     Memory { file: String, bytes: u64 },
     #[error("the server of {url} sends whole files only: download the file, and open it from your disk")]
     NoRanges { url: String },
+    #[error("this model is not kept whole on this machine: remove it, and open its weights again")]
+    NotKept,
     #[error(transparent)]
     Pack(#[from] CheckpointError),
 }
@@ -63,7 +65,9 @@ async fn manifest(folder: &str, shelf: &Shelf) -> Result<Manifest, FetchError> {
             let keeping = shelf.keep(&url, &download.response);
             (download, keeping)
         }
-        Err(err @ FetchError::Unreachable { .. }) => (shelf.find(&url).await.ok_or(err)?, Keeping::nothing()),
+        Err(err @ (FetchError::Unreachable { .. } | FetchError::NotKept)) => {
+            (shelf.find(&url).await.ok_or(err)?, Keeping::nothing())
+        }
         Err(err) => return Err(err),
     };
     let bytes = download.bytes(None, LARGEST_MANIFEST, |_bytes| {}).await?;
@@ -171,6 +175,9 @@ pub(super) struct Download {
 
 impl Download {
     async fn start(folder: &str, file: &str) -> Result<Self, FetchError> {
+        if shelf::is_converted(folder) {
+            return Err(FetchError::NotKept);
+        }
         let options = RequestInit::new();
         // The server says whether the copy at hand is still good: a new pack must not meet old weights.
         options.set_cache(RequestCache::NoCache);

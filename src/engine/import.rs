@@ -56,11 +56,7 @@ pub(super) async fn pack(
     };
     let index = weights.open().await?;
     let detected = detect(index, &companions, &name, &answers(told))?;
-    let quantisation = match storage {
-        Storage::Q8 => Quantisation::Q8,
-        Storage::Q4 => Quantisation::Q4,
-        Storage::F16 => Quantisation::F16,
-    };
+    let quantisation = storage.into();
     let tokenizer = match companions.get(pack::TOKENIZER) {
         _ if detected.model.text.is_none() => None,
         _ if detected.has_clip_tokens() => {
@@ -81,6 +77,16 @@ pub(super) async fn pack(
         writer.add(pack::TOKENIZER, tokenizer);
     }
     Ok(writer.finish(manifest)?)
+}
+
+impl From<Storage> for Quantisation {
+    fn from(storage: Storage) -> Self {
+        match storage {
+            Storage::Q8 => Self::Q8,
+            Storage::Q4 => Self::Q4,
+            Storage::F16 => Self::F16,
+        }
+    }
 }
 
 fn answers(told: &Told) -> Answers {

@@ -6,6 +6,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::cues::message::{CuePrompts, CueReport, LabelledPicture};
+use super::video::message::{VideoAnswer, VideoTask};
 use crate::ablate::Ablation;
 use crate::geometry::{Framing, Grid, PhotoRect, Size};
 
@@ -51,6 +53,17 @@ pub enum Storage {
     F16,
 }
 
+impl Storage {
+    /// "8 bits".
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Q8 => "8 bits",
+            Self::Q4 => "4 bits",
+            Self::F16 => "16 bits",
+        }
+    }
+}
+
 /// What the user says of a model that neither its weights nor a config tells.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Told {
@@ -58,6 +71,37 @@ pub struct Told {
     pub text_heads: Option<usize>,
     /// QuickGELU, as OpenAI's weights have it; else GELU.
     pub quick_gelu: Option<bool>,
+}
+
+/// Where head statistics come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum StatisticsSource {
+    /// The pack's own.
+    Pack,
+    /// A file that headlamp wrote.
+    File,
+    /// The gallery.
+    Gallery,
+}
+
+/// A picture of a gallery, as its file says.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct GalleryEntry {
+    pub name: String,
+    pub bytes: u64,
+    /// Milliseconds since 1970.
+    pub modified: u64,
+}
+
+/// What a gallery is ordered by.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum RankBy {
+    /// Likeness to the current photo.
+    Photo,
+    /// Likeness to one of the gallery's own.
+    Picture(usize),
+    /// The score of a phrase.
+    Phrase(String),
 }
 
 /// The worker's units of work.
@@ -92,10 +136,29 @@ pub enum Task {
     LabelAllHeads { count: usize },
     /// Label heads from these lines from now on; none: from the pack's own pool. Answer: [`Answer::PoolReady`].
     UsePool { lines: Vec<String> },
-    /// Label heads from statistics gathered over the image files in the buffers, called `names`, from now
-    /// on, or from a single statistics file; none: from the pack's own statistics.
+    /// Take head statistics from `source` from now on; a file comes as buffer 0.
     /// Answer: [`Answer::StatisticsReady`].
-    UseGallery { names: Vec<String> },
+    UseStatistics { source: StatisticsSource },
+    /// Open the gallery that the browser keeps for the open model, or begin one. Answer:
+    /// [`Answer::GalleryOpened`].
+    OpenGallery,
+    /// Look at one picture, the file beside the message, and take it into the gallery. Answer:
+    /// [`Answer::GalleryGrown`].
+    AddToGallery { entry: GalleryEntry },
+    /// The gallery's pictures count for later visits up to here. Answer: [`Answer::GalleryKept`].
+    KeepGallery,
+    /// Thumbnails of some of the gallery's pictures. Answer: [`Answer::Thumbnails`].
+    Thumbnails { pictures: Vec<usize> },
+    /// The gallery's pictures by likeness or score, through `heads` (layer, head) or, where there are none, the
+    /// whole model. Answer: [`Answer::GalleryRanked`].
+    RankGallery { by: RankBy, heads: Vec<(usize, usize)>, most: usize },
+    /// Which heads follow a nuisance among labelled pictures of the gallery, and what ablations would bring.
+    /// Answer: [`Answer::Cues`].
+    FindCues { pictures: Vec<LabelledPicture>, prompts: CuePrompts },
+    /// Forget the gallery. Answer: [`Answer::GalleryOpened`].
+    ClearGallery,
+    /// Work on a video. Answer: [`Answer::Video`].
+    Video(VideoTask),
 }
 
 /// What the worker sends back.
@@ -143,8 +206,25 @@ pub enum Answer {
     },
     StatisticsReady {
         images: u64,
-        skipped: Vec<String>,
     },
+    /// `not_kept` says why a later visit will not find the gallery.
+    GalleryOpened {
+        pictures: Vec<GalleryEntry>,
+        not_kept: Option<String>,
+    },
+    /// The picture is the gallery's last one now; `left_out` says why it is not.
+    GalleryGrown {
+        left_out: Option<String>,
+    },
+    GalleryKept,
+    /// A buffer for each picture: its thumbnail's file.
+    Thumbnails,
+    /// Pictures and their cosines or scores, best first.
+    GalleryRanked {
+        order: Vec<(usize, f32)>,
+    },
+    Cues(CueReport),
+    Video(VideoAnswer),
     /// The work failed, and nothing else is lost; the sentence says what to do.
     Failed {
         message: String,
@@ -180,6 +260,15 @@ pub struct PackSummary {
     /// Whether phrases have a place in its embedding's space.
     pub has_text: bool,
     pub bytes: u64,
+    /// SHA-256 of the weights.
+    pub weights: String,
+    /// How the weights are stored; none: in 32 bits.
+    pub stored_as: Option<Storage>,
+    /// What each way of storing the weights costs; empty where the pack does not say.
+    pub storages: Vec<StorageSummary>,
+    pub memory: MemorySummary,
+    /// Why the browser does not keep what was converted; none where it does, or where there is nothing to keep.
+    pub unkept: Option<String>,
     pub parameters: u64,
     /// Images behind the head statistics, zero where the pack has none.
     pub statistics_images: u64,
@@ -187,6 +276,28 @@ pub struct PackSummary {
     pub pool_lines: usize,
     pub device: DeviceSummary,
     pub seconds: OpenSeconds,
+}
+
+/// What one way of storing the weights costs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StorageSummary {
+    pub storage: Storage,
+    /// Of the weights' file.
+    pub bytes: u64,
+    /// Root mean square error of the matrices, relative to their values.
+    pub error: f64,
+    /// The matrix with the largest, and its own.
+    pub worst: String,
+    pub worst_error: f64,
+}
+
+/// What an open model takes, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemorySummary {
+    /// The weights as the device computes with them, in 32 bits however they are stored.
+    pub weights: u64,
+    /// All of the worker's memory, which only grows: opening the model took the most of it.
+    pub worker: u64,
 }
 
 /// The device in use, and why it is that one.

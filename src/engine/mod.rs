@@ -1,11 +1,15 @@
 //! The engine: an open model with its photo and texts, and the worker that runs it for the page.
 
+pub mod cues;
 pub mod message;
+pub mod video;
 
 #[cfg(feature = "compute")]
 pub mod device;
 #[cfg(feature = "compute")]
 mod error;
+#[cfg(feature = "compute")]
+pub mod gallery;
 #[cfg(feature = "compute")]
 pub mod pool;
 #[cfg(feature = "compute")]

@@ -301,18 +301,18 @@ impl Session {
         contrast: &[Vec<f32>],
         ablation: &Ablation,
     ) -> Result<SoftMap, EngineError> {
-        let mut difference = text.to_vec();
-        for other in contrast {
-            for (value, other) in difference.iter_mut().zip(other) {
-                *value -= other / contrast.len() as f32;
-            }
-        }
+        let difference = less_mean(text, contrast);
         let (image, direction) = (self.decompose(traced), self.direction(&difference));
         let patches = match ablation.is_none() {
             true => image.patches(&direction),
             false => ablation.patches(&image, &direction, &self.means(&direction, ablation)?),
         };
         Ok(segment::soft_map(&patches, traced.trace.grid, self.model.config.vision.patch))
+    }
+
+    /// Each patch's part in the score of a text beyond the mean of others: what [`Self::segment`] upsamples.
+    pub fn patch_scores(&self, traced: &Traced, text: &[f32], contrast: &[Vec<f32>]) -> Vec<f64> {
+        self.decompose(traced).patches(&self.direction(&less_mean(text, contrast)))
     }
 
     /// The phrases to segment against: the user's, and by choice the built-in background.
@@ -351,7 +351,11 @@ impl Session {
         (0..layers).map(layer).collect()
     }
 
-    fn has_head(&self, layer: usize, head: usize) -> Result<(), EngineError> {
+    /// Whether the model has a head.
+    ///
+    /// # Errors
+    /// [`EngineError::NoHead`].
+    pub fn has_head(&self, layer: usize, head: usize) -> Result<(), EngineError> {
         let (layers, heads) = (self.model.readout.layers, self.model.readout.heads);
         if layer < layers && head < heads {
             return Ok(());
@@ -409,6 +413,17 @@ impl Session {
     pub fn new_statistics(&self) -> Statistics {
         Statistics::new(&self.model.readout, self.manifest.weights_hash())
     }
+}
+
+/// A text less the mean of others.
+fn less_mean(text: &[f32], others: &[Vec<f32>]) -> Vec<f32> {
+    let mut difference = text.to_vec();
+    for other in others {
+        for (value, other) in difference.iter_mut().zip(other) {
+            *value -= other / others.len() as f32;
+        }
+    }
+    difference
 }
 
 /// A pack's tokenizer, which neither pads nor cuts.

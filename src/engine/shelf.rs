@@ -1,17 +1,46 @@
-//! The shelf: fetched packs, kept by the browser so that they open again without a network.
+//! The shelf: packs, kept by the browser so that they open again without a network.
+//!
+//! Fetched packs lie under their own addresses. Converted models lie in [`CONVERTED`], beside the page, each in a
+//! folder named by its weights; no server has anything there.
 //!
 //! It is a `Cache`, which the page can list and clear too. A browser may have none (a private window, a page
 //! without HTTPS) or no room left: then nothing is kept, and nothing else changes.
 
-use js_sys::Promise;
-use wasm_bindgen::JsCast;
+use js_sys::{Array, Date, Promise, Uint8Array};
+use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{Cache, Response, WorkerGlobalScope};
+use web_sys::{Blob, Cache, Response, WorkerGlobalScope};
 
 use super::fetch::Download;
+use crate::checkpoint::{Manifest, Pack, pack};
 
 /// The cache's name. The page knows it too (`app/offline.rs`).
 pub(crate) const SHELF: &str = "headlamp-packs";
+
+/// The folder of models that were converted here.
+pub(super) const CONVERTED: &str = "converted-here/";
+
+/// A large file is handed over in parts of so many bytes, so that it is never held twice.
+const PART: usize = 8 << 20;
+
+/// Why a converted model is not kept.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+pub(super) enum NotKept {
+    #[error("this browser keeps nothing for this page (in a private window, or without HTTPS)")]
+    NoShelf,
+    #[error("the browser has no room left for it: remove another model, or make some room on the disk")]
+    NoRoom,
+}
+
+/// Whether a folder is a converted model's.
+pub(super) fn is_converted(folder: &str) -> bool {
+    folder.starts_with(CONVERTED) || folder.contains(&format!("/{CONVERTED}"))
+}
+
+/// Where a converted model lies: the same weights lie in the same place.
+fn converted(manifest: &Manifest) -> String {
+    format!("{CONVERTED}{:.16}/", manifest.weights_hash())
+}
 
 /// The kept packs' files, by their addresses.
 pub(super) struct Shelf(Option<Cache>);
@@ -41,12 +70,48 @@ impl Shelf {
         Keeping(self.0.as_ref().and_then(put))
     }
 
+    /// Keeps a converted model. Of one that is not kept whole, nothing stays.
+    pub(super) async fn keep_converted(&self, pack: &Pack) -> Result<(), NotKept> {
+        let cache = self.0.as_ref().ok_or(NotKept::NoShelf)?;
+        let manifest = serde_json::to_vec(&pack.manifest).map_err(|_err| NotKept::NoRoom)?;
+        let folder = converted(&pack.manifest);
+        // The manifest first, by which the page lists it.
+        let listed = pack.manifest.files.iter().map(|file| (file.path.as_str(), pack.bytes(&file.path)));
+        for (path, bytes) in std::iter::once((pack::MANIFEST, Some(&manifest[..]))).chain(listed) {
+            let put = put(cache, &format!("{folder}{path}"), bytes.unwrap_or_default()).await;
+            if put.is_err() {
+                self.drop_converted(&pack.manifest).await;
+                return Err(NotKept::NoRoom);
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets go of a converted model.
+    pub(super) async fn drop_converted(&self, manifest: &Manifest) {
+        let folder = converted(manifest);
+        let listed = manifest.files.iter().map(|file| file.path.as_str());
+        for path in listed.chain([pack::MANIFEST]) {
+            self.drop(&format!("{folder}{path}")).await;
+        }
+    }
+
     /// Lets go of what is kept under `url`.
     pub(super) async fn drop(&self, url: &str) {
         if let Some(cache) = &self.0 {
             let _was_there = JsFuture::from(cache.delete_with_str(url)).await;
         }
     }
+}
+
+/// Puts bytes under `url`, with today's date.
+async fn put(cache: &Cache, url: &str, bytes: &[u8]) -> Result<(), JsValue> {
+    let part = |bytes: &[u8]| Blob::new_with_u8_array_sequence(&Array::of1(&Uint8Array::from(bytes)));
+    let parts: Array = bytes.chunks(PART).map(part).collect::<Result<Vec<Blob>, _>>()?.into_iter().collect();
+    let response = Response::new_with_opt_blob(Some(&Blob::new_with_blob_sequence(&parts)?))?;
+    let today = String::from(Date::new_0().to_utc_string());
+    response.headers().set("date", &today)?;
+    JsFuture::from(cache.put_with_str(url, &response)).await.map(|_undefined| ())
 }
 
 /// A file on its way to the shelf.

@@ -15,6 +15,34 @@ pub const ATTENTION: [u8; 3] = [188, 92, 255];
 /// Is segmented.
 pub const MASK: [u8; 3] = [0, 196, 170];
 
+/// Objects, heads and phrases that are told apart by colour alone: Okabe and Ito's palette (2008), which every
+/// kind of colour vision tells apart, brightened for dark frames.
+pub const SERIES: [[u8; 3]; 8] = [
+    [230, 159, 0],
+    [86, 180, 233],
+    [0, 178, 128],
+    [240, 228, 66],
+    [64, 132, 224],
+    [232, 108, 32],
+    [222, 128, 182],
+    [150, 150, 150],
+];
+
+/// The colour of the object, head or phrase of a number; numbers past the palette's end start over.
+pub fn series(index: usize) -> [u8; 3] {
+    SERIES[index % SERIES.len()]
+}
+
+/// Whether a number's colour is another's before it, so that something else has to tell the two apart.
+pub fn starts_over(index: usize) -> bool {
+    index >= SERIES.len()
+}
+
+/// A colour as a stylesheet takes it.
+pub fn css([red, green, blue]: [u8; 3]) -> String {
+    format!("rgb({red} {green} {blue})")
+}
+
 /// The strongest colour still lets the photo through.
 const STRONGEST: f32 = 0.86;
 

@@ -2,12 +2,19 @@
 //! natively. The views themselves are in `app`.
 
 pub mod ablation;
+pub mod chart;
 pub mod colour;
 pub mod head_grid;
+pub mod labelled;
 pub mod labels;
 pub mod models;
+pub mod natural_order;
 pub mod phrases;
+pub mod playback;
 pub mod queue;
 pub mod raster;
 pub mod shelf;
+pub mod tiles;
+pub mod timeline;
+pub mod tracks;
 pub mod units;

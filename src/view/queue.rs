@@ -7,23 +7,47 @@
 use std::collections::BTreeMap;
 
 use crate::engine::message::{Request, Task};
+use crate::engine::video::message::VideoTask;
 
 /// The kinds of work, most urgent first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
     Pack,
+    Video,
+    Sampling,
     Photo,
     Mask,
     Scores,
     Segmentation,
     HeadMap,
+    FrameScores,
+    SplitScores,
+    Retrack,
     Pool,
     Statistics,
     Labels,
+    Ranking,
+    Cues,
+    Thumbnails,
     AllLabels,
+    VideoExport,
+    FrameSegmentation,
+    Propagation,
+    TrackLabels,
+    /// The frames of a video, one after another: whatever else there is goes between two of them.
+    Frame,
+    /// The gallery as a whole: opening, keeping and forgetting it.
+    Gallery,
+    /// Its next picture. Whatever a person waits for goes first.
+    GalleryPicture,
 }
 
 impl Kind {
+    /// Work that goes on by itself while the person does something else.
+    pub fn is_background(self) -> bool {
+        matches!(self, Self::Thumbnails | Self::GalleryPicture)
+    }
+
     pub fn of(task: &Task) -> Self {
         match task {
             Task::OpenPack { .. } | Task::LoadModel { .. } => Self::Pack,
@@ -33,9 +57,31 @@ impl Kind {
             Task::Segment { .. } => Self::Segmentation,
             Task::HeadMap { .. } => Self::HeadMap,
             Task::UsePool { .. } => Self::Pool,
-            Task::UseGallery { .. } => Self::Statistics,
+            Task::UseStatistics { .. } => Self::Statistics,
             Task::LabelHead { .. } => Self::Labels,
             Task::LabelAllHeads { .. } => Self::AllLabels,
+            Task::RankGallery { .. } => Self::Ranking,
+            Task::FindCues { .. } => Self::Cues,
+            Task::Thumbnails { .. } => Self::Thumbnails,
+            Task::OpenGallery | Task::KeepGallery | Task::ClearGallery => Self::Gallery,
+            Task::AddToGallery { .. } => Self::GalleryPicture,
+            Task::Video(task) => Self::of_video(task),
+        }
+    }
+
+    pub fn of_video(task: &VideoTask) -> Self {
+        match task {
+            VideoTask::Open { .. } => Self::Video,
+            VideoTask::Sample { .. } => Self::Sampling,
+            VideoTask::TraceFrame { .. } => Self::Frame,
+            VideoTask::Retrack { .. } => Self::Retrack,
+            VideoTask::ScoreFrames { .. } => Self::FrameScores,
+            VideoTask::SplitScores { .. } => Self::SplitScores,
+            VideoTask::SegmentFrame { .. } => Self::FrameSegmentation,
+            VideoTask::Propagate { .. } => Self::Propagation,
+            VideoTask::LabelTracks { .. } => Self::TrackLabels,
+            VideoTask::UseStatistics { .. } => Self::Statistics,
+            VideoTask::ExportJson { .. } | VideoTask::ExportMasks { .. } => Self::VideoExport,
         }
     }
 }
@@ -154,6 +200,19 @@ mod tests {
             queue.finish(request.id).unwrap();
         }
         assert_eq!(order, ["photo", "segment", "pool"]);
+    }
+
+    #[test]
+    fn whatever_is_asked_for_goes_between_two_frames_of_a_video() {
+        let frame = |index| Task::Video(VideoTask::TraceFrame { reel: 1, index });
+        let mut queue = Queue::default();
+        queue.want(frame(0), ());
+        let (first, ()) = queue.start_next().unwrap();
+        queue.want(frame(1), ());
+        queue.want(segment("a cat"), ());
+        queue.finish(first.id).unwrap();
+        assert_eq!(queue.start_next().unwrap().0.task, segment("a cat"));
+        assert_eq!(queue.waiting_mut(Kind::Frame), Some(&mut frame(1)));
     }
 
     #[test]

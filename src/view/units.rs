@@ -23,6 +23,11 @@ pub fn percent(share: f32) -> String {
     }
 }
 
+/// A small share of one: "0.02 %", "5.31 %".
+pub fn fine_percent(share: f64) -> String {
+    format!("{:.2} %", share * 100.0)
+}
+
 /// A file's size: "45.3 MB".
 pub fn bytes(bytes: u64) -> String {
     let amount = bytes as f64;
@@ -42,6 +47,16 @@ pub fn seconds(seconds: f64) -> String {
         format!("{seconds:.2} s")
     } else {
         format!("{seconds:.0} s")
+    }
+}
+
+/// A time to wait, as roughly as it is known: "some seconds", "40 s", "3 min", "1.5 h".
+pub fn time_left(seconds: f64) -> String {
+    match seconds {
+        ..5.0 => "some seconds".to_owned(),
+        ..90.0 => format!("{} s", (seconds / 5.0).round() * 5.0),
+        ..5400.0 => format!("{:.0} min", seconds / 60.0),
+        _ => format!("{:.1} h", seconds / 3600.0),
     }
 }
 
@@ -91,6 +106,11 @@ mod tests {
             ["0.996", "0.0995", "0.0042", "0.0001", "0"].map(|share| percent(share.parse().unwrap())),
             ["100 %", "10 %", "0.4 %", "<0.1 %", "0.0 %"]
         );
+    }
+
+    #[test]
+    fn small_shares_keep_two_places() {
+        assert_eq!([0.000_171, 0.0531].map(fine_percent), ["0.02 %", "5.31 %"]);
     }
 
     #[test]

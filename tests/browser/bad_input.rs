@@ -1,26 +1,10 @@
 //! What goes wrong gets a sentence, and nothing else is lost.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::driver::Graphics;
 use crate::page::{Page, packs, site};
-
-/// A folder of this test process, removed at the end.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(name: &str) -> Self {
-        let folder = std::env::temp_dir().join(format!("headlamp-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        Self(folder)
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _removed = std::fs::remove_dir_all(&self.0);
-    }
-}
+use crate::scratch::Scratch;
 
 /// A message is for people: a sentence, without a program's debris.
 fn is_sentence(message: &str) {
@@ -35,7 +19,7 @@ fn is_sentence(message: &str) {
 #[ignore = "needs what `cargo xtask test browser` sets up"]
 fn a_text_file_called_png_leaves_the_photo_alone() {
     let scratch = Scratch::new("bad-photo");
-    let file = scratch.0.join("holiday.png");
+    let file = scratch.path().join("holiday.png");
     std::fs::write(&file, "Dear diary, this is no picture.\n").unwrap();
     let page = Page::open("bad-photo", Graphics::None, "?device=cpu&pack=packs/tiny/");
     page.choose_sample("flower");
@@ -71,10 +55,10 @@ fn a_damaged_pack_is_refused_by_the_file_that_is_damaged() {
     let mut flipped = whole.clone();
     flipped[whole.len() * 3 / 4] ^= 0x40;
     for (name, bytes) in [("truncated", &whole[..whole.len() / 2]), ("flipped", &flipped)] {
-        copy_pack(&packs().join("tiny"), &scratch.0.join(name));
-        std::fs::write(scratch.0.join(name).join(weights), bytes).unwrap();
+        copy_pack(&packs().join("tiny"), &scratch.path().join(name));
+        std::fs::write(scratch.path().join(name).join(weights), bytes).unwrap();
     }
-    let site = site().mount("packs/bad", &scratch.0);
+    let site = site().mount("packs/bad", scratch.path());
     let page = Page::open_unready("damaged-pack", site, Graphics::None, "?device=cpu&pack=packs/bad/truncated/");
     for query in ["", "?device=cpu&pack=packs/bad/flipped/"] {
         if !query.is_empty() {

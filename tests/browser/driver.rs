@@ -85,6 +85,13 @@ impl Window {
         self.post(&format!("/element/{id}/value"), &json!({ "text": file }));
     }
 
+    /// Chooses `files` in a file input that takes several.
+    pub fn choose_files(&self, selector: &str, files: &[PathBuf]) {
+        let Element(id) = self.element(selector);
+        let files: Vec<_> = files.iter().map(|file| file.to_string_lossy()).collect();
+        self.post(&format!("/element/{id}/value"), &json!({ "text": files.join("\n") }));
+    }
+
     /// A command of Chrome's own protocol, for what WebDriver lacks.
     pub fn chrome(&self, command: &str, parameters: &Value) -> Value {
         self.post("/goog/cdp/execute", &json!({ "cmd": command, "params": parameters }))

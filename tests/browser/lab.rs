@@ -105,19 +105,19 @@ fn choose_rival(page: &Page, phrase: &str) {
 #[ignore = "needs what `cargo xtask test browser` sets up"]
 fn a_statistics_file_stands_in_for_images() {
     let page = open("statistics");
-    let says = "return document.querySelector('[data-drop=gallery]').textContent.includes(arguments[0])";
+    let says = "return document.querySelector('#statistics-in-use').textContent.includes(arguments[0])";
     let says = |text: &str| page.window.script(says, &json!([text])) == true;
     let files = crate::page::packs().join("tiny");
-    page.window.choose_file("input[name=gallery]", &files.join("statistics.safetensors"));
+    page.window.choose_file("input[name=statistics]", &files.join("statistics.safetensors"));
     crate::driver::wait("the statistics", std::time::Duration::from_secs(60), || {
-        says("your own 40 images").then_some(())
+        says("statistics over 40 images").then_some(())
     });
     page.settle();
     assert!(!page.choose_head(0, 0).is_empty(), "heads are labelled from it");
     assert_eq!(page.message(), "");
     // A file of another kind is refused, and what was in use stays so.
-    page.window.choose_file("input[name=gallery]", &files.join("pool.safetensors"));
+    page.window.choose_file("input[name=statistics]", &files.join("pool.safetensors"));
     let message = page.wait_for_message();
     assert!(message.contains("headlamp stats"), "says what makes one: {message:?}");
-    assert!(says("your own 40 images"));
+    assert!(says("statistics over 40 images"));
 }

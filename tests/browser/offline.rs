@@ -12,14 +12,14 @@ use crate::page::{Page, folder, packs, site};
 const TINY: &str = "?device=cpu&pack=packs/tiny/";
 
 /// Waits until the service worker has kept the page and answers for it.
-fn wait_until_kept(page: &Page) {
+pub fn wait_until_kept(page: &Page) {
     wait("the service worker", Duration::from_secs(60), || {
         let script = "return navigator.serviceWorker.controller?.state === 'activated'";
         (page.window.script(script, &json!([])) == true).then_some(())
     });
 }
 
-fn kept(page: &Page) -> Vec<String> {
+pub fn kept(page: &Page) -> Vec<String> {
     let script = "return [...document.querySelectorAll('#kept .name')].map((name) => name.textContent)";
     serde_json::from_value(page.window.script(script, &json!([]))).unwrap()
 }
@@ -42,7 +42,7 @@ fn after_one_visit_everything_works_without_a_network() {
     assert_eq!(offline.phrases, online.phrases, "the same figures without a network");
     assert_eq!(offline.heads, online.heads);
     // Without its pack the page still comes, and says what is missing.
-    page.window.click("#kept li button");
+    page.window.click("#kept button[aria-label^=Remove]");
     wait("an empty shelf", Duration::from_secs(10), || kept(&page).is_empty().then_some(()));
     page.load(TINY);
     let message = page.wait_for_message();

@@ -4,23 +4,30 @@
 //! transferred buffers. A request that fails leaves everything else as it was. To cancel, the page ends the
 //! worker.
 
+mod convert;
+mod cues;
+mod gallery;
 mod report;
 mod sources;
+mod video;
 
 use js_sys::Uint8Array;
 use wasm_bindgen::{JsCast as _, JsValue, closure::Closure};
 use web_sys::MessageEvent;
 
+use self::gallery::BrowserFile;
 use self::report::{Reporter, now, post, said, scope};
+use self::video::OpenVideo;
 
 use crate::ablate::Ablation;
 use crate::checkpoint::Pack;
+use crate::engine::gallery::Gallery;
 use crate::engine::message::{
     Answer, DevicePreference, DeviceSummary, GREETING, OpenSeconds, PackSummary, PhotoSummary, Request, Response,
     Task, TraceSeconds, sentence,
 };
 use crate::engine::wire::{self, Beside};
-use crate::engine::{EngineError, Session, Traced, device, fetch, import};
+use crate::engine::{EngineError, Session, Traced, device, fetch};
 use crate::geometry::Framing;
 use crate::media::{self, Photo};
 use crate::segment::{self, SoftMap};
@@ -56,6 +63,10 @@ pub fn listen() {
 struct Engine {
     session: Option<Session>,
     current: Option<Current>,
+    gallery: Option<Gallery<BrowserFile>>,
+    /// Why a later visit will not find the gallery.
+    not_kept: Option<String>,
+    video: Option<OpenVideo>,
 }
 
 struct Current {
@@ -88,10 +99,7 @@ impl Engine {
                 self.open(pack.await.map_err(said)?, device, now() - start, report).await
             }
             Task::LoadModel { source, storage, told, device } => {
-                let start = now();
-                let progress = |done, total| report.bytes("Reading the weights", done, total);
-                let pack = import::pack(&source, &files, storage, &told, progress);
-                self.open(pack.await.map_err(said)?, device, now() - start, report).await
+                self.load_model(&source, &files, (storage, told), device, report).await
             }
             Task::TracePhoto { name, framing } => self.trace_photo(name, framing, buffers, report).await,
             Task::Reframe { framing } => self.reframe(framing, report).await,
@@ -128,7 +136,15 @@ impl Engine {
                 Ok((Answer::AllHeadLabels { labels, images }, Vec::new()))
             }
             Task::UsePool { lines } => self.use_pool(&lines, report).await,
-            Task::UseGallery { names } => self.use_gallery(&names, buffers, report).await,
+            Task::UseStatistics { source } => self.use_statistics(source, &buffers),
+            Task::OpenGallery => self.open_gallery().await,
+            Task::AddToGallery { entry } => self.add_to_gallery(entry, &files).await,
+            Task::KeepGallery => self.keep_gallery(),
+            Task::Thumbnails { pictures } => self.thumbnails(&pictures),
+            Task::FindCues { pictures, prompts } => self.find_cues(&pictures, &prompts).await,
+            Task::RankGallery { by, heads, most } => self.rank_gallery(by, heads, most).await,
+            Task::ClearGallery => self.clear_gallery(),
+            Task::Video(task) => self.answer_video(task, files, report).await,
         }
     }
 
@@ -148,6 +164,8 @@ impl Engine {
         let seconds = OpenSeconds { download, load: now() - start };
         let summary = summary(&session, chosen.summary, seconds);
         self.current = None;
+        self.gallery = None;
+        self.video = None;
         self.session = Some(session);
         Ok((Answer::PackOpened(summary), Vec::new()))
     }
@@ -275,6 +293,11 @@ fn summary(session: &Session, device: DeviceSummary, seconds: OpenSeconds) -> Pa
         embedding: manifest.model.embedding,
         has_text: session.has_text(),
         bytes: manifest.bytes(),
+        weights: manifest.weights_hash().to_owned(),
+        stored_as: convert::stored_as(manifest.quantisation),
+        storages: convert::storages(manifest),
+        memory: convert::memory(manifest),
+        unkept: None,
         parameters: manifest.parameters(),
         statistics_images: session.statistics().map_or(0, Statistics::images),
         pool_lines: session.pool().map_or(0, |pool| pool.lines.len()),

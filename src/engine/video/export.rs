@@ -1,0 +1,203 @@
+//! Tracks and masks as files: JSON with COCO's run lengths, and PNG pictures in a zip.
+
+use std::io::{Cursor, Write as _};
+
+use serde::Serialize;
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipWriter};
+
+use crate::geometry::{CropFromPhoto, Size};
+use crate::media::{self, MediaError};
+use crate::rle::Rle;
+
+/// A file that could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    #[error("there are no masks to save yet: look at some frames first")]
+    Empty,
+    #[error("the file could not be written ({0}): save fewer frames at a time")]
+    Write(String),
+    #[error(transparent)]
+    Media(#[from] MediaError),
+}
+
+/// One object's patches on one frame.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ObjectMask {
+    pub object: u32,
+    /// `[patch]`
+    pub mask: Vec<bool>,
+}
+
+/// The objects' masks on one frame.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FrameMasks {
+    /// Among the sampled frames.
+    pub index: usize,
+    /// Seconds.
+    pub time: f64,
+    pub frame: CropFromPhoto,
+    pub objects: Vec<ObjectMask>,
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    video: &'a str,
+    width: usize,
+    height: usize,
+    objects: Vec<Named<'a>>,
+    frames: Vec<Frame>,
+}
+
+#[derive(Serialize)]
+struct Named<'a> {
+    id: u32,
+    name: &'a str,
+}
+
+#[derive(Serialize)]
+struct Frame {
+    index: usize,
+    time: f64,
+    masks: Vec<Mask>,
+}
+
+#[derive(Serialize)]
+struct Mask {
+    object: u32,
+    /// COCO's compressed run lengths, columns first.
+    segmentation: Rle,
+    /// Pixels.
+    area: usize,
+    /// Left, top, width and height, in pixels.
+    bbox: [usize; 4],
+}
+
+/// The masks as a JSON document: for each frame and object COCO's `segmentation`, `area` and `bbox`, in pixels of
+/// the video's own size.
+///
+/// # Errors
+/// Where there are no frames.
+pub fn json(video: &str, names: &[(u32, String)], frames: &[FrameMasks]) -> Result<Vec<u8>, ExportError> {
+    let size = frames.first().ok_or(ExportError::Empty)?.frame.photo;
+    let mask = |object: &ObjectMask, frame: &CropFromPhoto| {
+        let pixels = in_pixels(&object.mask, frame);
+        let area = pixels.iter().filter(|is_in| **is_in).count();
+        let bbox = bounds(&pixels, frame.photo);
+        Mask { object: object.object, segmentation: Rle::of(&pixels, frame.photo), area, bbox }
+    };
+    let frame = |frame: &FrameMasks| Frame {
+        index: frame.index,
+        time: frame.time,
+        masks: frame.objects.iter().map(|object| mask(object, &frame.frame)).collect(),
+    };
+    let document = Document {
+        video,
+        width: size.width,
+        height: size.height,
+        objects: names.iter().map(|(id, name)| Named { id: *id, name }).collect(),
+        frames: frames.iter().map(frame).collect(),
+    };
+    serde_json::to_vec(&document).map_err(|err| ExportError::Write(err.to_string()))
+}
+
+/// The masks as a zip of 8-bit grey PNG files of the video's own size, `00000.png` and on by sampled frame. A
+/// pixel's value is its object's place among `order` plus one, 0 where there is none; of two the later.
+///
+/// # Errors
+/// Where there are no frames, or a picture cannot be written.
+pub fn png_zip(order: &[u32], frames: &[FrameMasks]) -> Result<Vec<u8>, ExportError> {
+    if frames.is_empty() {
+        return Err(ExportError::Empty);
+    }
+    let failed = |err: &dyn std::fmt::Display| ExportError::Write(err.to_string());
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    // PNG files are compressed already.
+    let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
+    for frame in frames {
+        let png = media::grey_png(frame.frame.photo, &labels(order, frame))?;
+        zip.start_file(format!("{:05}.png", frame.index), options).map_err(|err| failed(&err))?;
+        zip.write_all(&png).map_err(|err| failed(&err))?;
+    }
+    Ok(zip.finish().map_err(|err| failed(&err))?.into_inner())
+}
+
+fn labels(order: &[u32], frame: &FrameMasks) -> Vec<u8> {
+    let Size { width, height } = frame.frame.photo;
+    let mut labels = vec![0; width * height];
+    for object in &frame.objects {
+        let place = order.iter().position(|known| *known == object.object).unwrap_or(order.len());
+        let label = u8::try_from(place + 1).unwrap_or(u8::MAX);
+        let pixels = in_pixels(&object.mask, &frame.frame);
+        labels.iter_mut().zip(pixels).filter(|(_, is_in)| *is_in).for_each(|(at, _)| *at = label);
+    }
+    labels
+}
+
+/// A mask of patches in the frame's own pixels: each takes the patch that it lies in (papers.md, Paper 2, step 5).
+fn in_pixels(mask: &[bool], frame: &CropFromPhoto) -> Vec<bool> {
+    let (grid, Size { width, height }) = (frame.grid(), frame.photo);
+    let place = |at: f64, length: usize| (at >= 0.0 && (at as usize) < length).then_some(at as usize);
+    let columns: Vec<Option<usize>> =
+        (0..width).map(|x| place(frame.grid_from_photo(x as f64 + 0.5, 0.0).0, grid.columns)).collect();
+    let row = |y: usize| place(frame.grid_from_photo(0.0, y as f64 + 0.5).1, grid.rows);
+    let is_in = |row: Option<usize>, column: Option<usize>| {
+        row.zip(column)
+            .is_some_and(|(row, column)| mask.get(row * grid.columns + column).copied().unwrap_or(false))
+    };
+    (0..height).map(row).flat_map(|row| columns.iter().map(move |column| is_in(row, *column))).collect()
+}
+
+fn bounds(pixels: &[bool], size: Size) -> [usize; 4] {
+    let places = || pixels.iter().enumerate().filter(|(_, is_in)| **is_in).map(|(at, _)| at);
+    let (xs, ys) = (|| places().map(|at| at % size.width), || places().map(|at| at / size.width));
+    let (Some(left), Some(right), Some(top), Some(bottom)) = (xs().min(), xs().max(), ys().min(), ys().max())
+    else {
+        return [0; 4];
+    };
+    [left, top, right - left + 1, bottom - top + 1]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::geometry::{Framing, LongSide};
+
+    /// A frame of 40 x 20 pixels whose middle square is seen as 2 x 2 patches.
+    fn frame(objects: Vec<ObjectMask>) -> FrameMasks {
+        let photo = Size { width: 40, height: 20 };
+        let frame = CropFromPhoto::new(photo, Framing::CentreCrop, 4, 2, LongSide::Truncated);
+        FrameMasks { index: 3, time: 1.5, frame, objects }
+    }
+
+    #[test]
+    fn the_json_has_each_mask_in_the_videos_pixels() {
+        let mask = vec![false, true, false, false];
+        let frames = [frame(vec![ObjectMask { object: 7, mask }])];
+        let file = json("a.webm", &[(7, "the cup".to_owned())], &frames).unwrap();
+        let found: serde_json::Value = serde_json::from_slice(&file).unwrap();
+        assert_eq!((&found["width"], &found["height"]), (&40.into(), &20.into()));
+        assert_eq!(found["objects"][0]["name"], "the cup");
+        let mask = &found["frames"][0]["masks"][0];
+        // The right upper patch: columns 20 to 29 of rows 0 to 9.
+        assert_eq!((&mask["area"], &mask["bbox"]), (&100.into(), &serde_json::json!([20, 0, 10, 10])));
+        assert_eq!(mask["segmentation"]["size"], serde_json::json!([20, 40]));
+        assert!(matches!(json("a.webm", &[], &[]), Err(ExportError::Empty)));
+    }
+
+    #[test]
+    fn the_zip_has_a_picture_per_frame_with_the_objects_numbers() {
+        let masks = vec![
+            ObjectMask { object: 7, mask: vec![true, true, false, false] },
+            ObjectMask { object: 9, mask: vec![false, true, false, true] },
+        ];
+        let file = png_zip(&[7, 9], &[frame(masks)]).unwrap();
+        let mut zip = zip::ZipArchive::new(Cursor::new(file)).unwrap();
+        let mut png = Vec::new();
+        std::io::Read::read_to_end(&mut zip.by_name("00003.png").unwrap(), &mut png).unwrap();
+        let picture = image::load_from_memory(&png).unwrap().into_luma8();
+        let at = |x: u32, y: u32| picture.get_pixel(x, y).0[0];
+        assert_eq!(picture.dimensions(), (40, 20));
+        assert_eq!([at(5, 5), at(12, 5), at(22, 5), at(12, 15), at(22, 15)], [0, 1, 2, 0, 2]);
+    }
+}

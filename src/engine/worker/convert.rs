@@ -1,0 +1,71 @@
+//! Published weights that become a pack here: kept, opened, and what their storage costs.
+
+use js_sys::{ArrayBuffer, WebAssembly};
+use wasm_bindgen::JsCast as _;
+use web_sys::Blob;
+
+use super::report::{Reporter, now, said};
+use super::{Answered, Engine};
+use crate::checkpoint::{Manifest, Quantisation, StorageCost};
+use crate::engine::import;
+use crate::engine::message::{
+    Answer, DevicePreference, MemorySummary, ModelSource, PackSummary, Storage, StorageSummary, Told,
+};
+use crate::engine::shelf::Shelf;
+
+impl Engine {
+    /// Converts, keeps and opens a model. One that does not open is not kept.
+    pub(super) async fn load_model(
+        &mut self,
+        source: &ModelSource,
+        files: &[Blob],
+        (storage, told): (Storage, Told),
+        device: DevicePreference,
+        report: &Reporter,
+    ) -> Answered {
+        let start = now();
+        let progress = |done, total| report.bytes("Reading the weights", done, total);
+        let pack = import::pack(source, files, storage, &told, progress).await.map_err(said)?;
+        let seconds = now() - start;
+        report.phase("Keeping the model");
+        let shelf = Shelf::open().await;
+        let unkept = shelf.keep_converted(&pack).await.err().map(said);
+        let manifest = pack.manifest.clone();
+        match self.open(pack, device, seconds, report).await {
+            Ok((Answer::PackOpened(summary), buffers)) => {
+                Ok((Answer::PackOpened(PackSummary { unkept, ..summary }), buffers))
+            }
+            Ok(other) => Ok(other),
+            Err(message) => {
+                shelf.drop_converted(&manifest).await;
+                Err(message)
+            }
+        }
+    }
+}
+
+/// How a pack's weights are stored; none: in 32 bits.
+pub(super) fn stored_as(quantisation: Quantisation) -> Option<Storage> {
+    match quantisation {
+        Quantisation::Q8 => Some(Storage::Q8),
+        Quantisation::Q4 => Some(Storage::Q4),
+        Quantisation::F16 => Some(Storage::F16),
+        Quantisation::F32 => None,
+    }
+}
+
+/// What each way of storing the weights costs.
+pub(super) fn storages(manifest: &Manifest) -> Vec<StorageSummary> {
+    let summary = |cost: &StorageCost| {
+        let StorageCost { quantisation, bytes, error, worst, worst_error } = cost.clone();
+        stored_as(quantisation).map(|storage| StorageSummary { storage, bytes, error, worst, worst_error })
+    };
+    manifest.storages.iter().filter_map(summary).collect()
+}
+
+/// What the model takes now that it is open.
+pub(super) fn memory(manifest: &Manifest) -> MemorySummary {
+    let memory: WebAssembly::Memory = wasm_bindgen::memory().unchecked_into();
+    let buffer: ArrayBuffer = memory.buffer().unchecked_into();
+    MemorySummary { weights: 4 * manifest.parameters(), worker: u64::from(buffer.byte_length()) }
+}

@@ -1,0 +1,118 @@
+//! Published weights, converted in the page: what each way of storing them costs, and that they are kept.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::driver::{Graphics, wait};
+use crate::offline::{kept, wait_until_kept};
+use crate::page::{Page, site};
+
+const TINY: &str = "?device=cpu&pack=packs/tiny/";
+const PHRASES: [&str; 3] = ["a photo of a cat", "red", "a dog"];
+
+/// A small CLIP of random weights in Hugging Face's layout, with a tokenizer of a few whole words.
+struct Checkpoint(PathBuf);
+
+impl Checkpoint {
+    fn new() -> Self {
+        let folder = std::env::temp_dir().join(format!("headlamp-converted-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let fixture =
+            PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/reference/fixtures/checkpoints/hf_safetensors");
+        for file in ["model.safetensors", "config.json", "preprocessor_config.json"] {
+            std::fs::copy(fixture.join(file), folder.join(file)).unwrap();
+        }
+        std::fs::write(folder.join("tokenizer.json"), tokenizer().to_string()).unwrap();
+        Self(folder)
+    }
+
+    fn files(&self) -> Vec<PathBuf> {
+        let files = ["model.safetensors", "config.json", "preprocessor_config.json", "tokenizer.json"];
+        files.map(|file| self.0.join(file)).to_vec()
+    }
+}
+
+impl Drop for Checkpoint {
+    fn drop(&mut self) {
+        let _removed = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// For the fixture's 64 tokens, of which the last two begin and end a text.
+fn tokenizer() -> Value {
+    let special = |name: &str| json!({ "SpecialToken": { "id": name, "type_id": 0 } });
+    let sequence = json!({ "Sequence": { "id": "A", "type_id": 0 } });
+    let single = [special("<s>"), sequence, special("</s>")];
+    json!({
+        "version": "1.0", "truncation": null, "padding": null, "added_tokens": [], "normalizer": null,
+        "pre_tokenizer": { "type": "WhitespaceSplit" },
+        "post_processor": { "type": "TemplateProcessing", "single": single, "pair": single, "special_tokens": {
+            "<s>": { "id": "<s>", "ids": [62], "tokens": ["<s>"] },
+            "</s>": { "id": "</s>", "ids": [63], "tokens": ["</s>"] },
+        } },
+        "decoder": null,
+        "model": { "type": "WordLevel", "unk_token": "?", "vocab": {
+            "?": 0, "a": 1, "photo": 2, "of": 3, "cat": 4, "dog": 5, "red": 6, "<s>": 62, "</s>": 63,
+        } },
+    })
+}
+
+fn wait_for_model(page: &Page, name: &str) {
+    wait(&format!("the model {name}"), Duration::from_secs(60), || {
+        assert_eq!(page.message(), "", "no message");
+        (page.field("name").contains(name) && page.phase() == "ready").then_some(())
+    });
+    page.settle();
+}
+
+/// Rows of the table of storages: name, bytes, error, and whether it is the one in use.
+fn storages(page: &Page) -> Vec<(String, f64, f64, bool)> {
+    let script = "return [...document.querySelectorAll('.storages tbody tr')].map((row) =>
+        [row.dataset.storage, +row.dataset.bytes, +row.dataset.error, row.getAttribute('aria-current') === 'true'])";
+    serde_json::from_value(page.window.script(script, &json!([]))).unwrap()
+}
+
+#[test]
+#[ignore = "needs what `cargo xtask test browser` sets up"]
+fn a_converted_model_opens_again_without_a_network() {
+    let checkpoint = Checkpoint::new();
+    let mut page = Page::open_unready("converted", site(), Graphics::None, TINY);
+    page.wait_until_ready();
+    wait_until_kept(&page);
+    page.set_phrases(&PHRASES);
+    page.window.choose_files("input[name=weights]", &checkpoint.files());
+    wait_for_model(&page, "model.safetensors");
+    page.choose_sample("china");
+    let converted = page.attribution();
+    assert!(page.residual() < 1e-4, "sum check: {}", page.residual());
+    let names = wait("the kept model", Duration::from_secs(30), || Some(kept(&page)).filter(|all| all.len() == 2));
+    assert!(names.contains(&"model.safetensors".to_owned()), "{names:?}");
+    // 8 bits unless told otherwise; 4 bits take less and are further off, 16 bits the reverse.
+    let costs = storages(&page);
+    let shown: Vec<_> = costs.iter().map(|(name, _, _, is_here)| (name.as_str(), *is_here)).collect();
+    assert_eq!(shown, [("4 bits", false), ("8 bits", true), ("16 bits", false)]);
+    assert!(costs.is_sorted_by(|small, large| small.1 < large.1 && small.2 > large.2), "{costs:?}");
+    assert!(costs[1].2 > 0.0005 && costs[1].2 < 0.02, "8 bits are off by a half of a 127th or so: {costs:?}");
+    page.lose_network();
+    page.load(TINY);
+    page.wait_until_ready();
+    page.window.click("#kept button[aria-label='Open model.safetensors']");
+    wait_for_model(&page, "model.safetensors");
+    page.choose_sample("china");
+    let again = page.attribution();
+    assert_eq!((again.phrases, again.heads), (converted.phrases, converted.heads), "the same figures again");
+    assert_eq!(storages(&page), costs);
+    // What is let go of is gone, and the open model stays.
+    page.window.click("#kept button[aria-label='Remove model.safetensors']");
+    wait("a shorter list", Duration::from_secs(10), || (kept(&page).len() == 1).then_some(()));
+    let left = page.window.script(
+        "return caches.open('headlamp-packs').then((cache) => cache.keys())
+        .then((keys) => keys.filter((key) => key.url.includes('converted-here')).length)",
+        &json!([]),
+    );
+    assert_eq!(left, 0);
+    page.choose_sample("coffee");
+    page.assert_quiet_console();
+}

@@ -1,0 +1,116 @@
+//! Spurious cues over a generated gallery with labels, read from the page itself.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use image::{Rgb, RgbImage};
+use serde_json::{Value, json};
+
+use crate::driver::{Graphics, wait};
+use crate::page::Page;
+use crate::scratch::Scratch;
+
+const TINY: &str = "?device=cpu&pack=packs/tiny/";
+const PICTURES: usize = 24;
+
+/// Bars that lie or stand (the class), mostly on red where they stand and on blue where they lie (the nuisance),
+/// and the table that says so.
+fn labelled_pictures(folder: &Scratch) -> (Vec<PathBuf>, PathBuf) {
+    let mut table = "file,class,background\n".to_owned();
+    let file = |index: usize| {
+        let (stands, is_red) = (index % 2 == 1, (index % 2 == 1) != (index % 6 == 0));
+        let name = format!("{index:02}.png");
+        let pixel = |x: u32, y: u32| {
+            let bar = if (if stands { x } else { y }) / (3 + index as u32 % 5) % 2 == 0 { 120 } else { 0 };
+            if is_red { Rgb([220, bar, 40]) } else { Rgb([40, bar, 220]) }
+        };
+        let path = folder.path().join(&name);
+        RgbImage::from_fn(48, 48, pixel).save(&path).unwrap();
+        table += &format!(
+            "pictures/{name},{},{}\n",
+            ["lying", "standing"][usize::from(stands)],
+            ["blue", "red"][usize::from(is_red)]
+        );
+        path
+    };
+    let files = (0..PICTURES).map(file).collect();
+    let labels = folder.path().join("labels.csv");
+    std::fs::write(&labels, table).unwrap();
+    (files, labels)
+}
+
+fn text(page: &Page, selector: &str) -> String {
+    let script = "return document.querySelector(arguments[0])?.textContent ?? ''";
+    page.window.script(script, &json!([selector])).as_str().unwrap().to_owned()
+}
+
+fn numbers(page: &Page, script: &str) -> Vec<f64> {
+    let found = page.window.script(script, &json!([]));
+    found.as_array().unwrap().iter().map(|value| value.as_f64().unwrap()).collect()
+}
+
+#[test]
+#[ignore = "needs what `cargo xtask test browser` sets up"]
+fn heads_that_follow_a_nuisance_are_found_and_switched_off() {
+    let folder = Scratch::new("cues");
+    let (files, labels) = labelled_pictures(&folder);
+    let page = Page::open("cues", Graphics::None, TINY);
+    page.window.choose_files("#gallery input[name=gallery]", &files);
+    wait("the gallery", Duration::from_secs(120), || {
+        let script = "return +document.querySelector('#gallery').dataset.pictures";
+        (page.window.script(script, &json!([])) == PICTURES as u64).then_some(())
+    });
+    page.window.click("#cues summary");
+
+    let wrong = folder.path().join("wrong.csv");
+    std::fs::write(&wrong, "picture,kind\n00.png,lying\n").unwrap();
+    page.window.choose_file("#cues input[name=labels]", &wrong);
+    wait("the refusal", Duration::from_secs(10), || {
+        text(&page, "#cue-labels").contains("has 1 values").then_some(())
+    });
+
+    page.window.choose_file("#cues input[name=labels]", &labels);
+    wait("the labels", Duration::from_secs(10), || text(&page, "#cue-labels").contains("24").then_some(()));
+    assert!(
+        text(&page, "#cue-labels").contains("lying or standing; blue or red"),
+        "{}",
+        text(&page, "#cue-labels")
+    );
+    page.window.click("#find-cues");
+    wait("the report", Duration::from_secs(60), || {
+        assert_eq!(page.message(), "");
+        text(&page, "#cue-report").contains("Worst group").then_some(())
+    });
+    page.settle();
+    let follows = numbers(
+        &page,
+        "return [...document.querySelectorAll('#cue-heads tbody tr td:nth-of-type(1)')]
+        .map((cell) => parseFloat(cell.textContent.replace('−', '-')))",
+    );
+    assert!(
+        follows.len() > 4 && follows.is_sorted_by(|a, b| a >= b),
+        "the heads that follow it most first: {follows:?}"
+    );
+    let worst = numbers(
+        &page,
+        "return [...document.querySelectorAll('#cue-outcomes tr[data-worst]')]
+        .map((row) => +row.dataset.worst)",
+    );
+    assert!(worst.len() == 4 && worst.iter().all(|worst| (0.0..=1.0).contains(worst)), "{worst:?}");
+    let shown = text(&page, "#cue-outcomes tbody tr td");
+    assert!(shown.starts_with(&format!("{:.1}", worst[0] * 100.0)), "{shown} {worst:?}");
+
+    // One click switches off in the lab what a row says.
+    let before = page.attribution();
+    page.window.click("#cue-outcomes tbody tr:nth-child(3) button");
+    page.settle();
+    let off = page.window.script("return document.querySelector('#lab').dataset.off", &json!([]));
+    assert!(off.as_str().unwrap().contains("all MLPs"), "{off}");
+    assert_ne!(page.attribution().mlps, before.mlps);
+    let pressed = page.window.script(
+        "return document.querySelector('#cue-outcomes tbody tr:nth-child(3) button').ariaPressed",
+        &json!([]),
+    );
+    assert_eq!(pressed, Value::from("true"));
+    page.assert_quiet_console();
+}

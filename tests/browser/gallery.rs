@@ -1,0 +1,184 @@
+//! A gallery of a person's own pictures, read from the page itself.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use image::{Rgb, RgbImage};
+use serde_json::{Value, json};
+
+use crate::driver::{Graphics, wait};
+use crate::page::Page;
+
+const TINY: &str = "?device=cpu&pack=packs/tiny/";
+const MINUTES: Duration = Duration::from_secs(180);
+
+/// Generated pictures in a folder of the test's own, removed at the end.
+struct Pictures(PathBuf);
+
+impl Pictures {
+    /// `count` pictures of bars, no two alike.
+    fn new(name: &str, count: usize, side: u32) -> Self {
+        let folder = std::env::temp_dir().join(format!("headlamp-gallery-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        for index in 0..count {
+            let (period, hue) = (2 + index as u32 % 9, (index * 37) as u32);
+            let pixel = |x: u32, y: u32| {
+                let bar = (x + y * (index as u32 % 3)) / period % 2 * 140;
+                Rgb([bar + hue % 110, hue / 3 % 250, 255 - bar - hue % 97].map(|value| value as u8))
+            };
+            RgbImage::from_fn(side, side, pixel).save(folder.join(format!("{index:04}.png"))).unwrap();
+        }
+        Self(folder)
+    }
+
+    /// All files, as a file input takes several.
+    fn files(&self) -> PathBuf {
+        let mut files: Vec<String> = std::fs::read_dir(&self.0)
+            .unwrap()
+            .map(|entry| entry.unwrap().path().to_string_lossy().into_owned())
+            .collect();
+        files.sort();
+        files.join("\n").into()
+    }
+}
+
+impl Drop for Pictures {
+    fn drop(&mut self) {
+        let _removed = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn add(page: &Page, files: &Path) {
+    page.window.choose_file("#gallery input[name=gallery]", files);
+}
+
+fn count(page: &Page) -> u64 {
+    let script = "return +document.querySelector('#gallery').dataset.pictures";
+    page.window.script(script, &json!([])).as_u64().unwrap()
+}
+
+fn wait_for_count(page: &Page, wanted: u64) {
+    wait(&format!("{wanted} pictures"), MINUTES, || (count(page) == wanted).then_some(()));
+}
+
+/// Index, score and whether the thumbnail is there, of the tiles on the page.
+fn tiles(page: &Page) -> Vec<(u64, f64, bool)> {
+    let script = "return [...document.querySelectorAll('.gallery-grid li')].map((tile) => [
+        +tile.dataset.index,
+        parseFloat((tile.querySelector('.score')?.textContent ?? '0').replace('−', '-')),
+        (tile.querySelector('img')?.naturalWidth ?? 0) > 0])";
+    let tiles = page.window.script(script, &json!([]));
+    let tile = |tile: &Value| (tile[0].as_u64().unwrap(), tile[1].as_f64().unwrap(), tile[2].as_bool().unwrap());
+    tiles.as_array().unwrap().iter().map(tile).collect()
+}
+
+fn choose(page: &Page, name: &str, label: &str) {
+    let script = "[...document.querySelectorAll(`input[name=${arguments[0]}]`)]
+        .find((input) => input.parentElement.textContent === arguments[1]).click()";
+    page.window.script(script, &json!([name, label]));
+    page.settle();
+}
+
+#[test]
+#[ignore = "needs what `cargo xtask test browser` sets up"]
+fn a_gallery_is_kept_ordered_and_says_what_heads_stand_for() {
+    let pictures = Pictures::new("kept", 60, 40);
+    std::fs::write(pictures.0.join("broken.png"), b"\x89PNG\r\n\x1a\nnothing").unwrap();
+    let page = Page::open("gallery", Graphics::None, TINY);
+    page.set_phrases(&["bars", "a photo of a cat"]);
+    page.choose_phrase("bars");
+    add(&page, &pictures.files());
+    wait_for_count(&page, 60);
+    wait("the broken one to be named", MINUTES, || {
+        let script = "return document.querySelector('#left-out').textContent.includes('broken.png')";
+        (page.window.script(script, &json!([])) == true).then_some(())
+    });
+
+    // A later visit finds it, and looks at none of its pictures again.
+    page.load(TINY);
+    page.wait_until_ready();
+    wait_for_count(&page, 60);
+    std::fs::remove_file(pictures.0.join("broken.png")).unwrap();
+    add(&page, &pictures.files());
+    page.settle();
+    assert_eq!(count(&page), 60);
+    assert!(page.window.script("return document.querySelector('#gallery-progress')", &json!([])).is_null());
+
+    // Nothing is more like a picture than itself: as a whole, by a head, by two.
+    page.choose_head(1, 1);
+    page.window.click(".gallery-grid li[data-index='7'] button");
+    wait("the picture as the photo", MINUTES, || page.photo().starts_with("0007").then_some(()));
+    page.settle();
+    choose(&page, "gallery-order", "Like the photo");
+    for through in ["Whole model", "The open head", "Some heads"] {
+        choose(&page, "gallery-through", through);
+        if through == "Some heads" {
+            page.window.click("#count-head");
+            page.choose_head(0, 1);
+            page.settle();
+            page.window.click("#count-head");
+            page.settle();
+        }
+        let tiles = tiles(&page);
+        assert_eq!(tiles[0].0, 7, "{through}: {tiles:?}");
+        assert!((tiles[0].1 - 1.0).abs() < 2e-3, "{through}: {tiles:?}");
+        assert!(tiles.is_sorted_by(|a, b| a.1 >= b.1), "{through}: {tiles:?}");
+        assert!(tiles.iter().any(|tile| tile.1 < 0.999), "{through}: not all are alike");
+    }
+    // By a text: the page's own figure for the picture.
+    choose(&page, "gallery-through", "Whole model");
+    choose(&page, "gallery-order", "For the phrase");
+    let score = page.attribution().score("bars");
+    let shown = tiles(&page).into_iter().find(|tile| tile.0 == 7).expect("it is among the first").1;
+    assert!((shown - score).abs() < 2e-3, "{shown} {score}");
+
+    // Labels from the gallery, other than the pack's.
+    let before = page.choose_head(1, 0);
+    page.window.click("#use-gallery");
+    page.settle();
+    let in_use = page.window.script("return document.querySelector('#statistics-in-use').textContent", &json!([]));
+    assert_eq!(in_use, "In use: your gallery's 60 images.");
+    let after = page.choose_head(1, 0);
+    assert_ne!(before, after);
+    page.window.click("#clear-gallery");
+    page.window.click("#clear-gallery");
+    wait_for_count(&page, 0);
+    page.load(TINY);
+    page.wait_until_ready();
+    page.settle();
+    assert_eq!(count(&page), 0, "forgotten for good");
+    page.assert_quiet_console();
+}
+
+#[test]
+#[ignore = "needs what `cargo xtask test browser` sets up"]
+fn two_thousand_pictures_stay_smooth() {
+    let pictures = Pictures::new("many", 2000, 24);
+    let page = Page::open("gallery-many", Graphics::None, TINY);
+    page.set_phrases(&["bars", "a photo of a cat"]);
+    add(&page, &pictures.files());
+    wait("the first pictures", MINUTES, || (count(&page) > 20).then_some(()));
+    // The page answers while the gallery grows.
+    page.choose_phrase("a photo of a cat");
+    let first = count(&page);
+    assert!(first < 2000, "looked at in the background");
+    page.window.click("#pause");
+    page.settle();
+    let paused = count(&page);
+    std::thread::sleep(Duration::from_secs(1));
+    assert_eq!(count(&page), paused, "paused");
+    page.window.click("#go-on");
+    wait_for_count(&page, 2000);
+    page.settle();
+    assert!(tiles(&page).len() < 150, "only what is in sight is on the page: {}", tiles(&page).len());
+    page.window.script("const grid = document.querySelector('.gallery-grid'); grid.scrollTop = 1e9", &json!([]));
+    wait("the last thumbnails", MINUTES, || {
+        let tiles = tiles(&page);
+        let last = tiles.iter().find(|tile| tile.0 == 1999)?;
+        (last.2 && tiles.len() < 150).then_some(())
+    });
+    choose(&page, "gallery-order", "For the phrase");
+    let tiles = tiles(&page);
+    assert!(tiles.is_sorted_by(|a, b| a.1 >= b.1) && !tiles.is_empty(), "{tiles:?}");
+    page.assert_quiet_console();
+}

@@ -1,0 +1,181 @@
+//! What is kept of a video's frames answers as the model itself would, on a tiny model of random weights.
+#![cfg(not(target_arch = "wasm32"))]
+
+use std::collections::BTreeMap;
+
+use burn::tensor::Device;
+use headlamp::ablate::Ablation;
+use headlamp::checkpoint::pack::TOKENIZER;
+use headlamp::checkpoint::random::{self, RandomWeights};
+use headlamp::checkpoint::{PackWriter, Quantisation, random_texts};
+use headlamp::engine::video::follow::Follower;
+use headlamp::engine::video::message::{Run, Seed, SeedKind};
+use headlamp::engine::video::sampling::Sampling;
+use headlamp::engine::video::study::{self, Study, above_mean};
+use headlamp::engine::{Session, Traced};
+use headlamp::geometry::{PhotoRect, Size};
+use headlamp::media::Photo;
+use headlamp::zero_shot;
+use pollster::block_on;
+
+const SEED: u64 = 5;
+
+fn session() -> Session {
+    let manifest = random::manifest(SEED, Quantisation::Q8);
+    let mut writer = PackWriter::new(&manifest.model, &mut RandomWeights::new(SEED), Quantisation::Q8).unwrap();
+    writer.add(TOKENIZER, random_texts::tokenizer().to_string().into_bytes());
+    Session::open(writer.finish(manifest).unwrap(), Device::flex()).unwrap()
+}
+
+/// A bright square on a dark ground, further to the right with every frame.
+fn frame(index: usize) -> Photo {
+    let size = Size { width: 128, height: 64 };
+    let is_in = |x: usize, y: usize| (16 + 8 * index..48 + 8 * index).contains(&x) && (16..48).contains(&y);
+    let pixel = |(y, x): (usize, usize)| if is_in(x, y) { [250, 220, 40] } else { [20, 40 + x as u8 / 4, 60] };
+    let pixels = (0..size.height).flat_map(|y| (0..size.width).map(move |x| (y, x)));
+    Photo { size, held: size, rgb: pixels.flat_map(pixel).collect() }
+}
+
+/// A study of so many frames, and their traces.
+fn studied(session: &Session, frames: usize) -> (Study, Vec<Traced>) {
+    let mut study = Study::new(session, Sampling::default(), Vec::new());
+    let mut all = Vec::new();
+    for index in 0..frames {
+        let (traced, features) = block_on(study.encode(session, &frame(index))).unwrap();
+        study.push(session, index, &traced, &features).unwrap();
+        all.push(traced);
+    }
+    (study, all)
+}
+
+fn unit(session: &Session, seed: u64) -> Vec<f32> {
+    let mut random = RandomWeights::new(seed);
+    zero_shot::normalised(&(0..session.model().config.embedding).map(|_| random.next()).collect::<Vec<_>>())
+}
+
+#[test]
+fn kept_frames_score_texts_as_the_model_does() {
+    let session = session();
+    let (study, traces) = studied(&session, 3);
+    let units = [unit(&session, 1), unit(&session, 2)];
+    let texts = ["one".to_owned(), "two".to_owned()];
+    let scores = study.scores(&units);
+    let readout = &session.model().readout;
+    let parts = study.parts(readout, &session.direction(&units[1]));
+    for (at, traced) in traces.iter().enumerate() {
+        let direct = session.attribute(traced, &texts, &units, &Ablation::default()).unwrap();
+        for (text, score) in direct.scores.iter().enumerate() {
+            assert!((scores[text * 3 + at] - score).abs() < 1e-6, "frame {at}, text {text}");
+        }
+        for (layer, heads) in direct.heads.iter().enumerate() {
+            for (head, of_texts) in heads.iter().enumerate() {
+                let kept = parts[(layer * readout.heads + head) * 3 + at];
+                assert!((kept - of_texts[1]).abs() < 1e-5, "frame {at}, head {layer}.{head}: {kept}");
+            }
+        }
+    }
+    assert_eq!(study.statistics().images(), 3);
+}
+
+#[test]
+fn tracking_again_with_the_same_heads_gives_the_same_and_with_others_does_not() {
+    let session = session();
+    let (mut study, _) = studied(&session, 3);
+    assert_eq!(study.heads.len(), study::OBJECTS);
+    let tracks = |study: &Study| study.frames.iter().map(|frame| frame.tracked.tracks.clone()).collect::<Vec<_>>();
+    let first = tracks(&study);
+    for track in first.iter().flat_map(|tracks| tracks.chunks(study.frames[0].frame.grid().len())) {
+        assert!((track.iter().sum::<f32>() - 1.0).abs() < 1e-4, "a track is spread over the frame");
+    }
+    study.retrack(study.heads.clone()).unwrap();
+    assert_eq!(tracks(&study), first);
+    study.retrack(vec![1]).unwrap();
+    assert_ne!(tracks(&study), first);
+    assert_eq!(study.frames[2].tracked.objects.len(), 1);
+    let before = tracks(&study);
+    assert!(study.retrack(vec![99]).is_err());
+    assert_eq!((tracks(&study), study.heads.clone()), (before, vec![1]), "a refusal changes nothing");
+}
+
+#[test]
+fn a_region_scores_as_its_patches_do() {
+    let session = session();
+    let (study, traces) = studied(&session, 1);
+    let decomposition = session.decompose(&traces[0]);
+    let text = unit(&session, 3);
+    let patches = decomposition.patches(&session.direction(&text));
+    let mut random = RandomWeights::new(9);
+    let weights: Vec<f32> = patches.iter().map(|_| random.next()).collect();
+    let expected: f64 = patches.iter().zip(&weights).map(|(score, weight)| score * f64::from(*weight)).sum();
+    let score = |vector: &[f64]| vector.iter().zip(&text).map(|(a, b)| a * f64::from(*b)).sum::<f64>();
+    let found = score(&decomposition.region(&weights));
+    assert!((found - expected).abs() < 1e-9, "{found} and not {expected}");
+
+    // An object's vector: its patches, less as many of the others.
+    let object = study.frames[0].tracked.objects[0];
+    let mask = above_mean(&study.frames[0].tracked.tracks[..patches.len()]);
+    let mean = |of: bool| {
+        let some: Vec<f64> =
+            patches.iter().zip(&mask).filter(|(_, is_in)| **is_in == of).map(|at| *at.0).collect();
+        (some.iter().sum::<f64>() / some.len() as f64, some.len() as f64)
+    };
+    let ((inside, count), (outside, _)) = (mean(true), mean(false));
+    let vector = study.object_vector(&session, &traces[0], 0, object).unwrap();
+    assert!((score(&vector) - count * (inside - outside)).abs() < 1e-9);
+    let texts: Vec<f32> = (0..5).flat_map(|seed| unit(&session, seed)).collect();
+    let best = study::best_texts(&vector, &texts, 5);
+    assert_eq!(best.len(), 5);
+    assert!(best.windows(2).all(|pair| pair[0].1 >= pair[1].1));
+    assert!(best.iter().any(|(text, found)| *text == 3 && (f64::from(*found) - score(&vector)).abs() < 1e-5));
+}
+
+fn seed(frame: usize, object: u32, kind: SeedKind) -> Seed {
+    Seed { frame, object, kind }
+}
+
+fn left_half() -> SeedKind {
+    SeedKind::Box(PhotoRect { left: 0.0, top: 0.0, width: 64.0, height: 64.0 })
+}
+
+#[test]
+fn a_still_video_keeps_its_mask_and_a_correction_changes_its_object_alone() {
+    let session = session();
+    let featured = block_on(study::fine_features(&session, &frame(0), 64)).unwrap();
+    let still = (featured.frame, &featured.features);
+    let scores = BTreeMap::new();
+    let mut follower = Follower::default();
+    let point = SeedKind::Point { x: 100.0, y: 60.0 };
+    let mut run = Run { number: 1, seeds: vec![seed(0, 1, left_half()), seed(0, 2, point)], short_side: 64 };
+    let first = follower.step(&run, 0, still, &scores).unwrap().patch_labels();
+    assert!(first.contains(&1) && first.contains(&2), "both objects have patches: {first:?}");
+    let second = follower.step(&run, 1, still, &scores).unwrap().patch_labels();
+    assert_eq!(second, first);
+
+    // From the start again, with object 2 shown anew on frame 1.
+    run.number = 2;
+    run.seeds.push(seed(1, 2, SeedKind::Phrase("the last patch".to_owned())));
+    let mut only_last = vec![-1.0; first.len()];
+    *only_last.last_mut().unwrap() = 1.0;
+    let scores = BTreeMap::from([("the last patch".to_owned(), only_last)]);
+    assert_eq!(follower.step(&run, 0, still, &scores).unwrap().patch_labels(), first);
+    let corrected = follower.step(&run, 1, still, &scores).unwrap().patch_labels();
+    assert_eq!(corrected.iter().filter(|label| **label == 2).count(), 1);
+    assert_eq!(corrected.last(), Some(&2));
+    let of_one = |labels: &[u8]| labels.iter().map(|label| *label == 1).collect::<Vec<_>>();
+    assert_eq!(of_one(&corrected)[..first.len() - 1], of_one(&first)[..first.len() - 1]);
+}
+
+#[test]
+fn a_run_without_a_seed_is_refused_and_tokens_are_kept_by_resolution() {
+    let session = session();
+    let featured = block_on(study::fine_features(&session, &frame(0), 64)).unwrap();
+    let mut follower = Follower::default();
+    let run = Run { number: 1, seeds: vec![seed(3, 1, left_half())], short_side: 64 };
+    assert!(follower.step(&run, 0, (featured.frame, &featured.features), &BTreeMap::new()).is_err());
+    follower.keep(64, 0, featured.frame, &featured.features);
+    let (frame, kept) = follower.known(64, 0).unwrap();
+    assert_eq!((frame, kept.grid), (featured.frame, featured.features.grid));
+    assert!(follower.known(96, 0).is_none() && follower.known(64, 1).is_none());
+    follower.keep(96, 5, featured.frame, &featured.features);
+    assert!(follower.known(64, 0).is_none(), "one resolution at a time");
+}
