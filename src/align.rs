@@ -121,14 +121,16 @@ pub struct Learning {
     pub epochs: usize,
     /// Pairs that are told apart from one another at a time.
     pub batch: usize,
+    /// AdamW's step, in units of the weights' own size, so that features of any tower are learned from alike.
     pub rate: f64,
+    /// AdamW's decay, which shrinks the weights by `rate * decay` in each step.
     pub decay: f64,
     pub seed: u64,
 }
 
 impl Default for Learning {
     fn default() -> Self {
-        Self { ridge: None, epochs: 40, batch: 512, rate: 1e-3, decay: 0.05, seed: 0 }
+        Self { ridge: None, epochs: 40, batch: 512, rate: 2e-3, decay: 0.05, seed: 0 }
     }
 }
 
@@ -182,7 +184,7 @@ pub fn learn(
     let scale = contrast::best_scale(&start.embed(&held_out.images), held_out, LARGEST_SCALE);
     let epochs = 2 * learning.epochs;
     let mut losses = vec![contrast::loss(&start, scale, held_out)];
-    let mut trial = Refinement::new(start, scale, learning);
+    let mut trial = Refinement::new(start, scale, ridge.noise(penalty), learning);
     for epoch in 1..=learning.epochs {
         trial.epoch(rest);
         losses.push(contrast::loss(&trial.projection, trial.scale(), held_out));
@@ -191,8 +193,9 @@ pub fn learn(
     let lowest = losses.iter().enumerate().min_by(|a, b| a.1.total_cmp(b.1));
     let kept = lowest.map_or(0, |(epoch, _)| epoch);
 
-    let ridge = Ridge::new(training)?.solve(penalty);
-    let mut refinement = Refinement::new(ridge.clone(), scale, learning);
+    let ridge = Ridge::new(training)?;
+    let (ridge, noise) = (ridge.solve(penalty), ridge.noise(penalty));
+    let mut refinement = Refinement::new(ridge.clone(), scale, noise, learning);
     for epoch in 1..=kept {
         refinement.epoch(training);
         on_epoch(learning.epochs + epoch, learning.epochs + kept);
@@ -201,10 +204,12 @@ pub fn learn(
     Ok(Learned { projection: refinement.projection, logit_scale, ridge, penalty, trials, losses, epochs: kept })
 }
 
-/// The contrastive refinement of a projection.
+/// The contrastive refinement of a projection. Features get the noise that the ridge penalty stands for, anew each
+/// time, so that what kept the regression from learning pictures by heart keeps this from it too.
 struct Refinement {
     projection: Projection,
     log_scale: f64,
+    noise: f64,
     batch: usize,
     weight: AdamW,
     bias: AdamW,
@@ -216,16 +221,18 @@ struct Refinement {
 const LARGEST_SCALE: f64 = 100.0;
 
 impl Refinement {
-    fn new(projection: Projection, scale: f64, learning: &Learning) -> Self {
+    fn new(projection: Projection, scale: f64, noise: f64, learning: &Learning) -> Self {
         let Learning { rate, decay, .. } = *learning;
-        // Steps in units of the weights' own size: features of any tower are learned from alike.
-        let size = projection.weight.norm() / (projection.weight.len() as f64).sqrt();
+        let size = |norm: f64, numbers: usize| (norm / (numbers as f64).sqrt()).max(1e-9);
+        let weight_size = size(projection.weight.norm(), projection.weight.len());
+        let bias_size = size(projection.bias.norm(), projection.bias.len());
         Self {
             log_scale: scale.ln(),
+            noise,
             batch: learning.batch.max(2),
-            weight: AdamW::new(projection.weight.len(), rate * size.max(1e-9) * 10.0, decay),
-            bias: AdamW::new(projection.bias.len(), rate * 10.0 * projection.bias.amax().max(1e-3), 0.0),
-            scale: AdamW::new(1, rate * 10.0, 0.0),
+            weight: AdamW::new(projection.weight.len(), rate * weight_size, decay / weight_size),
+            bias: AdamW::new(projection.bias.len(), rate * bias_size, 0.0),
+            scale: AdamW::new(1, rate, 0.0),
             shuffle: Shuffle::new(learning.seed),
             projection,
         }
@@ -239,7 +246,7 @@ impl Refinement {
     fn epoch(&mut self, pairs: &Pairs) {
         let order = self.shuffle.order(pairs.pairs.len());
         for batch in order.chunks(self.batch).filter(|batch| batch.len() > 1) {
-            let contrast = Contrast::new(pairs, batch);
+            let contrast = Contrast::new(pairs, batch).with_noise(self.noise, &mut self.shuffle);
             let step = contrast.gradient(&self.projection, self.log_scale.exp());
             self.weight.step(self.projection.weight.as_mut_slice(), step.weight.as_slice());
             self.bias.step(self.projection.bias.as_mut_slice(), step.bias.as_slice());

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use nalgebra::{DMatrix, DVector, Dim, Matrix, RawStorage};
 
+use super::split::Shuffle;
 use super::{Pairs, Projection};
 
 /// Images and captions that are told apart from one another, each once.
@@ -56,6 +57,12 @@ impl Contrast {
             of_image,
             of_caption,
         }
+    }
+
+    /// The same with normal noise on every feature, of these deviations.
+    pub fn with_noise(mut self, deviation: f64, chance: &mut Shuffle) -> Self {
+        self.images.apply(|value| *value += deviation * chance.normal());
+        self
     }
 
     /// All images and captions at once.

@@ -42,6 +42,12 @@ impl Ridge {
         Ok(Self { values, vectors, crossed, image_mean, caption_mean, unit })
     }
 
+    /// The deviation of the noise on features that this penalty stands for: least squares under such noise is the
+    /// ridge regression.
+    pub fn noise(&self, penalty: f64) -> f64 {
+        (penalty * self.unit).sqrt()
+    }
+
     /// The projection that minimises the mean of `|W x + b - t|^2` plus `penalty * unit * |W|^2`, unit being the
     /// features' mean variance.
     pub fn solve(&self, penalty: f64) -> Projection {

@@ -1,4 +1,4 @@
-//! Pictures dealt out by chance, the same on every machine.
+//! Chance, the same on every machine: pictures dealt out, and noise.
 
 /// SplitMix64.
 pub struct Shuffle {
@@ -16,6 +16,13 @@ impl Shuffle {
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         z ^ (z >> 31)
+    }
+
+    /// A number of the normal distribution (Box and Muller).
+    pub fn normal(&mut self) -> f64 {
+        // From (0, 1]: the logarithm of zero is none.
+        let mut uniform = || ((self.next() >> 11) + 1) as f64 / (1_u64 << 53) as f64;
+        (-2.0 * uniform().ln()).sqrt() * (std::f64::consts::TAU * uniform()).cos()
     }
 
     /// The numbers up to `count`, in an order of chance (Fisher and Yates).

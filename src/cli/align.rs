@@ -54,7 +54,7 @@ pub struct Align {
     /// Pairs that are told apart from one another at a time
     #[arg(long, value_name = "N", default_value_t = Learning::default().batch)]
     batch: usize,
-    /// Step of the refinement, relative to the weights' size
+    /// Step of the refinement, in units of the weights' own size
     #[arg(long, value_name = "RATE", default_value_t = Learning::default().rate)]
     rate: f64,
     /// Weight decay of the refinement
