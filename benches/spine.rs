@@ -1,4 +1,4 @@
-//! What the decomposition and TextSpan cost, each against a named peer in the same run: the encoder that it
+//! What the decomposition, TextSpan and tracking cost, each against a named peer in the same run: the encoder that it
 //! follows, and the plain algorithm that it replaces. `cargo xtask bench` runs it.
 
 use std::time::{Duration, Instant};
@@ -7,10 +7,11 @@ use burn::tensor::Device;
 use headlamp::checkpoint::default_pack;
 use headlamp::checkpoint::random::RandomWeights;
 use headlamp::decompose::{Decomposition, HeadBasis, Readout};
-use headlamp::geometry::Size;
-use headlamp::model::{Crop, VisionTransformer};
+use headlamp::geometry::{Grid, Size};
+use headlamp::model::{Crop, Features, VisionTransformer};
 use headlamp::statistics::Moments;
 use headlamp::textspan::textspan;
+use headlamp::track::{PropagateOptions, Propagator, SoftMasks, Tracker};
 use headlamp::zero_shot;
 use nalgebra::DMatrix;
 
@@ -19,6 +20,10 @@ const PHRASES: usize = 10;
 const POOL: usize = 3_000;
 const IMAGES: usize = 1_000;
 const PICKS: usize = 10;
+const OBJECTS: usize = 3;
+/// DAVIS's frames of 480 pixels in patches of 16.
+const DAVIS_GRID: Grid = Grid { rows: 30, columns: 52 };
+const CONTEXTS: usize = 8;
 
 fn main() {
     println!("(medians of {RUNS} runs after one to warm up; random weights, as time does not depend on them)\n");
@@ -30,6 +35,13 @@ fn main() {
     row(&format!("{PHRASES} phrases to all components"), phrases, of_encoder(phrases));
     row("sum check", sum_check, of_encoder(sum_check));
     row("patches of one phrase", segmentation, of_encoder(segmentation));
+    let Video { features, push, discover, propagate } = video(&encoder);
+    row("features of a frame", features, of_encoder(features));
+    row(&format!("{OBJECTS} tracks, a further frame"), push, of_encoder(push));
+    row(&format!("{OBJECTS} tracks, the first frame"), discover, of_encoder(discover));
+    let grid = DAVIS_GRID;
+    println!("\nPropagation, {} x {} patches, {CONTEXTS} contexts", grid.rows, grid.columns);
+    row("masks of a frame", propagate, String::new());
     let (on_moments, plain) = labels();
     println!("\nTextSpan, one head, {POOL} texts, {IMAGES} images, {PICKS} picks");
     row("on moments", on_moments, ratio(on_moments, plain, "the plain algorithm"));
@@ -81,6 +93,35 @@ fn decomposition(encoder: &Encoder) -> Parts {
         segmentation: median(|| {
             std::hint::black_box(image.patches(&direction));
         }),
+    }
+}
+
+struct Video {
+    /// The encoder with the features read back.
+    features: Duration,
+    push: Duration,
+    discover: Duration,
+    propagate: Duration,
+}
+
+fn video(encoder: &Encoder) -> Video {
+    let heads: Vec<usize> = (0..OBJECTS).collect();
+    let Ok(frame) = pollster::block_on(encoder.vision.features(&encoder.crop)) else {
+        unreachable!("it ran before")
+    };
+    let mut tracker = Tracker::new(heads.clone());
+    let mut random = RandomWeights::new(7);
+    let tokens: Vec<f32> = (0..DAVIS_GRID.len() * frame.width).map(|_index| random.next()).collect();
+    let large = Features { grid: DAVIS_GRID, tokens, ..frame.clone() };
+    let mut propagator = Propagator::new(PropagateOptions::default());
+    let labels: Vec<u8> = (0..DAVIS_GRID.len()).map(|patch| (patch % 3) as u8).collect();
+    assert!(propagator.seed(0, &large, SoftMasks::one_hot(DAVIS_GRID, &labels)).is_ok());
+    (1..CONTEXTS).for_each(|_frame| assert!(propagator.push(&large).is_ok()));
+    Video {
+        features: median(|| assert!(pollster::block_on(encoder.vision.features(&encoder.crop)).is_ok())),
+        push: median(|| assert!(tracker.push(&frame).is_ok())),
+        discover: median(|| assert!(Tracker::new(heads.clone()).push(&frame).is_ok())),
+        propagate: median(|| assert!(propagator.push(&large).is_ok())),
     }
 }
 

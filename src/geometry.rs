@@ -140,7 +140,7 @@ impl CropFromPhoto {
         let short = (short_side / patch).clamp(1, most_short);
         let (least, most) = (photo.width.min(photo.height).max(1), photo.width.max(photo.height));
         let in_proportion = (short * patch) as u128 * most as u128 / least as u128;
-        let most_patches = (5 * short * short / 2).max(MAX_PATCHES).min(MAX_FRAME_PATCHES);
+        let most_patches = (5 * short * short / 2).clamp(MAX_PATCHES, MAX_FRAME_PATCHES);
         let units = usize::try_from(in_proportion / unit as u128).unwrap_or(usize::MAX);
         let units = units.min(most_patches / short * patch / unit);
         let long = (units * (unit / patch)).max(short);

@@ -17,3 +17,5 @@ mod refusals;
 mod segment;
 #[path = "cli/tool.rs"]
 mod tool;
+#[path = "cli/track.rs"]
+mod track;

@@ -15,5 +15,7 @@ mod textspan;
 #[path = "cli/tool.rs"]
 #[allow(dead_code, reason = "a part of what the other commands' tests need")]
 mod tool;
+#[path = "eval/video.rs"]
+mod video;
 #[path = "eval/waterbirds.rs"]
 mod waterbirds;

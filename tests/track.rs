@@ -1,6 +1,8 @@
 //! Paper 2 on random features, against `tests/reference/track.py`, and what must hold of any features.
 #![cfg(not(target_arch = "wasm32"))]
 
+#[path = "track/features.rs"]
+mod features;
 #[path = "fixture/mod.rs"]
 mod fixture;
 #[path = "track/invariants.rs"]
@@ -11,6 +13,10 @@ mod measures;
 mod objects;
 #[path = "track/propagation.rs"]
 mod propagation;
+
+#[path = "cli/tool.rs"]
+#[allow(dead_code, reason = "only the tiny pack is needed here")]
+mod tool;
 
 use fixture::Fixture;
 use headlamp::geometry::Grid;

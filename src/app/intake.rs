@@ -10,10 +10,10 @@ use leptos_use::{
 use wasm_bindgen::JsCast as _;
 use wasm_bindgen_futures::spawn_local;
 
-use crate::app::dom;
 use crate::app::engine::Engine;
 use crate::app::video::state::Mode;
 use crate::app::video::take_videos;
+use crate::app::{dom, folder};
 use crate::view::queue::Kind;
 
 /// The whole window takes files; it says so while one is over it.
@@ -46,6 +46,14 @@ fn take_dropped(engine: Engine, files: Vec<File>, event: &DragEvent) {
     let target = event.target().and_then(|target| target.dyn_into::<Element>().ok());
     let zone = target.and_then(|target| target.closest("[data-drop]").ok().flatten());
     let zone = zone.and_then(|zone| zone.get_attribute("data-drop"));
+    let folders = folder::dropped(event);
+    if !folders.is_empty() {
+        let is_gallery = zone.as_deref() == Some("gallery");
+        return engine.while_reading(async move {
+            let files = folder::files_in(folders).await;
+            if is_gallery { engine.add_to_gallery(files) } else { engine.open_frames(files) }
+        });
+    }
     // Several pictures are a video's frames where a video is looked at, or a gallery's elsewhere.
     let takes_pictures = zone.is_none() && engine.video().mode.get_untracked() == Mode::Video;
     let Some(files) = take_videos(engine, files, takes_pictures) else { return };

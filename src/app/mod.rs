@@ -5,11 +5,13 @@
 //! each view has a file of its own.
 
 mod answers;
+pub mod camera;
 mod client;
 mod contrast;
 mod controls;
 mod dom;
 mod engine;
+mod folder;
 mod gallery;
 mod head_grid;
 mod head_panel;
@@ -28,6 +30,8 @@ mod samples;
 mod state;
 mod storages;
 mod video;
+pub mod video_element;
+mod wait;
 
 use leptos::mount::mount_to;
 use leptos::prelude::*;

@@ -9,6 +9,7 @@ use crate::checkpoint::CheckpointError;
 use crate::engine::EngineError;
 use crate::media::MediaError;
 use crate::statistics::StatisticsError;
+use crate::track::TrackError;
 
 /// A command that did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +44,13 @@ pub enum CliError {
     /// A data set, or a list that goes with one.
     #[error("{}: {reason}", path.display())]
     Data { path: PathBuf, reason: String },
+    #[error(
+        "{} is no folder, and reading a video takes ffmpeg, which is not there: install it, or give a folder of frames",
+        .0.display()
+    )]
+    NoFfmpeg(PathBuf),
+    #[error(transparent)]
+    Track(#[from] TrackError),
     #[error("none of {0} pictures could be read")]
     NoneRead(usize),
     #[error("{} is there already: remove it, or name another", .0.display())]
@@ -80,7 +88,9 @@ impl CliError {
     /// The process's exit status: 2 for bad use, 1 for a failure.
     pub fn status(&self) -> ExitCode {
         match self {
-            Self::Usage(_) | Self::Engine(EngineError::NoHead { .. }) => ExitCode::from(2),
+            Self::Usage(_)
+            | Self::Engine(EngineError::NoHead { .. })
+            | Self::Track(TrackError::NoHead { .. } | TrackError::NoHeads) => ExitCode::from(2),
             // Whoever read the answer has had enough of it.
             Self::Stdout(err) if err.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
             _ => ExitCode::FAILURE,

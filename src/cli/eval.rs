@@ -1,4 +1,4 @@
-//! `headlamp eval`: the tables of the paper (papers.md, Paper 1), from the data sets themselves.
+//! `headlamp eval`: the papers' tables (papers.md), from the data sets themselves.
 //!
 //! `docs/CLI.md` says which layouts are read, `docs/REPRODUCTION.md` which figures to hold the results against.
 //! Each evaluation keeps what it found of every picture in `--out` as it comes ([`records`]), and adds up at
@@ -9,23 +9,29 @@ mod bench;
 mod classes;
 mod classifier;
 mod completeness;
+mod davis;
+mod discovery;
 mod masks;
 mod records;
 mod report;
 mod segmentation;
+mod voc;
 mod waterbirds;
 
 use clap::Subcommand;
 
 use super::CliError;
 
-/// Reproduce the tables of "Interpreting CLIP's Image Representation via Text-Based Decomposition"
+/// Reproduce the tables of "Interpreting CLIP's Image Representation via Text-Based Decomposition", and DAVIS and
+/// object discovery as "Is ImageNet worth 1 video?" has them
 #[derive(Subcommand, Debug)]
 pub enum Eval {
     Ablation(ablation::AblationTable),
     Textspan(completeness::Completeness),
     Segmentation(segmentation::SegmentationTable),
     Waterbirds(waterbirds::Waterbirds),
+    Davis(davis::DavisTable),
+    Discovery(discovery::DiscoveryTable),
 }
 
 impl Eval {
@@ -35,6 +41,8 @@ impl Eval {
             Self::Textspan(curve) => curve.run(),
             Self::Segmentation(table) => table.run(),
             Self::Waterbirds(table) => table.run(),
+            Self::Davis(table) => table.run(),
+            Self::Discovery(table) => table.run(),
         }
     }
 }

@@ -9,6 +9,7 @@ mod download;
 mod error;
 mod eval;
 mod explain;
+mod frames;
 mod heads;
 mod inputs;
 mod inspect;
@@ -18,8 +19,10 @@ mod pack;
 mod pack_from;
 mod pictures;
 mod progress;
+mod propagate;
 mod segment;
 mod stats;
+mod track;
 
 use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
@@ -45,6 +48,8 @@ enum Command {
     Stats(stats::Stats),
     Decompose(decompose::Decompose),
     Align(Box<align::Align>),
+    Track(track::Track),
+    Propagate(propagate::Propagate),
     Inspect(inspect::Inspect),
     #[command(subcommand)]
     Eval(eval::Eval),
@@ -83,6 +88,8 @@ impl Command {
             Self::Stats(stats) => stats.run(),
             Self::Decompose(decompose) => decompose.run(),
             Self::Align(align) => align.run(),
+            Self::Track(track) => track.run(),
+            Self::Propagate(propagate) => propagate.run(),
             Self::Inspect(inspect) => inspect.run(),
             Self::Eval(eval) => eval.run(),
             Self::Pack(recipe) => recipe.run(),

@@ -113,8 +113,13 @@ async fn decoded(header: &Header, bytes: &[u8]) -> Result<Bitmap, JsValue> {
 
 /// The size to hold a photo at, none where it is held at its own.
 fn reduced(size: Size) -> Option<Size> {
+    reduced_to(size, MAX_HELD)
+}
+
+/// The size at which to hold a picture of no more than `most` pixels, none where it is held at its own.
+pub(super) fn reduced_to(size: Size, most: f64) -> Option<Size> {
     let (width, height) = (size.width as f64, size.height as f64);
-    let scale = (MAX_HELD / (width * height)).sqrt().min(MAX_SIDE / width.max(height));
+    let scale = (most / (width * height)).sqrt().min(MAX_SIDE / width.max(height));
     let side = |pixels: f64| ((pixels * scale) as usize).max(1);
     (scale < 1.0).then(|| Size { width: side(width), height: side(height) })
 }
@@ -125,6 +130,17 @@ fn upright_like(size: Size, bitmap: Size) -> Size {
     let product = |a: usize, b: usize| a as u64 * b as u64;
     let apart = |size: Size| product(size.width, bitmap.height).abs_diff(product(size.height, bitmap.width));
     if apart(turned) < apart(size) { turned } else { size }
+}
+
+/// A picture that the page drew, over white; closed once it is read.
+///
+/// # Errors
+/// Where the browser does not give out its pixels.
+pub fn photo_of_bitmap(bitmap: ImageBitmap) -> Result<Photo, MediaError> {
+    let bitmap = Bitmap(bitmap);
+    let size = bitmap.size();
+    let no_room = |_refusal| MediaError::NoRoom { name: "a frame".to_owned() };
+    Ok(Photo { size, held: size, rgb: rgb_of(&bitmap, size).map_err(no_room)? })
 }
 
 async fn bitmap(blob: &Blob, width: Option<usize>) -> Result<Bitmap, JsValue> {
@@ -139,17 +155,27 @@ async fn bitmap(blob: &Blob, width: Option<usize>) -> Result<Bitmap, JsValue> {
     Ok(Bitmap(JsFuture::from(promise).await?.unchecked_into()))
 }
 
-/// The bitmap's RGB bytes, over white.
-fn rgb_of(bitmap: &Bitmap, size: Size) -> Result<Vec<u8>, JsValue> {
+/// A canvas to draw on and read back.
+pub(super) fn canvas(size: Size) -> Result<OffscreenCanvasRenderingContext2d, JsValue> {
     let canvas = OffscreenCanvas::new(size.width as u32, size.height as u32)?;
     // Kept out of the GPU, from where it would have to be read back.
     let settings = Object::new();
     Reflect::set(&settings, &"willReadFrequently".into(), &true.into())?;
     let context = canvas.get_context_with_context_options("2d", &settings)?.ok_or(JsValue::NULL)?;
-    let context: OffscreenCanvasRenderingContext2d = context.unchecked_into();
+    Ok(context.unchecked_into())
+}
+
+/// The bitmap's RGB bytes, over white.
+fn rgb_of(bitmap: &Bitmap, size: Size) -> Result<Vec<u8>, JsValue> {
+    let context = canvas(size)?;
     context.set_fill_style_str("#fff");
     context.fill_rect(0.0, 0.0, size.width as f64, size.height as f64);
     context.draw_image_with_image_bitmap(&bitmap.0, 0.0, 0.0)?;
+    rgb_on(&context, size)
+}
+
+/// The RGB bytes of all of an opaque canvas.
+pub(super) fn rgb_on(context: &OffscreenCanvasRenderingContext2d, size: Size) -> Result<Vec<u8>, JsValue> {
     let rows = (STRIP / size.width).clamp(1, size.height);
     let mut rgb = Vec::with_capacity(size.width * size.height * 3);
     for top in (0..size.height).step_by(rows) {

@@ -6,6 +6,7 @@
 mod header;
 mod png;
 mod resample;
+pub mod video;
 
 #[cfg(all(feature = "worker", target_arch = "wasm32"))]
 mod browser;
@@ -18,7 +19,7 @@ use std::fmt;
 pub use browser::{decode, thumbnail};
 #[cfg(all(feature = "cli", not(target_arch = "wasm32")))]
 pub use native::decode;
-pub use png::grey_png;
+pub use png::{grey_png, indexed_png, labels_of_png, rgb_png};
 pub use resample::{crop, preview};
 
 use crate::geometry::Size;
@@ -72,6 +73,10 @@ pub enum MediaError {
     NoRoom { name: String },
     #[error("the photo cannot be brought to the size asked for ({0}): open it again")]
     Resample(String),
+    #[error(
+        "\u{201c}{name}\u{201d} is no mask ({reason}): a mask is a PNG with a palette, whose entry 0 is the background, or a grey one"
+    )]
+    NotAMask { name: String, reason: String },
     #[error("the PNG cannot be written ({0}): try a smaller photo")]
     Png(String),
 }

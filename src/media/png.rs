@@ -1,9 +1,10 @@
-//! Masks as PNG files.
+//! Masks and pictures as PNG files, and masks from them.
 
-use image::codecs::png::PngEncoder;
-use image::{ExtendedColorType, ImageEncoder as _};
+use std::io::Cursor;
 
-use super::MediaError;
+use ::png::{BitDepth, ColorType, Decoder, Encoder, Limits, Transformations};
+
+use super::{MAX_PIXELS, MediaError};
 use crate::geometry::Size;
 
 /// An 8-bit grey PNG file of `values`, one per pixel, rows first.
@@ -11,14 +12,152 @@ use crate::geometry::Size;
 /// # Errors
 /// Where there are no pixels, or not as many values as pixels.
 pub fn grey_png(size: Size, values: &[u8]) -> Result<Vec<u8>, MediaError> {
+    encoded(size, values, ColorType::Grayscale)
+}
+
+/// An 8-bit RGB PNG file, rows first.
+///
+/// # Errors
+/// As [`grey_png`].
+pub fn rgb_png(size: Size, rgb: &[u8]) -> Result<Vec<u8>, MediaError> {
+    encoded(size, rgb, ColorType::Rgb)
+}
+
+/// An 8-bit PNG file of labels with DAVIS's palette, one label per pixel, rows first.
+///
+/// # Errors
+/// As [`grey_png`].
+pub fn indexed_png(size: Size, labels: &[u8]) -> Result<Vec<u8>, MediaError> {
+    encoded(size, labels, ColorType::Indexed)
+}
+
+fn encoded(size: Size, values: &[u8], colour: ColorType) -> Result<Vec<u8>, MediaError> {
     let Size { width, height } = size;
-    if values.is_empty() || width.checked_mul(height) != Some(values.len()) {
+    let wanted = width.checked_mul(height).and_then(|pixels| pixels.checked_mul(colour.samples()));
+    if values.is_empty() || wanted != Some(values.len()) {
         return Err(MediaError::Png(format!("{} values for {width} \u{d7} {height} pixels", values.len())));
     }
     let side = |pixels: usize| u32::try_from(pixels).map_err(|err| MediaError::Png(err.to_string()));
     let mut file = Vec::new();
-    PngEncoder::new(&mut file)
-        .write_image(values, side(width)?, side(height)?, ExtendedColorType::L8)
-        .map_err(|err| MediaError::Png(err.to_string()))?;
+    let mut encoder = Encoder::new(&mut file, side(width)?, side(height)?);
+    encoder.set_color(colour);
+    encoder.set_depth(BitDepth::Eight);
+    if colour == ColorType::Indexed {
+        encoder.set_palette(davis_palette().concat());
+    }
+    let written = encoder.write_header().and_then(|mut writer| {
+        writer.write_image_data(values)?;
+        writer.finish()
+    });
+    written.map_err(|err| MediaError::Png(err.to_string()))?;
     Ok(file)
+}
+
+/// The colours of DAVIS's masks: 0 is black, 1 to 21 the objects', the rest grey.
+pub fn davis_palette() -> [[u8; 3]; 256] {
+    // An object's number gives each channel its high bits from the low end: 1 red, 2 green, 4 blue.
+    let colour = |label: usize| -> [u8; 3] {
+        std::array::from_fn(|channel| {
+            let (high, low) = ((label >> channel) & 1, (label >> (channel + 3)) & 1);
+            match (high, low) {
+                (0, 0) => 0,
+                (1, 0) => 128,
+                (0, _) => 64,
+                _ => 191,
+            }
+        })
+    };
+    std::array::from_fn(|label| if label < 22 { colour(label) } else { [label as u8; 3] })
+}
+
+/// The labels of a mask file, one per pixel, rows first: a palette's indices; of a grey PNG the values, or 1 where
+/// all that is not 0 is 255. `name` is the file's.
+///
+/// # Errors
+/// [`MediaError::NotAMask`] where the file is no PNG, of another kind, damaged, or too large.
+pub fn labels_of_png(name: &str, bytes: &[u8]) -> Result<(Size, Vec<u8>), MediaError> {
+    let wrong = |reason: &dyn std::fmt::Display| MediaError::NotAMask {
+        name: name.to_owned(),
+        reason: reason.to_string(),
+    };
+    let mut decoder = Decoder::new_with_limits(Cursor::new(bytes), Limits { bytes: 64 << 20 });
+    decoder.set_transformations(Transformations::IDENTITY);
+    let mut reader = decoder.read_info().map_err(|err| wrong(&err))?;
+    let (colour, depth) = reader.output_color_type();
+    let size = Size { width: reader.info().width as usize, height: reader.info().height as usize };
+    if !matches!(colour, ColorType::Indexed | ColorType::Grayscale) || depth == BitDepth::Sixteen {
+        return Err(wrong(&"it has colours of its own"));
+    }
+    let fits = (size.width as u64).saturating_mul(size.height as u64) <= MAX_PIXELS;
+    let Some(length) = reader.output_buffer_size().filter(|_length| fits) else {
+        return Err(wrong(&"it is too large"));
+    };
+    let mut packed = vec![0; length];
+    let frame = reader.next_frame(&mut packed).map_err(|err| wrong(&err))?;
+    let rows = packed.chunks(frame.line_size.max(1)).take(size.height);
+    let mut labels: Vec<u8> = rows.flat_map(|row| unpacked(row, depth as usize, size.width)).collect();
+    if colour == ColorType::Grayscale
+        && labels.iter().all(|label| [0, 255 >> (8 - depth as usize)].contains(label))
+    {
+        labels.iter_mut().for_each(|label| *label = (*label).min(1));
+    }
+    Ok((size, labels))
+}
+
+/// A row's samples of `depth` bits each, the first in the highest bits.
+fn unpacked(row: &[u8], depth: usize, width: usize) -> impl Iterator<Item = u8> {
+    let (each, mask) = (8 / depth, 255 >> (8 - depth));
+    (0..width).map(move |x| (row[x / each] >> (8 - depth - x % each * depth)) & mask)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SIZE: Size = Size { width: 5, height: 2 };
+
+    #[test]
+    fn the_palette_is_daviss() {
+        let palette = davis_palette();
+        assert_eq!(palette[..4], [[0, 0, 0], [128, 0, 0], [0, 128, 0], [128, 128, 0]]);
+        assert_eq!(palette[8..10], [[64, 0, 0], [191, 0, 0]]);
+        assert_eq!(
+            palette[16..22],
+            [[0, 64, 0], [128, 64, 0], [0, 191, 0], [128, 191, 0], [0, 64, 128], [128, 64, 128]]
+        );
+        assert_eq!((palette[22], palette[255]), ([22; 3], [255; 3]));
+    }
+
+    #[test]
+    fn labels_come_back() {
+        let labels = [0, 1, 2, 0, 7, 255, 3, 0, 0, 1];
+        let file = indexed_png(SIZE, &labels).unwrap();
+        assert_eq!(labels_of_png("mask", &file).unwrap(), (SIZE, labels.to_vec()));
+        let grey = grey_png(SIZE, &[0, 255, 255, 0, 0, 0, 0, 0, 0, 255]).unwrap();
+        assert_eq!(labels_of_png("mask", &grey).unwrap().1, [0, 1, 1, 0, 0, 0, 0, 0, 0, 1]);
+        assert_eq!(labels_of_png("mask", &grey_png(SIZE, &labels).unwrap()).unwrap().1, labels);
+    }
+
+    #[test]
+    fn small_palettes_are_unpacked() {
+        let mut file = Vec::new();
+        let mut encoder = Encoder::new(&mut file, 5, 2);
+        encoder.set_color(ColorType::Indexed);
+        encoder.set_depth(BitDepth::Two);
+        encoder.set_palette(vec![0; 12]);
+        let mut writer = encoder.write_header().unwrap();
+        writer.write_image_data(&[0b00_01_10_11, 0b01_000000, 0b11_00_00_01, 0b10_000000]).unwrap();
+        writer.finish().unwrap();
+        assert_eq!(labels_of_png("mask", &file).unwrap().1, [0, 1, 2, 3, 1, 3, 0, 0, 1, 2]);
+    }
+
+    #[test]
+    fn what_is_no_mask_is_refused() {
+        let rgb = rgb_png(SIZE, &[9; 30]).unwrap();
+        let file = indexed_png(SIZE, &[0; 10]).unwrap();
+        for wrong in [&b"GIF89a"[..], &[], &rgb, &file[..file.len() / 2]] {
+            assert!(matches!(labels_of_png("mask", wrong), Err(MediaError::NotAMask { .. })));
+        }
+        assert!(rgb_png(SIZE, &[0; 10]).is_err() && indexed_png(SIZE, &[]).is_err());
+    }
 }

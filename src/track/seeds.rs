@@ -3,14 +3,16 @@
 //! All rules work on the cosines of unit tokens, so that they need no encoder and no training.
 
 use super::regions::connected;
-use super::vectors::{dot, unit, unit_tokens};
+use super::vectors::{dot, unit, unit_tokens, weighted_sum};
 use crate::geometry::Grid;
 use crate::model::Features;
 
 /// Rounds of refinement; regions settle within three or four.
 const ROUNDS: usize = 5;
-/// Kinds of background that a box is told apart from.
-const BACKGROUNDS: usize = 6;
+/// Kinds of patches that an object is told apart from.
+const KINDS: usize = 8;
+/// Tokens as alike as this are of one kind.
+const SAME_KIND: f32 = 0.9;
 
 /// A rectangle of patches: rows and columns, ends left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,20 +39,23 @@ impl PatchBox {
     }
 }
 
-/// The object at a patch: all that is connected to it and more like it than Otsu's threshold on the cosines of all
-/// patches of the frame. Then again with the mean of what was found in place of the one patch, as long as that
-/// changes something. It always holds the patch itself.
+/// The object at a patch: all that is connected to it and more like the mean of the object than like any other kind
+/// of patch in the frame. The kinds are clusters of all patches' tokens less their mean; the object begins as the
+/// one that the patch is of. It always holds the patch itself.
 pub fn at_point(features: &Features, patch: usize) -> Vec<bool> {
     let (grid, width) = (features.grid, features.width);
-    let units = unit_tokens(features);
     let patch = patch.min(grid.len() - 1);
-    let mut like = units[patch * width..][..width].to_vec();
+    let units = centred(&unit_tokens(features), width);
+    let mut kinds = kinds(&units, width, &vec![true; grid.len()], KINDS);
+    let (own, _cosine) = nearest(&kinds, &units[patch * width..][..width]);
+    let mut like = kinds.swap_remove(own);
+    let against = likest(&units, width, &kinds);
     let mut region = Vec::new();
     for _round in 0..ROUNDS {
-        let cosines: Vec<f32> = units.chunks(width).map(|token| dot(token, &like)).collect();
-        let threshold = otsu(&cosines).min(cosines[patch]);
-        let alike: Vec<bool> = cosines.iter().map(|cosine| *cosine >= threshold).collect();
-        let found = connected(&alike, grid, patch);
+        let mut belongs: Vec<bool> =
+            units.chunks(width).zip(&against).map(|(token, against)| dot(token, &like) > *against).collect();
+        belongs[patch] = true;
+        let found = connected(&belongs, grid, patch);
         if found == region {
             break;
         }
@@ -67,11 +72,7 @@ pub fn in_box(features: &Features, patch_box: &PatchBox) -> Vec<bool> {
     let (grid, width) = (features.grid, features.width);
     let units = unit_tokens(features);
     let inside: Vec<bool> = (0..grid.len()).map(|place| patch_box.contains(place, grid)).collect();
-    let backgrounds = kinds(&units, width, &around(&inside, patch_box, grid));
-    let likest = |token: &[f32]| {
-        backgrounds.iter().map(|background| dot(token, background)).fold(f32::NEG_INFINITY, f32::max)
-    };
-    let against: Vec<f32> = units.chunks(width).map(likest).collect();
+    let against = likest(&units, width, &kinds(&units, width, &around(&inside, patch_box, grid), KINDS));
     let mut object = inside.clone();
     for _round in 0..ROUNDS {
         let like = mean_of(&units, width, &object);
@@ -107,27 +108,20 @@ fn around(inside: &[bool], patch_box: &PatchBox, grid: Grid) -> Vec<bool> {
     (0..grid.len()).map(is_rim).collect()
 }
 
-/// Unit means of clusters of the chosen tokens: spherical k-means, begun with the tokens that are least like those
-/// chosen before, so that it is the same each time.
-fn kinds(units: &[f32], width: usize, chosen: &[bool]) -> Vec<Vec<f32>> {
-    let tokens: Vec<&[f32]> = units
-        .chunks(width)
-        .zip(chosen)
-        .filter(|(_token, chosen)| **chosen)
-        .map(|(token, _chosen)| token)
-        .collect();
+/// Unit means of at most `count` clusters of the chosen tokens: spherical k-means, begun with the tokens that are
+/// least like those chosen before, so that it is the same each time.
+fn kinds(units: &[f32], width: usize, chosen: &[bool], count: usize) -> Vec<Vec<f32>> {
+    let chosen_tokens = units.chunks(width).zip(chosen).filter(|(_token, chosen)| **chosen);
+    let tokens: Vec<&[f32]> = chosen_tokens.map(|(token, _chosen)| token).collect();
     let mut centres = vec![mean_of(units, width, chosen)];
-    let nearest = |centres: &[Vec<f32>], token: &[f32]| {
-        let cosines = centres.iter().map(|centre| dot(token, centre)).enumerate();
-        cosines.fold(
-            (0, f32::NEG_INFINITY),
-            |best, (place, cosine)| if cosine > best.1 { (place, cosine) } else { best },
-        )
-    };
-    while centres.len() < BACKGROUNDS.min(tokens.len()) {
-        let farthest = tokens.iter().min_by(|a, b| nearest(&centres, a).1.total_cmp(&nearest(&centres, b).1));
-        let Some(farthest) = farthest else { break };
-        centres.push(farthest.to_vec());
+    // Each token's cosine to the centre that it is most like.
+    let mut cosines: Vec<f32> = tokens.iter().map(|token| dot(token, &centres[0])).collect();
+    while centres.len() < count {
+        let farthest = cosines.iter().enumerate().min_by(|a, b| a.1.total_cmp(b.1));
+        let Some((place, _cosine)) = farthest.filter(|(_place, cosine)| **cosine < SAME_KIND) else { break };
+        let centre = tokens[place].to_vec();
+        cosines.iter_mut().zip(&tokens).for_each(|(cosine, token)| *cosine = cosine.max(dot(token, &centre)));
+        centres.push(centre);
     }
     for _round in 0..ROUNDS {
         let mut sums = vec![vec![0.0; width]; centres.len()];
@@ -135,9 +129,34 @@ fn kinds(units: &[f32], width: usize, chosen: &[bool]) -> Vec<Vec<f32>> {
             let sum = &mut sums[nearest(&centres, token).0];
             sum.iter_mut().zip(*token).for_each(|(sum, value)| *sum += value);
         }
-        centres = sums.iter().map(|sum| unit(sum)).collect();
+        // A cluster that has lost all of its tokens stays where it was.
+        for (centre, sum) in centres.iter_mut().zip(&sums) {
+            if sum.iter().any(|value| *value != 0.0) {
+                *centre = unit(sum);
+            }
+        }
     }
     centres
+}
+
+/// The centre that a token is most like, and their cosine; the first of equals.
+fn nearest(centres: &[Vec<f32>], token: &[f32]) -> (usize, f32) {
+    let cosines = centres.iter().map(|centre| dot(token, centre)).enumerate();
+    cosines.fold((0, f32::NEG_INFINITY), |best, found| if found.1 > best.1 { found } else { best })
+}
+
+/// Each token's cosine to the centre that it is most like.
+fn likest(units: &[f32], width: usize, centres: &[Vec<f32>]) -> Vec<f32> {
+    units.chunks(width).map(|token| nearest(centres, token).1).collect()
+}
+
+/// The tokens less their mean, made unit again: what all of a frame have in common tells nothing apart.
+fn centred(units: &[f32], width: usize) -> Vec<f32> {
+    let patches = units.len() / width;
+    let mean = weighted_sum((0..patches).map(|_patch| 1.0 / patches as f64), units, width);
+    let less =
+        |token: &[f32]| token.iter().zip(&mean).map(|(value, mean)| value - *mean as f32).collect::<Vec<f32>>();
+    units.chunks(width).flat_map(|token| unit(&less(token))).collect()
 }
 
 /// The mean of the chosen tokens, made unit.
@@ -149,34 +168,9 @@ fn mean_of(units: &[f32], width: usize, chosen: &[bool]) -> Vec<f32> {
     unit(&sum)
 }
 
-/// Otsu's threshold: the split of the values into two classes that lie farthest apart for their sizes.
-fn otsu(values: &[f32]) -> f32 {
-    let mut sorted = values.to_vec();
-    sorted.sort_unstable_by(f32::total_cmp);
-    let total: f64 = sorted.iter().map(|value| f64::from(*value)).sum();
-    let count = sorted.len() as f64;
-    let (mut below, mut best, mut threshold) = (0.0, f64::NEG_INFINITY, sorted.first().copied().unwrap_or(0.0));
-    for (index, pair) in sorted.windows(2).enumerate() {
-        below += f64::from(pair[0]);
-        let size = index as f64 + 1.0;
-        let apart = below / size - (total - below) / (count - size);
-        let between = size * (count - size) * apart * apart;
-        if pair[1] > pair[0] && between > best {
-            (best, threshold) = (between, pair[1]);
-        }
-    }
-    threshold
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn otsu_splits_two_heaps() {
-        assert_eq!(otsu(&[0.1, 0.9, 0.2, 0.15, 0.8, 0.85]), 0.8);
-        assert_eq!(otsu(&[0.5; 4]), 0.5);
-    }
 
     #[test]
     fn a_box_has_a_patch_at_least() {

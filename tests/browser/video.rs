@@ -329,6 +329,8 @@ fn the_sample_clip_shows_its_objects_with_one_click() {
     page.wait_for_rest();
     assert_eq!(page.player("sampled"), "11", "five seconds at two frames a second");
     assert_eq!(page.done(), 11);
+    let heading = page.window.script("return document.querySelector('#player .name').textContent", &json!([]));
+    assert!(heading.as_str().unwrap().contains("VP9 in WebM"), "decoded in the worker: {heading}");
     page.seek(1.0);
     let shown = page.overlay_of("tracks", 2);
     assert!(shown["ink"].as_str().unwrap().contains('#'));

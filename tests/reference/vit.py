@@ -18,6 +18,8 @@ from segment import centre_crop
 
 @dataclass
 class Layer:
+    query: np.ndarray  # [head, token, head width]
+    key: np.ndarray
     attention: np.ndarray  # [head, token, token]
     tokens: np.ndarray  # what each token adds to CLS through each head, without bias: [head, token, width]
     mlp: np.ndarray  # what the MLP adds to CLS [width]
@@ -64,21 +66,22 @@ class Vit:
 
     def tokens(self, crop):
         """CLS, registers, patches, after the norm that stands before the first layer."""
-        side, patch = self.side, self.patch
-        cut = crop.reshape(3, side, patch, side, patch).transpose(1, 3, 0, 2, 4).reshape(side * side, -1)
+        patch = self.patch
+        rows, columns = crop.shape[1] // patch, crop.shape[2] // patch
+        cut = crop.reshape(3, rows, patch, columns, patch).transpose(1, 3, 0, 2, 4).reshape(rows * columns, -1)
         patches = cut @ self.of("patch.weight").T + self.of("patch.bias")
-        stream = np.vstack([self.of("class_token"), patches]) + self.positions()
+        stream = np.vstack([self.of("class_token"), patches]) + self.positions(rows, columns)
         if self.leading > 1:
             stream = np.vstack([stream[:1], self.of("registers"), stream[1:]])
         return layer_norm(stream, self.of("ln_pre.gamma"), self.of("ln_pre.beta"), self.config["eps"])
 
-    def positions(self):
+    def positions(self, rows, columns):
         grid = self.config["position_grid"]
         table = self.of("positions")
-        down, across = (torch_bicubic(grid[key], self.side) for key in ("rows", "columns"))
+        down, across = torch_bicubic(grid["rows"], rows), torch_bicubic(grid["columns"], columns)
         patches = table[1:].reshape(grid["rows"], grid["columns"], -1)
         resized = np.einsum("yr,xc,rcw->yxw", down, across, patches)
-        return np.vstack([table[:1], resized.reshape(self.side**2, -1)])
+        return np.vstack([table[:1], resized.reshape(rows * columns, -1)])
 
     # --- through the layers -------------------------------------------------------------------------------------
 
@@ -98,6 +101,21 @@ class Vit:
         check(apart < 1e-12, f"the components do not sum to the embedding: {apart}")
         return run
 
+    def features(self, crop):
+        """Of the patches: the last block's CLS attention, queries and keys, and the tokens after the final norm."""
+        stream = self.tokens(crop)
+        for index in range(self.layers):
+            stream, last = self.block(index, stream)
+        side_by_side = lambda heads: heads[:, self.leading :].transpose(1, 0, 2).reshape(len(stream) - self.leading, -1)
+        tokens = layer_norm(stream, self.of("ln_post.gamma"), self.of("ln_post.beta"), self.config["eps"])
+        attention = last.attention[:, 0, self.leading :]
+        return {
+            "attention": attention,
+            "queries": side_by_side(last.query),
+            "keys": side_by_side(last.key),
+            "tokens": tokens[self.leading :],
+        }
+
     def block(self, index, stream):
         of = lambda part: self.of(f"blocks.{index}.{part}")
         eps, heads = self.config["eps"], self.heads
@@ -114,7 +132,7 @@ class Vit:
         hidden = layer_norm(stream, of("ln_2.gamma"), of("ln_2.beta"), eps) @ of("mlp.in.weight").T + of("mlp.in.bias")
         check(self.config["activation"] == "quick_gelu", "another activation")
         mlp = (hidden / (1 + np.exp(-1.702 * hidden))) @ of("mlp.out.weight").T + of("mlp.out.bias")
-        return stream + mlp, Layer(attention, tokens, mlp[0])
+        return stream + mlp, Layer(query, key, attention, tokens, mlp[0])
 
     # --- components -----------------------------------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ use crate::{assets, tools};
 pub enum Suite {
     /// On this machine, against the references.
     Native,
-    /// The library compiled to WebAssembly, in Node.js.
+    /// The library compiled to WebAssembly, in Node.js; video decoding in a browser's worker.
     Wasm,
     /// The built page in a headless browser.
     Browser,
@@ -56,13 +56,43 @@ fn native() -> anyhow::Result<()> {
 fn wasm() -> anyhow::Result<()> {
     tools::for_page()?;
     tools::node()?;
-    step("wasm tests", || {
-        // The worker's own profile and features, so that one build of the dependencies serves both.
-        let mut cargo = tools::cargo();
-        cargo.args(["test", "--release", "--target", "wasm32-unknown-unknown", "--package", "headlamp"]);
-        cargo.args(["--no-default-features", "--features", "worker", "--test", "wasm"]);
-        run(cargo.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", "wasm-bindgen-test-runner"))
-    })
+    let browser = tools::chromium()?;
+    step("wasm tests", || run(&mut wasm_tests("worker", "wasm")))?;
+    let settings = webdriver_settings(&browser)?;
+    for (what, side, name) in [
+        ("wasm tests with a browser's video decoders", "worker", "wasm_video"),
+        ("wasm tests with a browser's player and camera", "page", "wasm_page"),
+    ] {
+        step(what, || {
+            let mut cargo = wasm_tests(side, name);
+            cargo.env("CHROMEDRIVER", &browser.driver).env("WASM_BINDGEN_TEST_WEBDRIVER_JSON", &settings);
+            // In seconds: every frame of a dozen clips, several times over.
+            run(cargo.env("WASM_BINDGEN_TEST_TIMEOUT", "600"))
+        })?;
+    }
+    Ok(())
+}
+
+/// A test of the library in WebAssembly, in the profile and with the features of the worker or the page, so that
+/// one build of the dependencies serves both.
+fn wasm_tests(side: &str, name: &str) -> Command {
+    let mut cargo = tools::cargo();
+    cargo.args(["test", "--release", "--target", "wasm32-unknown-unknown", "--package", "headlamp"]);
+    cargo.args(["--no-default-features", "--features", side, "--test", name]);
+    cargo.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", "wasm-bindgen-test-runner");
+    cargo
+}
+
+/// A file that tells wasm-bindgen's test runner which browser the driver is for, and how to start it: with a
+/// camera that shows a test picture.
+fn webdriver_settings(browser: &Browser) -> anyhow::Result<PathBuf> {
+    const ARGUMENTS: [&str; 2] = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"];
+    let file = places::cache().join("webdriver.json");
+    let program = browser.program.display().to_string();
+    let options = format!("{{\"binary\": {program:?}, \"args\": {ARGUMENTS:?}}}");
+    std::fs::write(&file, format!("{{\"goog:chromeOptions\": {options}}}\n"))
+        .with_context(|| format!("cannot write {}", file.display()))?;
+    Ok(file)
 }
 
 fn browser() -> anyhow::Result<()> {

@@ -160,6 +160,7 @@ impl Engine {
         }
         video.meet(&objects.objects);
         video.heads.set(heads);
+        video.seconds.set(Some(seconds));
         video.pace.update(|pace| pace.push(seconds.decode + seconds.encode + seconds.track));
         video.next.set(index + 1);
         let frame = TracedFrame { index, time, grid, crop_in_frame, objects, tracks, attention };

@@ -7,6 +7,7 @@ use super::open::frames;
 use super::state::{VideoState, Work};
 use crate::app::engine::Engine;
 use crate::app::state::State;
+use crate::engine::video::message::FrameSeconds;
 use crate::engine::video::sampling::{self, ModelSize, Sampling};
 use crate::geometry::Framing;
 use crate::view::units;
@@ -95,6 +96,7 @@ pub fn Processing() -> impl IntoView {
                 </label>
             </div>
             <p class="quiet hint" id="video-plan">{move || plan.get().words}</p>
+            <p class="quiet hint" id="video-seconds">{move || video.seconds.get().map(shares)}</p>
         </section>
     }
 }
@@ -131,6 +133,17 @@ fn plan(state: State, wanted: Sampling) -> Plan {
             Plan { frames: count, words, refusal: None }
         }
     }
+}
+
+/// Where a frame's time goes, in words.
+fn shares(FrameSeconds { decode, encode, track }: FrameSeconds) -> String {
+    format!(
+        "The last frame took {}: decoding {}, the model {}, tracking {}.",
+        units::seconds(decode + encode + track),
+        units::seconds(decode),
+        units::seconds(encode),
+        units::seconds(track)
+    )
 }
 
 /// "12 of 240 · about 3 min left".

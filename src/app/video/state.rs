@@ -8,7 +8,7 @@ use leptos::prelude::*;
 use leptos::web_sys::Blob;
 
 use crate::app::dom::ObjectUrl;
-use crate::engine::video::message::{FrameObjects, Run, SampledVideo, Seed, VideoSummary};
+use crate::engine::video::message::{FrameObjects, FrameSeconds, Run, SampledVideo, Seed, VideoSummary};
 use crate::engine::video::sampling::Sampling;
 use crate::geometry::{Grid, PhotoRect, Size};
 use crate::view::timeline::{self, Pace};
@@ -176,6 +176,8 @@ pub struct VideoState {
     pub next: RwSignal<usize>,
     pub work: RwSignal<Work>,
     pub pace: RwSignal<Pace>,
+    /// Where the last frame spent its time.
+    pub seconds: RwSignal<Option<FrameSeconds>>,
 
     pub time: RwSignal<f64>,
     /// Where the user wants to be; a new value is a new wish.
@@ -229,6 +231,7 @@ impl VideoState {
             next: RwSignal::default(),
             work: RwSignal::default(),
             pace: RwSignal::default(),
+            seconds: RwSignal::default(),
             time,
             wish: RwSignal::default(),
             is_playing: RwSignal::default(),

@@ -15,7 +15,7 @@ use crate::engine::message::{Task, sentence};
 use crate::engine::video::message::{MasksOf, Run, Seed, VideoSource, VideoTask};
 use crate::engine::video::sampling::Sampling;
 use crate::view::queue::Kind;
-use crate::view::{natural, timeline};
+use crate::view::{natural_order, timeline};
 
 /// The clip that comes with the page.
 const SAMPLE: (&str, &str) = ("bunny.webm", "samples/bunny.webm");
@@ -55,7 +55,7 @@ impl Engine {
     /// Opens pictures as the frames of a video: in the order of the numbers in their names.
     pub fn open_frames(self, files: Vec<File>) {
         let mut files: Vec<File> = files.into_iter().filter(|file| file.type_().starts_with("image/")).collect();
-        files.sort_by_cached_key(|file| natural::key(&file.name()));
+        files.sort_by(|a, b| natural_order::compare(&a.name(), &b.name()));
         if files.is_empty() {
             return self.complain(Kind::Video, "There are no pictures among these files.".to_owned());
         }

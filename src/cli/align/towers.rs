@@ -6,7 +6,7 @@ use std::path::Path;
 use super::TextSpace;
 use crate::align::Learned;
 use crate::checkpoint::pack::{self, PackWeights};
-use crate::checkpoint::{CheckpointError, Manifest, Pack, PackWriter, Quantisation};
+use crate::checkpoint::{CheckpointError, Manifest, Pack, PackWriter, Quantisation, StoredWeights};
 use crate::cli::{CliError, options};
 use crate::engine::pool::Pool;
 use crate::model::{ModelConfig, TensorSource, TextConfig, VisionConfig};
@@ -77,7 +77,8 @@ pub fn joined(
 pub fn with_statistics(mut pack: Pack, statistics: Vec<u8>) -> Result<Pack, CliError> {
     let manifest = pack.manifest.clone();
     let weights = pack.take(pack::WEIGHTS).ok_or_else(|| CheckpointError::MissingFile(pack::WEIGHTS.into()))?;
-    let mut writer = PackWriter::of_weights(weights);
+    let storages = manifest.storages.clone();
+    let mut writer = PackWriter::of_weights(StoredWeights { bytes: weights, storages });
     for file in &manifest.files {
         if let Some(bytes) = pack.take(&file.path) {
             writer.add(&file.path, bytes);
@@ -117,6 +118,7 @@ impl About {
             licence: format!("{} (image tower); {} (text tower)", tower.licence, text.licence),
             provenance: from("image tower", tower).chain(from("text tower", text)).chain([learned]).collect(),
             quantisation,
+            storages: Vec::new(),
             model,
             files: Vec::new(),
         }

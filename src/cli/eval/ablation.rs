@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::bench::{Bench, BenchOptions, MeansOptions};
 use super::classes::Labelled;
-use super::classifier::Classifier;
+use super::classifier::{Classifier, TemplateOptions};
 use super::records::Records;
 use super::report::{Results, per_cent, table};
 use crate::ablate::{Ablation, MeanContributions, Study};
@@ -26,6 +26,8 @@ use crate::decompose::Decomposition;
 pub struct AblationTable {
     #[command(flatten)]
     bench: BenchOptions,
+    #[command(flatten)]
+    templates: TemplateOptions,
     #[command(flatten)]
     means: MeansOptions,
     /// The classes' names, one a line: id, tab, name, or the name alone
@@ -65,7 +67,7 @@ impl AblationTable {
         let Labelled { classes, pictures } = labelled;
         let pictures = self.bench.limited(pictures)?;
         let bench = self.bench.open(Some(&self.means))?;
-        let classifier = Classifier::new(&bench, &self.bench, classes)?;
+        let classifier = Classifier::new(&bench, &self.bench, &self.templates, classes)?;
         let ablations = Ablations::new(&bench)?;
         let heading = bench.heading(Table::NAME, &json!({"classes": classifier.hash, "labels": labels}))?;
         let records = Records::go_on(self.bench.out.as_deref(), &heading)?;

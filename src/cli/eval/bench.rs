@@ -31,9 +31,6 @@ pub struct BenchOptions {
     /// Only N pictures, spread evenly over all of them
     #[arg(long, value_name = "N")]
     pub limit: Option<usize>,
-    /// Sentences for class names, one a line, {} where the name goes. Default: seven built-in ones
-    #[arg(long, value_name = "FILE")]
-    pub templates: Option<PathBuf>,
     #[command(flatten)]
     model: ModelOptions,
     /// One line of JSON
@@ -191,7 +188,7 @@ impl Bench {
     ) -> Result<Gathered<R>, CliError> {
         let to_do: Vec<&T> = items.iter().filter(|item| records.get(name(item)).is_none()).collect();
         let resumed = items.len() - to_do.len();
-        let progress = Progress::of(items.len(), "pictures");
+        let progress = Progress::of(items.len(), "done");
         progress.reached(resumed);
         let mut skipped = Vec::new();
         pictures::side_by_side(

@@ -1,7 +1,8 @@
 //! The zero-shot classifier (papers.md, Paper 1): a unit vector for each class name.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use clap::Args;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 
@@ -25,6 +26,13 @@ const TEMPLATES: [&str; 7] = [
 /// The tensor of a classifier's file.
 const TENSOR: &str = "classes";
 
+#[derive(Args, Debug)]
+pub struct TemplateOptions {
+    /// Sentences for class names, one a line, {} where the name goes. Default: seven built-in ones
+    #[arg(long, value_name = "FILE")]
+    templates: Option<PathBuf>,
+}
+
 /// Classes as the model sees them.
 pub struct Classifier {
     pub names: Vec<String>,
@@ -42,8 +50,13 @@ impl Classifier {
     ///
     /// # Errors
     /// Where the file of templates is none, or a name is too long for the text tower.
-    pub fn new(bench: &Bench, options: &BenchOptions, names: Vec<String>) -> Result<Self, CliError> {
-        let templates = match &options.templates {
+    pub fn new(
+        bench: &Bench,
+        options: &BenchOptions,
+        templates: &TemplateOptions,
+        names: Vec<String>,
+    ) -> Result<Self, CliError> {
+        let templates = match &templates.templates {
             None => TEMPLATES.map(str::to_owned).to_vec(),
             Some(path) => templates_of(path)?,
         };

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::ablation::{Row, rows, sum};
 use super::bench::{Bench, BenchOptions, MeansOptions};
 use super::classes::{Labelled, Picture};
-use super::classifier::Classifier;
+use super::classifier::{Classifier, TemplateOptions};
 use super::records::Records;
 use super::report::{Results, per_cent, table};
 use crate::ablate::{Ablation, LATE_LAYERS, MeanContributions, Study};
@@ -29,6 +29,8 @@ use crate::textspan::Reconstruction;
 pub struct Completeness {
     #[command(flatten)]
     bench: BenchOptions,
+    #[command(flatten)]
+    templates: TemplateOptions,
     #[command(flatten)]
     means: MeansOptions,
     /// The classes' names, one a line: id, tab, name, or the name alone
@@ -74,7 +76,7 @@ impl Completeness {
         let pictures = self.bench.limited(pictures)?;
         let mut bench = self.bench.open(Some(&self.means))?;
         self.use_pool(&mut bench)?;
-        let classifier = Classifier::new(&bench, &self.bench, classes)?;
+        let classifier = Classifier::new(&bench, &self.bench, &self.templates, classes)?;
         let spans = LateHeads::new(&bench, self.late_layers, &self.counts)?;
         let pool = bench.session.pool().map_or(0, |pool| pool.lines.len());
         let lines = bench.session.pool().map(|pool| pool.lines.join("\n")).unwrap_or_default();

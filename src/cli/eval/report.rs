@@ -8,6 +8,8 @@ use crate::cli::stats::Skipped;
 /// What one evaluation adds to the answer.
 pub trait Results: Serialize {
     const NAME: &'static str;
+    /// What its records are of.
+    const THING: &'static str = "picture";
 
     /// Its tables, in Markdown.
     fn tables(&self) -> String;
@@ -36,7 +38,7 @@ pub struct Report<'a, T> {
 impl<T: Results> Report<'_, T> {
     /// The answer as people read it.
     pub fn markdown(&self) -> String {
-        let images = output::count(self.images as u64, "picture");
+        let images = output::count(self.images as u64, T::THING);
         let skipped = match self.skipped.len() {
             0 => String::new(),
             count => format!(", {count} skipped"),

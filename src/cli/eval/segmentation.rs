@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::bench::{Bench, BenchOptions};
 use super::classes::class_names;
-use super::classifier::Classifier;
+use super::classifier::{Classifier, TemplateOptions};
 use super::masks::{Masks, Sample};
 use super::records::Records;
 use super::report::{Results, per_cent, table};
@@ -26,6 +26,8 @@ use crate::segment::{SoftMap, mask_in_photo, soft_in_photo, soft_map};
 pub struct SegmentationTable {
     #[command(flatten)]
     bench: BenchOptions,
+    #[command(flatten)]
+    templates: TemplateOptions,
     /// The classes' names, one a line: id, tab, name, or the name alone. Default: DIR/classes.tsv or
     /// DIR/classnames.txt
     #[arg(long, value_name = "FILE")]
@@ -83,7 +85,7 @@ impl SegmentationTable {
         let masks = Masks::find(&self.bench.data)?;
         let entries = self.bench.limited(masks.entries())?;
         let bench = self.bench.open(None)?;
-        let classifier = Classifier::new(&bench, &self.bench, names)?;
+        let classifier = Classifier::new(&bench, &self.bench, &self.templates, names)?;
         let own = json!({"classes": classifier.hash, "rollout_from": self.rollout_from});
         let records = Records::go_on(self.bench.out.as_deref(), &bench.heading(Table::NAME, &own)?)?;
         let mean = classifier.mean();

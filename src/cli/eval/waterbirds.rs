@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::bench::{Bench, BenchOptions, MeansOptions};
-use super::classifier::Classifier;
+use super::classifier::{Classifier, TemplateOptions};
 use super::records::Records;
 use super::report::{Results, head_name, per_cent, table};
 use crate::ablate::{Ablation, LATE_LAYERS, MeanContributions};
@@ -28,6 +28,8 @@ const METADATA: &str = "metadata.csv";
 pub struct Waterbirds {
     #[command(flatten)]
     bench: BenchOptions,
+    #[command(flatten)]
+    templates: TemplateOptions,
     #[command(flatten)]
     means: MeansOptions,
     /// Heads to ablate: B/16, L/14 or H/14 for those of the paper, or a list like 11.6,11.0 (layer.head, from 0).
@@ -140,7 +142,7 @@ impl Waterbirds {
         let (birds, labels) = birds(&self.bench.data)?;
         let bench = self.bench.open(Some(&self.means))?;
         let named = self.named_heads(&bench)?;
-        let classifier = Classifier::new(&bench, &self.bench, self.names.clone())?;
+        let classifier = Classifier::new(&bench, &self.bench, &self.templates, self.names.clone())?;
         let margin: Vec<f32> = classifier.units[1].iter().zip(&classifier.units[0]).map(|(a, b)| a - b).collect();
         let ranking = self
             .rank

@@ -20,6 +20,7 @@ use crate::engine::video::sampling::{self, ModelSize, Sampling};
 use crate::engine::video::study::{self, StudiedFrame, Study};
 use crate::engine::{EngineError, Session, wire};
 use crate::geometry::{CropFromPhoto, Framing};
+use crate::media::video::Video;
 use crate::media::{self, Photo};
 use crate::model::Features;
 use crate::segment::SoftMap;
@@ -40,6 +41,7 @@ pub(super) struct OpenVideo {
 
 /// Where frames come from.
 enum Reel {
+    File { video: Box<Video>, times: Vec<f64> },
     Pictures { names: Vec<String>, blobs: Vec<Blob>, times: Vec<f64> },
 }
 
@@ -63,7 +65,20 @@ impl Reel {
                 Ok((Self::Pictures { names, blobs: files, times }, summary))
             }
             VideoSource::File { name } => {
-                Err(format!("{name} cannot be read here yet: open its frames as pictures"))
+                let blob = files.into_iter().next().ok_or("there is no file: choose one")?;
+                let video = Video::open(&name, blob).await.map_err(said)?;
+                let info = video.info();
+                let times: Vec<f64> = info.times.iter().map(|micros| *micros as f64 / 1e6).collect();
+                let ending = if info.is_cut_off { ", cut off" } else { "" };
+                let summary = VideoSummary {
+                    name,
+                    size: info.size,
+                    duration: info.duration as f64 / 1e6,
+                    frames: times.len(),
+                    rate: info.rate,
+                    coding: format!("{} in {}{ending}", info.codec, info.container),
+                };
+                Ok((Self::File { video: Box::new(video), times }, summary))
             }
         }
     }
@@ -71,7 +86,7 @@ impl Reel {
     /// The seconds from which frames are shown that are to be looked at.
     fn sample(&self, sampling: &Sampling, duration: f64) -> Vec<f64> {
         match self {
-            Self::Pictures { times, .. } => {
+            Self::File { times, .. } | Self::Pictures { times, .. } => {
                 sampling.pick(times, duration).into_iter().map(|at| times[at]).collect()
             }
         }
@@ -79,6 +94,8 @@ impl Reel {
 
     async fn frame_at(&mut self, time: f64) -> Result<Photo, String> {
         match self {
+            // Between two frames' times, whichever way they were rounded.
+            Self::File { video, .. } => video.frame_at((time * 1e6).round() as i64).await.map_err(said),
             Self::Pictures { names, blobs, times } => {
                 let index = times.partition_point(|at| *at <= time + 1e-6).saturating_sub(1);
                 let (Some(name), Some(blob)) = (names.get(index), blobs.get(index)) else {

@@ -1,0 +1,59 @@
+//! Folders that are dropped, and the files in them.
+
+use js_sys::{Array, Function, Promise};
+use leptos::web_sys::{
+    DragEvent, File, FileSystemDirectoryEntry, FileSystemDirectoryReader, FileSystemEntry, FileSystemFileEntry,
+};
+use wasm_bindgen::JsCast as _;
+use wasm_bindgen_futures::JsFuture;
+
+/// No more files than this are looked at.
+const MOST: usize = 20_000;
+
+/// The folders among what was dropped. The browser tells only while the event is handled.
+pub fn dropped(event: &DragEvent) -> Vec<FileSystemEntry> {
+    let Some(items) = event.data_transfer().map(|data| data.items()) else { return Vec::new() };
+    let entries = (0..items.length()).filter_map(|index| items.get(index)?.webkit_get_as_entry().ok().flatten());
+    entries.filter(FileSystemEntry::is_directory).collect()
+}
+
+/// The files in folders and in the folders in those. What cannot be read is left out.
+pub async fn files_in(mut entries: Vec<FileSystemEntry>) -> Vec<File> {
+    let mut files = Vec::new();
+    while let Some(entry) = entries.pop() {
+        if files.len() >= MOST {
+            break;
+        }
+        if entry.is_directory() {
+            entries.extend(children(entry.unchecked_into()).await);
+        } else {
+            files.extend(file(&entry.unchecked_into()).await);
+        }
+    }
+    files
+}
+
+async fn children(folder: FileSystemDirectoryEntry) -> Vec<FileSystemEntry> {
+    let reader: FileSystemDirectoryReader = folder.create_reader();
+    let mut all = Vec::new();
+    loop {
+        let promise = Promise::new(&mut |resolve: Function, reject: Function| {
+            // A refusal reaches `reject`.
+            let _asked = reader.read_entries_with_callback_and_callback(&resolve, &reject);
+        });
+        // Some at a time, at last none.
+        let Ok(some) = JsFuture::from(promise).await else { return all };
+        let some: Array = some.unchecked_into();
+        if some.length() == 0 {
+            return all;
+        }
+        all.extend(some.iter().map(FileSystemEntry::from));
+    }
+}
+
+async fn file(entry: &FileSystemFileEntry) -> Option<File> {
+    let promise = Promise::new(&mut |resolve: Function, reject: Function| {
+        entry.file_with_callback_and_callback(&resolve, &reject);
+    });
+    JsFuture::from(promise).await.ok()?.dyn_into().ok()
+}

@@ -1,0 +1,93 @@
+//! Waiting for the browser: for an event, for a while.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use js_sys::{Function, Promise};
+use leptos::prelude::window;
+use leptos::web_sys::{Event, EventTarget};
+use wasm_bindgen::closure::Closure;
+use wasm_bindgen::{JsCast as _, JsValue};
+use wasm_bindgen_futures::JsFuture;
+
+/// The first of these events at `target`, by its name; none after `milliseconds`. Dropping it stops listening.
+pub async fn event(target: &EventTarget, names: &'static [&'static str], milliseconds: i32) -> Option<String> {
+    let (promise, settle) = promise();
+    let answer = settle.clone();
+    let heard = Closure::new(move |event: Event| settled(&answer, &event.type_().into()));
+    let _listening = Listening::new(target, names, heard);
+    let _timer = Timer::new(milliseconds, settle);
+    JsFuture::from(promise).await.ok()?.as_string()
+}
+
+/// A function, and its first call; that waits no longer than `milliseconds`.
+pub fn callback(milliseconds: i32) -> (Function, impl Future<Output = ()>) {
+    let (promise, settle) = promise();
+    let callback = settle.clone();
+    let called = async move {
+        let _timer = Timer::new(milliseconds, settle);
+        // It never fails.
+        let _settled = JsFuture::from(promise).await;
+    };
+    (callback, called)
+}
+
+/// Waits.
+pub async fn pause(milliseconds: i32) {
+    callback(milliseconds).1.await;
+}
+
+fn settled(settle: &Function, value: &JsValue) {
+    let _settled = settle.call1(&JsValue::NULL, value);
+}
+
+/// A promise, and what settles it.
+fn promise() -> (Promise, Function) {
+    let settle = Rc::new(RefCell::new(None));
+    let kept = Rc::clone(&settle);
+    let promise = Promise::new(&mut move |resolve, _reject| {
+        kept.replace(Some(resolve));
+    });
+    // A promise calls its function at once.
+    let settle = settle.borrow_mut().take().unwrap_or_else(|| Function::new_no_args(""));
+    (promise, settle)
+}
+
+struct Listening {
+    target: EventTarget,
+    names: &'static [&'static str],
+    heard: Closure<dyn FnMut(Event)>,
+}
+
+impl Listening {
+    fn new(target: &EventTarget, names: &'static [&'static str], heard: Closure<dyn FnMut(Event)>) -> Self {
+        for name in names {
+            // It fails for no name.
+            let _listens = target.add_event_listener_with_callback(name, heard.as_ref().unchecked_ref());
+        }
+        Self { target: target.clone(), names, heard }
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        for name in self.names {
+            let _gone = self.target.remove_event_listener_with_callback(name, self.heard.as_ref().unchecked_ref());
+        }
+    }
+}
+
+struct Timer(i32);
+
+impl Timer {
+    fn new(milliseconds: i32, settle: Function) -> Self {
+        let id = window().set_timeout_with_callback_and_timeout_and_arguments_0(&settle, milliseconds);
+        Self(id.unwrap_or_default())
+    }
+}
+
+impl Drop for Timer {
+    fn drop(&mut self) {
+        window().clear_timeout_with_handle(self.0);
+    }
+}

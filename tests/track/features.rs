@@ -1,0 +1,45 @@
+//! What a model makes of a crop's patches, against a tower in NumPy (`tests/reference/features.py`).
+
+use burn::tensor::Device;
+use headlamp::checkpoint::Pack;
+use headlamp::engine::Session;
+use headlamp::geometry::{Grid, Size};
+use headlamp::model::Crop;
+
+use crate::fixture::{Fixture, apart};
+use crate::tool::pack;
+use crate::{narrow, wide};
+
+/// Values of some units' size, through three layers in f32.
+const TOLERANCE: f64 = 2e-4;
+
+#[test]
+fn features_are_the_references_alone_and_beside_a_trace() {
+    let fixture = Fixture::open("features");
+    let session = Session::open(Pack::read(pack()).unwrap(), Device::flex()).unwrap();
+    let vision = &session.model().vision;
+    let patch = session.model().config.vision.patch;
+    let size = Size { width: 3 * patch, height: 2 * patch };
+    let crop = Crop { size, values: narrow(&fixture.values("crop")) };
+    let alone = pollster::block_on(vision.features(&crop)).unwrap();
+    assert_eq!(alone.grid, Grid { rows: 2, columns: 3 });
+    let parts = [
+        ("attention", &alone.cls_attention),
+        ("queries", &alone.queries),
+        ("keys", &alone.keys),
+        ("tokens", &alone.tokens),
+    ];
+    for (name, found) in parts {
+        let off = apart(&wide(found), &fixture.values(name));
+        assert!(off < TOLERANCE, "{name}: {off}");
+    }
+    let (trace, beside) = pollster::block_on(vision.trace_with_features(&crop)).unwrap();
+    assert_eq!(alone, beside);
+    // The trace is the one that it is without.
+    let plain = pollster::block_on(vision.trace(&crop)).unwrap();
+    assert_eq!((&trace.embedding, &trace.final_cls), (&plain.embedding, &plain.final_cls));
+    let last = &trace.layers.last().unwrap().attention;
+    for (head, of_all) in last.chunks(trace.tokens).enumerate() {
+        assert_eq!(&of_all[trace.leading_tokens..], alone.attention(head));
+    }
+}
