@@ -1,15 +1,12 @@
-//! The page's own ways to frames, in a real browser: its player, and its camera.
+//! The page's own way to frames, the browser's player, in a real browser.
 //!
-//! `cargo xtask test wasm` runs it in headless Chromium, whose camera shows a moving test picture. The clips are
-//! tests/reference/video.py's; each frame shows its own number.
+//! `cargo xtask test wasm` runs it in headless Chromium. The clips are tests/reference/video.py's; each frame shows
+//! its own number.
 #![cfg(all(target_arch = "wasm32", feature = "page"))]
 
-use std::ops::ControlFlow;
-
-use headlamp::app::camera::Camera;
 use headlamp::app::video_element::ElementVideo;
 use headlamp::geometry::Size;
-use headlamp::view::playback::{CameraError, PlaybackError};
+use headlamp::view::playback::PlaybackError;
 use js_sys::{Array, Uint8Array};
 use wasm_bindgen::JsCast as _;
 use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
@@ -63,31 +60,4 @@ async fn what_the_player_does_not_play_is_a_sentence() {
         let error = ElementVideo::open("clip.mp4", &blob(bytes)).await.err().unwrap();
         assert!(matches!(error, PlaybackError::Unsupported { .. } | PlaybackError::Damaged { .. }), "{error}");
     }
-}
-
-#[wasm_bindgen_test]
-async fn the_camera_gives_frames_until_it_is_told_to_stop() {
-    let camera = Camera::open().await.unwrap();
-    let size = camera.size();
-    assert!(size.width > 0 && size.height > 0);
-    let mut frames = Vec::new();
-    let watched = camera.frames(10.0, |seconds, bitmap| {
-        frames.push((seconds, reds(&bitmap)));
-        if frames.len() < 5 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-    });
-    watched.await.unwrap();
-    assert!(frames.windows(2).all(|pair| pair[1].0 - pair[0].0 > 0.03), "in time");
-    assert!(frames.iter().all(|(_, reds)| reds.len() == size.width * size.height));
-    assert!(frames.windows(2).any(|pair| pair[0].1 != pair[1].1), "the test picture moves");
-}
-
-#[wasm_bindgen_test]
-async fn a_camera_that_is_refused_is_a_sentence() {
-    js_sys::eval(
-        "navigator.mediaDevices.getUserMedia =
-            () => Promise.reject(new DOMException('Permission denied', 'NotAllowedError'));",
-    )
-    .unwrap();
-    assert_eq!(Camera::open().await.err(), Some(CameraError::Refused));
-    js_sys::eval("delete navigator.mediaDevices.getUserMedia").unwrap();
 }

@@ -6,7 +6,7 @@
 
 use headlamp::geometry::Size;
 use headlamp::media::Photo;
-use headlamp::media::video::{FrameSource, MAX_ALIVE, Pictures, Pushed, Video, VideoError};
+use headlamp::media::video::{MAX_ALIVE, Video, VideoError};
 use js_sys::{Array, Uint8Array};
 use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
 use web_sys::Blob;
@@ -219,20 +219,4 @@ async fn a_request_that_is_dropped_leaves_the_video_usable() {
         drop(request);
         assert_eq!(number_at(&mut video, times[frame]).await, Ok(frame));
     }
-}
-
-#[wasm_bindgen_test]
-async fn pictures_and_pushed_frames_are_sources_like_any_other() {
-    let picture = |value: u8| headlamp::media::grey_png(Size { width: 4, height: 2 }, &[value; 8]).unwrap();
-    let files = [10, 20, 30].map(|value| (format!("{value}.png"), blob(&picture(value))));
-    let pictures = Pictures::open(files.to_vec(), 2.0).await.unwrap();
-    let mut source = FrameSource::Pictures(pictures);
-    assert_eq!(source.info().times, [0, 500_000, 1_000_000]);
-    assert_eq!(source.frame_at(700_000).await.unwrap().rgb[0], 20);
-    let mut pushed = Pushed::default();
-    pushed.push(100, source.frame_at(1_000_000).await.unwrap());
-    let mut source = FrameSource::Pushed(pushed);
-    assert_eq!(source.frame_at(150).await.unwrap().rgb[0], 30);
-    assert!(source.frame_at(50).await.is_err());
-    assert!(Pictures::open(Vec::new(), 2.0).await.is_err());
 }

@@ -5,7 +5,6 @@
 //! each view has a file of its own.
 
 mod answers;
-pub mod camera;
 mod client;
 mod contrast;
 mod controls;

@@ -32,11 +32,6 @@ pub fn callback(milliseconds: i32) -> (Function, impl Future<Output = ()>) {
     (callback, called)
 }
 
-/// Waits.
-pub async fn pause(milliseconds: i32) {
-    callback(milliseconds).1.await;
-}
-
 fn settled(settle: &Function, value: &JsValue) {
     let _settled = settle.call1(&JsValue::NULL, value);
 }

@@ -132,17 +132,6 @@ fn upright_like(size: Size, bitmap: Size) -> Size {
     if apart(turned) < apart(size) { turned } else { size }
 }
 
-/// A picture that the page drew, over white; closed once it is read.
-///
-/// # Errors
-/// Where the browser does not give out its pixels.
-pub fn photo_of_bitmap(bitmap: ImageBitmap) -> Result<Photo, MediaError> {
-    let bitmap = Bitmap(bitmap);
-    let size = bitmap.size();
-    let no_room = |_refusal| MediaError::NoRoom { name: "a frame".to_owned() };
-    Ok(Photo { size, held: size, rgb: rgb_of(&bitmap, size).map_err(no_room)? })
-}
-
 async fn bitmap(blob: &Blob, width: Option<usize>) -> Result<Bitmap, JsValue> {
     let options = ImageBitmapOptions::new();
     options.set_image_orientation(ImageOrientation::FromImage);

@@ -61,7 +61,7 @@ fn wasm() -> anyhow::Result<()> {
     let settings = webdriver_settings(&browser)?;
     for (what, side, name) in [
         ("wasm tests with a browser's video decoders", "worker", "wasm_video"),
-        ("wasm tests with a browser's player and camera", "page", "wasm_page"),
+        ("wasm tests with a browser's player", "page", "wasm_page"),
     ] {
         step(what, || {
             let mut cargo = wasm_tests(side, name);

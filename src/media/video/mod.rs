@@ -1,8 +1,8 @@
 //! Videos in: which frames a file has and when each is shown ([`demux`], portable), and the frames' pixels, by
 //! the browser's own decoders (`browser`, in the worker).
 //!
-//! Wherever frames come from, `FrameSource` hands them out one at a time, for a time in the video. Nothing here
-//! holds more than a bounded number of them.
+//! Frames are handed out one at a time, for a time in the video; nothing here holds more than a bounded number
+//! of them.
 
 #[cfg(all(feature = "worker", target_arch = "wasm32"))]
 mod browser;
@@ -13,16 +13,14 @@ mod index;
 mod info;
 mod mp4;
 mod mp4_samples;
-mod pushed;
 mod webm;
 mod webm_blocks;
 mod window;
 
 #[cfg(all(feature = "worker", target_arch = "wasm32"))]
-pub use browser::{FrameSource, MAX_ALIVE, Pictures, Video, photo_of_bitmap};
+pub use browser::{MAX_ALIVE, Video};
 pub use codec::Codec;
 pub use demux::demux;
 pub use error::VideoError;
 pub use index::{Container, Index, Sample, Shape, Tick, Turn};
 pub use info::VideoInfo;
-pub use pushed::{MAX_PUSHED, Pushed, photo_of_rgba};
