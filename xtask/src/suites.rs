@@ -83,13 +83,11 @@ fn wasm_tests(side: &str, name: &str) -> Command {
     cargo
 }
 
-/// A file that tells wasm-bindgen's test runner which browser the driver is for, and how to start it: with a
-/// camera that shows a test picture.
+/// A file that tells wasm-bindgen's test runner which browser the driver is for.
 fn webdriver_settings(browser: &Browser) -> anyhow::Result<PathBuf> {
-    const ARGUMENTS: [&str; 2] = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"];
     let file = places::cache().join("webdriver.json");
     let program = browser.program.display().to_string();
-    let options = format!("{{\"binary\": {program:?}, \"args\": {ARGUMENTS:?}}}");
+    let options = format!("{{\"binary\": {program:?}}}");
     std::fs::write(&file, format!("{{\"goog:chromeOptions\": {options}}}\n"))
         .with_context(|| format!("cannot write {}", file.display()))?;
     Ok(file)
