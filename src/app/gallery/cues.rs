@@ -213,7 +213,7 @@ fn Report(report: CueReport) -> impl IntoView {
         _ => String::new(),
     };
     let of = format!(
-        "Over {}, means over {}. Chosen and measured on the same pictures: a hint, not a proof.",
+        "Over {}, means over {}. The heads are chosen and measured on the same pictures: a hint, not a proof.",
         units::plural(report.pictures as u64, "labelled picture", "labelled pictures"),
         units::plural(report.means_of, "picture", "pictures")
     );

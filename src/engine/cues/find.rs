@@ -61,7 +61,9 @@ pub fn find(readout: &Readout, statistics: &Statistics, classes: &Direction, mut
         pictures: seen.len(),
         means_of: statistics.images(),
         nuisance_of_class_1: usize::from(!is_turned),
-        outcomes: ablations(readout, &ranked).map(|ablation| outcome(ablation, &seen, &means)).to_vec(),
+        outcomes: ablations(readout, proposed(&ranked, &seen, &means))
+            .map(|ablation| outcome(ablation, &seen, &means))
+            .to_vec(),
         heads: ranked
             .iter()
             .map(|head| CueHead {
@@ -75,12 +77,24 @@ pub fn find(readout: &Readout, statistics: &Statistics, classes: &Direction, mut
     }
 }
 
-/// Nothing; the heads that are proposed, which move more with the nuisance than with the class; all but late
-/// attention; both.
-fn ablations(readout: &Readout, ranked: &[Following]) -> [Ablation; 4] {
+/// Of the heads that move more with the nuisance than with the class, the first ones, as many as leave the worst
+/// group best off (and then all pictures; and then as few as do).
+fn proposed(ranked: &[Following], seen: &[Seen], means: &MeanParts) -> Ablation {
     let follows = |head: &&Following| head.place > 0.0 && head.place > head.class.abs();
-    let proposed = ranked.iter().filter(follows).take(PROPOSED).map(|head| (head.layer, head.head));
-    let proposed = Ablation { heads: proposed.collect(), ..Ablation::default() };
+    let following = ranked.iter().filter(follows).take(PROPOSED).map(|head| (head.layer, head.head));
+    let following: Vec<(usize, usize)> = following.collect();
+    let first =
+        |count: usize| Ablation { heads: following[..count].iter().copied().collect(), ..Ablation::default() };
+    let rank = |outcome: &CueOutcome| (outcome.worst, outcome.overall);
+    (1..=following.len())
+        .map(|count| outcome(first(count), seen, means))
+        .reduce(|best, next| if rank(&next) > rank(&best) { next } else { best })
+        .map(|best| best.ablation)
+        .unwrap_or_default()
+}
+
+/// Nothing; the heads that are proposed; all but late attention; both.
+fn ablations(readout: &Readout, proposed: Ablation) -> [Ablation; 4] {
     let early = Ablation::all_but_last(LATE_LAYERS, readout.layers, readout.heads);
     let both = Ablation { heads: &early.heads | &proposed.heads, ..early.clone() };
     [Ablation::default(), proposed, early, both]
