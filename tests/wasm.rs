@@ -59,7 +59,7 @@ fn config() -> ModelConfig {
         projection: true,
         centred: false,
     };
-    ModelConfig { vision, text, embedding: 16 }
+    ModelConfig { vision, text: Some(text), embedding: 16 }
 }
 
 fn model() -> Model {

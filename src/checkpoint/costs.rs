@@ -83,9 +83,9 @@ impl Costs {
         let cost = |tally: Tally| StorageCost {
             quantisation: tally.quantisation,
             bytes: tally.bytes,
-            error: relative(tally.squared_error, tally.squares),
+            error: rounded(relative(tally.squared_error, tally.squares)),
             worst: tally.worst.0,
-            worst_error: tally.worst.1,
+            worst_error: rounded(tally.worst.1),
         };
         self.tallies.into_iter().map(cost).collect()
     }
@@ -105,6 +105,11 @@ impl Stored {
         let errors = values.iter().zip(&restored).map(|(value, restored)| square(value - restored));
         (errors.sum(), values.iter().copied().map(square).sum())
     }
+}
+
+/// To seven decimals: more say nothing, and so few are the same number again after a way through JSON.
+fn rounded(error: f64) -> f64 {
+    (error * 1e7).round() / 1e7
 }
 
 fn relative(squared_error: f64, squares: f64) -> f64 {

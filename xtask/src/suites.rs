@@ -50,7 +50,7 @@ pub fn test(suites: &[Suite]) -> anyhow::Result<()> {
 fn native() -> anyhow::Result<()> {
     step("compiling the native tests", || run(tools::cargo().args(["test", "--workspace", "--no-run"])))?;
     assets::all()?;
-    step("native tests", || run(tools::cargo().args(["test", "--workspace"])))
+    step("native tests", || run(tools::cargo().args(["test", "--workspace", "--no-fail-fast"])))
 }
 
 fn wasm() -> anyhow::Result<()> {
