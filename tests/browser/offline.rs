@@ -13,7 +13,7 @@ const TINY: &str = "?device=cpu&pack=packs/tiny/";
 
 /// Waits until the service worker has kept the page and answers for it.
 pub fn wait_until_kept(page: &Page) {
-    wait("the service worker", Duration::from_secs(60), || {
+    wait("the service worker", Duration::from_secs(240), || {
         let script = "return navigator.serviceWorker.controller?.state === 'activated'";
         (page.window.script(script, &json!([])) == true).then_some(())
     });
