@@ -209,6 +209,14 @@ fn Heads() -> impl IntoView {
     let state = expect_context::<State>();
     let heads = state.gallery.heads;
     let open = move || state.head.get().filter(|head| heads.with(|heads| !heads.contains(head)));
+    let add = move |_| {
+        // Looked up first: a signal cannot be read while it is being changed.
+        if let Some(head) = untrack(open) {
+            heads.update(|heads| {
+                heads.insert(head);
+            });
+        }
+    };
     let chip = move |(layer, head): (usize, usize)| {
         view! {
             <li>
@@ -231,7 +239,7 @@ fn Heads() -> impl IntoView {
                 <button
                     type="button"
                     id="count-head"
-                    on:click=move |_| heads.update(|heads| heads.extend(untrack(open)))
+                    on:click=add
                 >
                     {move || open().map(|(layer, head)| format!("Add head {layer}.{head}"))}
                 </button>
