@@ -70,7 +70,10 @@ fn Studies() -> impl IntoView {
         state.pack.with(|pack| pack.as_ref().map(|pack| Ablation::of_study(study, pack.layers, pack.heads)))
     };
     let button = move |label: &'static str, study: Signal<Study>| {
-        let is_on = move || of(study.get()).is_some_and(|wanted| state.ablation.with(|now| *now == wanted));
+        // Of a model with few layers some studies switch nothing off.
+        let is_on = move || {
+            of(study.get()).is_some_and(|wanted| !wanted.is_none() && state.ablation.with(|now| *now == wanted))
+        };
         let click = move |_| {
             let wanted = untrack(|| of(study.get())).unwrap_or_default();
             state.ablation.update(|now| *now = if *now == wanted { Ablation::default() } else { wanted });

@@ -1,11 +1,11 @@
 //! The frames of a video: a folder of pictures, or a file that `ffmpeg` cuts into some.
 
-use std::cmp::Ordering;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::progress::Progress;
 use super::{CliError, pictures};
+use crate::view::natural_order;
 
 /// Frames in order.
 pub struct Frames {
@@ -24,7 +24,7 @@ impl Frames {
     pub fn open(source: &Path, rate: Option<f64>, default_rate: f64) -> Result<Self, CliError> {
         if source.is_dir() {
             let mut paths = pictures::in_folder(source)?;
-            paths.sort_by(|a, b| natural(&a.to_string_lossy(), &b.to_string_lossy()));
+            paths.sort_by(|a, b| natural_order::compare(&a.to_string_lossy(), &b.to_string_lossy()));
             return Ok(Self { paths, rate, _folder: None });
         }
         std::fs::metadata(source).map_err(CliError::io("read", source))?;
@@ -103,47 +103,5 @@ impl Drop for Temporary {
     fn drop(&mut self) {
         // What cannot be cleared away now the system will.
         let _left = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-/// "frame2" before "frame10".
-fn natural(a: &str, b: &str) -> Ordering {
-    let (mut a_rest, mut b_rest) = (a, b);
-    while !a_rest.is_empty() && !b_rest.is_empty() {
-        let (a_part, b_part) = (run_of(a_rest), run_of(b_rest));
-        let order = if a_part.starts_with(digit) && b_part.starts_with(digit) {
-            let (a_number, b_number) = (a_part.trim_start_matches('0'), b_part.trim_start_matches('0'));
-            a_number.len().cmp(&b_number.len()).then_with(|| a_number.cmp(b_number))
-        } else {
-            a_part.cmp(b_part)
-        };
-        if order != Ordering::Equal {
-            return order;
-        }
-        (a_rest, b_rest) = (&a_rest[a_part.len()..], &b_rest[b_part.len()..]);
-    }
-    a_rest.len().cmp(&b_rest.len()).then_with(|| a.cmp(b))
-}
-
-/// The digits that a text begins with, or all that comes before the first.
-fn run_of(text: &str) -> &str {
-    let is_number = text.starts_with(digit);
-    let end = text.find(|character| digit(character) != is_number).unwrap_or(text.len());
-    &text[..end]
-}
-
-fn digit(character: char) -> bool {
-    character.is_ascii_digit()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn frames_are_sorted_as_people_number_them() {
-        let mut names = ["b/frame10", "b/frame2", "a9", "b/frame1x", "b/frame", "b/frame002", "\u{e9}1", ""];
-        names.sort_by(|a, b| natural(a, b));
-        assert_eq!(names, ["", "a9", "b/frame", "b/frame1x", "b/frame002", "b/frame2", "b/frame10", "\u{e9}1"]);
     }
 }
