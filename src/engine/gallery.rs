@@ -116,11 +116,6 @@ impl<F: GalleryFile> Gallery<F> {
         self.lines.iter().map(|line| &line.entry)
     }
 
-    /// Whether this very file is in the gallery already.
-    pub fn has(&self, entry: &GalleryEntry) -> bool {
-        self.entries().any(|known| known == entry)
-    }
-
     /// Statistics over all of the gallery's pictures.
     pub fn statistics(&self) -> &Statistics {
         &self.statistics
