@@ -43,16 +43,18 @@ pub(super) async fn pack(url: &str, mut progress: impl FnMut(u64, u64)) -> Resul
     let folder = format!("{}/", url.trim_end_matches('/'));
     let shelf = Shelf::open().await;
     let manifest = manifest(&folder, &shelf).await?;
-    let kept = files(&folder, &manifest, &shelf, &mut progress).await?;
-    match Pack::new(manifest.clone(), kept) {
-        Ok(pack) => Ok(pack),
-        // Of another pack than the manifest's, or damaged; wherever it came from, it is not to be found again.
-        Err(_mismatch) => {
+    loop {
+        let (files, some_were_kept) = files(&folder, &manifest, &shelf, &mut progress).await?;
+        let made = Pack::new(manifest.clone(), files);
+        if made.is_err() {
+            // Of another pack than the manifest's, or damaged; wherever it came from, it is not to be found again.
             for file in &manifest.files {
                 shelf.drop(&format!("{folder}{}", file.path)).await;
             }
-            let fetched = files(&folder, &manifest, &shelf, &mut progress).await?;
-            Ok(Pack::new(manifest, fetched)?)
+        }
+        match made {
+            Err(_mismatch) if some_were_kept => {}
+            made => return Ok(made?),
         }
     }
 }
@@ -75,32 +77,39 @@ async fn manifest(folder: &str, shelf: &Shelf) -> Result<Manifest, FetchError> {
     Ok(Manifest::parse(&bytes)?)
 }
 
-/// The bytes of all of a pack's files, from the shelf where it has them.
+/// The bytes of all of a pack's files, from the shelf where it has them, and whether it had any.
 async fn files(
     folder: &str,
     manifest: &Manifest,
     shelf: &Shelf,
     progress: &mut impl FnMut(u64, u64),
-) -> Result<BTreeMap<String, Vec<u8>>, FetchError> {
+) -> Result<(BTreeMap<String, Vec<u8>>, bool), FetchError> {
     let total = manifest.bytes();
-    let mut files = BTreeMap::new();
+    let (mut files, mut some_were_kept) = (BTreeMap::new(), false);
     let mut before = 0;
     for PackFile { path, bytes, .. } in &manifest.files {
         let url = format!("{folder}{path}");
-        let (download, keeping) = match shelf.find(&url).await {
-            Some(kept) => (kept, Keeping::nothing()),
+        let mut read = |done| progress(before + done, total);
+        let kept = match shelf.find(&url).await {
+            // One that is larger than the manifest's is of an older pack.
+            Some(kept) => kept.bytes(Some(*bytes), *bytes, &mut read).await.ok(),
+            None => None,
+        };
+        some_were_kept |= kept.is_some();
+        let body = match kept {
+            Some(body) => body,
             None => {
                 let download = Download::start(folder, path).await?;
                 let keeping = shelf.keep(&url, &download.response);
-                (download, keeping)
+                let body = download.bytes(Some(*bytes), *bytes, &mut read).await?;
+                keeping.end().await;
+                body
             }
         };
-        let body = download.bytes(Some(*bytes), *bytes, |done| progress(before + done, total)).await?;
-        keeping.end().await;
         before += bytes;
         files.insert(path.clone(), body);
     }
-    Ok(files)
+    Ok((files, some_were_kept))
 }
 
 /// How often a part that stops coming is asked for again.
