@@ -24,6 +24,8 @@ pub mod cli;
 #[cfg(feature = "compute")]
 pub mod decompose;
 #[cfg(feature = "compute")]
+pub mod kernels;
+#[cfg(feature = "compute")]
 pub mod media;
 #[cfg(feature = "compute")]
 pub mod model;

@@ -19,6 +19,17 @@ const TOLERANCE: f64 = 1e-4;
 /// What a mistake must cost, so that the tolerance catches it with room to spare.
 const NOTICED: f64 = 10.0 * TOLERANCE;
 
+/// The same of the CPU's kernels, which round the operands of linear layers to 13 bits or more. In parts of the sums,
+/// where larger ones cancel, the rounding is up to [`IN_PARTS`] times as large.
+const ROUNDED: f64 = 1e-3;
+const IN_PARTS: f64 = 5.0;
+
+/// What can run a tower on the CPU, and the largest relative error that it may have.
+fn backends() -> [(headlamp::model::Backend, f64); 2] {
+    use headlamp::model::Backend::{Burn, Kernels};
+    [(Burn(burn::tensor::Device::flex()), TOLERANCE), (Kernels, ROUNDED)]
+}
+
 /// A checkpoint's `config.json`.
 struct HubConfig(serde_json::Value);
 

@@ -94,7 +94,7 @@ impl DeviceOptions {
         let start = Instant::now();
         let _busy = Progress::busy("opening the model");
         let chosen = pollster::block_on(device::choose(self.device.into()))?;
-        let session = Session::open(pack, chosen.device)?;
+        let session = Session::open(pack, chosen.backend)?;
         let device = format!("{} ({})", chosen.summary.kind, chosen.summary.name);
         let threads = match chosen.summary.kind.as_str() {
             "CPU" => std::thread::available_parallelism().map_or(1, NonZeroUsize::get),

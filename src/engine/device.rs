@@ -7,6 +7,7 @@ use burn_wgpu::wgpu::{AdapterInfo, DeviceType};
 
 use super::EngineError;
 use super::message::{DevicePreference, DeviceSummary};
+use crate::model::Backend;
 
 /// Names under which renderers in software go.
 const SOFTWARE: [&str; 5] = ["swiftshader", "llvmpipe", "lavapipe", "softpipe", "basic render"];
@@ -14,9 +15,9 @@ const SOFTWARE: [&str; 5] = ["swiftshader", "llvmpipe", "lavapipe", "softpipe", 
 /// A GPU whose results are further than this from the CPU's, against their size, is not to be trusted.
 const TRUSTED: f32 = 1e-3;
 
-/// A device, and what to tell the user about it.
+/// What computes, and what to tell the user about it.
 pub struct Chosen {
-    pub device: Device,
+    pub backend: Backend,
     pub summary: DeviceSummary,
 }
 
@@ -46,12 +47,18 @@ pub async fn choose(preference: DevicePreference) -> Result<Chosen, EngineError>
 }
 
 fn cpu(why: &str) -> Chosen {
-    let summary = DeviceSummary { kind: "CPU".into(), name: "burn-flex, SIMD".into(), why: why.into() };
-    Chosen { device: Device::flex(), summary }
+    // A browser gives a module one core and narrow registers, which the project's own kernels make the most of;
+    // natively burn-flex has all cores and the widest ones.
+    let (backend, name) = match cfg!(target_arch = "wasm32") {
+        true => (Backend::Kernels, "headlamp's kernels, SIMD"),
+        false => (Backend::Burn(Device::flex()), "burn-flex, SIMD"),
+    };
+    Chosen { backend, summary: DeviceSummary { kind: "CPU".into(), name: name.into(), why: why.into() } }
 }
 
 fn gpu(device: Device, info: &AdapterInfo, why: &str) -> Chosen {
-    Chosen { device, summary: DeviceSummary { kind: "GPU".into(), name: info.name.clone(), why: why.into() } }
+    let summary = DeviceSummary { kind: "GPU".into(), name: info.name.clone(), why: why.into() };
+    Chosen { backend: Backend::Burn(device), summary }
 }
 
 async fn open_gpu() -> Result<(Device, AdapterInfo), String> {

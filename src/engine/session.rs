@@ -3,7 +3,6 @@
 
 use std::collections::HashMap;
 
-use burn::tensor::Device;
 use tokenizers::Tokenizer;
 
 use super::EngineError;
@@ -14,7 +13,7 @@ use crate::checkpoint::{CheckpointError, Manifest, Pack, pack};
 use crate::decompose::{Decomposition, Direction, Parts};
 use crate::geometry::{CropFromPhoto, Framing};
 use crate::media::{self, Photo};
-use crate::model::{Crop, Features, Model, ModelError, Trace};
+use crate::model::{Backend, Crop, Features, Model, ModelError, Trace};
 use crate::segment::{self, SoftMap};
 use crate::statistics::{Statistics, StatisticsError};
 use crate::textspan::textspan;
@@ -32,7 +31,7 @@ pub struct Session {
     model: Model,
     /// None where the model has no text tower.
     tokenizer: Option<Tokenizer>,
-    device: Device,
+    backend: Backend,
     pack_pool: Option<Pool>,
     own_pool: Option<Pool>,
     pack_statistics: Option<Statistics>,
@@ -53,16 +52,17 @@ pub struct Featured {
 }
 
 impl Session {
-    /// Loads a pack's model onto `device`.
+    /// Loads a pack's model onto a device, or for the CPU's kernels.
     ///
     /// # Errors
     /// Names the file or tensor of the pack that is malformed.
-    pub fn open(mut pack: Pack, device: Device) -> Result<Self, EngineError> {
+    pub fn open(mut pack: Pack, backend: impl Into<Backend>) -> Result<Self, EngineError> {
+        let backend = backend.into();
         let has_text = pack.manifest.model.text.is_some();
         let tokenizer = pack.bytes(pack::TOKENIZER).filter(|_file| has_text).map(tokenizer_of).transpose()?;
         let mut weights = pack.weights()?;
         let manifest = pack.manifest.clone();
-        let model = Model::load(manifest.model.clone(), &mut weights, &device)?;
+        let model = Model::load(manifest.model.clone(), &mut weights, &backend)?;
         drop(weights);
         let statistics = pack.bytes(pack::STATISTICS);
         let of_model = |bytes| Statistics::of_model(bytes, manifest.weights_hash(), &model.readout);
@@ -76,7 +76,7 @@ impl Session {
             manifest,
             model,
             tokenizer,
-            device,
+            backend,
         })
     }
 
@@ -185,7 +185,7 @@ impl Session {
             return Ok(());
         }
         let tokens = self.tokens(&new)?;
-        let units = self.model.text_tower()?.embed(&tokens, &self.device).await?;
+        let units = self.model.text_tower()?.embed(&tokens, &self.backend.device()).await?;
         self.texts.extend(new.into_iter().zip(units));
         Ok(())
     }
@@ -375,7 +375,7 @@ impl Session {
         let mut embeddings = Vec::with_capacity(lines.len() * self.model.config.embedding);
         for (index, batch) in lines.chunks(POOL_BATCH).enumerate() {
             let tokens = self.tokens(batch)?;
-            embeddings.extend(self.model.text_tower()?.embed(&tokens, &self.device).await?.concat());
+            embeddings.extend(self.model.text_tower()?.embed(&tokens, &self.backend.device()).await?.concat());
             progress((index * POOL_BATCH + batch.len()).min(lines.len()));
         }
         Ok(Pool { lines, embeddings })

@@ -1,13 +1,16 @@
 //! The transformer block that every tower is made of.
 
-use burn::module::{Module, Param};
+mod burn_block;
+mod kernel_block;
+
+use burn::module::Param;
 use burn::nn::{LayerNorm, LayerNormConfig, Linear};
-use burn::tensor::activation::{gelu, sigmoid, softmax};
-use burn::tensor::module::attention;
-use burn::tensor::ops::AttentionModuleOptions;
+use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor, TensorData};
 
-use super::{Activation, ModelError, TensorSource, TensorSpec};
+use self::burn_block::BurnBlock;
+use self::kernel_block::KernelBlock;
+use super::{Activation, Backend, ModelError, TensorSource, TensorSpec};
 
 /// What a block needs to know of its tower.
 #[derive(Clone, Copy, Debug)]
@@ -17,19 +20,33 @@ pub(super) struct BlockShape {
     pub mlp_width: usize,
     pub activation: Activation,
     pub eps: f64,
+    /// Whether what attention adds to the first token, CLS, is taken apart later, and so may not be rounded.
+    pub exact_cls: bool,
 }
 
 /// Attention and MLP with their norms. Pre-norm or post-norm is the caller's choice of forward.
-#[derive(Module, Debug)]
-pub(super) struct Block {
-    ln_1: LayerNorm,
-    qkv: Linear,
-    output: Linear,
-    ln_2: LayerNorm,
-    mlp_in: Linear,
-    mlp_out: Linear,
-    heads: usize,
-    quick: bool,
+#[derive(Debug)]
+pub(super) enum Block {
+    Burn(BurnBlock),
+    Kernels(KernelBlock),
+}
+
+/// Which tokens a block's output is wanted of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wanted {
+    All,
+    /// The first, CLS: all that is read of the last block where patches are not.
+    Cls,
+}
+
+/// What a pre-norm block leaves.
+pub(super) struct Passed {
+    /// The residual stream after the block, `[sequences, wanted tokens, width]`.
+    pub stream: Tensor<3>,
+    /// Of all tokens.
+    pub qkv: Qkv,
+    /// What the MLP added, as long as the stream.
+    pub mlp: Tensor<3>,
 }
 
 /// Queries, keys and values, each `[1, heads, tokens, head width]`.
@@ -67,62 +84,28 @@ impl Block {
         prefix: &str,
         shape: BlockShape,
         source: &mut dyn TensorSource,
-        device: &Device,
+        backend: &Backend,
     ) -> Result<Self, ModelError> {
-        let BlockShape { width, mlp_width, eps, .. } = shape;
-        Ok(Self {
-            ln_1: load_norm(&format!("{prefix}.ln_1"), width, eps, source, device)?,
-            qkv: load_qkv(prefix, width, source, device)?,
-            output: load_linear(&format!("{prefix}.attention.output"), width, width, source, device)?,
-            ln_2: load_norm(&format!("{prefix}.ln_2"), width, eps, source, device)?,
-            mlp_in: load_linear(&format!("{prefix}.mlp.in"), width, mlp_width, source, device)?,
-            mlp_out: load_linear(&format!("{prefix}.mlp.out"), mlp_width, width, source, device)?,
-            heads: shape.heads,
-            quick: shape.activation == Activation::QuickGelu,
+        Ok(match backend {
+            Backend::Burn(device) => Self::Burn(BurnBlock::load(prefix, shape, source, device)?),
+            Backend::Kernels => Self::Kernels(KernelBlock::load(prefix, shape, source)?),
         })
     }
 
-    /// Pre-norm, as in CLIP and DINO: `x += attention(ln_1(x)); x += mlp(ln_2(x))`. Returns the residual
-    /// stream after the block, the queries, keys and values, and the MLP's own output.
-    pub fn forward_pre_norm(&self, stream: Tensor<3>, causal: bool) -> (Tensor<3>, Qkv, Tensor<3>) {
-        let qkv = self.qkv(self.ln_1.forward(stream.clone()));
-        let stream = stream + self.attend(&qkv, causal);
-        let mlp = self.mlp(self.ln_2.forward(stream.clone()));
-        (stream + mlp.clone(), qkv, mlp)
+    /// Pre-norm, as in CLIP and DINO: `x += attention(ln_1(x)); x += mlp(ln_2(x))`.
+    pub fn forward_pre_norm(&self, stream: Tensor<3>, wanted: Wanted, causal: bool) -> Result<Passed, ModelError> {
+        match self {
+            Self::Burn(block) => Ok(block.forward_pre_norm(stream, wanted, causal)),
+            Self::Kernels(block) => block.forward_pre_norm(stream, wanted, causal),
+        }
     }
 
     /// Post-norm, as in BERT: `x = ln_1(x + attention(x)); x = ln_2(x + mlp(x))`.
-    pub fn forward_post_norm(&self, stream: Tensor<3>) -> Tensor<3> {
-        let attended = self.attend(&self.qkv(stream.clone()), false);
-        let stream = self.ln_1.forward(stream + attended);
-        let mlp = self.mlp(stream.clone());
-        self.ln_2.forward(stream + mlp)
-    }
-
-    fn qkv(&self, input: Tensor<3>) -> Qkv {
-        let [batch, tokens, width] = input.dims();
-        let split = self
-            .qkv
-            .forward(input)
-            .reshape([batch, tokens, 3, self.heads, width / self.heads])
-            .permute([2, 0, 3, 1, 4]);
-        let part = |index: usize| {
-            split.clone().slice([index..index + 1]).reshape([batch, self.heads, tokens, width / self.heads])
-        };
-        Qkv { query: part(0), key: part(1), value: part(2) }
-    }
-
-    fn attend(&self, qkv: &Qkv, causal: bool) -> Tensor<3> {
-        let [batch, heads, tokens, head_width] = qkv.value.dims();
-        let options = AttentionModuleOptions { is_causal: causal, ..Default::default() };
-        let attended = attention(qkv.query.clone(), qkv.key.clone(), qkv.value.clone(), None, None, options);
-        self.output.forward(attended.swap_dims(1, 2).reshape([batch, tokens, heads * head_width]))
-    }
-
-    fn mlp(&self, input: Tensor<3>) -> Tensor<3> {
-        let hidden = self.mlp_in.forward(input);
-        let active = if self.quick { hidden.clone() * sigmoid(hidden.mul_scalar(1.702)) } else { gelu(hidden) };
-        self.mlp_out.forward(active)
+    pub fn forward_post_norm(&self, stream: Tensor<3>) -> Result<Tensor<3>, ModelError> {
+        match self {
+            Self::Burn(block) => Ok(block.forward_post_norm(stream)),
+            Self::Kernels(block) => block.forward_post_norm(stream),
+        }
     }
 }
 
@@ -191,24 +174,20 @@ pub(super) fn load_norm(
     Ok(norm)
 }
 
-/// The three projections as one, so that a block is one matrix product shorter by two.
+/// The weights `[3 * width, width]` and biases of the three projections as one, so that a block is one matrix product
+/// shorter by two.
 fn load_qkv(
     prefix: &str,
     width: usize,
     source: &mut dyn TensorSource,
-    device: &Device,
-) -> Result<Linear, ModelError> {
+) -> Result<(Vec<f32>, Vec<f32>), ModelError> {
     let mut weight = Vec::with_capacity(3 * width * width);
     let mut bias = Vec::with_capacity(3 * width);
     for part in ["query", "key", "value"] {
         weight.extend(source.tensor(&format!("{prefix}.attention.{part}.weight"), &[width, width])?);
         bias.extend(source.tensor(&format!("{prefix}.attention.{part}.bias"), &[width])?);
     }
-    let weight = TensorData::new(transpose(&weight, 3 * width, width), [width, 3 * width]);
-    Ok(Linear {
-        weight: Param::from_tensor(Tensor::from_data(weight, device)),
-        bias: Some(Param::from_tensor(Tensor::from_data(TensorData::new(bias, [3 * width]), device))),
-    })
+    Ok((weight, bias))
 }
 
 /// `[rows, columns]` to `[columns, rows]`.

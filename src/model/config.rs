@@ -214,15 +214,16 @@ impl Model {
     pub fn load(
         config: ModelConfig,
         source: &mut dyn super::TensorSource,
-        device: &burn::tensor::Device,
+        backend: impl Into<super::Backend>,
     ) -> Result<Self, ModelError> {
         config.check()?;
+        let backend = backend.into();
         let readout = crate::decompose::Readout::load(&config.vision, config.embedding, source)?;
-        let vision = VisionTransformer::load(&config.vision, config.embedding, source, device)?;
+        let vision = VisionTransformer::load(&config.vision, config.embedding, source, &backend)?;
         let (text, logit_scale) = match &config.text {
             None => (None, 1.0),
             Some(text) => {
-                let text = TextTransformer::load(text, config.embedding, source, device)?;
+                let text = TextTransformer::load(text, config.embedding, source, &backend)?;
                 (Some(text), source.tensor("logit_scale", &[1])?[0])
             }
         };

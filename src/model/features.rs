@@ -2,7 +2,7 @@
 
 use burn::tensor::{Tensor, TensorData, Transaction};
 
-use super::block::Qkv;
+use super::block::{Qkv, Wanted};
 use super::vision::{Crop, Trace, VisionTransformer, collect_trace};
 use super::{ModelError, floats};
 use crate::geometry::Grid;
@@ -58,7 +58,7 @@ impl VisionTransformer {
     /// As [`Self::trace`].
     pub async fn features(&self, crop: &Crop) -> Result<Features, ModelError> {
         let mut last = None;
-        let pass = self.pass(crop, &mut |_layer, qkv, _mlp| last = Some(qkv.clone()))?;
+        let pass = self.pass(crop, Wanted::All, &mut |_layer, passed| last = Some(passed.qkv.clone()))?;
         let patches = self.patch_tensors(pass.grid, last, pass.stream)?;
         let reads = patches.register(Transaction::default());
         let data = reads.execute_async().await.map_err(|err| ModelError::Device(format!("{err:?}")))?;
@@ -71,7 +71,7 @@ impl VisionTransformer {
     /// As [`Self::trace`].
     pub async fn trace_with_features(&self, crop: &Crop) -> Result<(Trace, Features), ModelError> {
         let mut last = None;
-        let (reads, pass) = self.trace_reads(crop, &mut |_layer, qkv| last = Some(qkv.clone()))?;
+        let (reads, pass) = self.trace_reads(crop, Wanted::All, &mut |_layer, qkv| last = Some(qkv.clone()))?;
         let patches = self.patch_tensors(pass.grid, last, pass.stream)?;
         let reads = patches.register(reads);
         let mut data = reads.execute_async().await.map_err(|err| ModelError::Device(format!("{err:?}")))?;

@@ -1,9 +1,10 @@
-//! The transformers, as Burn modules.
+//! The transformers, over Burn's tensors.
 //!
 //! One vision transformer and one text transformer serve every family; a config read from the pack says
 //! which variant. The modules know no file format: they ask a [`TensorSource`] for tensors by the
 //! project's own names, which `checkpoint` maps onto other people's layouts.
 
+mod backend;
 mod block;
 pub(crate) use block::transpose;
 pub mod config;
@@ -13,6 +14,7 @@ mod source;
 pub mod text;
 pub mod vision;
 
+pub use backend::Backend;
 pub use config::{
     Activation, Model, ModelConfig, PositionResize, TextConfig, TextKind, TextPooling, VisionConfig,
 };

@@ -1,21 +1,20 @@
 //! The text transformer: CLIP's and BERT's.
 
-use burn::module::{Module, Param};
+use burn::module::Param;
 use burn::nn::{LayerNorm, Linear};
 use burn::tensor::{Device, Tensor, TensorData, Transaction};
 
-use super::block::{self, Block, BlockShape};
-use super::{ModelError, TensorSource, TensorSpec, TextConfig, TextKind, TextPooling, floats};
+use super::block::{self, Block, BlockShape, Wanted};
+use super::{Backend, ModelError, TensorSource, TensorSpec, TextConfig, TextKind, TextPooling, floats};
 
 /// A text tower. Texts run at their own length, without padding, so no mask is needed beside CLIP's
 /// causal one.
-#[derive(Module, Debug)]
+#[derive(Debug)]
 pub struct TextTransformer {
     ln_embed: Option<LayerNorm>,
     blocks: Vec<Block>,
     ln_final: Option<LayerNorm>,
     projection: Option<Linear>,
-    #[module(skip)]
     table: TokenTable,
 }
 
@@ -52,7 +51,7 @@ impl TextTransformer {
         specs
     }
 
-    /// Loads the tower onto `device`.
+    /// Loads the tower onto a device, or for the CPU's kernels.
     ///
     /// # Errors
     /// Where a tensor is missing or malformed.
@@ -60,8 +59,10 @@ impl TextTransformer {
         config: &TextConfig,
         embedding: usize,
         source: &mut dyn TensorSource,
-        device: &Device,
+        backend: impl Into<Backend>,
     ) -> Result<Self, ModelError> {
+        let backend = backend.into();
+        let device = &backend.device();
         let width = config.width;
         let norm =
             block::load_norm(&format!("text.{}", norm_name(config.kind)), width, config.eps, source, device)?;
@@ -78,7 +79,7 @@ impl TextTransformer {
         Ok(Self {
             ln_embed,
             blocks: (0..config.layers)
-                .map(|layer| Block::load(&format!("text.blocks.{layer}"), block_shape(config), source, device))
+                .map(|layer| Block::load(&format!("text.blocks.{layer}"), block_shape(config), source, &backend))
                 .collect::<Result<_, _>>()?,
             ln_final,
             projection,
@@ -131,8 +132,8 @@ impl TextTransformer {
         }
         for block in &self.blocks {
             stream = match config.kind {
-                TextKind::Bert => block.forward_post_norm(stream),
-                TextKind::Clip => block.forward_pre_norm(stream, true).0,
+                TextKind::Bert => block.forward_post_norm(stream)?,
+                TextKind::Clip => block.forward_pre_norm(stream, Wanted::All, true)?.stream,
             };
         }
         if let Some(norm) = &self.ln_final {
@@ -202,5 +203,6 @@ fn block_shape(config: &TextConfig) -> BlockShape {
         mlp_width: config.mlp_width,
         activation: config.activation,
         eps: config.eps,
+        exact_cls: false,
     }
 }

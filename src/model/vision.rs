@@ -1,11 +1,11 @@
 //! The vision transformer, and the trace of one crop through it.
 
-use burn::module::{Module, Param};
+use burn::module::Param;
 use burn::nn::{LayerNorm, Linear};
 use burn::tensor::{Device, Tensor, TensorData, Transaction};
 
-use super::block::{self, Block, BlockShape, Qkv};
-use super::{ModelError, TensorSource, TensorSpec, VisionConfig, floats, resize_positions};
+use super::block::{self, Block, BlockShape, Passed, Qkv, Wanted};
+use super::{Backend, ModelError, TensorSource, TensorSpec, VisionConfig, floats, resize_positions};
 use crate::geometry::{Grid, Size};
 
 /// A crop as the model takes it: normalised values, channels first, `[3, height, width]`.
@@ -46,7 +46,7 @@ pub struct TracedLayer {
 }
 
 /// A vision transformer of any of the supported families.
-#[derive(Module, Debug)]
+#[derive(Debug)]
 pub struct VisionTransformer {
     patches: Linear,
     class_token: Param<Tensor<1>>,
@@ -56,7 +56,6 @@ pub struct VisionTransformer {
     blocks: Vec<Block>,
     ln_post: LayerNorm,
     projection: Option<Linear>,
-    #[module(skip)]
     shape: VisionShape,
 }
 
@@ -72,7 +71,7 @@ pub(super) struct Pass {
     pub grid: Grid,
     /// `[1, width]`
     pub embedded_cls: Tensor<2>,
-    /// After the last block, before the final norm. `[1, N, width]`
+    /// After the last block, before the final norm. `[1, wanted tokens, width]`
     pub stream: Tensor<3>,
 }
 
@@ -107,7 +106,7 @@ impl VisionTransformer {
         specs
     }
 
-    /// Loads the tower onto `device`.
+    /// Loads the tower onto a device, or for the CPU's kernels.
     ///
     /// # Errors
     /// Where a tensor is missing or malformed.
@@ -115,8 +114,10 @@ impl VisionTransformer {
         config: &VisionConfig,
         embedding: usize,
         source: &mut dyn TensorSource,
-        device: &Device,
+        backend: impl Into<Backend>,
     ) -> Result<Self, ModelError> {
+        let backend = backend.into();
+        let device = &backend.device();
         let width = config.width;
         let norm = |name: &str, source: &mut dyn TensorSource| {
             block::load_norm(&format!("vision.{name}"), width, config.eps, source, device)
@@ -136,7 +137,7 @@ impl VisionTransformer {
             registers,
             ln_pre: if config.ln_pre { Some(norm("ln_pre", source)?) } else { None },
             blocks: (0..config.layers)
-                .map(|layer| Block::load(&format!("vision.blocks.{layer}"), block_shape(config), source, device))
+                .map(|layer| Block::load(&format!("vision.blocks.{layer}"), block_shape(config), source, &backend))
                 .collect::<Result<_, _>>()?,
             ln_post: norm("ln_post", source)?,
             projection: load_projection(config, embedding, source, device)?,
@@ -180,7 +181,7 @@ impl VisionTransformer {
 
     /// [`Self::trace`]; `see` is shown each layer's queries, keys and values on the way.
     async fn trace_beside(&self, crop: &Crop, see: &mut dyn FnMut(usize, &Qkv)) -> Result<Trace, ModelError> {
-        let (reads, pass) = self.trace_reads(crop, see)?;
+        let (reads, pass) = self.trace_reads(crop, Wanted::Cls, see)?;
         let data = reads.execute_async().await.map_err(|err| ModelError::Device(format!("{err:?}")))?;
         collect_trace(&self.shape.config, pass.grid, data)
     }
@@ -189,10 +190,11 @@ impl VisionTransformer {
     pub(super) fn trace_reads(
         &self,
         crop: &Crop,
+        wanted: Wanted,
         see: &mut dyn FnMut(usize, &Qkv),
     ) -> Result<(Transaction, Pass), ModelError> {
         let mut layers = Vec::with_capacity(3 * self.blocks.len());
-        let pass = self.pass(crop, &mut |layer, qkv, mlp| {
+        let pass = self.pass(crop, wanted, &mut |layer, Passed { qkv, mlp, .. }| {
             see(layer, qkv);
             layers.push((qkv.cls_attention(), qkv.value.clone(), cls_of(mlp)));
         })?;
@@ -205,19 +207,21 @@ impl VisionTransformer {
         Ok((reads.register(cls).register(embedding), pass))
     }
 
-    /// Runs all blocks over a crop; `see` is shown each layer's queries, keys and values and what its MLP adds.
+    /// Runs all blocks over a crop, the last one for the `wanted` tokens only; `see` is shown what each leaves.
     pub(super) fn pass(
         &self,
         crop: &Crop,
-        see: &mut dyn FnMut(usize, &Qkv, &Tensor<3>),
+        wanted: Wanted,
+        see: &mut dyn FnMut(usize, &Passed),
     ) -> Result<Pass, ModelError> {
         let (patches, grid) = patchify(crop, self.shape.config.patch, &self.positions.val().device())?;
         let mut stream = self.embed(patches, grid);
         let embedded_cls = cls_of(&stream);
         for (layer, block) in self.blocks.iter().enumerate() {
-            let (next, qkv, mlp) = block.forward_pre_norm(stream, false);
-            stream = next;
-            see(layer, &qkv, &mlp);
+            let wanted = if layer + 1 == self.blocks.len() { wanted } else { Wanted::All };
+            let passed = block.forward_pre_norm(stream, wanted, false)?;
+            see(layer, &passed);
+            stream = passed.stream;
         }
         Ok(Pass { grid, embedded_cls, stream })
     }
@@ -273,6 +277,7 @@ fn block_shape(config: &VisionConfig) -> BlockShape {
         mlp_width: config.mlp_width,
         activation: config.activation,
         eps: config.eps,
+        exact_cls: true,
     }
 }
 

@@ -2,12 +2,12 @@
 
 use burn::tensor::Device;
 use headlamp::checkpoint::layouts::Layout;
-use headlamp::model::{Model, ModelConfig, TextConfig, TextKind, TextPooling, TextTransformer};
+use headlamp::model::{Backend, Model, ModelConfig, TextConfig, TextKind, TextPooling, TextTransformer};
 use safetensors::SafeTensors;
 
 use super::expected::{bytes_of, relative, tensors_of};
 use super::vision::Fixture;
-use super::{HubConfig, TOLERANCE};
+use super::{HubConfig, TOLERANCE, backends};
 
 /// A text tower of the fixtures, with its texts and what it made of them.
 pub struct TextFixture {
@@ -59,8 +59,12 @@ impl TextFixture {
 
     /// The largest relative error of any of `texts`, were they the fixture's.
     pub fn error(&self, config: &TextConfig, texts: &[Vec<u32>]) -> f64 {
+        self.error_on(&Backend::Burn(Device::flex()), config, texts)
+    }
+
+    fn error_on(&self, backend: &Backend, config: &TextConfig, texts: &[Vec<u32>]) -> f64 {
         let mut source = (self.layout)(tensors_of(self.model));
-        let tower = TextTransformer::load(config, self.embedding, &mut source, &Device::flex()).unwrap();
+        let tower = TextTransformer::load(config, self.embedding, &mut source, backend).unwrap();
         let units = pollster::block_on(tower.embed(texts, &Device::flex())).unwrap();
         relative(&units.concat(), &self.unit, self.embedding)
     }
@@ -98,9 +102,11 @@ fn ids_of(file: &str, key: &str) -> Vec<Vec<u32>> {
 #[test]
 fn text_embeddings_agree_with_pytorch() {
     for fixture in [TextFixture::clip(), TextFixture::bert()] {
-        let error = fixture.error(&fixture.config, &fixture.texts);
-        println!("{}: {error:.1e}", fixture.model);
-        assert!(error < TOLERANCE, "{}: a text is off by {error:.1e}", fixture.model);
+        for (backend, tolerance) in backends() {
+            let error = fixture.error_on(&backend, &fixture.config, &fixture.texts);
+            println!("{}, {backend:?}: {error:.1e}", fixture.model);
+            assert!(error < tolerance, "{}, {backend:?}: a text is off by {error:.1e}", fixture.model);
+        }
     }
 }
 

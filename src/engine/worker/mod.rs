@@ -160,7 +160,7 @@ impl Engine {
         report.phase("Choosing a device");
         let chosen = device::choose(preference).await.map_err(said)?;
         report.phase("Loading the model");
-        let session = Session::open(pack, chosen.device).map_err(said)?;
+        let session = Session::open(pack, chosen.backend).map_err(said)?;
         let seconds = OpenSeconds { download, load: now() - start };
         let summary = summary(&session, chosen.summary, seconds);
         self.current = None;

@@ -1,0 +1,104 @@
+//! Products of f32 matrices: for what is made anew for every picture, and for the few rows that must not be rounded.
+
+use super::lanes::F32x4;
+
+/// Rows and columns of the product that are computed at once.
+pub(super) const ROWS: usize = 4;
+pub(super) const COLUMNS: usize = 8;
+
+/// A matrix and a bias, `y = W x + b`, in f32.
+#[derive(Clone, Debug)]
+pub struct FloatMatrix {
+    panels: Panels,
+    bias: Vec<f32>,
+}
+
+impl FloatMatrix {
+    /// Of `weights`, `[outputs, inputs]`, and `bias`, `[outputs]`.
+    pub fn new(weights: &[f32], bias: &[f32]) -> Self {
+        let mut panels = Panels::default();
+        panels.fill_transposed(weights, weights.len() / bias.len().max(1));
+        Self { panels, bias: bias.to_vec() }
+    }
+
+    /// The product with one row, into `product`.
+    pub fn apply(&self, row: &[f32], product: &mut [f32]) {
+        for ((sums, product), bias) in
+            self.panels.products([row; ROWS]).zip(product.chunks_mut(COLUMNS)).zip(self.bias.chunks(COLUMNS))
+        {
+            let sums = sums[0].into_iter().flat_map(F32x4::to_array);
+            product.iter_mut().zip(sums).zip(bias).for_each(|((product, sum), bias)| *product = sum + bias);
+        }
+    }
+}
+
+/// A matrix `[inner, columns]`, eight columns beside one another: `[panel of columns][inner]`.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Panels {
+    inner: usize,
+    values: Vec<[f32; COLUMNS]>,
+}
+
+impl Panels {
+    /// Takes in `rows`, `[inner, columns]`; what is short of a whole panel is zero.
+    pub fn fill(&mut self, rows: &[f32], columns: usize) {
+        self.start(rows.len() / columns, columns);
+        for (row, values) in rows.chunks_exact(columns).enumerate() {
+            for (panel, values) in values.chunks(COLUMNS).enumerate() {
+                self.values[panel * self.inner + row][..values.len()].copy_from_slice(values);
+            }
+        }
+    }
+
+    /// Takes in the transpose of `rows`, `[columns, inner]`.
+    pub fn fill_transposed(&mut self, rows: &[f32], inner: usize) {
+        self.start(inner, rows.len() / inner);
+        for (column, values) in rows.chunks_exact(inner).enumerate() {
+            let panel = &mut self.values[column / COLUMNS * inner..][..inner];
+            panel.iter_mut().zip(values).for_each(|(place, value)| place[column % COLUMNS] = *value);
+        }
+    }
+
+    fn start(&mut self, inner: usize, columns: usize) {
+        self.inner = inner;
+        self.values.clear();
+        self.values.resize(columns.div_ceil(COLUMNS) * inner, [0.0; COLUMNS]);
+    }
+
+    /// The products of four rows with each panel in turn; a row shorter than the matrix stands for one that ends in
+    /// zeros.
+    pub fn products(&self, rows: [&[f32]; ROWS]) -> impl Iterator<Item = [[F32x4; 2]; ROWS]> {
+        self.values.chunks_exact(self.inner.max(1)).map(move |panel| tile(rows, panel))
+    }
+}
+
+#[inline(always)]
+fn tile([a, b, c, d]: [&[f32]; ROWS], columns: &[[f32; COLUMNS]]) -> [[F32x4; 2]; ROWS] {
+    let mut sums = [[F32x4::splat(0.0); 2]; ROWS];
+    for ((((columns, a), b), c), d) in columns.iter().zip(a).zip(b).zip(c).zip(d) {
+        let ([left, right], _) = columns.as_chunks::<4>() else { unreachable!("eight are twice four") };
+        let columns = [F32x4::load(left), F32x4::load(right)];
+        for (sums, row) in sums.iter_mut().zip([a, b, c, d]) {
+            let row = F32x4::splat(*row);
+            *sums = [sums[0] + row * columns[0], sums[1] + row * columns[1]];
+        }
+    }
+    sums
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_is_multiplied() {
+        let weights: Vec<f32> = (0..11 * 5).map(|index| (index as f32 * 0.7).sin()).collect();
+        let (bias, row) = ([0.5; 11], [1.0, -2.0, 3.0, 0.25, 8.0]);
+        let mut product = [0.0; 11];
+        FloatMatrix::new(&weights, &bias).apply(&row, &mut product);
+        for (weights, product) in weights.chunks(5).zip(product) {
+            let exact = 0.5 + weights.iter().zip(row).map(|(w, x)| w * x).sum::<f32>();
+            assert!((product - exact).abs() < 1e-5, "{product} is not {exact}");
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! What computes a tower.
+
+use burn::tensor::Device;
+
+/// What runs a tower's blocks, where nearly all of its time goes.
+#[derive(Clone, Debug)]
+pub enum Backend {
+    /// Burn, in f32, on any of its devices.
+    Burn(Device),
+    /// The project's own kernels for the CPU (`crate::kernels`), in integers of 16 bits; what lies outside of the blocks
+    /// is Burn's.
+    Kernels,
+}
+
+impl Backend {
+    /// Where the tensors outside of blocks live.
+    pub fn device(&self) -> Device {
+        match self {
+            Self::Burn(device) => device.clone(),
+            Self::Kernels => Device::flex(),
+        }
+    }
+}
+
+impl From<&Device> for Backend {
+    fn from(device: &Device) -> Self {
+        Self::Burn(device.clone())
+    }
+}
+
+impl From<Device> for Backend {
+    fn from(device: Device) -> Self {
+        Self::Burn(device)
+    }
+}
+
+impl From<&Self> for Backend {
+    fn from(backend: &Self) -> Self {
+        backend.clone()
+    }
+}

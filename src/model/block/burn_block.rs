@@ -1,0 +1,95 @@
+//! A block as Burn runs it, in f32, on any of its devices.
+
+use burn::module::Param;
+use burn::nn::{LayerNorm, Linear};
+use burn::tensor::activation::{gelu, sigmoid};
+use burn::tensor::module::attention;
+use burn::tensor::ops::AttentionModuleOptions;
+use burn::tensor::{Device, Tensor, TensorData};
+
+use super::{BlockShape, Passed, Qkv, Wanted, load_linear, load_norm, load_qkv, transpose};
+use crate::model::{Activation, ModelError, TensorSource};
+
+#[derive(Debug)]
+pub struct BurnBlock {
+    ln_1: LayerNorm,
+    qkv: Linear,
+    output: Linear,
+    ln_2: LayerNorm,
+    mlp_in: Linear,
+    mlp_out: Linear,
+    heads: usize,
+    quick: bool,
+}
+
+impl BurnBlock {
+    pub fn load(
+        prefix: &str,
+        shape: BlockShape,
+        source: &mut dyn TensorSource,
+        device: &Device,
+    ) -> Result<Self, ModelError> {
+        let BlockShape { width, mlp_width, eps, .. } = shape;
+        let (weight, bias) = load_qkv(prefix, width, source)?;
+        let weight = TensorData::new(transpose(&weight, 3 * width, width), [width, 3 * width]);
+        let qkv = Linear {
+            weight: Param::from_tensor(Tensor::from_data(weight, device)),
+            bias: Some(Param::from_tensor(Tensor::from_data(TensorData::new(bias, [3 * width]), device))),
+        };
+        Ok(Self {
+            ln_1: load_norm(&format!("{prefix}.ln_1"), width, eps, source, device)?,
+            qkv,
+            output: load_linear(&format!("{prefix}.attention.output"), width, width, source, device)?,
+            ln_2: load_norm(&format!("{prefix}.ln_2"), width, eps, source, device)?,
+            mlp_in: load_linear(&format!("{prefix}.mlp.in"), width, mlp_width, source, device)?,
+            mlp_out: load_linear(&format!("{prefix}.mlp.out"), mlp_width, width, source, device)?,
+            heads: shape.heads,
+            quick: shape.activation == Activation::QuickGelu,
+        })
+    }
+
+    pub fn forward_pre_norm(&self, stream: Tensor<3>, wanted: Wanted, causal: bool) -> Passed {
+        let qkv = self.qkv(self.ln_1.forward(stream.clone()));
+        let (stream, query) = match wanted {
+            Wanted::All => (stream, qkv.query.clone()),
+            Wanted::Cls => (stream.narrow(1, 0, 1), qkv.query.clone().narrow(2, 0, 1)),
+        };
+        let stream = stream + self.attend(query, &qkv, causal);
+        let mlp = self.mlp(self.ln_2.forward(stream.clone()));
+        Passed { stream: stream + mlp.clone(), qkv, mlp }
+    }
+
+    pub fn forward_post_norm(&self, stream: Tensor<3>) -> Tensor<3> {
+        let qkv = self.qkv(stream.clone());
+        let attended = self.attend(qkv.query.clone(), &qkv, false);
+        let stream = self.ln_1.forward(stream + attended);
+        let mlp = self.mlp(stream.clone());
+        self.ln_2.forward(stream + mlp)
+    }
+
+    fn qkv(&self, input: Tensor<3>) -> Qkv {
+        let [batch, tokens, width] = input.dims();
+        let split = self
+            .qkv
+            .forward(input)
+            .reshape([batch, tokens, 3, self.heads, width / self.heads])
+            .permute([2, 0, 3, 1, 4]);
+        let part = |index: usize| {
+            split.clone().slice([index..index + 1]).reshape([batch, self.heads, tokens, width / self.heads])
+        };
+        Qkv { query: part(0), key: part(1), value: part(2) }
+    }
+
+    fn attend(&self, query: Tensor<4>, qkv: &Qkv, causal: bool) -> Tensor<3> {
+        let [batch, heads, tokens, head_width] = query.dims();
+        let options = AttentionModuleOptions { is_causal: causal, ..Default::default() };
+        let attended = attention(query, qkv.key.clone(), qkv.value.clone(), None, None, options);
+        self.output.forward(attended.swap_dims(1, 2).reshape([batch, tokens, heads * head_width]))
+    }
+
+    fn mlp(&self, input: Tensor<3>) -> Tensor<3> {
+        let hidden = self.mlp_in.forward(input);
+        let active = if self.quick { hidden.clone() * sigmoid(hidden.mul_scalar(1.702)) } else { gelu(hidden) };
+        self.mlp_out.forward(active)
+    }
+}
