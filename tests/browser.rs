@@ -8,6 +8,8 @@
 
 #[path = "browser/bad_input.rs"]
 mod bad_input;
+#[path = "browser/bench.rs"]
+mod bench;
 #[path = "browser/converted.rs"]
 mod converted;
 #[path = "browser/cues.rs"]

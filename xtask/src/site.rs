@@ -18,18 +18,26 @@ const LONGEST_HEAD: u64 = 64 << 10;
 pub struct Site {
     root: PathBuf,
     mounts: Vec<(String, PathBuf)>,
+    is_isolated: bool,
 }
 
 impl Site {
     /// `root` is served at `/`.
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into(), mounts: Vec::new() }
+        Self { root: root.into(), mounts: Vec::new(), is_isolated: false }
     }
 
     /// Serves `folder` at `/path/` instead of what `root` has there.
     #[must_use]
     pub fn mount(mut self, path: &str, folder: impl Into<PathBuf>) -> Self {
         self.mounts.push((format!("/{}/", path.trim_matches('/')), folder.into()));
+        self
+    }
+
+    /// With the headers that let a page share memory between threads; headlamp itself needs none.
+    #[must_use]
+    pub fn isolated(mut self) -> Self {
+        self.is_isolated = true;
         self
     }
 
@@ -76,7 +84,7 @@ impl Site {
                 Some((file, path)) => {
                     let length = file.metadata()?.len();
                     let body = file.take(if with_body { length } else { 0 });
-                    answer(stream, "200 OK", mime(&path), length, body)?;
+                    answer(stream, "200 OK", &self.kind(&path), length, body)?;
                 }
                 None => {
                     let body: &[u8] = b"There is no such file.\n";
@@ -89,6 +97,15 @@ impl Site {
             }
         }
         Ok(())
+    }
+
+    /// The content type, and whatever headers go with it.
+    fn kind(&self, path: &Path) -> String {
+        let isolation = match self.is_isolated {
+            true => "\r\nCross-Origin-Opener-Policy: same-origin\r\nCross-Origin-Embedder-Policy: require-corp",
+            false => "",
+        };
+        format!("{}{isolation}", mime(path))
     }
 
     fn open(&self, url: &str) -> Option<(File, PathBuf)> {

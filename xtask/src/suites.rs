@@ -141,9 +141,15 @@ fn pictures() -> anyhow::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// Runs the benchmarks.
+/// Runs the benchmarks: the native ones, then headlamp beside another engine in a browser.
 pub fn bench() -> anyhow::Result<()> {
-    tools::prepare_target_folder()?;
-    assets::default_pack()?;
-    step("benchmarks", || run(tools::cargo().args(["bench", "--package", "headlamp", "--benches"])))
+    let browser = tools::chromium()?;
+    let other = tools::other_engine()?;
+    assets::all()?;
+    page::build(Finish::Quick, &[])?;
+    step("benchmarks in the browser", || {
+        let mut cargo = browser_tests(&browser, &["bench"]);
+        run(cargo.arg("--nocapture").env("HEADLAMP_BENCH", other))
+    })?;
+    step("native benchmarks", || run(tools::cargo().args(["bench", "--package", "headlamp", "--benches"])))
 }

@@ -2,7 +2,7 @@
 //! installed through its ordinary client into the cache, never over what the user has.
 
 use std::ffi::OsStr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, bail};
@@ -17,6 +17,9 @@ const TRUNK: &str = "0.21.14";
 /// The oldest wasm-opt that reads what today's Rust writes, and the package to install where there is none.
 const OLDEST_WASM_OPT: u32 = 119;
 const BINARYEN: &str = "binaryen@132.0.0";
+/// What `bench` compares with, and what writes the models for it.
+const ONNX_RUNTIME_WEB: &str = "onnxruntime-web@1.30.0";
+const ONNX_TOOLS: [&str; 5] = ["numpy", "onnx", "onnxruntime", "safetensors", "sympy"];
 
 /// A command that runs in the checkout, sees the cache's tools, and builds into the shared target folder.
 pub fn command(program: impl AsRef<OsStr>) -> Command {
@@ -143,6 +146,43 @@ pub fn wasm_opt() -> anyhow::Result<()> {
         std::fs::create_dir_all(&folder)?;
         run(command("npm").arg("install").arg("--prefix").arg(folder).args(["--no-audit", "--no-fund", BINARYEN]))
     })
+}
+
+/// What headlamp is measured against, in a folder of the cache: onnxruntime-web, and the default pack as ONNX.
+pub fn other_engine() -> anyhow::Result<PathBuf> {
+    let folder = places::cache().join("bench");
+    std::fs::create_dir_all(&folder)?;
+    if folder.join("node_modules/onnxruntime-web").is_dir() {
+        skip("onnxruntime-web", "already here");
+    } else {
+        let npm = places::program("npm").with_context(|| {
+            format!("onnxruntime-web is installed with npm, which is missing: `{}`", apt("npm"))
+        })?;
+        step("installing onnxruntime-web", || {
+            let mut npm = command(npm);
+            run(npm.arg("install").arg("--prefix").arg(&folder).args([
+                "--no-audit",
+                "--no-fund",
+                ONNX_RUNTIME_WEB,
+            ]))
+        })?;
+    }
+    crate::assets::default_pack()?;
+    let (stamp, pack) = (folder.join("onnx/of"), places::packs().join("default"));
+    let manifest = std::fs::read_to_string(pack.join("pack.json"))?;
+    if std::fs::read_to_string(&stamp).is_ok_and(|of| of == manifest) {
+        skip("the default pack as ONNX", "already here");
+        return Ok(folder);
+    }
+    step("exporting the default pack to ONNX", || {
+        let venv = folder.join("venv");
+        run(command(python()?).args(["-m", "venv"]).arg(&venv))?;
+        let python = venv.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
+        run(command(&python).args(["-m", "pip", "install", "--quiet"]).args(ONNX_TOOLS))?;
+        run(command(&python).arg("benches/export_onnx.py").arg(&pack).arg(folder.join("onnx")))?;
+        Ok(std::fs::write(&stamp, &manifest)?)
+    })?;
+    Ok(folder)
 }
 
 /// A browser to test with: the user's own, or Debian's where this process may install it.

@@ -1,0 +1,131 @@
+//! headlamp beside onnxruntime-web in one browser, and how long the page takes to be of use: `cargo xtask bench`.
+//! docs/BENCHMARKS.md has the tables that this prints.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use xtask::places;
+
+use crate::driver::{Graphics, Window, wait};
+use crate::page::{folder, site};
+
+/// Rounds after the one that warms up.
+const ROUNDS: usize = 7;
+
+/// onnxruntime-web as it can be run: a label, its provider, threads, and which weights.
+const PEERS: [(&str, &str, usize, &str); 4] = [
+    ("onnxruntime-web, f32, 1 thread", "wasm", 1, ".onnx"),
+    ("onnxruntime-web, int8, 1 thread", "wasm", 1, ".int8.onnx"),
+    ("onnxruntime-web, f32, 2 threads", "wasm", 2, ".onnx"),
+    ("onnxruntime-web, int8, 2 threads", "wasm", 2, ".int8.onnx"),
+];
+
+/// Times of the page's life, in milliseconds: once the engine is ready, a sample is pressed.
+const MARKS: &str = "
+    window.marks = {};
+    const look = () => {
+        const phase = document.body?.dataset.phase;
+        const sample = document.querySelector('button.sample[data-sample=coffee]');
+        if (phase === 'ready' && sample && !marks.ready) { marks.ready = performance.now(); sample.click(); }
+        const shown = document.querySelector('#scores')?.dataset.stamp;
+        if (marks.ready && Number(shown) > 0) marks.result ??= performance.now();
+        else setTimeout(look, 2);
+    };
+    look();";
+
+/// Where `cargo xtask bench` put the other engine and its models; none in a run of the tests.
+fn other_engine() -> Option<PathBuf> {
+    std::env::var_os("HEADLAMP_BENCH").map(PathBuf::from)
+}
+
+fn comparison_site(other: &Path) -> xtask::site::Site {
+    let checkout = places::checkout();
+    site()
+        .mount("dist", folder("HEADLAMP_DIST"))
+        .mount("bench", checkout.join("benches/browser"))
+        .mount("onnx", other.join("onnx"))
+        .mount("ort", other.join("node_modules/onnxruntime-web/dist"))
+        .isolated()
+}
+
+#[test]
+#[ignore = "needs what `cargo xtask bench` sets up"]
+fn bench_beside_onnxruntime_web() {
+    let Some(other) = other_engine() else { return };
+    let serving = comparison_site(&other).serve(0).unwrap();
+    let window = Window::open("bench", Graphics::None);
+    window.go(&format!("{}bench/index.html", serving.url()));
+    wait("the page", Duration::from_secs(30), || {
+        (window.script("return Boolean(window.compare)", &json!([])) == true).then_some(())
+    });
+    for peers in [&PEERS[..2], &PEERS[2..]] {
+        let onnx: serde_json::Map<String, Value> = peers
+            .iter()
+            .map(|(label, provider, threads, suffix)| ((*label).to_owned(), json!([provider, threads, suffix])))
+            .collect();
+        let options = json!({ "pack": "/packs/default/", "photoUrl": "/samples/coffee.png", "device": "cpu",
+            "rounds": ROUNDS, "onnx": onnx });
+        let found = window.script("return window.compare.encoders(arguments[0])", &json!([options]));
+        print_times(&found["results"]);
+    }
+    println!(
+        "\nMost memory of the page's process, all engines together: {} MB",
+        window.renderer_peak() / 1_000_000
+    );
+}
+
+/// Medians in milliseconds, and each against headlamp's of the same rounds.
+fn print_times(results: &Value) {
+    let columns = ["encoder", "text", "frames", "phrases"];
+    println!("\n| | encoder | 10 texts | 8 frames | 10 phrases to all components |\n|---|---|---|---|---|");
+    let median = |engine: &Value, column: &str| -> Option<f64> {
+        let mut times: Vec<f64> = engine[column].as_array()?.iter().filter_map(Value::as_f64).collect();
+        times.sort_by(f64::total_cmp);
+        times.get(times.len() / 2).copied()
+    };
+    let own = &results["headlamp"];
+    for (name, engine) in results.as_object().into_iter().flatten() {
+        let cells = columns.map(|column| match (median(engine, column), median(own, column)) {
+            (Some(time), Some(_)) if name == "headlamp" => format!("{:.0} ms", time * 1e3),
+            (Some(time), Some(own)) => format!("{:.0} ms ({:.2}x)", time * 1e3, own / time),
+            _ => "–".to_owned(),
+        });
+        println!("| {name} | {} |", cells.join(" | "));
+    }
+}
+
+/// The first visit of a fresh browser, and a second one.
+#[test]
+#[ignore = "needs what `cargo xtask bench` sets up"]
+fn bench_start_up() {
+    if other_engine().is_none() {
+        return;
+    }
+    let serving = site().serve(0).unwrap();
+    let window = Window::open("bench-start-up", Graphics::None);
+    window.chrome("Page.addScriptToEvaluateOnNewDocument", &json!({ "source": MARKS }));
+    println!("\n| visit | first paint | model open | first result | transferred |\n|---|---|---|---|---|");
+    for visit in ["first", "second", "third"] {
+        window.go(&format!("{}?device=cpu", serving.url()));
+        let marks = wait("a result", Duration::from_secs(120), || {
+            let marks = window.script(
+                "const paint = performance.getEntriesByName('first-contentful-paint')[0]?.startTime;
+                 const bytes = performance.getEntriesByType('resource').reduce((all, one) => all + one.encodedBodySize, 0);
+                 return marks.result ? [paint, marks.ready, marks.result, bytes] : null",
+                &json!([]),
+            );
+            marks.as_array().cloned()
+        });
+        let seconds = |index: usize| marks[index].as_f64().unwrap_or(f64::NAN) / 1e3;
+        println!(
+            "| {visit} | {:.2} s | {:.2} s | {:.2} s | {:.1} MB |",
+            seconds(0),
+            seconds(1),
+            seconds(2),
+            seconds(3) / 1e3
+        );
+        // So that the page's cache is filled.
+        std::thread::sleep(Duration::from_secs(4));
+    }
+}
