@@ -103,6 +103,7 @@ fn line(state: State) -> String {
             Kind::Labels => "Labelling the head…",
             Kind::AllLabels => "Labelling every head…",
             Kind::Cues => "Looking for heads that follow the nuisance…",
+            Kind::Completeness => "Putting heads together from texts…",
             Kind::Ranking => "Looking through the gallery…",
             Kind::Gallery | Kind::Thumbnails => "Opening the gallery…",
             Kind::GalleryPicture => "Looking at the gallery's pictures…",

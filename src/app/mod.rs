@@ -6,6 +6,7 @@
 
 mod answers;
 mod client;
+mod completeness;
 mod contrast;
 mod controls;
 mod dom;

@@ -4,6 +4,7 @@
 pub mod ablation;
 pub mod chart;
 pub mod colour;
+pub mod completeness;
 pub mod head_grid;
 pub mod labelled;
 pub mod labels;
