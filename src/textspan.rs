@@ -10,6 +10,7 @@ mod late_heads;
 use nalgebra::{DMatrix, DVector, SymmetricEigen};
 
 use crate::decompose::HeadBasis;
+use crate::kernels::FloatMatrix;
 use crate::statistics::Moments;
 
 pub use late_heads::{LateHeads, Replaced};
@@ -139,6 +140,17 @@ impl HeadSpace {
     }
 }
 
+/// Texts along orthonormal `directions`, `[r, T]`. In f32, as the texts themselves are: nothing that follows is
+/// rounded, and so a text still goes to nothing when it is taken out.
+fn along(directions: &DMatrix<f64>, texts: &[f32]) -> DMatrix<f64> {
+    let (size, rank) = directions.shape();
+    let rows: Vec<f32> = directions.as_slice().iter().map(|value| *value as f32).collect();
+    let count = texts.len() / size;
+    let mut shares = vec![0.0; count * rank];
+    FloatMatrix::new(&rows, &vec![0.0; rank]).apply(&texts[..count * size], &mut shares);
+    DMatrix::from_iterator(rank, count, shares.into_iter().map(f64::from))
+}
+
 /// The algorithm's state: what is left of every text, and of the outputs' covariance.
 struct Span {
     /// R, along V: `[r, T]`, a text a column.
@@ -154,10 +166,7 @@ struct Span {
 
 impl Span {
     fn new(space: &HeadSpace, texts: &[f32]) -> Self {
-        let size = space.directions.nrows();
-        let texts = texts[..texts.len() - texts.len() % size].iter().map(|value| f64::from(*value));
-        let texts = DMatrix::from_iterator(size, texts.len() / size, texts);
-        let texts = space.directions.tr_mul(&texts);
+        let texts = along(&space.directions, texts);
         let spread = &space.covariance * &texts;
         let variances = texts.column_iter().zip(spread.column_iter()).map(|(text, spread)| text.dot(&spread));
         Self {

@@ -11,6 +11,8 @@ mod dual_encoder;
 mod expected;
 #[path = "default_pack/img_focus.rs"]
 mod img_focus;
+#[path = "default_pack/kernels.rs"]
+mod kernels;
 #[path = "default_pack/pack.rs"]
 mod pack;
 #[path = "default_pack/photos.rs"]
@@ -23,8 +25,8 @@ use std::sync::OnceLock;
 
 use burn::tensor::Device;
 use headlamp::checkpoint::StateDict;
-use headlamp::checkpoint::layouts::FirstOf;
 use headlamp::checkpoint::default_pack::{self as recipe, Ingredients};
+use headlamp::checkpoint::layouts::FirstOf;
 use headlamp::model::{Crop, Model, Trace};
 use xtask::places;
 

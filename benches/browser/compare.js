@@ -132,6 +132,33 @@ export function phrases(count) {
 
 export const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
 
+/// How the encoder's time grows with a frame's tokens: `{ tokens, seconds }`, the fastest of `runs`.
+let growing;
+export async function grown({ pack, photoUrl, device, shortSide, runs }) {
+  if (!growing) {
+    growing = await Headlamp.start();
+    await growing.open(pack, device);
+    await growing.trace(await (await fetch(photoUrl)).blob());
+  }
+  let seconds = Infinity;
+  let tokens = 0;
+  for (let run = 0; run <= runs; run++) {
+    const framing = { Frame: { short_side: shortSide } };
+    const { PhotoTraced: traced } = await growing.ask({ Reframe: { framing } });
+    tokens = 1 + traced.grid.rows * traced.grid.columns;
+    if (run > 0) seconds = Math.min(seconds, traced.seconds.encode);
+  }
+  return { tokens, seconds };
+}
+
+/// Seconds that every head's texts take.
+export async function labelled({ pack, photoUrl, device }) {
+  if (!growing) await grown({ pack, photoUrl, device, shortSide: 224, runs: 1 });
+  const start = performance.now();
+  await growing.ask({ LabelAllHeads: { count: 10 } });
+  return (performance.now() - start) / 1000;
+}
+
 /// Encoders: interleaved rounds. `onnx` is { label: [provider, threads, file suffix] }.
 export async function encoders({ pack, photoUrl, onnx, rounds, device }) {
   const photo = await (await fetch(photoUrl)).blob();

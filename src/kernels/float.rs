@@ -1,5 +1,7 @@
 //! Products of f32 matrices: for what is made anew for every picture, and for the few rows that must not be rounded.
 
+use std::array::from_fn;
+
 use super::lanes::F32x4;
 
 /// Rows and columns of the product that are computed at once.
@@ -21,13 +23,21 @@ impl FloatMatrix {
         Self { panels, bias: bias.to_vec() }
     }
 
-    /// The product with one row, into `product`.
-    pub fn apply(&self, row: &[f32], product: &mut [f32]) {
-        for ((sums, product), bias) in
-            self.panels.products([row; ROWS]).zip(product.chunks_mut(COLUMNS)).zip(self.bias.chunks(COLUMNS))
-        {
-            let sums = sums[0].into_iter().flat_map(F32x4::to_array);
-            product.iter_mut().zip(sums).zip(bias).for_each(|((product, sum), bias)| *product = sum + bias);
+    /// The products with `rows`, `[row][input]`, into `products`, `[row][output]`.
+    pub fn apply(&self, rows: &[f32], products: &mut [f32]) {
+        let (inputs, outputs) = (self.panels.inner.max(1), self.bias.len().max(1));
+        for (rows, products) in rows.chunks(ROWS * inputs).zip(products.chunks_mut(ROWS * outputs)) {
+            // Short of four, the last one again.
+            let last = rows.len() / inputs - 1;
+            let four = from_fn(|row| &rows[row.min(last) * inputs..][..inputs]);
+            for (panel, sums) in self.panels.products(four).enumerate() {
+                let bias = &self.bias[panel * COLUMNS..];
+                for (product, sums) in products.chunks_mut(outputs).zip(sums) {
+                    let sums = sums.into_iter().flat_map(F32x4::to_array);
+                    let targets = product[panel * COLUMNS..].iter_mut().zip(sums).zip(bias);
+                    targets.for_each(|((product, sum), bias)| *product = sum + bias);
+                }
+            }
         }
     }
 }
@@ -90,15 +100,22 @@ fn tile([a, b, c, d]: [&[f32]; ROWS], columns: &[[f32; COLUMNS]]) -> [[F32x4; 2]
 mod tests {
     use super::*;
 
+    /// As many rows as tiles take, fewer and more.
     #[test]
-    fn a_row_is_multiplied() {
+    fn rows_are_multiplied() {
         let weights: Vec<f32> = (0..11 * 5).map(|index| (index as f32 * 0.7).sin()).collect();
-        let (bias, row) = ([0.5; 11], [1.0, -2.0, 3.0, 0.25, 8.0]);
-        let mut product = [0.0; 11];
-        FloatMatrix::new(&weights, &bias).apply(&row, &mut product);
-        for (weights, product) in weights.chunks(5).zip(product) {
-            let exact = 0.5 + weights.iter().zip(row).map(|(w, x)| w * x).sum::<f32>();
-            assert!((product - exact).abs() < 1e-5, "{product} is not {exact}");
+        let bias: Vec<f32> = (0..11).map(|index| index as f32 * 0.5).collect();
+        let matrix = FloatMatrix::new(&weights, &bias);
+        for count in [1, 4, 6] {
+            let rows: Vec<f32> = (0..count * 5).map(|index| (index as f32 * 1.3).cos()).collect();
+            let mut products = vec![0.0; count * 11];
+            matrix.apply(&rows, &mut products);
+            for (row, products) in rows.chunks(5).zip(products.chunks(11)) {
+                for ((weights, bias), product) in weights.chunks(5).zip(&bias).zip(products) {
+                    let exact = bias + weights.iter().zip(row).map(|(w, x)| w * x).sum::<f32>();
+                    assert!((product - exact).abs() < 1e-5, "{product} is not {exact}");
+                }
+            }
         }
     }
 }

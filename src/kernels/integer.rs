@@ -156,7 +156,7 @@ fn halves(values: &[f32]) -> [F32x4; 2] {
 /// The sums of products of four rows with a panel's eight columns.
 #[inline(always)]
 fn tile(rows: &[[i32; ROWS]], columns: &[Pairs]) -> [[I32x4; 2]; ROWS] {
-    let mut sums = [[I32x4::ZERO; 2]; ROWS];
+    let mut sums = [[I32x4::zero(); 2]; ROWS];
     for (rows, columns) in rows.iter().zip(columns) {
         let columns = [I16x8::load(&columns[0]), I16x8::load(&columns[1])];
         for (sums, row) in sums.iter_mut().zip(rows) {

@@ -21,15 +21,12 @@ const PEERS: [(&str, &str, usize, &str); 4] = [
     ("onnxruntime-web, int8, 2 threads", "wasm", 2, ".int8.onnx"),
 ];
 
-/// Times of the page's life, in milliseconds: once the engine is ready, a sample is pressed.
+/// When the page shows its first scores, in milliseconds. It opens a sample of its own accord.
 const MARKS: &str = "
     window.marks = {};
     const look = () => {
-        const phase = document.body?.dataset.phase;
-        const sample = document.querySelector('button.sample[data-sample=coffee]');
-        if (phase === 'ready' && sample && !marks.ready) { marks.ready = performance.now(); sample.click(); }
         const shown = document.querySelector('#scores')?.dataset.stamp;
-        if (marks.ready && Number(shown) > 0) marks.result ??= performance.now();
+        if (Number(shown) > 0) marks.result = performance.now();
         else setTimeout(look, 2);
     };
     look();";
@@ -49,16 +46,21 @@ fn comparison_site(other: &Path) -> xtask::site::Site {
         .isolated()
 }
 
+fn open_comparison(address: &str) -> Window {
+    let window = Window::open("bench", Graphics::None);
+    window.go(&format!("{address}bench/index.html"));
+    wait("the page", Duration::from_secs(30), || {
+        (window.script("return Boolean(window.compare)", &json!([])) == true).then_some(())
+    });
+    window
+}
+
 #[test]
 #[ignore = "needs what `cargo xtask bench` sets up"]
 fn bench_beside_onnxruntime_web() {
     let Some(other) = other_engine() else { return };
     let serving = comparison_site(&other).serve(0).unwrap();
-    let window = Window::open("bench", Graphics::None);
-    window.go(&format!("{}bench/index.html", serving.url()));
-    wait("the page", Duration::from_secs(30), || {
-        (window.script("return Boolean(window.compare)", &json!([])) == true).then_some(())
-    });
+    let window = open_comparison(&serving.url());
     for peers in [&PEERS[..2], &PEERS[2..]] {
         let onnx: serde_json::Map<String, Value> = peers
             .iter()
@@ -105,27 +107,58 @@ fn bench_start_up() {
     let serving = site().serve(0).unwrap();
     let window = Window::open("bench-start-up", Graphics::None);
     window.chrome("Page.addScriptToEvaluateOnNewDocument", &json!({ "source": MARKS }));
-    println!("\n| visit | first paint | model open | first result | transferred |\n|---|---|---|---|---|");
+    println!("\n| visit | first paint | first result |\n|---|---|---|");
     for visit in ["first", "second", "third"] {
         window.go(&format!("{}?device=cpu", serving.url()));
         let marks = wait("a result", Duration::from_secs(120), || {
             let marks = window.script(
                 "const paint = performance.getEntriesByName('first-contentful-paint')[0]?.startTime;
-                 const bytes = performance.getEntriesByType('resource').reduce((all, one) => all + one.encodedBodySize, 0);
-                 return marks.result ? [paint, marks.ready, marks.result, bytes] : null",
+                 return marks.result ? [paint, marks.result] : null",
                 &json!([]),
             );
             marks.as_array().cloned()
         });
         let seconds = |index: usize| marks[index].as_f64().unwrap_or(f64::NAN) / 1e3;
-        println!(
-            "| {visit} | {:.2} s | {:.2} s | {:.2} s | {:.1} MB |",
-            seconds(0),
-            seconds(1),
-            seconds(2),
-            seconds(3) / 1e3
-        );
+        println!("| {visit} | {:.2} s | {:.2} s |", seconds(0), seconds(1));
         // So that the page's cache is filled.
         std::thread::sleep(Duration::from_secs(4));
     }
+}
+
+/// The encoder's time against what its multiplications make one expect, and TextSpan over all heads.
+#[test]
+#[ignore = "needs what `cargo xtask bench` sets up"]
+fn bench_growth() {
+    let Some(other) = other_engine() else { return };
+    let serving = comparison_site(&other).serve(0).unwrap();
+    let window = open_comparison(&serving.url());
+    let options = |short_side: usize| {
+        json!([{ "pack": "/packs/default/", "photoUrl": "/samples/chelsea.png", "device": "cpu",
+            "shortSide": short_side, "runs": 5 }])
+    };
+    let mut first = None;
+    println!(
+        "\n| short side | tokens | encoder | against the first | multiplications against the first | memory |"
+    );
+    println!("|---|---|---|---|---|---|");
+    for short_side in [224, 336, 448, 518] {
+        let found = window.script("return window.compare.grown(arguments[0])", &options(short_side));
+        let (tokens, seconds) = (found["tokens"].as_f64().unwrap(), found["seconds"].as_f64().unwrap());
+        let (first_work, first_seconds) = *first.get_or_insert((multiplications(tokens), seconds));
+        println!(
+            "| {short_side} px | {tokens} | {:.0} ms | {:.2} | {:.2} | {} MB |",
+            seconds * 1e3,
+            seconds / first_seconds,
+            multiplications(tokens) / first_work,
+            window.renderer_peak() / 1_000_000
+        );
+    }
+    let seconds = window.script("return window.compare.labelled(arguments[0])", &options(224));
+    println!("\nTextSpan, every head, the pack's pool, ten texts each: {:.2} s", seconds.as_f64().unwrap());
+}
+
+/// Of a ViT-S: linear layers grow with the tokens, attention with their square.
+fn multiplications(tokens: f64) -> f64 {
+    const WIDTH: f64 = 384.0;
+    12.0 * (12.0 * WIDTH * WIDTH * tokens + 2.0 * WIDTH * tokens * tokens)
 }

@@ -16,11 +16,11 @@ const COSINE: f64 = 0.999;
 /// How far the components' sum may be from the embedding: quantised weights decompose as exactly as others.
 const RESIDUAL: f64 = 1e-4;
 
-fn pack() -> Pack {
+pub fn pack() -> Pack {
     Pack::read(&asset(places::packs().join("default"))).unwrap()
 }
 
-fn load(mut pack: Pack) -> Model {
+pub fn load(mut pack: Pack) -> Model {
     let mut weights = pack.weights().unwrap();
     Model::load(pack.manifest.model, &mut weights, &Device::flex()).unwrap()
 }
