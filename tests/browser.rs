@@ -18,6 +18,8 @@ mod cues;
 mod default_pack;
 #[path = "browser/driver.rs"]
 mod driver;
+#[path = "browser/embed.rs"]
+mod embed;
 #[path = "browser/engines.rs"]
 mod engines;
 #[path = "browser/gallery.rs"]

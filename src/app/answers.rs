@@ -85,7 +85,7 @@ impl Engine {
                 self.save_labels(&labels, images);
             }
             (Task::ExportMask { phrase, .. }, Answer::MaskPng) => {
-                self.save_mask(&phrase, buffers.first().ok_or(Unfitting)?);
+                self.take_mask(&phrase, buffers.first().ok_or(Unfitting)?);
             }
             (Task::UsePool { lines: own }, Answer::PoolReady { lines }) => self.take_pool(own, lines),
             (Task::UseStatistics { source }, Answer::StatisticsReady { images }) => {
@@ -246,7 +246,10 @@ impl Engine {
         self.state.label_source.update(|source| *source += 1);
     }
 
-    fn save_mask(self, phrase: &str, png: &Uint8Array) {
+    fn take_mask(self, phrase: &str, png: &Uint8Array) {
+        if self.state.is_embedded {
+            return self.inner.update_value(|inner| inner.sent_mask = Some(png.clone()));
+        }
         let stem = units::file_stem(&format!("{} {phrase}", self.photo_name()));
         dom::download(&format!("{stem}.mask.png"), "image/png", png);
     }

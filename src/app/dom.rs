@@ -90,6 +90,16 @@ pub fn download(name: &str, kind: &str, bytes: &Uint8Array) {
     }
 }
 
+/// A canvas's picture as a PNG file; none where the canvas is too large for the browser.
+pub fn png_of(canvas: &HtmlCanvasElement) -> Option<Blob> {
+    let url = canvas.to_data_url_with_type("image/png").ok()?;
+    let base64 = url.strip_prefix("data:image/png;base64,")?;
+    let binary = window().atob(base64).ok()?;
+    // One character a byte.
+    let bytes: Vec<u8> = binary.chars().map(|byte| byte as u8).collect();
+    blob_of("image/png", &Uint8Array::from(&bytes[..]))
+}
+
 /// Bytes as a file of a kind.
 pub fn blob_of(kind: &str, bytes: &Uint8Array) -> Option<Blob> {
     let options = BlobPropertyBag::new();

@@ -75,6 +75,8 @@ pub(super) struct Inner {
     pub(super) wishes: Option<Wishes>,
     /// The threshold of an address, until its segmentation has come.
     pub(super) wished_threshold: Option<Option<f32>>,
+    /// The mask that the page around an embedded one wants.
+    pub(super) sent_mask: Option<Uint8Array>,
     /// What of an address cannot be had, until everything else of it is there.
     pub(super) unheard: Vec<String>,
     pub(super) own_pool: Vec<String>,

@@ -45,7 +45,7 @@ fn Subject() -> impl IntoView {
 
 /// What the engine is doing, and how far it has come.
 #[component]
-fn Status() -> impl IntoView {
+pub fn Status() -> impl IntoView {
     let state = expect_context::<State>();
     let share = move || state.progress.with(|progress| progress.as_ref().and_then(share));
     view! {

@@ -9,12 +9,14 @@ mod client;
 mod contrast;
 mod controls;
 mod dom;
+mod embed;
 mod engine;
 mod folder;
 mod gallery;
 mod head_grid;
 mod head_panel;
 mod history;
+mod host;
 mod intake;
 mod lab;
 mod load_model;
@@ -59,7 +61,7 @@ fn App() -> impl IntoView {
     let engine = Engine::new(state);
     provide_context(state);
     provide_context(engine);
-    history::follow(engine, address, complaints);
+    history::follow(engine, address.clone(), complaints);
     Effect::new(move || {
         if let Some(body) = document().body() {
             // Setting an attribute whose name is a literal does not fail.
@@ -67,6 +69,16 @@ fn App() -> impl IntoView {
         }
     });
     engine.start();
+    if address.embed {
+        return view! { <embed::Embed address=address/> }.into_any();
+    }
+    view! { <Whole/> }.into_any()
+}
+
+/// The page by itself.
+#[component]
+fn Whole() -> impl IntoView {
+    let state = expect_context::<State>();
     view! {
         <intake::Intake/>
         <masthead::Masthead/>

@@ -51,7 +51,7 @@ fn OpenButton() -> impl IntoView {
 
 /// The photo at its preview's size, everything else laid over it.
 #[component]
-fn Stage() -> impl IntoView {
+pub fn Stage() -> impl IntoView {
     let (state, engine) = (expect_context::<State>(), expect_context::<Engine>());
     let canvas = NodeRef::<Canvas>::new();
     Effect::new(move || {

@@ -81,7 +81,7 @@ fn NoTexts() -> impl IntoView {
 }
 
 #[component]
-fn List() -> impl IntoView {
+pub fn List() -> impl IntoView {
     let state = expect_context::<State>();
     let list = NodeRef::<Ul>::new();
     // Bars run from zero; the longest score fills its side.

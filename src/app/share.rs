@@ -119,7 +119,10 @@ fn Embed(address: Address) -> impl IntoView {
                 <Copy text=code label="Copy embed code" id="copy-embed" select=select/>
             </div>
             <p class="quiet hint">
-                "It computes in the reader's browser, and shows this photo with these phrases."
+                "It computes in the reader's browser. With &origin=https://your.site in its address, your page can
+                drive it by messages: "
+                <a href="embed/index.html">"an example that does"</a>
+                "."
             </p>
         </div>
     }

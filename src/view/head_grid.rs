@@ -68,7 +68,7 @@ impl Extent {
 }
 
 /// Every component's contribution to one phrase.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Contributions {
     /// `[layer][head]`
     pub heads: Vec<Vec<f32>>,

@@ -6,6 +6,7 @@ pub mod address;
 pub mod chart;
 pub mod colour;
 pub mod head_grid;
+pub mod host;
 pub mod labelled;
 pub mod labels;
 pub mod models;
