@@ -40,3 +40,5 @@ mod seeded;
 mod self_supervised;
 #[path = "browser/video.rs"]
 mod video;
+#[path = "browser/video_sources.rs"]
+mod video_sources;

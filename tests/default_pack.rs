@@ -23,8 +23,8 @@ use std::sync::OnceLock;
 
 use burn::tensor::Device;
 use headlamp::checkpoint::StateDict;
-use headlamp::checkpoint::layouts::FirstOf;
 use headlamp::checkpoint::default_pack::{self as recipe, Ingredients};
+use headlamp::checkpoint::layouts::FirstOf;
 use headlamp::model::{Crop, Model, Trace};
 use xtask::places;
 

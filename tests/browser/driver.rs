@@ -179,6 +179,8 @@ fn arguments(profile: &Path, graphics: Graphics) -> Vec<String> {
     add(&["--headless", "--no-sandbox", "--disable-dev-shm-usage", "--disable-quic", "--no-first-run"]);
     add(&["--disable-background-networking", "--disable-component-update", "--disable-sync"]);
     add(&["--window-size=1440,1000", "--hide-scrollbars", "--force-color-profile=srgb"]);
+    // A camera that shows a test picture, and is let film.
+    add(&["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]);
     if graphics == Graphics::SoftwareWebGpu {
         add(&["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"]);
     }
