@@ -6,6 +6,8 @@
 //! `screenshots/` of the cache folder.
 #![cfg(not(target_arch = "wasm32"))]
 
+#[path = "browser/address.rs"]
+mod address;
 #[path = "browser/bad_input.rs"]
 mod bad_input;
 #[path = "browser/converted.rs"]

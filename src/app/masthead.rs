@@ -5,6 +5,7 @@ use leptos_use::{ColorMode, UseColorModeOptions, UseColorModeReturn, use_color_m
 
 use crate::app::controls::Choice;
 use crate::app::engine::Engine;
+use crate::app::share::Share;
 use crate::app::state::{EngineState, State};
 use crate::app::video::state::Mode;
 use crate::engine::message::Progress;
@@ -21,6 +22,7 @@ pub fn Masthead() -> impl IntoView {
             </div>
             <Subject/>
             <Status/>
+            <Share/>
             <Theme/>
         </header>
     }

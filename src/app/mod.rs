@@ -15,6 +15,7 @@ mod folder;
 mod gallery;
 mod head_grid;
 mod head_panel;
+mod history;
 mod intake;
 mod lab;
 mod load_model;
@@ -27,8 +28,10 @@ mod photo;
 mod phrases;
 mod pool;
 mod samples;
+mod share;
 mod state;
 mod storages;
+mod stored;
 mod video;
 pub mod video_element;
 mod wait;
@@ -38,6 +41,7 @@ use leptos::prelude::*;
 use leptos::web_sys::HtmlElement;
 use wasm_bindgen::JsCast as _;
 
+use crate::view::address::Address;
 use engine::Engine;
 use state::State;
 
@@ -51,10 +55,12 @@ pub fn mount() {
 
 #[component]
 fn App() -> impl IntoView {
-    let state = State::new();
+    let (address, complaints) = Address::parse(&dom::query());
+    let state = State::new(&address);
     let engine = Engine::new(state);
     provide_context(state);
     provide_context(engine);
+    history::follow(engine, address, complaints);
     Effect::new(move || {
         if let Some(body) = document().body() {
             // Setting an attribute whose name is a literal does not fail.

@@ -2,6 +2,7 @@
 //! natively. The views themselves are in `app`.
 
 pub mod ablation;
+pub mod address;
 pub mod chart;
 pub mod colour;
 pub mod completeness;
