@@ -6,6 +6,8 @@
 //! `screenshots/` of the cache folder.
 #![cfg(not(target_arch = "wasm32"))]
 
+#[path = "browser/access.rs"]
+mod access;
 #[path = "browser/bad_input.rs"]
 mod bad_input;
 #[path = "browser/converted.rs"]
@@ -20,6 +22,8 @@ mod driver;
 mod engines;
 #[path = "browser/gallery.rs"]
 mod gallery;
+#[path = "browser/habits.rs"]
+mod habits;
 #[path = "browser/lab.rs"]
 mod lab;
 #[path = "browser/offline.rs"]

@@ -5,6 +5,7 @@ use leptos_use::{ColorMode, UseColorModeOptions, UseColorModeReturn, use_color_m
 
 use crate::app::controls::Choice;
 use crate::app::engine::Engine;
+use crate::app::help::HelpButton;
 use crate::app::state::{EngineState, State};
 use crate::app::video::state::Mode;
 use crate::engine::message::Progress;
@@ -22,6 +23,7 @@ pub fn Masthead() -> impl IntoView {
             <Subject/>
             <Status/>
             <Theme/>
+            <HelpButton/>
         </header>
     }
 }
@@ -141,7 +143,7 @@ fn Theme() -> impl IntoView {
         <Choice
             legend="Colours"
             name="theme"
-            options=vec![(0, "Auto"), (1, "Light"), (2, "Dark")]
+            options=vec![(0, "System"), (1, "Light"), (2, "Dark")]
             value=value
             on_change=move |index: usize| set_mode.set(MODES[index].clone())
         />

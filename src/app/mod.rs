@@ -10,12 +10,16 @@ mod contrast;
 mod controls;
 mod dom;
 mod engine;
+mod export;
 mod folder;
 mod gallery;
 mod head_grid;
 mod head_panel;
+mod help;
 mod intake;
+mod keys;
 mod lab;
+mod legend;
 mod load_model;
 mod masthead;
 mod model_panel;
@@ -23,14 +27,17 @@ mod notice;
 mod offline;
 mod overlay;
 mod photo;
+mod photo_camera;
 mod phrases;
 mod pool;
 mod samples;
 mod state;
 mod storages;
+mod undo;
 mod video;
 pub mod video_element;
 mod wait;
+mod zoom;
 
 use leptos::mount::mount_to;
 use leptos::prelude::*;
@@ -54,6 +61,10 @@ fn App() -> impl IntoView {
     let engine = Engine::new(state);
     provide_context(state);
     provide_context(engine);
+    let (undo, help) = (undo::Undo::new(state), help::Help::new());
+    provide_context(undo);
+    provide_context(help);
+    keys::listen(state, undo, help);
     Effect::new(move || {
         if let Some(body) = document().body() {
             // Setting an attribute whose name is a literal does not fail.
@@ -87,5 +98,6 @@ fn App() -> impl IntoView {
                 <offline::Kept/>
             </div>
         </main>
+        <help::HelpDialog>""</help::HelpDialog>
     }
 }
