@@ -6,6 +6,8 @@
 //! `screenshots/` of the cache folder.
 #![cfg(not(target_arch = "wasm32"))]
 
+#[path = "browser/access.rs"]
+mod access;
 #[path = "browser/address.rs"]
 mod address;
 #[path = "browser/bad_input.rs"]
@@ -22,6 +24,8 @@ mod driver;
 mod engines;
 #[path = "browser/gallery.rs"]
 mod gallery;
+#[path = "browser/habits.rs"]
+mod habits;
 #[path = "browser/lab.rs"]
 mod lab;
 #[path = "browser/offline.rs"]

@@ -11,13 +11,17 @@ mod contrast;
 mod controls;
 mod dom;
 mod engine;
+mod export;
 mod folder;
 mod gallery;
 mod head_grid;
 mod head_panel;
+mod help;
 mod history;
 mod intake;
+mod keys;
 mod lab;
+mod legend;
 mod load_model;
 mod masthead;
 mod model_panel;
@@ -25,6 +29,7 @@ mod notice;
 mod offline;
 mod overlay;
 mod photo;
+mod photo_camera;
 mod phrases;
 mod pool;
 mod samples;
@@ -32,9 +37,11 @@ mod share;
 mod state;
 mod storages;
 mod stored;
+mod undo;
 mod video;
 pub mod video_element;
 mod wait;
+mod zoom;
 
 use leptos::mount::mount_to;
 use leptos::prelude::*;
@@ -61,6 +68,10 @@ fn App() -> impl IntoView {
     provide_context(state);
     provide_context(engine);
     history::follow(engine, address, complaints);
+    let (undo, help) = (undo::Undo::new(state), help::Help::new());
+    provide_context(undo);
+    provide_context(help);
+    keys::listen(state, undo, help);
     Effect::new(move || {
         if let Some(body) = document().body() {
             // Setting an attribute whose name is a literal does not fail.
@@ -94,5 +105,6 @@ fn App() -> impl IntoView {
                 <offline::Kept/>
             </div>
         </main>
+        <help::HelpDialog>""</help::HelpDialog>
     }
 }

@@ -4,7 +4,6 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use base64::Engine as _;
 use serde_json::{Value, json};
 use xtask::places;
 
@@ -110,23 +109,6 @@ impl Page {
             for (let i = 0; i < rgba.length; i += 4) ink += rgba[i + 3] ? '#' : '.';
             return { kind: canvas.dataset.layerKind, frame: canvas.dataset.frame, width, height, ink };";
         self.window.script(script, &json!([]))
-    }
-
-    /// The file that a button saves.
-    pub fn save(&self, button: &str) -> Vec<u8> {
-        let script = "const make = URL.createObjectURL;
-            return new Promise((done) => {
-                URL.createObjectURL = (blob) => {
-                    URL.createObjectURL = make;
-                    const reader = new FileReader();
-                    reader.onload = () => done(reader.result.split(',')[1]);
-                    reader.readAsDataURL(blob);
-                    return make.call(URL, blob);
-                };
-                document.querySelector(arguments[0]).click();
-            });";
-        let saved = self.window.script(script, &json!([button]));
-        base64::engine::general_purpose::STANDARD.decode(saved.as_str().unwrap()).unwrap()
     }
 
     pub fn overlay_of(&self, kind: &str, frame: usize) -> Value {
