@@ -6,6 +6,8 @@
 //! `screenshots/` of the cache folder.
 #![cfg(not(target_arch = "wasm32"))]
 
+#[path = "browser/access.rs"]
+mod access;
 #[path = "browser/address.rs"]
 mod address;
 #[path = "browser/bad_input.rs"]
@@ -24,6 +26,8 @@ mod embed;
 mod engines;
 #[path = "browser/gallery.rs"]
 mod gallery;
+#[path = "browser/habits.rs"]
+mod habits;
 #[path = "browser/lab.rs"]
 mod lab;
 #[path = "browser/offline.rs"]
@@ -44,3 +48,5 @@ mod seeded;
 mod self_supervised;
 #[path = "browser/video.rs"]
 mod video;
+#[path = "browser/video_sources.rs"]
+mod video_sources;

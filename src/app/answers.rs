@@ -106,6 +106,9 @@ impl Engine {
             }
             (Task::Thumbnails { pictures }, Answer::Thumbnails) => self.take_thumbnails(&pictures, buffers)?,
             (Task::FindCues { .. }, Answer::Cues(report)) => self.take_cues(report),
+            (Task::MeasureCompleteness { .. }, Answer::Completeness(curve)) => {
+                self.state.completeness.set(Some(curve));
+            }
             (Task::RankGallery { .. }, Answer::GalleryRanked { order }) => {
                 self.state.gallery.order.set(Some(order))
             }

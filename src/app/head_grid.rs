@@ -7,8 +7,10 @@ use leptos::web_sys::{HtmlElement, KeyboardEvent};
 use wasm_bindgen::JsCast as _;
 
 use crate::app::contrast::Contrast;
+use crate::app::legend::ColourScale;
 use crate::app::state::State;
 use crate::view::ablation;
+use crate::view::colour::Ramp;
 use crate::view::head_grid::{Cell, Extent, Step, strength};
 use crate::view::units;
 
@@ -258,14 +260,8 @@ fn Legend() -> impl IntoView {
         state.contributions.with(|all| all.as_ref().map(|all| (all.head_scale(), all.other_scale())))
     });
     let scale = |what: &'static str, scale: f32| {
-        view! {
-            <div class="scale">
-                <span class="what">{what}</span>
-                <span class="end">{units::signed(-scale, 4)}</span>
-                <span class="ramp" aria-hidden="true"></span>
-                <span class="end">{units::signed(scale, 4)}</span>
-            </div>
-        }
+        let ends = (units::signed(-scale, 4), units::signed(scale, 4));
+        view! { <ColourScale what=what.to_owned() ramp=Ramp::Diverging ends=ends/> }
     };
     view! {
         <div class="legend">

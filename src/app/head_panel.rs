@@ -6,6 +6,7 @@ use leptos::prelude::*;
 use crate::app::controls::Choice;
 use crate::app::dom;
 use crate::app::head_grid::name;
+use crate::app::overlay::HeadScale;
 use crate::app::state::{HeadTexts, State};
 use crate::engine::message::HeadLabel;
 use crate::geometry::Size;
@@ -84,14 +85,6 @@ fn HeadMap() -> impl IntoView {
         });
         dom::paint(&canvas, size, image.as_ref(), (0.0, 0.0));
     });
-    let strongest = move || {
-        let map = state.current_head_map()?;
-        let strongest = map.map.iter().fold(0.0_f32, |most, value| most.max(value.abs()));
-        Some(match map.kind {
-            HeadMapKind::Contribution => format!("Strongest patch ±{strongest:.5}"),
-            HeadMapKind::Attention => format!("Strongest patch {}", units::percent(strongest)),
-        })
-    };
     view! {
         <div class="head-map-panel">
             <div class="head-stage">
@@ -117,7 +110,7 @@ fn HeadMap() -> impl IntoView {
                     on_change=move |kind| state.map_kind.set(kind)
                 />
             </Show>
-            <p class="quiet hint">{strongest}</p>
+            <HeadScale/>
         </div>
     }
 }

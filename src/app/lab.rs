@@ -5,6 +5,7 @@ use leptos::prelude::*;
 use crate::ablate::{Ablation, LATE_LAYERS, Study};
 use crate::app::head_grid::name;
 use crate::app::state::State;
+use crate::app::undo::UndoButtons;
 use crate::view::head_grid::Cell;
 use crate::view::{ablation, units};
 
@@ -25,8 +26,10 @@ pub fn Lab() -> impl IntoView {
         <section id="lab" aria-labelledby="lab-title" data-off=summary>
             <div class="heading">
                 <h2 id="lab-title">"Switch parts off"</h2>
+                <UndoButtons/>
                 <button
                     type="button"
+                    id="all-on"
                     class="quiet-button"
                     disabled=is_none
                     on:click=move |_| state.ablation.set(Ablation::default())

@@ -5,6 +5,7 @@ use leptos_use::{ColorMode, UseColorModeOptions, UseColorModeReturn, use_color_m
 
 use crate::app::controls::Choice;
 use crate::app::engine::Engine;
+use crate::app::help::HelpButton;
 use crate::app::share::Share;
 use crate::app::state::{EngineState, State};
 use crate::app::video::state::Mode;
@@ -24,6 +25,7 @@ pub fn Masthead() -> impl IntoView {
             <Status/>
             <Share/>
             <Theme/>
+            <HelpButton/>
         </header>
     }
 }
@@ -105,6 +107,7 @@ fn line(state: State) -> String {
             Kind::Labels => "Labelling the head…",
             Kind::AllLabels => "Labelling every head…",
             Kind::Cues => "Looking for heads that follow the nuisance…",
+            Kind::Completeness => "Putting heads together from texts…",
             Kind::Ranking => "Looking through the gallery…",
             Kind::Gallery | Kind::Thumbnails => "Opening the gallery…",
             Kind::GalleryPicture => "Looking at the gallery's pictures…",
@@ -143,7 +146,7 @@ fn Theme() -> impl IntoView {
         <Choice
             legend="Colours"
             name="theme"
-            options=vec![(0, "Auto"), (1, "Light"), (2, "Dark")]
+            options=vec![(0, "System"), (1, "Light"), (2, "Dark")]
             value=value
             on_change=move |index: usize| set_mode.set(MODES[index].clone())
         />

@@ -6,19 +6,24 @@
 
 mod answers;
 mod client;
+mod completeness;
 mod contrast;
 mod controls;
 mod dom;
 mod embed;
 mod engine;
+mod export;
 mod folder;
 mod gallery;
 mod head_grid;
 mod head_panel;
+mod help;
 mod history;
 mod host;
 mod intake;
+mod keys;
 mod lab;
+mod legend;
 mod load_model;
 mod masthead;
 mod model_panel;
@@ -26,6 +31,7 @@ mod notice;
 mod offline;
 mod overlay;
 mod photo;
+mod photo_camera;
 mod phrases;
 mod pool;
 mod samples;
@@ -33,9 +39,11 @@ mod share;
 mod state;
 mod storages;
 mod stored;
+mod undo;
 mod video;
 pub mod video_element;
 mod wait;
+mod zoom;
 
 use leptos::mount::mount_to;
 use leptos::prelude::*;
@@ -62,6 +70,12 @@ fn App() -> impl IntoView {
     provide_context(state);
     provide_context(engine);
     history::follow(engine, address.clone(), complaints);
+    let (undo, help) = (undo::Undo::new(state), help::Help::new());
+    provide_context(undo);
+    provide_context(help);
+    if !address.embed {
+        keys::listen(state, undo, help);
+    }
     Effect::new(move || {
         if let Some(body) = document().body() {
             // Setting an attribute whose name is a literal does not fail.
@@ -105,5 +119,6 @@ fn Whole() -> impl IntoView {
                 <offline::Kept/>
             </div>
         </main>
+        <help::HelpDialog>""</help::HelpDialog>
     }
 }

@@ -10,6 +10,7 @@ use crate::ablate::Ablation;
 use crate::app::gallery::state::GalleryState;
 use crate::app::stored;
 use crate::app::video::state::VideoState;
+use crate::engine::completeness::message::Completeness;
 use crate::engine::message::{Attribution, HeadLabel, PackSummary, PhotoSummary, Progress};
 use crate::geometry::{Framing, Grid, PhotoRect, Size};
 use crate::view::address::{Address, ModelAddress};
@@ -225,6 +226,8 @@ pub struct State {
     pub own_pool: RwSignal<Option<usize>>,
     pub statistics_of: RwSignal<StatisticsOf>,
     pub gallery: GalleryState,
+    /// How much the heads' texts keep, once it is measured.
+    pub completeness: RwSignal<Option<Completeness>>,
     /// Grows whenever labels would come out differently.
     pub label_source: RwSignal<u32>,
 
@@ -303,6 +306,7 @@ impl State {
             own_pool: RwSignal::default(),
             statistics_of: RwSignal::default(),
             gallery: GalleryState::new(),
+            completeness: RwSignal::default(),
             label_source: RwSignal::default(),
             video: VideoState::new(),
         }

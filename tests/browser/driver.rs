@@ -97,6 +97,26 @@ impl Window {
         self.post("/goog/cdp/execute", &json!({ "cmd": command, "params": parameters }))
     }
 
+    /// Presses a key, by its name in keyboard events, on what has the focus; `ctrl` holds Ctrl meanwhile.
+    pub fn press(&self, key: &str, ctrl: bool) {
+        let modifiers = if ctrl { 2 } else { 0 };
+        // What the browser does by itself goes by the code: Esc closes a dialog, Enter presses a button.
+        let code = match key {
+            "Tab" => 9,
+            "Enter" => 13,
+            "Escape" => 27,
+            _ => 0,
+        };
+        let mut down =
+            json!({ "type": "keyDown", "key": key, "modifiers": modifiers, "windowsVirtualKeyCode": code });
+        if key.chars().count() == 1 && !ctrl {
+            down["text"] = key.into();
+        }
+        self.chrome("Input.dispatchKeyEvent", &down);
+        let up = json!({ "type": "keyUp", "key": key, "modifiers": modifiers });
+        self.chrome("Input.dispatchKeyEvent", &up);
+    }
+
     /// The console's errors since the last call.
     pub fn console_errors(&self) -> Vec<String> {
         let lines = self.post("/se/log", &json!({ "type": "browser" }));
@@ -179,6 +199,8 @@ fn arguments(profile: &Path, graphics: Graphics) -> Vec<String> {
     add(&["--headless", "--no-sandbox", "--disable-dev-shm-usage", "--disable-quic", "--no-first-run"]);
     add(&["--disable-background-networking", "--disable-component-update", "--disable-sync"]);
     add(&["--window-size=1440,1000", "--hide-scrollbars", "--force-color-profile=srgb"]);
+    // A camera that shows a moving test picture, and is always allowed.
+    add(&["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]);
     if graphics == Graphics::SoftwareWebGpu {
         add(&["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"]);
     }

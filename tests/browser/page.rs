@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use base64::Engine as _;
 use serde_json::{Value, json};
 use xtask::site::{Serving, Site};
 
@@ -291,6 +292,23 @@ impl Page {
             const rgba = map.getContext('2d').getImageData(0, 0, map.width, map.height).data;
             return new Set(new Uint32Array(rgba.buffer)).size;";
         wait("the head's map", PATIENCE, || self.window.script(script, &json!([])).as_u64().filter(|n| *n > 1))
+    }
+
+    /// The file that a button saves.
+    pub fn save(&self, button: &str) -> Vec<u8> {
+        let script = "const make = URL.createObjectURL;
+            return new Promise((done) => {
+                URL.createObjectURL = (blob) => {
+                    URL.createObjectURL = make;
+                    const reader = new FileReader();
+                    reader.onload = () => done(reader.result.split(',')[1]);
+                    reader.readAsDataURL(blob);
+                    return make.call(URL, blob);
+                };
+                document.querySelector(arguments[0]).click();
+            });";
+        let saved = self.window.script(script, &json!([button]));
+        base64::engine::general_purpose::STANDARD.decode(saved.as_str().unwrap()).unwrap()
     }
 
     /// Fails where the console has an error. A missing icon is none.

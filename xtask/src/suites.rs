@@ -95,6 +95,7 @@ fn webdriver_settings(browser: &Browser) -> anyhow::Result<PathBuf> {
 
 fn browser() -> anyhow::Result<()> {
     let browser = tools::chromium()?;
+    tools::axe()?;
     assets::all()?;
     page::build(Finish::Quick, &[])?;
     step("browser tests", || run(&mut browser_tests(&browser, &[])))

@@ -17,6 +17,8 @@ const TRUNK: &str = "0.21.14";
 /// The oldest wasm-opt that reads what today's Rust writes, and the package to install where there is none.
 const OLDEST_WASM_OPT: u32 = 119;
 const BINARYEN: &str = "binaryen@132.0.0";
+/// Checks pages for what keeps people out.
+const AXE: &str = "axe-core@4.11.0";
 
 /// A command that runs in the checkout, sees the cache's tools, and builds into the shared target folder.
 pub fn command(program: impl AsRef<OsStr>) -> Command {
@@ -138,11 +140,25 @@ pub fn wasm_opt() -> anyhow::Result<()> {
             apt("npm")
         );
     }
-    step("installing wasm-opt", || {
-        let folder = places::cache().join("npm");
-        std::fs::create_dir_all(&folder)?;
-        run(command("npm").arg("install").arg("--prefix").arg(folder).args(["--no-audit", "--no-fund", BINARYEN]))
-    })
+    step("installing wasm-opt", || npm_install(BINARYEN))
+}
+
+/// axe-core, for the browser tests.
+pub fn axe() -> anyhow::Result<()> {
+    if places::axe().is_file() {
+        skip("axe-core", "already installed");
+        return Ok(());
+    }
+    if places::program("npm").is_none() {
+        bail!("axe-core is missing, and there is no npm to install it: `{}`", apt("npm"));
+    }
+    step("installing axe-core", || npm_install(AXE))
+}
+
+fn npm_install(package: &str) -> anyhow::Result<()> {
+    let folder = places::cache().join("npm");
+    std::fs::create_dir_all(&folder)?;
+    run(command("npm").arg("install").arg("--prefix").arg(folder).args(["--no-audit", "--no-fund", package]))
 }
 
 /// A browser to test with: the user's own, or Debian's where this process may install it.
