@@ -20,6 +20,8 @@ mod default_pack;
 mod driver;
 #[path = "browser/engines.rs"]
 mod engines;
+#[path = "browser/first_minute.rs"]
+mod first_minute;
 #[path = "browser/gallery.rs"]
 mod gallery;
 #[path = "browser/habits.rs"]

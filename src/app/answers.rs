@@ -143,7 +143,13 @@ impl Engine {
         if has_text && !own_pool.is_empty() {
             self.use_pool(&own_pool.join("\n"));
         }
-        // The last photo that went well; at the very start a sample, so that there is something to see.
+        // The last photo that went well; at the very start a sample, so that there is something to see, unless the
+        // user has opened a photo meanwhile.
+        let is_awaited = self.state.reading.get_untracked() > 0
+            || self.inner.try_update_value(|inner| inner.queue.waiting_mut(Kind::Photo).is_some()) == Some(true);
+        if is_awaited {
+            return;
+        }
         match self.inner.with_value(|inner| inner.last_source.clone()) {
             Some(Source { name, blob }) => self.open_photo(name, blob),
             None => self.open_sample(&samples::SAMPLES[0]),
@@ -194,6 +200,7 @@ impl Engine {
             self.state.framing.set(summary.framing);
         }
         self.state.threshold.set(None);
+        self.state.is_beforehand.set(false);
         self.state.photo.set(Some(Photo { number, summary, pixels }));
         self.state.traced.set(Some(number));
         Ok(())

@@ -11,7 +11,7 @@ use leptos::web_sys::{Blob, File};
 use crate::app::client::{Client, Report};
 use crate::app::gallery::GalleryFiles;
 use crate::app::state::{EngineState, Notice, State, StatisticsOf};
-use crate::app::{dom, samples};
+use crate::app::{beforehand, dom, samples};
 use crate::engine::message::{
     Answer, DevicePreference, ModelSource, StatisticsSource, Storage, Task, Told, sentence,
 };
@@ -109,6 +109,9 @@ impl Engine {
         }
         let url = dom::parameter("pack").unwrap_or_else(|| "packs/default/".to_owned());
         self.want(Task::OpenPack { url, device: device_preference() }, Freight::default());
+        if self.state.photo.with_untracked(Option::is_none) {
+            beforehand::show(self, self.state, &samples::SAMPLES[0]);
+        }
     }
 
     /// Opens a photo that the user chose, dropped or pasted.
@@ -118,6 +121,7 @@ impl Engine {
 
     /// Opens one of the samples.
     pub fn open_sample(self, sample: &'static samples::Sample) {
+        beforehand::show(self, self.state, sample);
         self.open(sample.file.to_owned(), async move {
             let blob = dom::fetch(sample.file, &sample.url()).await?;
             Ok(Source { name: sample.file.to_owned(), blob })

@@ -28,7 +28,7 @@ impl Help {
         self.dialog.get_untracked().is_some_and(|dialog| dialog.open())
     }
 
-    fn close(self) {
+    pub fn close(self) {
         if let Some(dialog) = self.dialog.get_untracked() {
             dialog.close();
         }

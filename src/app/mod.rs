@@ -5,6 +5,7 @@
 //! each view has a file of its own.
 
 mod answers;
+mod beforehand;
 mod client;
 mod contrast;
 mod controls;
@@ -16,6 +17,7 @@ mod gallery;
 mod head_grid;
 mod head_panel;
 mod help;
+mod how;
 mod intake;
 mod keys;
 mod lab;
@@ -33,6 +35,7 @@ mod pool;
 mod samples;
 mod state;
 mod storages;
+mod tour;
 mod undo;
 mod video;
 pub mod video_element;
@@ -65,6 +68,7 @@ fn App() -> impl IntoView {
     provide_context(undo);
     provide_context(help);
     keys::listen(state, undo, help);
+    provide_context(tour::Tour::new(state, engine));
     Effect::new(move || {
         if let Some(body) = document().body() {
             // Setting an attribute whose name is a literal does not fail.
@@ -76,6 +80,7 @@ fn App() -> impl IntoView {
         <intake::Intake/>
         <masthead::Masthead/>
         <notice::Notice/>
+        <tour::Offer/>
         <offline::Update/>
         <video::VideoView/>
         <main class:off=move || state.video.is_video()>
@@ -98,6 +103,9 @@ fn App() -> impl IntoView {
                 <offline::Kept/>
             </div>
         </main>
-        <help::HelpDialog>""</help::HelpDialog>
+        <help::HelpDialog>
+            <tour::TourButton/>
+        </help::HelpDialog>
+        <tour::TourCard/>
     }
 }

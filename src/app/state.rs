@@ -175,6 +175,8 @@ pub struct State {
 
     pub pack: RwSignal<Option<PackSummary>>,
     pub photo: RwSignal<Option<Photo>, LocalStorage>,
+    /// Whether what is shown was computed beforehand, and not on this machine.
+    pub is_beforehand: RwSignal<bool>,
     /// The number of the photo that the worker holds; none in a fresh worker.
     pub traced: RwSignal<Option<u32>>,
     /// How much of the photo the user wants explained.
@@ -269,6 +271,7 @@ impl State {
             notice: RwSignal::default(),
             pack: RwSignal::default(),
             photo: RwSignal::new_local(None),
+            is_beforehand: RwSignal::default(),
             traced: RwSignal::default(),
             framing: RwSignal::default(),
             phrases,
