@@ -86,6 +86,15 @@ impl Imprint {
         zero_shot::dot(&self.embedding, text)
     }
 
+    /// What MLPs and z0 contribute together: the unit embedding less all attention. `[embedding]`
+    pub fn without_attention(&self, readout: &Readout) -> Vec<f64> {
+        let mut sum: Vec<f64> = self.embedded.iter().map(|value| f64::from(*value)).collect();
+        for mlp in self.mlps.chunks(readout.embedding) {
+            sum.iter_mut().zip(mlp).for_each(|(sum, value)| *sum += f64::from(*value));
+        }
+        sum
+    }
+
     /// Every component's part in a text's score.
     pub fn parts(&self, readout: &Readout, direction: &Direction) -> Parts {
         let part = |layer, head| readout.code_part(direction, layer, head, &self.code(readout, layer, head));

@@ -5,10 +5,14 @@
 //! vectors of D are those of `B (S + m m^T) B^T`, and the spread of D along a text is `t^T B S B^T t`. B's
 //! columns are not orthonormal, hence the QR factorisation before the eigenvectors.
 
+mod late_heads;
+
 use nalgebra::{DMatrix, DVector, SymmetricEigen};
 
 use crate::decompose::HeadBasis;
 use crate::statistics::Moments;
+
+pub use late_heads::{LateHeads, Replaced};
 
 /// Picking ends when less than this share of the variance is left.
 const SPENT: f64 = 1e-9;
@@ -89,6 +93,11 @@ impl Reconstruction {
             direction.iter().map(|value| value * length).collect()
         };
         self.directions.iter().zip(&self.along).map(step).collect()
+    }
+
+    /// The head's mean contribution, which a reconstruction starts at. `[embedding]`
+    pub fn mean(&self) -> &[f64] {
+        &self.mean
     }
 
     /// The contribution from the first `count` texts, `[embedding]`; from none it is the mean.

@@ -8,6 +8,8 @@
 
 #[path = "browser/access.rs"]
 mod access;
+#[path = "browser/address.rs"]
+mod address;
 #[path = "browser/bad_input.rs"]
 mod bad_input;
 #[path = "browser/converted.rs"]
@@ -46,3 +48,5 @@ mod seeded;
 mod self_supervised;
 #[path = "browser/video.rs"]
 mod video;
+#[path = "browser/video_sources.rs"]
+mod video_sources;

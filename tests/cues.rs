@@ -1,62 +1,29 @@
 //! Spurious cues over a labelled gallery, from imprints, held against the same sums over whole embeddings.
 #![cfg(not(target_arch = "wasm32"))]
 
-use burn::tensor::Device;
+#[path = "fixture/gallery.rs"]
+mod gallery;
+
+use gallery::RandomGallery;
 use headlamp::ablate::{Ablation, MeanContributions};
-use headlamp::checkpoint::random::{self, RandomWeights};
-use headlamp::checkpoint::{PackWriter, Quantisation, pack};
 use headlamp::decompose::{Decomposition, Direction};
 use headlamp::engine::cues::message::{CueOutcome, CueReport};
 use headlamp::engine::cues::{Seen, find};
-use headlamp::geometry::Size;
-use headlamp::model::{Crop, Model, Trace};
 use headlamp::retrieve::Imprint;
-use headlamp::statistics::Statistics;
-use headlamp::zero_shot::{dot, normalised};
+use headlamp::zero_shot::dot;
 
 const PICTURES: usize = 24;
 /// The head whose part in the margin gives the pictures their nuisance.
 const PLANTED: (usize, usize) = (2, 1);
 
-struct Gallery {
-    model: Model,
-    traces: Vec<Trace>,
+/// What is asked of a gallery here.
+trait Questions {
+    fn report(&self, labels: &[(usize, Option<usize>)], classes: &Direction, nuisances: &Direction) -> CueReport;
+    /// Each picture's class, alternating, and nuisance: whether the planted head's part is in the upper half.
+    fn labels(&self, classes: &Direction) -> Vec<(usize, usize)>;
 }
 
-impl Gallery {
-    fn new() -> Self {
-        let manifest = random::manifest(5, Quantisation::F32);
-        let mut writer = PackWriter::new(&manifest.model, &mut RandomWeights::new(5), Quantisation::F32).unwrap();
-        writer.add(pack::TOKENIZER, Vec::new());
-        let mut pack = writer.finish(manifest).unwrap();
-        let mut weights = pack.weights().unwrap();
-        let model = Model::load(pack.manifest.model, &mut weights, &Device::flex()).unwrap();
-        let side = model.config.vision.image_size;
-        let trace = |seed: usize| {
-            let mut random = RandomWeights::new(100 + seed as u64);
-            let values = (0..3 * side * side).map(|_index| 1.5 * random.next()).collect();
-            let crop = Crop { size: Size { width: side, height: side }, values };
-            pollster::block_on(model.vision.trace(&crop)).unwrap()
-        };
-        let traces = (0..PICTURES).map(trace).collect();
-        Self { model, traces }
-    }
-
-    fn images(&self) -> Vec<Decomposition<'_>> {
-        self.traces.iter().map(|trace| Decomposition::new(&self.model.readout, trace)).collect()
-    }
-
-    fn statistics(&self) -> Statistics {
-        let mut statistics = Statistics::new(&self.model.readout, "");
-        self.images().iter().for_each(|image| statistics.push(image));
-        statistics
-    }
-
-    fn text(&self, seed: u64) -> Vec<f32> {
-        let mut random = RandomWeights::new(seed);
-        normalised(&(0..self.model.readout.embedding).map(|_index| random.next()).collect::<Vec<_>>())
-    }
-
+impl Questions for RandomGallery {
     fn report(&self, labels: &[(usize, Option<usize>)], classes: &Direction, nuisances: &Direction) -> CueReport {
         let readout = &self.model.readout;
         let images = self.images();
@@ -67,7 +34,6 @@ impl Gallery {
         find(readout, &self.statistics(), classes, seen.collect())
     }
 
-    /// Each picture's class, alternating, and nuisance: whether the planted head's part is in the upper half.
     fn labels(&self, classes: &Direction) -> Vec<(usize, usize)> {
         let (layer, head) = PLANTED;
         let parts: Vec<f64> = self.images().iter().map(|image| image.parts(classes).heads[layer][head]).collect();
@@ -94,7 +60,7 @@ fn mean_of(values: &[f64], labels: &[(usize, usize)], group: (usize, usize)) -> 
 
 #[test]
 fn heads_follow_the_nuisance_by_the_difference_of_their_groups_means() {
-    let gallery = Gallery::new();
+    let gallery = RandomGallery::new(PICTURES);
     let (classes, nuisances) = (gallery.text(1), gallery.text(2));
     let [classes, nuisances] = [&classes, &nuisances].map(|text| gallery.model.readout.direction(text));
     let labels = gallery.labels(&classes);
@@ -118,7 +84,7 @@ fn heads_follow_the_nuisance_by_the_difference_of_their_groups_means() {
 
 #[test]
 fn outcomes_are_what_the_shifted_embeddings_are_classified_as() {
-    let gallery = Gallery::new();
+    let gallery = RandomGallery::new(PICTURES);
     let (text, nuisances) = (gallery.text(3), gallery.text(4));
     let [classes, nuisances] = [&text, &nuisances].map(|text| gallery.model.readout.direction(text));
     let labels = gallery.labels(&classes);
@@ -160,7 +126,7 @@ fn outcomes_are_what_the_shifted_embeddings_are_classified_as() {
 /// Without labels for it, the nuisance is what its own phrases say.
 #[test]
 fn an_untold_nuisance_is_the_sign_of_its_own_margin() {
-    let gallery = Gallery::new();
+    let gallery = RandomGallery::new(PICTURES);
     let (classes, text) = (gallery.text(6), gallery.text(7));
     let [classes, nuisances] = [&classes, &text].map(|text| gallery.model.readout.direction(text));
     let images = gallery.images();

@@ -24,6 +24,7 @@ use std::sync::OnceLock;
 use burn::tensor::Device;
 use headlamp::checkpoint::StateDict;
 use headlamp::checkpoint::default_pack::{self as recipe, Ingredients};
+use headlamp::checkpoint::layouts::FirstOf;
 use headlamp::model::{Crop, Model, Trace};
 use xtask::places;
 
@@ -45,14 +46,19 @@ fn ingredient(name: &str) -> PathBuf {
 fn f32_model() -> &'static Model {
     static MODEL: OnceLock<Model> = OnceLock::new();
     MODEL.get_or_init(|| {
-        let mut source = recipe::source(&Ingredients {
-            onnx: &ingredient("vit_s_focus.onnx"),
-            alignment: &places::checkout().join("www/packs/default/alignment.safetensors"),
-            minilm: &ingredient("minilm.safetensors"),
-        });
-        let source = source.as_mut().unwrap_or_else(|err| panic!("{err}"));
-        Model::load(recipe::config(), source, &Device::flex()).unwrap()
+        let mut source = source();
+        Model::load(recipe::config(), &mut source, &Device::flex()).unwrap()
     })
+}
+
+/// The default model's weights in f32.
+fn source() -> FirstOf {
+    let source = recipe::source(&Ingredients {
+        onnx: &ingredient("vit_s_focus.onnx"),
+        alignment: &places::checkout().join("www/packs/default/alignment.safetensors"),
+        minilm: &ingredient("minilm.safetensors"),
+    });
+    source.unwrap_or_else(|err| panic!("{err}"))
 }
 
 fn trace(model: &Model, crop: &Crop) -> Trace {

@@ -13,9 +13,10 @@ use wasm_bindgen_futures::JsFuture;
 use crate::app::dom;
 use crate::app::engine::Engine;
 use crate::app::samples::Sample;
-use crate::app::state::{EngineState, HeadTexts, Photo, Scores, Segmentation, State};
+use crate::app::state::{EngineState, HeadTexts, Origin, Photo, Scores, Segmentation, State};
 use crate::engine::message::{PhotoSummary, TraceSeconds};
 use crate::geometry::{Framing, PhotoRect, Size};
+use crate::view::address::ModelAddress;
 use crate::view::computed::Computed;
 
 /// What there is of a sample.
@@ -35,15 +36,18 @@ pub fn show(engine: Engine, state: State, sample: &'static Sample) {
     spawn_local(async move {
         let Some(found) = fetch(sample).await else { return };
         if is_awaited(state) {
-            put(engine, state, sample.file, found);
+            put(engine, state, sample, found);
         }
     });
 }
 
 fn is_awaited(state: State) -> bool {
-    let is_default = dom::parameter("pack").is_none_or(|pack| pack.trim_end_matches('/') == "packs/default");
+    let is_default =
+        state.model.with_untracked(|model| model.as_ref().is_none_or(|model| *model == ModelAddress::default()));
+    // What they were computed with.
+    let is_as_computed = !state.templates.get_untracked() && state.framing.get_untracked() == Framing::CentreCrop;
     let has_live = state.photo.with_untracked(Option::is_some) && !state.is_beforehand.get_untracked();
-    is_default && !has_live && state.engine.get_untracked() == EngineState::Opening
+    is_default && is_as_computed && !has_live && state.engine.get_untracked() == EngineState::Opening
 }
 
 async fn fetch(sample: &'static Sample) -> Option<Found> {
@@ -72,7 +76,7 @@ async fn pixels_of(blob: &Blob) -> Option<ImageData> {
     context.get_image_data(0.0, 0.0, f64::from(bitmap.width()), f64::from(bitmap.height())).ok()
 }
 
-fn put(engine: Engine, state: State, name: &str, found: Found) {
+fn put(engine: Engine, state: State, sample: &'static Sample, found: Found) {
     let Found { computed, photo: pixels, map } = found;
     let size = Size { width: pixels.width() as usize, height: pixels.height() as usize };
     if map.len() != size.width * size.height {
@@ -81,7 +85,7 @@ fn put(engine: Engine, state: State, name: &str, found: Found) {
     let frame = computed.frame(size);
     let number = engine.next_stamp();
     let summary = PhotoSummary {
-        name: name.to_owned(),
+        name: sample.file.to_owned(),
         photo: size,
         preview: size,
         framing: Framing::CentreCrop,
@@ -91,11 +95,11 @@ fn put(engine: Engine, state: State, name: &str, found: Found) {
         seconds: TraceSeconds::default(),
     };
     state.is_beforehand.set(true);
-    state.photo.set(Some(Photo { number, summary, pixels }));
+    state.photo.set(Some(Photo { number, origin: Origin::Url(sample.url()), summary, pixels }));
     state.scores.set(Some(Scores {
         stamp: engine.next_stamp(),
         photo_number: number,
-        photo_name: name.to_owned(),
+        photo_name: sample.file.to_owned(),
         attribution: Arc::new(computed.attribution),
     }));
     state.segmentation.set(Some(Segmentation {

@@ -115,6 +115,64 @@ fn FromHub(choices: Choices) -> impl IntoView {
             </label>
             <button type="submit">"Fetch and open"</button>
         </form>
+        <KnownModels name=name/>
+    }
+}
+
+/// The models to choose from; a choice goes into the field `name`.
+#[component]
+fn KnownModels(name: NodeRef<Input>) -> impl IntoView {
+    let choose = move |repository: &str| {
+        if let Some(input) = name.get() {
+            input.set_value(repository);
+            // The field is in the page; where it takes no focus nothing is lost.
+            let _focused = input.focus();
+        }
+    };
+    let row = move |model: Published| {
+        let link = model.link();
+        let Published { repository, name, megabytes, licence } = model;
+        view! {
+            <tr data-repository=repository>
+                <th scope="row"><a href=link target="_blank" rel="noopener">{name}</a></th>
+                <td>{units::bytes(u64::from(megabytes) * 1_000_000)}</td>
+                <td>{licence}</td>
+                <td>
+                    <button
+                        type="button"
+                        class="quiet-button"
+                        aria-label=format!("Take {name}")
+                        on:click=move |_| choose(repository)
+                    >
+                        "Take"
+                    </button>
+                </td>
+            </tr>
+        }
+    };
+    view! {
+        <details id="known-models">
+            <summary>"Models that are known to open"</summary>
+            <div class="plain-table">
+                <table>
+                    <thead>
+                        <tr>
+                            <th scope="col">"Model"</th>
+                            <th scope="col">"To fetch"</th>
+                            <th scope="col">"Licence"</th>
+                            <th scope="col"><span class="unseen">"Take"</span></th>
+                        </tr>
+                    </thead>
+                    <tbody>{PUBLISHED.map(row).collect_view()}</tbody>
+                </table>
+            </div>
+            <p class="quiet">
+                "Others of the same kinds open too, where their config.json says what they are. DoRA's weights are on
+                its authors' own drive: "
+                <a href="https://github.com/shashankvkt/DoRA_ICLR24" target="_blank" rel="noopener">"fetch them there"</a>
+                " and open the file."
+            </p>
+        </details>
     }
 }
 

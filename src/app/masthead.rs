@@ -6,6 +6,7 @@ use leptos_use::{ColorMode, UseColorModeOptions, UseColorModeReturn, use_color_m
 use crate::app::controls::Choice;
 use crate::app::engine::Engine;
 use crate::app::help::HelpButton;
+use crate::app::share::Share;
 use crate::app::state::{EngineState, State};
 use crate::app::video::state::Mode;
 use crate::engine::message::Progress;
@@ -22,6 +23,7 @@ pub fn Masthead() -> impl IntoView {
             </div>
             <Subject/>
             <Status/>
+            <Share/>
             <Theme/>
             <HelpButton/>
         </header>
@@ -105,6 +107,7 @@ fn line(state: State) -> String {
             Kind::Labels => "Labelling the head…",
             Kind::AllLabels => "Labelling every head…",
             Kind::Cues => "Looking for heads that follow the nuisance…",
+            Kind::Completeness => "Putting heads together from texts…",
             Kind::Ranking => "Looking through the gallery…",
             Kind::Gallery | Kind::Thumbnails => "Opening the gallery…",
             Kind::GalleryPicture => "Looking at the gallery's pictures…",

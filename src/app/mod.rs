@@ -7,6 +7,7 @@
 mod answers;
 mod beforehand;
 mod client;
+mod completeness;
 mod contrast;
 mod controls;
 mod dom;
@@ -17,6 +18,7 @@ mod gallery;
 mod head_grid;
 mod head_panel;
 mod help;
+mod history;
 mod how;
 mod intake;
 mod keys;
@@ -33,8 +35,10 @@ mod photo_camera;
 mod phrases;
 mod pool;
 mod samples;
+mod share;
 mod state;
 mod storages;
+mod stored;
 mod tour;
 mod undo;
 mod video;
@@ -47,6 +51,7 @@ use leptos::prelude::*;
 use leptos::web_sys::HtmlElement;
 use wasm_bindgen::JsCast as _;
 
+use crate::view::address::Address;
 use engine::Engine;
 use state::State;
 
@@ -60,10 +65,12 @@ pub fn mount() {
 
 #[component]
 fn App() -> impl IntoView {
-    let state = State::new();
+    let (address, complaints) = Address::parse(&dom::query());
+    let state = State::new(&address);
     let engine = Engine::new(state);
     provide_context(state);
     provide_context(engine);
+    history::follow(engine, address, complaints);
     let (undo, help) = (undo::Undo::new(state), help::Help::new());
     provide_context(undo);
     provide_context(help);

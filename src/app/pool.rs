@@ -4,6 +4,7 @@ use leptos::html::Textarea;
 use leptos::prelude::*;
 use leptos::web_sys::{Event, HtmlInputElement};
 
+use crate::app::completeness::CompletenessCurve;
 use crate::app::dom;
 use crate::app::engine::Engine;
 use crate::app::intake::use_pool_file;
@@ -21,6 +22,7 @@ pub fn Sources() -> impl IntoView {
             <Pool/>
             <Statistics/>
             <Export/>
+            <CompletenessCurve/>
         </section>
     }
 }

@@ -7,7 +7,6 @@ use leptos::web_sys::KeyboardEvent;
 use leptos_use::storage::{UseStorageOptions, use_local_storage_with_options};
 
 use crate::ablate::Ablation;
-use crate::app::dom;
 use crate::app::engine::Engine;
 use crate::app::help::Help;
 use crate::app::samples::{SAMPLES, Sample};
@@ -157,8 +156,7 @@ impl Tour {
 #[component]
 pub fn Offer() -> impl IntoView {
     let tour = expect_context::<Tour>();
-    let is_guest = dom::parameter("embed").is_some();
-    let is_shown = move || !is_guest && !tour.was_seen.get() && tour.step.get().is_none() && tour.state.has_text();
+    let is_shown = move || !tour.state.is_embedded && !tour.was_seen.get() && tour.step.get().is_none() && tour.state.has_text();
     view! {
         <Show when=is_shown>
             <aside class="offer" aria-label="Tour">

@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::completeness::message::{Classes, Completeness};
 use super::cues::message::{CuePrompts, CueReport, LabelledPicture};
 use super::video::message::{VideoAnswer, VideoTask};
 use crate::ablate::Ablation;
@@ -155,6 +156,9 @@ pub enum Task {
     /// Which heads follow a nuisance among labelled pictures of the gallery, and what ablations would bring.
     /// Answer: [`Answer::Cues`].
     FindCues { pictures: Vec<LabelledPicture>, prompts: CuePrompts },
+    /// How much of what the model sees a few texts for each late head keep: of the heads' variance, and of the
+    /// gallery's classes. Answer: [`Answer::Completeness`].
+    MeasureCompleteness { classes: Classes },
     /// Forget the gallery. Answer: [`Answer::GalleryOpened`].
     ClearGallery,
     /// Work on a video. Answer: [`Answer::Video`].
@@ -224,6 +228,7 @@ pub enum Answer {
         order: Vec<(usize, f32)>,
     },
     Cues(CueReport),
+    Completeness(Completeness),
     Video(VideoAnswer),
     /// The work failed, and nothing else is lost; the sentence says what to do.
     Failed {

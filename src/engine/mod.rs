@@ -1,5 +1,6 @@
 //! The engine: an open model with its photo and texts, and the worker that runs it for the page.
 
+pub mod completeness;
 pub mod cues;
 pub mod message;
 pub mod video;

@@ -2,8 +2,10 @@
 //! natively. The views themselves are in `app`.
 
 pub mod ablation;
+pub mod address;
 pub mod chart;
 pub mod colour;
+pub mod completeness;
 pub mod computed;
 pub mod figure;
 pub mod findings;

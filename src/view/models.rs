@@ -1,6 +1,9 @@
 //! Published models that headlamp opens, for people to choose from. What the program itself knows of them is in
 //! `checkpoint::known`; a test holds the two against each other.
 
+/// Where the models are, and what they are is told.
+const HUB: &str = "https://huggingface.co";
+
 /// A model at the hub.
 #[derive(Clone, Copy, Debug)]
 pub struct Published {
@@ -9,6 +12,13 @@ pub struct Published {
     /// Size of the weights to fetch, in megabytes.
     pub megabytes: u32,
     pub licence: &'static str,
+}
+
+impl Published {
+    /// The page that its authors describe it on.
+    pub fn link(self) -> String {
+        format!("{HUB}/{}", self.repository)
+    }
 }
 
 const fn published(repository: &'static str, name: &'static str, megabytes: u32) -> Published {
@@ -45,6 +55,7 @@ pub const PUBLISHED: [Published; 19] = [
 #[cfg(all(test, feature = "compute"))]
 mod tests {
     use super::*;
+    use crate::checkpoint::hub::{DEFAULT_HUB, Repository};
     use crate::checkpoint::known::KNOWN;
 
     #[test]
@@ -54,6 +65,10 @@ mod tests {
         offered.sort_unstable();
         known.sort_unstable();
         assert_eq!(offered, known);
+        for model in PUBLISHED {
+            let repository = Repository::parse(model.repository).unwrap();
+            assert!(repository.address(DEFAULT_HUB, "").starts_with(&model.link()), "{}", model.link());
+        }
         assert!(PUBLISHED.is_sorted_by_key(|model| model.megabytes), "the smallest first");
     }
 }

@@ -112,5 +112,29 @@ fn heads_that_follow_a_nuisance_are_found_and_switched_off() {
         &json!([]),
     );
     assert_eq!(pressed, Value::from("true"));
+    the_heads_texts_are_measured_over_it(&page);
     page.assert_quiet_console();
+}
+
+/// The completeness curve over the labelled gallery.
+fn the_heads_texts_are_measured_over_it(page: &Page) {
+    page.window.click("#completeness summary");
+    page.window.click("#measure-completeness");
+    wait("the curve", Duration::from_secs(60), || {
+        let script = "return +document.querySelector('#completeness-curve')?.dataset.pictures";
+        (page.window.script(script, &json!([])) == PICTURES as u64).then_some(())
+    });
+    let column = |name: &str| {
+        let script = format!(
+            "return [...document.querySelectorAll('#completeness-curve tr[data-{name}]')]
+            .map((row) => +row.dataset.{name})"
+        );
+        numbers(page, &script)
+    };
+    let (explained, same, right) = (column("explained"), column("same"), column("right"));
+    assert!(explained.is_sorted() && explained[0] == 0.0 && *explained.last().unwrap() > 0.3, "{explained:?}");
+    // Two rows more: the whole model, and late heads as they are.
+    assert_eq!((same.len(), right.len()), (explained.len() + 2, explained.len() + 2));
+    assert_eq!(same[0], 1.0, "the whole model names pictures as it does");
+    assert!(right.iter().all(|share| (0.0..=1.0).contains(share)), "{right:?}");
 }

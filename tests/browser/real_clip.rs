@@ -99,6 +99,7 @@ fn a_full_size_clip_is_opened_from_a_hub() {
     let hub = Hub::new(weights);
     let page = Page::open("real-clip", Graphics::None, "?device=cpu&pack=packs/tiny/");
     page.choose_sample("coffee");
+    the_known_models_are_listed(&page);
     let fill = "for (const [name, value] of Object.entries(arguments[0]))
         document.querySelector(`#load-model input[name=${name}]`).value = value;";
     page.window.script(fill, &json!([{ "repository": REPOSITORY, "hub": hub.url }]));
@@ -122,6 +123,17 @@ fn a_full_size_clip_is_opened_from_a_hub() {
     let peak = page.window.renderer_peak();
     println!("{} parts, {:.2} GB of page memory at most", hub.parts.load(Ordering::Relaxed), peak as f64 / 1e9);
     assert!((1..MEMORY).contains(&peak), "the page took {peak} bytes");
+}
+
+/// The list has every model with a link, and one press takes it.
+fn the_known_models_are_listed(page: &Page) {
+    page.window.click("#known-models summary");
+    page.window.click("#known-models tr[data-repository='facebook/dino-vits16'] button");
+    let script = "return [
+        document.querySelectorAll('#known-models tbody a[href^=https]').length,
+        document.querySelector('#load-model input[name=repository]').value
+    ]";
+    assert_eq!(page.window.script(script, &json!([])), json!([19, "facebook/dino-vits16"]));
 }
 
 #[test]

@@ -9,6 +9,7 @@ use crate::app::engine::{Engine, Freight};
 use crate::app::head_grid::name;
 use crate::app::how::How;
 use crate::app::state::State;
+use crate::engine::completeness::message::Classes;
 use crate::engine::cues::message::{CueHead, CueOutcome, CuePrompts, CueReport, LabelledPicture};
 use crate::engine::message::{Task, sentence};
 use crate::view::formulas::Topic;
@@ -59,16 +60,28 @@ impl CueState {
         })
     }
 
+    /// What the labelled pictures are told apart by; none where there are no labels, or no phrases for a class.
+    pub(in crate::app) fn labelled_classes(self, state: State) -> Option<Classes> {
+        let [phrases, _nuisances] =
+            self.prompts.with(|prompts| prompts.each_ref().map(|two| two.each_ref().map(phrases_of)));
+        let pictures = self.pictures(state);
+        let is_whole = !pictures.is_empty() && phrases.iter().all(|prompt| !prompt.is_empty());
+        let labels = pictures.iter().map(|labelled| (labelled.picture, labelled.class)).collect();
+        is_whole.then(|| Classes { phrases: phrases.to_vec(), labels: Some(labels) })
+    }
+
     /// None while one is missing.
     fn wanted(self) -> Option<CuePrompts> {
-        let phrases = |typed: &String| -> Vec<String> {
-            typed.split(',').map(|phrase| phrase.trim().to_owned()).filter(|phrase| !phrase.is_empty()).collect()
-        };
         let [classes, nuisances] =
-            self.prompts.with(|prompts| prompts.each_ref().map(|two| two.each_ref().map(phrases)));
+            self.prompts.with(|prompts| prompts.each_ref().map(|two| two.each_ref().map(phrases_of)));
         let is_whole = classes.iter().chain(&nuisances).all(|prompt| !prompt.is_empty());
         is_whole.then_some(CuePrompts { classes, nuisances })
     }
+}
+
+/// The phrases of a prompt.
+fn phrases_of(typed: &String) -> Vec<String> {
+    typed.split(',').map(|phrase| phrase.trim().to_owned()).filter(|phrase| !phrase.is_empty()).collect()
 }
 
 impl Engine {

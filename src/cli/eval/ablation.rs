@@ -148,7 +148,7 @@ impl Ablations {
     }
 }
 
-pub fn sum(a: &[f64], b: &[f64]) -> Vec<f64> {
+fn sum(a: &[f64], b: &[f64]) -> Vec<f64> {
     a.iter().zip(b).map(|(a, b)| a + b).collect()
 }
 

@@ -7,19 +7,19 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::ablation::{Row, rows, sum};
+use super::ablation::{Row, rows};
 use super::bench::{Bench, BenchOptions, MeansOptions};
 use super::classes::{Labelled, Picture};
 use super::classifier::{Classifier, TemplateOptions};
 use super::records::Records;
 use super::report::{Results, per_cent, table};
-use crate::ablate::{Ablation, LATE_LAYERS, MeanContributions, Study};
+use crate::ablate::LATE_LAYERS;
 use crate::checkpoint::pack::sha256_hex;
 use crate::cli::progress::Progress;
 use crate::cli::{CliError, inputs};
-use crate::decompose::Decomposition;
 use crate::engine::pool::Pool;
-use crate::textspan::Reconstruction;
+use crate::retrieve::Imprint;
+use crate::textspan::LateHeads;
 
 /// Zero-shot accuracy when every head of the last layers is put together from so many texts alone
 ///
@@ -77,7 +77,7 @@ impl Completeness {
         let mut bench = self.bench.open(Some(&self.means))?;
         self.use_pool(&mut bench)?;
         let classifier = Classifier::new(&bench, &self.bench, &self.templates, classes)?;
-        let spans = LateHeads::new(&bench, self.late_layers, &self.counts)?;
+        let curve_rows = CurveRows::new(&bench, self.late_layers, &self.counts)?;
         let pool = bench.session.pool().map_or(0, |pool| pool.lines.len());
         let lines = bench.session.pool().map(|pool| pool.lines.join("\n")).unwrap_or_default();
         let own = json!({
@@ -87,20 +87,21 @@ impl Completeness {
         let records = Records::go_on(self.bench.out.as_deref(), &bench.heading(Curve::NAME, &own)?)?;
         let work = |picture: &Picture| {
             let traced = bench.trace(&picture.path)?;
-            let embeddings = spans.embeddings(&bench.session.decompose(&traced));
+            let image = Imprint::of(&bench.session.decompose(&traced), &bench.session.model().readout);
+            let embeddings = curve_rows.embeddings(&image);
             let top = embeddings.iter().map(|left| classifier.top(left)).collect();
             Ok(Found { class: picture.class, top })
         };
         let gathered = bench.gather(&pictures, |picture| &picture.name, records, work)?;
-        let rows = rows(&spans.names(), gathered.records.iter().map(|found| (found.class, &found.top[..])));
+        let rows = rows(&curve_rows.names(), gathered.records.iter().map(|found| (found.class, &found.top[..])));
         let curve = Curve {
             classes: classifier.names.len(),
             templates: classifier.templates,
             pool,
-            late_layers: spans.late_layers,
+            late_layers: curve_rows.late.layers,
             rows,
             counts: self.counts.clone(),
-            explained: self.counts.iter().map(|count| spans.explained(*count)).collect(),
+            explained: self.counts.iter().map(|count| curve_rows.late.explained(*count)).collect(),
         };
         self.bench.answer(&bench, gathered, curve)
     }
@@ -116,45 +117,21 @@ impl Completeness {
     }
 }
 
-/// The heads of the last layers, each ready to be put together from its texts.
-struct LateHeads {
-    means: MeanContributions,
-    late_layers: usize,
-    counts: Vec<usize>,
-    early: Ablation,
-    all_attention: Ablation,
-    /// (layer, head)
-    heads: Vec<((usize, usize), Reconstruction)>,
+/// The curve's rows: nothing replaced, earlier attention by its mean, and late heads by so many texts each.
+struct CurveRows<'a> {
+    late: LateHeads<'a>,
+    counts: &'a [usize],
 }
 
-impl LateHeads {
-    fn new(bench: &Bench, late_layers: usize, counts: &[usize]) -> Result<Self, CliError> {
-        let means = bench.means()?;
+impl<'a> CurveRows<'a> {
+    fn new(bench: &'a Bench, layers: usize, counts: &'a [usize]) -> Result<Self, CliError> {
         let readout = &bench.session.model().readout;
         let statistics = bench.session.statistics().ok_or(CliError::NoStatistics)?;
         let Pool { embeddings, .. } = bench.session.pool().ok_or(CliError::NoPool)?;
-        let late_layers = late_layers.min(readout.layers);
-        let first = readout.layers - late_layers;
         let most = counts.iter().copied().max().unwrap_or(0);
-        let progress = Progress::of(late_layers * readout.heads, "heads");
-        let heads = (first..readout.layers).flat_map(|layer| (0..readout.heads).map(move |head| (layer, head)));
-        let span = |(layer, head): (usize, usize)| {
-            progress.step();
-            let basis = readout.head_basis(layer, head);
-            let moments = statistics.head(layer, head);
-            ((layer, head), Reconstruction::new(&basis, moments, embeddings, readout.head_width(), most))
-        };
-        let heads = heads.map(span).collect();
-        let first_attentions =
-            |count| Ablation::of_study(Study::FirstAttentions(count), readout.layers, readout.heads);
-        Ok(Self {
-            means,
-            late_layers,
-            counts: counts.to_vec(),
-            early: first_attentions(first),
-            all_attention: first_attentions(readout.layers),
-            heads,
-        })
+        let progress = Progress::of(layers.min(readout.layers) * readout.heads, "heads");
+        let late = LateHeads::new(readout, statistics, embeddings, layers, most, || progress.step());
+        Ok(Self { late, counts })
     }
 
     fn names(&self) -> Vec<String> {
@@ -167,32 +144,11 @@ impl LateHeads {
     }
 
     /// What is left of the picture's embedding in each row.
-    fn embeddings(&self, image: &Decomposition<'_>) -> Vec<Vec<f64>> {
-        let intact: Vec<f64> = image.embedding().iter().map(|value| f64::from(*value)).collect();
-        let mut rows = vec![intact.clone(), sum(&intact, &self.early.shift(image, &self.means))];
-        // All heads at their means, and then what the first, second, ... texts of all late heads add.
-        let base = sum(&intact, &self.all_attention.shift(image, &self.means));
-        let mut steps: Vec<Vec<f64>> = Vec::new();
-        for ((layer, head), span) in &self.heads {
-            for (place, step) in span.steps(&image.head_code(*layer, *head)).into_iter().enumerate() {
-                match steps.get_mut(place) {
-                    Some(all) => all.iter_mut().zip(&step).for_each(|(sum, value)| *sum += value),
-                    None => steps.push(step),
-                }
-            }
-        }
-        let first = |count: usize| steps.iter().take(count).fold(base.clone(), |left, step| sum(&left, step));
-        rows.extend(self.counts.iter().map(|count| first(*count)));
-        rows
-    }
-
-    /// The mean share of the heads' variance that their first `count` texts explain.
-    fn explained(&self, count: usize) -> f64 {
-        let of_head = |span: &Reconstruction| {
-            let spent = count.min(span.picks.len());
-            spent.checked_sub(1).map_or(0.0, |last| span.picks[last].explained)
-        };
-        self.heads.iter().map(|(_place, span)| of_head(span)).sum::<f64>() / self.heads.len().max(1) as f64
+    fn embeddings(&self, image: &Imprint) -> Vec<Vec<f64>> {
+        let intact = image.embedding.iter().map(|value| f64::from(*value)).collect();
+        let replaced = self.late.replace(image);
+        let by_texts = self.counts.iter().map(|count| replaced.by_texts(*count));
+        [intact, replaced.early.clone()].into_iter().chain(by_texts).collect()
     }
 }
 

@@ -4,6 +4,7 @@
 //! transferred buffers. A request that fails leaves everything else as it was. To cancel, the page ends the
 //! worker.
 
+mod completeness;
 mod convert;
 mod cues;
 mod gallery;
@@ -142,6 +143,7 @@ impl Engine {
             Task::KeepGallery => self.keep_gallery(),
             Task::Thumbnails { pictures } => self.thumbnails(&pictures),
             Task::FindCues { pictures, prompts } => self.find_cues(&pictures, &prompts).await,
+            Task::MeasureCompleteness { classes } => self.measure_completeness(classes, report).await,
             Task::RankGallery { by, heads, most } => self.rank_gallery(by, heads, most).await,
             Task::ClearGallery => self.clear_gallery(),
             Task::Video(task) => self.answer_video(task, files, report).await,

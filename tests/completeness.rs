@@ -1,0 +1,134 @@
+//! The completeness curve from imprints, held against the same over whole embeddings.
+#![cfg(not(target_arch = "wasm32"))]
+
+#[path = "fixture/gallery.rs"]
+mod gallery;
+
+use gallery::RandomGallery;
+use headlamp::ablate::{Ablation, MeanContributions, Study};
+use headlamp::decompose::Decomposition;
+use headlamp::engine::completeness::{Picture, measure};
+use headlamp::retrieve::Imprint;
+use headlamp::statistics::Statistics;
+use headlamp::textspan::{LateHeads, Reconstruction};
+
+const PICTURES: usize = 16;
+/// Layers that are put together from texts; the model has one more.
+const LATE: usize = 2;
+const COUNTS: [usize; 4] = [0, 1, 3, 8];
+const TEXTS: u64 = 24;
+const TOLERANCE: f64 = 1e-5;
+
+struct Setting {
+    gallery: RandomGallery,
+    statistics: Statistics,
+    /// `[TEXTS, embedding]`
+    pool: Vec<f32>,
+    classes: Vec<Vec<f32>>,
+}
+
+impl Setting {
+    fn new() -> Self {
+        let gallery = RandomGallery::new(PICTURES);
+        let statistics = gallery.statistics();
+        let pool = (0..TEXTS).flat_map(|seed| gallery.text(100 + seed)).collect();
+        let classes = (0..3).map(|seed| gallery.text(50 + seed)).collect();
+        Self { gallery, statistics, pool, classes }
+    }
+
+    fn late(&self) -> LateHeads<'_> {
+        LateHeads::new(&self.gallery.model.readout, &self.statistics, &self.pool, LATE, 8, || {})
+    }
+
+    fn imprint(&self, image: &Decomposition<'_>) -> Imprint {
+        Imprint::of(image, &self.gallery.model.readout)
+    }
+
+    /// The embedding with the first layers' attention at its means.
+    fn without_attention(&self, image: &Decomposition<'_>, layers: usize) -> Vec<f64> {
+        let readout = &self.gallery.model.readout;
+        let means = MeanContributions::new(readout, &self.statistics);
+        let study = Ablation::of_study(Study::FirstAttentions(layers), readout.layers, readout.heads);
+        image.embedding().iter().zip(study.shift(image, &means)).map(|(a, b)| f64::from(*a) + b).collect()
+    }
+
+    /// Late heads by `count` texts each, each head on its own.
+    fn by_texts(&self, image: &Decomposition<'_>, count: usize) -> Vec<f64> {
+        let readout = &self.gallery.model.readout;
+        let first = readout.layers - LATE;
+        let mut left = self.without_attention(image, first);
+        for (layer, head) in (first..readout.layers).flat_map(|at| (0..readout.heads).map(move |head| (at, head)))
+        {
+            let (basis, moments) = (readout.head_basis(layer, head), self.statistics.head(layer, head));
+            let span = Reconstruction::new(&basis, moments, &self.pool, readout.head_width(), 8);
+            let instead = span.contribution(&image.head_code(layer, head), count);
+            let own = image.head(layer, head);
+            left.iter_mut().zip(instead.iter().zip(own)).for_each(|(sum, (new, old))| *sum += new - old);
+        }
+        left
+    }
+}
+
+fn apart(a: &[f64], b: &[f64]) -> f64 {
+    assert_eq!(a.len(), b.len());
+    a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max)
+}
+
+fn top(embedding: &[f64], classes: &[Vec<f32>]) -> usize {
+    let score = |class: &Vec<f32>| class.iter().zip(embedding).map(|(a, b)| f64::from(*a) * b).sum::<f64>();
+    (0..classes.len()).max_by(|a, b| score(&classes[*a]).total_cmp(&score(&classes[*b]))).unwrap()
+}
+
+#[test]
+fn heads_by_texts_are_what_each_head_on_its_own_gives() {
+    let setting = Setting::new();
+    let late = setting.late();
+    let readout = &setting.gallery.model.readout;
+    assert!(readout.layers > LATE, "there is earlier attention");
+    assert_eq!((late.layers, late.heads()), (LATE, LATE * readout.heads));
+    for image in setting.gallery.images() {
+        let replaced = late.replace(&setting.imprint(&image));
+        let early = setting.without_attention(&image, readout.layers - LATE);
+        assert!(apart(&replaced.early, &early) < TOLERANCE);
+        assert!(apart(&replaced.by_texts(0), &setting.without_attention(&image, readout.layers)) < TOLERANCE);
+        for count in COUNTS {
+            let error = apart(&replaced.by_texts(count), &setting.by_texts(&image, count));
+            assert!(error < TOLERANCE, "{count} texts: {error:.1e}");
+        }
+    }
+}
+
+#[test]
+fn the_curve_counts_classes_that_stay_and_classes_that_are_right() {
+    let setting = Setting::new();
+    let late = setting.late();
+    let images = setting.gallery.images();
+    let picture = |(index, image)| Picture { imprint: setting.imprint(image), class: Some(index % 3) };
+    let pictures = images.iter().enumerate().map(picture);
+    let curve = measure(&late, TEXTS as usize, &COUNTS, &setting.classes, pictures);
+    assert_eq!((curve.pictures, curve.pool, curve.points.len()), (PICTURES, TEXTS as usize, COUNTS.len()));
+    assert_eq!(curve.whole.unwrap().same, 1.0);
+    assert_eq!(curve.points[0].explained, 0.0);
+    assert!(curve.points.is_sorted_by(|few, many| few.explained < many.explained), "{:?}", curve.points);
+    for point in &curve.points {
+        let (mut same, mut right) = (0, 0);
+        for (index, image) in images.iter().enumerate() {
+            let whole: Vec<f64> = image.embedding().iter().map(|value| f64::from(*value)).collect();
+            let found = top(&setting.by_texts(image, point.texts), &setting.classes);
+            same += usize::from(found == top(&whole, &setting.classes));
+            right += usize::from(found == index % 3);
+        }
+        let kept = point.kept.unwrap();
+        assert_eq!((kept.same, kept.right), (same as f64 / 16.0, Some(right as f64 / 16.0)), "{point:?}");
+    }
+}
+
+#[test]
+fn without_two_classes_no_picture_is_looked_at() {
+    let setting = Setting::new();
+    let images = setting.gallery.images();
+    let pictures = images.iter().map(|image| Picture { imprint: setting.imprint(image), class: None });
+    let curve = measure(&setting.late(), TEXTS as usize, &COUNTS, &setting.classes[..1], pictures);
+    assert_eq!((curve.pictures, curve.whole, curve.points[3].kept), (0, None, None));
+    assert!(curve.points[3].explained > 0.0);
+}
