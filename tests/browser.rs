@@ -24,6 +24,8 @@ mod driver;
 mod embed;
 #[path = "browser/engines.rs"]
 mod engines;
+#[path = "browser/first_minute.rs"]
+mod first_minute;
 #[path = "browser/gallery.rs"]
 mod gallery;
 #[path = "browser/habits.rs"]

@@ -154,10 +154,13 @@ impl Engine {
         if has_text && !own_pool.is_empty() {
             self.use_pool(&own_pool.join("\n"));
         }
-        // The last photo that went well; at the very start a sample, so that there is something to see.
+        // The last photo that went well; at the very start a sample, so that there is something to see, unless the
+        // user has opened a photo meanwhile.
+        let is_awaited = self.state.reading.get_untracked() > 0
+            || self.inner.try_update_value(|inner| inner.queue.waiting_mut(Kind::Photo).is_some()) == Some(true);
         let wished = self.fulfil_wishes();
         match self.inner.with_value(|inner| inner.last_source.clone()) {
-            _ if wished => {}
+            _ if wished || is_awaited => {}
             Some(source) => self.open_source(source),
             // An embedded page is shown its photo by the page around it.
             None if self.state.is_embedded => {}
@@ -213,6 +216,7 @@ impl Engine {
         self.state.threshold.set(None);
         let origin = origin.ok_or(Unfitting)?;
         self.remember_machine_photo();
+        self.state.is_beforehand.set(false);
         self.state.photo.set(Some(Photo { number, origin, summary, pixels }));
         self.state.traced.set(Some(number));
         Ok(())

@@ -14,7 +14,7 @@ use crate::app::client::{Client, Report};
 use crate::app::gallery::GalleryFiles;
 use crate::app::history::Wishes;
 use crate::app::state::{EngineState, Notice, Origin, State, StatisticsOf};
-use crate::app::{dom, samples};
+use crate::app::{beforehand, dom, samples};
 use crate::engine::message::{
     Answer, DevicePreference, ModelSource, StatisticsSource, Storage, Task, Told, sentence,
 };
@@ -123,6 +123,18 @@ impl Engine {
             Err(err) => return self.stop(sentence(&err.to_string())),
         }
         self.open_model(self.state.model.get_untracked().unwrap_or_default());
+        if let Some(sample) = self.first_sample() {
+            beforehand::show(self, self.state, sample);
+        }
+    }
+
+    /// The sample that is the first photo, where one is.
+    fn first_sample(self) -> Option<&'static samples::Sample> {
+        match self.wished_photo() {
+            None => samples::SAMPLES.first().filter(|_| !self.state.is_embedded),
+            Some(Origin::Url(url)) => samples::SAMPLES.iter().find(|sample| sample.url() == url),
+            Some(Origin::Machine(_)) => None,
+        }
     }
 
     /// Opens the model at an address in place of any other.
@@ -149,6 +161,7 @@ impl Engine {
 
     /// Opens one of the samples.
     pub fn open_sample(self, sample: &'static samples::Sample) {
+        beforehand::show(self, self.state, sample);
         self.open_address(sample.url());
     }
 

@@ -7,18 +7,23 @@ use leptos::web_sys::{HtmlElement, KeyboardEvent};
 use wasm_bindgen::JsCast as _;
 
 use crate::app::contrast::Contrast;
+use crate::app::how::How;
 use crate::app::legend::ColourScale;
 use crate::app::state::State;
 use crate::view::ablation;
 use crate::view::colour::Ramp;
-use crate::view::head_grid::{Cell, Extent, Step, strength};
+use crate::view::formulas::Topic;
+use crate::view::head_grid::{Cell, Contributions, Extent, Step, strength};
 use crate::view::units;
 
 #[component]
 pub fn HeadGrid() -> impl IntoView {
     let state = expect_context::<State>();
     let extent = Memo::new(move |_| {
-        state.pack.with(|pack| pack.as_ref().map(|pack| Extent { layers: pack.layers, heads: pack.heads }))
+        let of_pack =
+            || state.pack.with(|pack| pack.as_ref().map(|pack| Extent { layers: pack.layers, heads: pack.heads }));
+        // What was computed beforehand is there before the model.
+        of_pack().or_else(|| state.contributions.with(|all| all.as_ref().map(Contributions::extent)))
     });
     let strongest = move || state.contributions.with(|all| all.as_ref().and_then(|all| all.strongest_head()));
     view! {
@@ -44,6 +49,7 @@ pub fn HeadGrid() -> impl IntoView {
             {move || extent.get().map(|extent| view! { <Cells extent=extent/> })}
             <Show when=move || state.has_text()>
                 <Legend/>
+                <How about=Topic::Contributions/>
             </Show>
         </section>
     }

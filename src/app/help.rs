@@ -24,11 +24,7 @@ impl Help {
         }
     }
 
-    pub fn is_open(self) -> bool {
-        self.dialog.get_untracked().is_some_and(|dialog| dialog.open())
-    }
-
-    fn close(self) {
+    pub fn close(self) {
         if let Some(dialog) = self.dialog.get_untracked() {
             dialog.close();
         }

@@ -186,6 +186,11 @@ fn write(place: &Place, is_new: bool) {
 }
 
 impl Engine {
+    /// The photo that the address asks for, until it is opened.
+    pub(super) fn wished_photo(self) -> Option<Origin> {
+        self.inner.with_value(|inner| inner.wishes.as_ref().and_then(|wishes| wishes.photo.clone()))
+    }
+
     /// Wishes for what only an open model can give of an address.
     fn wish(self, address: &Address, machine: Option<Origin>) {
         let photo = machine.or_else(|| address.image.clone().map(Origin::Url));

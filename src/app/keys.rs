@@ -15,7 +15,7 @@ use crate::view::shortcuts::{self, Action, Focus, Press};
 pub fn listen(state: State, undo: Undo, help: Help) {
     let _stop = use_event_listener(use_document(), keydown, move |event: KeyboardEvent| {
         // A view has taken it, or a dialog has the page.
-        if event.default_prevented() || help.is_open() {
+        if event.default_prevented() || has_dialog() {
             return;
         }
         let key = event.key();
@@ -38,6 +38,10 @@ pub fn listen(state: State, undo: Undo, help: Help) {
         }
         event.prevent_default();
     });
+}
+
+fn has_dialog() -> bool {
+    document().query_selector("dialog[open]").is_ok_and(|found| found.is_some())
 }
 
 fn focus(event: &KeyboardEvent) -> Focus {

@@ -5,6 +5,7 @@
 //! each view has a file of its own.
 
 mod answers;
+mod beforehand;
 mod client;
 mod completeness;
 mod contrast;
@@ -20,6 +21,7 @@ mod head_panel;
 mod help;
 mod history;
 mod host;
+mod how;
 mod intake;
 mod keys;
 mod lab;
@@ -39,6 +41,7 @@ mod share;
 mod state;
 mod storages;
 mod stored;
+mod tour;
 mod undo;
 mod video;
 pub mod video_element;
@@ -76,6 +79,7 @@ fn App() -> impl IntoView {
     if !address.embed {
         keys::listen(state, undo, help);
     }
+    provide_context(tour::Tour::new(state, engine));
     Effect::new(move || {
         if let Some(body) = document().body() {
             // Setting an attribute whose name is a literal does not fail.
@@ -97,6 +101,7 @@ fn Whole() -> impl IntoView {
         <intake::Intake/>
         <masthead::Masthead/>
         <notice::Notice/>
+        <tour::Offer/>
         <offline::Update/>
         <video::VideoView/>
         <main class:off=move || state.video.is_video()>
@@ -119,6 +124,9 @@ fn Whole() -> impl IntoView {
                 <offline::Kept/>
             </div>
         </main>
-        <help::HelpDialog>""</help::HelpDialog>
+        <help::HelpDialog>
+            <tour::TourButton/>
+        </help::HelpDialog>
+        <tour::TourCard/>
     }
 }

@@ -5,8 +5,10 @@ use leptos::prelude::*;
 use crate::app::controls::{Check, Choice, Slider};
 use crate::app::engine::Engine;
 use crate::app::export::head_scale;
+use crate::app::how::How;
 use crate::app::legend::ColourScale;
 use crate::app::state::{Layer, State};
+use crate::view::formulas::Topic;
 use crate::view::raster::HeadMapKind;
 use crate::view::units;
 
@@ -118,5 +120,6 @@ fn Segmenting() -> impl IntoView {
                 "Save mask"
             </button>
         </div>
+        <How about=Topic::Segmentation/>
     }
 }

@@ -4,6 +4,7 @@ use leptos::html::Canvas;
 use leptos::prelude::*;
 use leptos::web_sys::{Event, HtmlInputElement};
 
+use crate::app::beforehand::Beforehand;
 use crate::app::dom;
 use crate::app::engine::Engine;
 use crate::app::export::Exports;
@@ -28,6 +29,7 @@ pub fn PhotoPanel() -> impl IntoView {
                 <PhotoCamera/>
             </div>
             <Samples/>
+            <Beforehand/>
             <Stage/>
             <OverlayControls/>
             <Exports/>

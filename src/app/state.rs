@@ -183,6 +183,8 @@ pub struct State {
     /// Where the open model came from; none where it is a file's.
     pub model: RwSignal<Option<ModelAddress>>,
     pub photo: RwSignal<Option<Photo>, LocalStorage>,
+    /// Whether what is shown was computed beforehand, and not on this machine.
+    pub is_beforehand: RwSignal<bool>,
     /// The number of the photo that the worker holds; none in a fresh worker.
     pub traced: RwSignal<Option<u32>>,
     /// How much of the photo the user wants explained.
@@ -279,6 +281,7 @@ impl State {
             pack: RwSignal::default(),
             model: RwSignal::new(Some(address.model.clone())),
             photo: RwSignal::new_local(None),
+            is_beforehand: RwSignal::default(),
             traced: RwSignal::default(),
             framing: RwSignal::new(framing(address)),
             phrases,

@@ -87,6 +87,11 @@ impl Contributions {
         }
     }
 
+    /// The grid of these components.
+    pub fn extent(&self) -> Extent {
+        Extent { layers: self.heads.len(), heads: self.heads.iter().map(Vec::len).max().unwrap_or(0) }
+    }
+
     /// What each component adds here beyond what it adds there; none where the models differ in shape.
     pub fn minus(&self, other: &Self) -> Option<Self> {
         let shape = |of: &Self| (of.heads.iter().map(Vec::len).collect::<Vec<_>>(), of.mlps.len());

@@ -73,6 +73,12 @@ fn axe_finds_nothing_in_the_photos_views() {
     checked.click("#help-button");
     checked.assert_clean("help");
     page.window.press("Escape", false);
+    checked.click("#start-tour");
+    for step in 1..=5 {
+        page.settle();
+        checked.assert_clean(&format!("tour, step {step}"));
+        checked.click("#tour-next");
+    }
     checked.click("#photo-camera");
     wait("the camera", PATIENCE, || {
         (page.window.script("return document.querySelector('#camera-dialog').open", &json!([])) == true)

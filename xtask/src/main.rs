@@ -6,6 +6,7 @@
 mod assets;
 mod hosted;
 mod page;
+mod samples;
 mod steps;
 mod suites;
 mod tools;
@@ -46,6 +47,8 @@ enum Task {
     },
     /// Download the models and make packs of them
     Assets,
+    /// Compute anew what the page shows of its sample photos while the model loads
+    Samples,
     /// Measure speed
     Bench,
     /// Take the README's pictures of the page
@@ -60,6 +63,7 @@ fn main() -> ExitCode {
         Task::Test { suites } => suites::test(&suites),
         Task::Build { allow_host } => page::build_deployable(&allow_host),
         Task::Assets => assets::all(),
+        Task::Samples => samples::compute(),
         Task::Bench => suites::bench(),
         Task::Screenshots => suites::screenshots(),
     };
