@@ -156,7 +156,9 @@ impl Tour {
 #[component]
 pub fn Offer() -> impl IntoView {
     let tour = expect_context::<Tour>();
-    let is_shown = move || !tour.state.is_embedded && !tour.was_seen.get() && tour.step.get().is_none() && tour.state.has_text();
+    let is_shown = move || {
+        !tour.state.is_embedded && !tour.was_seen.get() && tour.step.get().is_none() && tour.state.has_text()
+    };
     view! {
         <Show when=is_shown>
             <aside class="offer" aria-label="Tour">
