@@ -52,3 +52,5 @@ mod self_supervised;
 mod video;
 #[path = "browser/video_sources.rs"]
 mod video_sources;
+#[path = "browser/vitals.rs"]
+mod vitals;

@@ -124,8 +124,7 @@ pub fn Beforehand() -> impl IntoView {
     view! {
         <Show when=move || state.is_beforehand.get()>
             <p id="beforehand" class="beforehand" role="status">
-                "Computed beforehand with the default model, which is still loading. Your own photos and phrases, and
-                figures computed on this machine, come as soon as it is there."
+                "Computed beforehand, while the model loads"
             </p>
         </Show>
     }

@@ -11,6 +11,7 @@ use crate::app::how::How;
 use crate::app::legend::ColourScale;
 use crate::app::state::State;
 use crate::view::ablation;
+use crate::view::address::ModelAddress;
 use crate::view::colour::Ramp;
 use crate::view::formulas::Topic;
 use crate::view::head_grid::{Cell, Contributions, Extent, Step, strength};
@@ -23,7 +24,8 @@ pub fn HeadGrid() -> impl IntoView {
         let of_pack =
             || state.pack.with(|pack| pack.as_ref().map(|pack| Extent { layers: pack.layers, heads: pack.heads }));
         // What was computed beforehand is there before the model.
-        of_pack().or_else(|| state.contributions.with(|all| all.as_ref().map(Contributions::extent)))
+        let of_computed = || state.contributions.with(|all| all.as_ref().map(Contributions::extent));
+        of_pack().or_else(of_computed).or_else(|| awaited(state))
     });
     let strongest = move || state.contributions.with(|all| all.as_ref().and_then(|all| all.strongest_head()));
     view! {
@@ -53,6 +55,13 @@ pub fn HeadGrid() -> impl IntoView {
             </Show>
         </section>
     }
+}
+
+/// The grid that is awaited, so that the page has room for it from the start.
+fn awaited(state: State) -> Option<Extent> {
+    let is_default =
+        state.model.with(|model| model.as_ref().is_none_or(|model| *model == ModelAddress::default()));
+    is_default.then_some(Extent { layers: 12, heads: 6 })
 }
 
 /// The exact value of the cell under the pointer or the focus; else of the chosen head.

@@ -139,6 +139,14 @@ fn Theme() -> impl IntoView {
             // It would switch transitions off by a style element, which the page's policy forbids.
             .transition_enabled(true),
     );
+    // On the first run the crate has not found the element yet, and a remembered choice would not show.
+    Effect::new(move || {
+        let mode = mode.get();
+        if let Some(root) = document().document_element().filter(|_| mode != ColorMode::Auto) {
+            // Setting an attribute whose name is a literal does not fail.
+            let _set = root.set_attribute("data-theme", &mode.to_string());
+        }
+    });
     // ColorMode is not Copy: a choice among indices.
     const MODES: [ColorMode; 3] = [ColorMode::Auto, ColorMode::Light, ColorMode::Dark];
     let value = Signal::derive(move || MODES.iter().position(|known| *known == mode.get()).unwrap_or_default());

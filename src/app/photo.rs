@@ -29,7 +29,6 @@ pub fn PhotoPanel() -> impl IntoView {
                 <PhotoCamera/>
             </div>
             <Samples/>
-            <Beforehand/>
             <Stage/>
             <OverlayControls/>
             <Exports/>
@@ -109,6 +108,7 @@ pub fn Stage() -> impl IntoView {
                 <Overlay/>
                 <div id="crop-frame" style=frame></div>
             </Zoomable>
+            <Beforehand/>
             <p class="placeholder">"Drop a photo here, paste one, or pick a sample."</p>
         </div>
         <div class="row">

@@ -129,10 +129,20 @@ impl Window {
     pub fn picture(&self, name: &str) {
         let parameters = json!({ "format": "png", "captureBeyondViewport": true });
         let taken = self.chrome("Page.captureScreenshot", &parameters);
+        self.keep("screenshots", &format!("{name}.png"), &taken);
+    }
+
+    /// A small WebP of what is in the window, in `screens/` of the cache.
+    pub fn snapshot(&self, name: &str) {
+        let taken = self.chrome("Page.captureScreenshot", &json!({ "format": "webp", "quality": 70 }));
+        self.keep("screens", &format!("{name}.webp"), &taken);
+    }
+
+    fn keep(&self, folder: &str, name: &str, taken: &Value) {
         let bytes = base64::engine::general_purpose::STANDARD.decode(taken["data"].as_str().unwrap()).unwrap();
-        let folder = places::cache().join("screenshots");
+        let folder = places::cache().join(folder);
         std::fs::create_dir_all(&folder).unwrap();
-        std::fs::write(folder.join(format!("{name}.png")), bytes).unwrap();
+        std::fs::write(folder.join(name), bytes).unwrap();
     }
 
     /// The most memory that a page's process has held, in bytes; 0 where the system does not tell.

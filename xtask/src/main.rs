@@ -51,8 +51,8 @@ enum Task {
     Samples,
     /// Measure speed
     Bench,
-    /// Take the README's pictures of the page
-    Screenshots,
+    /// Take pictures of every view at three widths in both themes, into docs/screens/
+    Screens,
 }
 
 fn main() -> ExitCode {
@@ -65,7 +65,7 @@ fn main() -> ExitCode {
         Task::Assets => assets::all(),
         Task::Samples => samples::compute(),
         Task::Bench => suites::bench(),
-        Task::Screenshots => suites::screenshots(),
+        Task::Screens => suites::screens(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
