@@ -34,6 +34,8 @@ mod habits;
 mod lab;
 #[path = "browser/offline.rs"]
 mod offline;
+#[path = "browser/package.rs"]
+mod package;
 #[path = "browser/page.rs"]
 mod page;
 #[path = "browser/photos.rs"]

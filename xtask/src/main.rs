@@ -44,6 +44,9 @@ enum Task {
         /// repeat
         #[arg(long, value_name = "HOST")]
         allow_host: Vec<String>,
+        /// Make dist-npm/ too, the package for other people's pages
+        #[arg(long)]
+        npm: bool,
     },
     /// Download the models and make packs of them
     Assets,
@@ -61,7 +64,7 @@ fn main() -> ExitCode {
             page::serve(port, if release { Finish::Deployable } else { Finish::Quick })
         }
         Task::Test { suites } => suites::test(&suites),
-        Task::Build { allow_host } => page::build_deployable(&allow_host),
+        Task::Build { allow_host, npm } => page::build_deployable(&allow_host, npm),
         Task::Assets => assets::all(),
         Task::Samples => samples::compute(),
         Task::Bench => suites::bench(),

@@ -97,6 +97,10 @@ fn browser() -> anyhow::Result<()> {
     let browser = tools::chromium()?;
     tools::axe()?;
     assets::all()?;
+    tools::typescript()?;
+    step("the package's types", || {
+        run(tools::command("tsc").arg("--project").arg(places::checkout().join("www/npm")))
+    })?;
     page::build(Finish::Quick, &[])?;
     step("browser tests", || run(&mut browser_tests(&browser, &[])))
 }

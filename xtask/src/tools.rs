@@ -17,6 +17,8 @@ const TRUNK: &str = "0.21.14";
 /// The oldest wasm-opt that reads what today's Rust writes, and the package to install where there is none.
 const OLDEST_WASM_OPT: u32 = 119;
 const BINARYEN: &str = "binaryen@132.0.0";
+/// Holds the npm package's client against its types.
+const TYPESCRIPT: &str = "typescript@5.9.3";
 /// Checks pages for what keeps people out.
 const AXE: &str = "axe-core@4.11.0";
 
@@ -153,6 +155,18 @@ pub fn axe() -> anyhow::Result<()> {
         bail!("axe-core is missing, and there is no npm to install it: `{}`", apt("npm"));
     }
     step("installing axe-core", || npm_install(AXE))
+}
+
+/// TypeScript, which holds the package's client against its types.
+pub fn typescript() -> anyhow::Result<()> {
+    if places::program("tsc").is_some() {
+        skip("TypeScript", "already installed");
+        return Ok(());
+    }
+    if places::program("npm").is_none() {
+        bail!("TypeScript is missing, and there is no npm to install it: `{}`", apt("npm"));
+    }
+    step("installing TypeScript", || npm_install(TYPESCRIPT))
 }
 
 fn npm_install(package: &str) -> anyhow::Result<()> {
