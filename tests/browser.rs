@@ -12,6 +12,8 @@ mod access;
 mod address;
 #[path = "browser/bad_input.rs"]
 mod bad_input;
+#[path = "browser/breaking.rs"]
+mod breaking;
 #[path = "browser/converted.rs"]
 mod converted;
 #[path = "browser/cues.rs"]
@@ -24,6 +26,8 @@ mod driver;
 mod embed;
 #[path = "browser/engines.rs"]
 mod engines;
+#[path = "browser/faults.rs"]
+mod faults;
 #[path = "browser/first_minute.rs"]
 mod first_minute;
 #[path = "browser/gallery.rs"]
@@ -40,6 +44,8 @@ mod package;
 mod page;
 #[path = "browser/photos.rs"]
 mod photos;
+#[path = "browser/privacy.rs"]
+mod privacy;
 #[path = "browser/real_clip.rs"]
 mod real_clip;
 #[path = "browser/scratch.rs"]

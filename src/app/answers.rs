@@ -30,8 +30,10 @@ impl Engine {
     pub(super) fn take(self, finished: Finished, answer: Answer, buffers: &[Uint8Array]) {
         let Finished { task, superseded } = finished;
         let kind = Kind::of(&task);
-        if let Answer::Failed { message } = answer {
-            return self.take_failure(&task, message);
+        match answer {
+            Answer::Failed { message } => return self.take_failure(&task, message),
+            Answer::DeviceLost => return self.recover(),
+            _ => {}
         }
         // A photo is the worker's current one from now on, even where another one waits.
         if superseded && kind != Kind::Photo {
@@ -126,7 +128,11 @@ impl Engine {
             {
                 self.state.engine.set(EngineState::Failed);
                 self.inner.update_value(|inner| inner.queue.clear());
-                self.state.notice.set(Some(Notice { about: Kind::Pack, sentence: message, offers_restart: true }));
+                self.state.notice.set(Some(Notice {
+                    about: Some(Kind::Pack),
+                    sentence: message,
+                    offers_restart: true,
+                }));
             }
             Task::Video(task) => self.take_video_failure(task, message),
             Task::AddToGallery { .. } => self.take_gallery_failure(message),
@@ -283,7 +289,7 @@ impl Engine {
 
     /// A success takes the notice about its own kind away; a photo that went well takes any.
     fn settle_notice(self, kind: Kind) {
-        let is_settled = |notice: &Notice| notice.about == kind || kind == Kind::Photo;
+        let is_settled = |notice: &Notice| notice.about.is_some_and(|about| about == kind || kind == Kind::Photo);
         if self.state.notice.with_untracked(|notice| notice.as_ref().is_some_and(is_settled)) {
             self.state.notice.set(None);
         }

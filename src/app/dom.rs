@@ -10,6 +10,7 @@ use wasm_bindgen::{Clamped, JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;
 
 use crate::geometry::Size;
+use crate::view::policy;
 
 /// Bytes that did not come.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +46,24 @@ pub async fn fetch(name: &str, url: &str) -> Result<Blob, ReadError> {
     }
     let blob = JsFuture::from(response.blob().map_err(failed)?).await.map_err(failed)?;
     Ok(blob.unchecked_into())
+}
+
+/// Why the page may not fetch from `url`, in a sentence; none where it may.
+pub fn refusal(url: &str) -> Option<String> {
+    let url = Url::new_with_base(url, &base()).ok()?;
+    let meta = document().query_selector("meta[http-equiv='Content-Security-Policy']").ok().flatten();
+    let policy = meta.and_then(|meta| meta.get_attribute("content"))?;
+    let own = window().location().origin().unwrap_or_default();
+    let sentence = || {
+        format!(
+            "This page fetches from its own server and {} alone, not from {}: whoever hosts it can build it with \
+             --allow-host {}. Or download the files, and open them from your disk.",
+            policy::hosts(&policy).join(", "),
+            url.host(),
+            url.origin()
+        )
+    };
+    (!policy::may_fetch(Some(&policy), &own, &url.origin())).then(sentence)
 }
 
 /// The host that an address is of, where it is not the page's own.

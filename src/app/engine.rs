@@ -38,7 +38,7 @@ pub(super) struct Freight {
     /// Files that the worker reads itself.
     files: Vec<Blob>,
     /// The photo that the buffers were read from, so that it can be read again.
-    source: Option<Source>,
+    pub(super) source: Option<Source>,
 }
 
 impl Freight {
@@ -88,6 +88,10 @@ pub(super) struct Inner {
     pub(super) reel: u32,
     pub(super) opening_reel: u32,
     pub(super) gallery: GalleryFiles,
+    /// When the worker was last heard or given work, in milliseconds of the page's clock.
+    pub(super) heard: f64,
+    /// How often the device was lost.
+    pub(super) losses: u32,
 }
 
 /// A handle on the engine, for views.
@@ -103,6 +107,7 @@ impl Engine {
         engine.follow_state();
         engine.follow_video();
         engine.follow_gallery();
+        engine.watch();
         engine
     }
 
@@ -192,14 +197,26 @@ impl Engine {
 
     /// Opens published weights in place of the model.
     pub fn load_model(self, source: ModelSource, files: Vec<File>, storage: Storage, told: Told) {
+        if let ModelSource::Hub { hub: Some(hub), .. } = &source
+            && let Some(sentence) = dom::refusal(hub)
+        {
+            return self.complain(Kind::Pack, sentence);
+        }
         let files = files.into_iter().map(Blob::from).collect();
-        let task = Task::LoadModel { source, storage, told, device: device_preference() };
+        let task = Task::LoadModel { source, storage, told, device: self.device_preference() };
         self.want(task, Freight { files, ..Freight::default() });
     }
 
     /// Opens a kept pack in place of the model.
     pub fn open_kept(self, folder: String) {
-        self.want(Task::OpenPack { url: folder, device: device_preference() }, Freight::default());
+        if let Some(sentence) = dom::refusal(&folder) {
+            // At the start there is no other model to go on with.
+            return match self.state.engine.get_untracked() {
+                EngineState::Open => self.complain(Kind::Pack, sentence),
+                EngineState::Opening | EngineState::Failed => self.stop(sentence),
+            };
+        }
+        self.want(Task::OpenPack { url: folder, device: self.device_preference() }, Freight::default());
     }
 
     /// Labels heads with the texts of the default pack, for a model that brings none.
@@ -350,7 +367,9 @@ impl Engine {
     }
 
     pub(super) fn withdraw(self, kind: Kind) {
-        self.inner.update_value(|inner| inner.queue.withdraw(kind));
+        self.inner.update_value(|inner| {
+            inner.queue.withdraw(kind);
+        });
         self.show_work();
     }
 
@@ -372,6 +391,7 @@ impl Engine {
             let Some((request, freight)) = inner.queue.start_next() else { return };
             let Freight { buffers, files, source } = freight;
             inner.under_way = UnderWay { source };
+            inner.heard = js_sys::Date::now();
             failure = client.post(&request, &Beside { buffers, files }).err();
         });
         if let Some(err) = failure {
@@ -387,6 +407,7 @@ impl Engine {
     }
 
     fn hear(self, report: Report) {
+        self.inner.update_value(|inner| inner.heard = js_sys::Date::now());
         match report {
             Report::Listening => {
                 self.inner.update_value(|inner| inner.is_listening = true);
@@ -417,17 +438,17 @@ impl Engine {
         });
         self.state.engine.set(EngineState::Failed);
         self.state.progress.set(None);
-        self.state.notice.set(Some(Notice { about: Kind::Pack, sentence, offers_restart: true }));
+        self.state.notice.set(Some(Notice { about: Some(Kind::Pack), sentence, offers_restart: true }));
         self.show_work();
     }
 
     /// Shows a failure that leaves the engine running.
     pub fn complain(self, about: Kind, sentence: String) {
-        self.state.notice.set(Some(Notice { about, sentence, offers_restart: false }));
+        self.state.notice.set(Some(Notice { about: Some(about), sentence, offers_restart: false }));
     }
 }
 
 /// The device that the address asks for.
-pub(super) fn device_preference() -> DevicePreference {
+pub(super) fn asked_for() -> DevicePreference {
     Address::parse(&dom::query()).0.device
 }

@@ -46,6 +46,7 @@ mod undo;
 mod video;
 pub mod video_element;
 mod wait;
+mod watch;
 mod zoom;
 
 use leptos::mount::mount_to;

@@ -33,10 +33,11 @@ pub enum EngineState {
 /// A failure, for people.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Notice {
-    /// The kind of work that failed; a success of the same kind takes the notice away.
-    pub about: Kind,
+    /// The kind of work that failed; a success of the same kind takes the notice away. None: it stays until it is
+    /// dismissed.
+    pub about: Option<Kind>,
     pub sentence: String,
-    /// The worker is gone, and a new one is what helps.
+    /// A new worker is what helps.
     pub offers_restart: bool,
 }
 

@@ -84,6 +84,11 @@ impl Session {
         &self.manifest
     }
 
+    /// What the model runs on.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
     pub fn model(&self) -> &Model {
         &self.model
     }

@@ -20,6 +20,7 @@ pub mod models;
 pub mod natural_order;
 pub mod phrases;
 pub mod playback;
+pub mod policy;
 pub mod queue;
 pub mod raster;
 pub mod shelf;

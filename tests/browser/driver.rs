@@ -38,6 +38,11 @@ pub struct Element(String);
 impl Window {
     /// `test` names the picture of a failure.
     pub fn open(test: &'static str, graphics: Graphics) -> Self {
+        Self::open_with(test, graphics, &[])
+    }
+
+    /// [`Self::open`] with further arguments for the browser.
+    pub fn open_with(test: &'static str, graphics: Graphics, further: &[String]) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let browser = browser::find().unwrap_or_else(|err| panic!("{err}"));
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -47,8 +52,9 @@ impl Window {
         let agent: ureq::Agent = config.build().into();
         let mut window =
             Self { test, agent, session: format!("http://127.0.0.1:{port}/session"), driver, profile };
+        let all = [&arguments(&window.profile, graphics)[..], further].concat();
         let capabilities = json!({ "capabilities": { "alwaysMatch": {
-            "goog:chromeOptions": { "binary": browser.program, "args": arguments(&window.profile, graphics) },
+            "goog:chromeOptions": { "binary": browser.program, "args": all },
             "goog:loggingPrefs": { "browser": "ALL" },
             "timeouts": { "script": 600_000, "pageLoad": 120_000 },
         } } });
@@ -56,6 +62,12 @@ impl Window {
         let id = started["sessionId"].as_str().unwrap_or_else(|| panic!("no browser: {started}"));
         window.session = format!("{}/{id}", window.session);
         window
+    }
+
+    /// Goes on in a new tab; the one before stays as it is.
+    pub fn open_tab(&self) {
+        let tab = self.post("/window/new", &json!({ "type": "tab" }));
+        self.post("/window", &json!({ "handle": tab["handle"] }));
     }
 
     pub fn go(&self, url: &str) {

@@ -88,6 +88,11 @@ impl Page {
         page
     }
 
+    /// The page at the address of somebody else's server, not loaded yet.
+    pub fn at(address: String, window: Window) -> Self {
+        Self { window, serving: None, address }
+    }
+
     /// Opens the page and waits until it is of use.
     pub fn open(test: &'static str, graphics: Graphics, query: &str) -> Self {
         let page = Self::open_unready(test, site(), graphics, query);

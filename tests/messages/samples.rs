@@ -186,6 +186,7 @@ pub fn answers() -> Vec<Answer> {
         Answer::MaskPng,
         Answer::AllHeadLabels { labels: vec![vec![labels()]], images: 1 },
         Answer::Failed { message: text() },
+        Answer::DeviceLost,
     ];
     let summaries =
         packs().into_iter().map(Answer::PackOpened).chain(photos().into_iter().map(Answer::PhotoTraced));

@@ -102,6 +102,7 @@ export class Channel {
     if (id === GREETING) return this.#greet();
     const waiting = this.#waiting.get(id);
     if (typeof answer === "object" && "Progress" in answer) return waiting?.onProgress?.(progressOf(answer.Progress));
+    if (answer === "DeviceLost") return this.close("The GPU stopped working: load the pack again, or on the CPU.");
     if (typeof answer === "object" && "Failed" in answer) return waiting?.reject(new HeadlampError(answer.Failed.message));
     waiting?.resolve({ answer, buffers });
   }

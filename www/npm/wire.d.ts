@@ -59,6 +59,7 @@ export type VideoAnswer =
   | { TracksLabelled: { tracks: { labels: [string, number][]; object: number }[] } };
 
 export type Answer =
+  | "DeviceLost"
   | "MaskPng"
   | { AllHeadLabels: { images: number; labels: HeadLabel[][][] } }
   | { Attributed: Attribution }
