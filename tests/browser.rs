@@ -6,10 +6,16 @@
 //! `screenshots/` of the cache folder.
 #![cfg(not(target_arch = "wasm32"))]
 
+#[path = "browser/access.rs"]
+mod access;
+#[path = "browser/address.rs"]
+mod address;
 #[path = "browser/bad_input.rs"]
 mod bad_input;
 #[path = "browser/bench.rs"]
 mod bench;
+#[path = "browser/breaking.rs"]
+mod breaking;
 #[path = "browser/converted.rs"]
 mod converted;
 #[path = "browser/cues.rs"]
@@ -18,18 +24,30 @@ mod cues;
 mod default_pack;
 #[path = "browser/driver.rs"]
 mod driver;
+#[path = "browser/embed.rs"]
+mod embed;
 #[path = "browser/engines.rs"]
 mod engines;
+#[path = "browser/faults.rs"]
+mod faults;
+#[path = "browser/first_minute.rs"]
+mod first_minute;
 #[path = "browser/gallery.rs"]
 mod gallery;
+#[path = "browser/habits.rs"]
+mod habits;
 #[path = "browser/lab.rs"]
 mod lab;
 #[path = "browser/offline.rs"]
 mod offline;
+#[path = "browser/package.rs"]
+mod package;
 #[path = "browser/page.rs"]
 mod page;
 #[path = "browser/photos.rs"]
 mod photos;
+#[path = "browser/privacy.rs"]
+mod privacy;
 #[path = "browser/real_clip.rs"]
 mod real_clip;
 #[path = "browser/scratch.rs"]
@@ -42,3 +60,7 @@ mod seeded;
 mod self_supervised;
 #[path = "browser/video.rs"]
 mod video;
+#[path = "browser/video_sources.rs"]
+mod video_sources;
+#[path = "browser/vitals.rs"]
+mod vitals;

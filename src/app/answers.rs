@@ -5,13 +5,16 @@ use std::sync::Arc;
 use js_sys::Uint8Array;
 use leptos::prelude::*;
 
-use crate::app::engine::{Engine, Source};
+use crate::app::engine::Engine;
 use crate::app::state::{
     EngineState, HeadMap, HeadTexts, Layer, Notice, Photo, Scores, Segmentation, StatisticsOf,
 };
 use crate::app::{dom, samples};
-use crate::engine::message::{Answer, Attribution, HeadLabel, PackSummary, PhotoSummary, StatisticsSource, Task};
+use crate::engine::message::{
+    Answer, Attribution, HeadLabel, ModelSource, PackSummary, PhotoSummary, StatisticsSource, Task,
+};
 use crate::engine::wire;
+use crate::view::address::ModelAddress;
 use crate::view::labels;
 use crate::view::queue::{Finished, Kind};
 use crate::view::raster::HeadMapKind;
@@ -27,8 +30,10 @@ impl Engine {
     pub(super) fn take(self, finished: Finished, answer: Answer, buffers: &[Uint8Array]) {
         let Finished { task, superseded } = finished;
         let kind = Kind::of(&task);
-        if let Answer::Failed { message } = answer {
-            return self.take_failure(&task, message);
+        match answer {
+            Answer::Failed { message } => return self.take_failure(&task, message),
+            Answer::DeviceLost => return self.recover(),
+            _ => {}
         }
         // A photo is the worker's current one from now on, even where another one waits.
         if superseded && kind != Kind::Photo {
@@ -43,7 +48,8 @@ impl Engine {
     fn take_success(self, task: Task, answer: Answer, buffers: &[Uint8Array]) -> Result<(), Unfitting> {
         let of_photo = || self.state.traced.get_untracked().ok_or(Unfitting);
         match (task, answer) {
-            (Task::OpenPack { .. } | Task::LoadModel { .. }, Answer::PackOpened(pack)) => {
+            (task @ (Task::OpenPack { .. } | Task::LoadModel { .. }), Answer::PackOpened(pack)) => {
+                self.state.model.set(model_address(task));
                 match self.state.engine.get_untracked() {
                     EngineState::Open => self.take_other_model(pack),
                     EngineState::Opening | EngineState::Failed => self.take_pack(pack),
@@ -52,7 +58,7 @@ impl Engine {
             (task, Answer::PhotoTraced(summary)) => self.take_photo(task, summary, buffers)?,
             (Task::Attribute { .. }, Answer::Attributed(attribution)) => self.take_scores(attribution)?,
             (Task::Segment { phrase, .. }, Answer::Segmented { size, crop_in_photo, threshold, empty }) => {
-                self.state.threshold.set(None);
+                self.state.threshold.set(self.wished_threshold());
                 self.state.segmentation.set(Some(Segmentation {
                     photo_number: of_photo()?,
                     map: floats(buffers, size.width * size.height)?,
@@ -81,7 +87,7 @@ impl Engine {
                 self.save_labels(&labels, images);
             }
             (Task::ExportMask { phrase, .. }, Answer::MaskPng) => {
-                self.save_mask(&phrase, buffers.first().ok_or(Unfitting)?);
+                self.take_mask(&phrase, buffers.first().ok_or(Unfitting)?);
             }
             (Task::UsePool { lines: own }, Answer::PoolReady { lines }) => self.take_pool(own, lines),
             (Task::UseStatistics { source }, Answer::StatisticsReady { images }) => {
@@ -117,10 +123,16 @@ impl Engine {
     fn take_failure(self, task: &Task, message: String) {
         match task {
             // At the start there is no other model to go on with.
-            Task::OpenPack { .. } if self.state.engine.get_untracked() != EngineState::Open => {
+            Task::OpenPack { .. } | Task::LoadModel { .. }
+                if self.state.engine.get_untracked() != EngineState::Open =>
+            {
                 self.state.engine.set(EngineState::Failed);
                 self.inner.update_value(|inner| inner.queue.clear());
-                self.state.notice.set(Some(Notice { about: Kind::Pack, sentence: message, offers_restart: true }));
+                self.state.notice.set(Some(Notice {
+                    about: Some(Kind::Pack),
+                    sentence: message,
+                    offers_restart: true,
+                }));
             }
             Task::Video(task) => self.take_video_failure(task, message),
             Task::AddToGallery { .. } => self.take_gallery_failure(message),
@@ -135,7 +147,9 @@ impl Engine {
     }
 
     fn take_pack(self, pack: PackSummary) {
-        self.open_gallery();
+        if !self.state.is_embedded {
+            self.open_gallery();
+        }
         self.show_what_can_be_asked(&pack);
         let has_text = pack.has_text;
         self.state.pack.set(Some(pack));
@@ -146,9 +160,16 @@ impl Engine {
         if has_text && !own_pool.is_empty() {
             self.use_pool(&own_pool.join("\n"));
         }
-        // The last photo that went well; at the very start a sample, so that there is something to see.
+        // The last photo that went well; at the very start a sample, so that there is something to see, unless the
+        // user has opened a photo meanwhile.
+        let is_awaited = self.state.reading.get_untracked() > 0
+            || self.inner.try_update_value(|inner| inner.queue.waiting_mut(Kind::Photo).is_some()) == Some(true);
+        let wished = self.fulfil_wishes();
         match self.inner.with_value(|inner| inner.last_source.clone()) {
-            Some(Source { name, blob }) => self.open_photo(name, blob),
+            _ if wished || is_awaited => {}
+            Some(source) => self.open_source(source),
+            // An embedded page is shown its photo by the page around it.
+            None if self.state.is_embedded => {}
             None => self.open_sample(&samples::SAMPLES[0]),
         }
     }
@@ -187,17 +208,22 @@ impl Engine {
             buffers.first().and_then(|rgba| dom::image_of_buffer(rgba, summary.preview)).ok_or(Unfitting)?;
         let number = self.next_stamp();
         let mut has_next = false;
+        let mut origin = None;
         self.inner.update_value(|inner| {
             has_next = inner.queue.waiting_mut(Kind::Photo).is_some();
-            if let (Task::TracePhoto { name, .. }, Some(blob)) = (task, inner.under_way.source.take()) {
-                inner.last_source = Some(Source { name, blob });
+            if let (Task::TracePhoto { .. }, Some(source)) = (task, inner.under_way.source.take()) {
+                inner.last_source = Some(source);
             }
+            origin = inner.last_source.as_ref().map(|source| source.origin.clone());
         });
         if !has_next {
             self.state.framing.set(summary.framing);
         }
         self.state.threshold.set(None);
-        self.state.photo.set(Some(Photo { number, summary, pixels }));
+        let origin = origin.ok_or(Unfitting)?;
+        self.remember_machine_photo();
+        self.state.is_beforehand.set(false);
+        self.state.photo.set(Some(Photo { number, origin, summary, pixels }));
         self.state.traced.set(Some(number));
         Ok(())
     }
@@ -233,7 +259,10 @@ impl Engine {
         self.state.label_source.update(|source| *source += 1);
     }
 
-    fn save_mask(self, phrase: &str, png: &Uint8Array) {
+    fn take_mask(self, phrase: &str, png: &Uint8Array) {
+        if self.state.is_embedded {
+            return self.inner.update_value(|inner| inner.sent_mask = Some(png.clone()));
+        }
         let stem = units::file_stem(&format!("{} {phrase}", self.photo_name()));
         dom::download(&format!("{stem}.mask.png"), "image/png", png);
     }
@@ -260,10 +289,24 @@ impl Engine {
 
     /// A success takes the notice about its own kind away; a photo that went well takes any.
     fn settle_notice(self, kind: Kind) {
-        let is_settled = |notice: &Notice| notice.about == kind || kind == Kind::Photo;
+        let is_settled = |notice: &Notice| notice.about.is_some_and(|about| about == kind || kind == Kind::Photo);
         if self.state.notice.with_untracked(|notice| notice.as_ref().is_some_and(is_settled)) {
             self.state.notice.set(None);
         }
+    }
+}
+
+/// Where a model came from that somebody else can open too; none where that is the person's own disk.
+fn model_address(task: Task) -> Option<ModelAddress> {
+    match task {
+        Task::OpenPack { url, .. } => {
+            let folder = url.strip_prefix(&dom::base()).map(str::to_owned).unwrap_or(url);
+            Some(ModelAddress::Folder(folder))
+        }
+        Task::LoadModel { source: ModelSource::Hub { repository, hub: None }, .. } => {
+            Some(ModelAddress::Hub(repository))
+        }
+        _ => None,
     }
 }
 

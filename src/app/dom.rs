@@ -10,6 +10,7 @@ use wasm_bindgen::{Clamped, JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;
 
 use crate::geometry::Size;
+use crate::view::policy;
 
 /// Bytes that did not come.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +19,11 @@ pub enum ReadError {
     File { name: String },
     #[error("{name} could not be fetched: check the connection, then try again.")]
     Fetch { name: String },
+    #[error(
+        "{name} could not be fetched from {host}: this page fetches from its own server and the hosts that it was \
+         built to allow, and those must let other pages read their files. Download the picture, and open it here."
+    )]
+    Foreign { name: String, host: String },
     #[error("{name} is not on the server (it answered {status}).")]
     Missing { name: String, status: u16 },
 }
@@ -28,15 +34,42 @@ pub async fn bytes_of(name: &str, blob: &Blob) -> Result<Uint8Array, ReadError> 
     buffer.map(|buffer| Uint8Array::new(&buffer)).map_err(|_refused| ReadError::File { name: name.to_owned() })
 }
 
-/// A file of the page's own server.
+/// A file of the page's own server, or of a host that the page may fetch from.
 pub async fn fetch(name: &str, url: &str) -> Result<Blob, ReadError> {
-    let failed = |_err: JsValue| ReadError::Fetch { name: name.to_owned() };
+    let failed = |_err: JsValue| match foreign_host(url) {
+        Some(host) => ReadError::Foreign { name: name.to_owned(), host },
+        None => ReadError::Fetch { name: name.to_owned() },
+    };
     let response: Response = JsFuture::from(window().fetch_with_str(url)).await.map_err(failed)?.unchecked_into();
     if !response.ok() {
         return Err(ReadError::Missing { name: name.to_owned(), status: response.status() });
     }
     let blob = JsFuture::from(response.blob().map_err(failed)?).await.map_err(failed)?;
     Ok(blob.unchecked_into())
+}
+
+/// Why the page may not fetch from `url`, in a sentence; none where it may.
+pub fn refusal(url: &str) -> Option<String> {
+    let url = Url::new_with_base(url, &base()).ok()?;
+    let meta = document().query_selector("meta[http-equiv='Content-Security-Policy']").ok().flatten();
+    let policy = meta.and_then(|meta| meta.get_attribute("content"))?;
+    let own = window().location().origin().unwrap_or_default();
+    let sentence = || {
+        format!(
+            "This page fetches from its own server and {} alone, not from {}: whoever hosts it can build it with \
+             --allow-host {}. Or download the files, and open them from your disk.",
+            policy::hosts(&policy).join(", "),
+            url.host(),
+            url.origin()
+        )
+    };
+    (!policy::may_fetch(Some(&policy), &own, &url.origin())).then(sentence)
+}
+
+/// The host that an address is of, where it is not the page's own.
+fn foreign_host(url: &str) -> Option<String> {
+    let url = Url::new_with_base(url, &base()).ok()?;
+    (window().location().origin().ok() != Some(url.origin())).then(|| url.host())
 }
 
 /// RGBA bytes of a size as a picture; none where they do not fit together.
@@ -74,6 +107,16 @@ pub fn download(name: &str, kind: &str, bytes: &Uint8Array) {
     if let Some(blob) = blob_of(kind, bytes) {
         save(name, &blob);
     }
+}
+
+/// A canvas's picture as a PNG file; none where the canvas is too large for the browser.
+pub fn png_of(canvas: &HtmlCanvasElement) -> Option<Blob> {
+    let url = canvas.to_data_url_with_type("image/png").ok()?;
+    let base64 = url.strip_prefix("data:image/png;base64,")?;
+    let binary = window().atob(base64).ok()?;
+    // One character a byte.
+    let bytes: Vec<u8> = binary.chars().map(|byte| byte as u8).collect();
+    blob_of("image/png", &Uint8Array::from(&bytes[..]))
 }
 
 /// Bytes as a file of a kind.
@@ -116,8 +159,13 @@ pub fn save(name: &str, blob: &Blob) {
     }
 }
 
-/// A parameter of the page's address.
-pub fn parameter(name: &str) -> Option<String> {
-    let query = window().location().search().ok()?;
-    leptos::web_sys::UrlSearchParams::new_with_str(&query).ok()?.get(name)
+/// The query of the page's address.
+pub fn query() -> String {
+    window().location().search().unwrap_or_default()
+}
+
+/// The page's address without query and fragment.
+pub fn base() -> String {
+    let href = window().location().href().unwrap_or_default();
+    href.split(['?', '#']).next().unwrap_or_default().to_owned()
 }

@@ -3,6 +3,8 @@
 //! Views change [`State`]; effects here turn each change into wanted work; the [`Queue`] sees to it that the
 //! worker has one piece at a time, the latest of its kind.
 
+use std::collections::VecDeque;
+
 use js_sys::Uint8Array;
 use leptos::prelude::*;
 use leptos::task::{spawn_local, tick};
@@ -10,16 +12,18 @@ use leptos::web_sys::{Blob, File};
 
 use crate::app::client::{Client, Report};
 use crate::app::gallery::GalleryFiles;
-use crate::app::state::{EngineState, Notice, State, StatisticsOf};
-use crate::app::{dom, samples};
+use crate::app::history::Wishes;
+use crate::app::state::{EngineState, Notice, Origin, State, StatisticsOf};
+use crate::app::{beforehand, dom, samples};
 use crate::engine::message::{
     Answer, DevicePreference, ModelSource, StatisticsSource, Storage, Task, Told, sentence,
 };
 use crate::engine::wire::Beside;
 use crate::geometry::Framing;
-use crate::view::phrases;
+use crate::view::address::{Address, ModelAddress};
 use crate::view::queue::{Kind, Queue};
 use crate::view::raster::HeadMapKind;
+use crate::view::{phrases, units};
 
 /// Texts to ask for per head.
 const LABELS: usize = 10;
@@ -33,8 +37,8 @@ pub(super) struct Freight {
     buffers: Vec<Uint8Array>,
     /// Files that the worker reads itself.
     files: Vec<Blob>,
-    /// The file that the buffers were read from, so that it can be read again.
-    source: Option<Blob>,
+    /// The photo that the buffers were read from, so that it can be read again.
+    pub(super) source: Option<Source>,
 }
 
 impl Freight {
@@ -46,7 +50,7 @@ impl Freight {
 /// What travelled with the request under way.
 #[derive(Default)]
 pub(super) struct UnderWay {
-    pub source: Option<Blob>,
+    pub source: Option<Source>,
 }
 
 /// A photo that can be read again.
@@ -54,6 +58,7 @@ pub(super) struct UnderWay {
 pub(super) struct Source {
     pub name: String,
     pub blob: Blob,
+    pub origin: Origin,
 }
 
 #[derive(Default)]
@@ -64,6 +69,16 @@ pub(super) struct Inner {
     pub(super) under_way: UnderWay,
     /// The last photo that went well.
     pub(super) last_source: Option<Source>,
+    /// Photos of the person's machine that Back and Forward may lead to, the latest last.
+    pub(super) machine_photos: VecDeque<Source>,
+    /// What an address asks for, until there is something to do it to.
+    pub(super) wishes: Option<Wishes>,
+    /// The threshold of an address, until its segmentation has come.
+    pub(super) wished_threshold: Option<Option<f32>>,
+    /// The mask that the page around an embedded one wants.
+    pub(super) sent_mask: Option<Uint8Array>,
+    /// What of an address cannot be had, until everything else of it is there.
+    pub(super) unheard: Vec<String>,
     pub(super) own_pool: Vec<String>,
     /// Grows with every photo that is opened, so that of two slow ones the latter wins.
     openings: u32,
@@ -73,6 +88,10 @@ pub(super) struct Inner {
     pub(super) reel: u32,
     pub(super) opening_reel: u32,
     pub(super) gallery: GalleryFiles,
+    /// When the worker was last heard or given work, in milliseconds of the page's clock.
+    pub(super) heard: f64,
+    /// How often the device was lost.
+    pub(super) losses: u32,
 }
 
 /// A handle on the engine, for views.
@@ -88,6 +107,7 @@ impl Engine {
         engine.follow_state();
         engine.follow_video();
         engine.follow_gallery();
+        engine.watch();
         engine
     }
 
@@ -107,20 +127,55 @@ impl Engine {
             Ok(client) => self.inner.update_value(|inner| inner.client = Some(client)),
             Err(err) => return self.stop(sentence(&err.to_string())),
         }
-        let url = dom::parameter("pack").unwrap_or_else(|| "packs/default/".to_owned());
-        self.want(Task::OpenPack { url, device: device_preference() }, Freight::default());
+        self.open_model(self.state.model.get_untracked().unwrap_or_default());
+        if let Some(sample) = self.first_sample() {
+            beforehand::show(self, self.state, sample);
+        }
+    }
+
+    /// The sample that is the first photo, where one is.
+    fn first_sample(self) -> Option<&'static samples::Sample> {
+        match self.wished_photo() {
+            None => samples::SAMPLES.first().filter(|_| !self.state.is_embedded),
+            Some(Origin::Url(url)) => samples::SAMPLES.iter().find(|sample| sample.url() == url),
+            Some(Origin::Machine(_)) => None,
+        }
+    }
+
+    /// Opens the model at an address in place of any other.
+    pub fn open_model(self, model: ModelAddress) {
+        match model {
+            ModelAddress::Folder(folder) => self.open_kept(folder),
+            ModelAddress::Hub(repository) => {
+                let source = ModelSource::Hub { repository, hub: None };
+                self.load_model(source, Vec::new(), Storage::default(), Told::default());
+            }
+        }
     }
 
     /// Opens a photo that the user chose, dropped or pasted.
     pub fn open_photo(self, name: String, blob: Blob) {
-        self.open(name.clone(), async move { Ok(Source { name, blob }) });
+        let origin = Origin::Machine(self.next_stamp());
+        self.open_source(Source { name, blob, origin });
+    }
+
+    /// Opens a photo that was open before.
+    pub(super) fn open_source(self, source: Source) {
+        self.open(source.name.clone(), async move { Ok(source) });
     }
 
     /// Opens one of the samples.
     pub fn open_sample(self, sample: &'static samples::Sample) {
-        self.open(sample.file.to_owned(), async move {
-            let blob = dom::fetch(sample.file, &sample.url()).await?;
-            Ok(Source { name: sample.file.to_owned(), blob })
+        beforehand::show(self, self.state, sample);
+        self.open_address(sample.url());
+    }
+
+    /// Opens the picture at an address.
+    pub fn open_address(self, url: String) {
+        let name = units::file_of_url(&url);
+        self.open(name.clone(), async move {
+            let blob = dom::fetch(&name, &url).await?;
+            Ok(Source { name, blob, origin: Origin::Url(url) })
         });
     }
 
@@ -142,14 +197,26 @@ impl Engine {
 
     /// Opens published weights in place of the model.
     pub fn load_model(self, source: ModelSource, files: Vec<File>, storage: Storage, told: Told) {
+        if let ModelSource::Hub { hub: Some(hub), .. } = &source
+            && let Some(sentence) = dom::refusal(hub)
+        {
+            return self.complain(Kind::Pack, sentence);
+        }
         let files = files.into_iter().map(Blob::from).collect();
-        let task = Task::LoadModel { source, storage, told, device: device_preference() };
+        let task = Task::LoadModel { source, storage, told, device: self.device_preference() };
         self.want(task, Freight { files, ..Freight::default() });
     }
 
     /// Opens a kept pack in place of the model.
     pub fn open_kept(self, folder: String) {
-        self.want(Task::OpenPack { url: folder, device: device_preference() }, Freight::default());
+        if let Some(sentence) = dom::refusal(&folder) {
+            // At the start there is no other model to go on with.
+            return match self.state.engine.get_untracked() {
+                EngineState::Open => self.complain(Kind::Pack, sentence),
+                EngineState::Opening | EngineState::Failed => self.stop(sentence),
+            };
+        }
+        self.want(Task::OpenPack { url: folder, device: self.device_preference() }, Freight::default());
     }
 
     /// Labels heads with the texts of the default pack, for a model that brings none.
@@ -212,10 +279,12 @@ impl Engine {
             match read.await {
                 // A later one has been opened meanwhile.
                 _ if self.inner.with_value(|inner| inner.openings) != opening => {}
-                Ok((Source { name, blob }, bytes)) => {
-                    let framing = self.state.framing.get_untracked();
-                    let freight = Freight { buffers: vec![bytes], source: Some(blob), ..Freight::default() };
-                    self.want(Task::TracePhoto { name, framing }, freight);
+                Ok((source, bytes)) => {
+                    let task = Task::TracePhoto {
+                        name: source.name.clone(),
+                        framing: self.state.framing.get_untracked(),
+                    };
+                    self.want(task, Freight { buffers: vec![bytes], source: Some(source), ..Freight::default() });
                 }
                 Err(err) => self.complain(Kind::Photo, sentence(&err.to_string())),
             }
@@ -298,7 +367,9 @@ impl Engine {
     }
 
     pub(super) fn withdraw(self, kind: Kind) {
-        self.inner.update_value(|inner| inner.queue.withdraw(kind));
+        self.inner.update_value(|inner| {
+            inner.queue.withdraw(kind);
+        });
         self.show_work();
     }
 
@@ -320,6 +391,7 @@ impl Engine {
             let Some((request, freight)) = inner.queue.start_next() else { return };
             let Freight { buffers, files, source } = freight;
             inner.under_way = UnderWay { source };
+            inner.heard = js_sys::Date::now();
             failure = client.post(&request, &Beside { buffers, files }).err();
         });
         if let Some(err) = failure {
@@ -335,6 +407,7 @@ impl Engine {
     }
 
     fn hear(self, report: Report) {
+        self.inner.update_value(|inner| inner.heard = js_sys::Date::now());
         match report {
             Report::Listening => {
                 self.inner.update_value(|inner| inner.is_listening = true);
@@ -365,21 +438,17 @@ impl Engine {
         });
         self.state.engine.set(EngineState::Failed);
         self.state.progress.set(None);
-        self.state.notice.set(Some(Notice { about: Kind::Pack, sentence, offers_restart: true }));
+        self.state.notice.set(Some(Notice { about: Some(Kind::Pack), sentence, offers_restart: true }));
         self.show_work();
     }
 
     /// Shows a failure that leaves the engine running.
     pub fn complain(self, about: Kind, sentence: String) {
-        self.state.notice.set(Some(Notice { about, sentence, offers_restart: false }));
+        self.state.notice.set(Some(Notice { about: Some(about), sentence, offers_restart: false }));
     }
 }
 
 /// The device that the address asks for.
-fn device_preference() -> DevicePreference {
-    match dom::parameter("device").as_deref() {
-        Some("cpu") => DevicePreference::Cpu,
-        Some("gpu") => DevicePreference::Gpu,
-        _ => DevicePreference::Auto,
-    }
+pub(super) fn asked_for() -> DevicePreference {
+    Address::parse(&dom::query()).0.device
 }

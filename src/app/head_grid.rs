@@ -7,16 +7,25 @@ use leptos::web_sys::{HtmlElement, KeyboardEvent};
 use wasm_bindgen::JsCast as _;
 
 use crate::app::contrast::Contrast;
+use crate::app::how::How;
+use crate::app::legend::ColourScale;
 use crate::app::state::State;
 use crate::view::ablation;
-use crate::view::head_grid::{Cell, Extent, Step, strength};
+use crate::view::address::ModelAddress;
+use crate::view::colour::Ramp;
+use crate::view::formulas::Topic;
+use crate::view::head_grid::{Cell, Contributions, Extent, Step, strength};
 use crate::view::units;
 
 #[component]
 pub fn HeadGrid() -> impl IntoView {
     let state = expect_context::<State>();
     let extent = Memo::new(move |_| {
-        state.pack.with(|pack| pack.as_ref().map(|pack| Extent { layers: pack.layers, heads: pack.heads }))
+        let of_pack =
+            || state.pack.with(|pack| pack.as_ref().map(|pack| Extent { layers: pack.layers, heads: pack.heads }));
+        // What was computed beforehand is there before the model.
+        let of_computed = || state.contributions.with(|all| all.as_ref().map(Contributions::extent));
+        of_pack().or_else(of_computed).or_else(|| awaited(state))
     });
     let strongest = move || state.contributions.with(|all| all.as_ref().and_then(|all| all.strongest_head()));
     view! {
@@ -42,9 +51,17 @@ pub fn HeadGrid() -> impl IntoView {
             {move || extent.get().map(|extent| view! { <Cells extent=extent/> })}
             <Show when=move || state.has_text()>
                 <Legend/>
+                <How about=Topic::Contributions/>
             </Show>
         </section>
     }
+}
+
+/// The grid that is awaited, so that the page has room for it from the start.
+fn awaited(state: State) -> Option<Extent> {
+    let is_default =
+        state.model.with(|model| model.as_ref().is_none_or(|model| *model == ModelAddress::default()));
+    is_default.then_some(Extent { layers: 12, heads: 6 })
 }
 
 /// The exact value of the cell under the pointer or the focus; else of the chosen head.
@@ -258,14 +275,8 @@ fn Legend() -> impl IntoView {
         state.contributions.with(|all| all.as_ref().map(|all| (all.head_scale(), all.other_scale())))
     });
     let scale = |what: &'static str, scale: f32| {
-        view! {
-            <div class="scale">
-                <span class="what">{what}</span>
-                <span class="end">{units::signed(-scale, 4)}</span>
-                <span class="ramp" aria-hidden="true"></span>
-                <span class="end">{units::signed(scale, 4)}</span>
-            </div>
-        }
+        let ends = (units::signed(-scale, 4), units::signed(scale, 4));
+        view! { <ColourScale what=what.to_owned() ramp=Ramp::Diverging ends=ends/> }
     };
     view! {
         <div class="legend">

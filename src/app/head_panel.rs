@@ -6,10 +6,13 @@ use leptos::prelude::*;
 use crate::app::controls::Choice;
 use crate::app::dom;
 use crate::app::head_grid::name;
+use crate::app::how::How;
+use crate::app::overlay::HeadScale;
 use crate::app::state::{HeadTexts, State};
 use crate::engine::message::HeadLabel;
 use crate::geometry::Size;
 use crate::view::ablation;
+use crate::view::formulas::Topic;
 use crate::view::head_grid::Cell;
 use crate::view::raster::{self, HeadMapKind};
 use crate::view::units;
@@ -58,6 +61,10 @@ pub fn HeadPanel() -> impl IntoView {
                 <HeadMap/>
                 <Labels/>
             </div>
+            <How about=Topic::HeadMap/>
+            <Show when=move || state.has_text()>
+                <How about=Topic::TextSpan/>
+            </Show>
         </section>
     }
 }
@@ -84,14 +91,6 @@ fn HeadMap() -> impl IntoView {
         });
         dom::paint(&canvas, size, image.as_ref(), (0.0, 0.0));
     });
-    let strongest = move || {
-        let map = state.current_head_map()?;
-        let strongest = map.map.iter().fold(0.0_f32, |most, value| most.max(value.abs()));
-        Some(match map.kind {
-            HeadMapKind::Contribution => format!("Strongest patch ±{strongest:.5}"),
-            HeadMapKind::Attention => format!("Strongest patch {}", units::percent(strongest)),
-        })
-    };
     view! {
         <div class="head-map-panel">
             <div class="head-stage">
@@ -117,7 +116,7 @@ fn HeadMap() -> impl IntoView {
                     on_change=move |kind| state.map_kind.set(kind)
                 />
             </Show>
-            <p class="quiet hint">{strongest}</p>
+            <HeadScale/>
         </div>
     }
 }
@@ -148,11 +147,12 @@ fn Labels() -> impl IntoView {
         let images = texts.get().map_or(0, |(_, images)| images);
         let lines = state.own_pool.get().map(|lines| lines as u64);
         let lines = lines.or_else(|| state.pack.with(|pack| pack.as_ref().map(|pack| pack.pool_lines as u64)));
+        let among = lines.map(|lines| format!("among {} ", units::plural(lines, "text", "texts")));
         format!(
-            "The texts along which this head's outputs vary most, found among {} over {}. The percentage is the \
+            "The texts along which this head's outputs vary most, found {}over {}. The percentage is the \
              share of that variation which a text and those above it account for: where it stays low, words \
              cover little of what the head does.",
-            units::plural(lines.unwrap_or(0), "text", "texts"),
+            among.unwrap_or_default(),
             units::plural(images, "image", "images"),
         )
     };

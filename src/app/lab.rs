@@ -4,7 +4,10 @@ use leptos::prelude::*;
 
 use crate::ablate::{Ablation, LATE_LAYERS, Study};
 use crate::app::head_grid::name;
+use crate::app::how::How;
 use crate::app::state::State;
+use crate::app::undo::UndoButtons;
+use crate::view::formulas::Topic;
 use crate::view::head_grid::Cell;
 use crate::view::{ablation, units};
 
@@ -25,8 +28,10 @@ pub fn Lab() -> impl IntoView {
         <section id="lab" aria-labelledby="lab-title" data-off=summary>
             <div class="heading">
                 <h2 id="lab-title">"Switch parts off"</h2>
+                <UndoButtons/>
                 <button
                     type="button"
+                    id="all-on"
                     class="quiet-button"
                     disabled=is_none
                     on:click=move |_| state.ablation.set(Ablation::default())
@@ -52,11 +57,20 @@ pub fn Lab() -> impl IntoView {
                         "What is off is replaced by its mean over {}. Scores and segmentation follow at once; \
                          the model is not run again. In the grid, X switches the cell under the focus, a click \
                          an MLP.",
-                        units::plural(state.statistics_images(), "image", "images"),
+                        means(state),
                     )}
                 </p>
+                <How about=Topic::Ablation/>
             </Show>
         </section>
+    }
+}
+
+/// Over what the means are.
+fn means(state: State) -> String {
+    match state.statistics_images() {
+        0 => "many images".to_owned(),
+        images => units::plural(images, "image", "images"),
     }
 }
 

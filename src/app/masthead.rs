@@ -5,6 +5,8 @@ use leptos_use::{ColorMode, UseColorModeOptions, UseColorModeReturn, use_color_m
 
 use crate::app::controls::Choice;
 use crate::app::engine::Engine;
+use crate::app::help::HelpButton;
+use crate::app::share::Share;
 use crate::app::state::{EngineState, State};
 use crate::app::video::state::Mode;
 use crate::engine::message::Progress;
@@ -21,7 +23,9 @@ pub fn Masthead() -> impl IntoView {
             </div>
             <Subject/>
             <Status/>
+            <Share/>
             <Theme/>
+            <HelpButton/>
         </header>
     }
 }
@@ -43,7 +47,7 @@ fn Subject() -> impl IntoView {
 
 /// What the engine is doing, and how far it has come.
 #[component]
-fn Status() -> impl IntoView {
+pub fn Status() -> impl IntoView {
     let state = expect_context::<State>();
     let share = move || state.progress.with(|progress| progress.as_ref().and_then(share));
     view! {
@@ -135,6 +139,14 @@ fn Theme() -> impl IntoView {
             // It would switch transitions off by a style element, which the page's policy forbids.
             .transition_enabled(true),
     );
+    // On the first run the crate has not found the element yet, and a remembered choice would not show.
+    Effect::new(move || {
+        let mode = mode.get();
+        if let Some(root) = document().document_element().filter(|_| mode != ColorMode::Auto) {
+            // Setting an attribute whose name is a literal does not fail.
+            let _set = root.set_attribute("data-theme", &mode.to_string());
+        }
+    });
     // ColorMode is not Copy: a choice among indices.
     const MODES: [ColorMode; 3] = [ColorMode::Auto, ColorMode::Light, ColorMode::Dark];
     let value = Signal::derive(move || MODES.iter().position(|known| *known == mode.get()).unwrap_or_default());
@@ -142,7 +154,7 @@ fn Theme() -> impl IntoView {
         <Choice
             legend="Colours"
             name="theme"
-            options=vec![(0, "Auto"), (1, "Light"), (2, "Dark")]
+            options=vec![(0, "System"), (1, "Light"), (2, "Dark")]
             value=value
             on_change=move |index: usize| set_mode.set(MODES[index].clone())
         />

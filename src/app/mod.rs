@@ -5,18 +5,27 @@
 //! each view has a file of its own.
 
 mod answers;
+mod beforehand;
 mod client;
 mod completeness;
 mod contrast;
 mod controls;
 mod dom;
+mod embed;
 mod engine;
+mod export;
 mod folder;
 mod gallery;
 mod head_grid;
 mod head_panel;
+mod help;
+mod history;
+mod host;
+mod how;
 mod intake;
+mod keys;
 mod lab;
+mod legend;
 mod load_model;
 mod masthead;
 mod model_panel;
@@ -24,20 +33,28 @@ mod notice;
 mod offline;
 mod overlay;
 mod photo;
+mod photo_camera;
 mod phrases;
 mod pool;
 mod samples;
+mod share;
 mod state;
 mod storages;
+mod stored;
+mod tour;
+mod undo;
 mod video;
 pub mod video_element;
 mod wait;
+mod watch;
+mod zoom;
 
 use leptos::mount::mount_to;
 use leptos::prelude::*;
 use leptos::web_sys::HtmlElement;
 use wasm_bindgen::JsCast as _;
 
+use crate::view::address::Address;
 use engine::Engine;
 use state::State;
 
@@ -51,10 +68,19 @@ pub fn mount() {
 
 #[component]
 fn App() -> impl IntoView {
-    let state = State::new();
+    let (address, complaints) = Address::parse(&dom::query());
+    let state = State::new(&address);
     let engine = Engine::new(state);
     provide_context(state);
     provide_context(engine);
+    history::follow(engine, address.clone(), complaints);
+    let (undo, help) = (undo::Undo::new(state), help::Help::new());
+    provide_context(undo);
+    provide_context(help);
+    if !address.embed {
+        keys::listen(state, undo, help);
+    }
+    provide_context(tour::Tour::new(state, engine));
     Effect::new(move || {
         if let Some(body) = document().body() {
             // Setting an attribute whose name is a literal does not fail.
@@ -62,10 +88,21 @@ fn App() -> impl IntoView {
         }
     });
     engine.start();
+    if address.embed {
+        return view! { <embed::Embed address=address/> }.into_any();
+    }
+    view! { <Whole/> }.into_any()
+}
+
+/// The page by itself.
+#[component]
+fn Whole() -> impl IntoView {
+    let state = expect_context::<State>();
     view! {
         <intake::Intake/>
         <masthead::Masthead/>
         <notice::Notice/>
+        <tour::Offer/>
         <offline::Update/>
         <video::VideoView/>
         <main class:off=move || state.video.is_video()>
@@ -88,5 +125,9 @@ fn App() -> impl IntoView {
                 <offline::Kept/>
             </div>
         </main>
+        <help::HelpDialog>
+            <tour::TourButton/>
+        </help::HelpDialog>
+        <tour::TourCard/>
     }
 }

@@ -195,8 +195,14 @@ fn of_pack(figure: impl Fn(&PackSummary) -> Figure + Send + Sync + 'static) -> S
 fn of_photo(figure: impl Fn(&PhotoSummary) -> Figure + Send + Sync + 'static) -> Signal<Option<(String, String)>> {
     let state = expect_context::<State>();
     Signal::derive(move || {
+        // What was computed beforehand says nothing of this machine.
+        let is_here = !state.is_beforehand.get();
         state.photo.with(|photo| {
-            photo.as_ref().map(|photo| figure(&photo.summary)).map(|Figure { raw, shown }| (raw, shown))
+            photo
+                .as_ref()
+                .filter(|_| is_here)
+                .map(|photo| figure(&photo.summary))
+                .map(|Figure { raw, shown }| (raw, shown))
         })
     })
 }

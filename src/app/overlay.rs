@@ -4,7 +4,12 @@ use leptos::prelude::*;
 
 use crate::app::controls::{Check, Choice, Slider};
 use crate::app::engine::Engine;
+use crate::app::export::head_scale;
+use crate::app::how::How;
+use crate::app::legend::ColourScale;
 use crate::app::state::{Layer, State};
+use crate::view::formulas::Topic;
+use crate::view::raster::HeadMapKind;
 use crate::view::units;
 
 #[component]
@@ -41,12 +46,28 @@ pub fn OverlayControls() -> impl IntoView {
                 <Segmenting/>
             </Show>
             <Show when=shows(Layer::Head)>
-                <p class="quiet hint">
-                    {move || state.head.get().map_or_else(
-                        || "Choose a head in the grid.".to_owned(),
-                        |(layer, head)| format!("Layer {layer}, head {head}; its values are in the head's panel."),
-                    )}
-                </p>
+                <HeadScale/>
+            </Show>
+        </div>
+    }
+}
+
+/// What the chosen head's colours stand for.
+#[component]
+pub fn HeadScale() -> impl IntoView {
+    let state = expect_context::<State>();
+    let scale = Memo::new(move |_| head_scale(state));
+    let what = move || match state.map_kind.get() {
+        HeadMapKind::Contribution => "per patch",
+        HeadMapKind::Attention => "attention",
+    };
+    view! {
+        <div class="legend">
+            {move || scale.get().map(|(ramp, low, high)| view! {
+                <ColourScale what=Signal::derive(move || what().to_owned()) ramp=ramp ends=(low, high)/>
+            })}
+            <Show when=move || state.head.with(Option::is_none)>
+                <p class="quiet hint">"Choose a head in the grid."</p>
             </Show>
         </div>
     }
@@ -99,5 +120,6 @@ fn Segmenting() -> impl IntoView {
                 "Save mask"
             </button>
         </div>
+        <How about=Topic::Segmentation/>
     }
 }

@@ -4,11 +4,15 @@ use leptos::html::Canvas;
 use leptos::prelude::*;
 use leptos::web_sys::{Event, HtmlInputElement};
 
+use crate::app::beforehand::Beforehand;
 use crate::app::dom;
 use crate::app::engine::Engine;
+use crate::app::export::Exports;
 use crate::app::overlay::OverlayControls;
+use crate::app::photo_camera::PhotoCamera;
 use crate::app::samples::Samples;
 use crate::app::state::{Layer, State};
+use crate::app::zoom::Zoomable;
 use crate::geometry::{Framing, Size};
 use crate::view::raster;
 
@@ -22,10 +26,12 @@ pub fn PhotoPanel() -> impl IntoView {
                 <h2 id="photo-title">"Photo"</h2>
                 <p class="quiet name">{name}</p>
                 <OpenButton/>
+                <PhotoCamera/>
             </div>
             <Samples/>
             <Stage/>
             <OverlayControls/>
+            <Exports/>
         </section>
     }
 }
@@ -51,7 +57,7 @@ fn OpenButton() -> impl IntoView {
 
 /// The photo at its preview's size, everything else laid over it.
 #[component]
-fn Stage() -> impl IntoView {
+pub fn Stage() -> impl IntoView {
     let (state, engine) = (expect_context::<State>(), expect_context::<Engine>());
     let canvas = NodeRef::<Canvas>::new();
     Effect::new(move || {
@@ -82,6 +88,10 @@ fn Stage() -> impl IntoView {
             ))
         })
     };
+    let subject = Signal::derive(move || {
+        state.photo.with(|photo| photo.as_ref().map(|photo| photo.summary.name.clone())).unwrap_or_default()
+    });
+    let described = move || format!("The photo {}, with {}", subject.get(), describe_layer(state));
     let is_whole = move || state.framing.get() == Framing::WholePhoto;
     let reframe = move |_| {
         engine.frame(if is_whole() { Framing::CentreCrop } else { Framing::WholePhoto });
@@ -93,9 +103,12 @@ fn Stage() -> impl IntoView {
             class:grey=move || state.layer.get() == Layer::Head
             style:--ratio=ratio
         >
-            <canvas id="photo" node_ref=canvas role="img" aria-label="The photo" width="1" height="1"></canvas>
-            <Overlay/>
-            <div id="crop-frame" style=frame></div>
+            <Zoomable subject=subject>
+                <canvas id="photo" node_ref=canvas role="img" aria-label=described width="1" height="1"></canvas>
+                <Overlay/>
+                <div id="crop-frame" style=frame></div>
+            </Zoomable>
+            <Beforehand/>
             <p class="placeholder">"Drop a photo here, paste one, or pick a sample."</p>
         </div>
         <div class="row">
@@ -110,6 +123,16 @@ fn Stage() -> impl IntoView {
                 }}
             </p>
         </div>
+    }
+}
+
+/// What lies over the photo, for those who do not see it.
+fn describe_layer(state: State) -> String {
+    match (state.layer.get(), state.current_segmentation(), state.head.get()) {
+        (Layer::Segmentation, Some(found), _) if found.is_empty => format!("nothing found for {}", found.phrase),
+        (Layer::Segmentation, Some(found), _) => format!("the segmentation of {}", found.phrase),
+        (Layer::Head, _, Some((layer, head))) => format!("the map of layer {layer}, head {head}"),
+        _ => "nothing over it".to_owned(),
     }
 }
 

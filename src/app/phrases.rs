@@ -5,7 +5,9 @@ use leptos::prelude::*;
 use leptos::web_sys::{ClipboardEvent, SubmitEvent};
 
 use crate::app::controls::Check;
+use crate::app::how::How;
 use crate::app::state::State;
+use crate::view::formulas::Topic;
 use crate::view::phrases::PhraseList;
 use crate::view::units;
 
@@ -60,6 +62,7 @@ pub fn Phrases() -> impl IntoView {
                     another. A click on a phrase chooses what the segmentation and the heads are about. Several
                     phrases can be pasted at once, one a line."
                 </p>
+                <How about=Topic::Scores/>
             </Show>
         </section>
     }
@@ -81,7 +84,7 @@ fn NoTexts() -> impl IntoView {
 }
 
 #[component]
-fn List() -> impl IntoView {
+pub fn List() -> impl IntoView {
     let state = expect_context::<State>();
     let list = NodeRef::<Ul>::new();
     // Bars run from zero; the longest score fills its side.

@@ -3,21 +3,23 @@
 
 use std::sync::Arc;
 
-use codee::string::FromToStringCodec;
 use leptos::prelude::*;
-use leptos_use::storage::{UseStorageOptions, use_local_storage_with_options};
 use web_sys::ImageData;
 
 use crate::ablate::Ablation;
 use crate::app::gallery::state::GalleryState;
+use crate::app::stored;
 use crate::app::video::state::VideoState;
 use crate::engine::completeness::message::Completeness;
 use crate::engine::message::{Attribution, HeadLabel, PackSummary, PhotoSummary, Progress};
 use crate::geometry::{Framing, Grid, PhotoRect, Size};
+use crate::view::address::{Address, ModelAddress};
 use crate::view::head_grid::{Cell, Contributions};
 use crate::view::phrases::PhraseList;
 use crate::view::queue::Kind;
 use crate::view::raster::{HeadMapKind, Placement};
+
+pub use crate::view::raster::Layer;
 
 /// Whether the worker has an open pack.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,17 +33,28 @@ pub enum EngineState {
 /// A failure, for people.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Notice {
-    /// The kind of work that failed; a success of the same kind takes the notice away.
-    pub about: Kind,
+    /// The kind of work that failed; a success of the same kind takes the notice away. None: it stays until it is
+    /// dismissed.
+    pub about: Option<Kind>,
     pub sentence: String,
-    /// The worker is gone, and a new one is what helps.
+    /// A new worker is what helps.
     pub offers_restart: bool,
+}
+
+/// Where a photo came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// An address, the samples' among them.
+    Url(String),
+    /// The person's machine; the number tells one such photo from the next.
+    Machine(u32),
 }
 
 /// The current photo. `number` tells one trace from the next.
 #[derive(Clone, Debug)]
 pub struct Photo {
     pub number: u32,
+    pub origin: Origin,
     pub summary: PhotoSummary,
     /// RGBA of `summary.preview` size.
     pub pixels: ImageData,
@@ -144,15 +157,6 @@ pub struct Pinned {
     pub scores: Scores,
 }
 
-/// What lies over the photo.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Layer {
-    #[default]
-    Segmentation,
-    Head,
-    None,
-}
-
 /// Whose images the head statistics are of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum StatisticsOf {
@@ -174,8 +178,14 @@ pub struct State {
     pub progress: RwSignal<Option<Progress>>,
     pub notice: RwSignal<Option<Notice>>,
 
+    /// The page is in somebody else's.
+    pub is_embedded: bool,
     pub pack: RwSignal<Option<PackSummary>>,
+    /// Where the open model came from; none where it is a file's.
+    pub model: RwSignal<Option<ModelAddress>>,
     pub photo: RwSignal<Option<Photo>, LocalStorage>,
+    /// Whether what is shown was computed beforehand, and not on this machine.
+    pub is_beforehand: RwSignal<bool>,
     /// The number of the photo that the worker holds; none in a fresh worker.
     pub traced: RwSignal<Option<u32>>,
     /// How much of the photo the user wants explained.
@@ -228,19 +238,17 @@ pub struct State {
 }
 
 impl State {
-    pub fn new() -> Self {
-        let (phrases, set_phrases, _) = use_local_storage_with_options::<PhraseList, FromToStringCodec>(
-            "headlamp-phrases",
-            UseStorageOptions::default().initial_value(PhraseList::default()).listen_to_storage_changes(false),
-        );
+    /// The page as its address has it.
+    pub fn new(address: &Address) -> Self {
+        let (phrases, set_phrases) = stored::phrases(address);
         let scores = RwSignal::new(None::<Scores>);
-        let choice = RwSignal::new(None::<String>);
+        let choice = RwSignal::new(address.phrase.clone());
         let chosen = Memo::new(move |_| {
             let is_known = |phrase: &String| phrases.with(|phrases| phrases.contains(phrase));
             let top = || scores.with(|scores| scores.as_ref()?.top().map(str::to_owned));
             choice.get().filter(is_known).or_else(|| top().filter(is_known))
         });
-        let rather_than = RwSignal::new(None::<String>);
+        let rather_than = RwSignal::new(address.rather_than.clone());
         let rival = Memo::new(move |_| {
             let is_other = |phrase: &String| {
                 phrases.with(|phrases| phrases.contains(phrase))
@@ -270,13 +278,16 @@ impl State {
             reading: RwSignal::default(),
             progress: RwSignal::default(),
             notice: RwSignal::default(),
+            is_embedded: address.embed,
             pack: RwSignal::default(),
+            model: RwSignal::new(Some(address.model.clone())),
             photo: RwSignal::new_local(None),
+            is_beforehand: RwSignal::default(),
             traced: RwSignal::default(),
-            framing: RwSignal::default(),
+            framing: RwSignal::new(framing(address)),
             phrases,
             set_phrases,
-            templates: RwSignal::default(),
+            templates: RwSignal::new(address.templates),
             scores,
             choice,
             chosen,
@@ -285,14 +296,14 @@ impl State {
             pinned,
             ablation: RwSignal::default(),
             contributions,
-            layer: RwSignal::default(),
-            against_others: RwSignal::new(true),
-            background: RwSignal::new(true),
+            layer: RwSignal::new(address.layer),
+            against_others: RwSignal::new(address.against_others),
+            background: RwSignal::new(address.background),
             segmentation: RwSignal::default(),
             threshold: RwSignal::default(),
-            opacity: RwSignal::new(0.85),
+            opacity: RwSignal::new(address.opacity),
             head: RwSignal::default(),
-            map_kind: RwSignal::default(),
+            map_kind: RwSignal::new(address.map),
             head_map: RwSignal::default(),
             head_texts: RwSignal::default(),
             pointed: RwSignal::default(),
@@ -373,4 +384,9 @@ impl State {
         let own = self.statistics_of.get() != StatisticsOf::Pack;
         own || self.pack.with(|pack| pack.as_ref().is_some_and(|pack| pack.statistics_images > 0))
     }
+}
+
+/// How much of the photo an address wants explained.
+pub fn framing(address: &Address) -> Framing {
+    if address.whole_photo { Framing::WholePhoto } else { Framing::CentreCrop }
 }

@@ -87,6 +87,11 @@ async fn check(gpu: &Device) -> Result<(), String> {
     }
 }
 
+/// Whether a device still computes. One that is lost answers nothing but errors.
+pub async fn works(device: &Device) -> bool {
+    probe(device).await.is_ok()
+}
+
 async fn probe(device: &Device) -> Result<Vec<f32>, String> {
     const ROWS: usize = 37;
     const WIDTH: usize = 96;

@@ -101,8 +101,14 @@ async fn files(
             None => {
                 let download = Download::start(folder, path).await?;
                 let keeping = shelf.keep(&url, &download.response);
-                let body = download.bytes(Some(*bytes), *bytes, &mut read).await?;
+                let (mut body, cut_off) = download.bytes_to_the_cut(*bytes, &mut read).await?;
                 keeping.end().await;
+                if let Some(err) = cut_off {
+                    // A server that gives parts gives the rest; the shelf has got no file, or half of one.
+                    let rest = part(&url, body.len() as u64..*bytes).await.map_err(|_gone| err)?;
+                    body.extend(rest);
+                    shelf.keep_bytes(&url, &body).await;
+                }
                 body
             }
         };
@@ -228,6 +234,27 @@ impl Download {
         body.try_reserve_exact(expected_len).map_err(|_full| no_room(most))?;
         self.append(&mut body, most, progress).await?;
         Ok(body)
+    }
+
+    /// The body of a file of `expected` bytes; where it breaks off half-way, what has come, and why there is no more.
+    async fn bytes_to_the_cut(
+        self,
+        expected: u64,
+        progress: impl FnMut(u64),
+    ) -> Result<(Vec<u8>, Option<FetchError>), FetchError> {
+        let file = self.file.clone();
+        let no_room = || FetchError::Memory { file: file.clone(), bytes: expected };
+        let mut body = Vec::new();
+        let room = usize::try_from(expected).map_err(|_large| no_room())?;
+        body.try_reserve_exact(room).map_err(|_full| no_room())?;
+        match self.append(&mut body, expected, progress).await {
+            Err(err @ FetchError::CutOff { .. }) => Ok((body, Some(err))),
+            Ok(()) if (body.len() as u64) < expected => {
+                let done = body.len() as u64;
+                Ok((body, Some(FetchError::CutOff { file, done })))
+            }
+            came => came.map(|()| (body, None)),
+        }
     }
 
     /// Adds what comes to `body`; what has come stays there when it breaks off.

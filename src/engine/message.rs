@@ -234,6 +234,8 @@ pub enum Answer {
     Failed {
         message: String,
     },
+    /// The device that the model was on does not answer any more. A new worker may have it, or the CPU.
+    DeviceLost,
 }
 
 /// How far a piece of work has come.

@@ -84,6 +84,11 @@ impl Session {
         &self.manifest
     }
 
+    /// What the model runs on.
+    pub fn backend(&self) -> &Backend {
+        &self.backend
+    }
+
     pub fn model(&self) -> &Model {
         &self.model
     }

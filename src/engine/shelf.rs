@@ -70,6 +70,13 @@ impl Shelf {
         Keeping(self.0.as_ref().and_then(put))
     }
 
+    /// Keeps a file that has come in pieces; not where there is no room.
+    pub(super) async fn keep_bytes(&self, url: &str, bytes: &[u8]) {
+        if let Some(cache) = &self.0 {
+            let _no_room = put(cache, url, bytes).await;
+        }
+    }
+
     /// Keeps a converted model. Of one that is not kept whole, nothing stays.
     pub(super) async fn keep_converted(&self, pack: &Pack) -> Result<(), NotKept> {
         let cache = self.0.as_ref().ok_or(NotKept::NoShelf)?;

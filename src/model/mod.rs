@@ -45,7 +45,7 @@ pub enum ModelError {
     #[error("{0}")]
     Input(String),
     /// The device did not answer.
-    #[error("the compute device failed ({0}); reload, or choose the CPU")]
+    #[error("the compute device failed ({}); reload, or choose the CPU", .0.lines().next().unwrap_or_default())]
     Device(String),
 }
 

@@ -1,7 +1,8 @@
 //! Colours of maps that lie over a photo. Straight (not premultiplied) RGBA.
 //!
-//! Orange and blue are told apart with every kind of colour vision. The stylesheet's `--positive`,
-//! `--negative`, `--attention` and `--mask` are these same hues.
+//! Signed values are orange and blue, which every kind of colour vision tells apart; values with one sign go
+//! through viridis (van der Walt and Smith, 2015), whose lightness rises evenly, so that they are read without
+//! any colour vision. The stylesheet's `--positive`, `--negative` and `--mask` are these same hues.
 
 /// RGBA, as a canvas holds it.
 pub type Rgba = [u8; 4];
@@ -10,8 +11,6 @@ pub type Rgba = [u8; 4];
 pub const POSITIVE: [u8; 3] = [245, 124, 16];
 /// Speaks against it.
 pub const NEGATIVE: [u8; 3] = [36, 112, 232];
-/// Is looked at.
-pub const ATTENTION: [u8; 3] = [188, 92, 255];
 /// Is segmented.
 pub const MASK: [u8; 3] = [0, 196, 170];
 
@@ -51,9 +50,64 @@ pub fn diverging(value: f32) -> Rgba {
     tint(if value < 0.0 { NEGATIVE } else { POSITIVE }, value.abs())
 }
 
-/// The colour of an unsigned value in [0, 1]; zero is clear.
+/// The colour of an unsigned value in [0, 1]: viridis, and clear at zero.
 pub fn sequential(value: f32) -> Rgba {
-    tint(ATTENTION, value)
+    // NaN becomes 0 here. The root makes weak values visible: hue and lightness already tell how weak they are.
+    let value = value.clamp(0.0, 1.0).max(0.0);
+    tint(viridis(value), value.sqrt())
+}
+
+/// Viridis at every eighth of its length.
+const VIRIDIS: [[u8; 3]; 9] = [
+    [68, 1, 84],
+    [71, 44, 122],
+    [59, 81, 139],
+    [44, 113, 142],
+    [33, 144, 141],
+    [39, 173, 129],
+    [92, 200, 99],
+    [170, 220, 50],
+    [253, 231, 37],
+];
+
+/// Viridis at a place in [0, 1].
+pub fn viridis(place: f32) -> [u8; 3] {
+    let place = place.clamp(0.0, 1.0) * (VIRIDIS.len() - 1) as f32;
+    let first = (place as usize).min(VIRIDIS.len() - 2);
+    let across = place - first as f32;
+    let mix = |channel: usize| {
+        let (from, to) = (f32::from(VIRIDIS[first][channel]), f32::from(VIRIDIS[first + 1][channel]));
+        (from + (to - from) * across).round() as u8
+    };
+    [mix(0), mix(1), mix(2)]
+}
+
+/// A scale of colours, for legends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ramp {
+    /// From the most negative to the most positive value.
+    Diverging,
+    /// From zero to the largest.
+    Sequential,
+}
+
+impl Ramp {
+    /// The colour at a place in [0, 1] of the scale, over the grey that maps lie on.
+    pub fn at(self, place: f32) -> [u8; 3] {
+        const GREY: f32 = 128.0;
+        let [red, green, blue, alpha] = match self {
+            Self::Diverging => diverging(2.0 * place - 1.0),
+            Self::Sequential => sequential(place),
+        };
+        let share = f32::from(alpha) / 255.0;
+        [red, green, blue].map(|channel| (f32::from(channel) * share + GREY * (1.0 - share)).round() as u8)
+    }
+
+    /// As a stylesheet's background, left to right.
+    pub fn css(self) -> String {
+        let stops: Vec<String> = (0..=8).map(|stop| css(self.at(stop as f32 / 8.0))).collect();
+        format!("linear-gradient(to right, {})", stops.join(", "))
+    }
 }
 
 fn tint([red, green, blue]: [u8; 3], strength: f32) -> Rgba {
@@ -73,6 +127,45 @@ mod tests {
         assert!(diverging(0.5)[3] < diverging(1.0)[3]);
         assert_eq!(diverging(1.0)[..3], POSITIVE);
         assert_eq!(diverging(-1.0)[..3], NEGATIVE);
+    }
+
+    /// Linear RGB as a dichromat sees it: Viénot, Brettel and Mollon (1999), protanopia and deuteranopia.
+    fn seen_by_dichromats(colour: [u8; 3]) -> [[f64; 3]; 2] {
+        const PROTAN: [[f64; 3]; 3] = [[0.11238, 0.88762, 0.0], [0.11238, 0.88762, 0.0], [0.00401, -0.00401, 1.0]];
+        const DEUTAN: [[f64; 3]; 3] = [[0.29275, 0.70725, 0.0], [0.29275, 0.70725, 0.0], [-0.02234, 0.02234, 1.0]];
+        let linear = colour.map(|channel| (f64::from(channel) / 255.0).powf(2.2));
+        [PROTAN, DEUTAN].map(|matrix| matrix.map(|row| row.iter().zip(&linear).map(|(a, b)| a * b).sum()))
+    }
+
+    #[test]
+    fn dichromats_tell_the_signs_apart() {
+        for [positive, negative] in
+            [0, 1].map(|kind| [POSITIVE, NEGATIVE].map(|hue| seen_by_dichromats(hue)[kind]))
+        {
+            // The axis that is left to them, yellow to blue, is on either side of grey.
+            let yellow_less_blue = |[red, _, blue]: [f64; 3]| red - blue;
+            assert!(yellow_less_blue(positive) > 0.2 && yellow_less_blue(negative) < -0.2);
+        }
+    }
+
+    #[test]
+    fn one_sided_values_grow_lighter_for_every_eye() {
+        let lightness = |[red, green, blue]: [f64; 3]| 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+        let colours: Vec<_> = (0..=100).map(|place| viridis(place as f32 / 100.0)).collect();
+        for pair in colours.windows(2) {
+            for kind in [0, 1] {
+                let [before, after] = [pair[0], pair[1]].map(|colour| lightness(seen_by_dichromats(colour)[kind]));
+                assert!(after > before, "{pair:?}");
+            }
+        }
+        assert_eq!((viridis(0.0), viridis(1.0)), (VIRIDIS[0], VIRIDIS[8]));
+    }
+
+    #[test]
+    fn a_legends_middle_is_the_bare_grey_for_signed_values() {
+        assert_eq!(Ramp::Diverging.at(0.5), [128, 128, 128]);
+        assert_eq!(Ramp::Sequential.at(0.0), [128, 128, 128]);
+        assert!(Ramp::Diverging.css().starts_with("linear-gradient(to right, rgb("));
     }
 
     #[test]

@@ -68,7 +68,7 @@ impl Extent {
 }
 
 /// Every component's contribution to one phrase.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Contributions {
     /// `[layer][head]`
     pub heads: Vec<Vec<f32>>,
@@ -85,6 +85,11 @@ impl Contributions {
             Cell::Mlp { layer } => self.mlps.get(layer).copied(),
             Cell::Embedding => Some(self.embedding),
         }
+    }
+
+    /// The grid of these components.
+    pub fn extent(&self) -> Extent {
+        Extent { layers: self.heads.len(), heads: self.heads.iter().map(Vec::len).max().unwrap_or(0) }
     }
 
     /// What each component adds here beyond what it adds there; none where the models differ in shape.

@@ -8,23 +8,13 @@ use std::str::FromStr;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PhraseList(Vec<String>);
 
-/// Good on the sample photos, and telling of what the model gets right and wrong.
-const EXAMPLES: [&str; 10] = [
-    "a photo of a person",
-    "a photo of an astronaut",
-    "a photo of a cat",
-    "a photo of a dog",
-    "a photo of a cup of coffee",
-    "a photo of a flower",
-    "a photo of a Chinese temple",
-    "a photo of a rocket launch",
-    "a photo of a car",
-    "a photo of a landscape",
-];
+/// Good on the sample photos, and telling of what the model gets right and wrong. The samples' results beforehand
+/// are of these.
+const EXAMPLES: &str = include_str!("../../www/samples/phrases.txt");
 
 impl Default for PhraseList {
     fn default() -> Self {
-        Self(EXAMPLES.map(str::to_owned).to_vec())
+        Self(lines(EXAMPLES).collect())
     }
 }
 

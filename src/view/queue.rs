@@ -116,9 +116,9 @@ impl<B> Queue<B> {
         self.waiting.insert(Kind::of(&task), (task, buffers));
     }
 
-    /// Takes work of a kind out of the line.
-    pub fn withdraw(&mut self, kind: Kind) {
-        self.waiting.remove(&kind);
+    /// Takes work of a kind out of the line, and what travels with it.
+    pub fn withdraw(&mut self, kind: Kind) -> Option<(Task, B)> {
+        self.waiting.remove(&kind)
     }
 
     /// The work of a kind that waits, for changes.
@@ -136,6 +136,11 @@ impl<B> Queue<B> {
         let request = Request { id: self.last_id, task };
         self.under_way = Some(request.clone());
         Some((request, buffers))
+    }
+
+    /// The kind of work that is under way.
+    pub fn under_way(&self) -> Option<Kind> {
+        self.under_way.as_ref().map(|request| Kind::of(&request.task))
     }
 
     /// Whether the work numbered `id` is under way.
@@ -158,8 +163,7 @@ impl<B> Queue<B> {
 
     /// What is under way, or else next in line.
     pub fn busy_with(&self) -> Option<Kind> {
-        let under_way = self.under_way.as_ref().map(|request| Kind::of(&request.task));
-        under_way.or_else(|| self.waiting.keys().next().copied())
+        self.under_way().or_else(|| self.waiting.keys().next().copied())
     }
 }
 

@@ -94,6 +94,15 @@ pub fn paint_mask(size: Size, mask: &[bool]) -> Vec<u8> {
     rgba
 }
 
+/// What lies over the photo.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Layer {
+    #[default]
+    Segmentation,
+    Head,
+    None,
+}
+
 /// What a head's map holds, and so how it is coloured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum HeadMapKind {

@@ -89,6 +89,13 @@ pub fn file_stem(words: &str) -> String {
     parts.collect::<Vec<_>>().join("-").chars().take(80).collect()
 }
 
+/// The name of the file at an address, for people: "china.jpg".
+pub fn file_of_url(url: &str) -> String {
+    let path = url.split(['?', '#']).next().unwrap_or_default();
+    let name = path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+    if name.is_empty() { "the picture".to_owned() } else { name.to_owned() }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

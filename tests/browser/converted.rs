@@ -89,11 +89,13 @@ fn a_converted_model_opens_again_without_a_network() {
     assert!(page.residual() < 1e-4, "sum check: {}", page.residual());
     let names = wait("the kept model", Duration::from_secs(30), || Some(kept(&page)).filter(|all| all.len() == 2));
     assert!(names.contains(&"model.safetensors".to_owned()), "{names:?}");
-    // 8 bits unless told otherwise; 4 bits take less and are further off, 16 bits the reverse.
+    // 8 bits unless told otherwise; 16 bits take more and are nearer.
     let costs = storages(&page);
     let shown: Vec<_> = costs.iter().map(|(name, _, _, is_here)| (name.as_str(), *is_here)).collect();
     assert_eq!(shown, [("4 bits", false), ("8 bits", true), ("16 bits", false)]);
-    assert!(costs.is_sorted_by(|small, large| small.1 < large.1 && small.2 > large.2), "{costs:?}");
+    // A model of two layers has nothing but a first layer and a last half, which stay in 8 bits.
+    assert!(costs.is_sorted_by(|small, large| small.1 <= large.1 && small.2 >= large.2), "{costs:?}");
+    assert!(costs[1].1 < costs[2].1 && costs[1].2 > costs[2].2, "{costs:?}");
     assert!(costs[1].2 > 0.0005 && costs[1].2 < 0.02, "8 bits are off by a half of a 127th or so: {costs:?}");
     page.lose_network();
     page.load(TINY);

@@ -38,6 +38,11 @@ pub struct Element(String);
 impl Window {
     /// `test` names the picture of a failure.
     pub fn open(test: &'static str, graphics: Graphics) -> Self {
+        Self::open_with(test, graphics, &[])
+    }
+
+    /// [`Self::open`] with further arguments for the browser.
+    pub fn open_with(test: &'static str, graphics: Graphics, further: &[String]) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let browser = browser::find().unwrap_or_else(|err| panic!("{err}"));
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -47,8 +52,9 @@ impl Window {
         let agent: ureq::Agent = config.build().into();
         let mut window =
             Self { test, agent, session: format!("http://127.0.0.1:{port}/session"), driver, profile };
+        let all = [&arguments(&window.profile, graphics)[..], further].concat();
         let capabilities = json!({ "capabilities": { "alwaysMatch": {
-            "goog:chromeOptions": { "binary": browser.program, "args": arguments(&window.profile, graphics) },
+            "goog:chromeOptions": { "binary": browser.program, "args": all },
             "goog:loggingPrefs": { "browser": "ALL" },
             "timeouts": { "script": 600_000, "pageLoad": 120_000 },
         } } });
@@ -56,6 +62,12 @@ impl Window {
         let id = started["sessionId"].as_str().unwrap_or_else(|| panic!("no browser: {started}"));
         window.session = format!("{}/{id}", window.session);
         window
+    }
+
+    /// Goes on in a new tab; the one before stays as it is.
+    pub fn open_tab(&self) {
+        let tab = self.post("/window/new", &json!({ "type": "tab" }));
+        self.post("/window", &json!({ "handle": tab["handle"] }));
     }
 
     pub fn go(&self, url: &str) {
@@ -97,6 +109,26 @@ impl Window {
         self.post("/goog/cdp/execute", &json!({ "cmd": command, "params": parameters }))
     }
 
+    /// Presses a key, by its name in keyboard events, on what has the focus; `ctrl` holds Ctrl meanwhile.
+    pub fn press(&self, key: &str, ctrl: bool) {
+        let modifiers = if ctrl { 2 } else { 0 };
+        // What the browser does by itself goes by the code: Esc closes a dialog, Enter presses a button.
+        let code = match key {
+            "Tab" => 9,
+            "Enter" => 13,
+            "Escape" => 27,
+            _ => 0,
+        };
+        let mut down =
+            json!({ "type": "keyDown", "key": key, "modifiers": modifiers, "windowsVirtualKeyCode": code });
+        if key.chars().count() == 1 && !ctrl {
+            down["text"] = key.into();
+        }
+        self.chrome("Input.dispatchKeyEvent", &down);
+        let up = json!({ "type": "keyUp", "key": key, "modifiers": modifiers });
+        self.chrome("Input.dispatchKeyEvent", &up);
+    }
+
     /// The console's errors since the last call.
     pub fn console_errors(&self) -> Vec<String> {
         let lines = self.post("/se/log", &json!({ "type": "browser" }));
@@ -109,10 +141,20 @@ impl Window {
     pub fn picture(&self, name: &str) {
         let parameters = json!({ "format": "png", "captureBeyondViewport": true });
         let taken = self.chrome("Page.captureScreenshot", &parameters);
+        self.keep("screenshots", &format!("{name}.png"), &taken);
+    }
+
+    /// A small WebP of what is in the window, in `screens/` of the cache.
+    pub fn snapshot(&self, name: &str) {
+        let taken = self.chrome("Page.captureScreenshot", &json!({ "format": "webp", "quality": 70 }));
+        self.keep("screens", &format!("{name}.webp"), &taken);
+    }
+
+    fn keep(&self, folder: &str, name: &str, taken: &Value) {
         let bytes = base64::engine::general_purpose::STANDARD.decode(taken["data"].as_str().unwrap()).unwrap();
-        let folder = places::cache().join("screenshots");
+        let folder = places::cache().join(folder);
         std::fs::create_dir_all(&folder).unwrap();
-        std::fs::write(folder.join(format!("{name}.png")), bytes).unwrap();
+        std::fs::write(folder.join(name), bytes).unwrap();
     }
 
     /// The most memory that a page's process has held, in bytes; 0 where the system does not tell.
@@ -179,6 +221,8 @@ fn arguments(profile: &Path, graphics: Graphics) -> Vec<String> {
     add(&["--headless", "--no-sandbox", "--disable-dev-shm-usage", "--disable-quic", "--no-first-run"]);
     add(&["--disable-background-networking", "--disable-component-update", "--disable-sync"]);
     add(&["--window-size=1440,1000", "--hide-scrollbars", "--force-color-profile=srgb"]);
+    // A camera that shows a moving test picture, and is always allowed.
+    add(&["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]);
     if graphics == Graphics::SoftwareWebGpu {
         add(&["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"]);
     }

@@ -13,11 +13,11 @@ const TINY: &str = "?device=cpu&pack=packs/tiny/";
 const MINUTES: Duration = Duration::from_secs(180);
 
 /// Generated pictures in a folder of the test's own, removed at the end.
-struct Pictures(PathBuf);
+pub struct Pictures(PathBuf);
 
 impl Pictures {
     /// `count` pictures of bars, no two alike.
-    fn new(name: &str, count: usize, side: u32) -> Self {
+    pub fn new(name: &str, count: usize, side: u32) -> Self {
         let folder = std::env::temp_dir().join(format!("headlamp-gallery-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         for index in 0..count {
@@ -32,7 +32,7 @@ impl Pictures {
     }
 
     /// All files, as a file input takes several.
-    fn files(&self) -> PathBuf {
+    pub fn files(&self) -> PathBuf {
         let mut files: Vec<String> = std::fs::read_dir(&self.0)
             .unwrap()
             .map(|entry| entry.unwrap().path().to_string_lossy().into_owned())
@@ -48,7 +48,7 @@ impl Drop for Pictures {
     }
 }
 
-fn add(page: &Page, files: &Path) {
+pub fn add(page: &Page, files: &Path) {
     page.window.choose_file("#gallery input[name=gallery]", files);
 }
 
@@ -57,7 +57,7 @@ fn count(page: &Page) -> u64 {
     page.window.script(script, &json!([])).as_u64().unwrap()
 }
 
-fn wait_for_count(page: &Page, wanted: u64) {
+pub fn wait_for_count(page: &Page, wanted: u64) {
     wait(&format!("{wanted} pictures"), MINUTES, || (count(page) == wanted).then_some(()));
 }
 

@@ -46,7 +46,7 @@ fn a_head_that_is_switched_off_leaves_its_mean_behind() {
     let study = page.attribution();
     assert!(close(study.heads[layer][head], before.heads[layer][head]), "the head is on again");
     assert!(study.mlps.iter().zip(&before.mlps).all(|(off, on)| !close(*off, *on)), "all MLPs are off");
-    page.window.click("#lab .heading button");
+    page.window.click("#all-on");
     page.settle();
     assert_eq!(page.attribution().score(PHRASES[0]), score);
     page.assert_quiet_console();

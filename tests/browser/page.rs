@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use base64::Engine as _;
 use serde_json::{Value, json};
 use xtask::site::{Serving, Site};
 
@@ -85,6 +86,11 @@ impl Page {
         let page = Self { window: Window::open(test, graphics), serving: Some(serving), address };
         page.load(query);
         page
+    }
+
+    /// The page at the address of somebody else's server, not loaded yet.
+    pub fn at(address: String, window: Window) -> Self {
+        Self { window, serving: None, address }
     }
 
     /// Opens the page and waits until it is of use.
@@ -291,6 +297,23 @@ impl Page {
             const rgba = map.getContext('2d').getImageData(0, 0, map.width, map.height).data;
             return new Set(new Uint32Array(rgba.buffer)).size;";
         wait("the head's map", PATIENCE, || self.window.script(script, &json!([])).as_u64().filter(|n| *n > 1))
+    }
+
+    /// The file that a button saves.
+    pub fn save(&self, button: &str) -> Vec<u8> {
+        let script = "const make = URL.createObjectURL;
+            return new Promise((done) => {
+                URL.createObjectURL = (blob) => {
+                    URL.createObjectURL = make;
+                    const reader = new FileReader();
+                    reader.onload = () => done(reader.result.split(',')[1]);
+                    reader.readAsDataURL(blob);
+                    return make.call(URL, blob);
+                };
+                document.querySelector(arguments[0]).click();
+            });";
+        let saved = self.window.script(script, &json!([button]));
+        base64::engine::general_purpose::STANDARD.decode(saved.as_str().unwrap()).unwrap()
     }
 
     /// Fails where the console has an error. A missing icon is none.

@@ -1,15 +1,51 @@
-//! Pictures of the page for the README, and the layout that they must show: calm at every width.
+//! Pictures of every view, and the layout that they must show: as wide as the window at every width.
+
+use std::time::Duration;
 
 use serde_json::json;
 
-use crate::driver::Graphics;
-use crate::page::Page;
+use crate::driver::{Graphics, wait};
+use crate::gallery;
+use crate::page::{Page, folder};
 use crate::photos::PHRASES;
+
+const WIDTHS: [(u32, u32); 3] = [(360, 780), (768, 1024), (1440, 1000)];
+const PATIENCE: Duration = Duration::from_secs(240);
+
+impl Page {
+    /// The view at every width, in both themes, `target` at the top; none: the top of the page.
+    fn picture_everywhere(&self, view: &str, target: Option<&str>) {
+        for (width, height) in WIDTHS {
+            let metrics =
+                json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500 });
+            self.window.chrome("Emulation.setDeviceMetricsOverride", &metrics);
+            for scheme in ["light", "dark"] {
+                let media = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
+                self.window.chrome("Emulation.setEmulatedMedia", &media);
+                let script = "const at = arguments[0] && document.querySelector(arguments[0]);
+                    document.activeElement?.blur();
+                    if (at) at.scrollIntoView({ block: 'start' }); else scrollTo(0, 0);
+                    if (at) scrollBy(0, -12);
+                    return [document.documentElement.scrollWidth, innerWidth];";
+                let widths = self.window.script(script, &json!([target]));
+                assert_eq!(widths, json!([width, width]), "{view} is as wide as a window of {width}");
+                // Bars and colours move to their places.
+                std::thread::sleep(Duration::from_millis(350));
+                self.window.snapshot(&format!("{view}-{width}-{scheme}"));
+            }
+        }
+    }
+
+    fn wait_for(&self, what: &str, script: &str) {
+        wait(what, PATIENCE, || (self.window.script(script, &json!([])) == true).then_some(()));
+    }
+}
 
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
-fn screenshots_fit_the_window_at_every_width() {
-    let page = Page::open("screenshots", Graphics::None, "?device=cpu");
+fn screens_of_the_photos_views_fit_the_window() {
+    let page = Page::open("screens-photo", Graphics::None, "?device=cpu");
+    page.window.click("#decline-tour");
     page.set_phrases(&PHRASES);
     page.choose_sample("coffee");
     page.choose_phrase("a photo of a cup of coffee");
@@ -18,18 +54,61 @@ fn screenshots_fit_the_window_at_every_width() {
     let strongest = heads[last].iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).unwrap().0;
     page.choose_head(last, strongest);
     page.head_map_colours();
-    for (width, height) in [(1440, 1000), (360, 780)] {
-        let metrics = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500 });
-        page.window.chrome("Emulation.setDeviceMetricsOverride", &metrics);
-        for scheme in ["light", "dark"] {
-            let media = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
-            page.window.chrome("Emulation.setEmulatedMedia", &media);
-            page.settle();
-            let widths =
-                page.window.script("return [document.documentElement.scrollWidth, innerWidth]", &json!([]));
-            assert_eq!(widths, json!([width, width]), "the page is as wide as a window of {width}");
-            page.window.picture(&format!("screenshot-{width}-{scheme}"));
-        }
-    }
+    page.picture_everywhere("photo", None);
+    page.window.click("#help-button");
+    page.picture_everywhere("help", None);
+    page.window.press("Escape", false);
+    page.window.click("label:has(> input[name=layer]):nth-of-type(2)");
+    page.window.script("document.querySelector('#head-panel details').open = true", &json!([]));
+    page.settle();
+    page.picture_everywhere("head", Some("#head-panel"));
+    page.window.click("#switch-head");
+    page.settle();
+    page.picture_everywhere("lab", Some("#lab"));
+    page.window.click("#all-on");
+    page.window.click("#pin");
+    page.choose_sample("chelsea");
+    page.picture_everywhere("contrast", Some(".head-grid"));
+    page.window.click("#pin");
+    page.picture_everywhere("open-a-model", Some("#load-model"));
+    page.picture_everywhere("kept", Some("#kept"));
+    page.window.click("#help-button");
+    page.window.click("#tour-again");
+    page.settle();
+    page.window.click("#tour-next");
+    page.settle();
+    page.picture_everywhere("tour", Some(".toured"));
+    page.assert_quiet_console();
+}
+
+#[test]
+#[ignore = "needs what `cargo xtask test browser` sets up"]
+fn screens_of_gallery_and_video_fit_the_window() {
+    let page = Page::open("screens-gallery", Graphics::None, "?device=cpu");
+    page.window.click("#decline-tour");
+    let samples = folder("CARGO_MANIFEST_DIR").join("www/samples");
+    let photos = ["astronaut.png", "chelsea.png", "china.jpg", "coffee.png", "flower.jpg", "rocket.jpg"];
+    let files: Vec<_> = photos.iter().map(|name| samples.join(name)).collect();
+    page.window.choose_files("#gallery input[name=gallery]", &files);
+    gallery::wait_for_count(&page, 6);
+    page.settle();
+    page.picture_everywhere("gallery", Some("#gallery"));
+    page.window.script("document.querySelector('#cues').open = true", &json!([]));
+    page.picture_everywhere("cues", Some("#cues"));
+    page.window.click("fieldset:has(input[name=mode]) label:nth-of-type(2)");
+    page.window.click("#sample-clip");
+    page.wait_for(
+        "every frame",
+        "const { frames, sampled } = document.querySelector('#player').dataset;
+        return +sampled > 0 && frames === sampled",
+    );
+    page.settle();
+    page.window.script(
+        "const at = document.querySelector('#scrubber'); at.value = 2;
+         at.dispatchEvent(new Event('input', { bubbles: true }))",
+        &json!([]),
+    );
+    page.wait_for("the tracks", "return document.querySelector('#video-overlay').dataset.layerKind === 'tracks'");
+    page.picture_everywhere("video", None);
     page.assert_quiet_console();
 }

@@ -4,15 +4,15 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use base64::Engine as _;
 use serde_json::{Value, json};
+use xtask::places;
 
 use crate::driver::{Graphics, wait};
 use crate::page::Page;
 use crate::scratch::Scratch;
 
-const PATIENCE: Duration = Duration::from_secs(240);
-const TINY: &str = "?device=cpu&pack=packs/tiny/";
+pub const PATIENCE: Duration = Duration::from_secs(240);
+pub const TINY: &str = "?device=cpu&pack=packs/tiny/";
 
 /// A disc moves to the right over a still, patterned ground.
 struct Clip {
@@ -60,21 +60,26 @@ impl Clip {
 }
 
 impl Page {
-    fn open_frames(&self, files: &[PathBuf]) {
+    pub fn open_frames(&self, files: &[PathBuf]) {
         self.window.click("fieldset:has(input[name=mode]) label:nth-of-type(2)");
         self.window.choose_files("input[type=file][name=frames]", files);
     }
 
-    fn player(&self, name: &str) -> String {
+    pub fn open_video(&self, file: &Path) {
+        self.window.click("fieldset:has(input[name=mode]) label:nth-of-type(2)");
+        self.window.choose_file("input[type=file][name=video]", file);
+    }
+
+    pub fn player(&self, name: &str) -> String {
         let script = "return document.querySelector('#player')?.dataset[arguments[0]] ?? ''";
         self.window.script(script, &json!([name])).as_str().unwrap_or_default().to_owned()
     }
 
-    fn done(&self) -> usize {
+    pub fn done(&self) -> usize {
         self.player("frames").parse().unwrap_or(0)
     }
 
-    fn wait_for_frames(&self, count: usize) {
+    pub fn wait_for_frames(&self, count: usize) {
         wait(&format!("{count} frames"), PATIENCE, || {
             assert_ne!(self.phase(), "failed", "{}", self.message());
             (self.done() >= count).then_some(())
@@ -82,13 +87,13 @@ impl Page {
     }
 
     /// Until all frames are done and nothing is under way.
-    fn wait_for_rest(&self) {
+    pub fn wait_for_rest(&self) {
         wait("the video's frames to be done", PATIENCE, || {
             (self.player("work") == "idle" && self.phase() == "ready" && self.done() > 0).then_some(())
         });
     }
 
-    fn seek(&self, time: f64) {
+    pub fn seek(&self, time: f64) {
         let script = "const scrubber = document.querySelector('#scrubber');
             scrubber.value = arguments[0];
             scrubber.dispatchEvent(new Event('input', { bubbles: true }));";
@@ -96,7 +101,7 @@ impl Page {
     }
 
     /// Kind, frame and pixels of what lies over the frame: one letter a pixel of the overlay, by its colour.
-    fn overlay(&self) -> Value {
+    pub fn overlay(&self) -> Value {
         let script = "const canvas = document.querySelector('#video-overlay');
             const { width, height } = canvas;
             const rgba = canvas.getContext('2d').getImageData(0, 0, width, height).data;
@@ -106,24 +111,7 @@ impl Page {
         self.window.script(script, &json!([]))
     }
 
-    /// The file that a button saves.
-    fn save(&self, button: &str) -> Vec<u8> {
-        let script = "const make = URL.createObjectURL;
-            return new Promise((done) => {
-                URL.createObjectURL = (blob) => {
-                    URL.createObjectURL = make;
-                    const reader = new FileReader();
-                    reader.onload = () => done(reader.result.split(',')[1]);
-                    reader.readAsDataURL(blob);
-                    return make.call(URL, blob);
-                };
-                document.querySelector(arguments[0]).click();
-            });";
-        let saved = self.window.script(script, &json!([button]));
-        base64::engine::general_purpose::STANDARD.decode(saved.as_str().unwrap()).unwrap()
-    }
-
-    fn overlay_of(&self, kind: &str, frame: usize) -> Value {
+    pub fn overlay_of(&self, kind: &str, frame: usize) -> Value {
         wait(&format!("the {kind} of frame {frame}"), PATIENCE, || {
             let found = self.overlay();
             (found["kind"] == kind && found["frame"] == frame.to_string().as_str()).then_some(found)
@@ -299,24 +287,29 @@ fn a_mask_follows_the_disc_that_was_pointed_at_and_is_saved() {
     page.assert_quiet_console();
 }
 
-/// Two minutes at two frames a second, one picture a frame.
+/// A video of two minutes (`tests/reference/video.py`), looked at twice a second.
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
 fn two_minutes_stay_in_bounded_memory() {
     // The bound: what is kept of frames (512 MB), the engine, the page and the browser's own.
     const BOUND: u64 = 900 << 20;
-    let scratch = Scratch::new("video-memory");
-    let clip = Clip { width: 640, height: 360, frames: 240 };
+    let file = places::checkout().join("tests/reference/fixtures/video/two_minutes.webm");
     let page = Page::open("video-memory", Graphics::None, TINY);
-    page.open_frames(&clip.write(scratch.path()));
+    page.open_video(&file);
     wait("the plan", PATIENCE, || (page.player("sampled") == "240").then_some(()));
     assert_eq!(page.done(), 0, "so many frames wait for the word");
     page.window.click("#look");
     page.wait_for_rest();
     assert_eq!(page.done(), 240);
+    // Back and forth once more: what is on screen is decoded anew.
+    for time in [119.0, 60.0, 0.0] {
+        page.seek(time);
+        page.overlay_of("tracks", (time * 2.0) as usize);
+    }
     let peak = page.window.renderer_peak();
     println!("the page's process held {} MB at most", peak >> 20);
     assert!(peak < BOUND, "{} MB", peak >> 20);
+    page.assert_quiet_console();
 }
 
 /// What a newcomer does: one click, and then a press on a frame.

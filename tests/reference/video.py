@@ -47,6 +47,8 @@ CLIPS = [
 ]
 # Two minutes, of which the frames count to 255 and begin again.
 LONG = "long.webm", "5", 600, ["-c:v", "libvpx-vp9", "-b:v", "0", "-crf", "60", "-g", "128", "-auto-alt-ref", "0"]
+# Two minutes of a size that people have: a disc goes round over a still ground.
+ROUND = "two_minutes.webm", "5", 600, (640, 360), ["-c:v", "libvpx-vp9", "-b:v", "0", "-crf", "55", "-g", "100"]
 # Clips that have sound, too.
 SOUND = {
     "fragmented.mp4": ["-c:a", "aac", "-b:a", "8k"],
@@ -68,6 +70,26 @@ def frame(number, width=WIDTH, height=HEIGHT):
     row = np.repeat(bits, width // BITS)
     half = np.where(row, 235, 16).astype(np.uint8)
     return np.concatenate([np.tile(half, (height // 2, 1)), np.tile(251 - half, (height // 2, 1))])
+
+
+def round_trip(number, frames, width, height):
+    """RGB [height, width, 3] of a red disc that has gone `number` of `frames` steps around the middle, five times."""
+    y, x = np.mgrid[0:height, 0:width].astype(float)
+    turn = 2 * np.pi * 5 * number / frames
+    at_x, at_y = width * (0.5 + 0.25 * np.cos(turn)), height * (0.5 + 0.25 * np.sin(turn))
+    wave = 22 * (np.sin(9 * x / width) + np.cos(7 * y / height + 3 * x / width))
+    ground = np.stack([90 + wave, 120 + wave, 100 - wave], -1)
+    disc = np.hypot(x - at_x, y - at_y) < 0.2 * height
+    return np.where(disc[..., None], [225, 60, 30], ground).astype(np.uint8)
+
+
+def encode_round_trip(raw):
+    name, rate, frames, (width, height), options = ROUND
+    with raw.open("wb") as file:
+        for number in range(frames):
+            file.write(round_trip(number, frames, width, height).tobytes())
+    source = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", rate, "-i", str(raw)]
+    ffmpeg(*source, *options, "-pix_fmt", "yuv420p", *BITEXACT, str(FOLDER / name))
 
 
 def encode(raw, name, rate, options):
@@ -131,6 +153,7 @@ def main():
         name, rate, frames, options = LONG
         raw.write_bytes(b"".join(frame(number % 256).tobytes() for number in range(frames)))
         encode(raw, name, rate, options)
+        encode_round_trip(raw)
     name, source, start = TRIMMED
     ffmpeg("-ss", str(start), "-i", str(FOLDER / source), "-c", "copy", *BITEXACT, str(FOLDER / name))
     name, source = ROTATED

@@ -27,7 +27,11 @@ pub fn finish(hosts: &[String]) -> anyhow::Result<()> {
     let (html, start) = without_inline_script(&html)?;
     let policy = policy(hosts);
     write(&dist.join(START), start.as_bytes())?;
-    write(&page, with_policy(&html, &policy)?.as_bytes())?;
+    write(&page, html.as_bytes())?;
+    for page in files(&dist)?.iter().filter(|file| file.extension().is_some_and(|name| name == "html")) {
+        let html = std::fs::read_to_string(page).with_context(|| format!("cannot read {}", page.display()))?;
+        write(page, with_policy(&html, &policy)?.as_bytes())?;
+    }
     write(&dist.join("_headers"), headers(&policy).as_bytes())?;
     name_files(&dist)
 }
@@ -55,6 +59,8 @@ fn policy(hosts: &[String]) -> String {
         "img-src 'self' blob: data:",
         "media-src 'self' blob:",
         &format!("connect-src {connect}"),
+        // The examples of embedding frame the page itself.
+        "frame-src 'self'",
         "manifest-src 'self'",
         "base-uri 'none'",
         "form-action 'none'",
@@ -64,7 +70,7 @@ fn policy(hosts: &[String]) -> String {
 
 fn with_policy(html: &str, policy: &str) -> anyhow::Result<String> {
     let charset = "<meta charset=\"utf-8\" />";
-    let Some((before, after)) = html.split_once(charset) else { bail!("index.html has no charset") };
+    let Some((before, after)) = html.split_once(charset) else { bail!("a page has no charset") };
     let meta = format!("<meta http-equiv=\"Content-Security-Policy\" content=\"{policy}\" />");
     Ok(format!("{before}{charset}\n    {meta}{after}"))
 }
@@ -161,6 +167,8 @@ mod tests {
         let policy = policy(&["https://models.example".to_owned()]);
         assert!(policy.contains("connect-src 'self' blob: data: https://models.example;"), "{policy}");
         assert!(policy.contains("script-src 'self' 'wasm-unsafe-eval';") && !policy.contains("'unsafe-eval'"));
+        // Whoever wants the page in a frame may have it there.
+        assert!(!policy.contains("frame-ancestors") && !headers(&policy).contains("X-Frame-Options"));
         let html = with_policy(PAGE, &policy).unwrap();
         assert!(html.find(&policy).unwrap() < html.find("<script").unwrap(), "the policy comes first");
     }

@@ -6,6 +6,7 @@
 mod assets;
 mod hosted;
 mod page;
+mod samples;
 mod steps;
 mod suites;
 mod tools;
@@ -43,13 +44,18 @@ enum Task {
         /// repeat
         #[arg(long, value_name = "HOST")]
         allow_host: Vec<String>,
+        /// Make dist-npm/ too, the package for other people's pages
+        #[arg(long)]
+        npm: bool,
     },
     /// Download the models and make packs of them
     Assets,
+    /// Compute anew what the page shows of its sample photos while the model loads
+    Samples,
     /// Measure speed
     Bench,
-    /// Take the README's pictures of the page
-    Screenshots,
+    /// Take pictures of every view at three widths in both themes, into docs/screens/
+    Screens,
 }
 
 fn main() -> ExitCode {
@@ -58,10 +64,11 @@ fn main() -> ExitCode {
             page::serve(port, if release { Finish::Deployable } else { Finish::Quick })
         }
         Task::Test { suites } => suites::test(&suites),
-        Task::Build { allow_host } => page::build_deployable(&allow_host),
+        Task::Build { allow_host, npm } => page::build_deployable(&allow_host, npm),
         Task::Assets => assets::all(),
+        Task::Samples => samples::compute(),
         Task::Bench => suites::bench(),
-        Task::Screenshots => suites::screenshots(),
+        Task::Screens => suites::screens(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
+use xtask::npm;
 use xtask::places;
 use xtask::site::Site;
 
@@ -46,16 +47,24 @@ pub fn build(finish: Finish, hosts: &[String]) -> anyhow::Result<()> {
             optimise(&wasm)?;
         }
     }
-    hosted::finish(&hosts_or_usual(hosts))
+    let mut hosts = hosts_or_usual(hosts);
+    if finish == Finish::Quick {
+        // For hubs on this machine: mirrors, and those of the tests.
+        hosts.push("http://localhost:*".to_owned());
+    }
+    hosted::finish(&hosts)
 }
 
 fn hosts_or_usual(hosts: &[String]) -> Vec<String> {
     if hosts.is_empty() { hosted::MODEL_HOSTS.map(str::to_owned).to_vec() } else { hosts.to_vec() }
 }
 
-/// Makes a `dist/` that is all a web server needs.
-pub fn build_deployable(hosts: &[String]) -> anyhow::Result<()> {
+/// Makes a `dist/` that is all a web server needs, and the npm package where that is wanted.
+pub fn build_deployable(hosts: &[String], with_package: bool) -> anyhow::Result<()> {
     build(Finish::Deployable, hosts)?;
+    if with_package {
+        step("making the npm package", || npm::package(&places::dist(), &places::package()))?;
+    }
     crate::assets::default_pack()?;
     let from = places::packs().join("default");
     let to = places::dist().join("packs/default");
@@ -71,6 +80,9 @@ pub fn build_deployable(hosts: &[String]) -> anyhow::Result<()> {
     })?;
     step("compressing", || hosted::compress(&places::dist()))?;
     println!("The folder to put on a web server: {}", places::dist().display());
+    if with_package {
+        println!("The folder for `npm pack` or `npm publish`: {}", places::package().display());
+    }
     Ok(())
 }
 

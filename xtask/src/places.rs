@@ -32,6 +32,16 @@ pub fn dist() -> PathBuf {
     checkout().join("dist")
 }
 
+/// axe-core's script, once it is installed.
+pub fn axe() -> PathBuf {
+    cache().join("npm/node_modules/axe-core/axe.min.js")
+}
+
+/// The npm package.
+pub fn package() -> PathBuf {
+    checkout().join("dist-npm")
+}
+
 /// Cargo's target folder, shared by all checkouts unless the user has set one.
 pub fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| cache().join("target"), PathBuf::from)

@@ -95,23 +95,33 @@ fn webdriver_settings(browser: &Browser) -> anyhow::Result<PathBuf> {
 
 fn browser() -> anyhow::Result<()> {
     let browser = tools::chromium()?;
+    tools::axe()?;
     assets::all()?;
+    tools::typescript()?;
+    step("the package's types", || {
+        run(tools::command("tsc").arg("--project").arg(places::checkout().join("www/npm")))
+    })?;
     page::build(Finish::Quick, &[])?;
     step("browser tests", || run(&mut browser_tests(&browser, &[])))
 }
 
-/// Takes the README's pictures of the real page.
-pub fn screenshots() -> anyhow::Result<()> {
+/// Takes pictures of every view of the real page.
+pub fn screens() -> anyhow::Result<()> {
     let browser = tools::chromium()?;
     assets::all()?;
     page::build(Finish::Quick, &[])?;
-    step("taking screenshots", || run(&mut browser_tests(&browser, &["screenshots"])))?;
-    for file in pictures()? {
-        let name = file.file_name().unwrap_or_default();
-        let target = places::checkout().join("docs").join(name);
+    // Pictures of views that are gone would stay.
+    let (from, to) = (places::cache().join("screens"), places::checkout().join("docs/screens"));
+    let _none = std::fs::remove_dir_all(&from);
+    step("taking pictures", || run(&mut browser_tests(&browser, &["screenshots"])))?;
+    let _none = std::fs::remove_dir_all(&to);
+    std::fs::create_dir_all(&to)?;
+    let entries = std::fs::read_dir(&from).with_context(|| format!("cannot read {}", from.display()))?;
+    for file in entries.flatten().map(|entry| entry.path()) {
+        let target = to.join(file.file_name().unwrap_or_default());
         std::fs::copy(&file, &target).with_context(|| format!("cannot write {}", target.display()))?;
-        println!("  {}", target.display());
     }
+    println!("  {}", to.display());
     Ok(())
 }
 
@@ -131,17 +141,7 @@ fn browser_tests(browser: &Browser, names: &[&str]) -> Command {
     cargo
 }
 
-/// The screenshots that the browser tests left.
-fn pictures() -> anyhow::Result<Vec<PathBuf>> {
-    let folder = places::cache().join("screenshots");
-    let entries = std::fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))?;
-    let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
-    files.retain(|file| file.file_name().is_some_and(|name| name.to_string_lossy().starts_with("screenshot-")));
-    files.sort();
-    Ok(files)
-}
-
-/// Runs the benchmarks: the native ones, then headlamp beside another engine in a browser.
+/// Runs the benchmarks: headlamp beside another engine in a browser, then the native ones.
 pub fn bench() -> anyhow::Result<()> {
     let browser = tools::chromium()?;
     let other = tools::other_engine()?;

@@ -20,6 +20,10 @@ const BINARYEN: &str = "binaryen@132.0.0";
 /// What `bench` compares with, and what writes the models for it.
 const ONNX_RUNTIME_WEB: &str = "onnxruntime-web@1.30.0";
 const ONNX_TOOLS: [&str; 5] = ["numpy", "onnx", "onnxruntime", "safetensors", "sympy"];
+/// Holds the npm package's client against its types.
+const TYPESCRIPT: &str = "typescript@5.9.3";
+/// Checks pages for what keeps people out.
+const AXE: &str = "axe-core@4.11.0";
 
 /// A command that runs in the checkout, sees the cache's tools, and builds into the shared target folder.
 pub fn command(program: impl AsRef<OsStr>) -> Command {
@@ -141,11 +145,37 @@ pub fn wasm_opt() -> anyhow::Result<()> {
             apt("npm")
         );
     }
-    step("installing wasm-opt", || {
-        let folder = places::cache().join("npm");
-        std::fs::create_dir_all(&folder)?;
-        run(command("npm").arg("install").arg("--prefix").arg(folder).args(["--no-audit", "--no-fund", BINARYEN]))
-    })
+    step("installing wasm-opt", || npm_install(BINARYEN))
+}
+
+/// axe-core, for the browser tests.
+pub fn axe() -> anyhow::Result<()> {
+    if places::axe().is_file() {
+        skip("axe-core", "already installed");
+        return Ok(());
+    }
+    if places::program("npm").is_none() {
+        bail!("axe-core is missing, and there is no npm to install it: `{}`", apt("npm"));
+    }
+    step("installing axe-core", || npm_install(AXE))
+}
+
+/// TypeScript, which holds the package's client against its types.
+pub fn typescript() -> anyhow::Result<()> {
+    if places::program("tsc").is_some() {
+        skip("TypeScript", "already installed");
+        return Ok(());
+    }
+    if places::program("npm").is_none() {
+        bail!("TypeScript is missing, and there is no npm to install it: `{}`", apt("npm"));
+    }
+    step("installing TypeScript", || npm_install(TYPESCRIPT))
+}
+
+fn npm_install(package: &str) -> anyhow::Result<()> {
+    let folder = places::cache().join("npm");
+    std::fs::create_dir_all(&folder)?;
+    run(command("npm").arg("install").arg("--prefix").arg(folder).args(["--no-audit", "--no-fund", package]))
 }
 
 /// What headlamp is measured against, in a folder of the cache: onnxruntime-web, and the default pack as ONNX.

@@ -7,10 +7,12 @@ use leptos::web_sys::{Event, HtmlInputElement};
 use crate::app::dom;
 use crate::app::engine::{Engine, Freight};
 use crate::app::head_grid::name;
+use crate::app::how::How;
 use crate::app::state::State;
 use crate::engine::completeness::message::Classes;
 use crate::engine::cues::message::{CueHead, CueOutcome, CuePrompts, CueReport, LabelledPicture};
 use crate::engine::message::{Task, sentence};
+use crate::view::formulas::Topic;
 use crate::view::head_grid::Cell;
 use crate::view::labelled::{LabelError, Labels};
 use crate::view::queue::Kind;
@@ -136,6 +138,7 @@ pub fn Cues() -> impl IntoView {
                 </button>
             </Show>
             {move || cues.report.get().map(|report| view! { <Report report=report/> })}
+            <How about=Topic::Cues/>
         </details>
     }
 }

@@ -13,7 +13,9 @@ use self::state::{Order, Through};
 use crate::app::controls::Choice;
 use crate::app::dom;
 use crate::app::engine::Engine;
+use crate::app::how::How;
 use crate::app::state::State;
+use crate::view::formulas::Topic;
 use crate::view::units;
 
 pub use self::work::GalleryFiles;
@@ -47,6 +49,7 @@ pub fn Gallery() -> impl IntoView {
             >
                 <Ordering/>
                 <grid::Grid/>
+                <How about=Topic::Ranking/>
                 <Show when=move || state.has_text()>
                     <cues::Cues/>
                 </Show>

@@ -7,7 +7,7 @@ use js_sys::Uint8Array;
 use leptos::prelude::*;
 
 use super::state::{
-    FrameScores, FrameSegmentation, Mode, PropagatedMasks, SplitScores, TracedFrame, VideoState, Work,
+    FrameScores, FrameSegmentation, Media, Mode, PropagatedMasks, SplitScores, TracedFrame, VideoState, Work,
 };
 use crate::app::answers::Unfitting;
 use crate::app::dom;
@@ -115,7 +115,8 @@ impl Engine {
     fn take_opened(self, summary: VideoSummary) {
         let video = self.video();
         let Some(reel) = video.opening.get_untracked() else { return };
-        let is_pictures = reel.pictures().is_some();
+        let is_pictures = matches!(reel.media, Media::Pictures(_));
+        let taken = reel.taken().map(|taken| (taken.sampling, taken.duration));
         let is_same = video.reel.with_untracked(|open| open.as_ref().is_some_and(|open| open.is_same(&reel)));
         video.opening.set(None);
         video.is_playing.set(false);
@@ -129,7 +130,14 @@ impl Engine {
                 rate: if is_pictures { summary.rate.max(0.01) } else { Sampling::default().rate },
                 ..Sampling::default()
             });
-            video.summary.set(Some(summary));
+        }
+        // The worker knows of the pictures only.
+        let duration = taken.map_or(summary.duration, |(_, duration)| duration);
+        video.summary.set(Some(VideoSummary { duration, ..summary }));
+        if let Some((sampling, _)) = taken {
+            video.sampling.update(|now| *now = Sampling { framing: now.framing, ..sampling });
+        }
+        if !is_same || taken.is_some() {
             video.reel.set(Some(reel));
         }
         self.show_mode(Mode::Video);

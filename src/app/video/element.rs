@@ -6,7 +6,7 @@ use leptos::web_sys::{Blob, CanvasRenderingContext2d, HtmlCanvasElement, ImageBi
 use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;
 
-use super::state::Picture;
+use super::state::{Picture, Taken};
 use crate::app::video_element::ElementVideo;
 use crate::engine::video::sampling::Sampling;
 use crate::view::playback::PlaybackError;
@@ -14,18 +14,19 @@ use crate::view::playback::PlaybackError;
 /// A moment past every end: a recording without a length tells it when its player is sent there.
 const FAR: f64 = 1e7;
 
-/// The pictures that the player shows at the moments of `sampling`; JPEGs of the video's own size. Where it stops
-/// before the end, those that it showed.
+/// What the player shows at the moments of `sampling`; JPEGs of the video's own size. Where it stops before the end,
+/// those pictures that it showed.
 ///
 /// # Errors
 /// Where the player does not play the file.
-pub async fn pictures(name: &str, file: &Blob, sampling: Sampling) -> Result<Vec<Picture>, PlaybackError> {
+pub async fn pictures(name: &str, file: &Blob, sampling: Sampling) -> Result<Taken, PlaybackError> {
     let player = ElementVideo::open(name, file).await?;
     if player.duration().is_none() {
         player.frame_at(FAR).await?.close();
     }
+    let duration = player.duration().unwrap_or_default();
     let mut pictures = Vec::new();
-    for time in sampling.moments(player.duration().unwrap_or_default()) {
+    for time in sampling.moments(duration) {
         // A hair after the frame has begun: players round times.
         match player.frame_at(time + 1e-3).await {
             Ok(bitmap) => {
@@ -42,7 +43,7 @@ pub async fn pictures(name: &str, file: &Blob, sampling: Sampling) -> Result<Vec
             Err(_) => break,
         }
     }
-    Ok(pictures)
+    Ok(Taken { pictures: pictures.into(), sampling, duration })
 }
 
 async fn jpeg(bitmap: &ImageBitmap) -> Option<Blob> {

@@ -6,7 +6,9 @@ use leptos::web_sys::Event;
 use super::state::VideoLayer;
 use super::still;
 use crate::app::controls::{Check, Choice, Slider};
+use crate::app::legend::ColourScale;
 use crate::app::state::State;
+use crate::view::colour::Ramp;
 use crate::view::units;
 
 #[component]
@@ -47,6 +49,7 @@ pub fn Layers() -> impl IntoView {
                 </Show>
                 <Show when=shows(VideoLayer::Attention)>
                     <Heads/>
+                    <AttentionScale/>
                 </Show>
                 <p class="quiet hint">{move || hint(state)}</p>
                 <still::TakeApart/>
@@ -72,6 +75,20 @@ fn hint(state: State) -> String {
         VideoLayer::Propagation => "Masks, carried on from where you pointed.".to_owned(),
         VideoLayer::None => String::new(),
     }
+}
+
+/// What the colours of the attention stand for, on the frame that is shown.
+#[component]
+fn AttentionScale() -> impl IntoView {
+    let video = expect_context::<State>().video;
+    let strongest = Memo::new(move |_| {
+        let frame = video.frame_here()?;
+        let patches = frame.grid.len();
+        let map = frame.attention.get(video.head.get() * patches..)?.get(..patches)?;
+        Some(map.iter().copied().fold(0.0_f32, f32::max))
+    });
+    let ends = move || ("0".to_owned(), strongest.get().map_or_else(|| "·".to_owned(), units::percent));
+    view! { <ColourScale what="attention".to_owned() ramp=Ramp::Sequential ends=Signal::derive(ends)/> }
 }
 
 #[component]

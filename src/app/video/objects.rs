@@ -4,7 +4,9 @@ use leptos::prelude::*;
 
 use super::state::{ObjectLook, Work};
 use crate::app::engine::Engine;
+use crate::app::how::How;
 use crate::app::state::State;
+use crate::view::formulas::Topic;
 use crate::view::{colour, tracks, units};
 
 #[component]
@@ -39,6 +41,7 @@ pub fn Objects() -> impl IntoView {
                 </button>
                 <p class="quiet hint">"The texts in the photo view's head panel then speak of these frames."</p>
             </div>
+            <How about=Topic::Tracks/>
         </section>
     }
 }

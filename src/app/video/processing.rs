@@ -114,7 +114,10 @@ fn plan(state: State, wanted: Sampling) -> Plan {
     let model = state.pack.with(|pack| pack.as_ref().map(ModelSize::from));
     let summary = video.summary.get();
     let Some((model, summary)) = model.zip(summary) else { return Plan::default() };
-    let count = wanted.moments(summary.duration).len().min(summary.frames.max(1));
+    let moments = wanted.moments(summary.duration).len();
+    // What the player takes pictures of has as many frames as it is asked for.
+    let is_taken = video.reel.with(|reel| reel.as_ref().is_some_and(|reel| reel.taken().is_some()));
+    let count = if is_taken { moments } else { moments.min(summary.frames.max(1)) };
     let grid = model.grid(summary.size, wanted.framing);
     match sampling::memory(model, grid, count) {
         Err(refusal) => {

@@ -8,10 +8,12 @@ use super::open::frames;
 use super::state::{Tool, VideoState};
 use crate::app::controls::Choice;
 use crate::app::engine::Engine;
+use crate::app::how::How;
 use crate::app::state::State;
 use crate::engine::video::message::{Seed, SeedKind};
 use crate::engine::video::sampling::ModelSize;
 use crate::geometry::Framing;
+use crate::view::formulas::Topic;
 use crate::view::{colour, timeline};
 
 /// Short sides to choose from, in pixels; the protocol's is the last.
@@ -76,6 +78,7 @@ pub fn Propagation() -> impl IntoView {
             </div>
             <Resolution/>
             <p class="quiet hint" id="propagation-says">{move || says(state)}</p>
+            <How about=Topic::Propagation/>
         </section>
     }
 }

@@ -30,14 +30,24 @@ pub struct Picture {
     pub time: f64,
 }
 
+/// Pictures that the page's own player showed of a file.
+#[derive(Clone)]
+pub struct Taken {
+    pub pictures: Rc<[Picture]>,
+    /// The moments that they were taken at.
+    pub sampling: Sampling,
+    /// Of the whole file, in seconds.
+    pub duration: f64,
+}
+
 /// What the page plays.
 #[derive(Clone)]
 pub enum Media {
-    /// A file, and pictures of it where the worker cannot decode it itself.
+    /// A file, and what the player showed of it where the worker cannot decode it itself.
     File {
         blob: Blob,
         url: Rc<ObjectUrl>,
-        pictures: Option<Rc<[Picture]>>,
+        taken: Option<Taken>,
     },
     Pictures(Rc<[Picture]>),
 }
@@ -50,11 +60,11 @@ pub struct Reel {
 }
 
 impl Reel {
-    /// The pictures that the worker is given; none where it reads the file.
-    pub fn pictures(&self) -> Option<&Rc<[Picture]>> {
+    /// What was taken of the file; none where the worker reads it, or there is none.
+    pub fn taken(&self) -> Option<&Taken> {
         match &self.media {
-            Media::File { pictures, .. } => pictures.as_ref(),
-            Media::Pictures(pictures) => Some(pictures),
+            Media::File { taken, .. } => taken.as_ref(),
+            Media::Pictures(_) => None,
         }
     }
 

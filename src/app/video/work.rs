@@ -8,7 +8,7 @@ use leptos::prelude::*;
 use leptos::web_sys::{Blob, File};
 
 use super::element;
-use super::state::{Media, Mode, Picture, Reel, VideoLayer, VideoState, Work};
+use super::state::{Media, Mode, Picture, Reel, Taken, VideoLayer, VideoState, Work};
 use crate::app::dom::{self, ObjectUrl};
 use crate::app::engine::{Engine, Freight};
 use crate::engine::message::{Task, sentence};
@@ -35,7 +35,7 @@ impl Engine {
     pub fn open_video(self, name: String, blob: Blob) {
         match ObjectUrl::of(&blob) {
             Some(url) => {
-                self.open_reel(Reel { name, media: Media::File { blob, url: Rc::new(url), pictures: None } })
+                self.open_reel(Reel { name, media: Media::File { blob, url: Rc::new(url), taken: None } })
             }
             None => self.complain(Kind::Video, format!("The browser cannot play {name}: choose it again.")),
         }
@@ -82,7 +82,9 @@ impl Engine {
             (VideoSource::Pictures { names, times }, files)
         };
         let (source, files) = match &reel.media {
-            Media::File { pictures: Some(pictures), .. } | Media::Pictures(pictures) => of_pictures(pictures),
+            Media::File { taken: Some(Taken { pictures, .. }), .. } | Media::Pictures(pictures) => {
+                of_pictures(pictures)
+            }
             Media::File { blob, .. } => (VideoSource::File { name: reel.name.clone() }, vec![blob.clone()]),
         };
         self.video().opening.set(Some(reel));
@@ -92,19 +94,25 @@ impl Engine {
 
     /// The worker cannot decode a file: the page's own player may. Says `sentence` where it does not either.
     pub(super) fn open_by_element(self, reel: Reel, sentence: String) {
-        let (Media::File { blob, url, pictures: None }, name) = (reel.media, reel.name) else {
-            return self.complain(Kind::Video, sentence);
-        };
+        match &reel.media {
+            Media::File { taken: None, .. } => self.take_pictures(reel, Sampling::default(), sentence),
+            Media::File { .. } | Media::Pictures(_) => self.complain(Kind::Video, sentence),
+        }
+    }
+
+    /// Lets the page's own player show the moments of `sampling`, and opens what it showed.
+    fn take_pictures(self, reel: Reel, sampling: Sampling, sentence: String) {
+        let (Media::File { blob, url, .. }, name) = (reel.media, reel.name) else { return };
         let opening = self.inner.with_value(|inner| inner.opening_reel);
         self.while_reading(async move {
-            let pictures = element::pictures(&name, &blob, Sampling::default()).await;
+            let taken = element::pictures(&name, &blob, sampling).await;
             // Another video has been opened meanwhile.
             if self.inner.with_value(|inner| inner.opening_reel) != opening {
                 return;
             }
-            match pictures {
-                Ok(pictures) => {
-                    let media = Media::File { blob, url, pictures: Some(pictures.into()) };
+            match taken {
+                Ok(taken) => {
+                    let media = Media::File { blob, url, taken: Some(taken) };
                     self.open_reel(Reel { name, media });
                 }
                 // The worker's reason says more of the file than the player's.
@@ -125,6 +133,14 @@ impl Engine {
 
     /// Chooses the frames to look at, and starts.
     pub fn sample_video(self, sampling: Sampling) {
+        let reel = self.video().reel.get_untracked();
+        let taken = reel.as_ref().and_then(Reel::taken).map(|taken| taken.sampling);
+        // Other moments than the player was asked for.
+        if let Some((reel, _)) = reel.zip(taken.filter(|taken| !taken.has_moments_of(&sampling))) {
+            let sentence = format!("The browser stopped playing {}: open it again.", reel.name);
+            self.number_opening();
+            return self.take_pictures(reel, sampling, sentence);
+        }
         self.video().forget_frames();
         self.withdraw(Kind::Frame);
         // Answers about the frames before are out of date.

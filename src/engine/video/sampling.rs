@@ -36,6 +36,11 @@ impl Sampling {
         (0..count).map(|index| start + index as f64 / rate).collect()
     }
 
+    /// Whether both look at the same moments, however framed.
+    pub fn has_moments_of(&self, other: &Self) -> bool {
+        (self.rate, self.start, self.length) == (other.rate, other.start, other.length)
+    }
+
     /// The frames, of those that are shown from `times` on (ascending), that are to be seen at the moments:
     /// each once.
     pub fn pick(&self, times: &[f64], duration: f64) -> Vec<usize> {

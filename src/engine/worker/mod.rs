@@ -84,11 +84,19 @@ impl Engine {
             Err(err) => wasm_bindgen::throw_str(&err.to_string()),
         };
         let reporter = Reporter::new(id);
-        let (answer, buffers) = self
-            .answer(task, beside, &reporter)
-            .await
-            .unwrap_or_else(|message| (Answer::Failed { message: sentence(&message) }, Vec::new()));
+        let (answer, buffers) = match self.answer(task, beside, &reporter).await {
+            Ok(answered) => answered,
+            Err(message) => (self.failure(&message).await, Vec::new()),
+        };
         post(&Response { id, answer }, Beside::of(buffers));
+    }
+
+    /// What the page is told of work that failed with `message`, be it the work's own fault or the device's.
+    async fn failure(&self, message: &str) -> Answer {
+        match &self.session {
+            Some(session) if !device::works(&session.backend().device()).await => Answer::DeviceLost,
+            _ => Answer::Failed { message: sentence(message) },
+        }
     }
 
     async fn answer(&mut self, task: Task, beside: Beside, report: &Reporter) -> Answered {

@@ -1,0 +1,137 @@
+//! The keyboard: which key does what, and the same as a list for people.
+
+/// What a key does wherever the focus is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Goes to where phrases are typed.
+    Prompts,
+    /// Shows the list of keys.
+    Help,
+    Undo,
+    Redo,
+    /// Plays the video, or stops it.
+    Play,
+}
+
+/// Where a key was pressed: some keys belong to what has the focus.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Focus {
+    /// A field that takes text: every key is its own.
+    Text,
+    /// A button, a link, a slider, a list: Space is its own.
+    Control,
+    Elsewhere,
+}
+
+/// A key as a keyboard event tells it.
+#[derive(Clone, Copy, Debug)]
+pub struct Press<'a> {
+    pub key: &'a str,
+    /// Ctrl, or Cmd on a Mac.
+    pub command: bool,
+    pub shift: bool,
+    pub alt: bool,
+}
+
+/// What a press does; none where it is none of ours.
+pub fn action(press: Press<'_>, focus: Focus) -> Option<Action> {
+    if focus == Focus::Text || press.alt {
+        return None;
+    }
+    match (press.command, press.key) {
+        (true, "z") if !press.shift => Some(Action::Undo),
+        (true, "z" | "Z" | "y") => Some(Action::Redo),
+        (false, "/") => Some(Action::Prompts),
+        (false, "?") => Some(Action::Help),
+        (false, " ") if focus == Focus::Elsewhere => Some(Action::Play),
+        _ => None,
+    }
+}
+
+/// Keys that do one thing, by the names on them.
+pub struct Shortcut {
+    pub keys: &'static [&'static str],
+    pub what: &'static str,
+}
+
+/// Keys of one place.
+pub struct Group {
+    pub place: &'static str,
+    pub shortcuts: &'static [Shortcut],
+}
+
+const fn shortcut(keys: &'static [&'static str], what: &'static str) -> Shortcut {
+    Shortcut { keys, what }
+}
+
+/// All keys, as the help shows them.
+pub const GROUPS: [Group; 4] = [
+    Group {
+        place: "Anywhere",
+        shortcuts: &[
+            shortcut(&["/"], "type a phrase"),
+            shortcut(&["?"], "this list"),
+            shortcut(&["Ctrl Z"], "undo what was switched off or on"),
+            shortcut(&["Ctrl Y", "Ctrl Shift Z"], "redo it"),
+            shortcut(&["Ctrl V"], "open a copied picture"),
+            shortcut(&["Esc"], "close what is open"),
+        ],
+    },
+    Group {
+        place: "On the photo",
+        shortcuts: &[
+            shortcut(&["+", "−"], "zoom in and out; so do two fingers, and the wheel with Ctrl"),
+            shortcut(&["← → ↑ ↓"], "move over the zoomed photo; so does dragging"),
+            shortcut(&["0"], "the whole photo again"),
+        ],
+    },
+    Group {
+        place: "In the grid of heads",
+        shortcuts: &[
+            shortcut(&["← → ↑ ↓", "Home", "End"], "from cell to cell"),
+            shortcut(&["Enter", "Space"], "choose the head"),
+            shortcut(&["X"], "switch the part off, or on again"),
+        ],
+    },
+    Group {
+        place: "In a video",
+        shortcuts: &[
+            shortcut(&["Space", "K"], "play or stop"),
+            shortcut(&["← →"], "one looked-at frame back or on"),
+            shortcut(&["Home", "End"], "to its beginning or end"),
+        ],
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plain(key: &str) -> Press<'_> {
+        Press { key, command: false, shift: false, alt: false }
+    }
+
+    #[test]
+    fn keys_that_are_typed_are_not_taken() {
+        for key in ["/", "?", " ", "z"] {
+            assert_eq!(action(plain(key), Focus::Text), None, "{key}");
+            assert_eq!(action(Press { command: true, ..plain(key) }, Focus::Text), None, "{key}");
+        }
+    }
+
+    #[test]
+    fn space_presses_a_button_and_plays_elsewhere() {
+        assert_eq!(action(plain(" "), Focus::Control), None);
+        assert_eq!(action(plain(" "), Focus::Elsewhere), Some(Action::Play));
+        assert_eq!(action(plain("?"), Focus::Control), Some(Action::Help));
+    }
+
+    #[test]
+    fn undo_and_redo_are_told_apart() {
+        let command = |key, shift| Press { command: true, shift, ..plain(key) };
+        assert_eq!(action(command("z", false), Focus::Elsewhere), Some(Action::Undo));
+        assert_eq!(action(command("Z", true), Focus::Elsewhere), Some(Action::Redo));
+        assert_eq!(action(command("y", false), Focus::Elsewhere), Some(Action::Redo));
+        assert_eq!(action(command("/", false), Focus::Elsewhere), None, "the browser's own");
+    }
+}

@@ -1,0 +1,175 @@
+//! Zoom and pan of a picture in its stage. Positions are shares of the stage: (0, 0) its top left corner, (1, 1)
+//! its bottom right.
+
+/// The farthest one can zoom in.
+pub const CLOSEST: f64 = 12.0;
+
+/// Where the picture lies: it covers (x, y) to (x + scale, y + scale), and always the whole stage.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Zoom {
+    pub scale: f64,
+    pub x: f64,
+    pub y: f64,
+}
+
+impl Default for Zoom {
+    fn default() -> Self {
+        Self { scale: 1.0, x: 0.0, y: 0.0 }
+    }
+}
+
+impl Zoom {
+    pub fn is_whole(self) -> bool {
+        self.scale <= 1.0
+    }
+
+    /// `factor` times as close; what lies at `point` stays there, as far as the picture's edges allow.
+    #[must_use]
+    pub fn about(self, factor: f64, (x, y): (f64, f64)) -> Self {
+        let scale = (self.scale * factor).clamp(1.0, CLOSEST);
+        let grown = scale / self.scale;
+        Self { scale, x: x - (x - self.x) * grown, y: y - (y - self.y) * grown }.held()
+    }
+
+    /// The picture moved, as far as its edges allow.
+    #[must_use]
+    pub fn moved(self, (dx, dy): (f64, f64)) -> Self {
+        Self { x: self.x + dx, y: self.y + dy, ..self }.held()
+    }
+
+    fn held(self) -> Self {
+        let hold = |at: f64| at.clamp(1.0 - self.scale, 0.0);
+        Self { x: hold(self.x), y: hold(self.y), ..self }
+    }
+
+    /// As a style's transform, of an element as large as the stage whose origin is its top left corner.
+    pub fn transform(self) -> String {
+        format!("translate({:.4}%, {:.4}%) scale({:.4})", self.x * 100.0, self.y * 100.0, self.scale)
+    }
+
+    /// What a key does; none where it is not one of the zoom's.
+    pub fn after_key(self, key: &str) -> Option<Self> {
+        const MIDDLE: (f64, f64) = (0.5, 0.5);
+        const STEP: f64 = 0.1;
+        Some(match key {
+            "+" | "=" => self.about(1.5, MIDDLE),
+            "-" | "−" | "_" => self.about(1.0 / 1.5, MIDDLE),
+            "0" => Self::default(),
+            // Of the whole picture arrows do nothing, and so scroll the page as ever.
+            _ if self.is_whole() => return None,
+            "ArrowLeft" => self.moved((STEP, 0.0)),
+            "ArrowRight" => self.moved((-STEP, 0.0)),
+            "ArrowUp" => self.moved((0.0, STEP)),
+            "ArrowDown" => self.moved((0.0, -STEP)),
+            _ => return None,
+        })
+    }
+}
+
+/// Fingers, or a mouse, that hold the picture: one drags, two pinch.
+#[derive(Clone, Debug, Default)]
+pub struct Hold {
+    /// (pointer, position)
+    pointers: Vec<(i32, (f64, f64))>,
+}
+
+impl Hold {
+    /// A third finger is ignored.
+    pub fn down(&mut self, pointer: i32, at: (f64, f64)) {
+        self.up(pointer);
+        if self.pointers.len() < 2 {
+            self.pointers.push((pointer, at));
+        }
+    }
+
+    pub fn up(&mut self, pointer: i32) {
+        self.pointers.retain(|(known, _)| *known != pointer);
+    }
+
+    /// Where the picture lies after a pointer has moved.
+    pub fn moved(&mut self, zoom: Zoom, pointer: i32, to: (f64, f64)) -> Zoom {
+        let before = self.clone();
+        let Some(held) = self.pointers.iter_mut().find(|(known, _)| *known == pointer) else { return zoom };
+        held.1 = to;
+        let ((from, to), (apart_before, apart)) =
+            ((before.middle(), self.middle()), (before.apart(), self.apart()));
+        let moved = zoom.moved((to.0 - from.0, to.1 - from.1));
+        match (apart_before, apart) {
+            (Some(before), Some(now)) if before > 0.0 => moved.about(now / before, to),
+            _ => moved,
+        }
+    }
+
+    fn middle(&self) -> (f64, f64) {
+        let count = self.pointers.len().max(1) as f64;
+        let sum = self.pointers.iter().fold((0.0, 0.0), |(x, y), (_, at)| (x + at.0, y + at.1));
+        (sum.0 / count, sum.1 / count)
+    }
+
+    fn apart(&self) -> Option<f64> {
+        match self.pointers.as_slice() {
+            [(_, a), (_, b)] => Some((a.0 - b.0).hypot(a.1 - b.1)),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Where a place of the picture, in shares of the picture, lies on the stage.
+    fn on_stage(zoom: Zoom, (x, y): (f64, f64)) -> (f64, f64) {
+        (zoom.x + x * zoom.scale, zoom.y + y * zoom.scale)
+    }
+
+    fn near(a: (f64, f64), b: (f64, f64)) -> bool {
+        (a.0 - b.0).abs() < 1e-9 && (a.1 - b.1).abs() < 1e-9
+    }
+
+    #[test]
+    fn what_is_under_the_pointer_stays_there() {
+        let zoom = Zoom::default().about(2.0, (0.3, 0.7));
+        assert!(near(on_stage(zoom, (0.3, 0.7)), (0.3, 0.7)));
+        let closer = zoom.about(1.7, (0.4, 0.5));
+        let place = ((0.4 - zoom.x) / zoom.scale, (0.5 - zoom.y) / zoom.scale);
+        assert!(near(on_stage(closer, place), (0.4, 0.5)));
+    }
+
+    #[test]
+    fn the_stage_is_always_covered() {
+        let mut zoom = Zoom::default();
+        for (index, factor) in [3.0, 0.5, 9.0, 0.2, 40.0, 0.01].into_iter().enumerate() {
+            zoom = zoom.about(factor, (0.1 * index as f64, 1.0)).moved((5.0, -7.0 * index as f64));
+            assert!((1.0..=CLOSEST).contains(&zoom.scale), "{zoom:?}");
+            let (left, top) = on_stage(zoom, (0.0, 0.0));
+            let (right, bottom) = on_stage(zoom, (1.0, 1.0));
+            assert!(left <= 0.0 && top <= 0.0 && right >= 1.0 - 1e-9 && bottom >= 1.0 - 1e-9, "{zoom:?}");
+        }
+        assert_eq!(zoom, Zoom::default(), "all the way out is the whole picture");
+    }
+
+    #[test]
+    fn one_finger_drags_and_two_pinch() {
+        let (mut hold, start) = (Hold::default(), Zoom::default().about(4.0, (0.5, 0.5)));
+        hold.down(1, (0.5, 0.5));
+        let dragged = hold.moved(start, 1, (0.6, 0.4));
+        assert!(near((dragged.x - start.x, dragged.y - start.y), (0.1, -0.1)));
+        hold.down(2, (0.4, 0.4));
+        hold.moved(dragged, 1, (0.6, 0.4));
+        let pinched = hold.moved(dragged, 2, (0.2, 0.4));
+        assert!((pinched.scale - 8.0).abs() < 1e-9, "twice as far apart is twice as close: {pinched:?}");
+        hold.up(2);
+        hold.up(1);
+        assert_eq!(hold.moved(pinched, 1, (0.0, 0.0)), pinched, "nothing holds it any more");
+    }
+
+    #[test]
+    fn arrows_are_the_pages_own_until_zoomed() {
+        assert_eq!(Zoom::default().after_key("ArrowDown"), None);
+        let zoom = Zoom::default().after_key("+").unwrap();
+        assert!(zoom.after_key("ArrowDown").unwrap().y < zoom.y, "down shows what is below");
+        assert_eq!(zoom.after_key("0"), Some(Zoom::default()));
+        assert_eq!(zoom.after_key("q"), None);
+    }
+}

@@ -1,0 +1,146 @@
+//! axe-core finds nothing that keeps people out, in any view and in either theme.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use xtask::places;
+
+use crate::driver::{Graphics, wait};
+use crate::gallery::{self, Pictures};
+use crate::page::Page;
+
+const TINY: &str = "?device=cpu&pack=packs/tiny/";
+const PATIENCE: Duration = Duration::from_secs(240);
+
+/// The page with axe-core in it.
+struct Checked {
+    page: Page,
+    axe: String,
+}
+
+impl Checked {
+    fn open(test: &'static str) -> Self {
+        let axe = std::fs::read_to_string(places::axe()).expect("`cargo xtask test browser` installs axe-core");
+        let page = Page::open(test, Graphics::None, TINY);
+        Self { page, axe }
+    }
+
+    /// Checks what is on screen, in both themes.
+    fn assert_clean(&self, view: &str) {
+        for scheme in ["light", "dark"] {
+            let media = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
+            self.page.window.chrome("Emulation.setEmulatedMedia", &media);
+            // Colours fade from one theme to the other.
+            std::thread::sleep(Duration::from_millis(300));
+            let script = format!(
+                "{}; return axe.run().then(({{ violations, passes }}) => ({{ passes: passes.length, violations: \
+                 violations.map(({{ id, nodes }}) => [id, nodes.map(({{ html, failureSummary }}) => \
+                 html + failureSummary)]) }}));",
+                self.axe
+            );
+            let found = self.page.window.script(&script, &json!([]));
+            assert_eq!(found["violations"], json!([]), "{view}, {scheme}: {:#}", found["violations"]);
+            let passes = found["passes"].as_u64().unwrap();
+            // Where a dialog is open nothing else counts.
+            assert!(passes > 12, "axe looked at the page: {passes} rules hold");
+            println!("axe: {view}, {scheme}: {passes} rules hold, none is broken");
+        }
+    }
+
+    fn click(&self, selector: &str) {
+        self.page.window.click(selector);
+    }
+}
+
+#[test]
+#[ignore = "needs what `cargo xtask test browser` sets up"]
+fn axe_finds_nothing_in_the_photos_views() {
+    let checked = Checked::open("axe-photo");
+    let page = &checked.page;
+    page.choose_sample("china");
+    checked.assert_clean("photo");
+    page.choose_head(1, 1);
+    checked.click("label:has(> input[name=layer]):nth-of-type(2)");
+    checked.click("#switch-head");
+    page.settle();
+    checked.assert_clean("head and lab");
+    checked.click("#pin");
+    page.choose_sample("coffee");
+    checked.assert_clean("contrast");
+    page.window.script("for (const at of document.querySelectorAll('details')) at.open = true;", &json!([]));
+    checked.click("#scores .heading button");
+    checked.assert_clean("phrases as text, everything unfolded");
+    checked.click("#help-button");
+    checked.assert_clean("help");
+    page.window.press("Escape", false);
+    checked.click("#start-tour");
+    for step in 1..=5 {
+        page.settle();
+        checked.assert_clean(&format!("tour, step {step}"));
+        checked.click("#tour-next");
+    }
+    checked.click("#photo-camera");
+    wait("the camera", PATIENCE, || {
+        (page.window.script("return document.querySelector('#camera-dialog').open", &json!([])) == true)
+            .then_some(())
+    });
+    checked.assert_clean("camera");
+}
+
+#[test]
+#[ignore = "needs what `cargo xtask test browser` sets up"]
+fn axe_finds_nothing_in_gallery_and_video() {
+    let checked = Checked::open("axe-gallery");
+    let page = &checked.page;
+    let pictures = Pictures::new("axe", 12, 40);
+    gallery::add(page, &pictures.files());
+    gallery::wait_for_count(page, 12);
+    page.settle();
+    checked.assert_clean("gallery");
+    checked.click("fieldset:has(input[name=mode]) label:nth-of-type(2)");
+    checked.assert_clean("video, none open");
+    checked.click("#sample-clip");
+    wait("frames", PATIENCE, || {
+        let frames = page.window.script("return +document.querySelector('#player').dataset.frames", &json!([]));
+        frames.as_u64().filter(|frames| *frames > 2)
+    });
+    for layer in ["Objects", "Attention", "Masks"] {
+        let script = "[...document.querySelectorAll('label:has(input[name=video-layer])')]
+            .find((label) => label.textContent === arguments[0]).click()";
+        page.window.script(script, &json!([layer]));
+        checked.assert_clean(&format!("video, {layer}"));
+    }
+}
+
+/// The whole of the page is reached by Tab, in the order of the document, and the focus is always seen.
+#[test]
+#[ignore = "needs what `cargo xtask test browser` sets up"]
+fn the_keyboard_reaches_everything_and_the_focus_is_seen() {
+    let page = Page::open("tab", Graphics::None, TINY);
+    page.window.script("document.body.focus(); scrollTo(0, 0)", &json!([]));
+    let script = "const at = document.activeElement;
+        const shown = at.closest('.choice, .button') ?? at;
+        const style = getComputedStyle(shown);
+        return { tag: at.tagName, id: at.id, name: at.name ?? '', text: at.textContent.trim().slice(0, 30),
+            outline: style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) > 0 };";
+    let mut reached: Vec<Value> = Vec::new();
+    for _tab in 0..150 {
+        page.window.press("Tab", false);
+        let at = page.window.script(script, &json!([]));
+        if at["tag"] == "BODY" {
+            break;
+        }
+        assert_eq!(at["outline"], true, "the focus is not seen on {at}");
+        reached.push(at);
+    }
+    let has = |key: &str, value: &str| reached.iter().any(|at| at[key] == value);
+    for id in ["help-button", "zoom", "whole-photo", "save-svg", "copy-markdown", "switch-head", "undo"] {
+        // What is switched off takes no focus.
+        let is_off = page.window.script("return !!document.getElementById(arguments[0]).disabled", &json!([id]));
+        assert!(is_off == true || has("id", id), "Tab does not reach #{id}: {reached:?}");
+    }
+    for name in ["mode", "photo", "layer", "opacity", "phrase", "rather-than"] {
+        assert!(has("name", name), "Tab does not reach {name}");
+    }
+    println!("{} stops", reached.len());
+}

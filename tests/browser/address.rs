@@ -1,0 +1,222 @@
+//! The address bar and what is on screen, each true to the other; and links to share.
+
+use std::time::Duration;
+
+use headlamp::geometry::Size;
+use serde_json::json;
+
+use crate::driver::{Graphics, wait};
+use crate::page::Page;
+use crate::scratch::Scratch;
+
+const TINY: &str = "device=cpu&pack=packs/tiny/";
+
+/// What an address is about, as the page shows it.
+#[derive(Clone, Debug, PartialEq)]
+struct Shown {
+    photo: String,
+    phrases: Vec<String>,
+    chosen: String,
+    head: String,
+    threshold: String,
+    layer: String,
+    off: String,
+    is_whole: bool,
+}
+
+fn shown(page: &Page) -> Shown {
+    let script = "const at = (selector) => document.querySelector(selector);
+        const { layer, head } = at('#head-panel').dataset;
+        return {
+            phrases: [...document.querySelectorAll('li.phrase')].map((row) => row.dataset.phrase),
+            chosen: at('li.phrase[aria-current]')?.dataset.phrase ?? '',
+            head: `${layer}.${head}`,
+            threshold: at('[name=threshold]')?.value ?? '',
+            layer: at('[name=layer]:checked').parentElement.textContent,
+            off: at('#lab').dataset.off,
+            whole: at('#whole-photo').getAttribute('aria-pressed') === 'true',
+        };";
+    let found = page.window.script(script, &json!([]));
+    let text = |name: &str| found[name].as_str().unwrap().to_owned();
+    Shown {
+        photo: page.photo(),
+        phrases: serde_json::from_value(found["phrases"].clone()).unwrap(),
+        chosen: text("chosen"),
+        head: text("head"),
+        threshold: text("threshold"),
+        layer: text("layer"),
+        off: text("off"),
+        is_whole: found["whole"] == true,
+    }
+}
+
+fn address(page: &Page) -> String {
+    page.window.script("return location.search", &json!([])).as_str().unwrap().to_owned()
+}
+
+fn entries(page: &Page) -> u64 {
+    page.window.script("return history.length", &json!([])).as_u64().unwrap()
+}
+
+/// Waits until the address has been written, which is a moment after the page has come to rest.
+fn settle(page: &Page) {
+    page.settle();
+    let mut last = address(page);
+    wait("the address to come to rest", Duration::from_secs(20), || {
+        std::thread::sleep(Duration::from_millis(500));
+        let now = address(page);
+        let rests = now == last;
+        last = now;
+        rests.then_some(())
+    });
+}
+
+fn travel(page: &Page, by: i32) {
+    page.window.script("history.go(arguments[0])", &json!([by]));
+    // The event comes a moment later.
+    std::thread::sleep(Duration::from_millis(300));
+    settle(page);
+}
+
+#[test]
+#[ignore = "needs what `cargo xtask test browser` sets up"]
+fn an_address_opens_all_that_it_says() {
+    let query = format!(
+        "?{TINY}&image=samples/china.jpg&text=cat&text=a+dog&text=50+%25&phrase=a+dog&head=2.1&threshold=0.4\
+         &off=0.*,m0,z0&layer=head&whole=1"
+    );
+    let page = Page::open("address", Graphics::None, &query);
+    settle(&page);
+    let opened = shown(&page);
+    assert_eq!(opened.photo, "china.jpg");
+    assert_eq!(opened.phrases, ["cat", "a dog", "50 %"]);
+    assert_eq!((opened.chosen.as_str(), opened.head.as_str()), ("a dog", "2.1"));
+    assert_eq!((opened.layer.as_str(), opened.is_whole), ("Head map", true));
+    assert_eq!(opened.off, "3 heads, 1 MLP, the embedding");
+    assert_eq!(page.message(), "");
+    // The address that the page writes opens the same, in a browser that has seen nothing of it.
+    let written = address(&page);
+    let other = Page::open("address-again", Graphics::None, &written);
+    settle(&other);
+    assert_eq!(shown(&other), opened);
+    assert_eq!(other.attribution().phrases, page.attribution().phrases);
+    // The phrases of a link are not the visitor's own.
+    other.load(&format!("?{TINY}"));
+    other.wait_until_ready();
+    other.settle();
+    assert_eq!(shown(&other).phrases.len(), 10, "the examples");
+    page.assert_quiet_console();
+}
+
+#[test]
+#[ignore = "needs what `cargo xtask test browser` sets up"]
+fn back_and_forward_lead_through_what_was_looked_at() {
+    let page = Page::open("history", Graphics::None, &format!("?{TINY}&text=cat&text=a+dog&phrase=cat"));
+    settle(&page);
+    let mut steps = vec![shown(&page)];
+    let first = entries(&page);
+    let mut step = |what: &str, page: &Page| {
+        settle(page);
+        assert_eq!(entries(page), first + steps.len() as u64, "{what} is another entry");
+        steps.push(shown(page));
+    };
+    page.choose_sample("coffee");
+    step("a photo", &page);
+    page.choose_head(0, 2);
+    step("a head", &page);
+    page.choose_phrase("a dog");
+    step("a phrase", &page);
+    for (index, expected) in steps.iter().enumerate().rev().skip(1) {
+        travel(&page, -1);
+        assert_eq!(shown(&page), *expected, "back at step {index}");
+    }
+    travel(&page, steps.len() as i32 - 1);
+    assert_eq!(shown(&page), steps[steps.len() - 1]);
+    // A slider replaces the entry, and Back still leads to the one before.
+    let script = "const slider = document.querySelector('[name=threshold]');
+        slider.value = arguments[0];
+        slider.dispatchEvent(new Event('input', { bubbles: true }));";
+    for value in ["0.3", "0.5", "0.7"] {
+        page.window.script(script, &json!([value]));
+    }
+    settle(&page);
+    assert!(address(&page).contains("threshold=0.7"), "{}", address(&page));
+    assert_eq!(entries(&page), first + steps.len() as u64 - 1);
+    travel(&page, -1);
+    assert_eq!(shown(&page), steps[steps.len() - 2]);
+    travel(&page, 1);
+    assert_eq!(shown(&page).threshold, "0.7");
+    page.assert_quiet_console();
+}
+
+#[test]
+#[ignore = "needs what `cargo xtask test browser` sets up"]
+fn a_photo_of_the_machine_comes_back_but_into_no_link() {
+    let page = Page::open("own-photo", Graphics::None, &format!("?{TINY}&text=cat&phrase=cat"));
+    let scratch = Scratch::new("own-photo");
+    let file = scratch.path().join("mine.png");
+    std::fs::write(&file, headlamp::media::grey_png(Size { width: 64, height: 48 }, &[128; 64 * 48]).unwrap())
+        .unwrap();
+    page.window.choose_file("input[type=file][name=photo]", &file);
+    wait("the photo", Duration::from_secs(60), || (page.photo() == "mine.png").then_some(()));
+    settle(&page);
+    assert!(!address(&page).contains("image="), "{}", address(&page));
+    let link = link(&page);
+    assert!(!link.contains("mine") && link.contains("text=cat"), "{link}");
+    let losses = page.window.script("return document.querySelector('.losses').textContent", &json!([]));
+    assert!(losses.as_str().unwrap().contains("The photo is from your machine and stays there"), "{losses}");
+    page.window.click("#share-dialog .heading button");
+    page.choose_sample("coffee");
+    settle(&page);
+    travel(&page, -1);
+    assert_eq!(page.photo(), "mine.png");
+    page.assert_quiet_console();
+}
+
+/// Opens the dialog, and reads the link to share.
+fn link(page: &Page) -> String {
+    page.window.click("#share");
+    let link = page.window.script("return document.querySelector('#share-link').value", &json!([]));
+    link.as_str().unwrap().to_owned()
+}
+
+#[test]
+#[ignore = "needs what `cargo xtask test browser` sets up"]
+fn a_link_says_it_all_and_the_dialog_copies_it() {
+    let page = Page::open("share", Graphics::None, &format!("?{TINY}"));
+    page.choose_sample("rocket");
+    page.choose_head(1, 2);
+    settle(&page);
+    let opened = shown(&page);
+    let link = link(&page);
+    let is_modal = "return document.querySelector('#share-dialog').matches(':modal')";
+    assert_eq!(page.window.script(is_modal, &json!([])), true);
+    page.window.click("#copy-link");
+    let copied = "return document.querySelector('#copy-link + [role=status]').textContent";
+    wait("the copy", Duration::from_secs(10), || {
+        let says = page.window.script(copied, &json!([]));
+        ["Copied.", "Selected: press Ctrl+C, or ⌘C."].iter().any(|expected| says == *expected).then_some(())
+    });
+    let code = page.window.script("return document.querySelector('#share-embed').value", &json!([]));
+    let code = code.as_str().unwrap();
+    assert!(code.starts_with("<iframe src=\"http://") && code.contains("?embed=1&amp;"), "{code}");
+    let other = Page::open("shared", Graphics::None, &link[link.find('?').unwrap()..]);
+    settle(&other);
+    assert_eq!(shown(&other), opened);
+    page.assert_quiet_console();
+}
+
+#[test]
+#[ignore = "needs what `cargo xtask test browser` sets up"]
+fn what_an_address_cannot_have_is_said() {
+    for (query, sentence) in [
+        ("head=11.3", "The address asks for head 11.3, and this model has 3 layers of 3 heads"),
+        ("off=m99", "this model has no such parts"),
+        ("threshold=7", "it should be a number from 0 to 1"),
+        ("image=samples/nowhere.png", "nowhere.png is not on the server"),
+    ] {
+        let page = Page::open("unheard", Graphics::None, &format!("?{TINY}&{query}"));
+        let message = page.wait_for_message();
+        assert!(message.contains(sentence), "{query}: {message:?}");
+    }
+}

@@ -1,0 +1,165 @@
+//! What goes wrong while the page runs: a lost GPU, a worker that hangs, a full disk, a second tab, a download that
+//! breaks off, a hub that the page may not ask. docs/RELIABILITY.md lists them.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use image::{Rgb, RgbImage};
+use serde_json::json;
+
+use crate::breaking::Breaking;
+use crate::driver::{Graphics, Window, wait};
+use crate::page::{Page, folder, packs};
+use crate::scratch::Scratch;
+
+const TINY: &str = "?device=cpu&pack=packs/tiny/";
+const PHRASES: [&str; 3] = ["a photo of a cat", "a rocket on its launch pad", "red"];
+
+fn text(page: &Page, selector: &str) -> String {
+    let script = "return document.querySelector(arguments[0])?.textContent ?? ''";
+    page.window.script(script, &json!([selector])).as_str().unwrap().to_owned()
+}
+
+fn pictures(scratch: &Scratch, count: usize) -> Vec<PathBuf> {
+    let picture = |index: usize| {
+        let file = scratch.path().join(format!("{index:03}.png"));
+        let pixel = |x: u32, y: u32| Rgb([(x * 5 + index as u32 * 31) as u8, (y * 3) as u8, (x * y) as u8]);
+        RgbImage::from_fn(160, 120, pixel).save(&file).unwrap();
+        file
+    };
+    (0..count).map(picture).collect()
+}
+
+fn gallery(page: &Page) -> usize {
+    let script = "return +document.querySelector('#gallery').dataset.pictures";
+    page.window.script(script, &json!([])).as_u64().unwrap_or_default() as usize
+}
+
+#[test]
+#[ignore = "needs what `cargo xtask test browser` sets up"]
+fn a_lost_gpu_is_started_anew_with_all_that_was_set() {
+    let page = Page::open("gpu-lost", Graphics::SoftwareWebGpu, "?device=gpu&pack=packs/tiny/");
+    page.set_phrases(&PHRASES);
+    page.choose_sample("china");
+    let before = page.attribution();
+    page.window.chrome("Browser.crashGpuProcess", &json!({}));
+    page.window.click("button.sample[data-sample=coffee]");
+    wait("the recovery", Duration::from_secs(120), || {
+        page.message().contains("The GPU stopped working").then_some(())
+    });
+    wait("the photo that was on its way", Duration::from_secs(120), || {
+        page.photo().starts_with("coffee").then_some(())
+    });
+    page.settle();
+    assert_ne!(page.phase(), "failed");
+    assert!(page.residual() < 1e-4, "sum check: {}", page.residual());
+    let phrases =
+        |of: &crate::page::Attribution| of.phrases.iter().map(|(text, ..)| text.clone()).collect::<Vec<_>>();
+    assert_eq!(phrases(&page.attribution()), phrases(&before));
+    page.choose_sample("china");
+    let error = (page.attribution().score(PHRASES[0]) - before.score(PHRASES[0])).abs();
+    assert!(error < 1e-4, "the same photo scores as before: {error}");
+}
+
+#[test]
+#[ignore = "needs what `cargo xtask test browser` sets up"]
+fn a_worker_that_hangs_is_told_and_can_be_restarted() {
+    let page = Page::open("hung", Graphics::None, TINY);
+    page.set_phrases(&PHRASES);
+    page.choose_sample("china");
+    let before = page.attribution();
+    // What is posted does not arrive, as if the worker never came to read it; and a minute goes by.
+    page.window.script(
+        "self.post = Worker.prototype.postMessage;
+        Worker.prototype.postMessage = () => {};
+        document.querySelector('button.sample[data-sample=coffee]').click();",
+        &json!([]),
+    );
+    std::thread::sleep(Duration::from_secs(3));
+    assert_eq!(page.message(), "", "not at once");
+    page.window.script("const now = Date.now; Date.now = () => now() + 61_000;", &json!([]));
+    wait("the watchdog", Duration::from_secs(10), || {
+        page.message().contains("has said nothing for a minute").then_some(())
+    });
+    page.window.script("Worker.prototype.postMessage = self.post;", &json!([]));
+    page.window.click("button.restart");
+    page.wait_until_ready();
+    wait("the photo", Duration::from_secs(60), || page.photo().starts_with("china").then_some(()));
+    page.settle();
+    assert_eq!(page.attribution().phrases, before.phrases);
+    assert_eq!(page.message(), "");
+}
+
+#[test]
+#[ignore = "needs what `cargo xtask test browser` sets up"]
+fn a_full_disk_keeps_nothing_and_breaks_nothing() {
+    let scratch = Scratch::new("full-disk");
+    let page = Page::open_unready("full-disk", crate::page::site(), Graphics::None, "");
+    let origin = page.window.script("return location.origin", &json!([]));
+    page.window.chrome("Storage.overrideQuotaForOrigin", &json!({ "origin": origin, "quotaSize": 60_000 }));
+    page.load(TINY);
+    page.wait_until_ready();
+    page.choose_sample("coffee");
+    assert!(page.residual() < 1e-4);
+    page.window.choose_files("#gallery input[name=gallery]", &pictures(&scratch, 60));
+    let message = page.wait_for_message();
+    assert!(message.contains("no room left for more of the gallery"), "{message}");
+    let kept = gallery(&page);
+    assert!(kept < 60, "{kept} pictures");
+    page.choose_sample("china");
+    assert!(page.photo().starts_with("china"), "all else goes on");
+}
+
+#[test]
+#[ignore = "needs what `cargo xtask test browser` sets up"]
+fn two_tabs_share_what_is_kept_but_not_one_gallery() {
+    let scratch = Scratch::new("two-tabs");
+    let page = Page::open("two-tabs", Graphics::None, TINY);
+    page.window.choose_files("#gallery input[name=gallery]", &pictures(&scratch, 3));
+    wait("the gallery", Duration::from_secs(60), || (gallery(&page) == 3).then_some(()));
+    page.window.open_tab();
+    page.load(TINY);
+    page.wait_until_ready();
+    wait("the second tab's word", Duration::from_secs(30), || {
+        text(&page, "#gallery").contains("Another tab has this model's gallery open").then_some(())
+    });
+    page.choose_sample("china");
+    page.window.choose_files("#gallery input[name=gallery]", &pictures(&scratch, 2));
+    wait("a gallery of its own", Duration::from_secs(60), || (gallery(&page) == 2).then_some(()));
+    page.assert_quiet_console();
+}
+
+#[test]
+#[ignore = "needs what `cargo xtask test browser` sets up"]
+fn a_pack_that_breaks_off_is_taken_up_where_it_did() {
+    let server = Breaking::new(folder("HEADLAMP_DIST"), packs(), "packs/tiny/weights.safetensors");
+    let page = Page::at(server.address(), Window::open("broken-off", Graphics::None));
+    page.load(TINY);
+    page.wait_until_ready();
+    assert_eq!(server.broken(), 1, "the weights broke off half-way");
+    assert_eq!(server.parts(), 1, "and only the rest was asked for");
+    page.choose_sample("coffee");
+    assert!(page.residual() < 1e-4);
+    // It is kept whole, too.
+    page.load(TINY);
+    page.wait_until_ready();
+    assert_eq!((server.broken(), server.parts()), (1, 1), "the second visit fetches no weights");
+}
+
+#[test]
+#[ignore = "needs what `cargo xtask test browser` sets up"]
+fn a_hub_that_the_page_may_not_ask_is_named() {
+    let page = Page::open("other-hub", Graphics::None, TINY);
+    let before = page.field("name");
+    let fill = "for (const [name, value] of Object.entries(arguments[0]))
+        document.querySelector(`#load-model input[name=${name}]`).value = value;";
+    page.window.script(fill, &json!([{ "repository": "some/clip", "hub": "https://hub.example" }]));
+    page.window.click("#load-model button[type=submit]");
+    let message = page.wait_for_message();
+    assert!(
+        message.contains("not from hub.example") && message.contains("--allow-host https://hub.example"),
+        "{message}"
+    );
+    assert!(message.contains("huggingface.co"), "it says what it may: {message}");
+    assert_eq!(page.field("name"), before, "the model stays");
+}

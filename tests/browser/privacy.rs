@@ -1,0 +1,141 @@
+//! Nothing of a person's pictures, videos and phrases leaves the machine: the browser is run behind a proxy that
+//! writes down every request, and everything is done that headlamp can do with them.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use image::{Rgb, RgbImage};
+use serde_json::json;
+use xtask::places;
+
+use crate::driver::{Graphics, Window, wait};
+use crate::page::{Page, site};
+use crate::scratch::Scratch;
+
+/// No head of a request is longer: a picture has no room in one.
+const LONGEST: usize = 1500;
+
+/// Whose hosts Chromium itself asks at its start, whatever it shows (Debian's has a search engine of its own): all are
+/// refused here, and none is the page's doing, whose policy names none of them.
+const BROWSERS_OWN: [&str; 5] = ["google.com", "googleapis.com", "gvt1.com", "gstatic.com", "duckduckgo.com"];
+
+/// A request, as the proxy saw it.
+#[derive(Clone, Debug)]
+struct Seen {
+    method: String,
+    host: String,
+    path: String,
+    head: String,
+}
+
+/// A proxy that forwards what the browser asks for, and writes it down.
+struct Proxy {
+    address: SocketAddr,
+    seen: Arc<Mutex<Vec<Seen>>>,
+}
+
+impl Proxy {
+    fn new() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let written = Arc::clone(&seen);
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let seen = Arc::clone(&written);
+                // A browser that goes away early is no failure of ours.
+                std::thread::spawn(move || forward(&stream, &seen));
+            }
+        });
+        Self { address, seen }
+    }
+
+    fn seen(&self) -> Vec<Seen> {
+        self.seen.lock().unwrap().clone()
+    }
+}
+
+fn forward(mut stream: &TcpStream, seen: &Mutex<Vec<Seen>>) -> std::io::Result<()> {
+    let mut head = String::new();
+    let mut lines = BufReader::new(stream);
+    while lines.read_line(&mut head)? > 2 {}
+    let mut words = head.split(' ').map(str::to_owned);
+    let (method, url) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    let whole = url.strip_prefix("http://").unwrap_or(&url);
+    let (host, path) = whole.split_once('/').unwrap_or((whole, ""));
+    let (host, path) = (host.to_owned(), format!("/{path}"));
+    seen.lock().unwrap().push(Seen { method: method.clone(), host: host.clone(), path: path.clone(), head });
+    if !matches!(method.as_str(), "GET" | "HEAD") || !host.starts_with("127.0.0.1:") {
+        return stream.write_all(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    }
+    let mut server = TcpStream::connect(&host)?;
+    server
+        .write_all(format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").as_bytes())?;
+    let mut answer = Vec::new();
+    server.read_to_end(&mut answer)?;
+    // The server ends the connection after its answer, and so do we.
+    stream.write_all(&answer)
+}
+
+#[test]
+#[ignore = "needs what `cargo xtask test browser` sets up"]
+fn no_request_carries_anything_of_the_persons() {
+    let scratch = Scratch::new("privacy");
+    let photo = scratch.path().join("confidential-photo.png");
+    let noise = |x: u32, y: u32| Rgb([x.wrapping_mul(y + 7) as u8, (x ^ (y * 3)) as u8, (x + y * y) as u8]);
+    RgbImage::from_fn(400, 300, noise).save(&photo).unwrap();
+    let proxy = Proxy::new();
+    let serving = site().serve(0).unwrap();
+    let proxied = [format!("--proxy-server={}", proxy.address), "--proxy-bypass-list=<-loopback>".to_owned()];
+    let page = Page::at(serving.url(), Window::open_with("privacy", Graphics::None, &proxied));
+    page.load("?device=cpu&pack=packs/tiny/");
+    page.wait_until_ready();
+    crate::offline::wait_until_kept(&page);
+
+    page.window.choose_file("input[type=file][name=photo]", &photo);
+    wait("the photo", Duration::from_secs(60), || page.photo().starts_with("confidential").then_some(()));
+    page.set_phrases(&["a confidential phrase", "something else"]);
+    page.choose_phrase("a confidential phrase");
+    page.window.choose_files("#gallery input[name=gallery]", std::slice::from_ref(&photo));
+    wait("the gallery", Duration::from_secs(60), || {
+        let script = "return +document.querySelector('#gallery').dataset.pictures";
+        (page.window.script(script, &json!([])) == 1).then_some(())
+    });
+    page.open_video(&places::checkout().join("tests/reference/fixtures/video/vp9.webm"));
+    page.wait_for_rest();
+    // Whatever would be sent later, when the page is left or comes again.
+    page.load("?device=cpu&pack=packs/tiny/");
+    page.wait_until_ready();
+
+    let seen = proxy.seen();
+    let own = serving.url();
+    let own = own.trim_start_matches("http://").trim_end_matches('/');
+    assert!(
+        seen.iter().any(|request| request.path.ends_with("worker_bg.wasm")),
+        "the proxy sees the worker's requests"
+    );
+    assert!(seen.iter().any(|request| request.path.ends_with("weights.safetensors")), "and the packs'");
+    let is_browsers = |request: &Seen| {
+        let host = request.host.split(':').next().unwrap_or_default();
+        BROWSERS_OWN.iter().any(|own| host == *own || host.ends_with(&format!(".{own}")))
+    };
+    for request in seen.iter().filter(|request| !is_browsers(request)) {
+        let Seen { method, host, path, head } = request;
+        assert!(matches!(method.as_str(), "GET" | "HEAD"), "{request:?}");
+        assert_eq!(host, own, "only the page's own server is asked: {request:?}");
+        let lower = head.to_ascii_lowercase();
+        assert!(
+            !lower.contains("content-length:") && !lower.contains("transfer-encoding:"),
+            "no body: {request:?}"
+        );
+        assert!(head.len() < LONGEST && path.len() < 200, "{request:?}");
+        assert!(!lower.contains("confidential"), "{request:?}");
+    }
+    println!(
+        "{} requests, the longest of {} bytes",
+        seen.len(),
+        seen.iter().map(|at| at.head.len()).max().unwrap()
+    );
+}

@@ -1,0 +1,91 @@
+//! Videos that come another way than as a file which the worker decodes: the camera's, and those that only the
+//! browser's player plays.
+
+use std::time::Duration;
+
+use serde_json::json;
+use xtask::places;
+
+use crate::driver::{Graphics, wait};
+use crate::page::Page;
+use crate::scratch::Scratch;
+use crate::video::{PATIENCE, TINY};
+
+#[test]
+#[ignore = "needs what `cargo xtask test browser` sets up"]
+fn the_camera_is_recorded_and_looked_at() {
+    let page = Page::open("video-camera", Graphics::None, TINY);
+    page.window.click("fieldset:has(input[name=mode]) label:nth-of-type(2)");
+    page.window.click("#camera");
+    wait("the recording", Duration::from_secs(30), || {
+        let text = page.window.script("return document.querySelector('#camera').textContent", &json!([]));
+        // "Stop at 0:02.3"
+        let text = text.as_str().unwrap().to_owned();
+        assert_eq!(page.message(), "");
+        text.contains(":02").then_some(())
+    });
+    page.window.click("#camera");
+    page.wait_for_rest();
+    let sampled: usize = page.player("sampled").parse().unwrap();
+    assert!((3..=8).contains(&sampled), "some two seconds at two frames a second, not {sampled}");
+    assert_eq!(page.done(), sampled);
+    let heading = page.window.script("return document.querySelector('#player .name').textContent", &json!([]));
+    assert!(heading.as_str().unwrap().starts_with("camera.webm"), "{heading}");
+    page.seek(0.6);
+    assert!(page.overlay_of("tracks", 1)["ink"].as_str().unwrap().contains('#'));
+    page.assert_quiet_console();
+}
+
+/// A clip whose samples' sizes are told the compact way (`stz2`), which players know and the worker does not.
+fn compact() -> Vec<u8> {
+    let clip = places::checkout().join("tests/reference/fixtures/video/vp9.mp4");
+    let mut clip = std::fs::read(&clip).unwrap();
+    let word = |bytes: &[u8]| u32::from_be_bytes(bytes[..4].try_into().unwrap());
+    let at = clip.windows(4).position(|name| name == b"stsz").unwrap() - 4;
+    let (length, fixed, count) = (word(&clip[at..]), word(&clip[at + 12..]), word(&clip[at + 16..]));
+    assert_eq!((fixed, length), (0, 20 + 4 * count));
+    let sizes: Vec<u16> =
+        (0..count as usize).map(|index| word(&clip[at + 20 + 4 * index..]).try_into().unwrap()).collect();
+    // Half as long; the rest is free space, so that nothing moves.
+    let mut boxes = (20 + 2 * count).to_be_bytes().to_vec();
+    boxes.extend(b"stz2\0\0\0\0\0\0\0\x10");
+    boxes.extend(count.to_be_bytes());
+    boxes.extend(sizes.iter().flat_map(|size| size.to_be_bytes()));
+    boxes.extend((2 * count).to_be_bytes());
+    boxes.extend(b"free");
+    boxes.resize(length as usize, 0);
+    clip[at..at + length as usize].copy_from_slice(&boxes);
+    clip
+}
+
+/// What the worker cannot read the page's own player shows it; another rate, and another piece, are asked of it too.
+#[test]
+#[ignore = "needs what `cargo xtask test browser` sets up"]
+fn what_only_the_player_plays_is_looked_at_all_the_same() {
+    let scratch = Scratch::new("video-player");
+    let file = scratch.path().join("compact.mp4");
+    std::fs::write(&file, compact()).unwrap();
+    let page = Page::open("video-player", Graphics::None, TINY);
+    page.open_video(&file);
+    page.wait_for_rest();
+    assert_eq!(page.player("sampled"), "4", "1.6 s at two frames a second");
+    assert_eq!(page.done(), 4);
+    let heading = page.window.script("return document.querySelector('#player .name').textContent", &json!([]));
+    assert!(heading.as_str().unwrap().contains("pictures"), "the player's pictures, not the worker's: {heading}");
+    page.seek(1.0);
+    assert!(page.overlay_of("tracks", 2)["ink"].as_str().unwrap().contains('#'));
+
+    let choose = "const select = document.querySelector('select[name=rate]');
+        select.value = [...select.options].find((option) => option.value === arguments[0]).value;
+        select.dispatchEvent(new Event('change', { bubbles: true }));";
+    page.window.script(choose, &json!(["5"]));
+    page.window.click("#resample");
+    wait("more frames", PATIENCE, || (page.player("sampled") == "8").then_some(()));
+    page.wait_for_rest();
+    assert_eq!(page.done(), 8, "1.6 s at five frames a second");
+    page.seek(0.0);
+    page.overlay_of("tracks", 0);
+    page.seek(1.5);
+    assert!(page.overlay_of("tracks", 7)["ink"].as_str().unwrap().contains('#'));
+    page.assert_quiet_console();
+}

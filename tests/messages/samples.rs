@@ -1,0 +1,200 @@
+//! One sample at least of every message that the package speaks, and of every shape that its parts may have.
+
+use headlamp::ablate::Ablation;
+use headlamp::engine::message::{
+    Answer, Attribution, DevicePreference, DeviceSummary, HeadLabel, MemorySummary, OpenSeconds, PackSummary,
+    PhotoSummary, Progress, Request, Response, Storage, StorageSummary, Task, TraceSeconds,
+};
+use headlamp::engine::video::message::{
+    FrameObjects, FrameSeconds, FrameSummary, SampledVideo, TrackLabels, VideoAnswer, VideoSource, VideoSummary,
+    VideoTask,
+};
+use headlamp::engine::video::sampling::Sampling;
+use headlamp::geometry::{Framing, Grid, PhotoRect, Size};
+
+use crate::typescript::ANY_TEXT;
+
+fn text() -> String {
+    ANY_TEXT.to_owned()
+}
+
+const SIZE: Size = Size { width: 4, height: 3 };
+const GRID: Grid = Grid { rows: 3, columns: 4 };
+const RECTANGLE: PhotoRect = PhotoRect { left: 0.5, top: 0.0, width: 3.0, height: 3.0 };
+
+pub fn sizes() -> Vec<Size> {
+    vec![SIZE]
+}
+
+pub fn grids() -> Vec<Grid> {
+    vec![GRID]
+}
+
+pub fn rectangles() -> Vec<PhotoRect> {
+    vec![RECTANGLE]
+}
+
+pub fn framings() -> Vec<Framing> {
+    vec![Framing::CentreCrop, Framing::WholePhoto, Framing::Frame { short_side: 480 }]
+}
+
+fn ablation() -> Ablation {
+    Ablation { heads: [(1, 2)].into(), mlps: [3].into(), embedding: true, cls_to_cls: true }
+}
+
+pub fn ablations() -> Vec<Ablation> {
+    vec![ablation()]
+}
+
+pub fn samplings() -> Vec<Sampling> {
+    framings().into_iter().map(|framing| Sampling { framing, ..Sampling::default() }).collect()
+}
+
+pub fn video_sources() -> Vec<VideoSource> {
+    vec![VideoSource::File { name: text() }, VideoSource::Pictures { names: vec![text()], times: vec![0.0] }]
+}
+
+pub fn video_tasks() -> Vec<VideoTask> {
+    let opens = video_sources().into_iter().map(|source| VideoTask::Open { reel: 1, source });
+    let samples = samplings().into_iter().map(|sampling| VideoTask::Sample { reel: 1, sampling });
+    let others = [
+        VideoTask::TraceFrame { reel: 1, index: 0 },
+        VideoTask::Retrack { reel: 1, heads: vec![0] },
+        VideoTask::LabelTracks { reel: 1, count: 3 },
+    ];
+    opens.chain(samples).chain(others).collect()
+}
+
+pub fn tasks() -> Vec<Task> {
+    let (phrase, against, phrases) = (text(), vec![text()], vec![text()]);
+    let (background, templates, threshold) = (true, true, 0.5);
+    let devices = [DevicePreference::Auto, DevicePreference::Cpu, DevicePreference::Gpu];
+    let opens = devices.into_iter().map(|device| Task::OpenPack { url: text(), device });
+    let traces = framings().into_iter().map(|framing| Task::TracePhoto { name: text(), framing });
+    let others = [
+        Task::Attribute { phrases, templates, ablation: ablation() },
+        Task::HeadMap { layer: 1, head: 2, phrase: None, rather_than: None },
+        Task::HeadMap { layer: 1, head: 2, phrase: Some(text()), rather_than: Some(text()) },
+        Task::Segment { phrase: phrase.clone(), against: against.clone(), background, ablation: ablation() },
+        Task::ExportMask { phrase, against, background, ablation: ablation(), threshold },
+        Task::LabelAllHeads { count: 10 },
+    ];
+    let videos = video_tasks().into_iter().map(Task::Video);
+    opens.chain(traces).chain(others).chain(videos).collect()
+}
+
+pub fn requests() -> Vec<Request> {
+    tasks().into_iter().map(|task| Request { id: 1, task }).collect()
+}
+
+pub fn progresses() -> Vec<Progress> {
+    vec![
+        Progress::Bytes { what: text(), done: 1, total: 2 },
+        Progress::Phase { what: text() },
+        Progress::Items { what: text(), done: 1, total: 2 },
+    ]
+}
+
+pub fn packs() -> Vec<PackSummary> {
+    let cost = |storage| StorageSummary { storage, bytes: 1, error: 0.1, worst: text(), worst_error: 0.2 };
+    let whole = PackSummary {
+        name: text(),
+        description: text(),
+        licence: text(),
+        layers: 12,
+        heads: 6,
+        width: 384,
+        patch: 14,
+        image_size: 224,
+        embedding: 384,
+        has_text: true,
+        bytes: 1,
+        weights: text(),
+        stored_as: None,
+        storages: [Storage::Q8, Storage::Q4, Storage::F16].map(cost).to_vec(),
+        memory: MemorySummary::default(),
+        unkept: None,
+        parameters: 1,
+        statistics_images: 1,
+        pool_lines: 1,
+        device: DeviceSummary { kind: text(), name: text(), why: text() },
+        seconds: OpenSeconds::default(),
+    };
+    let stored = [Storage::Q8, Storage::Q4, Storage::F16];
+    let quantised = |storage| PackSummary { stored_as: Some(storage), unkept: Some(text()), ..whole.clone() };
+    stored.map(quantised).into_iter().chain([whole.clone()]).collect()
+}
+
+pub fn photos() -> Vec<PhotoSummary> {
+    let photo = |framing| PhotoSummary {
+        name: text(),
+        photo: SIZE,
+        preview: SIZE,
+        framing,
+        crop_in_photo: RECTANGLE,
+        grid: GRID,
+        residual: 1e-7,
+        seconds: TraceSeconds::default(),
+    };
+    framings().into_iter().map(photo).collect()
+}
+
+pub fn attributions() -> Vec<Attribution> {
+    let plain = Attribution {
+        texts: vec![text()],
+        scores: vec![0.1],
+        probabilities: vec![1.0],
+        heads: vec![vec![vec![0.1]]],
+        mlps: vec![vec![0.1]],
+        embedding: vec![0.1],
+        intact: None,
+    };
+    vec![plain.clone(), Attribution { intact: Some(vec![0.1]), ..plain }]
+}
+
+pub fn labels() -> Vec<HeadLabel> {
+    vec![HeadLabel { text: text(), variance_explained: 0.5 }]
+}
+
+pub fn video_answers() -> Vec<VideoAnswer> {
+    let objects = FrameObjects { objects: vec![1], is_cut: true };
+    let opened = VideoSummary { name: text(), size: SIZE, duration: 1.0, frames: 1, rate: 1.0, coding: text() };
+    let frame = FrameSummary {
+        index: 0,
+        grid: GRID,
+        crop_in_frame: RECTANGLE,
+        heads: vec![0],
+        objects: objects.clone(),
+        seconds: FrameSeconds::default(),
+    };
+    let sampled =
+        |sampling| VideoAnswer::Sampled(SampledVideo { times: vec![0.0], sampling, grid: GRID, bytes: 1 });
+    let tracks = vec![TrackLabels { object: 1, labels: vec![(text(), 0.1)] }];
+    let others = [
+        VideoAnswer::Opened(opened),
+        VideoAnswer::FrameTraced(frame),
+        VideoAnswer::Retracked { frames: vec![objects] },
+        VideoAnswer::TracksLabelled { tracks },
+    ];
+    samplings().into_iter().map(sampled).chain(others).collect()
+}
+
+pub fn answers() -> Vec<Answer> {
+    let others = [
+        Answer::HeadMap { grid: GRID, crop_in_photo: RECTANGLE },
+        Answer::Segmented { size: SIZE, crop_in_photo: RECTANGLE, threshold: 0.5, empty: true },
+        Answer::MaskPng,
+        Answer::AllHeadLabels { labels: vec![vec![labels()]], images: 1 },
+        Answer::Failed { message: text() },
+        Answer::DeviceLost,
+    ];
+    let summaries =
+        packs().into_iter().map(Answer::PackOpened).chain(photos().into_iter().map(Answer::PhotoTraced));
+    let found =
+        attributions().into_iter().map(Answer::Attributed).chain(video_answers().into_iter().map(Answer::Video));
+    progresses().into_iter().map(Answer::Progress).chain(summaries).chain(found).chain(others).collect()
+}
+
+pub fn responses() -> Vec<Response> {
+    answers().into_iter().map(|answer| Response { id: 1, answer }).collect()
+}

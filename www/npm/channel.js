@@ -1,0 +1,123 @@
+// Questions to the worker and its answers, each question a promise.
+
+/** @import * as Wire from "./wire.js" */
+/** @import { Asking } from "./headlamp.js" */
+
+/** The number under which the worker says that it listens. */
+const GREETING = 0;
+
+/** What went wrong, in a sentence for people. */
+export class HeadlampError extends Error {
+  name = "HeadlampError";
+}
+
+/**
+ * What an answer holds; fails where it is of another kind.
+ * @template {object | string} T
+ * @template {string} K
+ * @param {T} answer
+ * @param {K} kind
+ * @returns {Extract<T, Record<K, unknown>>[K]}
+ */
+export function take(answer, kind) {
+  if (typeof answer !== "object" || !(kind in answer)) {
+    throw new HeadlampError("The worker answered something else than it was asked: client and worker are of different versions.");
+  }
+  return /** @type {any} */ (answer)[kind];
+}
+
+/** @typedef {{ answer: Wire.Answer, buffers: Uint8Array[] }} Answered */
+/** @typedef {{ resolve(answered: Answered): void, reject(reason: unknown): void, onProgress: Asking["onProgress"] }} Waiting */
+
+export class Channel {
+  #worker;
+  /** @type {Map<number, Waiting>} */
+  #waiting = new Map();
+  #last = GREETING;
+  /** Settles when all work before has ended. @type {Promise<unknown>} */
+  #line = Promise.resolve();
+  /** Why nothing can be asked any more. @type {HeadlampError | null} */
+  #failure = null;
+  /** @type {Promise<void>} */
+  #listening;
+  /** @type {() => void} */
+  #greet = () => {};
+
+  /** @param {Worker} worker */
+  constructor(worker) {
+    this.#worker = worker;
+    this.#listening = new Promise((resolve) => (this.#greet = resolve));
+    worker.onmessage = ({ data }) => this.#hear(data);
+    worker.onerror = (event) => {
+      event.preventDefault();
+      const why = /memory/i.test(event.message ?? "")
+        ? "ran out of memory and stopped: load headlamp again, and try a smaller picture"
+        : event.message
+          ? `stopped (${event.message}): load headlamp again`
+          : "could not be loaded: its files belong beside headlamp.js, on the page's own server";
+      this.close(`The compute worker ${why}.`);
+    };
+  }
+
+  /** Does work of several questions, nothing else in between. @template T @param {() => Promise<T>} work @returns {Promise<T>} */
+  alone(work) {
+    const done = this.#line.then(work);
+    this.#line = done.catch(() => {});
+    return done;
+  }
+
+  /**
+   * Asks the worker. Aborting gives up waiting; the worker ends what it has begun.
+   * @param {Wire.Task} task
+   * @param {Asking & { buffers?: Uint8Array[], files?: Blob[] }} [options]
+   * @returns {Promise<Answered>}
+   */
+  async ask(task, { buffers = [], files = [], onProgress, signal } = {}) {
+    signal?.throwIfAborted();
+    // What is posted to a module worker that is still loading gets lost.
+    await Promise.race([this.#listening, aborted(signal)]);
+    if (this.#failure) throw this.#failure;
+    this.#last += 1;
+    const id = this.#last;
+    /** @type {Promise<Answered>} */
+    const answered = new Promise((resolve, reject) => this.#waiting.set(id, { resolve, reject, onProgress }));
+    this.#worker.postMessage(
+      { body: { id, task }, buffers, files },
+      buffers.map(({ buffer }) => buffer),
+    );
+    return Promise.race([answered, aborted(signal)]).finally(() => this.#waiting.delete(id));
+  }
+
+  /** @param {string} sentence */
+  close(sentence) {
+    this.#failure ??= new HeadlampError(sentence);
+    this.#worker.terminate();
+    this.#greet();
+    for (const { reject } of this.#waiting.values()) reject(this.#failure);
+    this.#waiting.clear();
+  }
+
+  /** @param {{ body: Wire.Response, buffers: Uint8Array[] }} message */
+  #hear({ body: { id, answer }, buffers }) {
+    if (id === GREETING) return this.#greet();
+    const waiting = this.#waiting.get(id);
+    if (typeof answer === "object" && "Progress" in answer) return waiting?.onProgress?.(progressOf(answer.Progress));
+    if (answer === "DeviceLost") return this.close("The GPU stopped working: load the pack again, or on the CPU.");
+    if (typeof answer === "object" && "Failed" in answer) return waiting?.reject(new HeadlampError(answer.Failed.message));
+    waiting?.resolve({ answer, buffers });
+  }
+}
+
+/** Never ends but by failing. @param {AbortSignal | undefined} signal @returns {Promise<never>} */
+function aborted(signal) {
+  return new Promise((_, reject) => {
+    signal?.addEventListener("abort", () => reject(signal.reason), { once: true });
+  });
+}
+
+/** @param {Wire.Progress} progress */
+function progressOf(progress) {
+  if ("Phase" in progress) return { what: progress.Phase.what };
+  const { what, done, total } = "Bytes" in progress ? progress.Bytes : progress.Items;
+  return { what, done, total };
+}

@@ -1,0 +1,74 @@
+/** The worker's messages, made of the Rust that sends and reads them by tests/messages.rs. */
+
+export type Size = { height: number; width: number };
+
+export type Grid = { columns: number; rows: number };
+
+export type PhotoRect = { height: number; left: number; top: number; width: number };
+
+export type Framing =
+  | "CentreCrop"
+  | "WholePhoto"
+  | { Frame: { short_side: number } };
+
+export type Ablation = { cls_to_cls: boolean; embedding: boolean; heads: [number, number][]; mlps: number[] };
+
+export type Sampling = { framing: Framing; length: number; rate: number; start: number };
+
+export type VideoSource =
+  | { File: { name: string } }
+  | { Pictures: { names: string[]; times: number[] } };
+
+export type VideoTask =
+  | { LabelTracks: { count: number; reel: number } }
+  | { Open: { reel: number; source: VideoSource } }
+  | { Retrack: { heads: number[]; reel: number } }
+  | { Sample: { reel: number; sampling: Sampling } }
+  | { TraceFrame: { index: number; reel: number } };
+
+export type Task =
+  | { Attribute: { ablation: Ablation; phrases: string[]; templates: boolean } }
+  | { ExportMask: { ablation: Ablation; against: string[]; background: boolean; phrase: string; threshold: number } }
+  | { HeadMap: { head: number; layer: number; phrase?: string | null; rather_than?: string | null } }
+  | { LabelAllHeads: { count: number } }
+  | { OpenPack: { device: "auto" | "cpu" | "gpu"; url: string } }
+  | { Segment: { ablation: Ablation; against: string[]; background: boolean; phrase: string } }
+  | { TracePhoto: { framing: Framing; name: string } }
+  | { Video: VideoTask };
+
+export type Request = { id: number; task: Task };
+
+export type Progress =
+  | { Bytes: { done: number; total: number; what: string } }
+  | { Items: { done: number; total: number; what: string } }
+  | { Phase: { what: string } };
+
+export type PackSummary = { bytes: number; description: string; device: { kind: string; name: string; why: string }; embedding: number; has_text: boolean; heads: number; image_size: number; layers: number; licence: string; memory: { weights: number; worker: number }; name: string; parameters: number; patch: number; pool_lines: number; seconds: { download: number; load: number }; statistics_images: number; storages: ({ bytes: number; error: number; storage: "Q8" | "Q4" | "F16"; worst: string; worst_error: number })[]; stored_as?: "Q8" | "Q4" | "F16" | null; unkept?: string | null; weights: string; width: number };
+
+export type PhotoSummary = { crop_in_photo: PhotoRect; framing: Framing; grid: Grid; name: string; photo: Size; preview: Size; residual: number; seconds: { decode: number; encode: number } };
+
+export type Attribution = { embedding: number[]; heads: number[][][]; intact?: number[] | null; mlps: number[][]; probabilities: number[]; scores: number[]; texts: string[] };
+
+export type HeadLabel = { text: string; variance_explained: number };
+
+export type VideoAnswer =
+  | { FrameTraced: { crop_in_frame: PhotoRect; grid: Grid; heads: number[]; index: number; objects: { is_cut: boolean; objects: number[] }; seconds: { decode: number; encode: number; track: number } } }
+  | { Opened: { coding: string; duration: number; frames: number; name: string; rate: number; size: Size } }
+  | { Retracked: { frames: { is_cut: boolean; objects: number[] }[] } }
+  | { Sampled: { bytes: number; grid: Grid; sampling: Sampling; times: number[] } }
+  | { TracksLabelled: { tracks: { labels: [string, number][]; object: number }[] } };
+
+export type Answer =
+  | "DeviceLost"
+  | "MaskPng"
+  | { AllHeadLabels: { images: number; labels: HeadLabel[][][] } }
+  | { Attributed: Attribution }
+  | { Failed: { message: string } }
+  | { HeadMap: { crop_in_photo: PhotoRect; grid: Grid } }
+  | { PackOpened: PackSummary }
+  | { PhotoTraced: PhotoSummary }
+  | { Progress: Progress }
+  | { Segmented: { crop_in_photo: PhotoRect; empty: boolean; size: Size; threshold: number } }
+  | { Video: VideoAnswer };
+
+export type Response = { answer: Answer; id: number };
