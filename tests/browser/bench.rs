@@ -31,9 +31,9 @@ const MARKS: &str = "
     };
     look();";
 
-/// Where `cargo xtask bench` put the other engine and its models; none in a run of the tests.
-fn other_engine() -> Option<PathBuf> {
-    std::env::var_os("HEADLAMP_BENCH").map(PathBuf::from)
+/// Where `cargo xtask bench` put the other engine and its models.
+fn other_engine() -> PathBuf {
+    folder("HEADLAMP_BENCH")
 }
 
 fn comparison_site(other: &Path) -> xtask::site::Site {
@@ -58,8 +58,7 @@ fn open_comparison(address: &str) -> Window {
 #[test]
 #[ignore = "needs what `cargo xtask bench` sets up"]
 fn bench_beside_onnxruntime_web() {
-    let Some(other) = other_engine() else { return };
-    let serving = comparison_site(&other).serve(0).unwrap();
+    let serving = comparison_site(&other_engine()).serve(0).unwrap();
     let window = open_comparison(&serving.url());
     for peers in [&PEERS[..2], &PEERS[2..]] {
         let onnx: serde_json::Map<String, Value> = peers
@@ -101,9 +100,6 @@ fn print_times(results: &Value) {
 #[test]
 #[ignore = "needs what `cargo xtask bench` sets up"]
 fn bench_start_up() {
-    if other_engine().is_none() {
-        return;
-    }
     let serving = site().serve(0).unwrap();
     let window = Window::open("bench-start-up", Graphics::None);
     window.chrome("Page.addScriptToEvaluateOnNewDocument", &json!({ "source": MARKS }));
@@ -129,8 +125,7 @@ fn bench_start_up() {
 #[test]
 #[ignore = "needs what `cargo xtask bench` sets up"]
 fn bench_growth() {
-    let Some(other) = other_engine() else { return };
-    let serving = comparison_site(&other).serve(0).unwrap();
+    let serving = comparison_site(&other_engine()).serve(0).unwrap();
     let window = open_comparison(&serving.url());
     let options = |short_side: usize| {
         json!([{ "pack": "/packs/default/", "photoUrl": "/samples/chelsea.png", "device": "cpu",

@@ -102,7 +102,7 @@ fn browser() -> anyhow::Result<()> {
         run(tools::command("tsc").arg("--project").arg(places::checkout().join("www/npm")))
     })?;
     page::build(Finish::Quick, &[])?;
-    step("browser tests", || run(&mut browser_tests(&browser, &[])))
+    step("browser tests", || run(browser_tests(&browser, &[]).args(["--skip", "bench::"])))
 }
 
 /// Takes pictures of every view of the real page.
@@ -148,7 +148,7 @@ pub fn bench() -> anyhow::Result<()> {
     assets::all()?;
     page::build(Finish::Quick, &[])?;
     step("benchmarks in the browser", || {
-        let mut cargo = browser_tests(&browser, &["bench"]);
+        let mut cargo = browser_tests(&browser, &["bench::"]);
         run(cargo.arg("--nocapture").env("HEADLAMP_BENCH", other))
     })?;
     step("native benchmarks", || run(tools::cargo().args(["bench", "--package", "headlamp", "--benches"])))
