@@ -62,8 +62,9 @@ impl Panels {
 
     /// Takes in the transpose of `rows`, `[columns, inner]`.
     pub fn fill_transposed(&mut self, rows: &[f32], inner: usize) {
-        self.start(inner, rows.len() / inner);
-        for (column, values) in rows.chunks_exact(inner).enumerate() {
+        // A matrix without rows has no columns either.
+        self.start(inner, rows.len().checked_div(inner).unwrap_or(0));
+        for (column, values) in rows.chunks_exact(inner.max(1)).enumerate() {
             let panel = &mut self.values[column / COLUMNS * inner..][..inner];
             panel.iter_mut().zip(values).for_each(|(place, value)| place[column % COLUMNS] = *value);
         }
