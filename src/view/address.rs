@@ -224,6 +224,10 @@ impl Address {
         for text in self.texts.iter().filter(|_| self.carries_texts()).flat_map(PhraseList::as_slice) {
             say("text", Some(text.clone()));
         }
+        // No phrases at all is not the same as nothing said of them.
+        if self.texts.as_ref().is_some_and(|texts| texts.as_slice().is_empty()) {
+            say("text", Some(String::new()));
+        }
         say("phrase", self.phrase.clone());
         say("rather", self.rather_than.clone());
         say("head", self.head.map(|(layer, head)| format!("{layer}.{head}")));

@@ -11,6 +11,7 @@ fn a_plain_address_says_nothing() {
     assert_eq!(read(""), Address::default());
     assert_eq!(Address::default().query(), "");
     assert_eq!(read("?utm_source=x&text").texts, Some("".parse().unwrap()), "no phrases at all");
+    assert_eq!(read(&read("?text").query()).texts, Some("".parse().unwrap()), "and so again");
 }
 
 #[test]
