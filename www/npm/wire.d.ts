@@ -59,8 +59,8 @@ export type VideoAnswer =
   | { TracksLabelled: { tracks: { labels: [string, number][]; object: number }[] } };
 
 export type Answer =
-  | "DeviceLost"
   | "MaskPng"
+  | "DeviceLost"
   | { AllHeadLabels: { images: number; labels: HeadLabel[][][] } }
   | { Attributed: Attribution }
   | { Failed: { message: string } }
