@@ -149,7 +149,10 @@ pub fn bench() -> anyhow::Result<()> {
     page::build(Finish::Quick, &[])?;
     step("benchmarks in the browser", || {
         let mut cargo = browser_tests(&browser, &["bench::"]);
-        run(cargo.arg("--nocapture").env("HEADLAMP_BENCH", other))
+        run(cargo.arg("--nocapture").env("HEADLAMP_BENCH", &other))
     })?;
+    let python = tools::bench_python(&other);
+    let model = other.join("onnx/vision.onnx");
+    step("the peer, natively", || run(tools::command(&python).arg("benches/native_peer.py").arg(&model)))?;
     step("native benchmarks", || run(tools::cargo().args(["bench", "--package", "headlamp", "--benches"])))
 }

@@ -205,14 +205,18 @@ pub fn other_engine() -> anyhow::Result<PathBuf> {
         return Ok(folder);
     }
     step("exporting the default pack to ONNX", || {
-        let venv = folder.join("venv");
-        run(command(python()?).args(["-m", "venv"]).arg(&venv))?;
-        let python = venv.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
+        run(command(python()?).args(["-m", "venv"]).arg(folder.join("venv")))?;
+        let python = bench_python(&folder);
         run(command(&python).args(["-m", "pip", "install", "--quiet"]).args(ONNX_TOOLS))?;
         run(command(&python).arg("benches/export_onnx.py").arg(&pack).arg(folder.join("onnx")))?;
         Ok(std::fs::write(&stamp, &manifest)?)
     })?;
     Ok(folder)
+}
+
+/// The Python that has ONNX Runtime, in the benchmarks' folder.
+pub fn bench_python(folder: &Path) -> PathBuf {
+    folder.join("venv").join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" })
 }
 
 /// A browser to test with: the user's own, or Debian's where this process may install it.
