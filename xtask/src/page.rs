@@ -43,6 +43,7 @@ pub fn build(finish: Finish, hosts: &[String]) -> anyhow::Result<()> {
         run(trunk.env_remove("NO_COLOR"))
     })?;
     if finish == Finish::Deployable {
+        small_page()?;
         for wasm in wasm_files()? {
             optimise(&wasm)?;
         }
@@ -53,6 +54,20 @@ pub fn build(finish: Finish, hosts: &[String]) -> anyhow::Result<()> {
         hosts.push("http://localhost:*".to_owned());
     }
     hosted::finish(&hosts)
+}
+
+/// Builds the page again for size, in place of Trunk's: Trunk knows one profile for page and worker, and the worker's
+/// is for speed.
+fn small_page() -> anyhow::Result<()> {
+    const TARGET: &str = "wasm32-unknown-unknown";
+    const PROFILE: &str = "deploy-page";
+    step("building the page for size", || {
+        let features = ["--no-default-features", "--features", "page", "--bin", "page"];
+        run(tools::cargo().args(["build", "--profile", PROFILE, "--target", TARGET]).args(features))?;
+        let wasm = places::target().join(TARGET).join(PROFILE).join("page.wasm");
+        let options = ["--target", "web", "--no-typescript", "--out-name", "page", "--out-dir"];
+        run(command("wasm-bindgen").args(options).arg(places::dist()).arg(wasm))
+    })
 }
 
 fn hosts_or_usual(hosts: &[String]) -> Vec<String> {
