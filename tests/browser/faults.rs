@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::breaking::Breaking;
 use crate::driver::{Graphics, Window, wait};
-use crate::page::{Page, folder, packs};
+use crate::page::{Page, folder, packs, site};
 use crate::scratch::Scratch;
 
 const TINY: &str = "?device=cpu&pack=packs/tiny/";
@@ -94,7 +94,7 @@ fn a_worker_that_hangs_is_told_and_can_be_restarted() {
 #[ignore = "needs what `cargo xtask test browser` sets up"]
 fn a_full_disk_keeps_nothing_and_breaks_nothing() {
     let scratch = Scratch::new("full-disk");
-    let page = Page::open_unready("full-disk", crate::page::site(), Graphics::None, "");
+    let page = Page::open_unready("full-disk", site(), Graphics::None, "");
     let origin = page.window.script("return location.origin", &json!([]));
     page.window.chrome("Storage.overrideQuotaForOrigin", &json!({ "origin": origin, "quotaSize": 60_000 }));
     page.load(TINY);
@@ -162,4 +162,43 @@ fn a_hub_that_the_page_may_not_ask_is_named() {
     );
     assert!(message.contains("huggingface.co"), "it says what it may: {message}");
     assert_eq!(page.field("name"), before, "the model stays");
+}
+
+/// Opens photos and makes a gallery, as one does.
+fn work(page: &Page, test: &str) {
+    let scratch = Scratch::new(test);
+    page.load(TINY);
+    page.wait_until_ready();
+    page.choose_sample("coffee");
+    assert!(page.residual() < 1e-4, "sum check: {}", page.residual());
+    page.window.choose_files("#gallery input[name=gallery]", &pictures(&scratch, 3));
+    wait("the gallery", Duration::from_secs(60), || (gallery(page) == 3).then_some(()));
+    page.choose_sample("china");
+    page.assert_quiet_console();
+    assert_eq!(page.message(), "");
+}
+
+#[test]
+#[ignore = "needs what `cargo xtask test browser` sets up"]
+fn a_private_window_works_like_any_other() {
+    let serving = site().serve(0).unwrap();
+    let window = Window::open_with("private", Graphics::None, &["--incognito".to_owned()]);
+    work(&Page::at(serving.url(), window), "private");
+}
+
+#[test]
+#[ignore = "needs what `cargo xtask test browser` sets up"]
+fn without_https_everything_works_and_what_is_not_kept_says_so() {
+    let serving = site().serve(0).unwrap();
+    // Unlike 127.0.0.1 this name is not trusted without HTTPS: no cache, no files, no service worker.
+    let rules = "--host-resolver-rules=MAP headlamp.example 127.0.0.1".to_owned();
+    let window = Window::open_with("no-https", Graphics::None, &[rules]);
+    let page = Page::at(serving.url().replace("127.0.0.1", "headlamp.example"), window);
+    work(&page, "no-https");
+    assert_eq!(page.window.script("return isSecureContext", &json!([])), false);
+    let said = text(&page, "#gallery");
+    assert!(said.contains("HTTPS"), "{said}");
+    page.load(TINY);
+    page.wait_until_ready();
+    assert_eq!(gallery(&page), 0, "a gallery goes with its page");
 }

@@ -224,7 +224,10 @@ fn why_not_kept(err: &JsValue) -> String {
         Some("NoModificationAllowedError") => {
             "Another tab has this model's gallery open; this one is of this tab alone, and goes with it."
         }
-        _ => "This browser keeps no files for the page here: the gallery goes when the page is closed.",
+        _ => {
+            "This browser keeps no files for the page here (some do not in private windows, none does without \
+             HTTPS): the gallery goes when the page is closed."
+        }
     }
     .to_owned()
 }
