@@ -91,7 +91,8 @@ fn reason(event: &Event) -> String {
     // A worker that could not be loaded says nothing more than that.
     let told = event.dyn_ref::<ErrorEvent>().map(ErrorEvent::message).filter(|message| !message.is_empty());
     match told {
-        Some(message) if message.to_lowercase().contains("memory") => {
+        // The worker's own word, or the browser's of a buffer.
+        Some(message) if ["memory", "allocation"].iter().any(|word| message.to_lowercase().contains(word)) => {
             "The compute worker ran out of memory and stopped. Restart it, and try a smaller photo or the \
              centre crop."
         }

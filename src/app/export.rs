@@ -62,9 +62,8 @@ pub fn Exports() -> impl IntoView {
 fn save_png(state: State) {
     let Some(photo) = canvas("photo") else { return };
     let Some(composed) = composed(&photo, state) else { return };
-    let Ok(address) = composed.to_data_url() else { return };
-    if let Some(bytes) = bytes_of_data_url(&address) {
-        dom::download(&format!("{}.png", stem(state)), "image/png", &bytes);
+    if let Some(png) = dom::png_of(&composed) {
+        dom::save(&format!("{}.png", stem(state)), &png);
     }
 }
 
@@ -233,12 +232,4 @@ fn composed(photo: &HtmlCanvasElement, state: State) -> Option<HtmlCanvasElement
 /// One of the stage's canvases.
 fn canvas(id: &str) -> Option<HtmlCanvasElement> {
     document().get_element_by_id(id)?.dyn_into().ok()
-}
-
-/// The bytes of a `data:…;base64,…` address.
-fn bytes_of_data_url(address: &str) -> Option<Uint8Array> {
-    let binary = window().atob(address.split_once(',')?.1).ok()?;
-    // Each character of what `atob` gives is a byte.
-    let bytes: Vec<u8> = binary.chars().map(|character| character as u8).collect();
-    Some(Uint8Array::from(bytes.as_slice()))
 }

@@ -1,5 +1,10 @@
 //! The compute worker: listens to the page that started it.
 
+use headlamp::engine::worker::Heap;
+
+#[global_allocator]
+static HEAP: Heap = Heap;
+
 unsafe extern "C" {
     /// The linker's list of constructors (burn and cubecl register themselves in some).
     fn __wasm_call_ctors();

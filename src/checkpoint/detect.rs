@@ -102,6 +102,7 @@ impl Detected {
             ),
             licence: licence.or_else(|| known(|known| known.licence)).unwrap_or_else(|| "see the source".into()),
             provenance: vec![format!("{} weights from {source}", self.family)],
+            source: Some(source.to_owned()),
             quantisation,
             model: self.model.clone(),
             storages: Vec::new(),

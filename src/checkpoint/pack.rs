@@ -46,6 +46,9 @@ pub struct Manifest {
     pub licence: String,
     /// Where the weights come from, one step a line.
     pub provenance: Vec<String>,
+    /// The published weights that it was made of: a repository, or a file's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
     pub quantisation: Quantisation,
     /// What this and the other ways of storing the weights cost; packs made by others may not say.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -72,9 +72,9 @@ async fn manifest(folder: &str, shelf: &Shelf) -> Result<Manifest, FetchError> {
         }
         Err(err) => return Err(err),
     };
-    let bytes = download.bytes(None, LARGEST_MANIFEST, |_bytes| {}).await?;
+    let manifest = download.manifest().await?;
     keeping.end().await;
-    Ok(Manifest::parse(&bytes)?)
+    Ok(manifest)
 }
 
 /// The bytes of all of a pack's files, from the shelf where it has them, and whether it had any.
@@ -219,6 +219,11 @@ impl Download {
             404 | 410 => Err(FetchError::Missing { url: place.to_owned(), file: file.to_owned() }),
             status => Err(FetchError::Refused { url: place.to_owned(), status }),
         }
+    }
+
+    /// The body as a manifest.
+    pub(super) async fn manifest(self) -> Result<Manifest, FetchError> {
+        Ok(Manifest::parse(&self.bytes(None, LARGEST_MANIFEST, |_bytes| {}).await?)?)
     }
 
     /// The body: `expected` bytes where that is known, `most` at most.

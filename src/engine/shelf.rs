@@ -9,10 +9,10 @@
 use js_sys::{Array, Date, Promise, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{Blob, Cache, Response, WorkerGlobalScope};
+use web_sys::{Blob, Cache, Request, Response, WorkerGlobalScope};
 
 use super::fetch::Download;
-use crate::checkpoint::{Manifest, Pack, pack};
+use crate::checkpoint::{Manifest, Pack, Quantisation, pack};
 
 /// The cache's name. The page knows it too (`app/offline.rs`).
 pub(crate) const SHELF: &str = "headlamp-packs";
@@ -92,6 +92,21 @@ impl Shelf {
             }
         }
         Ok(())
+    }
+
+    /// The folder of the model that was converted here from `source`, and is stored so.
+    pub(super) async fn converted_from(&self, source: &str, quantisation: Quantisation) -> Option<String> {
+        let requests: Array = JsFuture::from(self.0.as_ref()?.keys()).await.ok()?.unchecked_into();
+        for request in requests.iter().map(JsCast::unchecked_into::<Request>) {
+            let url = request.url();
+            let Some(folder) = url.strip_suffix(pack::MANIFEST).filter(|folder| is_converted(folder)) else { continue };
+            let kept = self.find(&url).await?.manifest().await;
+            let is_it = |kept: &Manifest| kept.source.as_deref() == Some(source) && kept.quantisation == quantisation;
+            if kept.is_ok_and(|kept| is_it(&kept)) {
+                return Some(folder.to_owned());
+            }
+        }
+        None
     }
 
     /// Lets go of a converted model.

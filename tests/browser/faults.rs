@@ -92,6 +92,33 @@ fn a_worker_that_hangs_is_told_and_can_be_restarted() {
 
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
+fn a_worker_without_memory_says_so_and_can_be_restarted() {
+    let scratch = Scratch::new("out-of-memory");
+    let serving = site().serve(0).unwrap();
+    // 200 MB: enough for the small model, not for a large photo.
+    let little = "--js-flags=--wasm-max-mem-pages=3200".to_owned();
+    let page = Page::at(serving.url(), Window::open_with("out-of-memory", Graphics::None, &[little]));
+    page.load(TINY);
+    page.wait_until_ready();
+    page.set_phrases(&PHRASES);
+    page.choose_sample("china");
+    let before = page.attribution();
+    let large = scratch.path().join("large.png");
+    RgbImage::from_fn(9000, 7000, |x, y| Rgb([x as u8, y as u8, 0])).save(&large).unwrap();
+    page.window.choose_file("input[name=photo]", &large);
+    wait("the reason", Duration::from_secs(120), || {
+        page.message().contains("ran out of memory").then_some(())
+    });
+    page.window.click("button.restart");
+    page.wait_until_ready();
+    wait("the photo before", Duration::from_secs(60), || page.photo().starts_with("china").then_some(()));
+    page.settle();
+    assert_eq!(page.attribution().phrases, before.phrases);
+    assert_eq!(page.message(), "");
+}
+
+#[test]
+#[ignore = "needs what `cargo xtask test browser` sets up"]
 fn a_full_disk_keeps_nothing_and_breaks_nothing() {
     let scratch = Scratch::new("full-disk");
     let page = Page::open_unready("full-disk", site(), Graphics::None, "");

@@ -123,6 +123,16 @@ fn a_full_size_clip_is_opened_from_a_hub() {
     let peak = page.window.renderer_peak();
     println!("{} parts, {:.2} GB of page memory at most", hub.parts.load(Ordering::Relaxed), peak as f64 / 1e9);
     assert!((1..MEMORY).contains(&peak), "the page took {peak} bytes");
+    it_opens_again_as_it_was_kept(&page);
+}
+
+/// Its name in an address opens what was kept: the usual hub, which there is none of here, is not asked.
+fn it_opens_again_as_it_was_kept(page: &Page) {
+    page.load(&format!("?device=cpu&model={REPOSITORY}"));
+    page.wait_until_ready();
+    page.settle();
+    assert!(page.field("name").contains("B/32"), "{}", page.field("name"));
+    assert!(page.residual() < 1e-4, "sum check: {}", page.residual());
 }
 
 /// The list has every model with a link, and one press takes it.

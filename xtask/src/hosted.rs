@@ -1,12 +1,9 @@
 //! What makes `dist/` ready to be hosted: no inline script, a content security policy, and a service worker that
 //! knows every file.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use sha2::{Digest as _, Sha256};
 use xtask::places;
 
@@ -107,7 +104,8 @@ fn name_files(dist: &Path) -> anyhow::Result<()> {
     write(&service_worker, script.as_bytes())
 }
 
-/// Packs every file that is worth it once for all, for servers that hand out `file.gz` where the browser takes it.
+/// Packs every file that is worth it once for all, for servers that hand out `file.br` or `file.gz` where the browser
+/// takes it; as small as either format gets, since many will download what is packed once.
 pub fn compress(dist: &Path) -> anyhow::Result<()> {
     const WORTH_IT: [&str; 8] = ["html", "js", "css", "wasm", "json", "svg", "webmanifest", "txt"];
     for file in files(dist)? {
@@ -116,11 +114,19 @@ pub fn compress(dist: &Path) -> anyhow::Result<()> {
             continue;
         }
         let bytes = std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-        encoder.write_all(&bytes)?;
-        write(&PathBuf::from(format!("{}.gz", file.display())), &encoder.finish()?)?;
+        let mut gzip = Vec::new();
+        zopfli::compress(zopfli::Options::default(), zopfli::Format::Gzip, &bytes[..], &mut gzip)?;
+        write(&beside(&file, "gz"), &gzip)?;
+        let mut brotli = Vec::new();
+        brotli::BrotliCompress(&mut &bytes[..], &mut brotli, &brotli::enc::BrotliEncoderParams::default())?;
+        write(&beside(&file, "br"), &brotli)?;
     }
     Ok(())
+}
+
+/// "page.wasm.gz" beside "page.wasm".
+fn beside(file: &Path, ending: &str) -> PathBuf {
+    PathBuf::from(format!("{}.{ending}", file.display()))
 }
 
 /// All files below a folder, in the order of their names.
@@ -191,5 +197,24 @@ mod tests {
         assert!(first.contains("[\n  \"icons/a.svg\",\n  \"page.js\",\n]"), "{first}");
         assert_eq!(first, again);
         assert_ne!(first, other);
+    }
+
+    #[test]
+    fn what_is_worth_it_is_packed_both_ways() {
+        let folder = std::env::temp_dir().join(format!("headlamp-packed-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let page = "<p>a page</p>".repeat(100);
+        write(&folder.join("index.html"), page.as_bytes()).unwrap();
+        write(&folder.join("photo.png"), page.as_bytes()).unwrap();
+        compress(&folder).unwrap();
+        let read = |name: &str| std::fs::read(folder.join(name));
+        let (gzip, brotli) = (read("index.html.gz").unwrap(), read("index.html.br").unwrap());
+        let is_left_alone = read("photo.png.gz").is_err() && read("photo.png.br").is_err();
+        std::fs::remove_dir_all(&folder).unwrap();
+        let mut back = Vec::new();
+        brotli::BrotliDecompress(&mut &brotli[..], &mut back).unwrap();
+        assert_eq!(back, page.as_bytes());
+        assert!(gzip.starts_with(&[0x1f, 0x8b]) && gzip.len() < 200, "{} bytes", gzip.len());
+        assert!(is_left_alone);
     }
 }

@@ -139,13 +139,8 @@ pub fn wasm_opt() -> anyhow::Result<()> {
         skip("wasm-opt", &format!("{version} is already here"));
         return Ok(());
     }
-    if places::program("npm").is_none() {
-        bail!(
-            "wasm-opt {OLDEST_WASM_OPT} or newer is missing, and there is no npm to install it: `{}`",
-            apt("npm")
-        );
-    }
-    step("installing wasm-opt", || npm_install(BINARYEN))
+    with_npm(&format!("wasm-opt {OLDEST_WASM_OPT} or newer"))?;
+    step("installing wasm-opt", || npm_install(&places::cache().join("npm"), BINARYEN))
 }
 
 /// axe-core, for the browser tests.
@@ -154,10 +149,8 @@ pub fn axe() -> anyhow::Result<()> {
         skip("axe-core", "already installed");
         return Ok(());
     }
-    if places::program("npm").is_none() {
-        bail!("axe-core is missing, and there is no npm to install it: `{}`", apt("npm"));
-    }
-    step("installing axe-core", || npm_install(AXE))
+    with_npm("axe-core")?;
+    step("installing axe-core", || npm_install(&places::cache().join("npm"), AXE))
 }
 
 /// TypeScript, which holds the package's client against its types.
@@ -166,15 +159,20 @@ pub fn typescript() -> anyhow::Result<()> {
         skip("TypeScript", "already installed");
         return Ok(());
     }
-    if places::program("npm").is_none() {
-        bail!("TypeScript is missing, and there is no npm to install it: `{}`", apt("npm"));
-    }
-    step("installing TypeScript", || npm_install(TYPESCRIPT))
+    with_npm("TypeScript")?;
+    step("installing TypeScript", || npm_install(&places::cache().join("npm"), TYPESCRIPT))
 }
 
-fn npm_install(package: &str) -> anyhow::Result<()> {
-    let folder = places::cache().join("npm");
-    std::fs::create_dir_all(&folder)?;
+/// Fails where `what` is missing and cannot be installed.
+fn with_npm(what: &str) -> anyhow::Result<()> {
+    if places::program("npm").is_none() {
+        bail!("{what} is missing, and there is no npm to install it: `{}`", apt("npm"));
+    }
+    Ok(())
+}
+
+fn npm_install(folder: &Path, package: &str) -> anyhow::Result<()> {
+    std::fs::create_dir_all(folder)?;
     run(command("npm").arg("install").arg("--prefix").arg(folder).args(["--no-audit", "--no-fund", package]))
 }
 
@@ -185,17 +183,8 @@ pub fn other_engine() -> anyhow::Result<PathBuf> {
     if folder.join("node_modules/onnxruntime-web").is_dir() {
         skip("onnxruntime-web", "already here");
     } else {
-        let npm = places::program("npm").with_context(|| {
-            format!("onnxruntime-web is installed with npm, which is missing: `{}`", apt("npm"))
-        })?;
-        step("installing onnxruntime-web", || {
-            let mut npm = command(npm);
-            run(npm.arg("install").arg("--prefix").arg(&folder).args([
-                "--no-audit",
-                "--no-fund",
-                ONNX_RUNTIME_WEB,
-            ]))
-        })?;
+        with_npm("onnxruntime-web")?;
+        step("installing onnxruntime-web", || npm_install(&folder, ONNX_RUNTIME_WEB))?;
     }
     crate::assets::default_pack()?;
     let (stamp, pack) = (folder.join("onnx/of"), places::packs().join("default"));

@@ -117,6 +117,7 @@ impl About {
             description,
             licence: format!("{} (image tower); {} (text tower)", tower.licence, text.licence),
             provenance: from("image tower", tower).chain(from("text tower", text)).chain([learned]).collect(),
+            source: None,
             quantisation,
             storages: Vec::new(),
             model,

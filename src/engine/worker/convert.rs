@@ -14,8 +14,28 @@ use crate::engine::message::{
 use crate::engine::shelf::Shelf;
 
 impl Engine {
-    /// Converts, keeps and opens a model. One that does not open is not kept.
+    /// Opens published weights: as they were converted and kept before, where they were.
     pub(super) async fn load_model(
+        &mut self,
+        source: &ModelSource,
+        files: &[Blob],
+        (storage, told): (Storage, Told),
+        device: DevicePreference,
+        report: &Reporter,
+    ) -> Answered {
+        // A file of the same name may be another one; a repository's is the same again.
+        if let ModelSource::Hub { repository, hub: None } = source
+            && told == Told::default()
+            && let Some(folder) = Shelf::open().await.converted_from(repository.trim(), storage.into()).await
+            && let Ok(answered) = self.open_at(&folder, device, report).await
+        {
+            return Ok(answered);
+        }
+        self.convert_model(source, files, (storage, told), device, report).await
+    }
+
+    /// Converts, keeps and opens a model. One that does not open is not kept.
+    async fn convert_model(
         &mut self,
         source: &ModelSource,
         files: &[Blob],

@@ -8,6 +8,7 @@ mod completeness;
 mod convert;
 mod cues;
 mod gallery;
+mod heap;
 mod report;
 mod sources;
 mod video;
@@ -15,6 +16,8 @@ mod video;
 use js_sys::Uint8Array;
 use wasm_bindgen::{JsCast as _, JsValue, closure::Closure};
 use web_sys::MessageEvent;
+
+pub use self::heap::Heap;
 
 use self::gallery::BrowserFile;
 use self::report::{Reporter, now, post, said, scope};
@@ -50,6 +53,7 @@ pub fn listen() {
     });
     scope().set_onmessage(Some(on_message.as_ref().unchecked_ref()));
     on_message.forget();
+    heap::explain_end();
     wasm_bindgen_futures::spawn_local(async move {
         let mut engine = Engine::default();
         while let Ok(message) = requests.recv().await {
@@ -84,6 +88,7 @@ impl Engine {
             Err(err) => wasm_bindgen::throw_str(&err.to_string()),
         };
         let reporter = Reporter::new(id);
+        heap::forget_refusal();
         let (answer, buffers) = match self.answer(task, beside, &reporter).await {
             Ok(answered) => answered,
             Err(message) => (self.failure(&message).await, Vec::new()),
@@ -102,11 +107,7 @@ impl Engine {
     async fn answer(&mut self, task: Task, beside: Beside, report: &Reporter) -> Answered {
         let Beside { buffers, files } = beside;
         match task {
-            Task::OpenPack { url, device } => {
-                let start = now();
-                let pack = fetch::pack(&url, |done, total| report.bytes("Fetching the model", done, total));
-                self.open(pack.await.map_err(said)?, device, now() - start, report).await
-            }
+            Task::OpenPack { url, device } => self.open_at(&url, device, report).await,
             Task::LoadModel { source, storage, told, device } => {
                 self.load_model(&source, &files, (storage, told), device, report).await
             }
@@ -156,6 +157,13 @@ impl Engine {
             Task::ClearGallery => self.clear_gallery(),
             Task::Video(task) => self.answer_video(task, files, report).await,
         }
+    }
+
+    /// Opens the pack in the folder `url`.
+    async fn open_at(&mut self, url: &str, device: DevicePreference, report: &Reporter) -> Answered {
+        let start = now();
+        let pack = fetch::pack(url, |done, total| report.bytes("Fetching the model", done, total));
+        self.open(pack.await.map_err(said)?, device, now() - start, report).await
     }
 
     /// Opens a pack in place of any other; `download` is the seconds that it took to get it.
