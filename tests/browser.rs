@@ -36,6 +36,8 @@ mod first_minute;
 mod gallery;
 #[path = "browser/habits.rs"]
 mod habits;
+#[path = "browser/hands.rs"]
+mod hands;
 #[path = "browser/lab.rs"]
 mod lab;
 #[path = "browser/offline.rs"]

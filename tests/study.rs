@@ -41,7 +41,8 @@ fn studied(session: &Session, frames: usize) -> (Study, Vec<Traced>) {
     let mut study = Study::new(session, Sampling::default(), Vec::new());
     let mut all = Vec::new();
     for index in 0..frames {
-        let (traced, features) = block_on(study.encode(session, &frame(index))).unwrap();
+        let (traced, features) =
+            block_on(session.trace_with_features(&frame(index), study.sampling.framing)).unwrap();
         study.push(session, index, &traced, &features).unwrap();
         all.push(traced);
     }

@@ -74,7 +74,7 @@ export class Headlamp {
     const seconds = [];
     for (let index = 0; index < blobs.length; index++) {
       const start = performance.now();
-      await this.ask({ Video: { TraceFrame: { reel: 1, index } } });
+      await this.ask({ Video: { TraceFrame: { reel: 1, index, ahead: 0 } } });
       seconds.push((performance.now() - start) / 1000);
     }
     return seconds;

@@ -448,6 +448,12 @@ impl Engine {
     }
 }
 
+/// How many of `count` pieces of work that are next to tell the engine of; none where the address wants no further
+/// workers.
+pub(super) fn ahead(count: usize) -> usize {
+    if Address::parse(&dom::query()).0.hands { count } else { 0 }
+}
+
 /// The device that the address asks for.
 pub(super) fn asked_for() -> DevicePreference {
     Address::parse(&dom::query()).0.device

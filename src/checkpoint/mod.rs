@@ -38,7 +38,7 @@ pub use costs::StorageCost;
 pub use detect::{Answers, Detected, Unknown, Unknowns};
 #[cfg(feature = "cli")]
 pub use onnx::read_onnx;
-pub use pack::{Manifest, Pack, PackFile, PackWriter};
+pub use pack::{Manifest, Pack, PackFile, PackWeights, PackWriter};
 pub use quantise::Quantisation;
 pub use state_dict::{RawTensor, StateDict};
 pub use weights::{StoredWeights, WeightsWriter};

@@ -228,7 +228,11 @@ pub struct PackWeights {
 }
 
 impl PackWeights {
-    fn new(bytes: Vec<u8>) -> Result<Self, CheckpointError> {
+    /// Reads a pack's `weights.safetensors`.
+    ///
+    /// # Errors
+    /// Where it is no safetensors file, or its header does not fit its length.
+    pub fn new(bytes: Vec<u8>) -> Result<Self, CheckpointError> {
         let malformed =
             |reason: String| CheckpointError::Malformed { file: WEIGHTS.into(), kind: "safetensors", reason };
         // Deserialising also holds every offset against the file's length.

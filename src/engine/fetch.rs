@@ -40,7 +40,7 @@ pub(super) enum FetchError {
 /// Fetches the pack in the folder `url`, and keeps it on the [`Shelf`]: what is there already is not fetched
 /// again, and without a network the kept pack opens. `progress` hears the bytes done and the bytes in all.
 pub(super) async fn pack(url: &str, mut progress: impl FnMut(u64, u64)) -> Result<Pack, FetchError> {
-    let folder = format!("{}/", url.trim_end_matches('/'));
+    let folder = folder(url);
     let shelf = Shelf::open().await;
     let manifest = manifest(&folder, &shelf).await?;
     loop {
@@ -57,6 +57,18 @@ pub(super) async fn pack(url: &str, mut progress: impl FnMut(u64, u64)) -> Resul
             made => return Ok(made?),
         }
     }
+}
+
+/// A pack's folder as files' names are put after it.
+pub(super) fn folder(url: &str) -> String {
+    format!("{}/", url.trim_end_matches('/'))
+}
+
+/// A file of a pack's folder as the shelf has it; none where that is another one, or there is none.
+pub(super) async fn kept(folder: &str, file: &PackFile) -> Option<Vec<u8>> {
+    let kept = Shelf::open().await.find(&format!("{folder}{}", file.path)).await?;
+    let bytes = kept.bytes(Some(file.bytes), file.bytes, |_bytes| {}).await.ok()?;
+    file.verify(&bytes).is_ok().then_some(bytes)
 }
 
 /// The manifest as the server has it now; as it was kept, where the server cannot be reached.

@@ -17,6 +17,9 @@ use crate::geometry::{Framing, Grid, PhotoRect, Size};
 /// that is still loading its wasm.
 pub const GREETING: u32 = 0;
 
+/// It is of use to say what will be asked for next, up to so many pieces.
+pub const AHEAD: usize = 4;
+
 /// One piece of work, numbered by the page.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Request {
@@ -143,9 +146,10 @@ pub enum Task {
     /// Open the gallery that the browser keeps for the open model, or begin one. Answer:
     /// [`Answer::GalleryOpened`].
     OpenGallery,
-    /// Look at one picture, the file beside the message, and take it into the gallery. Answer:
+    /// Look at one picture, the first file beside the message, and take it into the gallery. `next` are those
+    /// that will be asked for after it, their files behind its own: further workers may begin on them. Answer:
     /// [`Answer::GalleryGrown`].
-    AddToGallery { entry: GalleryEntry },
+    AddToGallery { entry: GalleryEntry, next: Vec<GalleryEntry> },
     /// The gallery's pictures count for later visits up to here. Answer: [`Answer::GalleryKept`].
     KeepGallery,
     /// Thumbnails of some of the gallery's pictures. Answer: [`Answer::Thumbnails`].
@@ -216,9 +220,11 @@ pub enum Answer {
         pictures: Vec<GalleryEntry>,
         not_kept: Option<String>,
     },
-    /// The picture is the gallery's last one now; `left_out` says why it is not.
+    /// The picture is the gallery's last one now; `left_out` says why it is not. `by_hand`: a further worker ran
+    /// the model on it.
     GalleryGrown {
         left_out: Option<String>,
+        by_hand: bool,
     },
     GalleryKept,
     /// A buffer for each picture: its thumbnail's file.

@@ -12,6 +12,8 @@ mod error;
 #[cfg(feature = "compute")]
 pub mod gallery;
 #[cfg(feature = "compute")]
+pub mod hands;
+#[cfg(feature = "compute")]
 pub mod pool;
 #[cfg(feature = "compute")]
 mod session;

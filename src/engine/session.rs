@@ -140,7 +140,11 @@ impl Session {
         Ok((Traced { frame, trace }, features))
     }
 
-    fn crop(&self, photo: &Photo, framing: Framing) -> Result<(CropFromPhoto, Crop), EngineError> {
+    /// What of a photo the model is shown, and how.
+    ///
+    /// # Errors
+    /// Where the photo cannot be resampled.
+    pub fn crop(&self, photo: &Photo, framing: Framing) -> Result<(CropFromPhoto, Crop), EngineError> {
         let config = &self.model.config.vision;
         let frame = CropFromPhoto::new(photo.size, framing, config.image_size, config.patch, config.long_side);
         let crop = media::crop(photo, &frame, config.mean, config.std)?;

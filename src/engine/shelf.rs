@@ -77,8 +77,8 @@ impl Shelf {
         }
     }
 
-    /// Keeps a converted model. Of one that is not kept whole, nothing stays.
-    pub(super) async fn keep_converted(&self, pack: &Pack) -> Result<(), NotKept> {
+    /// Keeps a converted model, and says in which folder. Of one that is not kept whole, nothing stays.
+    pub(super) async fn keep_converted(&self, pack: &Pack) -> Result<String, NotKept> {
         let cache = self.0.as_ref().ok_or(NotKept::NoShelf)?;
         let manifest = serde_json::to_vec(&pack.manifest).map_err(|_err| NotKept::NoRoom)?;
         let folder = converted(&pack.manifest);
@@ -91,7 +91,7 @@ impl Shelf {
                 return Err(NotKept::NoRoom);
             }
         }
-        Ok(())
+        Ok(folder)
     }
 
     /// The folder of the model that was converted here from `source`, and is stored so.

@@ -74,6 +74,8 @@ pub struct Address {
     pub background: bool,
     pub off: Off,
     pub device: DevicePreference,
+    /// Whether further workers may help with galleries and videos.
+    pub hands: bool,
     pub theme: Option<Theme>,
     /// Who may talk to the embedded page.
     pub origins: Vec<String>,
@@ -99,6 +101,7 @@ impl Default for Address {
             background: true,
             off: Off::default(),
             device: DevicePreference::default(),
+            hands: true,
             theme: None,
             origins: Vec::new(),
         }
@@ -190,6 +193,7 @@ impl Address {
                     _ => return Err(no_sense("it should be auto, cpu or gpu")),
                 }
             }
+            "hands" => self.hands = yes()?,
             "theme" => {
                 self.theme = match value {
                     "light" => Some(Theme::Light),
@@ -255,6 +259,7 @@ impl Address {
                 DevicePreference::Gpu => Some("gpu".to_owned()),
             },
         );
+        say("hands", flag(self.hands, true));
         say("theme", self.theme.map(|theme| theme.name().to_owned()));
         for origin in &self.origins {
             say("origin", Some(origin.clone()));

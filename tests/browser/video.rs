@@ -15,10 +15,10 @@ pub const PATIENCE: Duration = Duration::from_secs(240);
 pub const TINY: &str = "?device=cpu&pack=packs/tiny/";
 
 /// A disc moves to the right over a still, patterned ground.
-struct Clip {
-    width: u32,
-    height: u32,
-    frames: usize,
+pub struct Clip {
+    pub width: u32,
+    pub height: u32,
+    pub frames: usize,
 }
 
 impl Clip {
@@ -48,7 +48,7 @@ impl Clip {
     }
 
     /// Writes the frames as numbered pictures.
-    fn write(&self, folder: &Path) -> Vec<PathBuf> {
+    pub fn write(&self, folder: &Path) -> Vec<PathBuf> {
         (0..self.frames)
             .map(|frame| {
                 let file = folder.join(format!("frame{frame}.png"));

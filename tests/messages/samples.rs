@@ -58,7 +58,7 @@ pub fn video_tasks() -> Vec<VideoTask> {
     let opens = video_sources().into_iter().map(|source| VideoTask::Open { reel: 1, source });
     let samples = samplings().into_iter().map(|sampling| VideoTask::Sample { reel: 1, sampling });
     let others = [
-        VideoTask::TraceFrame { reel: 1, index: 0 },
+        VideoTask::TraceFrame { reel: 1, index: 0, ahead: 4 },
         VideoTask::Retrack { reel: 1, heads: vec![0] },
         VideoTask::LabelTracks { reel: 1, count: 3 },
     ];
@@ -166,6 +166,7 @@ pub fn video_answers() -> Vec<VideoAnswer> {
         heads: vec![0],
         objects: objects.clone(),
         seconds: FrameSeconds::default(),
+        by_hand: true,
     };
     let sampled =
         |sampling| VideoAnswer::Sampled(SampledVideo { times: vec![0.0], sampling, grid: GRID, bytes: 1 });

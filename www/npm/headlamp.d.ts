@@ -116,6 +116,8 @@ export interface TrackOptions extends Asking {
   length?: number;
   /** Texts to describe each object by; none unless said. */
   texts?: number;
+  /** Whether further workers may help, on other cores; true unless said. */
+  hands?: boolean;
   /** Hears of each frame as it is done. */
   onFrame?: (frame: TrackedFrame, frames: number) => void;
 }

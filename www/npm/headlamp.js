@@ -136,7 +136,7 @@ class Headlamp {
   }
 
   /** Discovers objects and follows them through a video. @param {Types.Video} video @param {Types.TrackOptions} [options] */
-  track(video, { objects, rate = 2, start = 0, length = 120, texts = 0, onFrame, ...asking } = {}) {
+  track(video, { objects, rate = 2, start = 0, length = 120, texts = 0, hands = true, onFrame, ...asking } = {}) {
     return this.#channel.alone(async () => {
       this.#reel += 1;
       const reel = this.#reel;
@@ -154,7 +154,7 @@ class Headlamp {
       if (objects) await ask({ Retrack: { reel, heads: objects } });
       const frames = [];
       for (const [index, time] of times.entries()) {
-        const { answer, buffers } = await ask({ TraceFrame: { reel, index } });
+        const { answer, buffers } = await ask({ TraceFrame: { reel, index, ahead: hands ? times.length - index - 1 : 0 } });
         const { grid, crop_in_frame: crop, heads, objects: seen } = take(answer, "FrameTraced");
         const frame = {
           index,

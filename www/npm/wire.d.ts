@@ -24,7 +24,7 @@ export type VideoTask =
   | { Open: { reel: number; source: VideoSource } }
   | { Retrack: { heads: number[]; reel: number } }
   | { Sample: { reel: number; sampling: Sampling } }
-  | { TraceFrame: { index: number; reel: number } };
+  | { TraceFrame: { ahead: number; index: number; reel: number } };
 
 export type Task =
   | { Attribute: { ablation: Ablation; phrases: string[]; templates: boolean } }
@@ -52,7 +52,7 @@ export type Attribution = { embedding: number[]; heads: number[][][]; intact?: n
 export type HeadLabel = { text: string; variance_explained: number };
 
 export type VideoAnswer =
-  | { FrameTraced: { crop_in_frame: PhotoRect; grid: Grid; heads: number[]; index: number; objects: { is_cut: boolean; objects: number[] }; seconds: { decode: number; encode: number; track: number } } }
+  | { FrameTraced: { by_hand: boolean; crop_in_frame: PhotoRect; grid: Grid; heads: number[]; index: number; objects: { is_cut: boolean; objects: number[] }; seconds: { decode: number; encode: number; track: number } } }
   | { Opened: { coding: string; duration: number; frames: number; name: string; rate: number; size: Size } }
   | { Retracked: { frames: { is_cut: boolean; objects: number[] }[] } }
   | { Sampled: { bytes: number; grid: Grid; sampling: Sampling; times: number[] } }

@@ -30,7 +30,13 @@ pub fn Gallery() -> impl IntoView {
         count => units::plural(count as u64, "picture", "pictures"),
     };
     view! {
-        <section id="gallery" aria-labelledby="gallery-title" data-drop="gallery" data-pictures=count>
+        <section
+            id="gallery"
+            aria-labelledby="gallery-title"
+            data-drop="gallery"
+            data-pictures=count
+            data-by-hand=move || gallery.by_hand.get().to_string()
+        >
             <div class="heading">
                 <h2 id="gallery-title">"Gallery"</h2>
                 <p class="quiet">{held}</p>

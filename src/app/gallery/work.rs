@@ -11,9 +11,9 @@ use leptos::web_sys::{Blob, File};
 use super::state::{Order, Run, Through};
 use crate::app::answers::Unfitting;
 use crate::app::dom::{self, ObjectUrl};
-use crate::app::engine::{Engine, Freight};
+use crate::app::engine::{Engine, Freight, ahead};
 use crate::app::state::StatisticsOf;
-use crate::engine::message::{Answer, GalleryEntry, RankBy, StatisticsSource, Task};
+use crate::engine::message::{AHEAD, Answer, GalleryEntry, RankBy, StatisticsSource, Task};
 use crate::view::queue::Kind;
 
 /// Pictures that are shown of an order.
@@ -115,9 +115,15 @@ impl Engine {
     }
 
     fn next_picture(self) {
-        let next = self.inner.with_value(|inner| inner.gallery.to_do.front().cloned());
-        match next {
-            Some((entry, file)) => self.want(Task::AddToGallery { entry }, Freight::of_files(vec![file.into()])),
+        let line = self.inner.with_value(|inner| {
+            let in_line = inner.gallery.to_do.iter().take(1 + ahead(AHEAD));
+            in_line.map(|(entry, file)| (entry.clone(), Blob::from(file.clone()))).collect::<Vec<_>>()
+        });
+        let (mut next, files): (VecDeque<GalleryEntry>, Vec<Blob>) = line.into_iter().unzip();
+        match next.pop_front() {
+            Some(entry) => {
+                self.want(Task::AddToGallery { entry, next: next.into() }, Freight::of_files(files));
+            }
             None => {
                 self.state.gallery.run.update(|run| run.is_going = false);
                 self.want(Task::KeepGallery, Freight::default());
@@ -136,8 +142,9 @@ impl Engine {
                     self.next_picture();
                 }
             }
-            (Task::AddToGallery { entry }, Answer::GalleryGrown { left_out }) => {
-                self.take_picture(entry, left_out)
+            (Task::AddToGallery { entry, .. }, Answer::GalleryGrown { left_out, by_hand }) => {
+                gallery.by_hand.update(|count| *count += usize::from(by_hand));
+                self.take_picture(entry, left_out);
             }
             // The labels rest on as many pictures as there are now.
             _ if matches!(self.state.statistics_of.get_untracked(), StatisticsOf::Gallery(_)) => {

@@ -10,7 +10,7 @@ use leptos::web_sys::{Blob, File};
 use super::element;
 use super::state::{Media, Mode, Picture, Reel, Taken, VideoLayer, VideoState, Work};
 use crate::app::dom::{self, ObjectUrl};
-use crate::app::engine::{Engine, Freight};
+use crate::app::engine::{Engine, Freight, ahead};
 use crate::engine::message::{Task, sentence};
 use crate::engine::video::message::{MasksOf, Run, Seed, VideoSource, VideoTask};
 use crate::engine::video::sampling::Sampling;
@@ -169,7 +169,8 @@ impl Engine {
             return;
         }
         if index < total {
-            self.want_of_video(VideoTask::TraceFrame { reel: self.reel(), index });
+            let ahead = ahead(total - index - 1);
+            self.want_of_video(VideoTask::TraceFrame { reel: self.reel(), index, ahead });
         } else {
             video.work.set(Work::Idle);
             if !video.frames.with_untracked(Vec::is_empty) && untrack(|| self.can_describe()) {

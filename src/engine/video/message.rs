@@ -65,8 +65,9 @@ pub enum VideoTask {
     /// Choose the frames to look at, forgetting what was made of others. Answer: [`VideoAnswer::Sampled`].
     Sample { reel: u32, sampling: Sampling },
     /// Decode the sampled frame `index`, run the model on it, and track objects up to it. Frames are asked
-    /// for in order. Answer: [`VideoAnswer::FrameTraced`].
-    TraceFrame { reel: u32, index: usize },
+    /// for in order, and so many more after this one: further workers may begin on them.
+    /// Answer: [`VideoAnswer::FrameTraced`].
+    TraceFrame { reel: u32, index: usize, ahead: usize },
     /// Follow objects of other heads over the frames that are done. Answer: [`VideoAnswer::Retracked`].
     Retrack { reel: u32, heads: Vec<usize> },
     /// Score phrases on every frame that is done. Answer: [`VideoAnswer::Scored`].
@@ -196,9 +197,11 @@ pub struct FrameSummary {
     pub heads: Vec<usize>,
     pub objects: FrameObjects,
     pub seconds: FrameSeconds,
+    /// A further worker ran the model on it.
+    pub by_hand: bool,
 }
 
-/// Where a frame spent its time.
+/// Where the time went from asking for a frame to the answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct FrameSeconds {
     pub decode: f64,

@@ -99,14 +99,6 @@ impl Study {
         self.frames.iter().find(|frame| frame.index == index)
     }
 
-    /// Runs the model on a frame: once for the decomposition and the features.
-    ///
-    /// # Errors
-    /// Where the device fails.
-    pub async fn encode(&self, session: &Session, photo: &Photo) -> Result<(Traced, Features), EngineError> {
-        session.trace_with_features(photo, self.sampling.framing).await
-    }
-
     /// Takes the next frame in: tracks objects to it, and keeps what later questions need.
     ///
     /// # Errors

@@ -49,9 +49,10 @@ impl Engine {
         let seconds = now() - start;
         report.phase("Keeping the model");
         let shelf = Shelf::open().await;
-        let unkept = shelf.keep_converted(&pack).await.err().map(said);
+        let kept = shelf.keep_converted(&pack).await.map_err(said);
+        let (folder, unkept) = (kept.as_ref().ok().cloned(), kept.err());
         let manifest = pack.manifest.clone();
-        match self.open(pack, device, seconds, report).await {
+        match self.open(pack, device, (seconds, folder), report).await {
             Ok((Answer::PackOpened(summary), buffers)) => {
                 Ok((Answer::PackOpened(PackSummary { unkept, ..summary }), buffers))
             }

@@ -8,8 +8,10 @@ use web_sys::{
     FileSystemGetFileOptions, FileSystemReadWriteOptions, FileSystemSyncAccessHandle, StorageManager,
 };
 
+use super::hands::{Key, Looked, Prepared, Trouble};
 use super::report::{said, scope};
 use super::{Answered, Current, Engine};
+use crate::engine::Session;
 use crate::engine::gallery::{FILES, Gallery, GalleryFile, NoRoom};
 use crate::engine::message::{Answer, GalleryEntry, RankBy};
 use crate::geometry::Framing;
@@ -42,28 +44,28 @@ impl Engine {
         Ok((Answer::GalleryOpened { pictures, not_kept: self.not_kept.clone() }, Vec::new()))
     }
 
-    pub(super) async fn add_to_gallery(&mut self, entry: GalleryEntry, files: &[Blob]) -> Answered {
+    pub(super) async fn add_to_gallery(
+        &mut self,
+        entry: GalleryEntry,
+        next: Vec<GalleryEntry>,
+        files: &[Blob],
+    ) -> Answered {
         let (Some(session), Some(gallery)) = (&self.session, &mut self.gallery) else {
             return Err(NO_GALLERY.to_owned());
         };
-        let looked = async {
-            let file = files.first().ok_or("the picture did not come along: add it again")?;
-            let unreadable =
-                |_gone: JsValue| format!("{} could not be read: it was moved or changed meanwhile", entry.name);
-            let buffer = JsFuture::from(file.array_buffer()).await.map_err(unreadable)?;
-            let bytes = Uint8Array::new(&buffer).to_vec();
-            let photo = media::decode(&entry.name, &bytes).await.map_err(said)?;
-            let thumbnail = media::thumbnail(&photo, THUMBNAIL).await.map_err(said)?;
-            Ok::<_, String>((photo, thumbnail))
-        };
-        // One bad file among many is left out, and named.
-        let (photo, thumbnail) = match looked.await {
+        let pictures: Vec<GalleryEntry> = std::iter::once(entry.clone()).chain(next).collect();
+        let line: Vec<Key> = pictures.iter().cloned().map(Key::Picture).collect();
+        let prepare = async |place: usize| prepared(session, &pictures[place].name, files.get(place)).await;
+        let Looked { traced, thumbnail, by_hand, .. } = match self.hands.look(session, &line, prepare).await {
             Ok(looked) => looked,
-            Err(reason) => return Ok((Answer::GalleryGrown { left_out: Some(reason) }, Vec::new())),
+            // One bad file among many is left out, and named.
+            Err(Trouble::Picture(reason)) => {
+                return Ok((Answer::GalleryGrown { left_out: Some(reason), by_hand: false }, Vec::new()));
+            }
+            Err(Trouble::Model(words)) => return Err(words),
         };
-        let traced = session.trace(&photo, Framing::CentreCrop).await.map_err(said)?;
         gallery.add(entry, &session.decompose(&traced), &session.model().readout, &thumbnail).map_err(said)?;
-        Ok((Answer::GalleryGrown { left_out: None }, Vec::new()))
+        Ok((Answer::GalleryGrown { left_out: None, by_hand }, Vec::new()))
     }
 
     pub(super) fn keep_gallery(&mut self) -> Answered {
@@ -113,12 +115,29 @@ impl Engine {
             return Err(NO_GALLERY.to_owned());
         };
         gallery.clear(session);
+        self.hands.forget();
         self.gallery_opened()
     }
 
     pub(super) fn gallery(&self) -> Result<&Gallery<BrowserFile>, &'static str> {
         self.gallery.as_ref().ok_or(NO_GALLERY)
     }
+}
+
+/// A picture of the gallery, decoded and framed.
+async fn prepared(session: &Session, name: &str, file: Option<&Blob>) -> Result<Prepared, Trouble> {
+    let looked = async {
+        let file = file.ok_or("the picture did not come along: add it again")?;
+        let unreadable = |_gone: JsValue| format!("{name} could not be read: it was moved or changed meanwhile");
+        let buffer = JsFuture::from(file.array_buffer()).await.map_err(unreadable)?;
+        let bytes = Uint8Array::new(&buffer).to_vec();
+        let photo = media::decode(name, &bytes).await.map_err(said)?;
+        let thumbnail = media::thumbnail(&photo, THUMBNAIL).await.map_err(said)?;
+        Ok::<_, String>((photo, thumbnail))
+    };
+    let (photo, thumbnail) = looked.await.map_err(Trouble::Picture)?;
+    let (frame, crop) = session.crop(&photo, Framing::CentreCrop).map_err(|err| Trouble::Model(said(err)))?;
+    Ok(Prepared { frame, crop, thumbnail })
 }
 
 const NO_GALLERY: &str = "the gallery is not open yet";

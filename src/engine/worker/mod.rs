@@ -8,11 +8,15 @@ mod completeness;
 mod convert;
 mod cues;
 mod gallery;
+mod hand;
+mod hands;
 mod heap;
+mod nested;
 mod report;
 mod sources;
 mod video;
 
+use async_channel::Receiver;
 use js_sys::Uint8Array;
 use wasm_bindgen::{JsCast as _, JsValue, closure::Closure};
 use web_sys::MessageEvent;
@@ -20,6 +24,7 @@ use web_sys::MessageEvent;
 pub use self::heap::Heap;
 
 use self::gallery::BrowserFile;
+use self::hands::Hands;
 use self::report::{Reporter, now, post, said, scope};
 use self::video::OpenVideo;
 
@@ -44,9 +49,20 @@ const PREVIEW: usize = 1400;
 /// An answer, and the buffers that travel with it.
 type Answered = Result<(Answer, Vec<Uint8Array>), String>;
 
-/// Listens to the page until the worker ends, and greets it.
+/// Serves whoever started this worker until it ends: the page as its engine, or an engine as a hand.
 pub fn listen() {
-    let (post, requests) = async_channel::unbounded();
+    let messages = messages();
+    wasm_bindgen_futures::spawn_local(async move {
+        match scope().name() == hand::NAME {
+            true => hand::serve(messages).await,
+            false => serve(messages).await,
+        }
+    });
+}
+
+/// What is posted to this worker.
+fn messages() -> Receiver<JsValue> {
+    let (post, messages) = async_channel::unbounded();
     let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
         // The channel is never closed nor full.
         let _sent = post.try_send(event.data());
@@ -54,13 +70,16 @@ pub fn listen() {
     scope().set_onmessage(Some(on_message.as_ref().unchecked_ref()));
     on_message.forget();
     heap::explain_end();
-    wasm_bindgen_futures::spawn_local(async move {
-        let mut engine = Engine::default();
-        while let Ok(message) = requests.recv().await {
-            engine.serve(&message).await;
-        }
-    });
+    messages
+}
+
+/// Greets the page, and takes its requests.
+async fn serve(requests: Receiver<JsValue>) {
     Reporter::new(GREETING).phase("Ready");
+    let mut engine = Engine::default();
+    while let Ok(message) = requests.recv().await {
+        engine.serve(&message).await;
+    }
 }
 
 /// The open pack and the current photo.
@@ -72,6 +91,7 @@ struct Engine {
     /// Why a later visit will not find the gallery.
     not_kept: Option<String>,
     video: Option<OpenVideo>,
+    hands: Hands,
 }
 
 struct Current {
@@ -148,7 +168,7 @@ impl Engine {
             Task::UsePool { lines } => self.use_pool(&lines, report).await,
             Task::UseStatistics { source } => self.use_statistics(source, &buffers),
             Task::OpenGallery => self.open_gallery().await,
-            Task::AddToGallery { entry } => self.add_to_gallery(entry, &files).await,
+            Task::AddToGallery { entry, next } => self.add_to_gallery(entry, next, &files).await,
             Task::KeepGallery => self.keep_gallery(),
             Task::Thumbnails { pictures } => self.thumbnails(&pictures),
             Task::FindCues { pictures, prompts } => self.find_cues(&pictures, &prompts).await,
@@ -163,15 +183,17 @@ impl Engine {
     async fn open_at(&mut self, url: &str, device: DevicePreference, report: &Reporter) -> Answered {
         let start = now();
         let pack = fetch::pack(url, |done, total| report.bytes("Fetching the model", done, total));
-        self.open(pack.await.map_err(said)?, device, now() - start, report).await
+        let pack = pack.await.map_err(said)?;
+        self.open(pack, device, (now() - start, Some(fetch::folder(url))), report).await
     }
 
-    /// Opens a pack in place of any other; `download` is the seconds that it took to get it.
+    /// Opens a pack in place of any other. `download` is the seconds that it took to get it, `folder` where it is
+    /// kept.
     async fn open(
         &mut self,
         pack: Pack,
         preference: DevicePreference,
-        download: f64,
+        (download, folder): (f64, Option<String>),
         report: &Reporter,
     ) -> Answered {
         let start = now();
@@ -184,6 +206,7 @@ impl Engine {
         self.current = None;
         self.gallery = None;
         self.video = None;
+        self.hands = Hands::of(&session, folder);
         self.session = Some(session);
         Ok((Answer::PackOpened(summary), Vec::new()))
     }

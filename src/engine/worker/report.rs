@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 
+use serde::Serialize;
 use wasm_bindgen::JsCast as _;
 use web_sys::DedicatedWorkerGlobalScope;
 
@@ -51,8 +52,9 @@ impl Reporter {
     }
 }
 
-pub(super) fn post(response: &Response, beside: Beside) {
-    let posted = wire::wrap(response, &beside).map_err(said).and_then(|parcel| {
+/// Posts a message to whoever started this worker.
+pub(super) fn post<T: Serialize>(message: &T, beside: Beside) {
+    let posted = wire::wrap(message, &beside).map_err(said).and_then(|parcel| {
         let posted = scope().post_message_with_transfer(&parcel.message, &parcel.transfer);
         posted.map_err(|_refused| "the browser did not take the worker's answer".to_owned())
     });

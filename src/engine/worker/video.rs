@@ -6,10 +6,11 @@ use js_sys::Uint8Array;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::Blob;
 
+use super::hands::{Key, Prepared, Trouble};
 use super::report::{Reporter, now, said};
 use super::{Answered, Engine};
 use crate::ablate::Ablation;
-use crate::engine::message::Answer;
+use crate::engine::message::{AHEAD, Answer};
 use crate::engine::video::export::{self, FrameMasks, ObjectMask};
 use crate::engine::video::follow::Follower;
 use crate::engine::video::message::{
@@ -126,6 +127,13 @@ impl OpenVideo {
         self.last.as_ref().map(|(_, photo)| photo).ok_or_else(|| "the frame is gone: ask for it again".to_owned())
     }
 
+    /// A frame, decoded and framed.
+    async fn prepared(&mut self, session: &Session, index: usize, framing: Framing) -> Result<Prepared, Trouble> {
+        let photo = self.photo(index).await.map_err(Trouble::Picture)?;
+        let (frame, crop) = session.crop(photo, framing).map_err(|err| Trouble::Model(said(err)))?;
+        Ok(Prepared { frame, crop, thumbnail: Vec::new() })
+    }
+
     fn study(&self) -> Result<&Study, String> {
         self.study.as_ref().ok_or_else(|| "choose the frames to look at first".to_owned())
     }
@@ -187,7 +195,7 @@ impl Engine {
         match task {
             VideoTask::Open { source, .. } => self.open_video(source, files).await,
             VideoTask::Sample { sampling, .. } => self.sample_video(sampling),
-            VideoTask::TraceFrame { index, .. } => self.trace_frame(index).await,
+            VideoTask::TraceFrame { index, ahead, .. } => self.trace_frame(index, ahead).await,
             VideoTask::Retrack { heads, .. } => self.retrack(heads),
             VideoTask::ScoreFrames { phrases, templates, .. } => self.score_frames(&phrases, templates).await,
             VideoTask::SplitScores { phrase, templates, .. } => self.split_scores(phrase, templates).await,
@@ -207,10 +215,12 @@ impl Engine {
         let answer = VideoAnswer::Opened(summary.clone());
         let (times, study, follower, last) = (Vec::new(), None, Follower::default(), None);
         self.video = Some(OpenVideo { reel, summary, times, study, follower, last });
+        self.hands.forget();
         plain(answer)
     }
 
     fn sample_video(&mut self, sampling: Sampling) -> Answered {
+        self.hands.forget();
         let (session, video) = self.both_of_video()?;
         let times = video.reel.sample(&sampling, video.summary.duration);
         let config = &session.model().config.vision;
@@ -231,25 +241,35 @@ impl Engine {
         plain(VideoAnswer::Sampled(SampledVideo { times, sampling, grid, bytes }))
     }
 
-    async fn trace_frame(&mut self, index: usize) -> Answered {
-        let (session, video) = self.both_of_video()?;
-        if let Some(known) = video.study()?.frame(index) {
-            let heads = video.study()?.heads.clone();
-            return frame_traced(known, heads, FrameSeconds::default());
-        }
-        let start = now();
-        video.photo(index).await?;
-        let decode = now() - start;
-        let OpenVideo { study: Some(study), last: Some((_, photo)), .. } = video else {
-            return Err("choose the frames to look at first".to_owned());
+    async fn trace_frame(&mut self, index: usize, ahead: usize) -> Answered {
+        let (Some(session), Some(video)) = (&self.session, &mut self.video) else {
+            return Err("open a video first".to_owned());
         };
-        let (traced, features) = study.encode(session, photo).await.map_err(said)?;
+        let study = video.study()?;
+        if let Some(known) = study.frame(index) {
+            return frame_traced(known, study.heads.clone(), FrameSeconds::default(), false);
+        }
+        let framing = study.sampling.framing;
+        let is_new = |index: &usize| study.frame(*index).is_none();
+        let frames: Vec<usize> = (index..video.times.len()).filter(is_new).take(1 + ahead.min(AHEAD)).collect();
+        let line: Vec<Key> = frames.iter().copied().map(Key::Frame).collect();
+        let start = now();
+        let mut decode = 0.0;
+        let prepare = async |place: usize| {
+            let start = now();
+            let prepared = video.prepared(session, frames[place], framing).await;
+            decode += now() - start;
+            prepared
+        };
+        let looked = self.hands.look(session, &line, prepare).await.map_err(Trouble::words)?;
         let encode = now() - start - decode;
+        let (traced, by_hand) = (looked.traced, looked.by_hand);
+        let features = looked.features.ok_or("the frame's patches are missing: ask for it again")?;
+        let study = video.study.as_mut().ok_or("choose the frames to look at first")?;
         study.push(session, index, &traced, &features).map_err(said)?;
         let track = now() - start - decode - encode;
-        let heads = study.heads.clone();
         let frame = study.frame(index).ok_or("the frame is gone: ask for it again")?;
-        frame_traced(frame, heads, FrameSeconds { decode, encode, track })
+        frame_traced(frame, study.heads.clone(), FrameSeconds { decode, encode, track }, by_hand)
     }
 
     fn retrack(&mut self, heads: Vec<usize>) -> Answered {
@@ -424,7 +444,7 @@ async fn fine_features(
     Ok((featured.frame, featured.features))
 }
 
-fn frame_traced(frame: &StudiedFrame, heads: Vec<usize>, seconds: FrameSeconds) -> Answered {
+fn frame_traced(frame: &StudiedFrame, heads: Vec<usize>, seconds: FrameSeconds, by_hand: bool) -> Answered {
     let summary = FrameSummary {
         index: frame.index,
         grid: frame.frame.grid(),
@@ -432,6 +452,7 @@ fn frame_traced(frame: &StudiedFrame, heads: Vec<usize>, seconds: FrameSeconds) 
         heads,
         objects: objects_of(&frame.tracked),
         seconds,
+        by_hand,
     };
     let buffers = vec![wire::buffer_of_f32(&frame.tracked.tracks), wire::buffer_of_f32(frame.attention())];
     Ok((Answer::Video(VideoAnswer::FrameTraced(summary)), buffers))

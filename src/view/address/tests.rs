@@ -46,6 +46,7 @@ fn everything_survives_an_address() {
         background: false,
         off: Off::parse("11.3,m*,z0").unwrap(),
         device: DevicePreference::Cpu,
+        hands: false,
         theme: Some(Theme::Dark),
         origins: vec!["https://a.example".to_owned(), "http://127.0.0.1:8080".to_owned()],
     };
@@ -66,6 +67,7 @@ fn what_makes_no_sense_gets_a_sentence_and_changes_nothing() {
         "layer=all",
         "map=",
         "device=tpu",
+        "hands=two",
         "off=11.3;4",
         "theme=blue",
         "origin=*",
@@ -121,7 +123,7 @@ impl Random {
 
 /// A query out of what addresses are made of, and of what they are not.
 fn any_query(random: &mut Random) -> String {
-    const NAMES: [&str; 24] = [
+    const NAMES: [&str; 25] = [
         "embed",
         "pack",
         "model",
@@ -140,6 +142,7 @@ fn any_query(random: &mut Random) -> String {
         "background",
         "off",
         "device",
+        "hands",
         "theme",
         "origin",
         "",

@@ -1,0 +1,195 @@
+//! Further workers that help with galleries and videos: the same results with them as without, and without them
+//! where they fail.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use xtask::site::Site;
+
+use crate::driver::{Graphics, wait};
+use crate::gallery::{Pictures, add, wait_for_count};
+use crate::page::{Page, folder, packs, site};
+use crate::scratch::Scratch;
+use crate::video::Clip;
+
+const ALONE: &str = "?device=cpu&hands=0";
+const HELPED: &str = "?device=cpu";
+
+/// In front of the worker's loader: a hand that dies after so many messages.
+const MORTAL: &str = r#"
+if (self.name === "headlamp-hand") {
+  const post = self.postMessage.bind(self);
+  let left = %LEFT%;
+  self.postMessage = (...message) => {
+    if (left === 0) throw new Error("this hand dies here");
+    left -= 1;
+    post(...message);
+  };
+}
+"#;
+
+/// The built page, whose hands die after so many messages: the greeting, having the tower, and one for each
+/// picture.
+fn mortal(scratch: &Scratch, messages: u32) -> Site {
+    let dist = scratch.path().join(format!("dist-{messages}"));
+    std::fs::create_dir_all(&dist).unwrap();
+    let built = folder("HEADLAMP_DIST");
+    let mut site = Site::new(&dist);
+    for entry in std::fs::read_dir(&built).unwrap() {
+        let (path, name) = entry.map(|entry| (entry.path(), entry.file_name())).unwrap();
+        if path.is_dir() {
+            site = site.mount(&name.to_string_lossy(), path);
+        } else {
+            std::fs::copy(&path, dist.join(name)).unwrap();
+        }
+    }
+    let loader = dist.join("worker_loader.js");
+    let script = std::fs::read_to_string(&loader).unwrap();
+    std::fs::write(&loader, MORTAL.replace("%LEFT%", &messages.to_string()) + &script).unwrap();
+    site.mount("packs/default", packs().join("default"))
+}
+
+pub fn by_hand(page: &Page, section: &str) -> u64 {
+    let script = "return +document.querySelector(arguments[0]).dataset.byHand";
+    page.window.script(script, &json!([section])).as_u64().unwrap()
+}
+
+/// What the browser keeps of the gallery: each file's SHA-256.
+fn kept(page: &Page) -> Value {
+    let script = "return (async () => {
+        const galleries = await (await navigator.storage.getDirectory()).getDirectoryHandle('galleries');
+        const found = {};
+        for await (const folder of galleries.values())
+            for await (const file of folder.values()) {
+                const bytes = await (await file.getFile()).arrayBuffer();
+                const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
+                found[file.name] = [bytes.byteLength, ...hash];
+            }
+        return found;
+    })()";
+    page.window.script(script, &json!([]))
+}
+
+/// A gallery's files, and how many pictures hands looked at.
+fn grown(test: &'static str, site: Site, query: &str, pictures: &Pictures, count: u64) -> (Value, u64) {
+    let page = Page::open_unready(test, site, Graphics::None, query);
+    page.wait_until_ready();
+    page.settle();
+    add(&page, &pictures.files());
+    wait_for_count(&page, count);
+    page.settle();
+    assert_eq!(page.message(), "");
+    let helped = by_hand(&page, "#gallery");
+    // Its files are closed with the worker.
+    page.load("icons/icon.svg");
+    (kept(&page), helped)
+}
+
+#[test]
+#[ignore = "needs what `cargo xtask test browser` sets up"]
+fn a_gallery_is_the_same_with_hands_and_without() {
+    const COUNT: usize = 30;
+    let (pictures, scratch) = (Pictures::new("hands", COUNT, 300), Scratch::new("gallery-hands"));
+    let grown = |site, query| grown("gallery-hands", site, query, &pictures, COUNT as u64);
+    let (alone, none) = grown(site(), ALONE);
+    assert_eq!(none, 0, "none were wanted");
+    assert!(alone["imprints.f16"][0].as_u64().unwrap() > 0, "{alone}");
+    let (helped, some) = grown(site(), HELPED);
+    println!("hands looked at {some} of {COUNT} pictures");
+    assert!(some >= 3, "hands looked at {some}");
+    assert_eq!(helped, alone);
+    // Four messages: two pictures.
+    let (bereft, few) = grown(mortal(&scratch, 4), HELPED);
+    assert!(few <= 2 * 3, "hands that died looked at {few}");
+    assert_eq!(bereft, alone);
+    let (refused, none) = grown(mortal(&scratch, 0), HELPED);
+    assert_eq!((refused, none), (alone, 0));
+}
+
+/// What the page saves of a video's objects, and how many frames hands looked at.
+fn tracked(site: Site, query: &str, frames: &[PathBuf]) -> (Value, u64) {
+    let page = Page::open_unready("video-hands", site, Graphics::None, query);
+    page.wait_until_ready();
+    page.settle();
+    page.open_frames(frames);
+    page.wait_for_rest();
+    assert_eq!((page.done(), page.message().as_str()), (frames.len(), ""));
+    let chart =
+        "return [...document.querySelectorAll('#chart polyline')].map((line) => line.getAttribute('points'))";
+    let chart = page.window.script(chart, &json!([]));
+    let masks: Value = serde_json::from_slice(&page.save("#export-json")).unwrap();
+    (json!([chart, masks]), by_hand(&page, "#player"))
+}
+
+#[test]
+#[ignore = "needs what `cargo xtask test browser` sets up"]
+fn a_video_is_the_same_with_hands_and_without() {
+    let scratch = Scratch::new("video-hands");
+    let clip = Clip { width: 320, height: 200, frames: 30 };
+    let frames = clip.write(scratch.path());
+    let (alone, none) = tracked(site(), ALONE, &frames);
+    assert_eq!(none, 0, "none were wanted");
+    let (helped, some) = tracked(site(), HELPED, &frames);
+    println!("hands looked at {some} of {} frames", frames.len());
+    assert!(some >= 3, "hands looked at {some}");
+    assert_eq!(helped, alone);
+    let (bereft, few) = tracked(mortal(&scratch, 4), HELPED, &frames);
+    assert!(few <= 2 * 3, "hands that died looked at {few}");
+    assert_eq!(bereft, alone);
+}
+
+/// Stopping, another sampling and a photo in between: what was handed out before is of no use then, and does no
+/// harm.
+#[test]
+#[ignore = "needs what `cargo xtask test browser` sets up"]
+fn what_was_handed_out_is_dropped_when_something_else_is_wanted() {
+    let scratch = Scratch::new("hands-dropped");
+    let clip = Clip { width: 320, height: 200, frames: 30 };
+    let frames = clip.write(scratch.path());
+    let page = Page::open("hands-dropped", Graphics::None, HELPED);
+    page.open_frames(&frames);
+    wait("a hand at work", Duration::from_secs(120), || (by_hand(&page, "#player") > 1).then_some(()));
+    // The same frames, shown otherwise, while the old ones are under way.
+    page.window.click("input[type=checkbox][name=centre]");
+    page.window.click("#resample");
+    page.wait_for_frames(3);
+    page.window.click("input[type=checkbox][name=centre]");
+    page.window.click("#resample");
+    page.wait_for_rest();
+    assert_eq!(page.done(), frames.len());
+    let again: Value = serde_json::from_slice(&page.save("#export-json")).unwrap();
+    let (alone, _none) = tracked(site(), ALONE, &frames);
+    assert_eq!(again, alone[1]);
+    page.assert_quiet_console();
+}
+
+/// The package's numbers, bit for bit.
+#[test]
+#[ignore = "needs what `cargo xtask test browser` sets up"]
+fn the_package_tracks_the_same_with_hands_and_without() {
+    let page = Page::open_unready("package-hands", site(), Graphics::None, "icons/icon.svg");
+    let script = "return (async () => {
+        const { load } = await import(`${location.origin}/headlamp.js`);
+        const h = await load({ pack: `${location.origin}/packs/default/`, device: 'cpu' });
+        const frames = Array.from({ length: 16 }, (_, frame) => {
+            const canvas = new OffscreenCanvas(320, 200);
+            const pen = canvas.getContext('2d');
+            pen.fillStyle = '#4f7f56';
+            pen.fillRect(0, 0, 320, 200);
+            pen.fillStyle = '#c0392b';
+            pen.fillRect(20 + 12 * frame, 60, 80, 80);
+            return canvas.transferToImageBitmap();
+        });
+        const numbers = async (hands) => {
+            const { frames: found } = await h.track(frames, { hands });
+            return found.map(({ tracks, attention }) => [...tracks, ...attention].map((row) => [...row]));
+        };
+        const [alone, helped] = [await numbers(false), await numbers(true)];
+        h.close();
+        return [alone.length, alone.flat(2).length, JSON.stringify(alone) === JSON.stringify(helped)];
+    })()";
+    let found = page.window.script(script, &json!([]));
+    assert_eq!((&found[0], &found[2]), (&json!(16), &json!(true)), "{found}");
+    assert!(found[1].as_u64().unwrap() > 1000, "{found}");
+}
