@@ -62,20 +62,36 @@ fn main() {
          | pictures | take one in | order by a head | by the whole model | by a phrase | open again | kept |\n\
          |---:|---:|---:|---:|---:|---:|---:|"
     );
+    let mut first = None;
     for size in SIZES {
-        let (add, added) = (Instant::now(), size - gallery.entries().len());
+        let (start, added) = (Instant::now(), size - gallery.entries().len());
         fill(&mut gallery, &session, &traced, size);
-        let add = add.elapsed().as_secs_f64() / added as f64;
-        let asked = asked(&gallery, &session, &text);
+        let add = start.elapsed().as_secs_f64() / added as f64;
+        let [by_head, by_whole, by_phrase] = asked(&gallery, &session, &text);
         assert!(gallery.commit().is_ok());
         drop(gallery);
         let open = median(|| drop(Gallery::open(files.clone(), &session)));
         gallery = Gallery::open(files.clone(), &session);
         assert_eq!(gallery.entries().len(), size, "all of it is there again");
         let bytes: u64 = files.iter().map(GalleryFile::len).sum();
-        let times = [add].into_iter().chain(asked).chain([open]).map(|time| format!("{:.2} ms", time * 1e3));
-        println!("| {size} | {} | {:.1} MB |", times.collect::<Vec<_>>().join(" | "), bytes as f64 / 1e6);
+        let numbers = [size as f64, add, by_head, by_whole, by_phrase, open, bytes as f64];
+        print(numbers, *first.get_or_insert(numbers));
     }
+}
+
+/// A row: pictures, seconds, bytes, each with how many times the first it is. All but what is added should grow with
+/// the pictures.
+fn print(numbers: [f64; 7], first: [f64; 7]) {
+    let cell = |(index, number): (usize, f64)| {
+        let said = match index {
+            0 => format!("{number}"),
+            6 => format!("{:.1} MB", number / 1e6),
+            _ => format!("{:.2} ms", number * 1e3),
+        };
+        let first = first[index];
+        if number == first { said } else { format!("{said} ({:.1}x)", number / first) }
+    };
+    println!("| {} |", numbers.into_iter().enumerate().map(cell).collect::<Vec<_>>().join(" | "));
 }
 
 fn traced(session: &Session, name: &str) -> Traced {

@@ -137,52 +137,49 @@ const sum = (values) => values.reduce((total, value) => total + value, 0);
 /// What onnxruntime-web is to load: both towers, as `suffix` has them.
 const towers = (suffix) => ({ vision: `/onnx/vision${suffix}`, text: `/onnx/text${suffix}` });
 
-/// Interleaved rounds, the first of which warms up. `onnx` is { label: [provider, threads, file suffix] }; a round
-/// looks at `frames` frames of a video. What a peer cannot do is in its `failed`, by column.
-export async function encoders({ pack, photoUrl, onnx, rounds, device, frames }) {
+/// headlamp and its peers, open, and what every round shows them. `onnx` is { label: [provider, threads, file suffix] };
+/// a round looks at `frames` frames of a video.
+let contest;
+export async function contestants({ pack, photoUrl, onnx, device, frames }) {
   const photo = await (await fetch(photoUrl)).blob();
-  const feeds = await crop(photo);
   const headlamp = await Headlamp.start();
-  const opened = (await headlamp.open(pack, device)).PackOpened;
+  const { PackOpened: opened } = await headlamp.open(pack, device);
   await headlamp.trace(photo);
-  const results = { headlamp: { encoder: [], decomposed: [], text: [], frames: [], phrases: [] } };
   const peers = {};
   for (const [label, [provider, threads, suffix]] of Object.entries(onnx)) {
     peers[label] = await Onnx.start(provider, threads, towers(suffix));
-    results[label] = { encoder: [], text: [], frames: [], failed: {} };
   }
-  const blobs = Array.from({ length: frames }, () => photo);
-  for (let round = 0; round <= rounds; round++) {
-    const keep = (label, what, seconds) => round > 0 && results[label][what].push(seconds);
-    const encode = await headlamp.encode();
-    const fresh = phrases(10);
-    const withTexts = (await headlamp.attribute(fresh)).seconds;
-    const alone = (await headlamp.attribute(fresh)).seconds;
-    keep("headlamp", "encoder", encode);
-    keep("headlamp", "decomposed", encode + alone);
-    keep("headlamp", "text", withTexts - alone);
-    keep("headlamp", "phrases", alone);
-    keep("headlamp", "frames", sum((await headlamp.frames(blobs)).seconds));
-    for (const [label, peer] of Object.entries(peers)) {
-      const run = async (what, name, feeds, runs) => {
-        if (results[label].failed[what]) return;
-        try {
-          keep(label, what, sum((await peer.run(name, feeds, runs)).seconds));
-        } catch (error) {
-          results[label].failed[what] = String(error);
-        }
-      };
-      await run("encoder", "vision", feeds, 1);
-      await run("text", "text", texts(10, 7), 1);
-      await run("frames", "vision", feeds, frames);
-    }
-  }
-  return { device: opened.device, results };
+  contest = { headlamp, peers, feeds: await crop(photo), blobs: Array.from({ length: frames }, () => photo) };
+  return opened.device;
 }
 
-/// One engine alone on the page, from nothing to its first embedding of a photo, and then a little work. `engine` is
-/// as in `encoders`, or null for headlamp. Seconds until it is open and until that embedding is there; its files.
-export async function alone({ pack, photoUrl, engine, device }) {
+/// One round: { label: { column: seconds, or why the peer cannot do it } }. Rounds of all engines are interleaved; the
+/// first warms up.
+export async function round() {
+  const { headlamp, peers, feeds, blobs } = contest;
+  const encoder = await headlamp.encode();
+  const fresh = phrases(10);
+  const withTexts = (await headlamp.attribute(fresh)).seconds;
+  const alone = (await headlamp.attribute(fresh)).seconds;
+  const frames = sum((await headlamp.frames(blobs)).seconds);
+  const times = {
+    headlamp: { encoder, decomposed: encoder + alone, text: withTexts - alone, phrases: alone, frames },
+  };
+  for (const [label, peer] of Object.entries(peers)) {
+    const run = (name, feeds, runs) => peer.run(name, feeds, runs).then(({ seconds }) => sum(seconds), String);
+    times[label] = {
+      encoder: await run("vision", feeds, 1),
+      text: await run("text", texts(10, 7), 1),
+      frames: await run("vision", feeds, blobs.length),
+    };
+  }
+  return times;
+}
+
+/// One engine alone on the page, from nothing to its first embedding of a photo, and then texts and `runs` photos more.
+/// `engine` is as in `contestants`, or null for headlamp. Seconds until it is open and until that embedding is there;
+/// its files.
+export async function alone({ pack, photoUrl, engine, device, runs }) {
   const photo = await (await fetch(photoUrl)).blob();
   const feeds = await crop(photo);
   const start = performance.now();
@@ -194,7 +191,7 @@ export async function alone({ pack, photoUrl, engine, device }) {
     await peer.run("vision", feeds, 1);
     const first = seconds();
     await peer.run("text", texts(10, 7), 1);
-    await peer.run("vision", feeds, 3);
+    await peer.run("vision", feeds, runs);
     return { ready, first, files: peer.files };
   }
   const headlamp = await Headlamp.start();
@@ -203,7 +200,7 @@ export async function alone({ pack, photoUrl, engine, device }) {
   await headlamp.trace(photo);
   const first = seconds();
   await headlamp.attribute(phrases(10));
-  for (let run = 0; run < 3; run++) await headlamp.encode();
+  for (let run = 0; run < runs; run++) await headlamp.encode();
   const { files } = await (await fetch(`${pack}pack.json`)).json();
   const worker = ["worker_loader.js", "worker.js", "worker_bg.wasm"].map((name) => `/dist/${name}`);
   const ofPack = ["pack.json", ...files.map(({ path }) => path)].map((name) => pack + name);

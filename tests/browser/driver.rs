@@ -75,6 +75,11 @@ impl Window {
         self.post("/url", &json!({ "url": url }));
     }
 
+    /// A script may take so long from now on.
+    pub fn allow_scripts(&self, time: Duration) {
+        self.post("/timeouts", &json!({ "script": time.as_millis() as u64 }));
+    }
+
     /// Runs a function body in the page; `arguments` is an array.
     pub fn script(&self, body: &str, arguments: &Value) -> Value {
         self.post("/execute/sync", &json!({ "script": body, "args": arguments }))

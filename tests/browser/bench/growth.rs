@@ -6,7 +6,7 @@ use headlamp::geometry::Grid;
 use headlamp::model::{Activation, ModelConfig, VisionConfig};
 use serde_json::{Value, json};
 
-use super::{ask, bench_site, median, milliseconds, open_bench};
+use super::{ask, bench_site, grown, median, milliseconds, open_bench};
 use crate::driver::Graphics;
 use crate::scratch::Scratch;
 
@@ -117,25 +117,38 @@ fn write_random(config: &ModelConfig, folder: &std::path::Path) {
     writer.finish(manifest).unwrap().write(folder).unwrap();
 }
 
-/// A gallery of the default pack in the browser's files.
+/// A gallery of the default pack in the browser's files. All but what is added should grow with the pictures.
 #[test]
 #[ignore = "needs what `cargo xtask bench` sets up"]
 fn bench_growth_gallery() {
+    /// The first warm up.
+    const SIZES: [usize; 3] = [10, 100, 1000];
     let serving = bench_site().serve(0).unwrap();
     let window = open_bench(&serving.url(), Graphics::None);
     println!("\n| pictures | add one | order by a head | by the whole model | by a phrase | open again | kept |");
     println!("|---:|---:|---:|---:|---:|---:|---:|");
-    for count in [10, 100, 1000] {
+    let mut first = None;
+    for count in SIZES {
         let options = json!({ "pack": "/packs/default/", "device": "cpu", "count": count, "head": [11, 3],
             "photoUrls": ["/samples/coffee.png", "/samples/flower.jpg", "/samples/chelsea.png"],
             "phrase": "a photo of a cat" });
         let found = ask(&window, "gallery", &options);
-        // Ten warm up.
-        if count > 10 {
-            let time = |name: &str| milliseconds(found[name].as_f64().unwrap());
-            let times = ["add", "byHead", "byWhole", "byPhrase", "open"].map(time).join(" | ");
-            println!("| {count} | {times} | {:.1} MB |", found["bytes"].as_f64().unwrap() / 1e6);
+        if count == SIZES[0] {
+            continue;
         }
+        let first = first.get_or_insert_with(|| (count, found.clone()));
+        let number = |name: &str| (found[name].as_f64().unwrap(), first.1[name].as_f64().unwrap());
+        let cells = ["add", "byHead", "byWhole", "byPhrase", "open"].map(|name| {
+            let (time, first) = number(name);
+            grown(milliseconds(time), time, first)
+        });
+        let (bytes, first_bytes) = number("bytes");
+        println!(
+            "| {} | {} | {} |",
+            grown(count.to_string(), count as f64, first.0 as f64),
+            cells.join(" | "),
+            grown(format!("{:.1} MB", bytes / 1e6), bytes, first_bytes)
+        );
     }
 }
 

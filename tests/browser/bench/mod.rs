@@ -13,9 +13,10 @@ use xtask::site::Site;
 use crate::driver::{Graphics, Window, wait};
 use crate::page::{folder, site};
 
-/// Rounds after the one that warms up; on the software adapter, where each takes half a minute, fewer.
+/// Rounds after the one that warms up; on the software adapter, where each takes minutes, fewer.
 const ROUNDS: usize = 7;
 const SOFTWARE_ROUNDS: usize = 3;
+const SOFTWARE_PATIENCE: Duration = Duration::from_secs(3600);
 /// Fresh browsers that start-up is measured in.
 const STARTS: usize = 3;
 
@@ -87,62 +88,105 @@ fn ask(window: &Window, name: &str, options: &Value) -> Value {
 #[ignore = "needs what `cargo xtask bench` sets up"]
 fn bench_cpu() {
     let serving = bench_site().serve(0).unwrap();
-    let window = open_bench(&serving.url(), Graphics::None);
     for peers in [&PEERS[..2], &PEERS[2..]] {
-        let found = encoders(&window, peers, "cpu", ROUNDS, 8);
-        print_times(&found["results"], 8);
+        let window = open_bench(&serving.url(), Graphics::None);
+        Contest::open(&window, peers, "cpu", 8).run(ROUNDS).print();
     }
 }
 
 #[test]
 #[ignore = "needs what `cargo xtask bench` sets up"]
 fn bench_webgpu() {
-    const FRAMES: usize = 2;
     let serving = bench_site().serve(0).unwrap();
     let window = open_bench(&serving.url(), Graphics::SoftwareWebGpu);
-    let found = encoders(&window, &[GPU_PEER], "gpu", SOFTWARE_ROUNDS, FRAMES);
-    assert_eq!(found["device"]["kind"], "GPU", "{}", found["device"]);
-    println!("\nWebGPU on {}", found["device"]["name"]);
-    print_times(&found["results"], FRAMES);
-    println!("\nMost memory of page and GPU process, both engines together: {}", memory(&window));
+    window.allow_scripts(SOFTWARE_PATIENCE);
+    let contest = Contest::open(&window, &[GPU_PEER], "gpu", 1);
+    assert_eq!(contest.device["kind"], "GPU", "{}", contest.device);
+    println!("\nWebGPU on the browser's software adapter:");
+    contest.run(SOFTWARE_ROUNDS).print();
 }
 
-fn encoders(window: &Window, peers: &[Peer], device: &str, rounds: usize, frames: usize) -> Value {
-    let onnx: Map<String, Value> = peers.iter().map(|peer| (peer.label.to_owned(), peer.engine())).collect();
-    let options = json!({ "pack": "/packs/default/", "photoUrl": "/samples/coffee.png", "device": device,
-        "rounds": rounds, "frames": frames, "onnx": onnx });
-    ask(window, "encoders", &options)
+/// headlamp and its peers on one page.
+struct Contest<'a> {
+    window: &'a Window,
+    /// What headlamp runs on.
+    device: Value,
+    frames: usize,
 }
 
-/// Medians in milliseconds, and headlamp's over each of the same rounds. With the decomposition, headlamp is held
-/// against the peers' encoder alone.
-fn print_times(results: &Value, frames: usize) {
-    println!(
-        "\n| | encoder | encoder + decomposition | 10 texts | {frames} frames | 10 phrases to all components |"
-    );
-    println!("|---|---:|---:|---:|---:|---:|");
-    let columns = [
-        ("encoder", "encoder"),
-        ("decomposed", "encoder"),
-        ("text", "text"),
-        ("frames", "frames"),
-        ("phrases", "phrases"),
-    ];
-    let own = &results["headlamp"];
-    for (name, engine) in results.as_object().into_iter().flatten() {
-        let cells = columns.map(|(of_own, of_peer)| {
-            let column = if name == "headlamp" { of_own } else { of_peer };
-            match (median_of(&engine[column]), median_of(&own[of_own])) {
-                (Some(time), Some(_)) if name == "headlamp" => milliseconds(time),
-                (Some(time), Some(own)) => format!("{} ({:.2}x)", milliseconds(time), own / time),
-                _ if engine["failed"][column].is_string() => "cannot".to_owned(),
-                _ => "–".to_owned(),
-            }
-        });
-        println!("| {name} | {} |", cells.join(" | "));
-        for (column, reason) in engine["failed"].as_object().into_iter().flatten() {
-            println!("({name} cannot do {column}: {reason})");
+/// What the rounds took.
+struct Rounds {
+    /// In the order of the table, headlamp first.
+    labels: Vec<String>,
+    rounds: Vec<Value>,
+    frames: usize,
+}
+
+impl<'a> Contest<'a> {
+    fn open(window: &'a Window, peers: &[Peer], device: &str, frames: usize) -> Self {
+        let onnx: Map<String, Value> = peers.iter().map(|peer| (peer.label.to_owned(), peer.engine())).collect();
+        let options = json!({ "pack": "/packs/default/", "photoUrl": "/samples/coffee.png", "device": device,
+            "frames": frames, "onnx": onnx });
+        Self { window, device: ask(window, "contestants", &options), frames }
+    }
+
+    /// So many rounds after one that warms up.
+    fn run(&self, rounds: usize) -> Rounds {
+        let rounds = (0..=rounds).map(|_round| ask(self.window, "round", &json!({}))).skip(1);
+        let rounds: Vec<Value> = rounds.collect();
+        let mut labels: Vec<String> = rounds[0].as_object().unwrap().keys().cloned().collect();
+        labels.sort_by_key(|label| label != "headlamp");
+        Rounds { labels, rounds, frames: self.frames }
+    }
+}
+
+impl Rounds {
+    /// Medians, and headlamp's over each of the same rounds. With the decomposition, headlamp is held against the
+    /// peers' encoder alone.
+    fn print(&self) {
+        let frames = match self.frames {
+            1 => "1 frame".to_owned(),
+            count => format!("{count} frames"),
+        };
+        println!(
+            "\n| | encoder | encoder + decomposition | 10 texts | {frames} | 10 phrases to all components |\n\
+             |---|---:|---:|---:|---:|---:|"
+        );
+        let columns = [
+            ("encoder", "encoder"),
+            ("decomposed", "encoder"),
+            ("text", "text"),
+            ("frames", "frames"),
+            ("phrases", "phrases"),
+        ];
+        for label in &self.labels {
+            let cells = columns.map(|(of_own, of_peer)| {
+                let own = self.median("headlamp", of_own);
+                match self.median(label, if label == "headlamp" { of_own } else { of_peer }) {
+                    Some(time) if label == "headlamp" => milliseconds(time),
+                    Some(time) => format!("{} ({:.2}x)", milliseconds(time), own.unwrap_or(f64::NAN) / time),
+                    None => "–".to_owned(),
+                }
+            });
+            println!("| {label} | {} |", cells.join(" | "));
         }
+        for (label, (column, reason)) in self.failures() {
+            println!("({label} cannot do {column}: {reason})");
+        }
+    }
+
+    fn median(&self, label: &str, column: &str) -> Option<f64> {
+        let times: Vec<f64> = self.rounds.iter().filter_map(|round| round[label][column].as_f64()).collect();
+        (!times.is_empty()).then(|| median(times))
+    }
+
+    /// What a peer could not do in the last round, and why.
+    fn failures(&self) -> impl Iterator<Item = (&String, (&String, &str))> {
+        let last = self.rounds.last().and_then(Value::as_object).into_iter().flatten();
+        last.flat_map(|(label, times)| {
+            let failed = times.as_object().into_iter().flatten();
+            failed.filter_map(move |(column, time)| Some((label, (column, time.as_str()?))))
+        })
     }
 }
 
@@ -160,11 +204,14 @@ fn bench_start_engines() {
             (GPU_PEER.label, GPU_PEER.engine(), "gpu", Graphics::SoftwareWebGpu),
         ]);
     for (label, engine, device, graphics) in engines {
+        let is_software = graphics == Graphics::SoftwareWebGpu;
+        let (starts, runs) = if is_software { (1, 0) } else { (STARTS, 3) };
         let options = json!({ "pack": "/packs/default/", "photoUrl": "/samples/coffee.png", "device": device,
-            "engine": engine });
+            "engine": engine, "runs": runs });
         let (mut ready, mut first, mut last) = (Vec::new(), Vec::new(), None);
-        for _start in 0..STARTS {
+        for _start in 0..starts {
             let window = open_bench(&serving.url(), graphics);
+            window.allow_scripts(SOFTWARE_PATIENCE);
             let found = ask(&window, "alone", &options);
             ready.push(found["ready"].as_f64().unwrap());
             first.push(found["first"].as_f64().unwrap());
@@ -224,9 +271,9 @@ fn median(mut times: Vec<f64>) -> f64 {
     times[times.len() / 2]
 }
 
-fn median_of(times: &Value) -> Option<f64> {
-    let times: Vec<f64> = times.as_array()?.iter().filter_map(Value::as_f64).collect();
-    (!times.is_empty()).then(|| median(times))
+/// How many times the first a number is, behind what it is: nothing where it is the first.
+fn grown(said: String, number: f64, first: f64) -> String {
+    if number == first { said } else { format!("{said} ({:.1}x)", number / first) }
 }
 
 /// Three digits and no more.
