@@ -1,32 +1,34 @@
-"""The image tower in ONNX Runtime on the CPU, for `cargo xtask bench` to hold the native tool against.
+"""The default pack in ONNX Runtime on the CPU, for benches/beside.rs to hold the native library against.
 
-native_peer.py VISION.onnx: medians of the encoder's time by number of threads, in milliseconds.
+native_peer.py FOLDER SUFFIX THREADS: answers every line, "encoder" or "texts", with the seconds that one crop, or ten
+texts of seven tokens, took.
 """
 
-import statistics
 import sys
 import time
 
 import numpy as np
 import onnxruntime
 
-ROUNDS = 15
+INPUTS = {
+    "encoder": ("vision", {"crop": np.random.default_rng(0).standard_normal((1, 3, 224, 224), np.float32)}),
+    "texts": ("text", {"tokens": (1000 + np.arange(70, dtype=np.int64) * 37 % 20000).reshape(10, 7)}),
+}
 
 
-def main(model):
-    crop = np.random.default_rng(0).standard_normal((1, 3, 224, 224), np.float32)
-    for threads in (1, 2):
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-        feeds = {session.get_inputs()[0].name: crop}
-        times = []
-        for _round in range(ROUNDS + 2):
-            start = time.perf_counter()
-            session.run(None, feeds)
-            times.append(time.perf_counter() - start)
-        print(f"onnxruntime {onnxruntime.__version__}, {threads} threads: {statistics.median(times[2:]) * 1e3:.0f} ms")
+def main(folder, suffix, threads):
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = int(threads)
+    sessions = {}
+    for name, _feeds in INPUTS.values():
+        model = f"{folder}/{name}{suffix}"
+        sessions[name] = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    for line in sys.stdin:
+        name, feeds = INPUTS[line.strip()]
+        start = time.perf_counter()
+        sessions[name].run(None, feeds)
+        print(time.perf_counter() - start, flush=True)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

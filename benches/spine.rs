@@ -24,6 +24,8 @@ const OBJECTS: usize = 3;
 /// DAVIS's frames of 480 pixels in patches of 16.
 const DAVIS_GRID: Grid = Grid { rows: 30, columns: 52 };
 const CONTEXTS: usize = 8;
+/// What the decomposition, a head's TextSpan and a frame's tracks may take together, as a share of the encoder.
+const SHARE: f64 = 0.15;
 
 fn main() {
     println!("(medians of {RUNS} runs after one to warm up; random weights, as time does not depend on them)\n");
@@ -46,6 +48,10 @@ fn main() {
     println!("\nTextSpan, one head, {POOL} texts, {IMAGES} images, {PICKS} picks");
     row("on moments", on_moments, ratio(on_moments, plain, "the plain algorithm"));
     row("plain, on the images' matrix", plain, String::new());
+    let spine = phrases + sum_check + segmentation + on_moments + push;
+    let share = spine.as_secs_f64() / encoder.time.as_secs_f64();
+    let verdict = if share <= SHARE { "within" } else { "beyond" };
+    println!("\nDecomposition, a head's TextSpan and tracks: {share:.3} of the encoder, {verdict} {SHARE}");
 }
 
 struct Encoder {

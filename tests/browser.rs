@@ -12,7 +12,7 @@ mod access;
 mod address;
 #[path = "browser/bad_input.rs"]
 mod bad_input;
-#[path = "browser/bench.rs"]
+#[path = "browser/bench/mod.rs"]
 mod bench;
 #[path = "browser/breaking.rs"]
 mod breaking;

@@ -64,20 +64,20 @@ export class Headlamp {
     return { seconds: (performance.now() - start) / 1000, ...answer.Attributed };
   }
 
-  /// Seconds of each of some frames: decoding, the model, and tracking.
+  /// Of some frames: the seconds of each (decoding, the model, and tracking), and the bytes that all of them take.
   async frames(blobs) {
     const times = blobs.map((_, index) => index / 2);
     const names = blobs.map((_, index) => `${index}.png`);
     await this.ask({ Video: { Open: { reel: 1, source: { Pictures: { names, times } } } } }, [], blobs);
-    const sampling = { rate: 2, start: 0, length: 60, framing: "CentreCrop" };
-    await this.ask({ Video: { Sample: { reel: 1, sampling } } });
+    const sampling = { rate: 2, start: 0, length: blobs.length, framing: "CentreCrop" };
+    const { Sampled: { bytes } } = (await this.ask({ Video: { Sample: { reel: 1, sampling } } })).Video;
     const seconds = [];
     for (let index = 0; index < blobs.length; index++) {
       const start = performance.now();
       await this.ask({ Video: { TraceFrame: { reel: 1, index, ahead: 0 } } });
       seconds.push((performance.now() - start) / 1000);
     }
-    return seconds;
+    return { seconds, bytes };
   }
 }
 
@@ -86,8 +86,8 @@ export class Onnx {
   static async start(provider, threads, models) {
     const peer = new Onnx();
     peer.peer = new Peer("/bench/onnx_worker.js");
-    peer.loaded = (await peer.peer.ask({ provider, threads, models })).load;
-    return peer;
+    const { load, files } = await peer.peer.ask({ provider, threads, models });
+    return Object.assign(peer, { loaded: load, files });
   }
 
   run(name, feeds, runs) {
@@ -132,66 +132,89 @@ export function phrases(count) {
 
 export const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
 
-/// How the encoder's time grows with a frame's tokens: `{ tokens, seconds }`, the fastest of `runs`.
-let growing;
-export async function grown({ pack, photoUrl, device, shortSide, runs }) {
-  if (!growing) {
-    growing = await Headlamp.start();
-    await growing.open(pack, device);
-    await growing.trace(await (await fetch(photoUrl)).blob());
-  }
-  let seconds = Infinity;
-  let tokens = 0;
-  for (let run = 0; run <= runs; run++) {
-    const framing = { Frame: { short_side: shortSide } };
-    const { PhotoTraced: traced } = await growing.ask({ Reframe: { framing } });
-    tokens = 1 + traced.grid.rows * traced.grid.columns;
-    if (run > 0) seconds = Math.min(seconds, traced.seconds.encode);
-  }
-  return { tokens, seconds };
-}
+const sum = (values) => values.reduce((total, value) => total + value, 0);
 
-/// Seconds that every head's texts take.
-export async function labelled({ pack, photoUrl, device }) {
-  if (!growing) await grown({ pack, photoUrl, device, shortSide: 224, runs: 1 });
-  const start = performance.now();
-  await growing.ask({ LabelAllHeads: { count: 10 } });
-  return (performance.now() - start) / 1000;
-}
+/// What onnxruntime-web is to load: both towers, as `suffix` has them.
+const towers = (suffix) => ({ vision: `/onnx/vision${suffix}`, text: `/onnx/text${suffix}` });
 
-/// Encoders: interleaved rounds. `onnx` is { label: [provider, threads, file suffix] }.
-export async function encoders({ pack, photoUrl, onnx, rounds, device }) {
+/// headlamp and its peers, open, and what every round shows them. `onnx` is { label: [provider, threads, file suffix] };
+/// a round looks at `frames` frames of a video.
+let contest;
+export async function contestants({ pack, photoUrl, onnx, device, frames }) {
   const photo = await (await fetch(photoUrl)).blob();
-  const feeds = await crop(photo);
   const headlamp = await Headlamp.start();
-  const opened = (await headlamp.open(pack, device)).PackOpened;
+  const { PackOpened: opened } = await headlamp.open(pack, device);
   await headlamp.trace(photo);
   const peers = {};
   for (const [label, [provider, threads, suffix]] of Object.entries(onnx)) {
-    const models = { vision: `/onnx/vision${suffix}`, text: `/onnx/text${suffix}` };
-    peers[label] = await Onnx.start(provider, threads, models);
+    peers[label] = await Onnx.start(provider, threads, towers(suffix));
   }
-  const results = { headlamp: { encoder: [], phrases: [], text: [], frames: [] } };
-  for (const label of Object.keys(peers)) {
-    results[label] = { load: peers[label].loaded, encoder: [], text: [], frames: [] };
+  contest = { headlamp, peers, feeds: await crop(photo), blobs: Array.from({ length: frames }, () => photo) };
+  return opened.device;
+}
+
+/// One round: { label: { column: seconds, or why the peer cannot do it } }. Rounds of all engines are interleaved; the
+/// first warms up.
+export async function round() {
+  const { headlamp, peers, feeds, blobs } = contest;
+  const encoder = await headlamp.encode();
+  const fresh = phrases(10);
+  const withTexts = (await headlamp.attribute(fresh)).seconds;
+  const alone = (await headlamp.attribute(fresh)).seconds;
+  const frames = sum((await headlamp.frames(blobs)).seconds);
+  const times = {
+    headlamp: { encoder, decomposed: encoder + alone, text: withTexts - alone, phrases: alone, frames },
+  };
+  for (const [label, peer] of Object.entries(peers)) {
+    const run = (name, feeds, runs) => peer.run(name, feeds, runs).then(({ seconds }) => sum(seconds), String);
+    times[label] = {
+      encoder: await run("vision", feeds, 1),
+      text: await run("text", texts(10, 7), 1),
+      frames: await run("vision", feeds, blobs.length),
+    };
   }
-  const frames = Array.from({ length: 8 }, () => photo);
-  // The first round warms up.
-  for (let round = 0; round <= rounds; round++) {
-    const keep = (label, what, seconds) => round > 0 && results[label][what].push(seconds);
-    keep("headlamp", "encoder", await headlamp.encode());
-    const fresh = phrases(10);
-    const withTexts = (await headlamp.attribute(fresh)).seconds;
-    const alone = (await headlamp.attribute(fresh)).seconds;
-    keep("headlamp", "text", withTexts - alone);
-    keep("headlamp", "phrases", alone);
-    const sum = (values) => values.reduce((total, value) => total + value, 0);
-    keep("headlamp", "frames", sum(await headlamp.frames(frames)));
-    for (const [label, peer] of Object.entries(peers)) {
-      keep(label, "encoder", (await peer.run("vision", feeds, 1)).seconds[0]);
-      keep(label, "text", (await peer.run("text", texts(10, 7), 1)).seconds[0]);
-      keep(label, "frames", sum((await peer.run("vision", feeds, 8)).seconds));
-    }
+  return times;
+}
+
+/// One engine alone on the page, from nothing to its first embedding of a photo, and then texts and `runs` photos more.
+/// `engine` is as in `contestants`, or null for headlamp. Seconds until it is open and until that embedding is there;
+/// its files.
+export async function alone({ pack, photoUrl, engine, device, runs }) {
+  const photo = await (await fetch(photoUrl)).blob();
+  const feeds = await crop(photo);
+  const start = performance.now();
+  const seconds = () => (performance.now() - start) / 1000;
+  if (engine) {
+    const [provider, threads, suffix] = engine;
+    const peer = await Onnx.start(provider, threads, towers(suffix));
+    const ready = seconds();
+    await peer.run("vision", feeds, 1);
+    const first = seconds();
+    await peer.run("text", texts(10, 7), 1);
+    await peer.run("vision", feeds, runs);
+    return { ready, first, files: peer.files };
   }
-  return { device: opened.device, opened: opened.seconds, started: headlamp.started, results };
+  const headlamp = await Headlamp.start();
+  await headlamp.open(pack, device);
+  const ready = seconds();
+  await headlamp.trace(photo);
+  const first = seconds();
+  await headlamp.attribute(phrases(10));
+  for (let run = 0; run < runs; run++) await headlamp.encode();
+  const { files } = await (await fetch(`${pack}pack.json`)).json();
+  const worker = ["worker_loader.js", "worker.js", "worker_bg.wasm"].map((name) => `/dist/${name}`);
+  const ofPack = ["pack.json", ...files.map(({ path }) => path)].map((name) => pack + name);
+  return { ready, first, files: [...worker, ...ofPack] };
+}
+
+/// Bytes of files as they are, and as a server that compresses sends them.
+export async function downloads(files) {
+  let [plain, compressed] = [0, 0];
+  for (const file of files) {
+    const blob = await (await fetch(file)).blob();
+    plain += blob.size;
+    const reader = blob.stream().pipeThrough(new CompressionStream("gzip")).getReader();
+    for (let part = await reader.read(); !part.done; part = await reader.read()) compressed += part.value.length;
+  }
+  return { plain, compressed };
 }

@@ -25,6 +25,7 @@ pub enum Graphics {
 /// One window of a fresh browser with an empty profile, closed when dropped. Dropped by a failing test, it
 /// leaves a picture and the console's lines behind.
 pub struct Window {
+    pub graphics: Graphics,
     test: &'static str,
     agent: ureq::Agent,
     session: String,
@@ -51,7 +52,7 @@ impl Window {
         let config = ureq::Agent::config_builder().http_status_as_error(false).timeout_global(None);
         let agent: ureq::Agent = config.build().into();
         let mut window =
-            Self { test, agent, session: format!("http://127.0.0.1:{port}/session"), driver, profile };
+            Self { graphics, test, agent, session: format!("http://127.0.0.1:{port}/session"), driver, profile };
         let all = [&arguments(&window.profile, graphics)[..], further].concat();
         let capabilities = json!({ "capabilities": { "alwaysMatch": {
             "goog:chromeOptions": { "binary": browser.program, "args": all },
@@ -72,6 +73,11 @@ impl Window {
 
     pub fn go(&self, url: &str) {
         self.post("/url", &json!({ "url": url }));
+    }
+
+    /// A script may take so long from now on.
+    pub fn allow_scripts(&self, time: Duration) {
+        self.post("/timeouts", &json!({ "script": time.as_millis() as u64 }));
     }
 
     /// Runs a function body in the page; `arguments` is an array.
@@ -159,6 +165,15 @@ impl Window {
 
     /// The most memory that a page's process has held, in bytes; 0 where the system does not tell.
     pub fn renderer_peak(&self) -> u64 {
+        self.peak("--type=renderer")
+    }
+
+    /// The same of the process that does WebGPU's work, which has the memory of a software adapter.
+    pub fn gpu_peak(&self) -> u64 {
+        self.peak("--type=gpu-process")
+    }
+
+    fn peak(&self, kind: &str) -> u64 {
         let field = |pid: u32, name: &str| {
             let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
             let value = status.lines().find_map(|line| line.strip_prefix(name))?;
@@ -167,13 +182,12 @@ impl Window {
         let parent =
             |pid: &u32| field(*pid, "PPid:").and_then(|pid| u32::try_from(pid).ok()).filter(|pid| *pid > 1);
         let is_ours = |pid: u32| std::iter::successors(Some(pid), parent).any(|pid| pid == self.driver.id());
-        let is_renderer = |pid: u32| {
-            std::fs::read_to_string(format!("/proc/{pid}/cmdline"))
-                .is_ok_and(|line| line.contains("--type=renderer"))
+        let is_of_kind = |pid: u32| {
+            std::fs::read_to_string(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.contains(kind))
         };
         let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
         let pids = processes.filter_map(|entry| entry.file_name().to_string_lossy().parse::<u32>().ok());
-        let peaks = pids.filter(|pid| is_renderer(*pid) && is_ours(*pid)).filter_map(|pid| field(pid, "VmHWM:"));
+        let peaks = pids.filter(|pid| is_of_kind(*pid) && is_ours(*pid)).filter_map(|pid| field(pid, "VmHWM:"));
         peaks.max().unwrap_or(0) * 1024
     }
 

@@ -52,8 +52,8 @@ enum Task {
     Assets,
     /// Compute anew what the page shows of its sample photos while the model loads
     Samples,
-    /// Measure speed
-    Bench,
+    /// Measure speed; everything unless some are named ("growth" names all that begin so)
+    Bench { names: Vec<String> },
     /// Take pictures of every view at three widths in both themes, into docs/screens/
     Screens,
 }
@@ -67,7 +67,7 @@ fn main() -> ExitCode {
         Task::Build { allow_host, npm } => page::build_deployable(&allow_host, npm),
         Task::Assets => assets::all(),
         Task::Samples => samples::compute(),
-        Task::Bench => suites::bench(),
+        Task::Bench { names } => suites::bench(&names),
         Task::Screens => suites::screens(),
     };
     match done {

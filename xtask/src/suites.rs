@@ -141,18 +141,47 @@ fn browser_tests(browser: &Browser, names: &[&str]) -> Command {
     cargo
 }
 
-/// Runs the benchmarks: headlamp beside another engine in a browser, then the native ones.
-pub fn bench() -> anyhow::Result<()> {
-    let browser = tools::chromium()?;
+/// Benchmarks in the browser: name, and what the names of its tests in `tests/browser/bench/` begin with.
+const BROWSER_BENCHES: [(&str, &str); 9] = [
+    ("cpu", "bench_cpu"),
+    ("webgpu", "bench_webgpu"),
+    ("start", "bench_start"),
+    ("growth-tokens", "bench_growth_tokens"),
+    ("growth-models", "bench_growth_models"),
+    ("growth-gallery", "bench_growth_gallery"),
+    ("growth-video", "bench_growth_video"),
+    ("redraw", "bench_redraw"),
+    ("hands", "bench_hands"),
+];
+
+/// Native benchmarks: name, and file of `benches/`.
+const NATIVE_BENCHES: [(&str, &str); 3] =
+    [("growth-gallery-native", "galleries"), ("native", "beside"), ("native-spine", "spine")];
+
+/// Runs the benchmarks whose names begin with one of `names`, or all.
+pub fn bench(names: &[String]) -> anyhow::Result<()> {
+    let is_wanted =
+        |(bench, _): &&(&str, &str)| names.is_empty() || names.iter().any(|name| bench.starts_with(name.as_str()));
+    let in_browser: Vec<_> = BROWSER_BENCHES.iter().filter(is_wanted).collect();
+    let native: Vec<_> = NATIVE_BENCHES.iter().filter(is_wanted).collect();
+    if in_browser.is_empty() && native.is_empty() {
+        let all = [&BROWSER_BENCHES[..], &NATIVE_BENCHES].concat();
+        bail!("there are these benchmarks: {}", all.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", "));
+    }
     let other = tools::other_engine()?;
     assets::all()?;
-    page::build(Finish::Quick, &[])?;
-    step("benchmarks in the browser", || {
-        let mut cargo = browser_tests(&browser, &["bench::"]);
-        run(cargo.arg("--nocapture").env("HEADLAMP_BENCH", &other))
-    })?;
-    let python = tools::bench_python(&other);
-    let model = other.join("onnx/vision.onnx");
-    step("the peer, natively", || run(tools::command(&python).arg("benches/native_peer.py").arg(&model)))?;
-    step("native benchmarks", || run(tools::cargo().args(["bench", "--package", "headlamp", "--benches"])))
+    let run_one = |name: &str, cargo: &mut Command| {
+        step(&format!("benchmark {name}"), || run(cargo.env("HEADLAMP_BENCH", &other)))
+    };
+    if !in_browser.is_empty() {
+        let browser = tools::chromium()?;
+        page::build(Finish::Quick, &[])?;
+        for (name, tests) in in_browser {
+            run_one(name, browser_tests(&browser, &[tests]).arg("--nocapture"))?;
+        }
+    }
+    for (name, file) in native {
+        run_one(name, tools::cargo().args(["bench", "--package", "headlamp", "--bench", file]))?;
+    }
+    Ok(())
 }

@@ -204,7 +204,7 @@ pub fn other_engine() -> anyhow::Result<PathBuf> {
 }
 
 /// The Python that has ONNX Runtime, in the benchmarks' folder.
-pub fn bench_python(folder: &Path) -> PathBuf {
+fn bench_python(folder: &Path) -> PathBuf {
     folder.join("venv").join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" })
 }
 

@@ -1,0 +1,191 @@
+//! The native library beside onnxruntime on the CPU, with the same weights: `cargo xtask bench native`.
+//!
+//! Every engine is a process of its own, with its own threads and memory, that answers one question at a time with the
+//! seconds that it took; this program asks them in turns. headlamp's are this program again.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use burn::tensor::Device;
+use headlamp::ablate::Ablation;
+use headlamp::checkpoint::Pack;
+use headlamp::engine::Session;
+use headlamp::geometry::Framing;
+use headlamp::media;
+use headlamp::model::Backend;
+use xtask::places;
+
+/// Rounds after the one that warms up.
+const ROUNDS: usize = 11;
+/// An engine's threads spin a while after their work, which the next one is not to pay for.
+const PAUSE: Duration = Duration::from_millis(50);
+/// What is asked, and what a peer is asked beside it: with the decomposition, its encoder alone.
+const QUESTIONS: [(&str, &str); 3] = [("encoder", "encoder"), ("decomposed", "encoder"), ("texts", "texts")];
+/// Threads, label, backend.
+const OWN: [(usize, &str, &str); 3] = [
+    (1, "headlamp, burn-flex", "flex"),
+    (1, "headlamp, the page's kernels", "kernels"),
+    (2, "headlamp, burn-flex: the tool", "flex"),
+];
+/// Threads, label, suffix of the models.
+const PEERS: [(usize, &str, &str); 4] = [
+    (1, "onnxruntime, f32", ".onnx"),
+    (1, "onnxruntime, int8", ".int8.onnx"),
+    (2, "onnxruntime, f32", ".onnx"),
+    (2, "onnxruntime, int8", ".int8.onnx"),
+];
+
+fn main() {
+    let mut arguments = std::env::args().skip_while(|argument| argument != "answer").skip(1);
+    match arguments.next().as_deref() {
+        Some("flex") => answer(Device::flex().into()),
+        Some(_kernels) => answer(Backend::Kernels),
+        None => compare(),
+    }
+}
+
+fn compare() {
+    let own = OWN.map(|(threads, label, backend)| Engine::own(threads, label, backend));
+    let bench = std::env::var_os("HEADLAMP_BENCH").map(PathBuf::from);
+    let peers = PEERS.into_iter().filter_map(|(threads, label, suffix)| {
+        bench.as_ref().map(|bench| Engine::peer(threads, label, bench, suffix))
+    });
+    let mut engines: Vec<Engine> = own.into_iter().chain(peers).collect();
+    for round in 0..=ROUNDS {
+        for engine in &mut engines {
+            for question in 0..QUESTIONS.len() {
+                std::thread::sleep(PAUSE);
+                let seconds = engine.ask(question);
+                if round > 0 {
+                    engine.times[question].push(seconds);
+                }
+            }
+        }
+    }
+    println!("(medians of {ROUNDS} rounds, all engines in turns; the default pack, 224 px)");
+    for threads in [1, 2] {
+        let of_threads: Vec<&Engine> = engines.iter().filter(|engine| engine.threads == threads).collect();
+        print(threads, &of_threads);
+    }
+    if bench.is_none() {
+        println!("\n(onnxruntime takes part in `cargo xtask bench native`)");
+    }
+}
+
+/// A peer's time has behind it each of headlamp's over it, in the order of the table.
+fn print(threads: usize, engines: &[&Engine]) {
+    let plural = if threads == 1 { "" } else { "s" };
+    println!("\n| {threads} thread{plural} | encoder | encoder + decomposition | 10 texts | memory at most |");
+    println!("|---|---:|---:|---:|---:|");
+    for engine in engines {
+        let cells = [0, 1, 2].map(|question| {
+            let time = engine.median(question);
+            let own = engines.iter().filter(|_engine| engine.is_peer).filter(|own| !own.is_peer);
+            let ratios: Vec<String> = own.map(|own| format!("{:.2}x", own.median(question) / time)).collect();
+            let ratios = if ratios.is_empty() { String::new() } else { format!(" ({})", ratios.join(", ")) };
+            format!("{:.1} ms{ratios}", time * 1e3)
+        });
+        println!("| {} | {} | {} |", engine.label, cells.join(" | "), engine.memory());
+    }
+}
+
+/// A process that answers.
+struct Engine {
+    label: &'static str,
+    threads: usize,
+    is_peer: bool,
+    process: Child,
+    questions: ChildStdin,
+    answers: BufReader<ChildStdout>,
+    /// Seconds, by question.
+    times: [Vec<f64>; 3],
+}
+
+impl Engine {
+    fn own(threads: usize, label: &'static str, backend: &str) -> Self {
+        let mut command = Command::new(std::env::current_exe().unwrap_or_default());
+        command.args(["answer", backend]).env("RAYON_NUM_THREADS", threads.to_string());
+        Self::start(threads, label, false, command)
+    }
+
+    fn peer(threads: usize, label: &'static str, bench: &Path, suffix: &str) -> Self {
+        let python = if cfg!(windows) { "venv/Scripts/python.exe" } else { "venv/bin/python" };
+        let mut command = Command::new(bench.join(python));
+        command.arg(places::checkout().join("benches/native_peer.py")).arg(bench.join("onnx"));
+        command.args([suffix, &threads.to_string()]);
+        Self::start(threads, label, true, command)
+    }
+
+    fn start(threads: usize, label: &'static str, is_peer: bool, mut command: Command) -> Self {
+        let started = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+        let mut process = started.unwrap_or_else(|err| panic!("{label} does not start: {err}"));
+        let (Some(questions), Some(answers)) = (process.stdin.take(), process.stdout.take()) else {
+            unreachable!("both are piped")
+        };
+        let answers = BufReader::new(answers);
+        Self { label, threads, is_peer, process, questions, answers, times: Default::default() }
+    }
+
+    /// The seconds that the engine took.
+    fn ask(&mut self, question: usize) -> f64 {
+        let (own, of_peer) = QUESTIONS[question];
+        let asked = writeln!(self.questions, "{}", if self.is_peer { of_peer } else { own });
+        let mut line = String::new();
+        let heard = asked.and_then(|()| self.answers.read_line(&mut line));
+        let seconds = heard.ok().and_then(|_length| line.trim().parse().ok());
+        seconds.unwrap_or_else(|| panic!("{} does not answer: {line:?}", self.label))
+    }
+
+    fn median(&self, question: usize) -> f64 {
+        let mut times = self.times[question].clone();
+        times.sort_by(f64::total_cmp);
+        times[times.len() / 2]
+    }
+
+    /// The most that the process has held, where the system tells.
+    fn memory(&self) -> String {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap_or_default();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
+        let peak = peak.and_then(|kilobytes| kilobytes.parse::<u64>().ok());
+        peak.map_or_else(|| "–".to_owned(), |kilobytes| format!("{} MB", kilobytes * 1024 / 1_000_000))
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        let _ended = self.process.kill();
+        let _waited = self.process.wait();
+    }
+}
+
+/// Answers the questions that come in, one a line.
+fn answer(backend: Backend) {
+    let pack =
+        Pack::read(&places::packs().join("default")).unwrap_or_else(|err| panic!("the default pack: {err}"));
+    let mut session = Session::open(pack, backend).unwrap_or_else(|err| panic!("the default pack: {err}"));
+    let sample = std::fs::read(places::checkout().join("www/samples/coffee.png")).unwrap_or_default();
+    let photo = pollster::block_on(media::decode("coffee.png", &sample)).unwrap_or_else(|err| panic!("{err}"));
+    let mut asked = 0;
+    let mut phrases = || {
+        asked += 1;
+        (0..10).map(|index| format!("a photo number {asked} {index}")).collect::<Vec<String>>()
+    };
+    let divided = phrases();
+    let units = pollster::block_on(session.embed(&divided, false)).unwrap_or_else(|err| panic!("{err}"));
+    for question in std::io::stdin().lines().map_while(Result::ok) {
+        let new = phrases();
+        let start = Instant::now();
+        if question == "texts" {
+            assert!(pollster::block_on(session.embed(&new, false)).is_ok());
+        } else {
+            let traced = pollster::block_on(session.trace(&photo, Framing::CentreCrop));
+            let traced = traced.unwrap_or_else(|err| panic!("{err}"));
+            if question == "decomposed" {
+                assert!(session.attribute(&traced, &divided, &units, &Ablation::default()).is_ok());
+            }
+        }
+        println!("{}", start.elapsed().as_secs_f64());
+    }
+}
