@@ -95,8 +95,8 @@ fn a_worker_that_hangs_is_told_and_can_be_restarted() {
 fn a_worker_without_memory_says_so_and_can_be_restarted() {
     let scratch = Scratch::new("out-of-memory");
     let serving = site().serve(0).unwrap();
-    // 200 MB: enough for the small model, not for a large photo.
-    let little = "--js-flags=--wasm-max-mem-pages=3200".to_owned();
+    // 40 MB: enough for the small model, not for a large photo.
+    let little = "--js-flags=--wasm-max-mem-pages=600".to_owned();
     let page = Page::at(serving.url(), Window::open_with("out-of-memory", Graphics::None, &[little]));
     page.load(TINY);
     page.wait_until_ready();

@@ -35,7 +35,8 @@ fn mortal(scratch: &Scratch, messages: u32) -> Site {
     let dist = scratch.path().join(format!("dist-{messages}"));
     std::fs::create_dir_all(&dist).unwrap();
     let built = folder("HEADLAMP_DIST");
-    let mut site = Site::new(&dist);
+    // First: what is mounted first is found first.
+    let mut site = Site::new(&dist).mount("packs/default", packs().join("default"));
     for entry in std::fs::read_dir(&built).unwrap() {
         let (path, name) = entry.map(|entry| (entry.path(), entry.file_name())).unwrap();
         if path.is_dir() {
@@ -47,7 +48,7 @@ fn mortal(scratch: &Scratch, messages: u32) -> Site {
     let loader = dist.join("worker_loader.js");
     let script = std::fs::read_to_string(&loader).unwrap();
     std::fs::write(&loader, MORTAL.replace("%LEFT%", &messages.to_string()) + &script).unwrap();
-    site.mount("packs/default", packs().join("default"))
+    site
 }
 
 pub fn by_hand(page: &Page, section: &str) -> u64 {
