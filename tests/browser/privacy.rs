@@ -61,6 +61,10 @@ fn forward(mut stream: &TcpStream, seen: &Mutex<Vec<Seen>>) -> std::io::Result<(
     let mut head = String::new();
     let mut lines = BufReader::new(stream);
     while lines.read_line(&mut head)? > 2 {}
+    // A connection that the browser opened ahead, and had no use for.
+    if head.is_empty() {
+        return Ok(());
+    }
     let mut words = head.split(' ').map(str::to_owned);
     let (method, url) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
     let whole = url.strip_prefix("http://").unwrap_or(&url);
