@@ -14,7 +14,8 @@ use crate::engine::message::{
 use crate::engine::shelf::Shelf;
 
 impl Engine {
-    /// Opens published weights: as they were converted and kept before, where they were.
+    /// Opens published weights: as they were converted and kept before, where they were; else converts and keeps
+    /// them. What does not open is not kept.
     pub(super) async fn load_model(
         &mut self,
         source: &ModelSource,
@@ -23,32 +24,20 @@ impl Engine {
         device: DevicePreference,
         report: &Reporter,
     ) -> Answered {
+        let shelf = Shelf::open().await;
         // A file of the same name may be another one; a repository's is the same again.
         if let ModelSource::Hub { repository, hub: None } = source
             && told == Told::default()
-            && let Some(folder) = Shelf::open().await.converted_from(repository.trim(), storage.into()).await
+            && let Some(folder) = shelf.converted_from(repository.trim(), storage.into()).await
             && let Ok(answered) = self.open_at(&folder, device, report).await
         {
             return Ok(answered);
         }
-        self.convert_model(source, files, (storage, told), device, report).await
-    }
-
-    /// Converts, keeps and opens a model. One that does not open is not kept.
-    async fn convert_model(
-        &mut self,
-        source: &ModelSource,
-        files: &[Blob],
-        (storage, told): (Storage, Told),
-        device: DevicePreference,
-        report: &Reporter,
-    ) -> Answered {
         let start = now();
         let progress = |done, total| report.bytes("Reading the weights", done, total);
         let pack = import::pack(source, files, storage, &told, progress).await.map_err(said)?;
         let seconds = now() - start;
         report.phase("Keeping the model");
-        let shelf = Shelf::open().await;
         let kept = shelf.keep_converted(&pack).await.map_err(said);
         let (folder, unkept) = (kept.as_ref().ok().cloned(), kept.err());
         let manifest = pack.manifest.clone();
