@@ -99,9 +99,12 @@ impl Shelf {
         let requests: Array = JsFuture::from(self.0.as_ref()?.keys()).await.ok()?.unchecked_into();
         for request in requests.iter().map(JsCast::unchecked_into::<Request>) {
             let url = request.url();
-            let Some(folder) = url.strip_suffix(pack::MANIFEST).filter(|folder| is_converted(folder)) else { continue };
+            let Some(folder) = url.strip_suffix(pack::MANIFEST).filter(|folder| is_converted(folder)) else {
+                continue;
+            };
             let kept = self.find(&url).await?.manifest().await;
-            let is_it = |kept: &Manifest| kept.source.as_deref() == Some(source) && kept.quantisation == quantisation;
+            let is_it =
+                |kept: &Manifest| kept.source.as_deref() == Some(source) && kept.quantisation == quantisation;
             if kept.is_ok_and(|kept| is_it(&kept)) {
                 return Some(folder.to_owned());
             }

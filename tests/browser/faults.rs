@@ -106,9 +106,7 @@ fn a_worker_without_memory_says_so_and_can_be_restarted() {
     let large = scratch.path().join("large.png");
     RgbImage::from_fn(9000, 7000, |x, y| Rgb([x as u8, y as u8, 0])).save(&large).unwrap();
     page.window.choose_file("input[name=photo]", &large);
-    wait("the reason", Duration::from_secs(120), || {
-        page.message().contains("ran out of memory").then_some(())
-    });
+    wait("the reason", Duration::from_secs(120), || page.message().contains("ran out of memory").then_some(()));
     page.window.click("button.restart");
     page.wait_until_ready();
     wait("the photo before", Duration::from_secs(60), || page.photo().starts_with("china").then_some(()));
