@@ -14,6 +14,8 @@ pub mod gallery;
 #[cfg(feature = "compute")]
 pub mod hands;
 #[cfg(feature = "compute")]
+mod labels;
+#[cfg(feature = "compute")]
 pub mod pool;
 #[cfg(feature = "compute")]
 mod session;

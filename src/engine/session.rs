@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use tokenizers::Tokenizer;
 
 use super::EngineError;
+use super::labels::Labels;
 use super::message::{Attribution, HeadLabel};
 use super::pool::{self, Pool};
 use crate::ablate::{Ablation, MeanParts};
@@ -37,6 +38,7 @@ pub struct Session {
     pack_statistics: Option<Statistics>,
     own_statistics: Option<Statistics>,
     texts: HashMap<String, Vec<f32>>,
+    labels: Labels,
 }
 
 /// A photo that went through the model.
@@ -73,6 +75,7 @@ impl Session {
             pack_statistics,
             own_statistics: None,
             texts: HashMap::new(),
+            labels: Labels::new(model.readout.layers, model.readout.heads),
             manifest,
             model,
             tokenizer,
@@ -350,14 +353,43 @@ impl Session {
         Ok(picks.into_iter().map(|pick| label(pick.text, pick.explained)).collect())
     }
 
-    /// [`Self::label_head`] of every head, `[layer][head]`.
+    /// [`Self::label_head`] of a head that somebody looks at, found once.
+    ///
+    /// # Errors
+    /// As [`Self::label_head`].
+    pub fn labels(&mut self, layer: usize, head: usize, count: usize) -> Result<Vec<HeadLabel>, EngineError> {
+        let labels = self.find_labels(layer, head, count)?;
+        self.labels.look_at((layer, head));
+        Ok(labels)
+    }
+
+    /// [`Self::labels`] of every head, `[layer][head]`.
     ///
     /// # Errors
     /// Where there is no pool, or no statistics.
-    pub fn label_all_heads(&self, count: usize) -> Result<Vec<Vec<Vec<HeadLabel>>>, EngineError> {
+    pub fn labels_of_all_heads(&mut self, count: usize) -> Result<Vec<Vec<Vec<HeadLabel>>>, EngineError> {
         let (layers, heads) = (self.model.readout.layers, self.model.readout.heads);
-        let layer = |layer| (0..heads).map(|head| self.label_head(layer, head, count)).collect();
-        (0..layers).map(layer).collect()
+        let mut layer = |layer| (0..heads).map(|head| self.find_labels(layer, head, count)).collect();
+        (0..layers).map(&mut layer).collect()
+    }
+
+    /// Finds the texts of one more head, as many as of the head that somebody looked at last and the nearest to that
+    /// first. False where there is none to find.
+    pub fn find_next_labels(&mut self) -> bool {
+        let Some(((layer, head), count)) = self.labels.next() else { return false };
+        self.find_labels(layer, head, count).is_ok()
+    }
+
+    fn find_labels(&mut self, layer: usize, head: usize, count: usize) -> Result<Vec<HeadLabel>, EngineError> {
+        if let Some(labels) = self.labels.of((layer, head), count) {
+            return Ok(labels);
+        }
+        // As many as of other heads, or those would have to be found again.
+        let most = count.max(self.labels.count());
+        let mut labels = self.label_head(layer, head, most)?;
+        self.labels.keep((layer, head), labels.clone(), most);
+        labels.truncate(count);
+        Ok(labels)
     }
 
     /// Whether the model has a head.
@@ -393,6 +425,7 @@ impl Session {
     /// Labels heads from `pool` from now on; none: from the pack's own.
     pub fn use_pool(&mut self, pool: Option<Pool>) {
         self.own_pool = pool;
+        self.labels.forget();
     }
 
     /// Statistics that were gathered elsewhere, read from their file.
@@ -406,6 +439,7 @@ impl Session {
     /// Labels heads from `statistics` from now on; none: from the pack's own.
     pub fn use_statistics(&mut self, statistics: Option<Statistics>) {
         self.own_statistics = statistics;
+        self.labels.forget();
     }
 
     /// The pool in use.

@@ -11,12 +11,13 @@ mod gallery;
 mod hand;
 mod hands;
 mod heap;
+mod idle;
 mod nested;
 mod report;
 mod sources;
 mod video;
 
-use async_channel::Receiver;
+use async_channel::{Receiver, Sender};
 use js_sys::Uint8Array;
 use wasm_bindgen::{JsCast as _, JsValue, closure::Closure};
 use web_sys::MessageEvent;
@@ -25,6 +26,7 @@ pub use self::heap::Heap;
 
 use self::gallery::BrowserFile;
 use self::hands::Hands;
+use self::idle::Idle;
 use self::report::{Reporter, now, post, said, scope};
 use self::video::OpenVideo;
 
@@ -51,34 +53,41 @@ type Answered = Result<(Answer, Vec<Uint8Array>), String>;
 
 /// Serves whoever started this worker until it ends: the page as its engine, or an engine as a hand.
 pub fn listen() {
-    let messages = messages();
+    let (post, messages) = messages();
     wasm_bindgen_futures::spawn_local(async move {
         match scope().name() == hand::NAME {
             true => hand::serve(messages).await,
-            false => serve(messages).await,
+            false => serve(messages, Idle::new(post)).await,
         }
     });
 }
 
-/// What is posted to this worker.
-fn messages() -> Receiver<JsValue> {
+/// What is posted to this worker, and how it posts to itself.
+fn messages() -> (Sender<JsValue>, Receiver<JsValue>) {
     let (post, messages) = async_channel::unbounded();
+    let from_outside = post.clone();
     let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
         // The channel is never closed nor full.
-        let _sent = post.try_send(event.data());
+        let _sent = from_outside.try_send(event.data());
     });
     scope().set_onmessage(Some(on_message.as_ref().unchecked_ref()));
     on_message.forget();
     heap::explain_end();
-    messages
+    (post, messages)
 }
 
-/// Greets the page, and takes its requests.
-async fn serve(requests: Receiver<JsValue>) {
+/// Greets the page, and takes its requests; while there are none for a while, finds what it may ask for next.
+async fn serve(messages: Receiver<JsValue>, mut idle: Idle) {
     Reporter::new(GREETING).phase("Ready");
     let mut engine = Engine::default();
-    while let Ok(message) = requests.recv().await {
-        engine.serve(&message).await;
+    while let Ok(message) = messages.recv().await {
+        idle.stop();
+        if !Idle::is_nudge(&message) {
+            engine.serve(&message).await;
+            idle.when_quiet();
+        } else if engine.work_unasked() {
+            idle.go_on();
+        }
     }
 }
 
@@ -114,6 +123,11 @@ impl Engine {
             Err(message) => (self.failure(&message).await, Vec::new()),
         };
         post(&Response { id, answer }, Beside::of(buffers));
+    }
+
+    /// Does a little of what may be asked for, so much as a request can wait for; false where there is nothing to do.
+    fn work_unasked(&mut self) -> bool {
+        self.session.as_mut().is_some_and(Session::find_next_labels)
     }
 
     /// What the page is told of work that failed with `message`, be it the work's own fault or the device's.
@@ -153,15 +167,15 @@ impl Engine {
                 Ok((Answer::MaskPng, vec![Uint8Array::from(&png[..])]))
             }
             Task::LabelHead { layer, head, count } => {
-                let session = self.session()?;
-                let labels = session.label_head(layer, head, count).map_err(said)?;
+                let session = self.session_mut()?;
+                let labels = session.labels(layer, head, count).map_err(said)?;
                 let images = session.statistics().map_or(0, Statistics::images);
                 Ok((Answer::HeadLabels { labels, images }, Vec::new()))
             }
             Task::LabelAllHeads { count } => {
                 report.phase("Labelling every head");
-                let session = self.session()?;
-                let labels = session.label_all_heads(count).map_err(said)?;
+                let session = self.session_mut()?;
+                let labels = session.labels_of_all_heads(count).map_err(said)?;
                 let images = session.statistics().map_or(0, Statistics::images);
                 Ok((Answer::AllHeadLabels { labels, images }, Vec::new()))
             }
