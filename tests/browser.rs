@@ -60,6 +60,8 @@ mod screenshots;
 mod seeded;
 #[path = "browser/self_supervised.rs"]
 mod self_supervised;
+#[path = "browser/start.rs"]
+mod start;
 #[path = "browser/video.rs"]
 mod video;
 #[path = "browser/video_sources.rs"]

@@ -44,10 +44,13 @@ pub struct Client {
 }
 
 impl Client {
-    /// Starts a worker. It reports [`Report::Listening`] when requests may be posted.
-    pub fn start(report: impl Fn(Report) + Clone + 'static) -> Result<Self, ClientError> {
+    /// Starts a worker, whose loader begins to fetch the pack in `folder`. It reports [`Report::Listening`] when
+    /// requests may be posted.
+    pub fn start(folder: Option<&str>, report: impl Fn(Report) + Clone + 'static) -> Result<Self, ClientError> {
         let options = WorkerOptions::new();
         options.set_type(WorkerType::Module);
+        // Not in the address, of which a service worker that answers for it leaves nothing.
+        options.set_name(&folder.map_or_else(String::new, |folder| format!("pack:{folder}")));
         let worker = Worker::new_with_options(LOADER, &options).map_err(|_refused| ClientError::Start)?;
         let on_message = Closure::new({
             let report = report.clone();

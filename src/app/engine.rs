@@ -12,7 +12,7 @@ use leptos::web_sys::{Blob, File};
 
 use crate::app::client::{Client, Report};
 use crate::app::gallery::GalleryFiles;
-use crate::app::history::Wishes;
+use crate::app::history::{Wishes, is_kept_here_only};
 use crate::app::state::{EngineState, Notice, Origin, State, StatisticsOf};
 use crate::app::{beforehand, dom, samples};
 use crate::engine::message::{
@@ -113,7 +113,8 @@ impl Engine {
 
     /// Starts a worker, ending any other, and opens the pack that the address names.
     pub fn start(self) {
-        let client = Client::start(move |report| self.hear(report));
+        let model = self.state.model.get_untracked().unwrap_or_default();
+        let client = Client::start(folder_to_fetch(&model), move |report| self.hear(report));
         self.inner.update_value(|inner| {
             inner.queue.clear();
             inner.is_listening = false;
@@ -127,7 +128,7 @@ impl Engine {
             Ok(client) => self.inner.update_value(|inner| inner.client = Some(client)),
             Err(err) => return self.stop(sentence(&err.to_string())),
         }
-        self.open_model(self.state.model.get_untracked().unwrap_or_default());
+        self.open_model(model);
         if let Some(sample) = self.first_sample() {
             beforehand::show(self, self.state, sample);
         }
@@ -452,6 +453,16 @@ impl Engine {
 /// workers.
 pub(super) fn ahead(count: usize) -> usize {
     if Address::parse(&dom::query()).0.hands { count } else { 0 }
+}
+
+/// The folder of a model's pack, where some server has it that may be asked.
+fn folder_to_fetch(model: &ModelAddress) -> Option<&str> {
+    match model {
+        ModelAddress::Folder(folder) if !is_kept_here_only(model) && dom::refusal(folder).is_none() => {
+            Some(folder)
+        }
+        _ => None,
+    }
 }
 
 /// The device that the address asks for.

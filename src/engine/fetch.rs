@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use js_sys::{Reflect, Uint8Array};
+use js_sys::{Function, Promise, Reflect, Uint8Array};
 use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{ReadableStreamDefaultReader, Request, RequestCache, RequestInit, Response, WorkerGlobalScope};
@@ -186,6 +186,18 @@ pub(super) async fn part(url: &str, range: Range<u64>) -> Result<Vec<u8>, FetchE
     Ok(bytes)
 }
 
+/// What the loader asked for while this worker was being compiled (`www/worker_loader.js`); none, where it did not ask
+/// for `url`.
+async fn take_early(url: &str) -> Option<Result<Response, FetchError>> {
+    let take: Function = Reflect::get(&js_sys::global(), &"takeEarly".into()).ok()?.dyn_into().ok()?;
+    let absolute = Request::new_with_str(url).ok()?.url();
+    let taken: Promise = take.call1(&JsValue::UNDEFINED, &absolute.into()).ok()?.dyn_into().ok()?;
+    match JsFuture::from(taken).await {
+        Ok(response) => response.dyn_into().ok().map(Ok),
+        Err(_unreachable) => Some(Err(FetchError::Unreachable { url: url.to_owned() })),
+    }
+}
+
 async fn ask(url: &str, options: &RequestInit) -> Result<Response, FetchError> {
     let unreachable = |_err: JsValue| FetchError::Unreachable { url: url.to_owned() };
     let request = Request::new_with_str_and_init(url, options).map_err(unreachable)?;
@@ -205,10 +217,16 @@ impl Download {
         if shelf::is_converted(folder) {
             return Err(FetchError::NotKept);
         }
-        let options = RequestInit::new();
-        // The server says whether the copy at hand is still good: a new pack must not meet old weights.
-        options.set_cache(RequestCache::NoCache);
-        let response = ask(&format!("{folder}{file}"), &options).await?;
+        let url = format!("{folder}{file}");
+        let response = match take_early(&url).await {
+            Some(response) => response?,
+            None => {
+                let options = RequestInit::new();
+                // The server says whether the copy at hand is still good: a new pack must not meet old weights.
+                options.set_cache(RequestCache::NoCache);
+                ask(&url, &options).await?
+            }
+        };
         Self::of(response, folder, file)
     }
 

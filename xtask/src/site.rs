@@ -13,18 +13,22 @@ use anyhow::Context as _;
 /// No request's head is longer than this.
 const LONGEST_HEAD: u64 = 64 << 10;
 
+/// Hears of a request's address.
+type Listener = dyn Fn(&str) + Send + Sync;
+
 /// Folders, and the paths that they are served at.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Site {
     root: PathBuf,
     mounts: Vec<(String, PathBuf)>,
     is_isolated: bool,
+    listener: Option<Arc<Listener>>,
 }
 
 impl Site {
     /// `root` is served at `/`.
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into(), mounts: Vec::new(), is_isolated: false }
+        Self { root: root.into(), mounts: Vec::new(), is_isolated: false, listener: None }
     }
 
     /// Serves `folder` at `/path/` instead of what `root` has there.
@@ -38,6 +42,13 @@ impl Site {
     #[must_use]
     pub fn isolated(mut self) -> Self {
         self.is_isolated = true;
+        self
+    }
+
+    /// Tells `listener` of every request, and answers when it is back.
+    #[must_use]
+    pub fn heard_by(mut self, listener: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        self.listener = Some(Arc::new(listener));
         self
     }
 
@@ -74,6 +85,9 @@ impl Site {
         while let Some(Asked { method, url, goes_on }) = Asked::read(&mut reader)? {
             if is_over.load(Ordering::Relaxed) {
                 break;
+            }
+            if let Some(listener) = &self.listener {
+                listener(&url);
             }
             let with_body = method != "HEAD";
             if !matches!(method.as_str(), "GET" | "HEAD") {

@@ -1,0 +1,74 @@
+//! How the page starts: what it asks the server for, and when.
+
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
+
+use crate::driver::Graphics;
+use crate::offline::wait_until_kept;
+use crate::page::{Page, site};
+
+const TINY: &str = "?device=cpu&pack=packs/tiny/";
+const WORKER: &str = "/worker_bg.wasm";
+const MANIFEST: &str = "/packs/tiny/pack.json";
+const WEIGHTS: &str = "/packs/tiny/weights.safetensors";
+const DEFAULT_MANIFEST: &str = "/packs/default/pack.json";
+const DEFAULT_POOL: &str = "/packs/default/pool.safetensors";
+const DEFAULT_WEIGHTS: &str = "/packs/default/weights.safetensors";
+
+/// What was asked for, in its order. The first who wants the worker waits for the weights to be asked for.
+#[derive(Default)]
+struct Requests {
+    asked: Mutex<Vec<String>>,
+    another: Condvar,
+}
+
+impl Requests {
+    fn hear(&self, path: &str) {
+        let mut asked = self.asked.lock().unwrap();
+        asked.push(path.to_owned());
+        self.another.notify_all();
+        if path.starts_with(WORKER) {
+            let lacks_weights = |asked: &mut Vec<String>| !asked.iter().any(|path| path == WEIGHTS);
+            // In vain where the page asks for one after the other; the order tells.
+            drop(self.another.wait_timeout_while(asked, Duration::from_secs(20), lacks_weights).unwrap());
+            self.asked.lock().unwrap().push("the worker goes out".to_owned());
+        }
+    }
+
+    fn times(&self, wanted: &str) -> usize {
+        self.asked.lock().unwrap().iter().filter(|path| *path == wanted).count()
+    }
+
+    fn first(&self, wanted: &str) -> Option<usize> {
+        self.asked.lock().unwrap().iter().position(|path| path == wanted)
+    }
+}
+
+#[test]
+#[ignore = "needs what `cargo xtask test browser` sets up"]
+fn the_pack_is_on_its_way_while_the_worker_is_compiled() {
+    let requests = Arc::new(Requests::default());
+    let hearing = Arc::clone(&requests);
+    let site = site().heard_by(move |path| hearing.hear(path));
+    let page = Page::open_unready("start", site, Graphics::None, TINY);
+    page.wait_until_ready();
+    let weights = requests.first(WEIGHTS).unwrap();
+    assert!(weights < requests.first("the worker goes out").unwrap(), "the weights come after the worker");
+    for file in [MANIFEST, WEIGHTS] {
+        assert_eq!(requests.times(file), 1, "{file} is asked for once");
+    }
+    // From here on a service worker answers for the page's own files.
+    wait_until_kept(&page);
+    page.load(TINY);
+    page.wait_until_ready();
+    assert_eq!(requests.times(MANIFEST), 2, "whether there is another pack now");
+    assert_eq!(requests.times(WEIGHTS), 1, "the kept weights are not asked for again");
+    page.load("?device=cpu");
+    page.wait_until_ready();
+    for file in [DEFAULT_MANIFEST, DEFAULT_WEIGHTS] {
+        assert_eq!(requests.times(file), 1, "{file} is asked for once");
+    }
+    // The engine asks in the manifest's order, in which the weights are last.
+    assert!(requests.first(DEFAULT_WEIGHTS) < requests.first(DEFAULT_POOL), "the loader asked for the weights");
+    page.assert_quiet_console();
+}
