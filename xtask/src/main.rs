@@ -6,10 +6,12 @@
 mod assets;
 mod hosted;
 mod page;
+mod prune;
 mod samples;
 mod steps;
 mod suites;
 mod tools;
+mod unused;
 
 use std::process::ExitCode;
 
@@ -36,7 +38,7 @@ enum Task {
         #[arg(long)]
         release: bool,
     },
-    /// Run tests; all of them unless some are named
+    /// Run tests; native, wasm and browser unless some are named
     Test { suites: Vec<Suite> },
     /// Make dist/, a folder that any web server can serve
     Build {

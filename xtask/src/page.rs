@@ -7,9 +7,12 @@ use xtask::npm;
 use xtask::places;
 use xtask::site::Site;
 
-use crate::hosted;
+use crate::prune::{self, Pruned};
 use crate::steps::{run, skip, step};
 use crate::tools::{self, command};
+use crate::{hosted, unused};
+
+const TARGET: &str = "wasm32-unknown-unknown";
 
 /// How the page is built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,13 +23,14 @@ pub enum Finish {
     Deployable,
 }
 
-/// Builds `dist/`, without packs. Models may be fetched from `hosts`; none: from the usual hub.
+/// Builds `dist/`, without packs. What is deployed fetches models from `hosts`, or where there are none from the usual
+/// hub.
 pub fn build(finish: Finish, hosts: &[String]) -> anyhow::Result<()> {
     tools::for_page()?;
     if finish == Finish::Deployable {
         tools::wasm_opt()?;
     }
-    if !places::target().join("wasm32-unknown-unknown").is_dir() {
+    if !places::target().join(TARGET).is_dir() {
         println!("(The first build takes some 15 minutes.)");
     }
     step("building the page and the worker", || {
@@ -40,26 +44,65 @@ pub fn build(finish: Finish, hosts: &[String]) -> anyhow::Result<()> {
             Finish::Quick => ["--release"].as_slice(),
             Finish::Deployable => &["--release", "--cargo-profile", "deploy", "--no-sri", "true"],
         });
+        if finish == Finish::Deployable {
+            trunk.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", TRACEABLE);
+        }
         run(trunk.env_remove("NO_COLOR"))
     })?;
     if finish == Finish::Deployable {
         small_page()?;
+        small_worker()?;
         for wasm in wasm_files()? {
             optimise(&wasm)?;
         }
     }
-    let mut hosts = hosts_or_usual(hosts);
-    if finish == Finish::Quick {
-        // For hubs on this machine: mirrors, and those of the tests.
-        hosts.push("http://localhost:*".to_owned());
-    }
+    let hosts = match finish {
+        Finish::Quick => hosts_of_tests(),
+        Finish::Deployable => hosts_or_usual(hosts),
+    };
     hosted::finish(&hosts)
+}
+
+/// The usual hub, and hubs on this machine: mirrors, and those of the tests.
+pub fn hosts_of_tests() -> Vec<String> {
+    [&hosted::MODEL_HOSTS[..], &["http://localhost:*"]].concat().into_iter().map(str::to_owned).collect()
+}
+
+/// What `prune` needs to know of the worker: names with their types, and what leads to what.
+const TRACEABLE: &str = "-C target-feature=+simd128 -C symbol-mangling-version=v0 -C link-arg=--emit-relocs";
+
+/// Takes what is never called out of the worker that Trunk built.
+fn small_worker() -> anyhow::Result<()> {
+    let built = places::target().join(TARGET).join("deploy/worker.wasm");
+    let small = places::target().join(TARGET).join("deploy/small/worker.wasm");
+    step("taking what is never called out of the worker", || {
+        let program = std::fs::read(&built).with_context(|| format!("cannot read {}", built.display()))?;
+        let mut has_product = false;
+        let pruned = prune::prune(&program, |name| {
+            has_product |= unused::is_the_product(name);
+            unused::is_never_called(name)
+        });
+        let Pruned { wasm, ended, gone } = pruned?;
+        if ended == 0 || !has_product {
+            bail!("xtask/src/unused.rs does not know this version of Burn: see what it says of matrix products");
+        }
+        std::fs::create_dir_all(small.parent().unwrap_or(&small))?;
+        std::fs::write(&small, wasm).with_context(|| format!("cannot write {}", small.display()))?;
+        bind("worker", &small)?;
+        println!("  {} functions are gone", ended + gone);
+        Ok(())
+    })
+}
+
+/// Puts a program and what binds it to JavaScript into `dist/`.
+fn bind(name: &str, wasm: &Path) -> anyhow::Result<()> {
+    let options = ["--target", "web", "--no-typescript", "--out-name", name, "--out-dir"];
+    run(command("wasm-bindgen").args(options).arg(places::dist()).arg(wasm))
 }
 
 /// Builds the page again for size, in place of Trunk's: Trunk knows one profile for page and worker, and the worker's
 /// is for speed.
 fn small_page() -> anyhow::Result<()> {
-    const TARGET: &str = "wasm32-unknown-unknown";
     const PROFILE: &str = "deploy-page";
     step("building the page for size", || {
         let features = ["--no-default-features", "--features", "page", "--bin", "page"];
@@ -67,9 +110,7 @@ fn small_page() -> anyhow::Result<()> {
         cargo.args(["build", "--profile", PROFILE, "--target", TARGET]).args(features);
         // One code for all views of a kind, instead of one for each type of view: an eighth less to download.
         run(cargo.env("RUSTFLAGS", "--cfg erase_components"))?;
-        let wasm = places::target().join(TARGET).join(PROFILE).join("page.wasm");
-        let options = ["--target", "web", "--no-typescript", "--out-name", "page", "--out-dir"];
-        run(command("wasm-bindgen").args(options).arg(places::dist()).arg(wasm))
+        bind("page", &places::target().join(TARGET).join(PROFILE).join("page.wasm"))
     })
 }
 

@@ -1,4 +1,4 @@
-//! The three suites of tests, and the benchmarks.
+//! The suites of tests, and the benchmarks.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -22,18 +22,21 @@ pub enum Suite {
     Wasm,
     /// The built page in a headless browser.
     Browser,
+    /// The same on what `build` makes, of which much has been taken out; only where it is named.
+    Deployed,
 }
 
-/// Sets up and runs `suites`, or all; goes on after one has failed, so that one run shows everything.
+/// Sets up and runs `suites`, or all but the last; goes on after one has failed, so that one run shows everything.
 pub fn test(suites: &[Suite]) -> anyhow::Result<()> {
-    let suites = if suites.is_empty() { Suite::value_variants() } else { suites };
+    let suites = if suites.is_empty() { &[Suite::Native, Suite::Wasm, Suite::Browser][..] } else { suites };
     tools::prepare_target_folder()?;
     let mut failed = Vec::new();
     for suite in suites {
         let outcome = match suite {
             Suite::Native => native(),
             Suite::Wasm => wasm(),
-            Suite::Browser => browser(),
+            Suite::Browser => browser(Finish::Quick),
+            Suite::Deployed => browser(Finish::Deployable),
         };
         if let Err(error) = outcome {
             eprintln!("✗ {error:#}");
@@ -93,7 +96,7 @@ fn webdriver_settings(browser: &Browser) -> anyhow::Result<PathBuf> {
     Ok(file)
 }
 
-fn browser() -> anyhow::Result<()> {
+fn browser(finish: Finish) -> anyhow::Result<()> {
     let browser = tools::chromium()?;
     tools::axe()?;
     assets::all()?;
@@ -101,7 +104,7 @@ fn browser() -> anyhow::Result<()> {
     step("the package's types", || {
         run(tools::command("tsc").arg("--project").arg(places::checkout().join("www/npm")))
     })?;
-    page::build(Finish::Quick, &[])?;
+    page::build(finish, &page::hosts_of_tests())?;
     step("browser tests", || run(browser_tests(&browser, &[]).args(["--skip", "bench::"])))
 }
 
