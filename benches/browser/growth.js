@@ -68,7 +68,7 @@ export async function gallery({ photoUrls, count, phrase, head, ...options }) {
   for (; pictures < count; pictures++) {
     const blob = photos[pictures % photos.length];
     const entry = { name: `${pictures}.png`, bytes: blob.size, modified: 0 };
-    added.push(await seconds(engine, { AddToGallery: { entry } }, [], [blob]));
+    added.push(await seconds(engine, { AddToGallery: { entry, next: [] } }, [], [blob]));
   }
   await engine.ask("KeepGallery");
   const often = async (task) => {
