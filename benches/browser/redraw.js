@@ -1,33 +1,13 @@
 // Runs in headlamp's own page, as the body of a function of (selector, what): clicks on an element, and waits until
 // the page shows what follows from that. `what`: "head" (its map over the photo and its texts), "phrase" or "ablation"
-// (new figures and the new segmentation). Milliseconds until the document has changed, until a frame of it has been
-// drawn, and how long of these the worker was busy.
+// (new figures and the new segmentation). Milliseconds until the document has changed, and until a frame of it has been
+// drawn.
 const [selector, what] = arguments;
 const at = (query) => document.querySelector(query);
 const overlay = at("canvas#overlay");
 const stamp = (query) => Number(at(query)?.dataset.stamp ?? 0);
 const clicked = at(selector);
 const before = { scores: stamp("#scores"), overlay: stamp("#overlay") };
-
-// The worker as it is asked and answers; patched once, at the first message of each worker.
-window.engineTimes ??= (() => {
-  const times = { busy: 0, asked: 0, listens: new WeakSet() };
-  const post = Worker.prototype.postMessage;
-  Worker.prototype.postMessage = function (...message) {
-    if (!times.listens.has(this)) {
-      times.listens.add(this);
-      const listen = ({ data }) => {
-        if (!data.body?.answer?.Progress) times.busy += performance.now() - times.asked;
-      };
-      // Before the page hears it.
-      this.addEventListener("message", listen, { capture: true });
-    }
-    times.asked = performance.now();
-    return post.apply(this, message);
-  };
-  return times;
-})();
-window.engineTimes.busy = 0;
 
 let wasCleared = false;
 const isShown = {
@@ -49,11 +29,11 @@ return new Promise((done) => {
   const observer = new MutationObserver(() => {
     if (!isShown()) return;
     observer.disconnect();
-    const [changed, busy] = [performance.now() - start, window.engineTimes.busy];
+    const changed = performance.now() - start;
     requestAnimationFrame(() => {
       // After the frame's drawing, which follows its callbacks.
       const { port1, port2 } = new MessageChannel();
-      port1.onmessage = () => done({ changed, drawn: performance.now() - start, busy });
+      port1.onmessage = () => done({ changed, drawn: performance.now() - start });
       port2.postMessage(null);
     });
   });
