@@ -9,10 +9,8 @@ use xtask::site::Site;
 
 use crate::prune::{self, Pruned};
 use crate::steps::{run, skip, step};
-use crate::tools::{self, command};
+use crate::tools::{self, TARGET, command};
 use crate::{hosted, unused};
-
-const TARGET: &str = "wasm32-unknown-unknown";
 
 /// How the page is built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,9 +9,9 @@ use std::ops::Range;
 
 use anyhow::{Context as _, bail};
 use wasmparser::{
-    BinaryReader, ExportSectionReader, ExternalKind, FunctionBody, ImportSectionReader, Linking,
-    LinkingSectionReader, Name, NameSectionReader, Operator, RelocSectionReader, RelocationType, SymbolFlags,
-    SymbolInfo, TypeRef,
+    BinaryReader, DefinedDataSymbol, ExportSectionReader, ExternalKind, FunctionBody, ImportSectionReader,
+    Linking, LinkingSectionReader, Name, NameSectionReader, Operator, RelocSectionReader, RelocationType,
+    SymbolFlags, SymbolInfo, TypeRef,
 };
 
 /// LLVM makes one function of all that come to the same instructions, by the name of any. Of those with so few bytes
@@ -102,7 +102,8 @@ impl<'a> Program<'a> {
                 CODE => program.bodies = bodies(reader)?,
                 DATA => segments = data(reader)?,
                 CUSTOM => match custom_name(wasm, content)? {
-                    ("linking", reader) => symbols = self::symbols(reader)?,
+                    // The data section comes before it.
+                    ("linking", reader) => symbols = self::symbols(reader, &segments)?,
                     ("name", reader) => program.names = names(reader)?,
                     (name, reader) if name.starts_with("reloc.") => {
                         relocations.push(RelocSectionReader::new(reader)?)
@@ -116,13 +117,12 @@ impl<'a> Program<'a> {
         if relocations.is_empty() {
             bail!("this program was linked without --emit-relocs");
         }
-        let places: Vec<Option<Place>> = symbols.iter().map(|symbol| symbol.place(&segments)).collect();
-        program.constants = joined(places.iter().flatten().filter(|place| !place.is_empty()).cloned().collect());
+        program.constants = joined(symbols.iter().filter_map(Symbol::place).collect());
         program.leads_to = vec![Vec::new(); program.functions() + program.constants.len()];
-        program.take_roots(&exports, &symbols, &places);
+        program.take_roots(&exports, &symbols);
         program.follow_calls()?;
         for section in relocations {
-            program.follow(&section, &symbols, &places)?;
+            program.follow(&section, &symbols)?;
         }
         Ok(program)
     }
@@ -136,12 +136,12 @@ impl<'a> Program<'a> {
     }
 
     /// What somebody outside may ask for.
-    fn take_roots(&mut self, exports: &[(&str, Option<usize>)], symbols: &[Symbol<'_>], places: &[Option<Place>]) {
+    fn take_roots(&mut self, exports: &[(&str, Option<usize>)], symbols: &[Symbol<'_>]) {
         self.roots.extend(exports.iter().filter_map(|(_, function)| *function));
-        for (symbol, place) in symbols.iter().zip(places) {
-            let Symbol::Constant { name, is_kept, .. } = symbol else { continue };
+        for symbol in symbols {
+            let Symbol::Constant { name, place, is_kept } = symbol else { continue };
             if *is_kept || exports.iter().any(|(export, _)| export == name) {
-                self.roots.extend(place.as_ref().and_then(|place| self.constant_at(place.start)));
+                self.roots.extend(self.constant_at(place.start));
             }
         }
     }
@@ -165,12 +165,7 @@ impl<'a> Program<'a> {
     }
 
     /// Addresses of functions and of constants, in functions and in constants.
-    fn follow(
-        &mut self,
-        section: &RelocSectionReader<'_>,
-        symbols: &[Symbol<'_>],
-        places: &[Option<Place>],
-    ) -> anyhow::Result<()> {
+    fn follow(&mut self, section: &RelocSectionReader<'_>, symbols: &[Symbol<'_>]) -> anyhow::Result<()> {
         let of = self.sections.get(section.section_index() as usize).context("relocations of no section")?;
         if of.id == CUSTOM {
             return Ok(());
@@ -185,9 +180,7 @@ impl<'a> Program<'a> {
             let at = start + entry.offset as usize;
             let to = match symbols.get(entry.index as usize) {
                 Some(Symbol::Function(function)) => Some(*function),
-                Some(Symbol::Constant { .. }) => {
-                    places[entry.index as usize].as_ref().and_then(|place| self.constant_at(place.start))
-                }
+                Some(Symbol::Constant { place, .. }) => self.constant_at(place.start),
                 // Globals and tables stay.
                 _ => None,
             };
@@ -260,9 +253,7 @@ enum Symbol<'a> {
     Function(usize),
     Constant {
         name: &'a str,
-        segment: usize,
-        offset: usize,
-        size: usize,
+        place: Place,
         /// Whether it is there for somebody who is not in the program.
         is_kept: bool,
     },
@@ -270,12 +261,10 @@ enum Symbol<'a> {
 }
 
 impl Symbol<'_> {
-    /// Where a constant lies in the file; nowhere, where it is all zeros.
-    fn place(&self, segments: &[Place]) -> Option<Place> {
-        let Self::Constant { segment, offset, size, .. } = self else { return None };
-        let segment = segments.get(*segment)?;
-        let start = segment.start + offset;
-        (start + size <= segment.end).then(|| start..start + size)
+    /// Where a constant lies that is more than a place.
+    fn place(&self) -> Option<Place> {
+        let Self::Constant { place, .. } = self else { return None };
+        (!place.is_empty()).then(|| place.clone())
     }
 }
 
@@ -349,7 +338,7 @@ fn data(reader: BinaryReader<'_>) -> anyhow::Result<Vec<Place>> {
     Ok(segments)
 }
 
-fn symbols(reader: BinaryReader<'_>) -> anyhow::Result<Vec<Symbol<'_>>> {
+fn symbols<'a>(reader: BinaryReader<'a>, segments: &[Place]) -> anyhow::Result<Vec<Symbol<'a>>> {
     let mut symbols = Vec::new();
     for part in LinkingSectionReader::new(reader)?.subsections() {
         let Linking::SymbolTable(table) = part? else { continue };
@@ -361,19 +350,22 @@ fn symbols(reader: BinaryReader<'_>) -> anyhow::Result<Vec<Symbol<'_>>> {
                     bail!("{name} leads to constants that nothing else does")
                 }
                 SymbolInfo::Data { flags, name, symbol: Some(at) } if !flags.contains(SymbolFlags::ABSOLUTE) => {
-                    Symbol::Constant {
-                        name,
-                        segment: at.index as usize,
-                        offset: at.offset as usize,
-                        size: at.size as usize,
-                        is_kept: flags.contains(SymbolFlags::NO_STRIP),
-                    }
+                    let is_kept = flags.contains(SymbolFlags::NO_STRIP);
+                    place_of(at, segments).map_or(Symbol::Other, |place| Symbol::Constant { name, place, is_kept })
                 }
                 _ => Symbol::Other,
             });
         }
     }
     Ok(symbols)
+}
+
+/// Where a constant lies in the file; nowhere, where it is all zeros.
+fn place_of(constant: DefinedDataSymbol, segments: &[Place]) -> Option<Place> {
+    let segment = segments.get(constant.index as usize)?;
+    let start = segment.start + constant.offset as usize;
+    let end = start + constant.size as usize;
+    (end <= segment.end).then_some(start..end)
 }
 
 /// Functions' names as Rust has them, types and all.

@@ -80,7 +80,7 @@ fn wasm() -> anyhow::Result<()> {
 /// one build of the dependencies serves both.
 fn wasm_tests(side: &str, name: &str) -> Command {
     let mut cargo = tools::cargo();
-    cargo.args(["test", "--release", "--target", "wasm32-unknown-unknown", "--package", "headlamp"]);
+    cargo.args(["test", "--release", "--target", tools::TARGET, "--package", "headlamp"]);
     cargo.args(["--no-default-features", "--features", side, "--test", name]);
     cargo.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", "wasm-bindgen-test-runner");
     cargo

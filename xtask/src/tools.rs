@@ -11,7 +11,8 @@ use xtask::places;
 
 use crate::steps::{answer, run, skip, step};
 
-const TARGET: &str = "wasm32-unknown-unknown";
+/// What browsers run.
+pub const TARGET: &str = "wasm32-unknown-unknown";
 /// The newest that the project's Rust version can build.
 const TRUNK: &str = "0.21.14";
 /// The oldest wasm-opt that reads what today's Rust writes, and the package to install where there is none.
