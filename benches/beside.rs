@@ -1,4 +1,5 @@
-//! The native library beside onnxruntime on the CPU, with the same weights: `cargo xtask bench native`.
+//! The native library beside onnxruntime on the CPU, with the same weights, and where there is a GPU beside PyTorch on
+//! that: `cargo xtask bench native`.
 //!
 //! Every engine is a process of its own, with its own threads and memory, that answers one question at a time with the
 //! seconds that it took; this program asks them in turns. headlamp's are this program again.
@@ -11,7 +12,7 @@ use std::time::{Duration, Instant};
 use burn::tensor::Device;
 use headlamp::ablate::Ablation;
 use headlamp::checkpoint::Pack;
-use headlamp::engine::Session;
+use headlamp::engine::{Session, device, message::DevicePreference};
 use headlamp::geometry::Framing;
 use headlamp::media;
 use headlamp::model::Backend;
@@ -29,6 +30,8 @@ const OWN: [(usize, &str, &str); 3] = [
     (1, "headlamp, the page's kernels", "kernels"),
     (2, "headlamp, burn-flex: the tool", "flex"),
 ];
+/// Stands for the GPU, where threads do not matter.
+const GPU: usize = 0;
 /// Threads, label, suffix of the models.
 const PEERS: [(usize, &str, &str); 4] = [
     (1, "onnxruntime, f32", ".onnx"),
@@ -41,18 +44,28 @@ fn main() {
     let mut arguments = std::env::args().skip_while(|argument| argument != "answer").skip(1);
     match arguments.next().as_deref() {
         Some("flex") => answer(Device::flex().into()),
+        Some("gpu") => answer(gpu().unwrap_or_else(|| panic!("there is no GPU"))),
         Some(_kernels) => answer(Backend::Kernels),
         None => compare(),
     }
 }
 
+/// The GPU, where the machine has a real one.
+fn gpu() -> Option<Backend> {
+    let chosen = pollster::block_on(device::choose(DevicePreference::Auto)).ok()?;
+    (chosen.summary.kind == "GPU").then_some(chosen.backend)
+}
+
 fn compare() {
-    let own = OWN.map(|(threads, label, backend)| Engine::own(threads, label, backend));
+    let has_gpu = gpu().is_some();
+    let own = OWN.into_iter().chain(has_gpu.then_some((GPU, "headlamp, shaders", "gpu")));
+    let own = own.map(|(threads, label, backend)| Engine::own(threads, label, backend));
     let bench = std::env::var_os("HEADLAMP_BENCH").map(PathBuf::from);
     let peers = PEERS.into_iter().filter_map(|(threads, label, suffix)| {
         bench.as_ref().map(|bench| Engine::peer(threads, label, bench, suffix))
     });
-    let mut engines: Vec<Engine> = own.into_iter().chain(peers).collect();
+    let torch = has_gpu.then(Engine::torch).into_iter().flatten();
+    let mut engines: Vec<Engine> = own.chain(peers).chain(torch).collect();
     for round in 0..=ROUNDS {
         for engine in &mut engines {
             for question in 0..QUESTIONS.len() {
@@ -65,9 +78,11 @@ fn compare() {
         }
     }
     println!("(medians of {ROUNDS} rounds, all engines in turns; the default pack, 224 px)");
-    for threads in [1, 2] {
+    for threads in [1, 2, GPU] {
         let of_threads: Vec<&Engine> = engines.iter().filter(|engine| engine.threads == threads).collect();
-        print(threads, &of_threads);
+        if !of_threads.is_empty() {
+            print(threads, &of_threads);
+        }
     }
     if bench.is_none() {
         println!("\n(onnxruntime takes part in `cargo xtask bench native`)");
@@ -76,8 +91,12 @@ fn compare() {
 
 /// A peer's time has behind it each of headlamp's over it, in the order of the table.
 fn print(threads: usize, engines: &[&Engine]) {
-    let plural = if threads == 1 { "" } else { "s" };
-    println!("\n| {threads} thread{plural} | encoder | encoder + decomposition | 10 texts | memory at most |");
+    let on = match threads {
+        GPU => "GPU".to_owned(),
+        1 => "1 thread".to_owned(),
+        more => format!("{more} threads"),
+    };
+    println!("\n| {on} | encoder | encoder + decomposition | 10 texts | memory at most |");
     println!("|---|---:|---:|---:|---:|");
     for engine in engines {
         let cells = [0, 1, 2].map(|question| {
@@ -116,6 +135,22 @@ impl Engine {
         command.arg(places::checkout().join("benches/native_peer.py")).arg(bench.join("onnx"));
         command.args([suffix, &threads.to_string()]);
         Self::start(threads, label, true, command)
+    }
+
+    /// PyTorch on the GPU, where the machine's Python has one that can use it: op by op, and as one graph.
+    fn torch() -> Vec<Self> {
+        const USABLE: &str = "import sys, torch; sys.exit(not torch.cuda.is_available())";
+        let usable = Command::new("python3").args(["-c", USABLE]).stderr(Stdio::null()).status();
+        if !usable.is_ok_and(|status| status.success()) {
+            return Vec::new();
+        }
+        let peers = [("PyTorch on CUDA, f32", "eager"), ("PyTorch on CUDA, f32, as a CUDA graph", "graph")];
+        let start = |(label, how)| {
+            let mut command = Command::new("python3");
+            command.arg(places::checkout().join("benches/torch_peer.py")).arg(how);
+            Self::start(GPU, label, true, command)
+        };
+        peers.map(start).into()
     }
 
     fn start(threads: usize, label: &'static str, is_peer: bool, mut command: Command) -> Self {

@@ -33,6 +33,8 @@ pub mod model;
 pub mod retrieve;
 #[cfg(feature = "compute")]
 pub mod segment;
+#[cfg(feature = "gpu")]
+pub mod shaders;
 #[cfg(feature = "compute")]
 pub mod statistics;
 #[cfg(feature = "compute")]

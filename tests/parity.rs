@@ -7,6 +7,8 @@
 
 #[path = "reference/expected.rs"]
 mod expected;
+#[path = "fixture/gpu.rs"]
+mod gpu;
 #[path = "parity/sensitivity.rs"]
 mod sensitivity;
 #[path = "parity/text.rs"]
@@ -24,10 +26,12 @@ const NOTICED: f64 = 10.0 * TOLERANCE;
 const ROUNDED: f64 = 1e-3;
 const IN_PARTS: f64 = 5.0;
 
-/// What can run a tower on the CPU, and the largest relative error that it may have.
-fn backends() -> [(headlamp::model::Backend, f64); 2] {
+/// What can run a tower, and the largest relative error that it may have.
+fn backends() -> Vec<(headlamp::model::Backend, f64)> {
     use headlamp::model::Backend::{Burn, Kernels};
-    [(Burn(burn::tensor::Device::flex()), TOLERANCE), (Kernels, ROUNDED)]
+    let on_cpu = [(Burn(burn::tensor::Device::flex()), TOLERANCE), (Kernels, ROUNDED)];
+    let on_gpu = gpu::gpu().into_iter().flat_map(|shaders| [Burn(shaders.device()), shaders]);
+    on_cpu.into_iter().chain(on_gpu.map(|backend| (backend, TOLERANCE))).collect()
 }
 
 /// A checkpoint's `config.json`.

@@ -1,13 +1,12 @@
 //! Which device runs the model, and why that one.
 
-use burn::nn::LayerNormConfig;
-use burn::tensor::activation::{gelu, softmax};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::Device;
 use burn_wgpu::wgpu::{AdapterInfo, DeviceType};
 
 use super::EngineError;
 use super::message::{DevicePreference, DeviceSummary};
-use crate::model::Backend;
+use super::probe::probe;
+use crate::model::{Backend, ModelError};
 
 /// Names under which renderers in software go.
 const SOFTWARE: [&str; 5] = ["swiftshader", "llvmpipe", "lavapipe", "softpipe", "basic render"];
@@ -58,7 +57,7 @@ fn cpu(why: &str) -> Chosen {
 
 fn gpu(device: Device, info: &AdapterInfo, why: &str) -> Chosen {
     let summary = DeviceSummary { kind: "GPU".into(), name: info.name.clone(), why: why.into() };
-    Chosen { backend: Backend::Burn(device), summary }
+    Chosen { backend: Backend::Shaders(device), summary }
 }
 
 async fn open_gpu() -> Result<(Device, AdapterInfo), String> {
@@ -72,11 +71,12 @@ fn is_software(info: &AdapterInfo) -> bool {
     info.device_type == DeviceType::Cpu || SOFTWARE.iter().any(|software| name.contains(software))
 }
 
-/// Runs the kernels that a transformer is made of on the GPU and on the CPU, and compares. A shader that the
-/// driver refuses is only logged in a browser, and its output reads as stale memory.
+/// Runs a small transformer on the GPU and on the CPU, and compares. A shader that the driver refuses is only logged
+/// in a browser, and its output reads as stale memory.
 async fn check(gpu: &Device) -> Result<(), String> {
-    let expected = probe(&Device::flex()).await?;
-    let found = probe(gpu).await?;
+    let said = |err: ModelError| err.to_string();
+    let expected = probe(&Backend::Burn(Device::flex())).await.map_err(said)?;
+    let found = probe(&Backend::Shaders(gpu.clone())).await.map_err(said)?;
     let size = expected.iter().fold(0.0_f32, |most, value| most.max(value.abs()));
     let error = expected.iter().zip(&found).map(|(a, b)| (a - b).abs()).fold(0.0_f32, f32::max) / size;
     // A NaN is no agreement either.
@@ -87,21 +87,7 @@ async fn check(gpu: &Device) -> Result<(), String> {
     }
 }
 
-/// Whether a device still computes. One that is lost answers nothing but errors.
-pub async fn works(device: &Device) -> bool {
-    probe(device).await.is_ok()
-}
-
-async fn probe(device: &Device) -> Result<Vec<f32>, String> {
-    const ROWS: usize = 37;
-    const WIDTH: usize = 96;
-    let wave = |rows: usize, columns: usize, pitch: f32| {
-        let values: Vec<f32> = (0..rows * columns).map(|index| (index as f32 * pitch).sin()).collect();
-        Tensor::<2>::from_data(TensorData::new(values, [rows, columns]), device)
-    };
-    let normed = LayerNormConfig::new(WIDTH).init(device).forward(wave(ROWS, WIDTH, 0.37));
-    let hidden = gelu(normed.clone().matmul(wave(WIDTH, WIDTH, 0.11)));
-    let attention = softmax(hidden.clone().matmul(normed.transpose()).mul_scalar(0.1), 1);
-    let data = attention.matmul(hidden).into_data_async().await.map_err(|err| format!("{err:?}"))?;
-    data.try_into_vec::<f32>().map_err(|err| format!("{err:?}"))
+/// Whether what runs the model still computes. A GPU that is lost answers nothing but errors.
+pub async fn works(backend: &Backend) -> bool {
+    probe(backend).await.is_ok()
 }

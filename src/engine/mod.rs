@@ -5,7 +5,7 @@ pub mod cues;
 pub mod message;
 pub mod video;
 
-#[cfg(feature = "compute")]
+#[cfg(feature = "gpu")]
 pub mod device;
 #[cfg(feature = "compute")]
 mod error;
@@ -17,6 +17,8 @@ pub mod hands;
 mod labels;
 #[cfg(feature = "compute")]
 pub mod pool;
+#[cfg(feature = "gpu")]
+mod probe;
 #[cfg(feature = "compute")]
 mod session;
 #[cfg(feature = "compute")]

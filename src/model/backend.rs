@@ -10,6 +10,10 @@ pub enum Backend {
     /// The project's own kernels for the CPU (`crate::kernels`), in integers of 16 bits; what lies outside of the blocks
     /// is Burn's.
     Kernels,
+    /// The project's own shaders for a GPU (`crate::shaders`), in f32, where they suit a tower's shape; what lies
+    /// outside of the blocks, and other towers, are Burn's.
+    #[cfg(feature = "gpu")]
+    Shaders(Device),
 }
 
 impl Backend {
@@ -18,6 +22,8 @@ impl Backend {
         match self {
             Self::Burn(device) => device.clone(),
             Self::Kernels => Device::flex(),
+            #[cfg(feature = "gpu")]
+            Self::Shaders(device) => device.clone(),
         }
     }
 }

@@ -2,6 +2,8 @@
 
 mod burn_block;
 mod kernel_block;
+#[cfg(feature = "gpu")]
+mod shader_block;
 
 use burn::module::Param;
 use burn::nn::{LayerNorm, LayerNormConfig, Linear};
@@ -10,6 +12,8 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 use self::burn_block::BurnBlock;
 use self::kernel_block::KernelBlock;
+#[cfg(feature = "gpu")]
+use self::shader_block::ShaderBlock;
 use super::{Activation, Backend, ModelError, TensorSource, TensorSpec};
 
 /// What a block needs to know of its tower.
@@ -29,6 +33,8 @@ pub(super) struct BlockShape {
 pub(super) enum Block {
     Burn(BurnBlock),
     Kernels(KernelBlock),
+    #[cfg(feature = "gpu")]
+    Shaders(ShaderBlock),
 }
 
 /// Which tokens a block's output is wanted of.
@@ -45,8 +51,8 @@ pub(super) struct Passed {
     pub stream: Tensor<3>,
     /// Of all tokens.
     pub qkv: Qkv,
-    /// What the MLP added, as long as the stream.
-    pub mlp: Tensor<3>,
+    /// What the MLP added to the first tokens, CLS. `[sequences, 1, width]`
+    pub mlp_of_cls: Tensor<3>,
 }
 
 /// Queries, keys and values, each `[1, heads, tokens, head width]`.
@@ -55,6 +61,8 @@ pub(super) struct Qkv {
     pub query: Tensor<4>,
     pub key: Tensor<4>,
     pub value: Tensor<4>,
+    /// CLS's row of the attention, where the block has it already.
+    cls_attention: Option<Tensor<4>>,
 }
 
 impl Block {
@@ -89,6 +97,12 @@ impl Block {
         Ok(match backend {
             Backend::Burn(device) => Self::Burn(BurnBlock::load(prefix, shape, source, device)?),
             Backend::Kernels => Self::Kernels(KernelBlock::load(prefix, shape, source)?),
+            #[cfg(feature = "gpu")]
+            Backend::Shaders(device) if ShaderBlock::suits(shape) => {
+                Self::Shaders(ShaderBlock::load(prefix, shape, source, device)?)
+            }
+            #[cfg(feature = "gpu")]
+            Backend::Shaders(device) => Self::Burn(BurnBlock::load(prefix, shape, source, device)?),
         })
     }
 
@@ -97,6 +111,8 @@ impl Block {
         match self {
             Self::Burn(block) => Ok(block.forward_pre_norm(stream, wanted, causal)),
             Self::Kernels(block) => block.forward_pre_norm(stream, wanted, causal),
+            #[cfg(feature = "gpu")]
+            Self::Shaders(block) => block.forward_pre_norm(stream, wanted, causal),
         }
     }
 
@@ -105,6 +121,8 @@ impl Block {
         match self {
             Self::Burn(block) => Ok(block.forward_post_norm(stream)),
             Self::Kernels(block) => block.forward_post_norm(stream),
+            #[cfg(feature = "gpu")]
+            Self::Shaders(block) => block.forward_post_norm(stream),
         }
     }
 }
@@ -112,6 +130,9 @@ impl Block {
 impl Qkv {
     /// The attention of the first token (CLS) over all tokens, `[1, heads, 1, tokens]`.
     pub fn cls_attention(&self) -> Tensor<4> {
+        if let Some(attention) = &self.cls_attention {
+            return attention.clone();
+        }
         let [_, _, _, head_width] = self.query.dims();
         let query = self.query.clone().narrow(2, 0, 1).div_scalar((head_width as f64).sqrt());
         softmax(query.matmul(self.key.clone().swap_dims(2, 3)), 3)
@@ -138,7 +159,7 @@ pub(super) fn load_matrix(
     Ok(Tensor::from_data(TensorData::new(transpose(&values, d_out, d_in), [d_in, d_out]), device))
 }
 
-pub(super) fn load_vector(
+fn load_vector(
     name: &str,
     length: usize,
     source: &mut dyn TensorSource,
@@ -188,6 +209,17 @@ fn load_qkv(
         bias.extend(source.tensor(&format!("{prefix}.attention.{part}.bias"), &[width])?);
     }
     Ok((weight, bias))
+}
+
+/// A layer's weights `[outputs, inputs]` and biases.
+pub(super) fn load_layer(
+    prefix: &str,
+    inputs: usize,
+    outputs: usize,
+    source: &mut dyn TensorSource,
+) -> Result<(Vec<f32>, Vec<f32>), ModelError> {
+    let weights = source.tensor(&format!("{prefix}.weight"), &[outputs, inputs])?;
+    Ok((weights, source.tensor(&format!("{prefix}.bias"), &[outputs])?))
 }
 
 /// `[rows, columns]` to `[columns, rows]`.

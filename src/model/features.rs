@@ -87,7 +87,7 @@ impl VisionTransformer {
         let side_by_side =
             |of_heads: Tensor<4>| of_heads.narrow(2, leading, patches).swap_dims(1, 2).reshape([patches, width]);
         let attention = last.cls_attention().narrow(3, leading, patches).reshape([heads, patches]);
-        let tokens = self.ln_post(stream).narrow(1, leading, patches).reshape([patches, width]);
+        let tokens = self.ln_post(stream)?.narrow(1, leading, patches).reshape([patches, width]);
         let tensors = [attention, side_by_side(last.query), side_by_side(last.key), tokens];
         Ok(PatchTensors { grid, width, heads, tensors })
     }

@@ -9,6 +9,7 @@ mod block;
 pub(crate) use block::transpose;
 pub mod config;
 pub mod features;
+mod layers;
 mod positions;
 mod source;
 pub mod text;

@@ -1,19 +1,18 @@
 //! The text transformer: CLIP's and BERT's.
 
-use burn::module::Param;
-use burn::nn::{LayerNorm, Linear};
 use burn::tensor::{Device, Tensor, TensorData, Transaction};
 
-use super::block::{self, Block, BlockShape, Wanted};
+use super::block::{Block, BlockShape, Wanted};
+use super::layers::{Linear, Norm};
 use super::{Backend, ModelError, TensorSource, TensorSpec, TextConfig, TextKind, TextPooling, floats};
 
 /// A text tower. Texts run at their own length, without padding, so no mask is needed beside CLIP's
 /// causal one.
 #[derive(Debug)]
 pub struct TextTransformer {
-    ln_embed: Option<LayerNorm>,
+    ln_embed: Option<Norm>,
     blocks: Vec<Block>,
-    ln_final: Option<LayerNorm>,
+    ln_final: Option<Norm>,
     projection: Option<Linear>,
     table: TokenTable,
 }
@@ -62,17 +61,14 @@ impl TextTransformer {
         backend: impl Into<Backend>,
     ) -> Result<Self, ModelError> {
         let backend = backend.into();
-        let device = &backend.device();
         let width = config.width;
-        let norm =
-            block::load_norm(&format!("text.{}", norm_name(config.kind)), width, config.eps, source, device)?;
+        let norm = Norm::load(&format!("text.{}", norm_name(config.kind)), width, config.eps, source, &backend)?;
         let (ln_embed, ln_final) = match config.kind {
             TextKind::Bert => (Some(norm), None),
             TextKind::Clip => (None, Some(norm)),
         };
         let projection = if config.projection {
-            let weight = block::load_matrix("text.projection.weight", width, embedding, source, device)?;
-            Some(Linear { weight: Param::from_tensor(weight), bias: None })
+            Some(Linear::load("text.projection", [width, embedding], false, source, &backend)?)
         } else {
             None
         };
@@ -128,7 +124,7 @@ impl TextTransformer {
         let data = TensorData::new(embedded, [texts.len(), length, config.width]);
         let mut stream = Tensor::<3>::from_data(data, device);
         if let Some(norm) = &self.ln_embed {
-            stream = norm.forward(stream);
+            stream = norm.apply(stream)?;
         }
         for block in &self.blocks {
             stream = match config.kind {
@@ -137,17 +133,17 @@ impl TextTransformer {
             };
         }
         if let Some(norm) = &self.ln_final {
-            stream = norm.forward(stream);
+            stream = norm.apply(stream)?;
         }
         let pooled = match config.pooling {
             TextPooling::End => stream.narrow(1, length - 1, 1),
             TextPooling::Mean => stream.mean_dim(1),
-        }
-        .reshape([texts.len(), config.width]);
-        Ok(match &self.projection {
-            Some(projection) => projection.forward(pooled),
+        };
+        let embedded = match &self.projection {
+            Some(projection) => projection.apply(pooled)?,
             None => pooled,
-        })
+        };
+        Ok(embedded.squeeze_dim(1))
     }
 
     /// `normalise(x)`, or `normalise(normalise(x) - mean)` for a centred text space.

@@ -1,10 +1,9 @@
 //! The vision transformer, and the trace of one crop through it.
 
-use burn::module::Param;
-use burn::nn::{LayerNorm, Linear};
 use burn::tensor::{Device, Tensor, TensorData, Transaction};
 
-use super::block::{self, Block, BlockShape, Passed, Qkv, Wanted};
+use super::block::{Block, BlockShape, Passed, Qkv, Wanted};
+use super::layers::{Linear, Norm};
 use super::{Backend, ModelError, TensorSource, TensorSpec, VisionConfig, floats, resize_positions};
 use crate::geometry::{Grid, Size};
 
@@ -49,20 +48,24 @@ pub struct TracedLayer {
 #[derive(Debug)]
 pub struct VisionTransformer {
     patches: Linear,
-    class_token: Param<Tensor<1>>,
-    registers: Option<Param<Tensor<2>>>,
-    positions: Param<Tensor<2>>,
-    ln_pre: Option<LayerNorm>,
+    /// What tokens start with, on the grid that the model was trained on. `[1, N, width]`
+    start: Tensor<3>,
+    ln_pre: Option<Norm>,
     blocks: Vec<Block>,
-    ln_post: LayerNorm,
+    ln_post: Norm,
     projection: Option<Linear>,
-    shape: VisionShape,
+    config: VisionConfig,
+    leading: LeadingTokens,
 }
 
-/// The parts of the config that running the tower needs, with the position table in reach of the CPU.
+/// What tokens start with before any patch, in reach of the CPU, which resizes positions.
 #[derive(Clone, Debug)]
-struct VisionShape {
-    config: VisionConfig,
+struct LeadingTokens {
+    /// `[width]`
+    class: Vec<f32>,
+    /// `[registers][width]`
+    registers: Vec<f32>,
+    /// `[1 + positions][width]`
     positions: Vec<f32>,
 }
 
@@ -117,32 +120,33 @@ impl VisionTransformer {
         backend: impl Into<Backend>,
     ) -> Result<Self, ModelError> {
         let backend = backend.into();
-        let device = &backend.device();
         let width = config.width;
         let norm = |name: &str, source: &mut dyn TensorSource| {
-            block::load_norm(&format!("vision.{name}"), width, config.eps, source, device)
+            Norm::load(&format!("vision.{name}"), width, config.eps, source, &backend)
         };
-        let positions = source.tensor("vision.positions", &[1 + config.position_grid.len(), width])?;
-        let registers = match config.registers {
-            0 => None,
-            count => {
-                let values = source.tensor("vision.registers", &[count, width])?;
-                Some(Param::from_tensor(Tensor::from_data(TensorData::new(values, [count, width]), device)))
-            }
+        let leading = LeadingTokens {
+            class: source.tensor("vision.class_token", &[width])?,
+            registers: match config.registers {
+                0 => Vec::new(),
+                count => source.tensor("vision.registers", &[count, width])?,
+            },
+            positions: source.tensor("vision.positions", &[1 + config.position_grid.len(), width])?,
         };
         let patch_inputs = 3 * config.patch * config.patch;
+        let projection = |source: &mut dyn TensorSource| {
+            Linear::load("vision.projection", [width, embedding], config.projection_bias, source, &backend)
+        };
         Ok(Self {
-            patches: block::load_linear("vision.patch", patch_inputs, width, source, device)?,
-            class_token: block::load_vector("vision.class_token", width, source, device)?,
-            registers,
+            patches: Linear::load("vision.patch", [patch_inputs, width], true, source, &backend)?,
             ln_pre: if config.ln_pre { Some(norm("ln_pre", source)?) } else { None },
             blocks: (0..config.layers)
                 .map(|layer| Block::load(&format!("vision.blocks.{layer}"), block_shape(config), source, &backend))
                 .collect::<Result<_, _>>()?,
             ln_post: norm("ln_post", source)?,
-            projection: load_projection(config, embedding, source, device)?,
-            positions: Param::from_tensor(position_tensor(config, &positions, config.position_grid, device)),
-            shape: VisionShape { config: config.clone(), positions },
+            projection: if config.projection { Some(projection(source)?) } else { None },
+            start: leading.start(config, config.position_grid, &backend.device()),
+            config: config.clone(),
+            leading,
         })
     }
 
@@ -169,7 +173,7 @@ impl VisionTransformer {
         };
         let trace = self.trace_beside(crop, &mut keep).await?;
         // CLS's row of the product A_L ... A_first with A = (I + attention) / 2, last layer first.
-        let mut flow = Tensor::<2>::zeros([1, trace.tokens], &self.positions.val().device());
+        let mut flow = Tensor::<2>::zeros([1, trace.tokens], &self.start.device());
         flow = flow.slice_fill([0..1, 0..1], 1.0);
         for attention in attentions.into_iter().rev() {
             flow = (flow.clone() + flow.matmul(attention)).mul_scalar(0.5);
@@ -183,7 +187,7 @@ impl VisionTransformer {
     async fn trace_beside(&self, crop: &Crop, see: &mut dyn FnMut(usize, &Qkv)) -> Result<Trace, ModelError> {
         let (reads, pass) = self.trace_reads(crop, Wanted::Cls, see)?;
         let data = reads.execute_async().await.map_err(|err| ModelError::Device(format!("{err:?}")))?;
-        collect_trace(&self.shape.config, pass.grid, data)
+        collect_trace(&self.config, pass.grid, data)
     }
 
     /// Runs the tower and registers what a trace is made of, in the order that [`collect_trace`] takes it in.
@@ -194,16 +198,16 @@ impl VisionTransformer {
         see: &mut dyn FnMut(usize, &Qkv),
     ) -> Result<(Transaction, Pass), ModelError> {
         let mut layers = Vec::with_capacity(3 * self.blocks.len());
-        let pass = self.pass(crop, wanted, &mut |layer, Passed { qkv, mlp, .. }| {
+        let pass = self.pass(crop, wanted, &mut |layer, Passed { qkv, mlp_of_cls, .. }| {
             see(layer, qkv);
-            layers.push((qkv.cls_attention(), qkv.value.clone(), cls_of(mlp)));
+            layers.push((qkv.cls_attention(), qkv.value.clone(), mlp_of_cls.clone()));
         })?;
         let mut reads = Transaction::default().register(pass.embedded_cls.clone());
         for (attention, values, mlp) in layers {
             reads = reads.register(attention).register(values).register(mlp);
         }
         let cls = cls_of(&pass.stream);
-        let embedding = self.read_out(cls.clone());
+        let embedding = self.read_out(cls.clone())?;
         Ok((reads.register(cls).register(embedding), pass))
     }
 
@@ -214,8 +218,8 @@ impl VisionTransformer {
         wanted: Wanted,
         see: &mut dyn FnMut(usize, &Passed),
     ) -> Result<Pass, ModelError> {
-        let (patches, grid) = patchify(crop, self.shape.config.patch, &self.positions.val().device())?;
-        let mut stream = self.embed(patches, grid);
+        let (patches, grid) = patchify(crop, self.config.patch, &self.start.device())?;
+        let mut stream = self.embed(patches, grid)?;
         let embedded_cls = cls_of(&stream);
         for (layer, block) in self.blocks.iter().enumerate() {
             let wanted = if layer + 1 == self.blocks.len() { wanted } else { Wanted::All };
@@ -227,46 +231,50 @@ impl VisionTransformer {
     }
 
     pub(super) fn config(&self) -> &VisionConfig {
-        &self.shape.config
+        &self.config
     }
 
     /// The final norm.
-    pub(super) fn ln_post(&self, tokens: Tensor<3>) -> Tensor<3> {
-        self.ln_post.forward(tokens)
+    pub(super) fn ln_post(&self, tokens: Tensor<3>) -> Result<Tensor<3>, ModelError> {
+        self.ln_post.apply(tokens)
     }
 
     /// Tokens after the embedding, `[1, N, width]`: CLS, registers, then patches, rows first.
-    fn embed(&self, patches: Tensor<3>, grid: Grid) -> Tensor<3> {
-        let config = &self.shape.config;
-        let device = patches.device();
-        let positions = if grid == config.position_grid {
-            self.positions.val()
-        } else {
-            position_tensor(config, &self.shape.positions, grid, &device)
+    fn embed(&self, patches: Tensor<3>, grid: Grid) -> Result<Tensor<3>, ModelError> {
+        let start = match grid == self.config.position_grid {
+            true => self.start.clone(),
+            false => self.leading.start(&self.config, grid, &patches.device()),
         };
-        let embedded = self.patches.forward(patches);
-        let class = self.class_token.val().reshape([1, 1, config.width]);
-        let tokens = Tensor::cat(vec![class, embedded], 1) + positions.unsqueeze();
-        let tokens = match &self.registers {
-            None => tokens,
-            // Registers carry no position.
-            Some(registers) => Tensor::cat(
-                vec![tokens.clone().narrow(1, 0, 1), registers.val().unsqueeze(), tokens.narrow(1, 1, grid.len())],
-                1,
-            ),
-        };
+        let tokens = self.patches.add_to(start, patches)?;
         match &self.ln_pre {
-            Some(norm) => norm.forward(tokens),
-            None => tokens,
+            Some(norm) => norm.apply(tokens),
+            None => Ok(tokens),
         }
     }
 
-    fn read_out(&self, cls: Tensor<2>) -> Tensor<2> {
-        let normed = self.ln_post.forward(cls);
-        match &self.projection {
-            Some(projection) => projection.forward(normed),
+    /// `[1, width]` to `[1, embedding]`.
+    fn read_out(&self, cls: Tensor<2>) -> Result<Tensor<2>, ModelError> {
+        let normed = self.ln_post.apply(cls.unsqueeze())?;
+        let embedding = match &self.projection {
+            Some(projection) => projection.apply(normed)?,
             None => normed,
-        }
+        };
+        Ok(embedding.squeeze_dim(0))
+    }
+}
+
+impl LeadingTokens {
+    /// Class token and positions, and registers, which carry none, between them. `[1, N, width]`
+    fn start(&self, config: &VisionConfig, grid: Grid, device: &Device) -> Tensor<3> {
+        let width = config.width;
+        let positions =
+            resize_positions(&self.positions, width, config.position_grid, grid, config.position_resize);
+        let (of_class, of_patches) = positions.split_at(width);
+        let mut start: Vec<f32> = self.class.iter().zip(of_class).map(|(class, place)| class + place).collect();
+        start.extend(&self.registers);
+        start.extend(of_patches);
+        let tokens = config.leading_tokens() + grid.len();
+        Tensor::from_data(TensorData::new(start, [1, tokens, width]), device)
     }
 }
 
@@ -281,33 +289,10 @@ fn block_shape(config: &VisionConfig) -> BlockShape {
     }
 }
 
-fn load_projection(
-    config: &VisionConfig,
-    embedding: usize,
-    source: &mut dyn TensorSource,
-    device: &Device,
-) -> Result<Option<Linear>, ModelError> {
-    if !config.projection {
-        return Ok(None);
-    }
-    let weight = block::load_matrix("vision.projection.weight", config.width, embedding, source, device)?;
-    let bias = if config.projection_bias {
-        Some(block::load_vector("vision.projection.bias", embedding, source, device)?)
-    } else {
-        None
-    };
-    Ok(Some(Linear { weight: Param::from_tensor(weight), bias }))
-}
-
 /// The CLS token of `[1, N, width]`, as `[1, width]`.
 fn cls_of(tokens: &Tensor<3>) -> Tensor<2> {
     let [_, _, width] = tokens.dims();
     tokens.clone().narrow(1, 0, 1).reshape([1, width])
-}
-
-fn position_tensor(config: &VisionConfig, table: &[f32], grid: Grid, device: &Device) -> Tensor<2> {
-    let resized = resize_positions(table, config.width, config.position_grid, grid, config.position_resize);
-    Tensor::from_data(TensorData::new(resized, [1 + grid.len(), config.width]), device)
 }
 
 /// Cuts a crop into patches: `[1, patches, 3 * patch * patch]`, each patch channel by channel.

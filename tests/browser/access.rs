@@ -7,9 +7,8 @@ use xtask::places;
 
 use crate::driver::{Graphics, wait};
 use crate::gallery::{self, Pictures};
-use crate::page::Page;
+use crate::page::{Page, TINY};
 
-const TINY: &str = "?device=cpu&pack=packs/tiny/";
 const PATIENCE: Duration = Duration::from_secs(240);
 
 /// The page with axe-core in it.

@@ -7,9 +7,8 @@ use serde_json::{Value, json};
 
 use crate::driver::{Graphics, wait};
 use crate::offline::{kept, wait_until_kept};
-use crate::page::{Page, site};
+use crate::page::{Page, TINY, site};
 
-const TINY: &str = "?device=cpu&pack=packs/tiny/";
 const PHRASES: [&str; 3] = ["a photo of a cat", "red", "a dog"];
 
 /// A small CLIP of random weights in Hugging Face's layout, with a tokenizer of a few whole words.

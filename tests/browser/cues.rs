@@ -7,10 +7,9 @@ use image::{Rgb, RgbImage};
 use serde_json::{Value, json};
 
 use crate::driver::{Graphics, wait};
-use crate::page::Page;
+use crate::page::{Page, TINY};
 use crate::scratch::Scratch;
 
-const TINY: &str = "?device=cpu&pack=packs/tiny/";
 const PICTURES: usize = 24;
 
 /// Bars that lie or stand (the class), mostly on red where they stand and on blue where they lie (the nuisance),

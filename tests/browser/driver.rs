@@ -20,6 +20,8 @@ pub enum Graphics {
     None,
     /// WebGPU on the browser's own software adapter.
     SoftwareWebGpu,
+    /// WebGPU on the machine's GPU, if it has one.
+    WebGpu,
 }
 
 /// One window of a fresh browser with an empty profile, closed when dropped. Dropped by a failing test, it
@@ -237,8 +239,17 @@ fn arguments(profile: &Path, graphics: Graphics) -> Vec<String> {
     add(&["--window-size=1440,1000", "--hide-scrollbars", "--force-color-profile=srgb"]);
     // A camera that shows a moving test picture, and is always allowed.
     add(&["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]);
-    if graphics == Graphics::SoftwareWebGpu {
-        add(&["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"]);
+    match graphics {
+        Graphics::None => {}
+        Graphics::SoftwareWebGpu => add(&["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"]),
+        // Without a screen, Chromium on Linux comes to the GPU through Vulkan alone, and not of its own accord.
+        Graphics::WebGpu => add(&[
+            "--enable-unsafe-webgpu",
+            "--enable-features=Vulkan",
+            "--use-angle=vulkan",
+            "--disable-vulkan-surface",
+            "--ignore-gpu-blocklist",
+        ]),
     }
     arguments
 }

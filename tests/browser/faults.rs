@@ -9,10 +9,9 @@ use serde_json::json;
 
 use crate::breaking::Breaking;
 use crate::driver::{Graphics, Window, wait};
-use crate::page::{Page, folder, packs, site};
+use crate::page::{Page, TINY, folder, packs, site};
 use crate::scratch::Scratch;
 
-const TINY: &str = "?device=cpu&pack=packs/tiny/";
 const PHRASES: [&str; 3] = ["a photo of a cat", "a rocket on its launch pad", "red"];
 
 fn text(page: &Page, selector: &str) -> String {

@@ -7,9 +7,8 @@ use image::{Rgb, RgbImage};
 use serde_json::{Value, json};
 
 use crate::driver::{Graphics, wait};
-use crate::page::Page;
+use crate::page::{Page, TINY};
 
-const TINY: &str = "?device=cpu&pack=packs/tiny/";
 const MINUTES: Duration = Duration::from_secs(180);
 
 /// Generated pictures in a folder of the test's own, removed at the end.

@@ -5,9 +5,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::driver::{Graphics, wait};
-use crate::page::Page;
+use crate::page::{Page, TINY};
 
-const TINY: &str = "?device=cpu&pack=packs/tiny/";
 const SHORT: Duration = Duration::from_secs(20);
 
 impl Page {

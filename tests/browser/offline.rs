@@ -7,9 +7,7 @@ use serde_json::json;
 use xtask::site::Site;
 
 use crate::driver::{Graphics, wait};
-use crate::page::{Page, folder, packs, site};
-
-const TINY: &str = "?device=cpu&pack=packs/tiny/";
+use crate::page::{Page, TINY, folder, packs, site};
 
 /// Waits until the service worker has kept the page and answers for it.
 pub fn wait_until_kept(page: &Page) {

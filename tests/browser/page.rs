@@ -12,6 +12,9 @@ use crate::driver::{Graphics, Window, wait};
 /// No single piece of work takes longer than this, not even on a software GPU.
 const PATIENCE: Duration = Duration::from_secs(300);
 
+/// The tiny pack, on the CPU: for tests of the page rather than of the model.
+pub const TINY: &str = "?device=cpu&pack=packs/tiny/";
+
 /// A folder that `cargo xtask test browser` names.
 pub fn folder(variable: &str) -> PathBuf {
     let named = std::env::var_os(variable);

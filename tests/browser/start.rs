@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use crate::driver::Graphics;
 use crate::offline::wait_until_kept;
-use crate::page::{Page, site};
+use crate::page::{Page, TINY, site};
 
-const TINY: &str = "?device=cpu&pack=packs/tiny/";
 const WORKER: &str = "/worker_bg.wasm";
 const MANIFEST: &str = "/packs/tiny/pack.json";
 const WEIGHTS: &str = "/packs/tiny/weights.safetensors";

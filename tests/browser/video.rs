@@ -8,11 +8,10 @@ use serde_json::{Value, json};
 use xtask::places;
 
 use crate::driver::{Graphics, wait};
-use crate::page::Page;
+use crate::page::{Page, TINY};
 use crate::scratch::Scratch;
 
 pub const PATIENCE: Duration = Duration::from_secs(240);
-pub const TINY: &str = "?device=cpu&pack=packs/tiny/";
 
 /// A disc moves to the right over a still, patterned ground.
 pub struct Clip {

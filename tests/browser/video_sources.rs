@@ -7,9 +7,9 @@ use serde_json::json;
 use xtask::places;
 
 use crate::driver::{Graphics, wait};
-use crate::page::Page;
+use crate::page::{Page, TINY};
 use crate::scratch::Scratch;
-use crate::video::{PATIENCE, TINY};
+use crate::video::PATIENCE;
 
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]

@@ -5,9 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::driver::{Graphics, Window, wait};
-use crate::page::{Page, site};
-
-const TINY: &str = "?device=cpu&pack=packs/tiny/";
+use crate::page::{Page, TINY, site};
 
 /// Collects what the browser measures, from the first moment on.
 const OBSERVE: &str = "window.vitals = { lcp: 0, cls: 0, moved: [] };

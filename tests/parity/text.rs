@@ -65,7 +65,7 @@ impl TextFixture {
     fn error_on(&self, backend: &Backend, config: &TextConfig, texts: &[Vec<u32>]) -> f64 {
         let mut source = (self.layout)(tensors_of(self.model));
         let tower = TextTransformer::load(config, self.embedding, &mut source, backend).unwrap();
-        let units = pollster::block_on(tower.embed(texts, &Device::flex())).unwrap();
+        let units = pollster::block_on(tower.embed(texts, &backend.device())).unwrap();
         relative(&units.concat(), &self.unit, self.embedding)
     }
 }

@@ -266,10 +266,11 @@ fn sum<'a>(vectors: impl Iterator<Item = &'a [f32]>) -> Vec<f64> {
 /// position table is resized: each component of each layer, head and token, and its part in texts' scores.
 #[test]
 fn every_component_agrees_with_pytorch() {
-    for (fixture, (backend, tolerance)) in
-        Fixture::all().iter().flat_map(|fixture| backends().map(|on| (fixture, on)))
+    let fixtures = Fixture::all();
+    for (backend, tolerance, fixture) in
+        backends().iter().flat_map(|(on, tolerance)| fixtures.iter().map(move |fixture| (on, *tolerance, fixture)))
     {
-        let tower = fixture.tower_on(&backend, &fixture.config, &mut fixture.source());
+        let tower = fixture.tower_on(backend, &fixture.config, &mut fixture.source());
         for size in SIZES {
             let trace = fixture.trace(&tower, size);
             let errors = fixture.errors(&tower, &trace, size);
@@ -287,8 +288,11 @@ fn every_component_agrees_with_pytorch() {
 /// Whatever a backend rounds, the parts of what it computed are all of it.
 #[test]
 fn the_parts_sum_to_the_embedding_on_every_backend() {
-    for (fixture, (backend, _)) in Fixture::all().iter().flat_map(|fixture| backends().map(|on| (fixture, on))) {
-        let tower = fixture.tower_on(&backend, &fixture.config, &mut fixture.source());
+    let fixtures = Fixture::all();
+    for (backend, fixture) in
+        backends().iter().flat_map(|(on, _)| fixtures.iter().map(move |fixture| (on, fixture)))
+    {
+        let tower = fixture.tower_on(backend, &fixture.config, &mut fixture.source());
         for size in SIZES {
             let trace = fixture.trace(&tower, size);
             let residual = Decomposition::new(&tower.readout, &trace).residual();

@@ -53,7 +53,10 @@ pub fn test(suites: &[Suite]) -> anyhow::Result<()> {
 fn native() -> anyhow::Result<()> {
     step("compiling the native tests", || run(tools::cargo().args(["test", "--workspace", "--no-run"])))?;
     assets::all()?;
-    step("native tests", || run(tools::cargo().args(["test", "--workspace", "--no-fail-fast"])))
+    tools::vulkan()?;
+    step("native tests", || {
+        run(tools::cargo().args(["test", "--workspace", "--no-fail-fast"]).env("HEADLAMP_NEEDS_GPU", "1"))
+    })
 }
 
 fn wasm() -> anyhow::Result<()> {

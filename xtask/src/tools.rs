@@ -224,13 +224,37 @@ pub fn chromium() -> anyhow::Result<Browser> {
     if !is_root() {
         bail!("{missing}. Install them with `{}`", apt("chromium chromium-driver"));
     }
-    step("installing Chromium", || {
-        let get = |words: &[&str]| run(command("apt-get").env("DEBIAN_FRONTEND", "noninteractive").args(words));
-        let packages = ["install", "-y", "--no-install-recommends", "chromium", "chromium-driver"];
-        // Fails where the list of packages is empty or old.
-        get(&packages).or_else(|_stale| get(&["update"]).and_then(|()| get(&packages)))
-    })?;
+    step("installing Chromium", || apt_install(&["chromium", "chromium-driver"]))?;
     Ok(browser::find()?)
+}
+
+/// Vulkan for the tests of the shaders: the machine's own, or Debian's in software where this process may install it.
+/// Other systems than Linux bring a GPU's interface along.
+pub fn vulkan() -> anyhow::Result<()> {
+    const PACKAGES: [&str; 2] = ["libvulkan1", "mesa-vulkan-drivers"];
+    let has_driver = || {
+        let folders = ["/usr/share/vulkan/icd.d", "/etc/vulkan/icd.d", "/usr/local/share/vulkan/icd.d"];
+        let holds_any = |folder: &&str| std::fs::read_dir(folder).is_ok_and(|mut files| files.next().is_some());
+        std::env::var_os("VK_DRIVER_FILES").is_some() || folders.iter().any(|folder| holds_any(&folder))
+    };
+    if !cfg!(target_os = "linux") || has_driver() {
+        skip("Vulkan", "as the machine has it");
+        return Ok(());
+    }
+    if places::program("apt-get").is_none() || !is_root() {
+        bail!(
+            "no Vulkan driver for the tests of the shaders; install one in software: `{}`",
+            apt(&PACKAGES.join(" "))
+        );
+    }
+    step("installing Vulkan in software", || apt_install(&PACKAGES))
+}
+
+fn apt_install(packages: &[&str]) -> anyhow::Result<()> {
+    let get = |words: &[&str]| run(command("apt-get").env("DEBIAN_FRONTEND", "noninteractive").args(words));
+    let install = [&["install", "-y", "--no-install-recommends"], packages].concat();
+    // Fails where the list of packages is empty or old.
+    get(&install).or_else(|_stale| get(&["update"]).and_then(|()| get(&install)))
 }
 
 pub fn node() -> anyhow::Result<()> {

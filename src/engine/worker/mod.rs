@@ -133,7 +133,7 @@ impl Engine {
     /// What the page is told of work that failed with `message`, be it the work's own fault or the device's.
     async fn failure(&self, message: &str) -> Answer {
         match &self.session {
-            Some(session) if !device::works(&session.backend().device()).await => Answer::DeviceLost,
+            Some(session) if !device::works(session.backend()).await => Answer::DeviceLost,
             _ => Answer::Failed { message: sentence(message) },
         }
     }

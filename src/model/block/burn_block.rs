@@ -56,7 +56,7 @@ impl BurnBlock {
         };
         let stream = stream + self.attend(query, &qkv, causal);
         let mlp = self.mlp(self.ln_2.forward(stream.clone()));
-        Passed { stream: stream + mlp.clone(), qkv, mlp }
+        Passed { mlp_of_cls: mlp.clone().narrow(1, 0, 1), stream: stream + mlp, qkv }
     }
 
     pub fn forward_post_norm(&self, stream: Tensor<3>) -> Tensor<3> {
@@ -77,7 +77,7 @@ impl BurnBlock {
         let part = |index: usize| {
             split.clone().slice([index..index + 1]).reshape([batch, self.heads, tokens, width / self.heads])
         };
-        Qkv { query: part(0), key: part(1), value: part(2) }
+        Qkv { query: part(0), key: part(1), value: part(2), cls_attention: None }
     }
 
     fn attend(&self, query: Tensor<4>, qkv: &Qkv, causal: bool) -> Tensor<3> {

@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 
-use super::{BlockShape, Passed, Qkv, Wanted, load_qkv};
+use super::{BlockShape, Passed, Qkv, Wanted, load_layer, load_qkv};
 use crate::kernels::{self, FloatMatrix, Heads, IntegerMatrix, Norm};
 use crate::model::{Activation, ModelError, TensorSource, floats};
 
@@ -31,7 +31,7 @@ impl KernelBlock {
     pub fn load(prefix: &str, shape: BlockShape, source: &mut dyn TensorSource) -> Result<Self, ModelError> {
         let BlockShape { width, mlp_width, eps, .. } = shape;
         let (weight, bias) = load_qkv(prefix, width, source)?;
-        let output = layer(&format!("{prefix}.attention.output"), width, width, source)?;
+        let output = load_layer(&format!("{prefix}.attention.output"), width, width, source)?;
         Ok(Self {
             ln_1: norm(&format!("{prefix}.ln_1"), width, eps, source)?,
             qkv: IntegerMatrix::new(&weight, &bias),
@@ -58,7 +58,7 @@ impl KernelBlock {
         stream.add(&self.attend(&heads, stream.tokens, causal));
         let mlp = stream.with(self.mlp(&stream, |row, into| self.ln_2.apply(row, into)));
         stream.add(&mlp.values);
-        Ok(Passed { stream: stream.into_tensor(), qkv: tensors_of(heads), mlp: mlp.into_tensor() })
+        Ok(Passed { stream: stream.into_tensor(), qkv: tensors_of(heads), mlp_of_cls: mlp.cls().into_tensor() })
     }
 
     pub fn forward_post_norm(&self, stream: Tensor<3>) -> Result<Tensor<3>, ModelError> {
@@ -148,7 +148,12 @@ fn tensors_of(heads: Heads) -> Qkv {
     let Heads { tokens, heads: count, head_width, .. } = heads;
     let sequences = heads.query.len() / (count * tokens * head_width);
     let shape = [sequences, count, tokens, head_width];
-    Qkv { query: tensor(heads.query, shape), key: tensor(heads.key, shape), value: tensor(heads.value, shape) }
+    Qkv {
+        query: tensor(heads.query, shape),
+        key: tensor(heads.key, shape),
+        value: tensor(heads.value, shape),
+        cls_attention: None,
+    }
 }
 
 fn tensor<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> Tensor<D> {
@@ -169,17 +174,6 @@ fn linear(
     outputs: usize,
     source: &mut dyn TensorSource,
 ) -> Result<IntegerMatrix, ModelError> {
-    let (weights, bias) = layer(prefix, inputs, outputs, source)?;
+    let (weights, bias) = load_layer(prefix, inputs, outputs, source)?;
     Ok(IntegerMatrix::new(&weights, &bias))
-}
-
-/// A layer's weights and bias.
-fn layer(
-    prefix: &str,
-    inputs: usize,
-    outputs: usize,
-    source: &mut dyn TensorSource,
-) -> Result<(Vec<f32>, Vec<f32>), ModelError> {
-    let weights = source.tensor(&format!("{prefix}.weight"), &[outputs, inputs])?;
-    Ok((weights, source.tensor(&format!("{prefix}.bias"), &[outputs])?))
 }

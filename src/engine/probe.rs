@@ -1,0 +1,64 @@
+//! A small transformer with made-up weights, to try a device with.
+
+use crate::checkpoint::CheckpointError;
+use crate::geometry::{Grid, LongSide, Size};
+use crate::model::{
+    Activation, Backend, Crop, ModelError, PositionResize, TensorSource, VisionConfig, VisionTransformer,
+};
+
+const EMBEDDING: usize = 48;
+
+/// What the small transformer makes of a made-up crop: its embedding, CLS's attention and what the MLPs add to CLS.
+///
+/// # Errors
+/// Where the device fails.
+pub async fn probe(backend: &Backend) -> Result<Vec<f32>, ModelError> {
+    let config = config();
+    let size = Size { width: 7 * config.patch, height: 6 * config.patch };
+    let crop = Crop { size, values: wave(3 * size.width * size.height, 0.37) };
+    let tower = VisionTransformer::load(&config, EMBEDDING, &mut Waves, backend)?;
+    let trace = tower.trace(&crop).await?;
+    let of_layers = trace.layers.into_iter().flat_map(|layer| [layer.attention, layer.values, layer.mlp]);
+    Ok(of_layers.chain([trace.embedding]).flatten().collect())
+}
+
+/// Wider and longer than a tile of any kernel, and a multiple of none.
+fn config() -> VisionConfig {
+    VisionConfig {
+        width: 96,
+        layers: 2,
+        heads: 2,
+        patch: 4,
+        image_size: 28,
+        long_side: LongSide::default(),
+        mlp_width: 196,
+        activation: Activation::Gelu,
+        ln_pre: true,
+        registers: 1,
+        eps: 1e-5,
+        position_grid: Grid { rows: 6, columns: 7 },
+        position_resize: PositionResize::Size,
+        projection: true,
+        projection_bias: true,
+        mean: [0.5; 3],
+        std: [0.5; 3],
+    }
+}
+
+/// Weights that are sines, each tensor its own, of a size that leaves activations near 1.
+struct Waves;
+
+impl TensorSource for Waves {
+    fn tensor(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, CheckpointError> {
+        let pitch = 0.1 + name.bytes().fold(0.0, |sum, byte| (sum * 1.7 + f32::from(byte) * 0.013) % 2.0);
+        let inputs = if let [_, inputs] = shape { *inputs } else { 1 };
+        let mut values = wave(shape.iter().product(), pitch);
+        values.iter_mut().for_each(|value| *value /= (inputs as f32).sqrt());
+        Ok(values)
+    }
+}
+
+fn wave(count: usize, pitch: f32) -> Vec<f32> {
+    // Far apart, so that rows of a matrix are no copies of one another.
+    (0..count).map(|index| (index as f32 * pitch + (index / 31) as f32).sin()).collect()
+}

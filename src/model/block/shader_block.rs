@@ -1,0 +1,83 @@
+//! A block as the project's own shaders run it, on a GPU.
+
+use burn::tensor::{Device, Tensor};
+
+use super::{BlockShape, Passed, Qkv, Wanted, load_layer, load_qkv};
+use crate::model::{Activation, ModelError, TensorSource};
+use crate::shaders::{self, Matrix, Norm};
+
+#[derive(Debug)]
+pub struct ShaderBlock {
+    ln_1: Norm,
+    qkv: Matrix,
+    output: Matrix,
+    ln_2: Norm,
+    mlp_in: Matrix,
+    mlp_out: Matrix,
+    heads: usize,
+    activation: shaders::Activation,
+}
+
+impl ShaderBlock {
+    pub fn suits(shape: BlockShape) -> bool {
+        shaders::suit(shape.width, shape.mlp_width, shape.heads)
+    }
+
+    pub fn load(
+        prefix: &str,
+        shape: BlockShape,
+        source: &mut dyn TensorSource,
+        device: &Device,
+    ) -> Result<Self, ModelError> {
+        let BlockShape { width, mlp_width, eps, .. } = shape;
+        let norm = |name: &str, source: &mut dyn TensorSource| {
+            let gamma = source.tensor(&format!("{prefix}.{name}.gamma"), &[width])?;
+            let beta = source.tensor(&format!("{prefix}.{name}.beta"), &[width])?;
+            Norm::new(gamma, beta, eps as f32, device)
+        };
+        let matrix = |name: &str, inputs: usize, outputs: usize, source: &mut dyn TensorSource| {
+            let (weights, biases) = load_layer(&format!("{prefix}.{name}"), inputs, outputs, source)?;
+            Matrix::new(&weights, biases, device)
+        };
+        let (weights, biases) = load_qkv(prefix, width, source)?;
+        Ok(Self {
+            ln_1: norm("ln_1", source)?,
+            qkv: Matrix::new(&weights, biases, device)?,
+            output: matrix("attention.output", width, width, source)?,
+            ln_2: norm("ln_2", source)?,
+            mlp_in: matrix("mlp.in", width, mlp_width, source)?,
+            mlp_out: matrix("mlp.out", mlp_width, width, source)?,
+            heads: shape.heads,
+            activation: match shape.activation {
+                Activation::Gelu => shaders::Activation::Gelu,
+                Activation::QuickGelu => shaders::Activation::QuickGelu,
+            },
+        })
+    }
+
+    pub fn forward_pre_norm(&self, stream: Tensor<3>, wanted: Wanted, causal: bool) -> Result<Passed, ModelError> {
+        let parts = self.qkv.heads(self.ln_1.apply(stream.clone())?, self.heads)?;
+        let stream = match wanted {
+            Wanted::All => stream,
+            Wanted::Cls => stream.narrow(1, 0, 1),
+        };
+        let (gathered, cls_attention) = shaders::attention(parts.clone(), stream.dims()[1], causal)?;
+        let (stream, _of_cls) = self.output.add_to(stream, gathered)?;
+        let (stream, mlp_of_cls) = self.add_mlp(stream.clone(), self.ln_2.apply(stream)?)?;
+        let [query, key, value] = parts;
+        Ok(Passed { stream, qkv: Qkv { query, key, value, cls_attention: Some(cls_attention) }, mlp_of_cls })
+    }
+
+    pub fn forward_post_norm(&self, stream: Tensor<3>) -> Result<Tensor<3>, ModelError> {
+        let parts = self.qkv.heads(stream.clone(), self.heads)?;
+        let (gathered, _cls) = shaders::attention(parts, stream.dims()[1], false)?;
+        let (stream, _of_cls) = self.output.add_to(stream, gathered)?;
+        let stream = self.ln_1.apply(stream)?;
+        let (stream, _of_cls) = self.add_mlp(stream.clone(), stream)?;
+        self.ln_2.apply(stream)
+    }
+
+    fn add_mlp(&self, stream: Tensor<3>, input: Tensor<3>) -> Result<(Tensor<3>, Tensor<3>), ModelError> {
+        self.mlp_out.add_to(stream, self.mlp_in.apply(input, self.activation)?)
+    }
+}

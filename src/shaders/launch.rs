@@ -1,0 +1,64 @@
+//! From Burn's tensors to a shader's buffers and back.
+
+use burn::tensor::{Device, Shape, Tensor, TensorData};
+use burn_wgpu::{CubeTensor, SourceKernel, Wgpu, into_contiguous};
+use cubecl::prelude::{BufferIOAttr, CubeCount};
+use cubecl::server::{KernelArguments, MetadataBindingInfo};
+
+use super::source::Shader;
+use crate::model::ModelError;
+
+/// A tensor's memory on the GPU, its numbers in a row.
+#[derive(Clone, Debug)]
+pub struct Buffer(CubeTensor);
+
+impl Buffer {
+    /// # Errors
+    /// Where the tensor is not on a GPU.
+    pub fn of<const D: usize>(tensor: Tensor<D>) -> Result<Self, ModelError> {
+        let primitive = tensor.try_into_primitive::<Wgpu>();
+        let tensor = primitive.map_err(|err| ModelError::Device(format!("a shader was given to it: {err:?}")))?;
+        Ok(Self(into_contiguous(tensor)))
+    }
+
+    /// # Errors
+    /// Where the device is no GPU.
+    pub fn new<const D: usize>(values: Vec<f32>, shape: [usize; D], device: &Device) -> Result<Self, ModelError> {
+        Self::of(Tensor::<D>::from_data(TensorData::new(values, shape), device))
+    }
+
+    /// Memory beside this one's, for a shader to write all of.
+    pub fn beside<const D: usize>(&self, shape: [usize; D]) -> Self {
+        let CubeTensor { client, device, dtype, .. } = &self.0;
+        let shape = Shape::from(shape);
+        let handle = client.empty(shape.num_elements() * size_of::<f32>());
+        Self(CubeTensor::new_contiguous(client.clone(), device.clone(), shape, handle, *dtype))
+    }
+
+    pub fn tensor<const D: usize>(self) -> Tensor<D> {
+        Tensor::from_primitive::<Wgpu>(self.0)
+    }
+}
+
+impl Shader {
+    /// Runs the shader in so many workgroups. Its buffers are bound in this order; behind them come the `sizes`, if
+    /// there are any.
+    pub fn launch(self, workgroups: [usize; 2], read: &[&Buffer], written: &[&Buffer], sizes: &[usize]) {
+        let Some(Buffer(CubeTensor { client, .. })) = read.first() else { return };
+        let mut arguments = KernelArguments::new();
+        for (buffers, io) in [(read, BufferIOAttr::ReadOnly), (written, BufferIOAttr::WriteOnly)] {
+            for Buffer(tensor) in buffers {
+                arguments = arguments.with_buffer_io(tensor.handle.clone().binding(), io);
+            }
+        }
+        let info = MetadataBindingInfo::custom(pairs(sizes));
+        let kernel = SourceKernel::new(self, self.workgroup().into());
+        let [across, down] = workgroups.map(|count| count as u32);
+        client.launch(Box::new(kernel), CubeCount::Static(across, down, 1), arguments.with_info(info));
+    }
+}
+
+/// Numbers of 32 bits, two in one of 64.
+fn pairs(sizes: &[usize]) -> Vec<u64> {
+    sizes.chunks(2).map(|pair| pair.iter().rev().fold(0, |packed, size| packed << 32 | *size as u64)).collect()
+}
