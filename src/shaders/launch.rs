@@ -52,7 +52,7 @@ impl Shader {
             }
         }
         let info = MetadataBindingInfo::custom(pairs(sizes));
-        let kernel = SourceKernel::new(self, self.workgroup().into());
+        let kernel = SourceKernel::new(self, self.workgroup());
         let [across, down] = workgroups.map(|count| count as u32);
         client.launch(Box::new(kernel), CubeCount::Static(across, down, 1), arguments.with_info(info));
     }

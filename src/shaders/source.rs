@@ -1,6 +1,6 @@
 //! The shaders' text, for the shapes that they are compiled for.
 
-use burn_wgpu::{KernelSource, SourceTemplate};
+use burn_wgpu::{CubeDim, KernelSource, SourceTemplate};
 use cubecl::prelude::{ExecutionMode, KernelId};
 
 /// One compiled shader: what it does and the sizes that its compiler is to know. What changes from one crop or text to
@@ -47,11 +47,11 @@ pub enum Activation {
 
 impl Shader {
     /// Threads of a workgroup.
-    pub fn workgroup(&self) -> [u32; 3] {
+    pub fn workgroup(&self) -> CubeDim {
         match self {
-            Self::Norm { .. } => [64, 1, 1],
-            Self::Linear { .. } => [8, 8, 4],
-            Self::Attention { .. } => [8, 8, 1],
+            Self::Norm { .. } => CubeDim::new_1d(64),
+            Self::Linear { .. } => CubeDim::new_3d(8, 8, 4),
+            Self::Attention { .. } => CubeDim::new_2d(8, 8),
         }
     }
 
