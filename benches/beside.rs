@@ -32,6 +32,8 @@ const OWN: [(usize, &str, &str); 3] = [
 ];
 /// Stands for the GPU, where threads do not matter.
 const GPU: usize = 0;
+const OWN_ON_GPU: [(usize, &str, &str); 2] =
+    [(GPU, "headlamp, the shaders", "shaders"), (GPU, "headlamp, Burn's operations", "burn-gpu")];
 /// Threads, label, suffix of the models.
 const PEERS: [(usize, &str, &str); 4] = [
     (1, "onnxruntime, f32", ".onnx"),
@@ -44,7 +46,8 @@ fn main() {
     let mut arguments = std::env::args().skip_while(|argument| argument != "answer").skip(1);
     match arguments.next().as_deref() {
         Some("flex") => answer(Device::flex().into()),
-        Some("gpu") => answer(gpu().unwrap_or_else(|| panic!("there is no GPU"))),
+        Some("shaders") => answer(gpu().unwrap_or_else(|| panic!("there is no GPU"))),
+        Some("burn-gpu") => answer(gpu().unwrap_or_else(|| panic!("there is no GPU")).device().into()),
         Some(_kernels) => answer(Backend::Kernels),
         None => compare(),
     }
@@ -58,7 +61,7 @@ fn gpu() -> Option<Backend> {
 
 fn compare() {
     let has_gpu = gpu().is_some();
-    let own = OWN.into_iter().chain(has_gpu.then_some((GPU, "headlamp, shaders", "gpu")));
+    let own = OWN.into_iter().chain(if has_gpu { OWN_ON_GPU.to_vec() } else { Vec::new() });
     let own = own.map(|(threads, label, backend)| Engine::own(threads, label, backend));
     let bench = std::env::var_os("HEADLAMP_BENCH").map(PathBuf::from);
     let peers = PEERS.into_iter().filter_map(|(threads, label, suffix)| {

@@ -46,7 +46,9 @@ pub fn for_page() -> anyhow::Result<()> {
     prepare_target_folder()?;
     wasm_target()?;
     wasm_bindgen()?;
-    trunk()
+    trunk()?;
+    // Trunk builds without the network, lest it downloads tools of its own.
+    step("fetching the libraries", || run(cargo().args(["fetch", "--quiet", "--locked"])))
 }
 
 /// Cargo tells checkouts that share a target folder apart by nothing but the times of their files: after
