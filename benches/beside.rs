@@ -1,5 +1,5 @@
-//! The native library beside onnxruntime on the CPU, with the same weights, and where there is a GPU beside PyTorch on
-//! that: `cargo xtask bench native`.
+//! The native library beside onnxruntime on the CPU, with the same weights, and where there is a GPU beside PyTorch
+//! and onnxruntime's WebGPU provider on that, if the machine's own Python has them: `cargo xtask bench native`.
 //!
 //! Every engine is a process of its own, with its own threads and memory, that answers one question at a time with the
 //! seconds that it took; this program asks them in turns. headlamp's are this program again.
@@ -67,8 +67,8 @@ fn compare() {
     let peers = PEERS.into_iter().filter_map(|(threads, label, suffix)| {
         bench.as_ref().map(|bench| Engine::peer(threads, label, bench, suffix))
     });
-    let torch = has_gpu.then(Engine::torch).into_iter().flatten();
-    let mut engines: Vec<Engine> = own.chain(peers).chain(torch).collect();
+    let on_gpu = has_gpu.then(|| Engine::peers_on_gpu(bench.as_deref())).into_iter().flatten();
+    let mut engines: Vec<Engine> = own.chain(peers).chain(on_gpu).collect();
     for round in 0..=ROUNDS {
         for engine in &mut engines {
             for question in 0..QUESTIONS.len() {
@@ -140,20 +140,33 @@ impl Engine {
         Self::start(threads, label, true, command)
     }
 
-    /// PyTorch on the GPU, where the machine's Python has one that can use it: op by op, and as one graph.
-    fn torch() -> Vec<Self> {
-        const USABLE: &str = "import sys, torch; sys.exit(not torch.cuda.is_available())";
-        let usable = Command::new("python3").args(["-c", USABLE]).stderr(Stdio::null()).status();
-        if !usable.is_ok_and(|status| status.success()) {
-            return Vec::new();
-        }
-        let peers = [("PyTorch on CUDA, f32", "eager"), ("PyTorch on CUDA, f32, as a CUDA graph", "graph")];
-        let start = |(label, how)| {
+    /// What the machine's own Python has for the GPU: PyTorch, op by op and as one graph, and onnxruntime on WebGPU.
+    fn peers_on_gpu(bench: Option<&Path>) -> Vec<Self> {
+        const TORCH: &str = "import sys, torch; sys.exit(not torch.cuda.is_available())";
+        const WEBGPU: &str = "import sys, onnxruntime as ort; \
+                              sys.exit('WebGpuExecutionProvider' not in ort.get_available_providers())";
+        let has = |test: &str| {
+            let status = Command::new("python3").args(["-c", test]).stderr(Stdio::null()).status();
+            status.is_ok_and(|status| status.success())
+        };
+        let start = |label, script: &str, arguments: &[&str]| {
             let mut command = Command::new("python3");
-            command.arg(places::checkout().join("benches/torch_peer.py")).arg(how);
+            command.arg(places::checkout().join("benches").join(script)).args(arguments);
             Self::start(GPU, label, true, command)
         };
-        peers.map(start).into()
+        let mut peers = Vec::new();
+        if has(TORCH) {
+            peers.push(start("PyTorch on CUDA, f32", "torch_peer.py", &["eager"]));
+            peers.push(start("PyTorch on CUDA, f32, as a CUDA graph", "torch_peer.py", &["graph"]));
+        }
+        if let Some(bench) = bench
+            && has(WEBGPU)
+        {
+            let models = bench.join("onnx");
+            let arguments = [&models.to_string_lossy(), ".onnx", "1", "WebGpuExecutionProvider"];
+            peers.push(start("onnxruntime, f32, WebGPU", "native_peer.py", &arguments));
+        }
+        peers
     }
 
     fn start(threads: usize, label: &'static str, is_peer: bool, mut command: Command) -> Self {

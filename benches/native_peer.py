@@ -1,6 +1,6 @@
-"""The default pack in ONNX Runtime on the CPU, for benches/beside.rs to hold the native library against.
+"""The default pack in ONNX Runtime, for benches/beside.rs to hold the native library against.
 
-native_peer.py FOLDER SUFFIX THREADS: answers every line, "encoder" or "texts", with the seconds that one crop, or ten
+native_peer.py FOLDER SUFFIX THREADS [PROVIDER]: answers every line, "encoder" or "texts", with the seconds that one crop, or ten
 texts of seven tokens, took.
 """
 
@@ -16,13 +16,13 @@ INPUTS = {
 }
 
 
-def main(folder, suffix, threads):
+def main(folder, suffix, threads, provider="CPUExecutionProvider"):
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = int(threads)
     sessions = {}
     for name, _feeds in INPUTS.values():
         model = f"{folder}/{name}{suffix}"
-        sessions[name] = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        sessions[name] = onnxruntime.InferenceSession(model, options, providers=[provider])
     for line in sys.stdin:
         name, feeds = INPUTS[line.strip()]
         start = time.perf_counter()

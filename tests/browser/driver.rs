@@ -242,12 +242,16 @@ fn arguments(profile: &Path, graphics: Graphics) -> Vec<String> {
     match graphics {
         Graphics::None => {}
         Graphics::SoftwareWebGpu => add(&["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"]),
-        // Without a screen, Chromium on Linux comes to the GPU through Vulkan alone, and not of its own accord.
+        // Without a screen, Chromium on Linux comes to the GPU through Vulkan alone, and not of its own accord. Where it
+        // draws there too, it has crashed on NVIDIA's driver.
         Graphics::WebGpu => add(&[
             "--enable-unsafe-webgpu",
             "--enable-features=Vulkan",
             "--use-angle=vulkan",
             "--disable-vulkan-surface",
+            "--disable-features=SkiaGraphite",
+            "--disable-gpu-rasterization",
+            "--disable-gpu-compositing",
             "--ignore-gpu-blocklist",
         ]),
     }
