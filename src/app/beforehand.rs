@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use js_sys::Reflect;
+use js_sys::{JSON, Reflect};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use leptos::web_sys::{Blob, CanvasRenderingContext2d, HtmlCanvasElement, ImageBitmap, ImageData};
@@ -52,8 +52,8 @@ fn is_awaited(state: State) -> bool {
 
 async fn fetch(sample: &'static Sample) -> Option<Found> {
     let at = |ending: &str| format!("samples/computed/{}.{ending}", sample.name);
-    let json = dom::fetch("results", &at("json")).await.ok()?;
-    let computed = Computed::parse(&dom::bytes_of("results", &json).await.ok()?.to_vec()).ok()?;
+    let json = JsFuture::from(dom::fetch("results", &at("json")).await.ok()?.text()).await.ok()?.as_string()?;
+    let computed: Computed = serde_wasm_bindgen::from_value(JSON::parse(&json).ok()?).ok()?;
     let photo = pixels_of(&dom::fetch(sample.file, &sample.url()).await.ok()?).await?;
     let map = pixels_of(&dom::fetch("map", &at("png")).await.ok()?).await?;
     // A grey picture: any channel will do.

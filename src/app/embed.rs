@@ -16,7 +16,8 @@ use crate::app::{dom, history, host, phrases};
 use crate::view::address::Address;
 
 #[component]
-pub fn Embed(address: Address) -> impl IntoView {
+pub fn Embed() -> impl IntoView {
+    let address = expect_context::<Address>();
     let state = expect_context::<State>();
     if let (Some(theme), Some(root)) = (address.theme, document().document_element()) {
         // Setting an attribute whose name is a literal does not fail.

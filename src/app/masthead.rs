@@ -1,7 +1,8 @@
 //! The top of the page: what this is, what the engine is doing, and the colour mode.
 
+use codee::string::FromToStringCodec;
 use leptos::prelude::*;
-use leptos_use::{ColorMode, UseColorModeOptions, UseColorModeReturn, use_color_mode_with_options};
+use leptos_use::storage::{UseStorageOptions, use_local_storage_with_options};
 
 use crate::app::controls::Choice;
 use crate::app::engine::Engine;
@@ -129,34 +130,27 @@ fn ready(state: State) -> String {
     pack.map_or_else(|| "Ready".to_owned(), |pack| format!("Ready: {} on the {}", pack.name, pack.device.kind))
 }
 
+/// The colours: the system's, or the person's own choice, which is remembered.
 #[component]
 fn Theme() -> impl IntoView {
-    let UseColorModeReturn { mode, set_mode, .. } = use_color_mode_with_options(
-        UseColorModeOptions::default()
-            .attribute("data-theme")
-            .storage_key("headlamp-theme")
-            .emit_auto(true)
-            // It would switch transitions off by a style element, which the page's policy forbids.
-            .transition_enabled(true),
+    const CHOICES: [(&str, &str); 3] = [("auto", "System"), ("light", "Light"), ("dark", "Dark")];
+    let (kept, keep, _) = use_local_storage_with_options::<String, FromToStringCodec>(
+        "headlamp-theme",
+        UseStorageOptions::default().initial_value(CHOICES[0].0.to_owned()),
     );
-    // On the first run the crate has not found the element yet, and a remembered choice would not show.
     Effect::new(move || {
-        let mode = mode.get();
-        if let Some(root) = document().document_element().filter(|_| mode != ColorMode::Auto) {
-            // Setting an attribute whose name is a literal does not fail.
-            let _set = root.set_attribute("data-theme", &mode.to_string());
-        }
+        let Some(root) = document().document_element() else { return };
+        // Setting an attribute whose name is a literal does not fail. The style sheet knows "light" and "dark".
+        let _done = kept.with(|theme| root.set_attribute("data-theme", theme));
     });
-    // ColorMode is not Copy: a choice among indices.
-    const MODES: [ColorMode; 3] = [ColorMode::Auto, ColorMode::Light, ColorMode::Dark];
-    let value = Signal::derive(move || MODES.iter().position(|known| *known == mode.get()).unwrap_or_default());
+    let chosen = move || kept.with(|theme| CHOICES.iter().position(|(name, _)| theme == name).unwrap_or_default());
     view! {
         <Choice
             legend="Colours"
             name="theme"
-            options=vec![(0, "System"), (1, "Light"), (2, "Dark")]
-            value=value
-            on_change=move |index: usize| set_mode.set(MODES[index].clone())
+            options=CHOICES.iter().enumerate().map(|(index, (_, label))| (index, *label)).collect()
+            value=Signal::derive(chosen)
+            on_change=move |index: usize| keep.set(CHOICES[index].0.to_owned())
         />
     }
 }

@@ -32,6 +32,7 @@ mod model_panel;
 mod notice;
 mod offline;
 mod overlay;
+mod part;
 mod photo;
 mod photo_camera;
 mod phrases;
@@ -56,6 +57,7 @@ use wasm_bindgen::JsCast as _;
 
 use crate::view::address::Address;
 use engine::Engine;
+use part::{Part, part};
 use state::State;
 
 /// Puts the page into `#app`, in place of what index.html shows until then.
@@ -89,23 +91,36 @@ fn App() -> impl IntoView {
     });
     engine.start();
     if address.embed {
-        return view! { <embed::Embed address=address/> }.into_any();
+        provide_context(address);
+        return view! { <Part load=embedded when=true/> }.into_any();
     }
     view! { <Whole/> }.into_any()
 }
+
+part!(embedded in embed: view! { <embed::Embed/> });
+part!(video in video: view! { <video::VideoView/> });
+part!(foot in rest: view! { <Foot/> });
+part!(exports in rest: view! { <export::Exports/> });
+part!(dialogs in rest: view! {
+    <help::HelpDialog>
+        <tour::TourButton/>
+    </help::HelpDialog>
+    <tour::TourCard/>
+});
 
 /// The page by itself.
 #[component]
 fn Whole() -> impl IntoView {
     let state = expect_context::<State>();
+    let is_video = Signal::derive(move || state.video.is_video());
     view! {
         <intake::Intake/>
         <masthead::Masthead/>
         <notice::Notice/>
         <tour::Offer/>
         <offline::Update/>
-        <video::VideoView/>
-        <main class:off=move || state.video.is_video()>
+        <Part load=video when=is_video/>
+        <main class:off=is_video>
             <photo::PhotoPanel/>
             <phrases::Phrases/>
             <div class="heads-column">
@@ -116,18 +131,24 @@ fn Whole() -> impl IntoView {
                 </Show>
             </div>
             <div class="foot">
-                <gallery::Gallery/>
-                <model_panel::ModelPanel/>
-                <load_model::LoadModel/>
-                <Show when=move || state.has_text()>
-                    <pool::Sources/>
-                </Show>
-                <offline::Kept/>
+                <Part load=foot when=true/>
             </div>
         </main>
-        <help::HelpDialog>
-            <tour::TourButton/>
-        </help::HelpDialog>
-        <tour::TourCard/>
+        <Part load=dialogs when=true/>
+    }
+}
+
+/// What is about more than the photo.
+#[component]
+fn Foot() -> impl IntoView {
+    let state = expect_context::<State>();
+    view! {
+        <gallery::Gallery/>
+        <model_panel::ModelPanel/>
+        <load_model::LoadModel/>
+        <Show when=move || state.has_text()>
+            <pool::Sources/>
+        </Show>
+        <offline::Kept/>
     }
 }

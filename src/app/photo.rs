@@ -7,8 +7,9 @@ use leptos::web_sys::{Event, HtmlInputElement};
 use crate::app::beforehand::Beforehand;
 use crate::app::dom;
 use crate::app::engine::Engine;
-use crate::app::export::Exports;
+use crate::app::exports;
 use crate::app::overlay::OverlayControls;
+use crate::app::part::Part;
 use crate::app::photo_camera::PhotoCamera;
 use crate::app::samples::Samples;
 use crate::app::state::{Layer, State};
@@ -31,7 +32,7 @@ pub fn PhotoPanel() -> impl IntoView {
             <Samples/>
             <Stage/>
             <OverlayControls/>
-            <Exports/>
+            <Part load=exports when=true/>
         </section>
     }
 }

@@ -28,12 +28,6 @@ pub struct Computed {
 }
 
 impl Computed {
-    /// # Errors
-    /// The file is not what `cargo xtask samples` writes.
-    pub fn parse(json: &[u8]) -> Result<Self, serde_json::Error> {
-        serde_json::from_slice(json)
-    }
-
     /// What the model was shown of a photo.
     pub fn frame(&self, photo: Size) -> CropFromPhoto {
         CropFromPhoto::new(photo, Framing::CentreCrop, self.image_size, self.patch, LongSide::Rounded)
@@ -50,7 +44,7 @@ mod tests {
         for sample in ["astronaut", "chelsea", "china", "coffee", "flower", "rocket"] {
             let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/www/samples/computed");
             let json = std::fs::read(format!("{folder}/{sample}.json")).unwrap();
-            let computed = Computed::parse(&json).unwrap();
+            let computed: Computed = serde_json::from_slice(&json).unwrap();
             let attribution = &computed.attribution;
             assert_eq!(attribution.texts, PhraseList::default().as_slice(), "run `cargo xtask samples`");
             for (text, score) in attribution.scores.iter().enumerate() {

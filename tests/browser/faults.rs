@@ -60,6 +60,32 @@ fn a_lost_gpu_is_started_anew_with_all_that_was_set() {
     assert!(error < 1e-4, "the same photo scores as before: {error}");
 }
 
+/// A deployable build has the video's view in a file of its own.
+#[test]
+#[ignore = "needs what `cargo xtask test browser` sets up"]
+fn a_part_of_the_page_that_does_not_come_is_told_and_asked_for_again() {
+    let page = Page::open("part-missing", Graphics::None, TINY);
+    page.window.script(
+        "self.real = fetch;
+        self.fetch = (what, ...more) => /split_video/.test(what) ? Promise.reject(new TypeError('cut')) : real(what, ...more);",
+        &json!([]),
+    );
+    let show = |mode: usize| page.window.click(&format!("label:has(> input[name=mode]):nth-of-type({mode})"));
+    let has_player = || page.window.script("return !!document.querySelector('#player')", &json!([])) == true;
+    show(2);
+    let files = std::fs::read_dir(folder("HEADLAMP_DIST")).unwrap().flatten();
+    if files.into_iter().any(|file| file.file_name().to_string_lossy().contains("split_video")) {
+        let message = page.wait_for_message();
+        assert!(message.contains("could not be loaded"), "{message}");
+        assert!(!has_player());
+    }
+    page.window.script("self.fetch = real", &json!([]));
+    show(1);
+    show(2);
+    wait("the video's view", Duration::from_secs(10), || has_player().then_some(()));
+    assert_eq!(page.message(), "");
+}
+
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
 fn a_worker_that_hangs_is_told_and_can_be_restarted() {

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
+use sha2::{Digest as _, Sha256};
 use xtask::npm;
 use xtask::places;
 use xtask::site::Site;
@@ -27,6 +28,7 @@ pub fn build(finish: Finish, hosts: &[String]) -> anyhow::Result<()> {
     tools::for_page()?;
     if finish == Finish::Deployable {
         tools::wasm_opt()?;
+        tools::wasm_split()?;
     }
     if !places::target().join(TARGET).is_dir() {
         println!("(The first build takes some 15 minutes.)");
@@ -50,7 +52,7 @@ pub fn build(finish: Finish, hosts: &[String]) -> anyhow::Result<()> {
     if finish == Finish::Deployable {
         small_page()?;
         small_worker()?;
-        for wasm in wasm_files()? {
+        for wasm in wasm_files(&places::dist())? {
             optimise(&wasm)?;
         }
     }
@@ -86,30 +88,60 @@ fn small_worker() -> anyhow::Result<()> {
         }
         std::fs::create_dir_all(small.parent().unwrap_or(&small))?;
         std::fs::write(&small, wasm).with_context(|| format!("cannot write {}", small.display()))?;
-        bind("worker", &small)?;
+        bind("worker", &small, &[])?;
         println!("  {} functions are gone", ended + gone);
         Ok(())
     })
 }
 
 /// Puts a program and what binds it to JavaScript into `dist/`.
-fn bind(name: &str, wasm: &Path) -> anyhow::Result<()> {
-    let options = ["--target", "web", "--no-typescript", "--out-name", name, "--out-dir"];
-    run(command("wasm-bindgen").args(options).arg(places::dist()).arg(wasm))
+fn bind(name: &str, wasm: &Path, options: &[&str]) -> anyhow::Result<()> {
+    let usual = ["--target", "web", "--no-typescript", "--out-name", name, "--out-dir"];
+    run(command("wasm-bindgen").args(options).args(usual).arg(places::dist()).arg(wasm))
 }
 
 /// Builds the page again for size, in place of Trunk's: Trunk knows one profile for page and worker, and the worker's
 /// is for speed.
 fn small_page() -> anyhow::Result<()> {
     const PROFILE: &str = "deploy-page";
+    // One code for all views of a kind, instead of one for each type of view: an eighth less to download. And what a
+    // visitor does not see first in files of its own (src/app/part.rs): a third.
+    const FLAGS: &str = "--cfg erase_components --cfg in_parts -C link-arg=--emit-relocs";
     step("building the page for size", || {
         let features = ["--no-default-features", "--features", "page", "--bin", "page"];
         let mut cargo = tools::cargo();
         cargo.args(["build", "--profile", PROFILE, "--target", TARGET]).args(features);
-        // One code for all views of a kind, instead of one for each type of view: an eighth less to download.
-        run(cargo.env("RUSTFLAGS", "--cfg erase_components"))?;
-        bind("page", &places::target().join(TARGET).join(PROFILE).join("page.wasm"))
+        run(cargo.env("RUSTFLAGS", FLAGS))
+    })?;
+    step("taking the page apart", || {
+        let built = places::target().join(TARGET).join(PROFILE);
+        let (page, parts) = (built.join("page.wasm"), built.join("parts"));
+        let _none = std::fs::remove_dir_all(&parts);
+        run(command("wasm-split-cli").arg(&page).arg(&parts).args(["--out-name", "page"]))?;
+        // The parts call what the page's own file has.
+        bind("page", &parts.join("page.wasm"), &["--keep-lld-exports"])?;
+        place_parts(&parts, &places::dist())
     })
+}
+
+/// Puts the parts beside the page, by names that change with what is in any of them: a page that has been open while
+/// another was put on the server must not be given that one's parts.
+fn place_parts(parts: &Path, dist: &Path) -> anyhow::Result<()> {
+    const LOADER: &str = "__wasm_split.js";
+    let mut loader = std::fs::read_to_string(parts.join(LOADER)).context("wasm-split-cli left no loader")?;
+    let files = wasm_files(parts)?;
+    let mut hash = Sha256::new();
+    for file in &files {
+        hash.update(std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?);
+    }
+    let build: String = hash.finalize().iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    for file in files.iter().filter(|file| !file.ends_with("page.wasm")) {
+        let stem = file.file_stem().unwrap_or_default().to_string_lossy();
+        let name = format!("page_{stem}-{build}.wasm");
+        loader = loader.replace(&format!("{stem}.wasm"), &name);
+        std::fs::copy(file, dist.join(&name)).with_context(|| format!("cannot write {name}"))?;
+    }
+    std::fs::write(dist.join(LOADER), loader).context("cannot write the loader of the page's parts")
 }
 
 fn hosts_or_usual(hosts: &[String]) -> Vec<String> {
@@ -156,13 +188,14 @@ pub fn serve(port: u16, finish: Finish) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn wasm_files() -> anyhow::Result<Vec<PathBuf>> {
-    let entries = std::fs::read_dir(places::dist()).context("there is no dist folder")?;
+fn wasm_files(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let entries = std::fs::read_dir(folder).with_context(|| format!("there is no {}", folder.display()))?;
     let files = entries.flatten().map(|entry| entry.path());
-    let files: Vec<_> = files.filter(|path| path.extension().is_some_and(|name| name == "wasm")).collect();
+    let mut files: Vec<_> = files.filter(|path| path.extension().is_some_and(|name| name == "wasm")).collect();
     if files.is_empty() {
-        bail!("Trunk left no wasm in {}", places::dist().display());
+        bail!("there is no wasm in {}", folder.display());
     }
+    files.sort();
     Ok(files)
 }
 
@@ -186,6 +219,6 @@ fn optimise(wasm: &Path) -> anyhow::Result<()> {
         run(command("wasm-opt").arg("-Oz").args(FEATURES).arg(wasm).arg("-o").arg(&small))?;
         std::fs::rename(&small, wasm).with_context(|| format!("cannot replace {name}"))
     })?;
-    skip(&name, &format!("{before:.1} MB became {:.1} MB", megabytes(wasm)));
+    skip(&name, &format!("{before:.2} MB became {:.2} MB", megabytes(wasm)));
     Ok(())
 }

@@ -18,6 +18,8 @@ const TRUNK: &str = "0.21.14";
 /// The oldest wasm-opt that reads what today's Rust writes, and the package to install where there is none.
 const OLDEST_WASM_OPT: u32 = 119;
 const BINARYEN: &str = "binaryen@132.0.0";
+/// Takes the page apart: what goes with Leptos's `wasm_split_helpers`.
+const WASM_SPLIT: (&str, &str) = ("wasm_split_cli_support", "0.2.4");
 /// What `bench` compares with, and what writes the models for it.
 const ONNX_RUNTIME_WEB: &str = "onnxruntime-web@1.30.0";
 const ONNX_TOOLS: [&str; 5] = ["numpy", "onnx", "onnxruntime", "safetensors", "sympy"];
@@ -144,6 +146,20 @@ pub fn wasm_opt() -> anyhow::Result<()> {
     }
     with_npm(&format!("wasm-opt {OLDEST_WASM_OPT} or newer"))?;
     step("installing wasm-opt", || npm_install(&places::cache().join("npm"), BINARYEN))
+}
+
+/// Puts parts of a program into files of their own.
+pub fn wasm_split() -> anyhow::Result<()> {
+    let (package, version) = WASM_SPLIT;
+    // It does not say of which version it is; cargo's list of what it has installed does.
+    let installed = std::fs::read_to_string(places::cache().join("tools/.crates.toml")).unwrap_or_default();
+    if installed.contains(&format!("\"{package} {version} ")) {
+        skip("wasm-split-cli", &format!("{version} is already here"));
+        return Ok(());
+    }
+    step(&format!("installing wasm-split-cli {version}"), || {
+        install(package, version, &["--locked", "--features", "build-binary"])
+    })
 }
 
 /// axe-core, for the browser tests.
