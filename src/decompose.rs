@@ -6,6 +6,10 @@
 //! sum to it. Scores against texts never materialise the parts themselves; the output matrices are
 //! contracted with the text first.
 
+use std::cell::OnceCell;
+
+use nalgebra::DMatrix;
+
 use crate::checkpoint::CheckpointError;
 use crate::model::{TensorSource, Trace, VisionConfig};
 
@@ -107,6 +111,8 @@ pub struct Decomposition<'a> {
     readout: &'a Readout,
     trace: &'a Trace,
     fold: Fold,
+    /// w = sum_i a_i v_i of every head, `[layer][head][head width]`, once somebody asks: every text does.
+    weighted: OnceCell<Vec<f64>>,
 }
 
 impl Readout {
@@ -244,39 +250,37 @@ impl Readout {
 
     /// B of one head, scaled so that `c = B u` (papers.md, TextSpan).
     pub fn head_basis(&self, layer: usize, head: usize) -> HeadBasis {
-        let (head_width, code) = (self.head_width(), self.code_len());
-        let output = &self.outputs[layer];
-        let components = self.components() * self.heads as f64;
-        let mut columns: Vec<Vec<f64>> = (0..head_width)
-            .map(|index| {
-                let input = head * head_width + index;
-                let column: Vec<f64> = (0..self.width)
-                    .map(|out| f64::from(self.gamma[out]) * f64::from(output.weight[out * self.width + input]))
-                    .collect();
-                self.project(&column)
-            })
-            .collect();
-        let scaled = |values: &[f32], scale: f64| -> Vec<f64> {
-            let column: Vec<f64> = values
-                .iter()
-                .zip(&self.gamma)
-                .map(|(value, gamma)| f64::from(*value) * f64::from(*gamma) * scale)
-                .collect();
-            self.project(&column)
+        let (embedding, code) = (self.embedding, self.code_len());
+        let columns = self.head_columns(layer, head);
+        let mut basis = match &self.projection {
+            None => columns,
+            Some(p) => {
+                let p = p.iter().map(|value| f64::from(*value));
+                DMatrix::from_row_iterator(embedding, self.width, p) * columns
+            }
         };
-        columns.push(scaled(&output.bias, 1.0 / self.heads as f64));
-        columns.push(scaled(&vec![1.0; self.width], -1.0 / components));
-        let beta: Vec<f64> = self.beta.iter().map(|value| f64::from(*value)).collect();
-        let constant = self.project(&beta);
-        columns.push(
-            constant
-                .iter()
-                .zip(&self.projection_bias)
-                .map(|(beta, b)| (beta + f64::from(*b)) / components)
-                .collect(),
-        );
-        let values = (0..self.embedding).flat_map(|row| columns.iter().map(move |column| column[row])).collect();
-        HeadBasis { values, embedding: self.embedding, code }
+        let of_head = self.components() * self.heads as f64;
+        for (constant, bias) in basis.column_mut(code - 1).iter_mut().zip(&self.projection_bias) {
+            *constant += f64::from(*bias) / of_head;
+        }
+        HeadBasis { values: basis.transpose().as_slice().to_vec(), embedding, code }
+    }
+
+    /// B before the projection, `[width, code]`: what the final norm leaves of the head's columns of `W_O`, of its
+    /// share of the bias, of the mean that it takes off, and of the norm's own shift.
+    fn head_columns(&self, layer: usize, head: usize) -> DMatrix<f64> {
+        let (head_width, heads) = (self.head_width(), self.heads as f64);
+        let OutputWeights { weight, bias } = &self.outputs[layer];
+        let of_head = self.components() * heads;
+        DMatrix::from_fn(self.width, self.code_len(), |out, column| {
+            let gamma = f64::from(self.gamma[out]);
+            match column.checked_sub(head_width) {
+                None => gamma * f64::from(weight[out * self.width + head * head_width + column]),
+                Some(0) => gamma * f64::from(bias[out]) / heads,
+                Some(1) => -gamma / of_head,
+                Some(_) => f64::from(self.beta[out]) / of_head,
+            }
+        })
     }
 }
 
@@ -299,7 +303,7 @@ impl<'a> Decomposition<'a> {
             .map(|(value, bias)| (value + f64::from(*bias)).powi(2))
             .sum::<f64>()
             .sqrt();
-        Self { readout, trace, fold: Fold { mean, deviation, norm } }
+        Self { readout, trace, fold: Fold { mean, deviation, norm }, weighted: OnceCell::new() }
     }
 
     pub fn fold(&self) -> Fold {
@@ -337,9 +341,8 @@ impl<'a> Decomposition<'a> {
                 (0..readout.heads)
                     .map(|head| {
                         let output = self.head_direction(direction, layer, head);
-                        let values = self.weighted_values(layer, head);
-                        let written =
-                            dot_f64(&values, output) + direction.output_biases[layer] / readout.heads as f64;
+                        let written = dot_f64(self.weighted_values(layer, head), output)
+                            + direction.output_biases[layer] / readout.heads as f64;
                         self.score(direction, written, head_share)
                     })
                     .collect()
@@ -397,7 +400,7 @@ impl<'a> Decomposition<'a> {
 
     /// The code u of a head, with `c = B u`: `[w / (sigma |M|), 1 / (sigma |M|), mu / (sigma |M|), 1 / |M|]`.
     pub fn head_code(&self, layer: usize, head: usize) -> Vec<f64> {
-        self.code_of(self.weighted_values(layer, head), 1.0)
+        self.code_of(self.weighted_values(layer, head).to_vec(), 1.0)
     }
 
     /// The code of a head's CLS-to-CLS part alone, the value that mean-ablation replaces it by on average.
@@ -444,6 +447,7 @@ impl<'a> Decomposition<'a> {
                 continue;
             }
             let of_head = |(head, counts): (usize, &bool)| match counts {
+                true if tokens == self.trace.tokens => self.weighted_values(layer, head).to_vec(),
                 true => self.weighted_values_of(layer, head, tokens),
                 false => vec![0.0; readout.head_width()],
             };
@@ -540,17 +544,23 @@ impl<'a> Decomposition<'a> {
 
     /// What a layer's attention adds to CLS, all heads and the output bias. `[width]`
     fn attended(&self, layer: usize) -> Vec<f64> {
-        let values: Vec<f64> =
-            (0..self.readout.heads).flat_map(|head| self.weighted_values(layer, head)).collect();
-        self.readout.outputs[layer].written(&values, 1.0)
+        let width = self.readout.width;
+        self.readout.outputs[layer].written(&self.weighted()[layer * width..(layer + 1) * width], 1.0)
     }
 
-    /// w = sum_i a_i v_i, `[head width]`.
-    fn weighted_values(&self, layer: usize, head: usize) -> Vec<f64> {
-        self.weighted_values_of(layer, head, self.trace.tokens)
+    fn weighted(&self) -> &[f64] {
+        let Readout { layers, heads, .. } = *self.readout;
+        let of_head = |index| self.weighted_values_of(index / heads, index % heads, self.trace.tokens);
+        self.weighted.get_or_init(|| (0..layers * heads).flat_map(of_head).collect())
     }
 
-    /// [`Self::weighted_values`] over the first `tokens` tokens.
+    /// w of one head, `[head width]`.
+    fn weighted_values(&self, layer: usize, head: usize) -> &[f64] {
+        let head_width = self.readout.head_width();
+        &self.weighted()[(layer * self.readout.heads + head) * head_width..][..head_width]
+    }
+
+    /// w over the first `tokens` tokens alone.
     fn weighted_values_of(&self, layer: usize, head: usize, tokens: usize) -> Vec<f64> {
         let mut weighted = vec![0.0; self.readout.head_width()];
         for (attention, value) in self.attended_values(layer, head).take(tokens) {

@@ -44,13 +44,12 @@ pub fn textspan(basis: &HeadBasis, moments: &Moments, texts: &[f32], rank: usize
 /// The picks, and of each the direction along V that it took out.
 fn span(space: &HeadSpace, texts: &[f32], count: usize) -> (Vec<Pick>, Vec<DVector<f64>>) {
     let mut span = Span::new(space, texts);
-    let (mut picks, mut directions) = (Vec::with_capacity(count), Vec::with_capacity(count));
+    let mut picks = Vec::with_capacity(count);
     while picks.len() < count && span.left > SPENT * space.total {
-        let Some((text, direction)) = span.pick() else { break };
+        let Some(text) = span.pick() else { break };
         picks.push(Pick { text, explained: 1.0 - span.left / space.total });
-        directions.push(direction);
     }
-    (picks, directions)
+    (picks, span.directions)
 }
 
 /// A head's outputs, put together from its texts alone (papers.md, Paper 1, TextSpan, step 3): the mean, and
@@ -113,10 +112,11 @@ impl Reconstruction {
 
 /// The r strongest directions of a head's outputs, and how the outputs spread along them.
 struct HeadSpace {
-    /// V, orthonormal columns, `[embedding, r]`.
+    /// V, orthonormal columns, `[embedding, r]`: of all bases of the space the one along which the outputs vary
+    /// independently.
     directions: DMatrix<f64>,
-    /// Covariance of the outputs along V, `[r, r]`.
-    covariance: DMatrix<f64>,
+    /// Variance of the outputs along each of V. `[r]`
+    variances: DVector<f64>,
     /// Variance in all directions, those outside V too: |D|^2 / K before the first pick.
     total: f64,
 }
@@ -136,7 +136,13 @@ impl HeadSpace {
         // K images span no more than K directions.
         strongest.truncate(rank.min(usize::try_from(moments.count).unwrap_or(rank)));
         let inner = eigenvectors.select_columns(&strongest);
-        Self { directions: q * &inner, covariance: inner.transpose() * &spread * &inner, total: spread.trace() }
+        if strongest.is_empty() {
+            return Self { directions: q * inner, variances: DVector::zeros(0), total: spread.trace() };
+        }
+        // Texts are many and directions few: a second turn here saves a product with every text.
+        let SymmetricEigen { eigenvectors, eigenvalues } =
+            SymmetricEigen::new(inner.transpose() * &spread * &inner);
+        Self { directions: q * (inner * eigenvectors), variances: eigenvalues, total: spread.trace() }
     }
 }
 
@@ -151,14 +157,21 @@ fn along(directions: &DMatrix<f64>, texts: &[f32]) -> DMatrix<f64> {
     DMatrix::from_iterator(rank, count, shares.into_iter().map(f64::from))
 }
 
-/// The algorithm's state: what is left of every text, and of the outputs' covariance.
+/// The algorithm's state: what is left of the outputs' covariance, and how long every text still is and how the outputs
+/// vary along it.
+///
+/// The texts themselves stay as they were: a direction that is picked has no part along those before it, and neither
+/// has what is left of the covariance, so their products with a text are those with what is left of it.
 struct Span {
-    /// R, along V: `[r, T]`, a text a column.
+    /// Along V: `[r, T]`, a text a column.
     texts: DMatrix<f64>,
-    /// Squared length of each text before the first pick.
+    /// Squared length of each text before the first pick, and what is left of it.
     lengths: Vec<f64>,
+    left_of_lengths: Vec<f64>,
+    /// What was picked, orthonormal.
+    directions: Vec<DVector<f64>>,
     covariance: DMatrix<f64>,
-    /// Variance of the outputs along each text; 0 along texts that are gone.
+    /// Variance of the outputs along what is left of each text; 0 along texts that are gone.
     variances: Vec<f64>,
     /// |D|^2 / K.
     left: f64,
@@ -167,22 +180,24 @@ struct Span {
 impl Span {
     fn new(space: &HeadSpace, texts: &[f32]) -> Self {
         let texts = along(&space.directions, texts);
-        let spread = &space.covariance * &texts;
-        let variances = texts.column_iter().zip(spread.column_iter()).map(|(text, spread)| text.dot(&spread));
+        let squares = texts.map(|share| share * share);
+        let lengths = squares.row_sum().as_slice().to_vec();
         Self {
-            variances: variances.collect(),
-            lengths: texts.column_iter().map(|text| text.norm_squared()).collect(),
-            covariance: space.covariance.clone(),
+            variances: squares.tr_mul(&space.variances).as_slice().to_vec(),
+            left_of_lengths: lengths.clone(),
+            lengths,
+            directions: Vec::new(),
+            covariance: DMatrix::from_diagonal(&space.variances),
             left: space.total,
             texts,
         }
     }
 
     /// Takes the text along which the outputs vary most, and its direction out of everything; none where
-    /// they vary along no text. The text, and the direction along V.
-    fn pick(&mut self) -> Option<(usize, DVector<f64>)> {
+    /// they vary along no text. The text's row in the pool.
+    fn pick(&mut self) -> Option<usize> {
         let (text, variance) = self.variances.iter().copied().enumerate().max_by(|a, b| a.1.total_cmp(&b.1))?;
-        let direction = self.texts.column(text).try_normalize(0.0)?;
+        let direction = self.left_of(text).try_normalize(0.0)?;
         if variance.is_nan() || variance <= 0.0 {
             return None;
         }
@@ -190,22 +205,30 @@ impl Span {
         let variance = along.dot(&direction);
         self.left = (self.left - variance).max(0.0);
         self.forget(&direction, &along, variance);
-        Some((text, direction))
+        self.directions.push(direction);
+        Some(text)
+    }
+
+    /// A text less its parts along the directions. Twice: of a text that is nearly gone, rounding leaves as much along
+    /// them the first time.
+    fn left_of(&self, text: usize) -> DVector<f64> {
+        let mut left = self.texts.column(text).into_owned();
+        for direction in self.directions.iter().chain(&self.directions) {
+            left.axpy(-direction.dot(&left), direction, 1.0);
+        }
+        left
     }
 
     /// Projects texts and covariance off `direction`. With y' = y - a e, variances follow without another
     /// product: y'^T S y' = y^T S y - 2 a (S e)^T y + a^2 e^T S e.
     fn forget(&mut self, direction: &DVector<f64>, along: &DVector<f64>, variance: f64) {
-        let shares = self.texts.tr_mul(direction);
-        let crossed = self.texts.tr_mul(along);
-        for ((left, a), b) in self.variances.iter_mut().zip(shares.iter()).zip(crossed.iter()) {
+        let (shares, crossed) = (self.texts.tr_mul(direction), self.texts.tr_mul(along));
+        let of_texts = self.variances.iter_mut().zip(self.left_of_lengths.iter_mut().zip(&self.lengths));
+        for ((left, (left_of_length, length)), (a, b)) in of_texts.zip(shares.iter().zip(crossed.iter())) {
             *left -= 2.0 * a * b - a * a * variance;
-        }
-        self.texts.ger(-1.0, direction, &shares, 1.0);
-        let texts = self.texts.column_iter().zip(&self.lengths);
-        for (variance, (text, length)) in self.variances.iter_mut().zip(texts) {
-            if text.norm_squared() <= GONE * length {
-                *variance = 0.0;
+            *left_of_length -= a * a;
+            if *left_of_length <= GONE * length {
+                *left = 0.0;
             }
         }
         self.covariance.ger(-1.0, direction, along, 1.0);
