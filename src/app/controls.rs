@@ -38,6 +38,33 @@ where
     }
 }
 
+/// Heads (layer, head) that somebody named, each a button that takes it away.
+#[component]
+pub fn HeadChips(
+    /// What they are, for those who do not see the row.
+    label: &'static str,
+    #[prop(into)] heads: Signal<Vec<(usize, usize)>>,
+    /// What a press on "layer.head" does, in words.
+    says: fn(&str) -> String,
+    on_press: impl Fn((usize, usize)) + Copy + Send + 'static,
+) -> impl IntoView {
+    let chip = move |head: (usize, usize)| {
+        let name = format!("{}.{}", head.0, head.1);
+        view! {
+            <li>
+                <button type="button" aria-label=says(&name) on:click=move |_| on_press(head)>
+                    {format!("{name} ×")}
+                </button>
+            </li>
+        }
+    };
+    view! {
+        <ul class="chips" aria-label=label>
+            <For each=move || heads.get() key=|head| *head let:head>{chip(head)}</For>
+        </ul>
+    }
+}
+
 /// A slider from 0 to 1, with its value in words.
 #[component]
 pub fn Slider(

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 
 use crate::ablate::{Ablation, LATE_LAYERS, Study};
-use crate::app::head_grid::name;
+use crate::app::controls::HeadChips;
 use crate::app::how::How;
 use crate::app::state::State;
 use crate::app::undo::UndoButtons;
@@ -115,24 +115,16 @@ fn OffHeads() -> impl IntoView {
         let heads = state.ablation.with(|ablation| ablation.heads.clone());
         if heads.len() <= NAMED { heads.into_iter().collect() } else { Vec::new() }
     };
-    let chip = move |(layer, head): (usize, usize)| {
-        let cell = Cell::Head { layer, head };
-        view! {
-            <li>
-                <button
-                    type="button"
-                    aria-label=format!("Switch {} on", name(cell))
-                    on:click=move |_| state.ablation.update(|now| ablation::toggle(now, cell))
-                >
-                    {format!("{layer}.{head} ×")}
-                </button>
-            </li>
-        }
+    let switch_on = move |(layer, head): (usize, usize)| {
+        state.ablation.update(|now| ablation::toggle(now, Cell::Head { layer, head }));
     };
     view! {
-        <ul class="chips" aria-label="Heads that are off">
-            <For each=few key=|head| *head let:head>{chip(head)}</For>
-        </ul>
+        <HeadChips
+            label="Heads that are off"
+            heads=Signal::derive(few)
+            says=|name| format!("Switch head {name} on")
+            on_press=switch_on
+        />
     }
 }
 

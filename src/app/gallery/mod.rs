@@ -10,7 +10,7 @@ use leptos::prelude::*;
 use leptos::web_sys::{Event, HtmlInputElement};
 
 use self::state::{Order, Through};
-use crate::app::controls::Choice;
+use crate::app::controls::{Choice, HeadChips};
 use crate::app::dom;
 use crate::app::engine::Engine;
 use crate::app::how::How;
@@ -226,24 +226,19 @@ fn Heads() -> impl IntoView {
             });
         }
     };
-    let chip = move |(layer, head): (usize, usize)| {
-        view! {
-            <li>
-                <button
-                    type="button"
-                    aria-label=format!("Leave head {layer}.{head} out")
-                    on:click=move |_| heads.update(|heads| { heads.remove(&(layer, head)); })
-                >
-                    {format!("{layer}.{head} ×")}
-                </button>
-            </li>
-        }
+    let leave_out = move |head: (usize, usize)| {
+        heads.update(|heads| {
+            heads.remove(&head);
+        });
     };
     view! {
         <div class="row">
-            <ul class="chips" aria-label="Heads that count">
-                <For each=move || heads.get() key=|head| *head let:head>{chip(head)}</For>
-            </ul>
+            <HeadChips
+                label="Heads that count"
+                heads=Signal::derive(move || heads.get().into_iter().collect())
+                says=|name| format!("Leave head {name} out")
+                on_press=leave_out
+            />
             <Show when=move || open().is_some()>
                 <button
                     type="button"
