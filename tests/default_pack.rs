@@ -68,7 +68,7 @@ fn trace(model: &Model, crop: &Crop) -> Trace {
 }
 
 fn embed(model: &Model, tokens: &[Vec<u32>]) -> Vec<Vec<f32>> {
-    pollster::block_on(model.text_tower().unwrap().embed(tokens, &Device::flex())).unwrap()
+    pollster::block_on(model.text_tower().unwrap().embed(tokens)).unwrap()
 }
 
 /// What PyTorch and ONNX Runtime made of `crop.png`.

@@ -65,7 +65,7 @@ fn outputs(mut pack: Pack) -> (Vec<f32>, Vec<Vec<f32>>) {
     let crop = Crop { size: Size { width: 224, height: 224 }, values: seeded::drawn("pixels", 3 * 224 * 224) };
     let trace = pollster::block_on(model.vision.trace(&crop)).unwrap();
     let texts: Vec<Vec<u32>> = TEXTS.iter().map(|text| text.to_vec()).collect();
-    (trace.embedding, pollster::block_on(model.text_tower().unwrap().embed(&texts, &Device::flex())).unwrap())
+    (trace.embedding, pollster::block_on(model.text_tower().unwrap().embed(&texts)).unwrap())
 }
 
 #[test]

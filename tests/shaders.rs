@@ -5,7 +5,7 @@
 mod gpu;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use headlamp::shaders::{Activation, Matrix, Norm, attention};
+use headlamp::shaders::{Activation, Matrix, Norm, attention, pool};
 
 /// The largest error, against the root mean square of what is expected.
 const TOLERANCE: f64 = 2e-6;
@@ -176,13 +176,40 @@ fn a_matrix_adds_to_the_stream_and_keeps_what_cls_gets() {
     }
 }
 
+/// One token of a sequence, its last, some, and all.
+#[test]
+fn tokens_are_pooled() {
+    let Some(device) = device() else { return };
+    let (sequences, tokens, width) = (3, 7, 300);
+    let values = numbers(sequences * tokens * width, 15);
+    for (first, count) in [(0, 1), (6, 1), (2, 3), (0, 7)] {
+        let found = pool(tensor(&values, [sequences, tokens, width], &device), first, count).unwrap();
+        assert_eq!(found.dims(), [sequences, 1, width]);
+        let mean = |sequence: &[f32], number: usize| -> f64 {
+            let counted = sequence.chunks(width).skip(first).take(count);
+            counted.map(|token| f64::from(token[number])).sum::<f64>() / count as f64
+        };
+        let places = (0..sequences).flat_map(|sequence| (0..width).map(move |number| (sequence, number)));
+        let sequence = |number: usize| &values[number * tokens * width..][..tokens * width];
+        let expected: Vec<f64> = places.map(|(at, number)| mean(sequence(at), number)).collect();
+        assert_close(&format!("{count} tokens from {first} on"), found, &expected);
+    }
+}
+
 /// One question and many, one block of keys and several, all widths of a head that there are shaders for.
 #[test]
 fn attention_is_softmax_of_products() {
     let Some(device) = device() else { return };
-    for (tokens, asking, head_width, causal) in
-        [(1, 1, 8, false), (7, 7, 32, true), (33, 33, 48, false), (77, 77, 64, true), (70, 1, 64, false)]
-    {
+    for (tokens, asking, head_width, causal) in [
+        (1, 1, 8, false),
+        (7, 7, 32, true),
+        (33, 33, 48, false),
+        (77, 77, 64, true),
+        (70, 1, 64, false),
+        (40, 40, 80, false),
+        (50, 1, 104, false),
+        (35, 35, 128, true),
+    ] {
         let (sequences, heads) = (2, 3);
         let shape = [sequences, heads, tokens, head_width];
         // Logits of some 10, so that a softmax is no mean.

@@ -116,7 +116,7 @@ async fn texts_are_the_references() {
     let ids: Vec<i64> = ids.data().as_chunks().0.iter().map(|eight| i64::from_le_bytes(*eight)).collect();
     let texts: Vec<Vec<u32>> =
         ids.chunks(longest).map(|row| row.iter().filter_map(|id| u32::try_from(*id).ok()).collect()).collect();
-    let units = model().text_tower().unwrap().embed(&texts, &Device::flex()).await.unwrap();
+    let units = model().text_tower().unwrap().embed(&texts).await.unwrap();
     for (unit, expected) in units.iter().zip(expected("text.unit").chunks(16)) {
         let error = relative(unit.iter().map(|value| f64::from(*value)), expected);
         assert!(error < TOLERANCE, "{error}");

@@ -93,7 +93,7 @@ impl DeviceOptions {
     pub fn open(&self, pack: Pack) -> Result<Opened, CliError> {
         let start = Instant::now();
         let _busy = Progress::busy("opening the model");
-        let chosen = pollster::block_on(device::choose(self.device.into()))?;
+        let chosen = pollster::block_on(device::choose(self.device.into()))?.for_model(&pack.manifest.model);
         let session = Session::open(pack, chosen.backend)?;
         let device = format!("{} ({})", chosen.summary.kind, chosen.summary.name);
         let threads = match chosen.summary.kind.as_str() {

@@ -1,12 +1,13 @@
 //! Which device runs the model, and why that one.
 
 use burn::tensor::Device;
+use burn_wgpu::WgpuSetup;
 use burn_wgpu::wgpu::{AdapterInfo, DeviceType};
 
 use super::EngineError;
 use super::message::{DevicePreference, DeviceSummary};
 use super::probe::probe;
-use crate::model::{Backend, ModelError};
+use crate::model::{Backend, ModelConfig, ModelError};
 
 /// Names under which renderers in software go.
 const SOFTWARE: [&str; 5] = ["swiftshader", "llvmpipe", "lavapipe", "softpipe", "basic render"];
@@ -18,6 +19,20 @@ const TRUSTED: f32 = 1e-3;
 pub struct Chosen {
     pub backend: Backend,
     pub summary: DeviceSummary,
+    /// Bytes that a GPU's workgroups share.
+    workgroup_storage: usize,
+}
+
+impl Chosen {
+    /// What computes a model: the CPU, where the shaders do not take its shape.
+    pub fn for_model(self, model: &ModelConfig) -> Self {
+        match &self.backend {
+            Backend::Shaders(_) if !model.suits_shaders(self.workgroup_storage) => {
+                cpu("the GPU's shaders do not take the widths of this model")
+            }
+            _ => self,
+        }
+    }
 }
 
 /// The device that `preference` leads to on this machine.
@@ -28,17 +43,17 @@ pub async fn choose(preference: DevicePreference) -> Result<Chosen, EngineError>
     match preference {
         DevicePreference::Cpu => Ok(cpu("it was asked for")),
         DevicePreference::Gpu => {
-            let (device, info) = open_gpu().await.map_err(EngineError::NoGpu)?;
+            let (device, setup) = open_gpu().await.map_err(EngineError::NoGpu)?;
             check(&device).await.map_err(EngineError::NoGpu)?;
-            Ok(gpu(device, &info, "it was asked for"))
+            Ok(gpu(device, &setup, "it was asked for"))
         }
         DevicePreference::Auto => Ok(match open_gpu().await {
             Err(_none) => cpu("there is no GPU that a program may compute on here"),
-            Ok((_, info)) if is_software(&info) => {
+            Ok((_, setup)) if is_software(&setup.adapter.get_info()) => {
                 cpu("the only GPU here is one in software, which is slower than the CPU")
             }
-            Ok((device, info)) => match check(&device).await {
-                Ok(()) => gpu(device, &info, "a GPU is here, and its results agree with the CPU's"),
+            Ok((device, setup)) => match check(&device).await {
+                Ok(()) => gpu(device, &setup, "a GPU is here, and its results agree with the CPU's"),
                 Err(reason) => cpu(&format!("the GPU is not to be trusted: {reason}")),
             },
         }),
@@ -52,18 +67,19 @@ fn cpu(why: &str) -> Chosen {
         true => (Backend::Kernels, "headlamp's kernels, SIMD"),
         false => (Backend::Burn(Device::flex()), "burn-flex, SIMD"),
     };
-    Chosen { backend, summary: DeviceSummary { kind: "CPU".into(), name: name.into(), why: why.into() } }
+    let summary = DeviceSummary { kind: "CPU".into(), name: name.into(), why: why.into() };
+    Chosen { backend, summary, workgroup_storage: 0 }
 }
 
-fn gpu(device: Device, info: &AdapterInfo, why: &str) -> Chosen {
-    let summary = DeviceSummary { kind: "GPU".into(), name: info.name.clone(), why: why.into() };
-    Chosen { backend: Backend::Shaders(device), summary }
+fn gpu(device: Device, setup: &WgpuSetup, why: &str) -> Chosen {
+    let summary = DeviceSummary { kind: "GPU".into(), name: setup.adapter.get_info().name, why: why.into() };
+    let workgroup_storage = setup.device.limits().max_compute_workgroup_storage_size as usize;
+    Chosen { backend: Backend::Shaders(device), summary, workgroup_storage }
 }
 
-async fn open_gpu() -> Result<(Device, AdapterInfo), String> {
+async fn open_gpu() -> Result<(Device, WgpuSetup), String> {
     let opened = Device::wgpu_options().init_with_setup_async().await;
-    let (device, setup) = opened.map_err(|err| err.to_string())?;
-    Ok((device, setup.adapter.get_info()))
+    opened.map_err(|err| err.to_string())
 }
 
 fn is_software(info: &AdapterInfo) -> bool {

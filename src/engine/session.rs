@@ -197,7 +197,7 @@ impl Session {
             return Ok(());
         }
         let tokens = self.tokens(&new)?;
-        let units = self.model.text_tower()?.embed(&tokens, &self.backend.device()).await?;
+        let units = self.model.text_tower()?.embed(&tokens).await?;
         self.texts.extend(new.into_iter().zip(units));
         Ok(())
     }
@@ -416,7 +416,7 @@ impl Session {
         let mut embeddings = Vec::with_capacity(lines.len() * self.model.config.embedding);
         for (index, batch) in lines.chunks(POOL_BATCH).enumerate() {
             let tokens = self.tokens(batch)?;
-            embeddings.extend(self.model.text_tower()?.embed(&tokens, &self.backend.device()).await?.concat());
+            embeddings.extend(self.model.text_tower()?.embed(&tokens).await?.concat());
             progress((index * POOL_BATCH + batch.len()).min(lines.len()));
         }
         Ok(Pool { lines, embeddings })

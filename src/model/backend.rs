@@ -10,8 +10,8 @@ pub enum Backend {
     /// The project's own kernels for the CPU (`crate::kernels`), in integers of 16 bits; what lies outside of the blocks
     /// is Burn's.
     Kernels,
-    /// The project's own shaders for a GPU (`crate::shaders`), in f32, where they suit a tower's shape; what lies
-    /// outside of the blocks, and other towers, are Burn's.
+    /// The project's own shaders for a GPU (`crate::shaders`), in f32. They do not take every shape:
+    /// [`ModelConfig::suits_shaders`](super::ModelConfig::suits_shaders).
     #[cfg(feature = "gpu")]
     Shaders(Device),
 }

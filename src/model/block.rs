@@ -98,11 +98,7 @@ impl Block {
             Backend::Burn(device) => Self::Burn(BurnBlock::load(prefix, shape, source, device)?),
             Backend::Kernels => Self::Kernels(KernelBlock::load(prefix, shape, source)?),
             #[cfg(feature = "gpu")]
-            Backend::Shaders(device) if ShaderBlock::suits(shape) => {
-                Self::Shaders(ShaderBlock::load(prefix, shape, source, device)?)
-            }
-            #[cfg(feature = "gpu")]
-            Backend::Shaders(device) => Self::Burn(BurnBlock::load(prefix, shape, source, device)?),
+            Backend::Shaders(device) => Self::Shaders(ShaderBlock::load(prefix, shape, source, device)?),
         })
     }
 
@@ -148,7 +144,7 @@ impl Qkv {
 }
 
 /// A `[out, in]` matrix of the source, as Burn's `[in, out]`.
-pub(super) fn load_matrix(
+fn load_matrix(
     name: &str,
     d_in: usize,
     d_out: usize,
@@ -171,15 +167,14 @@ fn load_vector(
 
 pub(super) fn load_linear(
     prefix: &str,
-    d_in: usize,
-    d_out: usize,
+    [inputs, outputs]: [usize; 2],
+    biased: bool,
     source: &mut dyn TensorSource,
     device: &Device,
 ) -> Result<Linear, ModelError> {
-    Ok(Linear {
-        weight: Param::from_tensor(load_matrix(&format!("{prefix}.weight"), d_in, d_out, source, device)?),
-        bias: Some(load_vector(&format!("{prefix}.bias"), d_out, source, device)?),
-    })
+    let weight = load_matrix(&format!("{prefix}.weight"), inputs, outputs, source, device)?;
+    let bias = biased.then(|| load_vector(&format!("{prefix}.bias"), outputs, source, device)).transpose()?;
+    Ok(Linear { weight: Param::from_tensor(weight), bias })
 }
 
 pub(super) fn load_norm(

@@ -129,6 +129,18 @@ impl ModelConfig {
         tensors
     }
 
+    /// Whether the project's shaders take towers of this shape, on a GPU whose workgroups share so many bytes.
+    #[cfg(feature = "gpu")]
+    pub fn suits_shaders(&self, workgroup_storage: usize) -> bool {
+        let suits = |width: usize, heads: usize, mlp_width: usize| {
+            crate::shaders::attend(width / heads, workgroup_storage) && mlp_width.is_multiple_of(4)
+        };
+        let VisionConfig { width, heads, mlp_width, patch, .. } = self.vision;
+        let text = self.text.as_ref().is_none_or(|text| suits(text.width, text.heads, text.mlp_width));
+        // A patch's channels are an input's numbers.
+        text && suits(width, heads, mlp_width) && patch.is_multiple_of(2) && self.embedding.is_multiple_of(4)
+    }
+
     /// Refuses configs that no model can have, before anything is allocated for them.
     ///
     /// # Errors

@@ -1,9 +1,11 @@
 //! Norms and linear layers outside of the blocks, on whatever runs the tower.
 
-use burn::nn;
-use burn::tensor::{Device, Tensor};
+use std::ops::Range;
 
-use super::block::{load_layer, load_linear, load_matrix, load_norm};
+use burn::nn;
+use burn::tensor::Tensor;
+
+use super::block::{load_layer, load_linear, load_norm};
 use super::{Backend, ModelError, TensorSource};
 #[cfg(feature = "gpu")]
 use crate::shaders;
@@ -32,7 +34,7 @@ impl Norm {
     ) -> Result<Self, ModelError> {
         match backend {
             #[cfg(feature = "gpu")]
-            Backend::Shaders(device) if shaders::Norm::suits(width) => {
+            Backend::Shaders(device) => {
                 let gamma = source.tensor(&format!("{prefix}.gamma"), &[width])?;
                 let beta = source.tensor(&format!("{prefix}.beta"), &[width])?;
                 Ok(Self::Shaders(shaders::Norm::new(gamma, beta, eps as f32, device)?))
@@ -62,14 +64,14 @@ impl Linear {
     ) -> Result<Self, ModelError> {
         match backend {
             #[cfg(feature = "gpu")]
-            Backend::Shaders(device) if shaders::Matrix::suits(inputs, outputs) => {
+            Backend::Shaders(device) => {
                 let (weights, biases) = match biased {
                     true => load_layer(prefix, inputs, outputs, source)?,
                     false => (source.tensor(&format!("{prefix}.weight"), &[outputs, inputs])?, vec![0.0; outputs]),
                 };
                 Ok(Self::Shaders(shaders::Matrix::new(&weights, biases, device)?))
             }
-            _ => Ok(Self::Burn(load_on_burn(prefix, [inputs, outputs], biased, source, &backend.device())?)),
+            _ => Ok(Self::Burn(load_linear(prefix, [inputs, outputs], biased, source, &backend.device())?)),
         }
     }
 
@@ -97,16 +99,13 @@ impl Linear {
     }
 }
 
-fn load_on_burn(
-    prefix: &str,
-    [inputs, outputs]: [usize; 2],
-    biased: bool,
-    source: &mut dyn TensorSource,
-    device: &Device,
-) -> Result<nn::Linear, ModelError> {
-    if biased {
-        return load_linear(prefix, inputs, outputs, source, device);
+/// The mean of some tokens of `[sequences, N, width]`: `[sequences, 1, width]`.
+pub(super) fn pool(tokens: Tensor<3>, counted: Range<usize>, backend: &Backend) -> Result<Tensor<3>, ModelError> {
+    let (first, count) = (counted.start, counted.len());
+    match backend {
+        #[cfg(feature = "gpu")]
+        Backend::Shaders(_) => shaders::pool(tokens, first, count),
+        _ if count == 1 => Ok(tokens.narrow(1, first, 1)),
+        _ => Ok(tokens.narrow(1, first, count).mean_dim(1)),
     }
-    let weight = load_matrix(&format!("{prefix}.weight"), inputs, outputs, source, device)?;
-    Ok(nn::Linear { weight: burn::module::Param::from_tensor(weight), bias: None })
 }

@@ -1,9 +1,9 @@
 //! The text transformer: CLIP's and BERT's.
 
-use burn::tensor::{Device, Tensor, TensorData, Transaction};
+use burn::tensor::{Tensor, TensorData, Transaction};
 
 use super::block::{Block, BlockShape, Wanted};
-use super::layers::{Linear, Norm};
+use super::layers::{Linear, Norm, pool};
 use super::{Backend, ModelError, TensorSource, TensorSpec, TextConfig, TextKind, TextPooling, floats};
 
 /// A text tower. Texts run at their own length, without padding, so no mask is needed beside CLIP's
@@ -15,6 +15,7 @@ pub struct TextTransformer {
     ln_final: Option<Norm>,
     projection: Option<Linear>,
     table: TokenTable,
+    backend: Backend,
 }
 
 /// What stays on the CPU: token embeddings are gathered there, since a browser's storage binding may not
@@ -85,6 +86,7 @@ impl TextTransformer {
                 positions: source.tensor("text.positions", &[config.context, width])?,
                 mean: if config.centred { Some(source.tensor("text.mean", &[embedding])?) } else { None },
             },
+            backend,
         })
     }
 
@@ -94,14 +96,14 @@ impl TextTransformer {
     ///
     /// # Errors
     /// Where a sequence is empty, too long or outside the vocabulary, or the device fails.
-    pub async fn embed(&self, texts: &[Vec<u32>], device: &Device) -> Result<Vec<Vec<f32>>, ModelError> {
+    pub async fn embed(&self, texts: &[Vec<u32>]) -> Result<Vec<Vec<f32>>, ModelError> {
         let mut by_length: Vec<usize> = (0..texts.len()).collect();
         by_length.sort_by_key(|index| texts[*index].len());
         let mut embeddings = vec![Vec::new(); texts.len()];
         for batch in by_length.chunk_by(|a, b| texts[*a].len() == texts[*b].len()).flat_map(|same| same.chunks(64))
         {
-            let pooled =
-                self.forward(&batch.iter().map(|index| &texts[*index][..]).collect::<Vec<_>>(), device)?;
+            let batch_texts: Vec<&[u32]> = batch.iter().map(|index| &texts[*index][..]).collect();
+            let pooled = self.forward(&batch_texts)?;
             let [_, size] = pooled.dims();
             let data = Transaction::default()
                 .register(pooled)
@@ -117,12 +119,12 @@ impl TextTransformer {
     }
 
     /// Pooled and projected outputs of sequences of one length, `[texts, embedding]`, not normalised.
-    fn forward(&self, texts: &[&[u32]], device: &Device) -> Result<Tensor<2>, ModelError> {
+    fn forward(&self, texts: &[&[u32]]) -> Result<Tensor<2>, ModelError> {
         let config = &self.table.config;
         let length = texts.first().map_or(0, |text| text.len());
         let embedded = self.table.gather(texts, length)?;
         let data = TensorData::new(embedded, [texts.len(), length, config.width]);
-        let mut stream = Tensor::<3>::from_data(data, device);
+        let mut stream = Tensor::<3>::from_data(data, &self.backend.device());
         if let Some(norm) = &self.ln_embed {
             stream = norm.apply(stream)?;
         }
@@ -135,10 +137,11 @@ impl TextTransformer {
         if let Some(norm) = &self.ln_final {
             stream = norm.apply(stream)?;
         }
-        let pooled = match config.pooling {
-            TextPooling::End => stream.narrow(1, length - 1, 1),
-            TextPooling::Mean => stream.mean_dim(1),
+        let counted = match config.pooling {
+            TextPooling::End => length - 1..length,
+            TextPooling::Mean => 0..length,
         };
+        let pooled = pool(stream, counted, &self.backend)?;
         let embedded = match &self.projection {
             Some(projection) => projection.apply(pooled)?,
             None => pooled,

@@ -3,7 +3,7 @@
 use burn::tensor::{Device, Tensor, TensorData, Transaction};
 
 use super::block::{Block, BlockShape, Passed, Qkv, Wanted};
-use super::layers::{Linear, Norm};
+use super::layers::{Linear, Norm, pool};
 use super::{Backend, ModelError, TensorSource, TensorSpec, VisionConfig, floats, resize_positions};
 use crate::geometry::{Grid, Size};
 
@@ -56,6 +56,7 @@ pub struct VisionTransformer {
     projection: Option<Linear>,
     config: VisionConfig,
     leading: LeadingTokens,
+    backend: Backend,
 }
 
 /// What tokens start with before any patch, in reach of the CPU, which resizes positions.
@@ -147,6 +148,7 @@ impl VisionTransformer {
             start: leading.start(config, config.position_grid, &backend.device()),
             config: config.clone(),
             leading,
+            backend,
         })
     }
 
@@ -173,7 +175,7 @@ impl VisionTransformer {
         };
         let trace = self.trace_beside(crop, &mut keep).await?;
         // CLS's row of the product A_L ... A_first with A = (I + attention) / 2, last layer first.
-        let mut flow = Tensor::<2>::zeros([1, trace.tokens], &self.start.device());
+        let mut flow = Tensor::<2>::zeros([1, trace.tokens], &self.backend.device());
         flow = flow.slice_fill([0..1, 0..1], 1.0);
         for attention in attentions.into_iter().rev() {
             flow = (flow.clone() + flow.matmul(attention)).mul_scalar(0.5);
@@ -206,7 +208,7 @@ impl VisionTransformer {
         for (attention, values, mlp) in layers {
             reads = reads.register(attention).register(values).register(mlp);
         }
-        let cls = cls_of(&pass.stream);
+        let cls = self.cls_of(&pass.stream)?;
         let embedding = self.read_out(cls.clone())?;
         Ok((reads.register(cls).register(embedding), pass))
     }
@@ -218,9 +220,9 @@ impl VisionTransformer {
         wanted: Wanted,
         see: &mut dyn FnMut(usize, &Passed),
     ) -> Result<Pass, ModelError> {
-        let (patches, grid) = patchify(crop, self.config.patch, &self.start.device())?;
+        let (patches, grid) = patchify(crop, self.config.patch, &self.backend.device())?;
         let mut stream = self.embed(patches, grid)?;
-        let embedded_cls = cls_of(&stream);
+        let embedded_cls = self.cls_of(&stream)?;
         for (layer, block) in self.blocks.iter().enumerate() {
             let wanted = if layer + 1 == self.blocks.len() { wanted } else { Wanted::All };
             let passed = block.forward_pre_norm(stream, wanted, false)?;
@@ -250,6 +252,11 @@ impl VisionTransformer {
             Some(norm) => norm.apply(tokens),
             None => Ok(tokens),
         }
+    }
+
+    /// The CLS token of `[1, N, width]`, as `[1, width]`.
+    fn cls_of(&self, tokens: &Tensor<3>) -> Result<Tensor<2>, ModelError> {
+        Ok(pool(tokens.clone(), 0..1, &self.backend)?.squeeze_dim(1))
     }
 
     /// `[1, width]` to `[1, embedding]`.
@@ -287,12 +294,6 @@ fn block_shape(config: &VisionConfig) -> BlockShape {
         eps: config.eps,
         exact_cls: true,
     }
-}
-
-/// The CLS token of `[1, N, width]`, as `[1, width]`.
-fn cls_of(tokens: &Tensor<3>) -> Tensor<2> {
-    let [_, _, width] = tokens.dims();
-    tokens.clone().narrow(1, 0, 1).reshape([1, width])
 }
 
 /// Cuts a crop into patches: `[1, patches, 3 * patch * patch]`, each patch channel by channel.

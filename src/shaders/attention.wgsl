@@ -3,8 +3,9 @@
 // written down on the way, and made a softmax of at the end.
 //
 // A workgroup answers 16 queries of one head, a thread two of them: first the logits of every eighth of the 32 keys,
-// then every eighth four of the head's numbers. While it computes on keys, their values are on the way, and then the
-// next keys.
+// then of every eighth four of the head's numbers. While it computes on keys, their values are on the way, and then the
+// next keys. In what follows a line that begins with "each" is there once for each of so many: FETCHED vectors of keys
+// that a thread brings, SHARES vectors of the head that it adds up.
 
 @group(0) @binding(0) var<storage, read_write> queries: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read_write> keys: array<vec4<f32>>;
@@ -21,9 +22,9 @@ const VECTORS = HEAD_WIDTH / 4u;
 const STRIDE = VECTORS + 1u;
 const NEVER = -1.0e30;
 
-var<workgroup> query_tile: array<vec4<f32>, 256>;
+var<workgroup> query_tile: array<vec4<f32>, ASKING * VECTORS>;
 // Keys, then their values.
-var<workgroup> answer_tile: array<vec4<f32>, 544>;
+var<workgroup> answer_tile: array<vec4<f32>, ANSWERING * STRIDE>;
 // [query][thread], a vector the keys that the thread saw.
 var<workgroup> weight_tile: array<vec4<f32>, 128>;
 // The largest logit that each thread saw of each query, [query][thread].
@@ -60,10 +61,10 @@ fn main(
     var most_1 = NEVER;
     var total_0 = 0.0;
     var total_1 = 0.0;
-    var sum_00 = vec4<f32>();
-    var sum_01 = vec4<f32>();
-    var sum_10 = vec4<f32>();
-    var sum_11 = vec4<f32>();
+    // A head of no multiple of 32 numbers leaves some threads without work on the last share.
+    each SHARES: let share_$ = min(thread.x + 8u * $u, VECTORS - 1u);
+    each SHARES: var sum_0_$ = vec4<f32>();
+    each SHARES: var sum_1_$ = vec4<f32>();
 
     // What this thread brings of the 32 keys and values.
     each FETCHED: let key_of_$ = (index + 64u * $u) / VECTORS;
@@ -136,26 +137,19 @@ fn main(
         most_1 = new_1;
         total_0 *= shrink_0;
         total_1 *= shrink_1;
-        sum_00 *= shrink_0;
-        sum_01 *= shrink_0;
-        sum_10 *= shrink_1;
-        sum_11 *= shrink_1;
-        // A head of fewer than 64 numbers leaves some threads, and all second vectors, without work.
-        let here = min(thread.x, VECTORS - 1u);
-        let beyond = min(thread.x + 8u, VECTORS - 1u);
+        each SHARES: sum_0_$ *= shrink_0;
+        each SHARES: sum_1_$ *= shrink_1;
         for (var other = 0u; other < 8u; other += 1u) {
             let weight_0 = weight_tile[row_0 + other];
             let weight_1 = weight_tile[row_1 + other];
             total_0 += dot(weight_0, vec4<f32>(1.0));
             total_1 += dot(weight_1, vec4<f32>(1.0));
-            each 4: let left_$ = answer_tile[(other + 8u * $u) * STRIDE + here];
-            sum_00 += weight_0.x * left_0 + weight_0.y * left_1 + weight_0.z * left_2 + weight_0.w * left_3;
-            sum_10 += weight_1.x * left_0 + weight_1.y * left_1 + weight_1.z * left_2 + weight_1.w * left_3;
-            if (VECTORS > 8u) {
-                each 4: let right_$ = answer_tile[(other + 8u * $u) * STRIDE + beyond];
-                sum_01 += weight_0.x * right_0 + weight_0.y * right_1 + weight_0.z * right_2 + weight_0.w * right_3;
-                sum_11 += weight_1.x * right_0 + weight_1.y * right_1 + weight_1.z * right_2 + weight_1.w * right_3;
-            }
+            each SHARES: let value_0_$ = answer_tile[other * STRIDE + share_$];
+            each SHARES: let value_1_$ = answer_tile[(other + 8u) * STRIDE + share_$];
+            each SHARES: let value_2_$ = answer_tile[(other + 16u) * STRIDE + share_$];
+            each SHARES: let value_3_$ = answer_tile[(other + 24u) * STRIDE + share_$];
+            each SHARES: sum_0_$ += weight_0.x * value_0_$ + weight_0.y * value_1_$ + weight_0.z * value_2_$ + weight_0.w * value_3_$;
+            each SHARES: sum_1_$ += weight_1.x * value_0_$ + weight_1.y * value_1_$ + weight_1.z * value_2_$ + weight_1.w * value_3_$;
         }
         workgroupBarrier();
     }
@@ -163,12 +157,10 @@ fn main(
     // Heads side by side: [sequence][query][head][head width].
     let row = (tile.y / HEADS * asking + query_0) * HEADS + tile.y % HEADS;
     if (query_0 < asking) {
-        if (thread.x < VECTORS) { gathered[row * VECTORS + thread.x] = sum_00 / total_0; }
-        if (thread.x + 8u < VECTORS) { gathered[row * VECTORS + thread.x + 8u] = sum_01 / total_0; }
+        each SHARES: if (thread.x + 8u * $u < VECTORS) { gathered[row * VECTORS + share_$] = sum_0_$ / total_0; }
     }
     if (query_1 < asking) {
-        if (thread.x < VECTORS) { gathered[(row + HEADS) * VECTORS + thread.x] = sum_10 / total_1; }
-        if (thread.x + 8u < VECTORS) { gathered[(row + HEADS) * VECTORS + thread.x + 8u] = sum_11 / total_1; }
+        each SHARES: if (thread.x + 8u * $u < VECTORS) { gathered[(row + HEADS) * VECTORS + share_$] = sum_1_$ / total_1; }
     }
 
     if (first_query == 0u) {

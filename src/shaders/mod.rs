@@ -22,10 +22,11 @@ use crate::model::{ModelError, transpose};
 const TILE: usize = 32;
 /// Inputs that a linear layer's slices take in one turn.
 const TURN: usize = 64;
-/// Queries that a workgroup answers.
+/// Queries that a workgroup answers, and keys that it looks at in one turn.
 const ASKING: usize = 16;
+const ANSWERING: usize = 32;
 /// The widest head that [`attention`] has room for.
-const WIDEST_HEAD: usize = 64;
+const WIDEST_HEAD: usize = 128;
 
 /// A layer norm.
 #[derive(Debug)]
@@ -46,22 +47,22 @@ pub struct Matrix {
     outputs: usize,
 }
 
-/// Whether there are shaders for a block of this shape: they work on vectors of four numbers, and of a head on two.
-pub fn suit(width: usize, mlp_width: usize, heads: usize) -> bool {
-    let head_width = width / heads;
-    mlp_width.is_multiple_of(4) && head_width.is_multiple_of(8) && head_width <= WIDEST_HEAD
+/// Whether [`attention`] takes heads of this width, which it reads in pairs of vectors of four numbers, on a GPU whose
+/// workgroups share so many bytes: WebGPU's least, 16 KiB, do for heads of 64.
+pub fn attend(head_width: usize, workgroup_storage: usize) -> bool {
+    let vectors = head_width / 4;
+    // Queries, keys with a vector between them, and of 16 queries and eight threads weights and largest logits.
+    let tiles = ASKING * vectors + ANSWERING * (vectors + 1) + 128;
+    let bytes = tiles * size_of::<[f32; 4]>() + (128 + 2) * size_of::<f32>();
+    head_width.is_multiple_of(8) && head_width <= WIDEST_HEAD && bytes <= workgroup_storage
 }
 
 impl Norm {
-    /// Whether there is a shader for a norm of this width.
-    pub fn suits(width: usize) -> bool {
-        width.is_multiple_of(4)
-    }
-
     /// # Errors
-    /// Where the device is no GPU.
+    /// Where the width is no multiple of four, or the device no GPU.
     pub fn new(gamma: Vec<f32>, beta: Vec<f32>, eps: f32, device: &Device) -> Result<Self, ModelError> {
         let width = gamma.len();
+        in_fours(width)?;
         Ok(Self {
             gamma: Buffer::new(gamma, [width], device)?,
             beta: Buffer::new(beta, [width], device)?,
@@ -85,18 +86,15 @@ impl Norm {
 }
 
 impl Matrix {
-    /// Whether there is a shader for a layer of these sizes.
-    pub fn suits(inputs: usize, outputs: usize) -> bool {
-        inputs.is_multiple_of(4) && outputs.is_multiple_of(4)
-    }
-
     /// Of weights `[outputs, inputs]` and as many biases as outputs.
     ///
     /// # Errors
-    /// Where the device is no GPU.
+    /// Where inputs or outputs are no multiple of four, or the device is no GPU.
     pub fn new(weights: &[f32], biases: Vec<f32>, device: &Device) -> Result<Self, ModelError> {
         let outputs = biases.len();
         let inputs = weights.len() / outputs;
+        in_fours(inputs)?;
+        in_fours(outputs)?;
         let padded = inputs.next_multiple_of(TURN);
         let mut weights = transpose(weights, outputs, inputs);
         weights.resize(padded * outputs, 0.0);
@@ -134,13 +132,15 @@ impl Matrix {
     /// The residual stream `[sequences, tokens, outputs]` with the outputs added, and what of them its first tokens,
     /// CLS, got: `[sequences, 1, outputs]`.
     ///
-    /// Where there are fewer inputs than tokens in the stream, it is the stream's last that they belong to.
+    /// Where there are fewer inputs than tokens in the stream, which is one sequence then, it is the stream's last that
+    /// they belong to.
     ///
     /// # Errors
     /// Where a tensor is not on the GPU.
     pub fn add_to(&self, stream: Tensor<3>, tokens: Tensor<3>) -> Result<(Tensor<3>, Tensor<3>), ModelError> {
         let [sequences, count, width] = stream.dims();
         let leading = count - tokens.dims()[1];
+        debug_assert!(leading == 0 || sequences == 1, "rows are counted across sequences");
         let (stream, tokens) = (Buffer::of(stream)?, Buffer::of(tokens)?);
         let sum = stream.beside([sequences, count, width]);
         let of_cls = stream.beside([sequences, 1, width]);
@@ -162,6 +162,27 @@ impl Matrix {
         let shader = Shader::Linear { inputs: self.inputs, outputs: self.outputs, leading, store };
         let tiles = [self.outputs.div_ceil(TILE), rows.div_ceil(TILE)];
         shader.launch(tiles, &read, written, &[rows, count]);
+    }
+}
+
+/// The mean of the `count` tokens of each sequence from `first` on: `[sequences, tokens, width]` to
+/// `[sequences, 1, width]`.
+///
+/// # Errors
+/// Where the tensor is not on the GPU.
+pub fn pool(tokens: Tensor<3>, first: usize, count: usize) -> Result<Tensor<3>, ModelError> {
+    let [sequences, all, width] = tokens.dims();
+    let tokens = Buffer::of(tokens)?;
+    let pooled = tokens.beside([sequences, 1, width]);
+    Shader::Pool { width }.launch([sequences, 1], &[&tokens], &[&pooled], &[all, first, count]);
+    Ok(pooled.tensor())
+}
+
+/// Shaders read and write vectors of four numbers.
+fn in_fours(count: usize) -> Result<(), ModelError> {
+    match count.is_multiple_of(4) {
+        true => Ok(()),
+        false => Err(ModelError::Config(format!("the GPU's shaders take numbers in fours, not {count}"))),
     }
 }
 

@@ -3,6 +3,8 @@
 use burn_wgpu::{CubeDim, KernelSource, SourceTemplate};
 use cubecl::prelude::{ExecutionMode, KernelId};
 
+use super::ANSWERING;
+
 /// One compiled shader: what it does and the sizes that its compiler is to know. What changes from one crop or text to
 /// the next, the number of tokens, is not among them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -11,6 +13,9 @@ pub enum Shader {
         width: usize,
         /// The bits of epsilon, an `f32`.
         eps: u32,
+    },
+    Pool {
+        width: usize,
     },
     Linear {
         inputs: usize,
@@ -49,7 +54,7 @@ impl Shader {
     /// Threads of a workgroup.
     pub fn workgroup(&self) -> CubeDim {
         match self {
-            Self::Norm { .. } => CubeDim::new_1d(64),
+            Self::Norm { .. } | Self::Pool { .. } => CubeDim::new_1d(64),
             Self::Linear { .. } => CubeDim::new_3d(8, 8, 4),
             Self::Attention { .. } => CubeDim::new_2d(8, 8),
         }
@@ -62,18 +67,21 @@ impl Shader {
                 let constants = format!("const WIDTH = {width}u;\nconst EPS = {:e}f;\n", f32::from_bits(eps));
                 constants + include_str!("norm.wgsl")
             }
+            Self::Pool { width } => format!("const WIDTH = {width}u;\n") + include_str!("pool.wgsl"),
             Self::Linear { inputs, outputs, leading, store } => {
                 let constants = format!(
                     "const INPUTS = {inputs}u;\nconst OUTPUTS = {outputs}u;\nconst LEADING = {leading}u;\n"
                 );
-                constants + &store.wgsl() + &written_out(include_str!("linear.wgsl"), 0)
+                constants + &store.wgsl() + &written_out(include_str!("linear.wgsl"), &[])
             }
             Self::Attention { heads, head_width, causal } => {
                 let scale = 1.0 / (head_width as f32).sqrt();
                 let constants = format!("const SCALE = {scale:e}f;\nconst CAUSAL = {causal};\n")
                     + &heads_wgsl(heads, head_width);
-                // A workgroup of 64 brings 32 keys, a vector of four numbers at a time.
-                constants + &written_out(include_str!("attention.wgsl"), 32 * head_width / 4 / 64)
+                let vectors = head_width / 4;
+                // A workgroup is of 64 threads, eight of them to a query.
+                let turns = [("FETCHED", ANSWERING * vectors / 64), ("SHARES", vectors.div_ceil(8))];
+                constants + &written_out(include_str!("attention.wgsl"), &turns)
             }
         }
     }
@@ -115,16 +123,20 @@ fn heads_wgsl(heads: usize, head_width: usize) -> String {
     format!("const HEADS = {heads}u;\nconst HEAD_WIDTH = {head_width}u;\n")
 }
 
-/// Writes each line `each N: text` out N times, `$` being the turn, from 0. N is a number, or FETCHED. Shaders' own
-/// loops over a thread's variables would put those into memory where a driver does not unroll them.
-fn written_out(text: &str, fetched: usize) -> String {
+/// Writes each line `each N: text` out N times, `$` being the turn, from 0. N is a number, or the name of one among
+/// `turns`. Shaders' own loops over a thread's variables would put those into memory where a driver does not unroll them.
+fn written_out(text: &str, turns: &[(&str, usize)]) -> String {
+    let count_of = |name: &str| {
+        let named = turns.iter().find(|(known, _)| *known == name).map(|(_, count)| *count);
+        named.or_else(|| name.parse().ok()).unwrap_or_default()
+    };
     let mut written = String::with_capacity(2 * text.len());
     for line in text.lines() {
         let each = line.trim_start().strip_prefix("each ").and_then(|each| each.split_once(": "));
         match each {
             None => written.extend([line, "\n"]),
             Some((turns, text)) => {
-                for turn in 0..turns.parse().unwrap_or(fetched) {
+                for turn in 0..count_of(turns) {
                     written.extend([&text.replace('$', &turn.to_string()), "\n"]);
                 }
             }
@@ -140,6 +152,6 @@ mod tests {
     #[test]
     fn lines_are_written_out() {
         let text = "a {\n    each 2: b_$ = $u;\n  each FETCHED: c[$];\n}\n";
-        assert_eq!(written_out(text, 3), "a {\nb_0 = 0u;\nb_1 = 1u;\nc[0];\nc[1];\nc[2];\n}\n");
+        assert_eq!(written_out(text, &[("FETCHED", 3)]), "a {\nb_0 = 0u;\nb_1 = 1u;\nc[0];\nc[1];\nc[2];\n}\n");
     }
 }

@@ -56,8 +56,7 @@ fn every_layout_computes_what_pytorch_does() {
         let error =
             relative(&trace.embedding, &values(&expected, &format!("{reference}.image")), config.embedding);
         assert!(error < TOLERANCE, "{folder}: the image is off by {error}");
-        let units = pollster::block_on(model.text_tower().unwrap().embed(&texts(), &burn::tensor::Device::flex()))
-            .unwrap();
+        let units = pollster::block_on(model.text_tower().unwrap().embed(&texts())).unwrap();
         let texts = values(&expected, &format!("{reference}.texts"));
         let expected: Vec<f32> = texts.chunks(config.embedding).flat_map(zero_shot::normalised).collect();
         let error = relative(&units.concat(), &expected, config.embedding);

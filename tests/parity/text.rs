@@ -3,6 +3,7 @@
 use burn::tensor::Device;
 use headlamp::checkpoint::layouts::Layout;
 use headlamp::model::{Backend, Model, ModelConfig, TextConfig, TextKind, TextPooling, TextTransformer};
+use headlamp::shaders::attend;
 use safetensors::SafeTensors;
 
 use super::expected::{bytes_of, relative, tensors_of};
@@ -65,7 +66,7 @@ impl TextFixture {
     fn error_on(&self, backend: &Backend, config: &TextConfig, texts: &[Vec<u32>]) -> f64 {
         let mut source = (self.layout)(tensors_of(self.model));
         let tower = TextTransformer::load(config, self.embedding, &mut source, backend).unwrap();
-        let units = pollster::block_on(tower.embed(texts, &backend.device())).unwrap();
+        let units = pollster::block_on(tower.embed(texts)).unwrap();
         relative(&units.concat(), &self.unit, self.embedding)
     }
 }
@@ -102,7 +103,10 @@ fn ids_of(file: &str, key: &str) -> Vec<Vec<u32>> {
 #[test]
 fn text_embeddings_agree_with_pytorch() {
     for fixture in [TextFixture::clip(), TextFixture::bert()] {
-        for (backend, tolerance) in backends() {
+        // CLIP's fixture has heads of ten numbers.
+        let head_width = fixture.config.width / fixture.config.heads;
+        let takes = |backend: &Backend| !matches!(backend, Backend::Shaders(_)) || attend(head_width, 16 << 10);
+        for (backend, tolerance) in backends().into_iter().filter(|(backend, _)| takes(backend)) {
             let error = fixture.error_on(&backend, &fixture.config, &fixture.texts);
             println!("{}, {backend:?}: {error:.1e}", fixture.model);
             assert!(error < tolerance, "{}, {backend:?}: a text is off by {error:.1e}", fixture.model);

@@ -77,14 +77,14 @@ fn small_worker() -> anyhow::Result<()> {
     let small = places::target().join(TARGET).join("deploy/small/worker.wasm");
     step("taking what is never called out of the worker", || {
         let program = std::fs::read(&built).with_context(|| format!("cannot read {}", built.display()))?;
-        let mut has_product = false;
+        let mut has_text = false;
         let pruned = prune::prune(&program, |name| {
-            has_product |= unused::is_the_product(name);
-            unused::is_never_called(name)
+            has_text |= unused::is_text(name);
+            unused::fate(name)
         });
         let Pruned { wasm, ended, gone } = pruned?;
-        if ended == 0 || !has_product {
-            bail!("xtask/src/unused.rs does not know this version of Burn: see what it says of matrix products");
+        if ended == 0 || !has_text {
+            bail!("xtask/src/unused.rs does not know this version of Burn: see what it says of kernels");
         }
         std::fs::create_dir_all(small.parent().unwrap_or(&small))?;
         std::fs::write(&small, wasm).with_context(|| format!("cannot write {}", small.display()))?;

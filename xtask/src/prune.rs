@@ -21,6 +21,19 @@ const SHARED: usize = 64;
 /// A body that ends the program: no locals, `unreachable`, `end`.
 const STUB: [u8; 3] = [0x00, 0x00, 0x0b];
 
+/// A body that does nothing.
+const EMPTY: [u8; 2] = [0x00, 0x0b];
+
+/// What is to become of a function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    Stays,
+    /// It is never called: whoever calls it all the same ends the program.
+    Ends,
+    /// It is called, and what it does is not needed: it has no arguments and no result.
+    Idles,
+}
+
 const CUSTOM: u8 = 0;
 const IMPORTS: u8 = 2;
 const EXPORTS: u8 = 7;
@@ -32,28 +45,31 @@ const DATA: u8 = 11;
 #[derive(Debug, PartialEq, Eq)]
 pub struct Pruned {
     pub wasm: Vec<u8>,
-    /// Functions that something leads to, and that end the program now.
+    /// Functions that something leads to, and that end the program now, or do nothing.
     pub ended: usize,
     /// Functions that nothing leads to any more.
     pub gone: usize,
 }
 
-/// Takes out the functions whose names `is_never_called` knows, and what only they lead to.
+/// Takes out what `fate` says of the functions by their names, and what only they lead to.
 ///
 /// # Errors
 /// `wasm` is no program, or has been linked without relocations.
-pub fn prune(wasm: &[u8], mut is_never_called: impl FnMut(&str) -> bool) -> anyhow::Result<Pruned> {
+pub fn prune(wasm: &[u8], mut fate: impl FnMut(&str) -> Fate) -> anyhow::Result<Pruned> {
     let program = Program::read(wasm)?;
-    let mut is_named = |function: usize| {
+    let mut fate_of = |function: usize| {
         let length = program.body(function).map_or(0, |place| place.len());
-        length > SHARED && program.names.get(&function).is_some_and(|name| is_never_called(name))
+        match program.names.get(&function).map_or(Fate::Stays, |name| fate(name)) {
+            Fate::Ends if length <= SHARED => Fate::Stays,
+            fate => fate,
+        }
     };
-    let ended: Vec<bool> = (0..program.functions()).map(&mut is_named).collect();
-    let is_live = program.live(&ended);
+    let fates: Vec<Fate> = (0..program.functions()).map(&mut fate_of).collect();
+    let is_live = program.live(&fates);
     let own = program.imported..program.functions();
-    let met = own.clone().filter(|function| is_live[*function] && ended[*function]).count();
+    let met = own.clone().filter(|function| is_live[*function] && fates[*function] != Fate::Stays).count();
     let gone = own.filter(|function| !is_live[*function]).count();
-    Ok(Pruned { wasm: program.without(&is_live, &ended), ended: met, gone })
+    Ok(Pruned { wasm: program.without(&is_live, &fates), ended: met, gone })
 }
 
 /// A part of the file, in bytes from its beginning.
@@ -202,12 +218,13 @@ impl<'a> Program<'a> {
         holding(&self.constants, at).map(|index| self.functions() + index)
     }
 
-    /// What the roots lead to, not by way of functions that are `ended`.
-    fn live(&self, ended: &[bool]) -> Vec<bool> {
+    /// What the roots lead to, not by way of functions that do not stay.
+    fn live(&self, fates: &[Fate]) -> Vec<bool> {
         let mut is_live = vec![false; self.leads_to.len()];
         let mut next = self.roots.clone();
         while let Some(node) = next.pop() {
-            if std::mem::replace(&mut is_live[node], true) || ended.get(node) == Some(&true) {
+            let stays = fates.get(node).is_none_or(|fate| *fate == Fate::Stays);
+            if std::mem::replace(&mut is_live[node], true) || !stays {
                 continue;
             }
             next.extend(&self.leads_to[node]);
@@ -216,15 +233,18 @@ impl<'a> Program<'a> {
     }
 
     /// The program with nothing but what is live, and without relocations.
-    fn without(&self, is_live: &[bool], ended: &[bool]) -> Vec<u8> {
+    fn without(&self, is_live: &[bool], fates: &[Fate]) -> Vec<u8> {
         let mut wasm = self.wasm[..8].to_vec();
         for Section { id, whole, content } in &self.sections {
             match *id {
                 CODE => {
                     let mut code = leb(self.bodies.len());
                     for (place, function) in self.bodies.iter().zip(self.imported..) {
-                        let stays = is_live[function] && !ended[function];
-                        let body = if stays { &self.wasm[place.clone()] } else { &STUB[..] };
+                        let body = match fates[function] {
+                            Fate::Stays if is_live[function] => &self.wasm[place.clone()],
+                            Fate::Idles if is_live[function] => &EMPTY[..],
+                            _ => &STUB[..],
+                        };
                         code.extend(leb(body.len()));
                         code.extend_from_slice(body);
                     }
@@ -486,6 +506,11 @@ mod tests {
         .concat()
     }
 
+    /// The fate of one function, where all others stay.
+    fn of(function: &str, fate: Fate, name: &str) -> Fate {
+        if name == function { fate } else { Fate::Stays }
+    }
+
     /// Each function's length, and the data.
     fn parts(wasm: &[u8]) -> (Vec<usize>, Vec<u8>) {
         let (mut lengths, mut bytes) = (Vec::new(), Vec::new());
@@ -502,11 +527,11 @@ mod tests {
 
     #[test]
     fn what_only_an_idle_function_leads_to_goes_with_it() {
-        let whole = prune(&program(), |_name| false).unwrap();
+        let whole = prune(&program(), |_name| Fate::Stays).unwrap();
         assert_eq!((whole.ended, whole.gone), (0, 0));
         let (lengths, data) = parts(&whole.wasm);
         assert_eq!((lengths.clone(), &data[..]), (vec![11, 79, 72, 9], &[1, 1, 1, 1, 2, 2, 2, 2][..]));
-        let pruned = prune(&program(), |name| name == "idle").unwrap();
+        let pruned = prune(&program(), |name| of("idle", Fate::Ends, name)).unwrap();
         assert_eq!((pruned.ended, pruned.gone), (1, 1), "the idle one ends, its helper is gone");
         let (lengths, data) = parts(&pruned.wasm);
         assert_eq!((lengths, &data[..]), (vec![11, 3, 3, 9], &[0, 0, 0, 0, 2, 2, 2, 2][..]));
@@ -520,20 +545,28 @@ mod tests {
     }
 
     #[test]
+    fn what_does_nothing_leads_nowhere() {
+        let pruned = prune(&program(), |name| of("used", Fate::Idles, name)).unwrap();
+        assert_eq!((pruned.ended, pruned.gone), (1, 0));
+        let (lengths, data) = parts(&pruned.wasm);
+        assert_eq!((lengths, &data[..]), (vec![11, 79, 72, 2], &[1, 1, 1, 1, 0, 0, 0, 0][..]));
+    }
+
+    #[test]
     fn small_functions_stay_as_they_may_stand_for_others() {
-        let pruned = prune(&program(), |name| name == "used").unwrap();
+        let pruned = prune(&program(), |name| of("used", Fate::Ends, name)).unwrap();
         assert_eq!((pruned.ended, pruned.gone), (0, 0));
     }
 
     #[test]
     fn programs_without_relocations_and_other_files_are_refused() {
-        let said = |wasm: &[u8]| prune(wasm, |_name| true).unwrap_err().to_string();
+        let said = |wasm: &[u8]| prune(wasm, |_name| Fate::Ends).unwrap_err().to_string();
         assert!(said(b"\0asm\x01\0\0\0").contains("without --emit-relocs"));
         assert!(said(b"<html>").contains("no WebAssembly"));
         let whole = program();
         let relocations = sections(&whole).unwrap().remove(7).whole;
         for length in 8..relocations.end {
-            assert!(prune(&whole[..length], |_name| true).is_err(), "cut off at {length}");
+            assert!(prune(&whole[..length], |_name| Fate::Ends).is_err(), "cut off at {length}");
         }
     }
 }

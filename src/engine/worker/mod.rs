@@ -212,7 +212,7 @@ impl Engine {
     ) -> Answered {
         let start = now();
         report.phase("Choosing a device");
-        let chosen = device::choose(preference).await.map_err(said)?;
+        let chosen = device::choose(preference).await.map_err(said)?.for_model(&pack.manifest.model);
         report.phase("Loading the model");
         let session = Session::open(pack, chosen.backend).map_err(said)?;
         let seconds = OpenSeconds { download, load: now() - start };

@@ -30,6 +30,9 @@ impl BurnBlock {
         device: &Device,
     ) -> Result<Self, ModelError> {
         let BlockShape { width, mlp_width, eps, .. } = shape;
+        let linear = |name: &str, sizes: [usize; 2], source: &mut dyn TensorSource| {
+            load_linear(&format!("{prefix}.{name}"), sizes, true, source, device)
+        };
         let (weight, bias) = load_qkv(prefix, width, source)?;
         let weight = TensorData::new(transpose(&weight, 3 * width, width), [width, 3 * width]);
         let qkv = Linear {
@@ -39,10 +42,10 @@ impl BurnBlock {
         Ok(Self {
             ln_1: load_norm(&format!("{prefix}.ln_1"), width, eps, source, device)?,
             qkv,
-            output: load_linear(&format!("{prefix}.attention.output"), width, width, source, device)?,
+            output: linear("attention.output", [width, width], source)?,
             ln_2: load_norm(&format!("{prefix}.ln_2"), width, eps, source, device)?,
-            mlp_in: load_linear(&format!("{prefix}.mlp.in"), width, mlp_width, source, device)?,
-            mlp_out: load_linear(&format!("{prefix}.mlp.out"), mlp_width, width, source, device)?,
+            mlp_in: linear("mlp.in", [width, mlp_width], source)?,
+            mlp_out: linear("mlp.out", [mlp_width, width], source)?,
             heads: shape.heads,
             quick: shape.activation == Activation::QuickGelu,
         })

@@ -19,10 +19,6 @@ pub struct ShaderBlock {
 }
 
 impl ShaderBlock {
-    pub fn suits(shape: BlockShape) -> bool {
-        shaders::suit(shape.width, shape.mlp_width, shape.heads)
-    }
-
     pub fn load(
         prefix: &str,
         shape: BlockShape,
@@ -59,7 +55,7 @@ impl ShaderBlock {
         let parts = self.qkv.heads(self.ln_1.apply(stream.clone())?, self.heads)?;
         let stream = match wanted {
             Wanted::All => stream,
-            Wanted::Cls => stream.narrow(1, 0, 1),
+            Wanted::Cls => shaders::pool(stream, 0, 1)?,
         };
         let (gathered, cls_attention) = shaders::attention(parts.clone(), stream.dims()[1], causal)?;
         let (stream, _of_cls) = self.output.add_to(stream, gathered)?;
