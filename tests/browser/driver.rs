@@ -59,7 +59,7 @@ impl Window {
         let capabilities = json!({ "capabilities": { "alwaysMatch": {
             "goog:chromeOptions": { "binary": browser.program, "args": all },
             "goog:loggingPrefs": { "browser": "ALL" },
-            "timeouts": { "script": 600_000, "pageLoad": 120_000 },
+            "timeouts": { "script": 600_000, "pageLoad": 120_000, "implicit": 10_000 },
         } } });
         let started = window.post("", &capabilities);
         let id = started["sessionId"].as_str().unwrap_or_else(|| panic!("no browser: {started}"));
@@ -87,7 +87,7 @@ impl Window {
         self.post("/execute/sync", &json!({ "script": body, "args": arguments }))
     }
 
-    /// The first element that `selector` finds.
+    /// The first element that `selector` finds; it may come a little later, as parts of the page do.
     pub fn element(&self, selector: &str) -> Element {
         let found = self.post("/element", &json!({ "using": "css selector", "value": selector }));
         Element(found[ELEMENT].as_str().unwrap_or_else(|| panic!("no element in {found}")).to_owned())
