@@ -98,10 +98,15 @@ fn name_files(dist: &Path) -> anyhow::Result<()> {
         hash.update(std::fs::read(&file).with_context(|| format!("cannot read {name}"))?);
         names.push(name);
     }
-    let build: String = hash.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+    let build = short(hash);
     let list = names.iter().map(|name| format!("\n  {name:?},")).collect::<String>();
     let script = template.replace("%BUILD%", &build).replace("%FILES%", &format!("[{list}\n]"));
     write(&service_worker, script.as_bytes())
+}
+
+/// A name for what was hashed.
+pub fn short(hash: Sha256) -> String {
+    hash.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Packs every file that is worth it once for all, for servers that hand out `file.br` or `file.gz` where the browser

@@ -134,7 +134,7 @@ fn place_parts(parts: &Path, dist: &Path) -> anyhow::Result<()> {
     for file in &files {
         hash.update(std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?);
     }
-    let build: String = hash.finalize().iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    let build = hosted::short(hash);
     for file in files.iter().filter(|file| !file.ends_with("page.wasm")) {
         let stem = file.file_stem().unwrap_or_default().to_string_lossy();
         let name = format!("page_{stem}-{build}.wasm");
