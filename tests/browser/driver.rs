@@ -258,8 +258,17 @@ fn arguments(profile: &Path, graphics: Graphics) -> Vec<String> {
     arguments
 }
 
-/// chromedriver on a port of its own choice, which its first lines tell.
+/// chromedriver on a port of its own choice. It takes one that is free in IPv4 and then wants the same in IPv6: where
+/// something else has that one it gives up, and another start takes another.
 fn start_driver(program: &Path) -> (Child, u16) {
+    const STARTS: usize = 5;
+    (0..STARTS)
+        .find_map(|_| try_driver(program))
+        .unwrap_or_else(|| panic!("{} was started {STARTS} times and never said its port", program.display()))
+}
+
+/// One start of chromedriver, and the port that its first lines tell; nothing if it ended without one.
+fn try_driver(program: &Path) -> Option<(Child, u16)> {
     let mut driver = Command::new(program)
         .args(["--port=0", "--log-level=SEVERE"])
         .stdout(Stdio::piped())
@@ -267,14 +276,23 @@ fn start_driver(program: &Path) -> (Child, u16) {
         .spawn()
         .unwrap_or_else(|err| panic!("{}: {err}", program.display()));
     let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
+    let mut said = Vec::new();
     // "ChromeDriver was started successfully on port 38475."
     let port = lines.by_ref().map_while(Result::ok).find_map(|line| {
-        let port = line.rsplit_once("successfully on port ")?.1;
-        port.trim_end_matches('.').parse().ok()
+        let port = line
+            .rsplit_once("successfully on port ")
+            .and_then(|(_, port)| port.trim_end_matches('.').parse().ok());
+        said.push(line);
+        port
     });
+    let Some(port) = port else {
+        let ended = driver.wait();
+        eprintln!("chromedriver ended without a port ({ended:?}): {}", said.join(" | "));
+        return None;
+    };
     // A full pipe would stop the driver.
     std::thread::spawn(move || lines.for_each(drop));
-    (driver, port.expect("chromedriver says its port"))
+    Some((driver, port))
 }
 
 /// Asks again and again until there is an answer.
