@@ -5,7 +5,7 @@
 mod gpu;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use headlamp::shaders::{Activation, Matrix, Norm, attention, pool};
+use headlamp::shaders::{Activation, Matrix, Norm, attention, gather, pool};
 
 /// The largest error, against the root mean square of what is expected.
 const TOLERANCE: f64 = 2e-6;
@@ -262,4 +262,16 @@ fn attended(
         }
     }
     (gathered, of_cls)
+}
+
+/// More than are taken in one launch, longer than a workgroup and shorter.
+#[test]
+fn gathered_tensors_lie_one_behind_the_other() {
+    let Some(device) = device() else { return };
+    for lengths in [&[7][..], &[5, 300, 1, 64, 7, 256], &[1024, 3, 255, 1, 1, 2000, 257, 512]] {
+        let parts: Vec<Vec<f32>> = lengths.iter().zip(40..).map(|(length, seed)| numbers(*length, seed)).collect();
+        let tensors = parts.iter().map(|part| tensor(part, [part.len()], &device)).collect();
+        let found: Vec<f32> = gather(tensors).unwrap().into_data().try_into_vec().unwrap();
+        assert!(found == parts.concat(), "{lengths:?}");
+    }
 }

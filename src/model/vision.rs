@@ -1,10 +1,17 @@
 //! The vision transformer, and the trace of one crop through it.
 
-use burn::tensor::{Device, Tensor, TensorData, Transaction};
+#[cfg(feature = "gpu")]
+mod recorded;
+mod run;
 
-use super::block::{Block, BlockShape, Passed, Qkv, Wanted};
-use super::layers::{Linear, Norm, pool};
-use super::{Backend, ModelError, TensorSource, TensorSpec, VisionConfig, floats, resize_positions};
+use burn::tensor::{Device, Tensor, TensorData};
+
+#[cfg(feature = "gpu")]
+use self::recorded::Runs;
+use self::run::Asked;
+use super::block::{Block, BlockShape, Qkv};
+use super::layers::{Linear, Norm};
+use super::{Backend, Features, ModelError, TensorSource, TensorSpec, VisionConfig, floats, resize_positions};
 use crate::geometry::{Grid, Size};
 
 /// A crop as the model takes it: normalised values, channels first, `[3, height, width]`.
@@ -17,7 +24,7 @@ pub struct Crop {
 /// What one crop left behind on its way through the transformer: all that the decomposition needs.
 ///
 /// Only the CLS row of each attention counts (papers.md, 1.4). N counts CLS, registers and patches.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Trace {
     pub grid: Grid,
     /// N, tokens in all.
@@ -34,7 +41,7 @@ pub struct Trace {
 }
 
 /// One layer of a [`Trace`].
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct TracedLayer {
     /// CLS attention, `[head][token]`.
     pub attention: Vec<f32>,
@@ -57,6 +64,8 @@ pub struct VisionTransformer {
     config: VisionConfig,
     leading: LeadingTokens,
     backend: Backend,
+    #[cfg(feature = "gpu")]
+    runs: Runs,
 }
 
 /// What tokens start with before any patch, in reach of the CPU, which resizes positions.
@@ -68,15 +77,6 @@ struct LeadingTokens {
     registers: Vec<f32>,
     /// `[1 + positions][width]`
     positions: Vec<f32>,
-}
-
-/// One run through all blocks, on the device.
-pub(super) struct Pass {
-    pub grid: Grid,
-    /// `[1, width]`
-    pub embedded_cls: Tensor<2>,
-    /// After the last block, before the final norm. `[1, wanted tokens, width]`
-    pub stream: Tensor<3>,
 }
 
 impl VisionTransformer {
@@ -149,6 +149,8 @@ impl VisionTransformer {
             config: config.clone(),
             leading,
             backend,
+            #[cfg(feature = "gpu")]
+            runs: Runs::default(),
         })
     }
 
@@ -157,7 +159,8 @@ impl VisionTransformer {
     /// # Errors
     /// Where the crop is smaller than a patch or not of its stated size, or the device fails.
     pub async fn trace(&self, crop: &Crop) -> Result<Trace, ModelError> {
-        self.trace_beside(crop, &mut |_layer, _qkv| {}).await
+        let (grid, mut parts) = self.read(crop, Asked::Trace).await?;
+        parts.trace(&self.config, grid)
     }
 
     /// [`Self::trace`], and beside it the attention rollout (Abnar and Zuidema, 2020): how much each patch
@@ -173,7 +176,8 @@ impl VisionTransformer {
                 attentions.push(qkv.mean_attention());
             }
         };
-        let trace = self.trace_beside(crop, &mut keep).await?;
+        let (grid, mut parts) = self.read_beside(crop, Asked::Trace, &mut keep).await?;
+        let trace = parts.trace(&self.config, grid)?;
         // CLS's row of the product A_L ... A_first with A = (I + attention) / 2, last layer first.
         let mut flow = Tensor::<2>::zeros([1, trace.tokens], &self.backend.device());
         flow = flow.slice_fill([0..1, 0..1], 1.0);
@@ -185,88 +189,23 @@ impl VisionTransformer {
         Ok((trace, patches))
     }
 
-    /// [`Self::trace`]; `see` is shown each layer's queries, keys and values on the way.
-    async fn trace_beside(&self, crop: &Crop, see: &mut dyn FnMut(usize, &Qkv)) -> Result<Trace, ModelError> {
-        let (reads, pass) = self.trace_reads(crop, Wanted::Cls, see)?;
-        let data = reads.execute_async().await.map_err(|err| ModelError::Device(format!("{err:?}")))?;
-        collect_trace(&self.config, pass.grid, data)
+    /// Runs the tower over one crop and reads back what it made of the patches.
+    ///
+    /// # Errors
+    /// As [`Self::trace`].
+    pub async fn features(&self, crop: &Crop) -> Result<Features, ModelError> {
+        let (grid, mut parts) = self.read(crop, Asked::Features).await?;
+        parts.features(&self.config, grid)
     }
 
-    /// Runs the tower and registers what a trace is made of, in the order that [`collect_trace`] takes it in.
-    pub(super) fn trace_reads(
-        &self,
-        crop: &Crop,
-        wanted: Wanted,
-        see: &mut dyn FnMut(usize, &Qkv),
-    ) -> Result<(Transaction, Pass), ModelError> {
-        let mut layers = Vec::with_capacity(3 * self.blocks.len());
-        let pass = self.pass(crop, wanted, &mut |layer, Passed { qkv, mlp_of_cls, .. }| {
-            see(layer, qkv);
-            layers.push((qkv.cls_attention(), qkv.value.clone(), mlp_of_cls.clone()));
-        })?;
-        let mut reads = Transaction::default().register(pass.embedded_cls.clone());
-        for (attention, values, mlp) in layers {
-            reads = reads.register(attention).register(values).register(mlp);
-        }
-        let cls = self.cls_of(&pass.stream)?;
-        let embedding = self.read_out(cls.clone())?;
-        Ok((reads.register(cls).register(embedding), pass))
-    }
-
-    /// Runs all blocks over a crop, the last one for the `wanted` tokens only; `see` is shown what each leaves.
-    pub(super) fn pass(
-        &self,
-        crop: &Crop,
-        wanted: Wanted,
-        see: &mut dyn FnMut(usize, &Passed),
-    ) -> Result<Pass, ModelError> {
-        let (patches, grid) = patchify(crop, self.config.patch, &self.backend.device())?;
-        let mut stream = self.embed(patches, grid)?;
-        let embedded_cls = self.cls_of(&stream)?;
-        for (layer, block) in self.blocks.iter().enumerate() {
-            let wanted = if layer + 1 == self.blocks.len() { wanted } else { Wanted::All };
-            let passed = block.forward_pre_norm(stream, wanted, false)?;
-            see(layer, &passed);
-            stream = passed.stream;
-        }
-        Ok(Pass { grid, embedded_cls, stream })
-    }
-
-    pub(super) fn config(&self) -> &VisionConfig {
-        &self.config
-    }
-
-    /// The final norm.
-    pub(super) fn ln_post(&self, tokens: Tensor<3>) -> Result<Tensor<3>, ModelError> {
-        self.ln_post.apply(tokens)
-    }
-
-    /// Tokens after the embedding, `[1, N, width]`: CLS, registers, then patches, rows first.
-    fn embed(&self, patches: Tensor<3>, grid: Grid) -> Result<Tensor<3>, ModelError> {
-        let start = match grid == self.config.position_grid {
-            true => self.start.clone(),
-            false => self.leading.start(&self.config, grid, &patches.device()),
-        };
-        let tokens = self.patches.add_to(start, patches)?;
-        match &self.ln_pre {
-            Some(norm) => norm.apply(tokens),
-            None => Ok(tokens),
-        }
-    }
-
-    /// The CLS token of `[1, N, width]`, as `[1, width]`.
-    fn cls_of(&self, tokens: &Tensor<3>) -> Result<Tensor<2>, ModelError> {
-        Ok(pool(tokens.clone(), 0..1, &self.backend)?.squeeze_dim(1))
-    }
-
-    /// `[1, width]` to `[1, embedding]`.
-    fn read_out(&self, cls: Tensor<2>) -> Result<Tensor<2>, ModelError> {
-        let normed = self.ln_post.apply(cls.unsqueeze())?;
-        let embedding = match &self.projection {
-            Some(projection) => projection.apply(normed)?,
-            None => normed,
-        };
-        Ok(embedding.squeeze_dim(0))
+    /// [`Self::trace`] and [`Self::features`] of one run.
+    ///
+    /// # Errors
+    /// As [`Self::trace`].
+    pub async fn trace_with_features(&self, crop: &Crop) -> Result<(Trace, Features), ModelError> {
+        let (grid, mut parts) = self.read(crop, Asked::Both).await?;
+        let trace = parts.trace(&self.config, grid)?;
+        Ok((trace, parts.features(&self.config, grid)?))
     }
 }
 
@@ -294,49 +233,4 @@ fn block_shape(config: &VisionConfig) -> BlockShape {
         eps: config.eps,
         exact_cls: true,
     }
-}
-
-/// Cuts a crop into patches: `[1, patches, 3 * patch * patch]`, each patch channel by channel.
-fn patchify(crop: &Crop, patch: usize, device: &Device) -> Result<(Tensor<3>, Grid), ModelError> {
-    let Size { width, height } = crop.size;
-    let grid = Grid { rows: height / patch, columns: width / patch };
-    if grid.is_empty() || crop.values.len() != 3 * width * height {
-        return Err(ModelError::Input(format!(
-            "a crop of {width} x {height} pixels with {} values cannot be cut into {patch}-pixel patches",
-            crop.values.len()
-        )));
-    }
-    let mut patches = Vec::with_capacity(grid.len() * 3 * patch * patch);
-    for row in 0..grid.rows {
-        for column in 0..grid.columns {
-            for channel in 0..3 {
-                for y in 0..patch {
-                    let start = (channel * height + row * patch + y) * width + column * patch;
-                    patches.extend_from_slice(&crop.values[start..start + patch]);
-                }
-            }
-        }
-    }
-    let data = TensorData::new(patches, [1, grid.len(), 3 * patch * patch]);
-    Ok((Tensor::from_data(data, device), grid))
-}
-
-pub(super) fn collect_trace(
-    config: &VisionConfig,
-    grid: Grid,
-    data: Vec<TensorData>,
-) -> Result<Trace, ModelError> {
-    let mut data = data.into_iter().map(floats);
-    let mut next = || data.next().unwrap_or_else(|| Err(ModelError::Device("it returned too few tensors".into())));
-    Ok(Trace {
-        grid,
-        tokens: config.leading_tokens() + grid.len(),
-        leading_tokens: config.leading_tokens(),
-        embedded_cls: next()?,
-        layers: (0..config.layers)
-            .map(|_layer| Ok(TracedLayer { attention: next()?, values: next()?, mlp: next()? }))
-            .collect::<Result<_, ModelError>>()?,
-        final_cls: next()?,
-        embedding: next()?,
-    })
 }

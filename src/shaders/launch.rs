@@ -2,8 +2,9 @@
 
 use burn::tensor::{Device, Shape, Tensor, TensorData};
 use burn_wgpu::{CubeTensor, SourceKernel, Wgpu, into_contiguous};
+use cubecl::client::Client;
 use cubecl::prelude::{BufferIOAttr, CubeCount};
-use cubecl::server::{KernelArguments, MetadataBindingInfo};
+use cubecl::server::{Handle, KernelArguments, MetadataBindingInfo};
 
 use super::source::Shader;
 use crate::model::ModelError;
@@ -33,6 +34,14 @@ impl Buffer {
         let shape = Shape::from(shape);
         let handle = client.empty(shape.num_elements() * size_of::<f32>());
         Self(CubeTensor::new_contiguous(client.clone(), device.clone(), shape, handle, *dtype))
+    }
+
+    pub fn client(&self) -> &Client {
+        &self.0.client
+    }
+
+    pub fn handle(&self) -> &Handle {
+        &self.0.handle
     }
 
     pub fn tensor<const D: usize>(self) -> Tensor<D> {

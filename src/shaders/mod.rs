@@ -8,10 +8,12 @@
 //! linear layers add up slices, and what comes next from memory is fetched early.
 
 mod launch;
+mod recording;
 mod source;
 
 use burn::tensor::{Device, Tensor};
 
+pub use self::recording::Recording;
 pub use self::source::Activation;
 
 use self::launch::Buffer;
@@ -25,6 +27,10 @@ const TURN: usize = 64;
 /// Queries that a workgroup answers, and keys that it looks at in one turn.
 const ASKING: usize = 16;
 const ANSWERING: usize = 32;
+/// Threads of a workgroup of [`gather`], and how many tensors it takes in one launch: beside those, the result and the
+/// sizes, WebGPU promises no more.
+const GATHERED: usize = 256;
+const GATHERED_AT_ONCE: usize = 6;
 /// The widest head that [`attention`] has room for.
 const WIDEST_HEAD: usize = 128;
 
@@ -176,6 +182,30 @@ pub fn pool(tokens: Tensor<3>, first: usize, count: usize) -> Result<Tensor<3>, 
     let pooled = tokens.beside([sequences, 1, width]);
     Shader::Pool { width }.launch([sequences, 1], &[&tokens], &[&pooled], &[all, first, count]);
     Ok(pooled.tensor())
+}
+
+/// Tensors one behind the other: what is read back in one piece takes one wait, not one for each.
+///
+/// # Errors
+/// Where there are none, or they are not on the GPU.
+pub fn gather(parts: Vec<Tensor<1>>) -> Result<Tensor<1>, ModelError> {
+    let lengths: Vec<usize> = parts.iter().map(|part| part.dims()[0]).collect();
+    let parts = parts.into_iter().map(Buffer::of).collect::<Result<Vec<_>, _>>()?;
+    let first = parts.first().ok_or_else(|| ModelError::Device("it was given nothing to gather".into()))?;
+    let together = first.beside([lengths.iter().sum()]);
+    let mut start = 0;
+    for (parts, lengths) in parts.chunks(GATHERED_AT_ONCE).zip(lengths.chunks(GATHERED_AT_ONCE)) {
+        let mut starts = vec![start];
+        for length in lengths {
+            start += length;
+            starts.push(start);
+        }
+        let longest = lengths.iter().copied().max().unwrap_or_default();
+        let read: Vec<&Buffer> = parts.iter().collect();
+        let workgroups = [longest.div_ceil(GATHERED), parts.len()];
+        Shader::Gather { parts: parts.len() }.launch(workgroups, &read, &[&together], &starts);
+    }
+    Ok(together.tensor())
 }
 
 /// Shaders read and write vectors of four numbers.

@@ -3,7 +3,7 @@
 use burn_wgpu::{CubeDim, KernelSource, SourceTemplate};
 use cubecl::prelude::{ExecutionMode, KernelId};
 
-use super::ANSWERING;
+use super::{ANSWERING, GATHERED};
 
 /// One compiled shader: what it does and the sizes that its compiler is to know. What changes from one crop or text to
 /// the next, the number of tokens, is not among them.
@@ -16,6 +16,9 @@ pub enum Shader {
     },
     Pool {
         width: usize,
+    },
+    Gather {
+        parts: usize,
     },
     Linear {
         inputs: usize,
@@ -55,6 +58,7 @@ impl Shader {
     pub fn workgroup(&self) -> CubeDim {
         match self {
             Self::Norm { .. } | Self::Pool { .. } => CubeDim::new_1d(64),
+            Self::Gather { .. } => CubeDim::new_1d(GATHERED as u32),
             Self::Linear { .. } => CubeDim::new_3d(8, 8, 4),
             Self::Attention { .. } => CubeDim::new_2d(8, 8),
         }
@@ -68,6 +72,10 @@ impl Shader {
                 constants + include_str!("norm.wgsl")
             }
             Self::Pool { width } => format!("const WIDTH = {width}u;\n") + include_str!("pool.wgsl"),
+            Self::Gather { parts } => {
+                format!("const PARTS = {parts}u;\n")
+                    + &written_out(include_str!("gather.wgsl"), &[("PARTS", parts)])
+            }
             Self::Linear { inputs, outputs, leading, store } => {
                 let constants = format!(
                     "const INPUTS = {inputs}u;\nconst OUTPUTS = {outputs}u;\nconst LEADING = {leading}u;\n"

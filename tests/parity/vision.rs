@@ -1,6 +1,8 @@
 //! Vision towers: everything that a trace holds, and every component of the decomposition.
 
 use std::collections::BTreeMap;
+use std::future::Future;
+use std::task::{Context, Poll, Waker};
 
 use burn::tensor::Device;
 use headlamp::checkpoint::StateDict;
@@ -68,10 +70,15 @@ impl Fixture {
         &self.expected.tensors[&format!("{size}.{part}")].values
     }
 
-    pub fn trace(&self, tower: &Tower, size: &str) -> Trace {
+    fn crop(&self, size: &str) -> Crop {
         let pixels = &self.expected.tensors[&format!("{size}.pixels")];
         let [3, height, width] = pixels.shape[..] else { panic!("pixels of shape {:?}", pixels.shape) };
-        let crop = Crop { size: Size { width, height }, values: pixels.values.clone() };
+        Crop { size: Size { width, height }, values: pixels.values.clone() }
+    }
+
+    pub fn trace(&self, tower: &Tower, size: &str) -> Trace {
+        let crop = self.crop(size);
+        let Size { width, height } = crop.size;
         let trace = pollster::block_on(tower.vision.trace(&crop)).unwrap();
         let patch = self.config.patch;
         assert_eq!(trace.grid, Grid { rows: height / patch, columns: width / patch });
@@ -281,6 +288,46 @@ fn every_component_agrees_with_pytorch() {
                 let tolerance = if of_part { IN_PARTS * tolerance } else { tolerance };
                 assert!(error < tolerance, "{} {size}, {backend:?}: {what} is off by {error:.1e}", fixture.model);
             }
+        }
+    }
+}
+
+/// From the second crop of a size on, a GPU runs what it recorded: it makes of each what it made of it before, bit for
+/// bit, whatever came between.
+#[test]
+fn a_recorded_run_makes_the_same_of_a_crop() {
+    let Some(shaders) = super::gpu::gpu() else { return };
+    for fixture in Fixture::all() {
+        let tower = || fixture.tower_on(&shaders, &fixture.config, &mut fixture.source()).vision;
+        let crops = ["native", "square", "native"].map(|size| {
+            let crop = fixture.crop(size);
+            // Other pixels of the same size, and the same once more.
+            [1.0, -0.5, 0.0, 1.0]
+                .map(|by| Crop { values: crop.values.iter().map(|value| value * by).collect(), ..crop })
+        });
+        let seen = tower();
+        for (place, crop) in crops.iter().flat_map(|crops| crops.iter().enumerate()) {
+            let found = pollster::block_on(seen.trace(crop)).unwrap();
+            assert_eq!(seen.is_recorded(), place > 0, "{} {place}", fixture.model);
+            assert!(found == pollster::block_on(tower().trace(crop)).unwrap(), "{} {place}", fixture.model);
+        }
+        // The next crop is on its way before what came of this one is taken.
+        let [this, next] = [&crops[2][0], &crops[2][1]];
+        let mut begun = std::pin::pin!(seen.trace(this));
+        let nobody = &mut Context::from_waker(Waker::noop());
+        let polled = begun.as_mut().poll(nobody);
+        let after = pollster::block_on(seen.trace(next)).unwrap();
+        let before = match polled {
+            Poll::Ready(before) => before.unwrap(),
+            Poll::Pending => pollster::block_on(begun).unwrap(),
+        };
+        assert!(before == pollster::block_on(tower().trace(this)).unwrap(), "{}", fixture.model);
+        assert!(after == pollster::block_on(tower().trace(next)).unwrap(), "{}", fixture.model);
+        for (place, crop) in crops[1].iter().enumerate() {
+            let (trace, features) = pollster::block_on(seen.trace_with_features(crop)).unwrap();
+            assert_eq!(seen.is_recorded(), place > 0, "{} {place}", fixture.model);
+            let fresh = pollster::block_on(tower().trace_with_features(crop)).unwrap();
+            assert!((trace, features) == fresh, "{} {place}", fixture.model);
         }
     }
 }
