@@ -11,6 +11,7 @@ use std::cell::OnceCell;
 use nalgebra::DMatrix;
 
 use crate::checkpoint::CheckpointError;
+use crate::kernels::transposed_product;
 use crate::model::{TensorSource, Trace, VisionConfig};
 
 /// The output side of the vision tower, in f32 on the CPU.
@@ -255,8 +256,9 @@ impl Readout {
         let mut basis = match &self.projection {
             None => columns,
             Some(p) => {
+                // Rows first, as columns: the transpose.
                 let p = p.iter().map(|value| f64::from(*value));
-                DMatrix::from_row_iterator(embedding, self.width, p) * columns
+                transposed_product(&DMatrix::from_iterator(self.width, embedding, p), &columns)
             }
         };
         let of_head = self.components() * self.heads as f64;

@@ -7,7 +7,7 @@
 
 mod late_heads;
 
-use nalgebra::{DMatrix, DVector, SymmetricEigen};
+use nalgebra::{DMatrix, DVector, DVectorView, SymmetricEigen};
 
 use crate::decompose::HeadBasis;
 use crate::kernels::FloatMatrix;
@@ -180,10 +180,16 @@ struct Span {
 impl Span {
     fn new(space: &HeadSpace, texts: &[f32]) -> Self {
         let texts = along(&space.directions, texts);
-        let squares = texts.map(|share| share * share);
-        let lengths = squares.row_sum().as_slice().to_vec();
+        let of_text = |share: DVectorView<'_, f64>| -> (f64, f64) {
+            let add = |(length, variance): (f64, f64), (share, along): (&f64, &f64)| {
+                let square = share * share;
+                (length + square, variance + square * along)
+            };
+            share.iter().zip(&space.variances).fold((0.0, 0.0), add)
+        };
+        let (lengths, variances): (Vec<f64>, _) = texts.column_iter().map(of_text).unzip();
         Self {
-            variances: squares.tr_mul(&space.variances).as_slice().to_vec(),
+            variances,
             left_of_lengths: lengths.clone(),
             lengths,
             directions: Vec::new(),

@@ -10,12 +10,14 @@
 //! same operations in the same order on every machine.
 
 mod attention;
+mod double;
 mod float;
 mod integer;
 mod lanes;
 mod pointwise;
 
 pub use attention::{Heads, attention};
+pub use double::transposed_product;
 pub use float::FloatMatrix;
 pub use integer::IntegerMatrix;
 pub use pointwise::{Norm, gelu, quick_gelu};
