@@ -46,17 +46,19 @@ fn line(pixels: usize, map: usize, photo_per_preview: f64, start: f64, map_per_p
 /// The segmentation: the preview's pixels whose value, interpolated between the map's, is above `threshold`.
 /// Rows first.
 pub fn foreground(place: &Placement, map: &[f32], threshold: f32) -> Vec<bool> {
-    let columns: Vec<_> =
-        place.map_from_preview_x().into_iter().map(|x| x.map(|x| ends(x, place.map.width))).collect();
+    let width = place.map.width;
+    let columns: Vec<_> = place.map_from_preview_x().into_iter().map(|x| x.map(|x| ends(x, width))).collect();
     let mut mask = vec![false; place.preview.width * place.preview.height];
+    let mut line = Vec::with_capacity(width);
     for (row, y) in mask.chunks_exact_mut(place.preview.width).zip(place.map_from_preview_y()) {
         let Some((top, bottom, down)) = y.map(|y| ends(y, place.map.height)) else { continue };
-        let (top, bottom) = (&map[top * place.map.width..], &map[bottom * place.map.width..]);
+        let lines = map[top * width..].iter().zip(&map[bottom * width..]).take(width);
+        // Between two lines of the map first: a preview has more pixels than that.
+        line.clear();
+        line.extend(lines.map(|(top, bottom)| top + (bottom - top) * down));
         for (pixel, column) in row.iter_mut().zip(&columns) {
             let Some((left, right, across)) = *column else { continue };
-            let mix = |line: &[f32]| line[left] + (line[right] - line[left]) * across;
-            let (upper, lower) = (mix(top), mix(bottom));
-            *pixel = upper + (lower - upper) * down > threshold;
+            *pixel = line[left] + (line[right] - line[left]) * across > threshold;
         }
     }
     mask
@@ -75,21 +77,24 @@ const OUTLINE: u8 = 255;
 
 /// A mask as a tint with an outline: clear outside, every foreground pixel visible.
 pub fn paint_mask(size: Size, mask: &[bool]) -> Vec<u8> {
+    let Size { width, height } = size;
     // As wide as a hairline where the preview is shown at some 500 pixels.
-    let reach = (size.width.max(size.height) / 400).max(1);
-    let is_inside = |x: usize, y: usize| {
-        let within = x >= reach && y >= reach && x + reach < size.width && y + reach < size.height;
-        within
-            && mask[y * size.width + x - reach]
-            && mask[y * size.width + x + reach]
-            && mask[(y - reach) * size.width + x]
-            && mask[(y + reach) * size.width + x]
-    };
+    let reach = (width.max(height) / 400).max(1);
+    let line = |y: usize| &mask[y * width..][..width];
     let [red, green, blue] = colour::MASK;
     let mut rgba = vec![0; mask.len() * 4];
-    for (index, pixel) in rgba.chunks_exact_mut(4).enumerate().filter(|(index, _)| mask[*index]) {
-        let alpha = if is_inside(index % size.width, index / size.width) { INSIDE } else { OUTLINE };
-        pixel.copy_from_slice(&[red, green, blue, alpha]);
+    for (y, pixels) in rgba.chunks_exact_mut(4 * width.max(1)).enumerate() {
+        let row = line(y);
+        let around = y.checked_sub(reach).filter(|_above| y + reach < height);
+        let around = around.map(|above| (line(above), line(y + reach)));
+        let is_inside = |x: usize| {
+            let sides = x >= reach && x + reach < width && row[x - reach] && row[x + reach];
+            sides && around.is_some_and(|(above, below)| above[x] && below[x])
+        };
+        for (x, pixel) in pixels.chunks_exact_mut(4).enumerate().filter(|(x, _pixel)| row[*x]) {
+            let alpha = if is_inside(x) { INSIDE } else { OUTLINE };
+            pixel.copy_from_slice(&[red, green, blue, alpha]);
+        }
     }
     rgba
 }
@@ -126,11 +131,18 @@ pub fn paint_patches(kind: HeadMapKind, map: &[f32]) -> Vec<Rgba> {
 /// The colours of a map's pixels, spread over the preview as squares. RGBA, rows first; clear outside.
 pub fn spread(place: &Placement, colours: &[Rgba]) -> Vec<u8> {
     let columns = place.map_from_preview_x();
+    let row_of = |y: Option<f64>| y.map(|y| y as usize);
+    let rows: Vec<Option<usize>> = place.map_from_preview_y().into_iter().map(row_of).collect();
     let mut rgba = Vec::with_capacity(place.preview.width * place.preview.height * 4);
-    for y in place.map_from_preview_y() {
+    for same in rows.chunk_by(PartialEq::eq) {
+        let start = rgba.len();
         for x in &columns {
-            let colour = x.zip(y).map_or([0; 4], |(x, y)| colours[y as usize * place.map.width + x as usize]);
+            let colour = x.zip(same[0]).map_or([0; 4], |(x, row)| colours[row * place.map.width + x as usize]);
             rgba.extend(colour);
+        }
+        let line = start..rgba.len();
+        for _row in &same[1..] {
+            rgba.extend_from_within(line.clone());
         }
     }
     rgba
