@@ -3,7 +3,7 @@
 use std::array::from_fn;
 
 use super::float::{COLUMNS, Panels, ROWS};
-use super::lanes::{F32x4, map};
+use super::lanes::F32x4;
 use super::pointwise::exponentials;
 
 /// Queries, keys and values, each `[sequence][head][token][head width]`.
@@ -44,6 +44,8 @@ pub fn attention(of: &Heads, asking: usize, causal: bool) -> Vec<f32> {
     let mut gathered = vec![0.0; of.query.len() / tokens.max(1) * asking];
     let (mut keys, mut values) = (Panels::default(), Panels::default());
     let mut attentions = vec![0.0; ROWS * tokens.next_multiple_of(COLUMNS)];
+    let mut queries = vec![0.0; ROWS * head_width];
+    let scale = 1.0 / (head_width as f32).sqrt();
     let each = tokens * head_width;
     for (index, start) in (0..of.query.len()).step_by(each.max(1)).enumerate() {
         let (sequence, head) = (index / of.heads, index % of.heads);
@@ -53,9 +55,12 @@ pub fn attention(of: &Heads, asking: usize, causal: bool) -> Vec<f32> {
         for first in (0..asking).step_by(ROWS) {
             // Beyond the last token, the last one again.
             let row = |row: usize| (first + row).min(asking - 1);
-            let queries = from_fn(|index| &of.query[start + row(index) * head_width..][..head_width]);
-            let sums =
-                attend(queries, &keys, &mut attentions, |index| if causal { row(index) + 1 } else { tokens });
+            for (index, query) in queries.chunks_exact_mut(head_width).enumerate() {
+                let numbers = &of.query[start + row(index) * head_width..];
+                query.iter_mut().zip(numbers).for_each(|(scaled, number)| *scaled = number * scale);
+            }
+            let asked = from_fn(|index| &queries[index * head_width..][..head_width]);
+            let sums = attend(asked, &keys, &mut attentions, |index| if causal { row(index) + 1 } else { tokens });
             let each = attentions.len() / ROWS;
             let rows = from_fn(|index| &attentions[index * each..][..tokens]);
             let targets = gathered.chunks_exact_mut(width).skip(first).take(ROWS);
@@ -74,7 +79,7 @@ pub fn attention(of: &Heads, asking: usize, causal: bool) -> Vec<f32> {
 }
 
 /// Four queries' attention to every token, up to a factor: the sum of each row, which is returned. A row counts its
-/// first `seen` tokens; the others get 0.
+/// first `seen` tokens; the others get 0. Queries come divided by the root of the head's width.
 fn attend(
     queries: [&[f32]; ROWS],
     keys: &Panels,
@@ -87,13 +92,11 @@ fn attend(
             write(&mut attentions[row * each + panel * COLUMNS..][..COLUMNS], products);
         }
     }
-    let scale = F32x4::splat(1.0 / (queries[0].len() as f32).sqrt());
     let mut rows = attentions.chunks_exact_mut(each);
     from_fn(|index| {
         let Some(row) = rows.next() else { return 1.0 };
         let (counted, others) = row.split_at_mut(seen(index));
         others.fill(0.0);
-        map(counted, |logits| logits * scale);
         exponentials(counted)
     })
 }

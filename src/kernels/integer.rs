@@ -175,7 +175,7 @@ impl Rows {
         self.panels.resize(rows.div_ceil(ROWS) * pairs, [0; ROWS]);
         self.scales.clear();
         // Zero beyond an odd number of inputs.
-        let mut values = vec![0.0; (2 * pairs).next_multiple_of(4)];
+        let mut values = vec![0.0; (2 * pairs).next_multiple_of(8)];
         for (row, panel) in (0..rows).zip((0..rows).map(|row| row / ROWS * pairs)) {
             fill(row, &mut values[..matrix.inputs]);
             let most = largest(&values);
@@ -188,17 +188,14 @@ impl Rows {
     }
 }
 
-/// Rounds `values` into a row of a panel.
+/// Rounds `values`, whole eights, into a row of a panel.
 #[inline(always)]
 fn scatter(values: &[f32], scale: f32, row: usize, panel: &mut [[i32; ROWS]]) {
     let scale = F32x4::splat(scale);
-    for (values, pairs) in values.as_chunks::<4>().0.iter().zip(panel.chunks_mut(2)) {
-        let [a, b, c, d] = (F32x4::load(values) * scale).round().to_array();
-        let pair = |low: i32, high: i32| (low & 0xffff) | high << 16;
-        pairs[0][row] = pair(a, b);
-        if let Some(second) = pairs.get_mut(1) {
-            second[row] = pair(c, d);
-        }
+    for (values, panel) in values.as_chunks::<8>().0.iter().zip(panel.chunks_mut(4)) {
+        let ([left, right], _) = values.as_chunks::<4>() else { unreachable!("eight are twice four") };
+        let pairs = (F32x4::load(left) * scale).round_to_pairs(F32x4::load(right) * scale);
+        panel.iter_mut().zip(pairs).for_each(|(rows, pair)| rows[row] = pair);
     }
 }
 

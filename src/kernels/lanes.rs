@@ -42,16 +42,54 @@ pub(super) fn map(values: &mut [f32], map: impl Fn(F32x4) -> F32x4) {
     }
 }
 
-/// Folds values into four lanes; what is short of a whole four is filled up with `neutral`.
+/// Joins what `of` makes of the values into four lanes; what is short of a whole four is filled up with `neutral`. Four
+/// fours are under way at once, since each waits for the one before it.
 #[inline(always)]
-pub(super) fn fold(values: &[f32], neutral: f32, fold: impl Fn(F32x4, F32x4) -> F32x4) -> F32x4 {
-    let (chunks, rest) = values.as_chunks::<4>();
-    let folded = chunks.iter().fold(F32x4::splat(neutral), |lanes, chunk| fold(lanes, F32x4::load(chunk)));
-    if rest.is_empty() { folded } else { fold(folded, F32x4::load(&padded(rest, neutral))) }
+pub(super) fn fold(
+    values: &[f32],
+    neutral: f32,
+    of: impl Fn(F32x4) -> F32x4,
+    join: impl Fn(F32x4, F32x4) -> F32x4,
+) -> F32x4 {
+    let mut lanes = [F32x4::splat(neutral); 4];
+    let (sixteens, rest) = values.as_chunks::<16>();
+    for sixteen in sixteens {
+        let (fours, _) = sixteen.as_chunks::<4>();
+        lanes.iter_mut().zip(fours).for_each(|(lanes, four)| *lanes = join(*lanes, of(F32x4::load(four))));
+    }
+    let (fours, rest) = rest.as_chunks::<4>();
+    lanes.iter_mut().zip(fours).for_each(|(lanes, four)| *lanes = join(*lanes, of(F32x4::load(four))));
+    if !rest.is_empty() {
+        lanes[3] = join(lanes[3], of(F32x4::load(&padded(rest, neutral))));
+    }
+    join(join(lanes[0], lanes[1]), join(lanes[2], lanes[3]))
 }
 
 fn padded(rest: &[f32], filler: f32) -> [f32; 4] {
     let mut padded = [filler; 4];
     padded.iter_mut().zip(rest).for_each(|(lane, value)| *lane = *value);
     padded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pairs_are_rounded_to_even_with_their_signs() {
+        let (first, second) = ([-32767.0, 32767.0, 0.5, 1.5], [-0.5, -1.5, 2.4, -2.6]);
+        let pairs = F32x4::load(&first).round_to_pairs(F32x4::load(&second));
+        let halves = pairs.map(|pair| [pair as i16, (pair >> 16) as i16]);
+        assert_eq!(halves, [[-32767, 32767], [0, 2], [0, -2], [2, -3]]);
+    }
+
+    /// Whatever is short of a four, or of four fours.
+    #[test]
+    fn every_value_is_folded_once() {
+        for count in 1..40 {
+            let values: Vec<f32> = (0..count).map(|value| value as f32).collect();
+            let sum = fold(&values, 0.0, |values| values + values, |a, b| a + b).sum();
+            assert_eq!(sum, (count * (count - 1)) as f32, "{count} values");
+        }
+    }
 }

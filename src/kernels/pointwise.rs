@@ -1,5 +1,7 @@
 //! Norms, softmax and activations of rows.
 
+use std::ops::Add;
+
 use super::lanes::{self, F32x4};
 
 /// A layer norm.
@@ -14,7 +16,7 @@ impl Norm {
     /// Normalises `row` into `into`; both are as wide as the norm.
     pub fn apply(&self, row: &[f32], into: &mut [f32]) {
         let share = 1.0 / row.len() as f32;
-        let mean = F32x4::splat(lanes::fold(row, 0.0, |sum, values| sum + values).sum() * share);
+        let mean = F32x4::splat(sum(row) * share);
         into.copy_from_slice(row);
         lanes::map(into, |values| values - mean);
         let variance = squares(into) * share;
@@ -31,22 +33,26 @@ impl Norm {
     }
 }
 
+fn sum(values: &[f32]) -> f32 {
+    lanes::fold(values, 0.0, |values| values, Add::add).sum()
+}
+
 /// The sum of squares.
 pub(super) fn squares(values: &[f32]) -> f32 {
-    lanes::fold(values, 0.0, |sum, values| sum + values * values).sum()
+    lanes::fold(values, 0.0, |values| values * values, Add::add).sum()
 }
 
 /// The largest magnitude.
 pub(super) fn largest(values: &[f32]) -> f32 {
-    lanes::fold(values, 0.0, |most, values| most.max(values.abs())).largest()
+    lanes::fold(values, 0.0, F32x4::abs, F32x4::max).largest()
 }
 
 /// Replaces logits by the exponentials of their distance from the largest, and returns the sum of those: their
 /// softmax is each over the sum.
 pub(super) fn exponentials(logits: &mut [f32]) -> f32 {
-    let most = F32x4::splat(lanes::fold(logits, f32::NEG_INFINITY, F32x4::max).largest());
+    let most = F32x4::splat(lanes::fold(logits, f32::NEG_INFINITY, |logits| logits, F32x4::max).largest());
     lanes::map(logits, |logits| exp(logits - most));
-    lanes::fold(logits, 0.0, |sum, values| sum + values).sum()
+    sum(logits)
 }
 
 /// The exact GELU, `x * (1 + erf(x / sqrt 2)) / 2`, within 1e-7 of `|x|`.

@@ -43,6 +43,15 @@ impl F32x4 {
         Self(from_fn(|lane| if other.0[lane] < self.0[lane] { other.0[lane] } else { self.0[lane] }))
     }
 
+    /// The nearest integers, ties to even, of these four numbers and `other`'s, which are of 16 bits: two neighbours in
+    /// one of 32, the first in the low half.
+    #[inline(always)]
+    pub fn round_to_pairs(self, other: Self) -> [i32; 4] {
+        let [a, b, c, d] = self.round().0;
+        let [e, f, g, h] = other.round().0;
+        [[a, b], [c, d], [e, f], [g, h]].map(|[low, high]| low & 0xffff | high << 16)
+    }
+
     /// The nearest integers, ties to even.
     #[inline(always)]
     pub fn round(self) -> I32x4 {

@@ -47,6 +47,16 @@ impl F32x4 {
         Self(wasm::f32x4_pmin(self.0, other.0))
     }
 
+    /// The nearest integers, ties to even, of these four numbers and `other`'s, which are of 16 bits: two neighbours in
+    /// one of 32, the first in the low half.
+    #[inline(always)]
+    pub fn round_to_pairs(self, other: Self) -> [i32; 4] {
+        // Beside 1.5 times 2^23 a float has no digits behind the point, and its last 16 bits are the integer's.
+        let beside = wasm::f32x4_splat(12_582_912.0);
+        let (first, second) = (wasm::f32x4_add(self.0, beside), wasm::f32x4_add(other.0, beside));
+        I32x4(wasm::i16x8_shuffle::<0, 2, 4, 6, 8, 10, 12, 14>(first, second)).to_array()
+    }
+
     /// The nearest integers, ties to even.
     #[inline(always)]
     pub fn round(self) -> I32x4 {

@@ -55,6 +55,13 @@ impl F32x4 {
         Self(sse2!(_mm_min_ps(self.0, other.0)))
     }
 
+    /// The nearest integers, ties to even, of these four numbers and `other`'s, which are of 16 bits: two neighbours in
+    /// one of 32, the first in the low half.
+    #[inline(always)]
+    pub fn round_to_pairs(self, other: Self) -> [i32; 4] {
+        I32x4(sse2!(_mm_packs_epi32(x86::_mm_cvtps_epi32(self.0), x86::_mm_cvtps_epi32(other.0)))).to_array()
+    }
+
     /// The nearest integers, ties to even.
     #[inline(always)]
     pub fn round(self) -> I32x4 {
