@@ -58,6 +58,7 @@ pub struct Fold {
 }
 
 /// A text as the residual stream sees it: contracted with the final norm's gain and the projection.
+#[derive(Clone, Debug)]
 pub struct Direction {
     /// t itself, `[embedding]`.
     text: Vec<f32>,
@@ -74,6 +75,11 @@ pub struct Direction {
 }
 
 impl Direction {
+    /// The text, as it was given.
+    pub fn text(&self) -> &[f32] {
+        &self.text
+    }
+
     /// The score of a vector of the shared space.
     pub fn score_of(&self, vector: &[f64]) -> f64 {
         dot_mixed(&self.text, vector)

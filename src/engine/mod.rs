@@ -8,6 +8,8 @@ pub mod video;
 #[cfg(feature = "gpu")]
 pub mod device;
 #[cfg(feature = "compute")]
+mod directions;
+#[cfg(feature = "compute")]
 mod error;
 #[cfg(feature = "compute")]
 pub mod gallery;

@@ -2,10 +2,12 @@
 //! tool and the tests.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use tokenizers::Tokenizer;
 
 use super::EngineError;
+use super::directions::Directions;
 use super::labels::Labels;
 use super::message::{Attribution, HeadLabel};
 use super::pool::{self, Pool};
@@ -38,6 +40,7 @@ pub struct Session {
     pack_statistics: Option<Statistics>,
     own_statistics: Option<Statistics>,
     texts: HashMap<String, Vec<f32>>,
+    directions: Directions,
     labels: Labels,
 }
 
@@ -75,6 +78,7 @@ impl Session {
             pack_statistics,
             own_statistics: None,
             texts: HashMap::new(),
+            directions: Directions::default(),
             labels: Labels::new(model.readout.layers, model.readout.heads),
             manifest,
             model,
@@ -160,8 +164,8 @@ impl Session {
     }
 
     /// A text as the residual stream sees it.
-    pub fn direction(&self, text: &[f32]) -> Direction {
-        self.model.readout.direction(text)
+    pub fn direction(&self, text: &[f32]) -> Arc<Direction> {
+        self.directions.of(&self.model.readout, text)
     }
 
     /// Whether the model has a measure for phrases.

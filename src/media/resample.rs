@@ -4,6 +4,8 @@
 //! passes, rounded to 8 bits in between. Only the crop's own pixels are computed. The resizer's weights have
 //! 16 bits where Pillow's have 22: at most 1 value in 100 differs (tests/media.rs), by 1 level.
 
+use std::array::from_fn;
+
 use fast_image_resize::images::{TypedImage, TypedImageRef};
 use fast_image_resize::pixels::U8x3;
 use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
@@ -63,10 +65,13 @@ pub fn preview(photo: &Photo, longest: usize) -> Result<(Size, Vec<u8>), MediaEr
 /// Bytes, pixel by pixel, to normalised values, channel by channel.
 fn normalised(rgb: &[u8], mean: [f32; 3], std: [f32; 3]) -> Vec<f32> {
     let (pixels, _) = rgb.as_chunks::<3>();
-    let channel = |channel: usize| {
-        pixels.iter().map(move |pixel| (f32::from(pixel[channel]) / 255.0 - mean[channel]) / std[channel])
-    };
-    (0..3).flat_map(channel).collect()
+    let mut values = Vec::with_capacity(rgb.len());
+    for channel in 0..3 {
+        // A byte becomes one of 256 numbers.
+        let numbers: [f32; 256] = from_fn(|byte| (byte as f32 / 255.0 - mean[channel]) / std[channel]);
+        values.extend(pixels.iter().map(|pixel| numbers[usize::from(pixel[channel])]));
+    }
+    values
 }
 
 /// A part of the held pixels, in fractions of them.

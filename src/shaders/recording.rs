@@ -64,13 +64,13 @@ impl Recording {
     /// Where there are more values or fewer, it is called on another thread, or the device fails.
     pub fn run(
         &self,
-        values: &[f32],
+        values: Vec<f32>,
     ) -> Result<impl Future<Output = Result<Bytes, ModelError>> + use<'_>, ModelError> {
         let handle = self.input.handle();
-        if size_of_val(values) != handle.size_in_used() as usize || !self.is_of_this_thread() {
+        if size_of_val(&values[..]) != handle.size_in_used() as usize || !self.is_of_this_thread() {
             return Err(ModelError::Device("a recorded run was given something else than was recorded".into()));
         }
-        self.input.client().write(handle, Bytes::from_elems(values.to_vec()));
+        self.input.client().write(handle, Bytes::from_elems(values));
         // SAFETY: input and output live as long as this, the weights that the shaders read belong to the tower that
         // keeps it, and the graph keeps the memory of all that is between. Writing, running and reading are of the one
         // thread that recorded it, so they come one after the other.

@@ -60,7 +60,7 @@ impl VisionTransformer {
     ) -> Result<Parts, ModelError> {
         let recorded = self.recorded(&patches, grid, asked);
         if let Some(recorded) = recorded.filter(|recorded| recorded.recording.is_of_this_thread()) {
-            let bytes = recorded.recording.run(&patches)?.await?;
+            let bytes = recorded.recording.run(patches)?.await?;
             return Ok(Parts::of_bytes(&bytes, &recorded.lengths));
         }
         let left = self.run(self.on_device(patches, grid), self.start_of(grid), asked, &mut |_layer, _qkv| {})?;
