@@ -8,18 +8,22 @@ use crate::model::{
 
 const EMBEDDING: usize = 48;
 
-/// What the small transformer makes of a made-up crop: its embedding, CLS's attention and what the MLPs add to CLS.
+/// What the small transformer makes of two made-up crops: their embeddings, CLS's attention and what the MLPs add to
+/// CLS. A GPU runs the second as it recorded it.
 ///
 /// # Errors
 /// Where the device fails.
 pub async fn probe(backend: &Backend) -> Result<Vec<f32>, ModelError> {
     let config = config();
     let size = Size { width: 7 * config.patch, height: 6 * config.patch };
-    let crop = Crop { size, values: wave(3 * size.width * size.height, 0.37) };
     let tower = VisionTransformer::load(&config, EMBEDDING, &mut Waves, backend)?;
-    let trace = tower.trace(&crop).await?;
-    let of_layers = trace.layers.into_iter().flat_map(|layer| [layer.attention, layer.values, layer.mlp]);
-    Ok(of_layers.chain([trace.embedding]).flatten().collect())
+    let mut made = Vec::new();
+    for pitch in [0.53, 0.37] {
+        let trace = tower.trace(&Crop { size, values: wave(3 * size.width * size.height, pitch) }).await?;
+        let of_layers = trace.layers.into_iter().flat_map(|layer| [layer.attention, layer.values, layer.mlp]);
+        made.extend(of_layers.chain([trace.embedding]).flatten());
+    }
+    Ok(made)
 }
 
 /// Wider and longer than a tile of any kernel, and a multiple of none.

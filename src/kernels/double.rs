@@ -2,7 +2,10 @@
 
 use nalgebra::DMatrix;
 
-/// `left' right`. By the gemm crate, which uses WebAssembly's vector registers for f64 where nalgebra's product does not.
+/// `left' right`, `[rows, columns]`, of `[inner, rows]` and `[inner, columns]`. By the gemm crate, which uses WebAssembly's vector registers for f64 where nalgebra's product does not.
+///
+/// # Panics
+/// Where the two are not of the same height.
 pub fn transposed_product(left: &DMatrix<f64>, right: &DMatrix<f64>) -> DMatrix<f64> {
     let ([inner, rows], [also_inner, columns]) = ([left.nrows(), left.ncols()], [right.nrows(), right.ncols()]);
     assert_eq!(inner, also_inner, "matrices of different heights are multiplied");

@@ -174,7 +174,7 @@ impl Rows {
         self.panels.clear();
         self.panels.resize(rows.div_ceil(ROWS) * pairs, [0; ROWS]);
         self.scales.clear();
-        // Zero beyond an odd number of inputs.
+        // Zero beyond the inputs, up to a whole eight.
         let mut values = vec![0.0; (2 * pairs).next_multiple_of(8)];
         for (row, panel) in (0..rows).zip((0..rows).map(|row| row / ROWS * pairs)) {
             fill(row, &mut values[..matrix.inputs]);

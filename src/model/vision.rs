@@ -195,7 +195,8 @@ impl VisionTransformer {
     /// As [`Self::trace`].
     pub async fn features(&self, crop: &Crop) -> Result<Features, ModelError> {
         let (grid, mut parts) = self.read(crop, Asked::Features).await?;
-        parts.features(&self.config, grid)
+        let attention = parts.take()?;
+        parts.features(&self.config, grid, &attention)
     }
 
     /// [`Self::trace`] and [`Self::features`] of one run.
@@ -205,7 +206,9 @@ impl VisionTransformer {
     pub async fn trace_with_features(&self, crop: &Crop) -> Result<(Trace, Features), ModelError> {
         let (grid, mut parts) = self.read(crop, Asked::Both).await?;
         let trace = parts.trace(&self.config, grid)?;
-        Ok((trace, parts.features(&self.config, grid)?))
+        let last = trace.layers.last().map_or(&[][..], |layer| &layer.attention);
+        let features = parts.features(&self.config, grid, last)?;
+        Ok((trace, features))
     }
 }
 

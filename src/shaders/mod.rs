@@ -13,7 +13,7 @@ mod source;
 
 use burn::tensor::{Device, Tensor};
 
-pub use self::recording::Recording;
+pub(crate) use self::recording::Recording;
 pub use self::source::Activation;
 
 use self::launch::Buffer;
@@ -184,7 +184,7 @@ pub fn pool(tokens: Tensor<3>, first: usize, count: usize) -> Result<Tensor<3>, 
     Ok(pooled.tensor())
 }
 
-/// Tensors one behind the other: what is read back in one piece takes one wait, not one for each.
+/// Tensors, each another, one behind the other: what is read back in one piece takes one wait, not one for each.
 ///
 /// # Errors
 /// Where there are none, or they are not on the GPU.

@@ -25,7 +25,8 @@ pub struct Recording {
 }
 
 impl Recording {
-    /// Records what `run` launches for a tensor of the shape and values of `input`, without running it.
+    /// Records what `run` launches for a tensor of the shape of `input`, without running it. The tensor's memory is the
+    /// recording's own from now on, and its values change with every run.
     ///
     /// Nothing but launches can be recorded, and no memory is made meanwhile that an earlier run of the same has not left
     /// behind: so `run` is to have run before.
@@ -71,9 +72,9 @@ impl Recording {
             return Err(ModelError::Device("a recorded run was given something else than was recorded".into()));
         }
         self.input.client().write(handle, Bytes::from_elems(values));
-        // SAFETY: input and output live as long as this, the weights that the shaders read belong to the tower that
-        // keeps it, and the graph keeps the memory of all that is between. Writing, running and reading are of the one
-        // thread that recorded it, so they come one after the other.
+        // SAFETY: the graph keeps all memory that the recorded shaders read and write, weights included, from being
+        // given away; input and output are held here besides. Writing, running and reading are of the one thread that
+        // recorded it, so they come one after the other.
         unsafe { self.graph.replay() }.map_err(failed)?;
         let read = self.input.client().read_async(vec![self.output.handle().clone()]);
         Ok(async move {

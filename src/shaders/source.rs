@@ -73,7 +73,7 @@ impl Shader {
             }
             Self::Pool { width } => format!("const WIDTH = {width}u;\n") + include_str!("pool.wgsl"),
             Self::Gather { parts } => {
-                format!("const PARTS = {parts}u;\n")
+                format!("const PARTS = {parts}u;\nconst THREADS = {GATHERED}u;\n")
                     + &written_out(include_str!("gather.wgsl"), &[("PARTS", parts)])
             }
             Self::Linear { inputs, outputs, leading, store } => {

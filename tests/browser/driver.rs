@@ -286,6 +286,7 @@ fn try_driver(program: &Path) -> Option<(Child, u16)> {
         port
     });
     let Some(port) = port else {
+        let _ended_already = driver.kill();
         let ended = driver.wait();
         eprintln!("chromedriver ended without a port ({ended:?}): {}", said.join(" | "));
         return None;

@@ -44,7 +44,7 @@ impl F32x4 {
     }
 
     /// The nearest integers, ties to even, of these four numbers and `other`'s, which are of 16 bits: two neighbours in
-    /// one of 32, the first in the low half.
+    /// one of 32, the first in the low half. What is no number becomes any.
     #[inline(always)]
     pub fn round_to_pairs(self, other: Self) -> [i32; 4] {
         let [a, b, c, d] = self.round().0;

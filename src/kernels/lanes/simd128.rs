@@ -48,7 +48,7 @@ impl F32x4 {
     }
 
     /// The nearest integers, ties to even, of these four numbers and `other`'s, which are of 16 bits: two neighbours in
-    /// one of 32, the first in the low half.
+    /// one of 32, the first in the low half. What is no number becomes any.
     #[inline(always)]
     pub fn round_to_pairs(self, other: Self) -> [i32; 4] {
         // Beside 1.5 times 2^23 a float has no digits behind the point, and its last 16 bits are the integer's.

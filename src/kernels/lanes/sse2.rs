@@ -56,7 +56,7 @@ impl F32x4 {
     }
 
     /// The nearest integers, ties to even, of these four numbers and `other`'s, which are of 16 bits: two neighbours in
-    /// one of 32, the first in the low half.
+    /// one of 32, the first in the low half. What is no number becomes any.
     #[inline(always)]
     pub fn round_to_pairs(self, other: Self) -> [i32; 4] {
         I32x4(sse2!(_mm_packs_epi32(x86::_mm_cvtps_epi32(self.0), x86::_mm_cvtps_epi32(other.0)))).to_array()

@@ -10,9 +10,13 @@ use crate::geometry::Grid;
 use crate::model::ModelError;
 use crate::shaders::{self, Recording};
 
-/// How often a run is tried to be recorded: the first time, what else was on the device may have taken the memory that
-/// the run before had left.
+/// How often a run is tried to be recorded. The first time, the memory that the run before has left may not do: something
+/// else has it, or CubeCL has gone over to larger pieces since.
 const TRIES: usize = 3;
+
+/// Numbers that a recorded run may leave, 32 MiB: the memory of all that it computes is its own as long as it is kept,
+/// and a larger run gains little, as it takes the GPU longer than its launches take.
+const MOST: usize = 8 << 20;
 
 /// What is kept of the last run, for the next one like it.
 #[derive(Debug, Default)]
@@ -43,9 +47,15 @@ struct Recorded {
 }
 
 impl VisionTransformer {
-    /// Whether the last run was one that is recorded, as the next one like it will be.
+    /// Whether a recording of the last run is kept, for the next one like it.
     pub fn is_recorded(&self) -> bool {
         self.runs.last().as_ref().is_some_and(|last| last.recorded.is_some())
+    }
+
+    /// Whether a run over the grid is small: its values, of which it leaves the most, are few.
+    pub(super) fn is_worth_recording(&self, grid: Grid) -> bool {
+        let tokens = self.config.leading_tokens() + grid.len();
+        self.config.layers * tokens * self.config.width <= MOST
     }
 
     /// Runs the tower over patches, by what was recorded where there is something.
@@ -61,13 +71,13 @@ impl VisionTransformer {
         let recorded = self.recorded(&patches, grid, asked);
         if let Some(recorded) = recorded.filter(|recorded| recorded.recording.is_of_this_thread()) {
             let bytes = recorded.recording.run(patches)?.await?;
-            return Ok(Parts::of_bytes(&bytes, &recorded.lengths));
+            return Parts::of_bytes(&bytes, &recorded.lengths);
         }
         let left = self.run(self.on_device(patches, grid), self.start_of(grid), asked, &mut |_layer, _qkv| {})?;
         let lengths = lengths_of(&left);
         let together = shaders::gather(left)?;
         let data = together.into_data_async().await.map_err(|err| ModelError::Device(format!("{err:?}")))?;
-        Ok(Parts::of_bytes(data.as_bytes(), &lengths))
+        Parts::of_bytes(data.as_bytes(), &lengths)
     }
 
     /// The last run if it was one like this, recorded now if it can be; else this one takes its place.

@@ -18,7 +18,8 @@ pub enum Asked {
     Both,
 }
 
-/// What a run left, tensor by tensor, those of the trace first.
+/// What a run left, tensor by tensor: the trace's, or the last block's CLS attention where there is none, then the
+/// features'.
 pub struct Parts(std::vec::IntoIter<Vec<f32>>);
 
 impl VisionTransformer {
@@ -30,7 +31,9 @@ impl VisionTransformer {
         #[cfg(feature = "gpu")]
         if let crate::model::Backend::Shaders(_) = &self.backend {
             let (patches, grid) = patchify(crop, self.config.patch)?;
-            return Ok((grid, self.read_recorded(patches, grid, asked).await?));
+            if self.is_worth_recording(grid) {
+                return Ok((grid, self.read_recorded(patches, grid, asked).await?));
+            }
         }
         self.read_beside(crop, asked, &mut |_layer, _qkv| {}).await
     }
@@ -98,9 +101,11 @@ impl VisionTransformer {
         }
         if asked != Asked::Trace {
             let Some(last) = last else { return Err(ModelError::Config("vision.layers is 0".into())) };
-            let attention = last.cls_attention().flatten(0, 3);
+            if !traced {
+                left.push(last.cls_attention().flatten(0, 3));
+            }
             let (queries, keys) = (last.query.flatten(0, 3), last.key.flatten(0, 3));
-            left.extend([attention, queries, keys, self.ln_post.apply(stream)?.flatten(0, 2)]);
+            left.extend([queries, keys, self.ln_post.apply(stream)?.flatten(0, 2)]);
         }
         Ok(left)
     }
@@ -135,18 +140,28 @@ impl Parts {
     }
 
     /// Of f32s one behind the other, so many to a tensor.
+    ///
+    /// # Errors
+    /// Where there are more or fewer.
     #[cfg(feature = "gpu")]
-    pub fn of_bytes(bytes: &[u8], lengths: &[usize]) -> Self {
-        let (mut numbers, _) = bytes.as_chunks::<4>();
+    pub fn of_bytes(bytes: &[u8], lengths: &[usize]) -> Result<Self, ModelError> {
+        let (mut numbers, odd) = bytes.as_chunks::<4>();
+        if numbers.len() != lengths.iter().sum::<usize>() || !odd.is_empty() {
+            return Err(ModelError::Device(format!("it returned {} bytes of other tensors", bytes.len())));
+        }
         let parts = lengths.iter().map(|length| {
-            let (part, rest) = numbers.split_at(numbers.len().min(*length));
+            let (part, rest) = numbers.split_at(*length);
             numbers = rest;
             part.iter().map(|number| f32::from_ne_bytes(*number)).collect()
         });
-        Self::new(parts.collect())
+        Ok(Self::new(parts.collect()))
     }
 
-    fn next(&mut self) -> Result<Vec<f32>, ModelError> {
+    /// The next tensor.
+    ///
+    /// # Errors
+    /// Where the run left too little.
+    pub fn take(&mut self) -> Result<Vec<f32>, ModelError> {
         self.0.next().ok_or_else(|| ModelError::Device("it returned too few tensors".into()))
     }
 
@@ -157,20 +172,25 @@ impl Parts {
             grid,
             tokens: config.leading_tokens() + grid.len(),
             leading_tokens: config.leading_tokens(),
-            embedded_cls: self.next()?,
+            embedded_cls: self.take()?,
             layers: (0..config.layers)
-                .map(|_layer| Ok(TracedLayer { attention: self.next()?, values: self.next()?, mlp: self.next()? }))
+                .map(|_layer| Ok(TracedLayer { attention: self.take()?, values: self.take()?, mlp: self.take()? }))
                 .collect::<Result<_, ModelError>>()?,
-            final_cls: self.next()?,
-            embedding: self.next()?,
+            final_cls: self.take()?,
+            embedding: self.take()?,
         })
     }
 
-    /// Takes the patches out of what is of all tokens.
+    /// Takes the patches out of what is of all tokens. `attention` is the last block's, `[head][token]`.
     ///
     /// # Errors
     /// Where the run left too little.
-    pub fn features(&mut self, config: &VisionConfig, grid: Grid) -> Result<Features, ModelError> {
+    pub fn features(
+        &mut self,
+        config: &VisionConfig,
+        grid: Grid,
+        attention: &[f32],
+    ) -> Result<Features, ModelError> {
         let VisionConfig { width, heads, .. } = *config;
         let (leading, patches) = (config.leading_tokens(), grid.len());
         let (tokens, head_width) = (leading + patches, width / heads);
@@ -183,10 +203,10 @@ impl Parts {
             grid,
             width,
             heads,
-            cls_attention: self.next()?.chunks(tokens).flat_map(|row| &row[leading..]).copied().collect(),
-            queries: side_by_side(&self.next()?),
-            keys: side_by_side(&self.next()?),
-            tokens: self.next()?.split_off(leading * width),
+            cls_attention: attention.chunks(tokens).flat_map(|row| &row[leading..]).copied().collect(),
+            queries: side_by_side(&self.take()?),
+            keys: side_by_side(&self.take()?),
+            tokens: self.take()?.split_off(leading * width),
         })
     }
 }
