@@ -10,8 +10,7 @@ use crate::geometry::Grid;
 use crate::model::ModelError;
 use crate::shaders::{self, Recording};
 
-/// How often a run is tried to be recorded. The first time, the memory that the run before has left may not do: something
-/// else has it, or CubeCL has gone over to larger pieces since.
+/// How often a run is tried to be recorded: something else may have the memory that the run before has left.
 const TRIES: usize = 3;
 
 /// Numbers that a recorded run may leave, 32 MiB: the memory of all that it computes is its own as long as it is kept,
@@ -28,6 +27,10 @@ struct Last {
     grid: Grid,
     asked: Asked,
     tries: usize,
+    /// What it ran over. A recording reads it from the same memory: were it not kept, a recording would need memory for
+    /// it beside all that this run has left.
+    patches: Tensor<3>,
+    start: Tensor<3>,
     recorded: Option<Arc<Recorded>>,
 }
 
@@ -42,8 +45,6 @@ struct Recorded {
     recording: Recording,
     /// Of what is read, tensor by tensor.
     lengths: Vec<usize>,
-    /// What the tokens start with, which the recorded shaders read.
-    _start: Tensor<3>,
 }
 
 impl VisionTransformer {
@@ -68,48 +69,56 @@ impl VisionTransformer {
         grid: Grid,
         asked: Asked,
     ) -> Result<Parts, ModelError> {
-        let recorded = self.recorded(&patches, grid, asked);
-        if let Some(recorded) = recorded.filter(|recorded| recorded.recording.is_of_this_thread()) {
+        if let Some(recorded) = self.recorded(grid, asked) {
             let bytes = recorded.recording.run(patches)?.await?;
             return Parts::of_bytes(&bytes, &recorded.lengths);
         }
-        let left = self.run(self.on_device(patches, grid), self.start_of(grid), asked, &mut |_layer, _qkv| {})?;
-        let lengths = lengths_of(&left);
-        let together = shaders::gather(left)?;
+        let (patches, start) = (self.on_device(patches, grid), self.start_of(grid));
+        self.keep(grid, asked, &patches, &start);
+        let (together, lengths) = self.run_together(patches, start, asked)?;
         let data = together.into_data_async().await.map_err(|err| ModelError::Device(format!("{err:?}")))?;
         Parts::of_bytes(data.as_bytes(), &lengths)
     }
 
-    /// The last run if it was one like this, recorded now if it can be; else this one takes its place.
-    fn recorded(&self, patches: &[f32], grid: Grid, asked: Asked) -> Option<Arc<Recorded>> {
+    /// The last run if it was one like this and can be run again on this thread, recorded now if it was not yet.
+    fn recorded(&self, grid: Grid, asked: Asked) -> Option<Arc<Recorded>> {
         let mut last = self.runs.last();
-        match &mut *last {
-            Some(last) if last.grid == grid && last.asked == asked => {
-                if last.recorded.is_none() && last.tries < TRIES {
-                    last.tries += 1;
-                    last.recorded = self.record(patches, grid, asked).ok().map(Arc::new);
-                }
-                last.recorded.clone()
-            }
-            _ => {
-                *last = Some(Last { grid, asked, tries: 0, recorded: None });
-                None
-            }
+        let last = last.as_mut().filter(|last| last.grid == grid && last.asked == asked)?;
+        if last.recorded.is_none() && last.tries < TRIES {
+            last.tries += 1;
+            last.recorded = self.record(last).ok().map(Arc::new);
+        }
+        last.recorded.clone().filter(|recorded| recorded.recording.is_of_this_thread())
+    }
+
+    /// Keeps what a run is about to run over, unless the last one was like it.
+    fn keep(&self, grid: Grid, asked: Asked, patches: &Tensor<3>, start: &Tensor<3>) {
+        let mut last = self.runs.last();
+        if last.as_ref().is_none_or(|last| last.grid != grid || last.asked != asked) {
+            let (patches, start) = (patches.clone(), start.clone());
+            *last = Some(Last { grid, asked, tries: 0, patches, start, recorded: None });
         }
     }
 
-    fn record(&self, patches: &[f32], grid: Grid, asked: Asked) -> Result<Recorded, ModelError> {
-        let start = self.start_of(grid);
+    fn record(&self, last: &Last) -> Result<Recorded, ModelError> {
         let mut lengths = Vec::new();
-        let recording = Recording::new(self.on_device(patches.to_vec(), grid), |patches| {
-            let left = self.run(patches, start.clone(), asked, &mut |_layer, _qkv| {})?;
-            lengths = lengths_of(&left);
-            shaders::gather(left)
+        let recording = Recording::new(last.patches.clone(), |patches| {
+            let (together, of_each) = self.run_together(patches, last.start.clone(), last.asked)?;
+            lengths = of_each;
+            Ok(together)
         })?;
-        Ok(Recorded { recording, lengths, _start: start })
+        Ok(Recorded { recording, lengths })
     }
-}
 
-fn lengths_of(tensors: &[Tensor<1>]) -> Vec<usize> {
-    tensors.iter().map(|tensor| tensor.dims()[0]).collect()
+    /// What a run leaves, one behind the other, and how many numbers each of it has.
+    fn run_together(
+        &self,
+        patches: Tensor<3>,
+        start: Tensor<3>,
+        asked: Asked,
+    ) -> Result<(Tensor<1>, Vec<usize>), ModelError> {
+        let left = self.run(patches, start, asked, &mut |_layer, _qkv| {})?;
+        let lengths = left.iter().map(|tensor| tensor.dims()[0]).collect();
+        Ok((shaders::gather(left)?, lengths))
+    }
 }
