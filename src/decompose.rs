@@ -58,7 +58,7 @@ pub struct Fold {
 }
 
 /// A text as the residual stream sees it: contracted with the final norm's gain and the projection.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Direction {
     /// t itself, `[embedding]`.
     text: Vec<f32>,

@@ -2,7 +2,8 @@
 
 use nalgebra::DMatrix;
 
-/// `left' right`, `[rows, columns]`, of `[inner, rows]` and `[inner, columns]`. By the gemm crate, which uses WebAssembly's vector registers for f64 where nalgebra's product does not.
+/// `left' right`, `[rows, columns]`, of `[inner, rows]` and `[inner, columns]`. By the gemm crate, which uses
+/// WebAssembly's vector registers for f64 where nalgebra's product does not.
 ///
 /// # Panics
 /// Where the two are not of the same height.

@@ -7,7 +7,7 @@ use burn::tensor::Tensor;
 use super::VisionTransformer;
 use super::run::{Asked, Parts};
 use crate::geometry::Grid;
-use crate::model::ModelError;
+use crate::model::{Backend, ModelError};
 use crate::shaders::{self, Recording};
 
 /// How often a run is tried to be recorded: something else may have the memory that the run before has left.
@@ -53,10 +53,12 @@ impl VisionTransformer {
         self.runs.last().as_ref().is_some_and(|last| last.recorded.is_some())
     }
 
-    /// Whether a run over the grid is small: its values, of which it leaves the most, are few.
+    /// Whether the tower's runs can be recorded, and one over the grid is small: its values, of which it leaves the most,
+    /// are few.
     pub(super) fn is_worth_recording(&self, grid: Grid) -> bool {
         let tokens = self.config.leading_tokens() + grid.len();
-        self.config.layers * tokens * self.config.width <= MOST
+        let is_small = self.config.layers * tokens * self.config.width <= MOST;
+        is_small && matches!(self.backend, Backend::Shaders(_))
     }
 
     /// Runs the tower over patches, by what was recorded where there is something.

@@ -28,14 +28,12 @@ impl VisionTransformer {
     /// # Errors
     /// Where the crop is smaller than a patch or not of its stated size, or the device fails.
     pub(super) async fn read(&self, crop: &Crop, asked: Asked) -> Result<(Grid, Parts), ModelError> {
+        let (patches, grid) = patchify(crop, self.config.patch)?;
         #[cfg(feature = "gpu")]
-        if let crate::model::Backend::Shaders(_) = &self.backend {
-            let (patches, grid) = patchify(crop, self.config.patch)?;
-            if self.is_worth_recording(grid) {
-                return Ok((grid, self.read_recorded(patches, grid, asked).await?));
-            }
+        if self.is_worth_recording(grid) {
+            return Ok((grid, self.read_recorded(patches, grid, asked).await?));
         }
-        self.read_beside(crop, asked, &mut |_layer, _qkv| {}).await
+        Ok((grid, self.read_launched(patches, grid, asked, &mut |_layer, _qkv| {}).await?))
     }
 
     /// [`Self::read`]; `see` is shown each layer's queries, keys and values on the way.
@@ -46,10 +44,21 @@ impl VisionTransformer {
         see: &mut dyn FnMut(usize, &Qkv),
     ) -> Result<(Grid, Parts), ModelError> {
         let (patches, grid) = patchify(crop, self.config.patch)?;
+        Ok((grid, self.read_launched(patches, grid, asked, see).await?))
+    }
+
+    /// Runs the tower over patches and reads back each tensor that is asked for.
+    async fn read_launched(
+        &self,
+        patches: Vec<f32>,
+        grid: Grid,
+        asked: Asked,
+        see: &mut dyn FnMut(usize, &Qkv),
+    ) -> Result<Parts, ModelError> {
         let left = self.run(self.on_device(patches, grid), self.start_of(grid), asked, see)?;
         let reads = left.into_iter().fold(Transaction::default(), Transaction::register);
         let data = reads.execute_async().await.map_err(|err| ModelError::Device(format!("{err:?}")))?;
-        Ok((grid, Parts::new(data.into_iter().map(floats).collect::<Result<_, _>>()?)))
+        Ok(Parts::new(data.into_iter().map(floats).collect::<Result<_, _>>()?))
     }
 
     /// Patches where the tower runs, `[1, patches, 3 * patch * patch]`.
@@ -165,6 +174,8 @@ impl Parts {
         self.0.next().ok_or_else(|| ModelError::Device("it returned too few tensors".into()))
     }
 
+    /// The trace.
+    ///
     /// # Errors
     /// Where the run left too little.
     pub fn trace(&mut self, config: &VisionConfig, grid: Grid) -> Result<Trace, ModelError> {
