@@ -73,7 +73,7 @@ pub enum Quant {
     /// 8 bits
     #[default]
     Q8,
-    /// 4 bits for most of them: 70 % of the size, some precision lost
+    /// 4 bits for most of them: 77 % of the size, some precision lost
     Q4,
     F16,
     F32,

@@ -1,7 +1,10 @@
 //! The GPU engine against the CPU engine, on WebGPU's software adapter and a tiny pack of random weights.
 
+use serde_json::json;
+use xtask::places;
+
 use crate::driver::Graphics;
-use crate::page::{Attribution, Labels, Mask, Page};
+use crate::page::{Attribution, Labels, Mask, Page, TINY, site};
 
 const PHRASES: [&str; 4] = ["a photo of a cat", "a rocket on its launch pad", "red", "many small round things"];
 /// The CPU's kernels round to integers of 16 bits, the GPU computes in f32: figures of random weights, none of them far
@@ -44,6 +47,59 @@ fn the_gpu_engine_agrees_with_the_cpu_engine() {
         // Only where the soft map passes the threshold may rounding decide.
         assert!(differing * 500 <= cpu.mask.foreground.len(), "{name}: the masks differ in {differing} pixels");
     }
+    page.assert_quiet_console();
+}
+
+#[test]
+#[ignore = "needs what `cargo xtask test browser` sets up"]
+fn the_panel_says_why_the_cpu_runs_the_model() {
+    let auto = "?pack=packs/tiny/";
+    let reasons = [
+        (Graphics::SoftwareWebGpu, auto, "the only GPU here is one in software, which is slower than the CPU"),
+        (Graphics::None, auto, "there is no GPU that a program may compute on here"),
+        (Graphics::None, TINY, "it was asked for"),
+    ];
+    for (graphics, query, why) in reasons {
+        let page = Page::open("why-this-device", graphics, query);
+        assert_eq!((page.field("device").as_str(), page.field("why").as_str()), ("CPU", why));
+        page.assert_quiet_console();
+    }
+}
+
+/// Starts the worker by way of one that counts its calls of WebGPU, and keeps what it tells.
+const COUNT: &str = "const channel = new BroadcastChannel('gpu-calls');
+    channel.onmessage = ({ data }) => window.gpuCalls = data;
+    window.Worker = class extends Worker {
+        constructor(_loader, options) { super('/counting/loader.js', options); }
+    };";
+
+#[test]
+#[ignore = "needs what `cargo xtask test browser` sets up"]
+fn a_photo_like_the_last_one_is_run_as_recorded() {
+    let site = site().mount("counting", places::checkout().join("tests/browser/counting"));
+    let page = Page::open_unready("recorded", site, Graphics::SoftwareWebGpu, "?device=cpu&pack=packs/none/");
+    page.window.chrome("Page.addScriptToEvaluateOnNewDocument", &json!({ "source": COUNT }));
+    page.load("?device=gpu&pack=packs/tiny/");
+    page.wait_until_ready();
+    page.settle();
+    let calls = || {
+        let calls = page.window.script("return window.gpuCalls", &json!([]));
+        ["bindGroups", "dispatches", "reads"].map(|name| calls[name].as_u64().unwrap())
+    };
+    let of_photo = |name: &str| {
+        let before = calls();
+        page.choose_sample(name);
+        let after = calls();
+        [0, 1, 2].map(|kind| after[kind] - before[kind])
+    };
+    // The first has nothing to repeat, the second records.
+    let photos = ["china", "astronaut", "coffee", "china"].map(of_photo);
+    println!("bind groups, dispatches and reads of each photo: {photos:?}");
+    let [[_, dispatches, _], _, third, fourth] = photos;
+    for photo in [third, fourth] {
+        assert_eq!(photo, [0, dispatches, 1], "nothing is bound anew, all runs, and is read at once");
+    }
+    assert!(dispatches > 10, "a transformer was run");
     page.assert_quiet_console();
 }
 

@@ -11,6 +11,7 @@ use crate::breaking::Breaking;
 use crate::driver::{Graphics, Window, wait};
 use crate::page::{Page, TINY, folder, packs, site};
 use crate::scratch::Scratch;
+use crate::video::Clip;
 
 const PHRASES: [&str; 3] = ["a photo of a cat", "a rocket on its launch pad", "red"];
 
@@ -86,22 +87,17 @@ fn a_part_of_the_page_that_does_not_come_is_told_and_asked_for_again() {
     assert_eq!(page.message(), "");
 }
 
-#[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
-fn a_worker_that_hangs_is_told_and_can_be_restarted() {
-    let page = Page::open("hung", Graphics::None, TINY);
-    page.set_phrases(&PHRASES);
-    page.choose_sample("china");
-    let before = page.attribution();
-    // What is posted does not arrive, as if the worker never came to read it; and a minute goes by.
-    page.window.script(
-        "self.post = Worker.prototype.postMessage;
+/// What is posted from now on does not arrive, as if the worker never came to read it; the last that is posted is a
+/// click's on `button`.
+fn hang(page: &Page, button: &str) {
+    let script = "self.post = Worker.prototype.postMessage;
         Worker.prototype.postMessage = () => {};
-        document.querySelector('button.sample[data-sample=coffee]').click();",
-        &json!([]),
-    );
-    std::thread::sleep(Duration::from_secs(3));
-    assert_eq!(page.message(), "", "not at once");
+        document.querySelector(arguments[0]).click();";
+    page.window.script(script, &json!([button]));
+}
+
+/// A minute goes by, and the worker is restarted by hand.
+fn restart_after_a_minute(page: &Page) {
     page.window.script("const now = Date.now; Date.now = () => now() + 61_000;", &json!([]));
     wait("the watchdog", Duration::from_secs(10), || {
         page.message().contains("has said nothing for a minute").then_some(())
@@ -109,6 +105,37 @@ fn a_worker_that_hangs_is_told_and_can_be_restarted() {
     page.window.script("Worker.prototype.postMessage = self.post;", &json!([]));
     page.window.click("button.restart");
     page.wait_until_ready();
+}
+
+#[test]
+#[ignore = "needs what `cargo xtask test browser` sets up"]
+fn a_video_goes_on_in_a_worker_that_is_restarted() {
+    let scratch = Scratch::new("video-restarted");
+    let page = Page::open("video-restarted", Graphics::None, TINY);
+    page.open_frames(&Clip { width: 160, height: 96, frames: 12 }.write(scratch.path()));
+    page.wait_for_rest();
+    page.seek(0.55);
+    let before = page.overlay_of("tracks", 5);
+    hang(&page, "#resample");
+    restart_after_a_minute(&page);
+    page.wait_for_frames(12);
+    page.wait_for_rest();
+    page.seek(0.55);
+    assert_eq!(page.overlay_of("tracks", 5)["ink"], before["ink"], "looked at anew, the tracks are the same");
+    assert_eq!(page.message(), "");
+}
+
+#[test]
+#[ignore = "needs what `cargo xtask test browser` sets up"]
+fn a_worker_that_hangs_is_told_and_can_be_restarted() {
+    let page = Page::open("hung", Graphics::None, TINY);
+    page.set_phrases(&PHRASES);
+    page.choose_sample("china");
+    let before = page.attribution();
+    hang(&page, "button.sample[data-sample=coffee]");
+    std::thread::sleep(Duration::from_secs(3));
+    assert_eq!(page.message(), "", "not at once");
+    restart_after_a_minute(&page);
     wait("the photo", Duration::from_secs(60), || page.photo().starts_with("china").then_some(()));
     page.settle();
     assert_eq!(page.attribution().phrases, before.phrases);
