@@ -276,6 +276,20 @@ fn absurd_counts_are_refused_before_anything_is_allocated() {
 }
 
 #[test]
+fn many_tracks_are_as_good_as_one() {
+    let whole = bytes_of("h264.mp4");
+    let place = |kind: &[u8; 4]| whole.windows(4).position(|window| window == kind).unwrap() - 4;
+    let size_at = |at: usize| u32::from_be_bytes(whole[at..at + 4].try_into().unwrap());
+    // The tables come after the frames, so that no frame moves.
+    let (moov, trak) = (place(b"moov"), place(b"trak"));
+    let more = whole[trak..trak + size_at(trak) as usize].repeat(200);
+    let mut bytes = whole.clone();
+    bytes[moov..moov + 4].copy_from_slice(&(size_at(moov) + more.len() as u32).to_be_bytes());
+    bytes.splice(trak..trak, more);
+    assert_eq!(open("many.mp4", &bytes).unwrap().samples, open("one.mp4", &whole).unwrap().samples);
+}
+
+#[test]
 fn boxes_and_elements_that_lead_nowhere_end_the_walk() {
     let whole = bytes_of("h264.mp4");
     for kind in [b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd", b"tkhd", b"mdhd", b"avcC", b"elst"] {

@@ -74,9 +74,15 @@ fn said(output: &Output) -> String {
 #[test]
 fn whatever_the_hub_does_the_weights_arrive_whole() {
     let expected = hash_from_disk();
-    for manner in
-        [Manner::Plain, Manner::Redirect, Manner::BreaksOff, Manner::NoRanges, Manner::Slow, Manner::Changes]
-    {
+    for manner in [
+        Manner::Plain,
+        Manner::Redirect,
+        Manner::BreaksOff,
+        Manner::NoLength,
+        Manner::NoRanges,
+        Manner::Slow,
+        Manner::Changes,
+    ] {
         let place = Place::new(&format!("{manner:?}"));
         let hub = Hub::new(fixture(), manner);
         let done = place.pack(&hub.url);
@@ -105,6 +111,24 @@ fn a_download_goes_on_where_it_was_cut_off() {
     // What is in the cache is not fetched again.
     std::fs::remove_dir_all(place.out()).unwrap();
     assert!(place.pack("http://127.0.0.1:9").status.success());
+}
+
+#[test]
+fn a_damaged_config_is_fetched_again() {
+    let place = Place::new("damaged");
+    let hub = Hub::new(fixture(), Manner::Plain);
+    assert!(place.pack(&hub.url).status.success());
+    let expected = (place.weights_hash(), hub.configs() + 1);
+    let config = place.0.join("cache/hub/small/clip/config.json");
+    let whole = std::fs::read(&config).unwrap();
+    std::fs::write(&config, &whole[..whole.len() / 2]).unwrap();
+    std::fs::remove_dir_all(place.out()).unwrap();
+    // Where the hub cannot be reached it stays, rather than that the model is taken for one without.
+    assert!(said(&place.pack("http://127.0.0.1:9")).contains("cannot be reached"));
+    let done = place.pack(&hub.url);
+    assert!(done.status.success(), "{}", said(&done));
+    assert_eq!((place.weights_hash(), hub.configs()), expected);
+    assert_eq!(std::fs::read(&config).unwrap(), whole);
 }
 
 #[test]

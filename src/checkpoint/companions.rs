@@ -172,6 +172,7 @@ impl Told {
         set(text, "no_causal_mask", &[])?;
         set(text, "embed_cls", &[])?;
         for section in [vision, text] {
+            set(section, "ls_init_value", &[])?;
             set(&section["act_kwargs"], "approximate", &["none"])?;
         }
         let quick = model["quick_gelu"].as_bool().unwrap_or(false);

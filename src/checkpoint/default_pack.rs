@@ -78,6 +78,7 @@ pub fn manifest(quantisation: super::Quantisation) -> Manifest {
                 .into(),
         ],
         source: None,
+        told: false,
         quantisation,
         model: config(),
         storages: Vec::new(),

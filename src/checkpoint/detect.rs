@@ -103,6 +103,7 @@ impl Detected {
             licence: licence.or_else(|| known(|known| known.licence)).unwrap_or_else(|| "see the source".into()),
             provenance: vec![format!("{} weights from {source}", self.family)],
             source: Some(source.to_owned()),
+            told: false,
             quantisation,
             model: self.model.clone(),
             storages: Vec::new(),
@@ -142,9 +143,7 @@ pub fn detect(
         }
     }
     model.check().map_err(|err| foreign(&index, &err.to_string()))?;
-    if !family.is_clip() {
-        only_known_blocks(&index, family, &model)?;
-    }
+    only_known_blocks(&index, family, &model)?;
     Ok(Detected { family, model, index, known, notes: told.notes, tokenizer: told.tokenizer })
 }
 
@@ -172,13 +171,18 @@ fn agree(model: &ModelConfig, told: &Told) -> Result<(), CheckpointError> {
     Ok(())
 }
 
-/// A family without texts has blocks of one kind; a tensor that is left over there would change what they compute.
+/// A family has blocks of one kind; a parameter that is left over there would change what they compute.
 fn only_known_blocks(index: &Index, family: Family, model: &ModelConfig) -> Result<(), CheckpointError> {
     let mut used = BTreeSet::new();
     for spec in model.tensors() {
         used.extend(family.names().recipe(&spec.name, &spec.shape)?.ingredients.into_iter().map(|part| part.name));
     }
-    let is_foreign = |name: &&String| name.starts_with(family.blocks()) && !used.contains(*name);
+    let blocks: Vec<&str> = std::iter::once(family.blocks()).chain(family.text_blocks()).collect();
+    // Which tokens see which: headlamp's text towers know it.
+    let is_mask = |name: &str| name.ends_with(".attn_mask");
+    let is_foreign = |name: &&String| {
+        blocks.iter().any(|prefix| name.starts_with(prefix)) && !used.contains(*name) && !is_mask(name)
+    };
     match index.tensors.keys().find(is_foreign) {
         None => Ok(()),
         Some(name) => Err(foreign(index, &format!("its blocks have `{name}`, and headlamp's have no such part"))),

@@ -55,6 +55,9 @@ impl Family {
             "its MLPs are SwiGLU's (as in DINOv2's ViT-g), which headlamp does not build; its smaller siblings open"
         } else if has(Self::HuggingFaceVit.anchors()[0]) {
             return Ok(if holds(".layernorm_before.") { Self::HuggingFaceVit } else { Self::HuggingFaceDinov2 });
+        } else if has("norm_pre.weight") && !has("patch_embed.proj.bias") {
+            "it is timm's image tower of a CLIP, whose weights tell neither its activation nor its norms' epsilon; \
+             open the whole CLIP's weights instead, as OpenCLIP publishes them"
         } else if has(Self::Dino.anchors()[0]) {
             return Ok(match (has("reg_token"), holds(".ls1.gamma")) {
                 (true, _) => Self::TimmRegisters,
@@ -92,6 +95,15 @@ impl Family {
             Self::OpenClip | Self::OpenAi => "visual.transformer.resblocks.",
             Self::Dino | Self::DinoV2 | Self::TimmRegisters => "blocks.",
             Self::HuggingFaceVit | Self::HuggingFaceDinov2 => "encoder.layer.",
+        }
+    }
+
+    /// What a layer's names begin with in the text tower.
+    pub(super) fn text_blocks(self) -> Option<&'static str> {
+        match self {
+            Self::HuggingFace => Some("text_model.encoder.layers."),
+            Self::OpenClip | Self::OpenAi => Some("transformer.resblocks."),
+            _ => None,
         }
     }
 

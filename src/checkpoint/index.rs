@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use safetensors::Dtype;
-use safetensors::tensor::Metadata;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use super::torch::{self, Frame};
 use super::{CheckpointError, state_dict::floats_of};
@@ -175,7 +176,7 @@ pub enum Opened {
 }
 
 enum Stage {
-    /// The first eight bytes say what the file is.
+    /// The first bytes say what the file is.
     Magic,
     /// A safetensors header of so many bytes.
     Header(u64),
@@ -191,7 +192,7 @@ impl Opening {
     /// The bytes that are needed next.
     pub fn wants(&self) -> Range<u64> {
         match &self.stage {
-            Stage::Magic => 0..self.bytes.min(8),
+            Stage::Magic => 0..self.bytes.min(9),
             Stage::Header(length) => 8..8 + length,
             Stage::Torch(stage) => stage.wants(self.bytes),
         }
@@ -222,18 +223,21 @@ fn magic(file: &str, length: u64, first: &[u8]) -> Result<Stage, CheckpointError
         let (file, reason) = (file.to_owned(), reason.to_owned());
         Err(CheckpointError::Malformed { file, kind: "model", reason })
     };
-    let Ok(eight) = <[u8; 8]>::try_from(first) else { return wrong("it is all but empty") };
-    match &eight {
+    let Some((eight, after)) = first.split_first_chunk::<8>() else { return wrong("it is all but empty") };
+    let header = u64::from_le_bytes(*eight);
+    let is_safetensors = header <= LARGEST_HEADER && after.first() == Some(&b'{');
+    match eight {
+        // Before all else: a header's length may begin as a pickle or a web page does.
+        _ if is_safetensors => {}
         // A zip archive's first entry, and a pickle's protocol.
         [b'P', b'K', 3, 4, ..] => return Ok(Stage::Torch(torch::Stage::archive(length))),
         [0x80, 2..=5, ..] => return Ok(Stage::Torch(torch::Stage::legacy(length))),
         b"version " => return wrong("it is a Git LFS pointer, not the weights: `git lfs pull` fetches them"),
         _ => {}
     }
-    if first.trim_ascii_start().starts_with(b"<") {
+    if !is_safetensors && first.trim_ascii_start().starts_with(b"<") {
         return wrong("it is a web page, not the weights");
     }
-    let header = u64::from_le_bytes(eight);
     if header > LARGEST_HEADER {
         return wrong("it is neither a safetensors file nor one that PyTorch saved");
     }
@@ -244,24 +248,54 @@ fn magic(file: &str, length: u64, first: &[u8]) -> Result<Stage, CheckpointError
     Ok(Stage::Header(header))
 }
 
+/// A safetensors header. The crate's own counts bytes in usize, which in a browser ends at 4 GiB.
+#[derive(Deserialize)]
+struct Header {
+    #[serde(rename = "__metadata__")]
+    _metadata: Option<IgnoredAny>,
+    #[serde(flatten)]
+    tensors: BTreeMap<String, Entry>,
+}
+
+/// A tensor as the header lists it.
+#[derive(Deserialize)]
+struct Entry {
+    dtype: Dtype,
+    shape: Vec<usize>,
+    data_offsets: (u64, u64),
+}
+
+impl Entry {
+    /// Bytes that the shape asks for; none where they are no whole number of bytes, or more than any.
+    fn bytes(&self) -> Option<u64> {
+        let values = self.shape.iter().try_fold(1_u64, |values, dim| values.checked_mul(*dim as u64))?;
+        let bits = values.checked_mul(self.dtype.bitsize() as u64)?;
+        bits.is_multiple_of(8).then_some(bits / 8)
+    }
+}
+
 fn safetensors_index(file: String, length: u64, header: &[u8]) -> Result<Index, CheckpointError> {
-    let parsed: Metadata = serde_json::from_slice(header).map_err(|err| CheckpointError::Malformed {
-        file: file.clone(),
-        kind: "safetensors",
-        reason: err.to_string(),
-    })?;
+    let malformed =
+        |reason: String| CheckpointError::Malformed { file: file.clone(), kind: "safetensors", reason };
+    let parsed: Header = serde_json::from_slice(header).map_err(|err| malformed(err.to_string()))?;
+    let mut entries: Vec<(String, Entry)> = parsed.tensors.into_iter().collect();
+    entries.sort_by_key(|(_name, entry)| entry.data_offsets);
     let data = 8 + header.len() as u64;
-    let expected = data + parsed.data_len() as u64;
+    let mut next = 0_u64;
+    let (mut tensors, mut segments) = (BTreeMap::new(), Vec::new());
+    for (name, entry) in entries {
+        let (start, end) = entry.data_offsets;
+        // Tensors lie one behind the other without gaps.
+        if start != next || end.checked_sub(start).is_none_or(|bytes| entry.bytes() != Some(bytes)) {
+            return Err(malformed(format!("tensor `{name}` is not where or not as large as it should be")));
+        }
+        next = end;
+        segments.push(Segment::new(data.saturating_add(start)..data.saturating_add(end), Frame::Bare));
+        tensors.insert(name, Located::in_rows(entry.dtype, entry.shape, segments.len() - 1, 0));
+    }
+    let expected = data.saturating_add(next);
     if expected != length {
         return Err(CheckpointError::Size { file, expected, found: length });
-    }
-    let mut tensors = BTreeMap::new();
-    let mut segments = Vec::new();
-    for name in parsed.offset_keys() {
-        let Some(info) = parsed.info(&name) else { continue };
-        let (start, end) = info.data_offsets;
-        tensors.insert(name, Located::in_rows(info.dtype, info.shape.clone(), segments.len(), 0));
-        segments.push(Segment::new(data + start as u64..data + end as u64, Frame::Bare));
     }
     Ok(Index::new(file, tensors, segments, false))
 }

@@ -14,7 +14,8 @@ pub struct Known {
     pub activation: Option<Activation>,
     pub mean: [f32; 3],
     pub std: [f32; 3],
-    /// One of these in the file's, folder's or repository's name, in lower case, tells it from others of its sizes.
+    /// One of these at a word's start in the file's, its folder's or the repository's name, in lower case, tells it
+    /// from others of its sizes.
     hints: &'static [&'static str],
 }
 
@@ -141,7 +142,8 @@ impl Known {
     /// The model that these sizes and this name (of a file, folder or repository) belong to.
     pub fn of(sizes: &ModelConfig, name: &str) -> Option<&'static Self> {
         let name = name.to_lowercase();
-        KNOWN.iter().find(|known| known.sizes.are(sizes) && known.hints.iter().any(|hint| name.contains(hint)))
+        let is_meant = |known: &&Self| known.hints.iter().any(|hint| begins_a_word(hint, &name));
+        KNOWN.iter().filter(|known| known.sizes.are(sizes)).find(is_meant)
     }
 
     /// The heads of the image and the text tower of these sizes, where every known model of them has as many.
@@ -149,6 +151,11 @@ impl Known {
         let known = KNOWN.iter().find(|known| known.sizes.are(sizes))?;
         Some((known.sizes.vision.heads, known.sizes.text.map(|text| text.heads)))
     }
+}
+
+/// Whether `hint` is in `name` and no letter before it: a fedora is no DoRA.
+fn begins_a_word(hint: &str, name: &str) -> bool {
+    name.match_indices(hint).any(|(at, _hint)| !name[..at].ends_with(char::is_alphabetic))
 }
 
 impl Sizes {

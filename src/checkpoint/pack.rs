@@ -49,6 +49,9 @@ pub struct Manifest {
     /// The published weights that it was made of: a repository, or a file's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
+    /// Whether a person told of the model what neither its weights nor their config say.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub told: bool,
     pub quantisation: Quantisation,
     /// What this and the other ways of storing the weights cost; packs made by others may not say.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -138,6 +141,24 @@ impl Manifest {
     /// What statistics are tied to: the weights' hash.
     pub fn weights_hash(&self) -> &str {
         self.file(WEIGHTS).map_or("", |file| &file.sha256)
+    }
+
+    /// What galleries and the place of a converted model are tied to: the weights' hash, and with it how they
+    /// are read where a person told of that, as the same weights are another model with other heads or another
+    /// activation.
+    pub fn model_hash(&self) -> String {
+        if !self.told {
+            return self.weights_hash().to_owned();
+        }
+        self.results_hash()
+    }
+
+    /// What kept results are tied to: a hash of the weights and of how they are read, whoever told of that. A config
+    /// beside the weights may have been put right since.
+    pub fn results_hash(&self) -> String {
+        // Numbers and names always serialise.
+        let model = serde_json::to_string(&self.model).unwrap_or_default();
+        sha256_hex(format!("{}\n{model}", self.weights_hash()).as_bytes())
     }
 }
 

@@ -58,6 +58,7 @@ pub fn manifest(seed: u64, quantisation: Quantisation) -> Manifest {
         licence: "MIT OR Apache-2.0".into(),
         provenance: vec![format!("weights and gallery drawn by SplitMix64 from seed {seed}")],
         source: None,
+        told: false,
         quantisation,
         model: config(random_texts::vocabulary()),
         storages: Vec::new(),

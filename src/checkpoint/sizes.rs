@@ -47,7 +47,7 @@ fn of_clip(index: &Index, family: Family) -> Result<ModelConfig, CheckpointError
     let either = |ours: &'static str, theirs: &'static str| if hugging { ours } else { theirs };
     let shapes = Shapes(index);
     let blocks = family.blocks();
-    let text_blocks = either("text_model.encoder.layers.", "transformer.resblocks.");
+    let text_blocks = family.text_blocks().unwrap_or_default();
     let first = either("0.mlp.fc1.weight", "0.mlp.c_fc.weight");
     let [width, _, patch, _] =
         shapes.of(either("vision_model.embeddings.patch_embedding.weight", "visual.conv1.weight"))?;

@@ -154,6 +154,11 @@ pub(super) fn length(model: &ModelConfig, quantisation: Quantisation) -> u64 {
     Header::new(entries(model, quantisation)).map_or(0, |header| header.length)
 }
 
+/// Bytes that a tensor takes. In u64: a browser's usize has 32 bits, which some models pass.
+fn bytes_of(dtype: Dtype, shape: &[usize]) -> u64 {
+    shape.iter().map(|dim| *dim as u64).product::<u64>() * dtype.bitsize() as u64 / 8
+}
+
 /// The beginning of a file.
 struct Header {
     bytes: Vec<u8>,
@@ -167,11 +172,13 @@ impl Header {
     fn new(entries: Vec<Entry>) -> Result<Self, CheckpointError> {
         let malformed =
             |reason: String| CheckpointError::Malformed { file: WEIGHTS.into(), kind: "safetensors", reason };
+        let in_memory = |bytes: u64| usize::try_from(bytes).map_err(|_large| CheckpointError::Memory { bytes });
+        in_memory(entries.iter().map(|(_name, dtype, shape)| bytes_of(*dtype, shape)).sum())?;
         let mut end = 0;
         let mut infos = Vec::with_capacity(entries.len());
         for (name, dtype, shape) in entries {
             let start = end;
-            end += shape.iter().product::<usize>() * dtype.bitsize() / 8;
+            end += bytes_of(dtype, &shape) as usize;
             infos.push((name, TensorInfo { dtype, shape, data_offsets: (start, end) }));
         }
         let places = infos.iter().map(|(name, info)| (name.clone(), info.data_offsets.0..info.data_offsets.1));
@@ -180,10 +187,12 @@ impl Header {
         let mut header = serde_json::to_vec(&metadata).map_err(|err| malformed(err.to_string()))?;
         header.resize(header.len().next_multiple_of(8), b' ');
         let data = 8 + header.len();
+        let length = data as u64 + end as u64;
+        in_memory(length)?;
         places.values_mut().for_each(|place| *place = place.start + data..place.end + data);
         let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
         bytes.extend(header);
-        Ok(Self { bytes, length: (data + end) as u64, places })
+        Ok(Self { bytes, length, places })
     }
 }
 

@@ -45,6 +45,8 @@ pub struct Download {
     /// What has come so far, and which version of the file it is of.
     part: PathBuf,
     version: PathBuf,
+    /// Whether a file that is there is fetched all the same.
+    replaces: bool,
 }
 
 /// What an attempt came to.
@@ -69,15 +71,20 @@ impl Download {
             .build()
             .into();
         let (part, version) = (beside(&target, ".part"), beside(&target, ".part.version"));
-        Self { agent, url, target, part, version }
+        Self { agent, url, target, part, version, replaces: false }
+    }
+
+    /// The same, of a file that is there and no good: it stays until another has come whole.
+    pub fn replacing(self) -> Self {
+        Self { replaces: true, ..self }
     }
 
     /// Fetches the file, unless it is there; `progress` hears the bytes done and the bytes in all.
     ///
     /// # Errors
-    /// [`DownloadError`]. What has come so far is kept for the next time.
+    /// [`DownloadError`]. What has come so far, of a length that the server told, is kept for the next time.
     pub fn run(&self, mut progress: impl FnMut(u64, u64)) -> Result<(), DownloadError> {
-        if self.target.is_file() {
+        if self.target.is_file() && !self.replaces {
             return Ok(());
         }
         let mut fruitless = 0;
@@ -163,19 +170,27 @@ impl Download {
         let mut done = start;
         let end = loop {
             match body.read(&mut buffer) {
-                Ok(0) => break "the connection was closed".to_owned(),
+                Ok(0) => break None,
                 Ok(count) => {
                     file.write_all(&buffer[..count]).map_err(self.write(&self.part))?;
                     done += count as u64;
                     progress(done, total.unwrap_or(done));
                 }
-                Err(err) => break err.to_string(),
+                Err(err) => break Some(err.to_string()),
             }
         };
         file.sync_all().map_err(self.write(&self.part))?;
-        match total {
-            Some(total) if done > total => Ok(Attempt::Anew),
-            Some(total) if done < total => Ok(Attempt::CutOff { done, total, reason: end }),
+        match (total, end) {
+            (Some(total), _) if done > total => Ok(Attempt::Anew),
+            (Some(total), end) if done < total => {
+                let reason = end.unwrap_or_else(|| "the connection was closed".to_owned());
+                Ok(Attempt::CutOff { done, total, reason })
+            }
+            // Without a length nothing but the body's own end says that it is whole, and nothing how far it came.
+            (None, Some(reason)) => {
+                self.forget()?;
+                Err(self.unreachable(&reason))
+            }
             _ => Ok(Attempt::Whole),
         }
     }

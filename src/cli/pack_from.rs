@@ -1,8 +1,9 @@
 //! `headlamp pack from`: published weights become a pack.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
+use serde::de::IgnoredAny;
 
 use super::download::{Download, DownloadError};
 use super::pack::{Quant, is_free_folder};
@@ -11,7 +12,7 @@ use super::{CliError, inputs, options, output};
 use crate::checkpoint::detect::{Answers, Detected, detect};
 use crate::checkpoint::files::Checkpoint;
 use crate::checkpoint::hub::{DEFAULT_HUB, Repository, WEIGHTS};
-use crate::checkpoint::{COMPANIONS, Converter, clip_tokens, pack};
+use crate::checkpoint::{COMPANIONS, Converter, Manifest, clip_tokens, pack};
 use crate::model::Activation;
 
 #[derive(Args, Debug)]
@@ -110,12 +111,17 @@ impl FromRecipe {
         };
         let checkpoint = Checkpoint::find(&path)?;
         let (index, reader) = checkpoint.open()?;
-        let name = format!("{} {}", self.source, checkpoint.name);
+        // A cache's folders say less than the hub does, a disk's further folders nothing of the model.
+        let name = match self.source.strip_prefix("hf:") {
+            Some(repository) => format!("{repository} {}", checkpoint.name),
+            None => checkpoint.name.clone(),
+        };
         let detected = detect(index, &checkpoint.companions, &name, &answers)?;
         let tokenizer = self.tokenizer(&detected, &checkpoint)?;
         let quantisation = self.quant.into();
         let source = self.source_name(&checkpoint);
         let manifest = detected.manifest(self.name.clone(), self.licence.clone(), &source, quantisation);
+        let manifest = Manifest { told: answers != Answers::default(), ..manifest };
         let bar = Progress::of(megabytes(checkpoint.bytes()), "MB of weights");
         let converter = Converter::new(detected, quantisation)?;
         let mut writer = reader.convert(converter, |done, _total| bar.reached(megabytes(done)))?;
@@ -164,16 +170,23 @@ impl FromRecipe {
         let hub = self.hub.clone().or_else(set).unwrap_or_else(|| DEFAULT_HUB.to_owned());
         let folder = options::cache().join("hub").join(&repository.organisation).join(&repository.name);
         std::fs::create_dir_all(&folder).map_err(CliError::io("make", &folder))?;
-        // Configs come before weights, so where weights are, all of it is.
-        if let Some(file) = WEIGHTS.into_iter().find(|file| folder.join(file).is_file()) {
-            return Ok(folder.join(file));
-        }
         let download = |file: &str| Download::new(repository.address(&hub, file), folder.join(file));
+        let weights = WEIGHTS.into_iter().map(|file| folder.join(file)).find(|path| path.is_file());
         for file in COMPANIONS {
-            match download(file).run(|_done, _total| {}) {
+            let path = folder.join(file);
+            let is_damaged = path.is_file() && !is_json(&path);
+            // Configs come before weights, so where weights are, all of it is.
+            if weights.is_some() && !is_damaged {
+                continue;
+            }
+            let download = if is_damaged { download(file).replacing() } else { download(file) };
+            match download.run(|_done, _total| {}) {
                 Ok(()) | Err(DownloadError::Missing(_)) => {}
                 Err(err) => return Err(err.into()),
             }
+        }
+        if let Some(weights) = weights {
+            return Ok(weights);
         }
         let mut missing = None;
         for file in WEIGHTS {
@@ -184,6 +197,11 @@ impl FromRecipe {
         }
         Err(DownloadError::Missing(missing.unwrap_or(hub)).into())
     }
+}
+
+/// Whether a config can be read: one that cannot is fetched again.
+fn is_json(path: &Path) -> bool {
+    std::fs::read(path).is_ok_and(|bytes| serde_json::from_slice::<IgnoredAny>(&bytes).is_ok())
 }
 
 /// Downloads weights under a bar, which is there only once their length is known.

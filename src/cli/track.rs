@@ -124,7 +124,7 @@ impl Track {
         let frames = Frames::open(&self.video, self.rate, RATE)?;
         let Opened { session, device, threads, .. } = self.model.open()?;
         let short_side = self.resolution.unwrap_or(session.model().config.vision.image_size);
-        let mut writer = Writer::new(self)?;
+        let mut writer = Writer::new(self);
         let progress = Progress::of(frames.paths.len(), "frames");
         let features = |_path: &Path, photo: &Photo, _seconds: f64| {
             let featured = pollster::block_on(session.features(photo, Framing::Frame { short_side }))?;
@@ -193,12 +193,8 @@ struct Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
-    fn new(options: &'a Track) -> Result<Self, CliError> {
-        for folder in ["masks", "overlays"] {
-            let folder = options.out.join(folder);
-            std::fs::create_dir_all(&folder).map_err(CliError::io("make", &folder))?;
-        }
-        Ok(Self { out: &options.out, options, tracker: None, frames: Vec::new() })
+    fn new(options: &'a Track) -> Self {
+        Self { out: &options.out, options, tracker: None, frames: Vec::new() }
     }
 
     fn push(&mut self, frames: &Frames, photo: &Photo, featured: &Featured) -> Result<(), CliError> {
@@ -211,6 +207,11 @@ impl<'a> Writer<'a> {
             (Tracker::new(heads.clone()).with_refinement(options.refine.into()), heads)
         });
         let TrackedFrame { tracks, objects, is_cut } = tracker.push(&featured.features)?;
+        // Not before: heads that the model does not have would leave a folder behind.
+        for folder in ["masks", "overlays"] {
+            let folder = self.out.join(folder);
+            std::fs::create_dir_all(&folder).map_err(CliError::io("make", &folder))?;
+        }
         let (index, size) = (self.frames.len(), photo.size);
         let masks: Vec<Vec<bool>> = tracks
             .chunks(featured.features.grid.len())

@@ -111,6 +111,9 @@ fn a_tower_of_dinos_sizes_needs_no_name() {
     let found = recognised(small, "mine/teacher.pth").unwrap();
     assert_eq!((found.known.map(|known| known.name), found.model.vision.heads), (None, 6));
     assert_eq!(found.model.embedding, 384);
+    let named = |name: &str| recognised(small, name).unwrap().known.map(|known| known.name);
+    assert_eq!(named("fedora/teacher.pth"), None);
+    assert_eq!(named("papers/my_dora.pth"), Some("DoRA ViT-S/16"));
 }
 
 #[test]
@@ -120,6 +123,22 @@ fn a_tower_with_parts_of_its_own_is_refused() {
     listing.push(("blocks.3.attn.q_norm.weight".to_owned(), vec![64]));
     let err = detect(index(&listing), &Companions::new(), "dino", &Answers::default()).unwrap_err();
     assert!(err.to_string().contains("blocks.3.attn.q_norm.weight"), "{err}");
+}
+
+#[test]
+fn a_clip_with_parts_of_its_own_is_refused() {
+    let with = |extra: &str| {
+        let mut listing = listing(&KNOWN[0]);
+        listing.push((extra.to_owned(), vec![64]));
+        detect(index(&listing), &Companions::new(), "openai", &Answers::default())
+    };
+    for foreign in ["visual.transformer.resblocks.3.ls_1.gamma", "transformer.resblocks.3.attn.ln.weight"] {
+        let err = with(foreign).unwrap_err();
+        assert!(err.to_string().contains(foreign), "{err}");
+    }
+    for harmless in ["transformer.resblocks.3.attn_mask", "attn_mask", "logit_bias", "visual.head.weight"] {
+        assert!(with(harmless).is_ok(), "{harmless}");
+    }
 }
 
 /// Sizes that are known tell the heads; whose weights they are, only the name can.
@@ -138,6 +157,7 @@ fn models_of_other_kinds_are_refused_by_kind() {
         ("visual.layer1.0.conv1.weight", "ResNet"),
         ("vision_model.embeddings.patch_embedding.bias", "SigLIP"),
         ("mlp.w12.weight", "SwiGLU"),
+        ("norm_pre.weight", "timm's image tower of a CLIP"),
         ("embedder.convolution.weight", "neither"),
     ];
     for (name, expected) in cases {
@@ -154,6 +174,7 @@ fn configs_of_other_kinds_are_refused() {
         ("config.json", json!({"vision_config": {"hidden_act": "gelu_pytorch_tanh"}}), "gelu_pytorch_tanh"),
         ("open_clip_config.json", json!({"model_cfg": {"vision_cfg": {"timm_model_name": "vit_x"}}}), "vit_x"),
         ("open_clip_config.json", json!({"model_cfg": {"vision_cfg": {"pool_type": "avg"}}}), "pool_type"),
+        ("open_clip_config.json", json!({"model_cfg": {"text_cfg": {"ls_init_value": 0.1}}}), "ls_init_value"),
         ("config.json", json!({"vision_config": {"hidden_size": 12}}), "width of the image tower is 12"),
     ];
     for (file, config, expected) in cases {

@@ -212,6 +212,49 @@ fn pickles_that_would_grow_are_refused() {
 }
 
 #[test]
+fn pickles_that_would_copy_much_are_refused() {
+    let name = [b"\x80\x04X\x2c\x01\x00\x00".as_slice(), &[b'a'; 300], b"X\x01\x00\x00\x00b\x93."].concat();
+    // A list of 5,000 pairs that is made a dictionary a thousand times.
+    let dictionaries = b"ccollections\nOrderedDict\nh\x00\x85R0".repeat(1_000);
+    let pairs = [b"\x80\x02](".as_slice(), &b"NN\x86".repeat(5_000), b"eq\x00", &dictionaries, b"."].concat();
+    for (pickle, expected) in [(name, "longer name"), (pairs, "longer than any model's")] {
+        let said = opened(&legacy(&pickle)).unwrap_err().to_string();
+        assert!(said.contains(expected), "{said}");
+    }
+}
+
+/// Training runs keep random generators' states in lists, where tensors have no names.
+#[test]
+fn an_old_file_may_hold_tensors_in_lists() {
+    let tensor = |key: u8| {
+        let storage = [b"(X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x00".as_slice(), &[key]];
+        let view = b"X\x03\x00\x00\x00cpuK\x01tQK\x00K\x01\x85K\x01\x85\x89}tR".as_slice();
+        [b"ctorch._utils\n_rebuild_tensor_v2\n(".as_slice(), &storage.concat(), view].concat()
+    };
+    let value = b"\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x80\x3f".as_slice();
+    let whole = [
+        b"\x80\x02K\x01.\x80\x02K\x01.\x80\x02}.".as_slice(),
+        &[b"\x80\x02}(X\x01\x00\x00\x00a".as_slice(), &tensor(b'0')].concat(),
+        &[b"X\x01\x00\x00\x00l](".as_slice(), &tensor(b'1'), b"eu."].concat(),
+        b"\x80\x02](X\x01\x00\x00\x000X\x01\x00\x00\x001e.",
+        value,
+        value,
+    ]
+    .concat();
+    opened(&whole).unwrap();
+    assert!(opened(&whole[..whole.len() - 1]).is_err());
+}
+
+/// A header's length may begin as a pickle does, or a web page.
+#[test]
+fn a_safetensors_header_may_be_of_any_length() {
+    for length in [0x0280, 0x0580, 0x3c20] {
+        let header = format!("{:length$}", "{}");
+        opened(&[&(length as u64).to_le_bytes()[..], header.as_bytes()].concat()).unwrap();
+    }
+}
+
+#[test]
 fn what_nobody_told_is_asked_for() {
     let folder = Folder::new("unknown");
     let weights = folder.write("model.safetensors", &bytes_of("checkpoints/hf_safetensors/model.safetensors"));

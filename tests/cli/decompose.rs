@@ -29,6 +29,7 @@ impl Components {
         let files = serde_json::from_str(&metadata["files"]).unwrap();
         let heading = json!({
             "format": metadata["format"], "pack": metadata["pack"], "weights": metadata["weights"],
+            "model": Pack::read(pack()).unwrap().manifest.results_hash(),
             "layers": LAYERS, "heads": HEADS, "embedding": EMBEDDING,
         });
         Self { bytes, files, heading }
@@ -133,8 +134,8 @@ fn work_of_another_model_and_finished_files_are_left_alone() {
     let out = gallery.join("out.safetensors");
     std::fs::create_dir(gallery.join("out.safetensors.part")).unwrap();
     let heading = json!({
-        "format": "headlamp decompose 1", "pack": "another pack", "weights": "00", "layers": LAYERS, "heads": HEADS,
-        "embedding": EMBEDDING,
+        "format": "headlamp decompose 1", "pack": "another pack", "weights": "00", "model": "00",
+        "layers": LAYERS, "heads": HEADS, "embedding": EMBEDDING,
     });
     std::fs::write(gallery.join("out.safetensors.part/work.json"), heading.to_string()).unwrap();
     let run = || refusal(on_pack(&["decompose"]).arg(&gallery).arg("--out").arg(&out), 1);

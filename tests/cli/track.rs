@@ -82,6 +82,7 @@ fn heads_are_chosen_or_refused() {
     assert_eq!(answer["heads"], serde_json::json!([2, 0]));
     assert_eq!(answer["refinement"], "sinkhorn");
     assert!(refusal(&mut track("3", "none"), 2).contains("heads 0 to 2"));
+    assert!(!place.join("none").exists());
 }
 
 #[test]

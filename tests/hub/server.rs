@@ -3,6 +3,7 @@
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -14,6 +15,8 @@ pub enum Manner {
     Redirect,
     /// Closes the connection half-way, the first time.
     BreaksOff,
+    /// The same, and says no length before.
+    NoLength,
     /// Sends a thousand bytes the first time, and none after.
     BreaksOffAlways,
     /// Sends the whole whatever was asked for, after it broke off once.
@@ -33,6 +36,7 @@ pub enum Manner {
 pub struct Hub {
     pub url: String,
     asked: Arc<Mutex<Vec<String>>>,
+    configs: Arc<AtomicUsize>,
 }
 
 struct Request {
@@ -49,18 +53,25 @@ impl Hub {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let asked = Arc::new(Mutex::new(Vec::new()));
         let log = Arc::clone(&asked);
+        let configs = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&configs);
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 // Whoever goes away early is no failure of the hub's.
-                let _gone = answer(stream, &folder, manner, &log);
+                let _gone = answer(stream, &folder, manner, &log, &count);
             }
         });
-        Self { url, asked }
+        Self { url, asked, configs }
     }
 
     /// The requests for weights so far.
     pub fn asked(&self) -> Vec<String> {
         self.asked.lock().unwrap().clone()
+    }
+
+    /// How many requests for configs there were so far.
+    pub fn configs(&self) -> usize {
+        self.configs.load(Ordering::Relaxed)
     }
 }
 
@@ -95,10 +106,14 @@ fn answer(
     folder: &std::path::Path,
     manner: Manner,
     log: &Mutex<Vec<String>>,
+    configs: &AtomicUsize,
 ) -> std::io::Result<()> {
     let head = head(&stream)?;
     let request = Request::parse(&head);
     let nothing = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    if request.file.ends_with("config.json") {
+        configs.fetch_add(1, Ordering::Relaxed);
+    }
     if request.file == "tokenizer.json" {
         return send(&mut stream, b"{}", &Request { start: None, ..request }, "\"1\"");
     }
@@ -124,7 +139,12 @@ fn answer(
             stream.write_all(promise(bytes.len()).as_bytes())?;
             stream.write_all(&bytes[..bytes.len() / 2])
         }
-        Manner::BreaksOff => send(&mut stream, &bytes, &request, "\"1\""),
+        Manner::NoLength if first => {
+            let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n";
+            stream.write_all(format!("{head}{:x}\r\n", bytes.len()).as_bytes())?;
+            stream.write_all(&bytes[..bytes.len() / 2])
+        }
+        Manner::BreaksOff | Manner::NoLength => send(&mut stream, &bytes, &request, "\"1\""),
         Manner::Changes => send(&mut stream, &bytes, &request, "\"2\""),
         Manner::NoRanges => send(&mut stream, &bytes, &Request { start: None, ..request }, "\"1\""),
         Manner::BreaksOffAlways if first => {

@@ -160,15 +160,14 @@ fn of_legacy(file: &str, length: u64, bytes: &[u8]) -> Result<Option<Index>, Che
         }
     }
     let found = state::tensors(&pickles[STATE]).map_err(wrong)?;
-    let storages: HashMap<&str, &state::Storage> =
-        found.iter().map(|tensor| (tensor.storage.key.as_str(), &tensor.storage)).collect();
+    let storages = state::storages(&pickles[STATE]);
     let keys = state::strings(&pickles[STATE + 1]).map_err(wrong)?;
     let mut places = HashMap::new();
     let mut segments = Vec::new();
     let mut start = at as u64;
     for key in keys {
-        let storage = storages.get(key.as_str());
-        let storage = storage.ok_or_else(|| wrong("it holds storages that no tensor uses".into()))?;
+        let storage = storages.get(key);
+        let storage = storage.ok_or_else(|| wrong("it holds a storage whose size it does not tell".into()))?;
         let end = start.saturating_add(8).saturating_add(storage.bytes());
         if end > length {
             return Err(CheckpointError::Size { file: file.to_owned(), expected: end, found: length });
@@ -178,7 +177,7 @@ fn of_legacy(file: &str, length: u64, bytes: &[u8]) -> Result<Option<Index>, Che
         start = end;
     }
     let located = found.into_iter().map(|tensor| {
-        let segment = places.get(&tensor.storage.key).copied();
+        let segment = places.get(tensor.storage.key.as_str()).copied();
         located(tensor, segment.ok_or_else(|| wrong("a tensor's storage is missing".into()))?).map_err(wrong)
     });
     Ok(Some(Index::new(file.to_owned(), located.collect::<Result<_, _>>()?, segments, false)))

@@ -1,7 +1,8 @@
 //! A pickle's stack machine, run without calling anything.
 //!
 //! Every value sits in one list and refers to others by their place in it, so that no nesting, sharing or cycle can
-//! cost more than the pickle is long: each instruction makes one value at most, and none is ever copied.
+//! cost more than the pickle is long: each instruction makes one value at most, and what is copied (a global's name, a
+//! dictionary's entries) is bounded.
 
 use std::collections::HashMap;
 
@@ -14,12 +15,21 @@ pub(super) enum PickleError {
     Instruction(u8),
     #[error("its pickle takes from an empty stack, or recalls what it never stored")]
     Stack,
+    #[error("its pickle imports what has a longer name than anything a state dict needs")]
+    Name,
     #[error("its pickle is longer than any model's")]
     Long,
 }
 
 /// A CLIP's pickle has some 10,000 instructions, a training checkpoint's some 100,000. Each costs 100 bytes at most.
 const MOST_INSTRUCTIONS: usize = 4_000_000;
+
+/// A list of pairs that is made a dictionary is copied, however often it is mentioned. In a pickle that Python wrote no
+/// list is copied twice, and each pair has taken an instruction.
+const MOST_COPIED: usize = MOST_INSTRUCTIONS;
+
+/// No module's and no class's name is longer, TorchScript's made-up ones included.
+const LONGEST_GLOBAL: usize = 256;
 
 /// A value's place in [`Pickle`].
 pub(super) type Id = usize;
@@ -71,6 +81,11 @@ impl Pickle {
         Ok((Self { values: machine.values, root }, machine.at))
     }
 
+    /// Everything that the pickle makes, used or not.
+    pub fn ids(&self) -> std::ops::Range<Id> {
+        0..self.values.len()
+    }
+
     pub fn get(&self, id: Id) -> &Value {
         self.values.get(id).unwrap_or(&Value::Other)
     }
@@ -115,6 +130,8 @@ struct Machine<'a> {
     stack: Vec<Id>,
     marks: Vec<usize>,
     memo: HashMap<u32, Id>,
+    /// Pairs that were copied into dictionaries.
+    copied: usize,
 }
 
 impl Machine<'_> {
@@ -213,14 +230,14 @@ impl Machine<'_> {
 
     fn make_object(&mut self, instruction: u8) -> Result<(), PickleError> {
         let value = match instruction {
-            b'c' => Value::Global { module: self.line()?, name: self.line()? },
+            b'c' => global(&self.line()?, &self.line()?)?,
             0x93 => {
                 let (name, module) = (self.pop()?, self.pop()?);
                 let text = |id: Id| match self.values.get(id) {
-                    Some(Value::Text(text)) => Ok(text.clone()),
+                    Some(Value::Text(text)) => Ok(text.as_str()),
                     _ => Err(PickleError::Stack),
                 };
-                Value::Global { module: text(module)?, name: text(name)? }
+                global(text(module)?, text(name)?)?
             }
             b'Q' => Value::Persistent(self.pop()?),
             b'P' => {
@@ -231,20 +248,20 @@ impl Machine<'_> {
                 let mut arguments = self.marked()?.into_iter();
                 let class = arguments.next().ok_or(PickleError::Stack)?;
                 let arguments = self.add(Value::Tuple(arguments.collect()));
-                self.object(class, arguments)
+                self.object(class, arguments)?
             }
             b'i' => {
-                let class = Value::Global { module: self.line()?, name: self.line()? };
+                let class = global(&self.line()?, &self.line()?)?;
                 let arguments = self.marked()?;
                 let (class, arguments) = (self.add(class), self.add(Value::Tuple(arguments)));
-                self.object(class, arguments)
+                self.object(class, arguments)?
             }
             call => {
                 if call == 0x92 {
                     self.pop()?;
                 }
                 let (arguments, class) = (self.pop()?, self.pop()?);
-                self.object(class, arguments)
+                self.object(class, arguments)?
             }
         };
         self.push(value);
@@ -252,22 +269,27 @@ impl Machine<'_> {
     }
 
     /// What a call would make. An `OrderedDict` is a dictionary like any other.
-    fn object(&self, class: Id, arguments: Id) -> Value {
+    fn object(&mut self, class: Id, arguments: Id) -> Result<Value, PickleError> {
         let is_dict = matches!(&self.values[class], Value::Global { module, name }
             if module == "collections" && name == "OrderedDict");
         if !is_dict {
-            return Value::Object { class, arguments, entries: Vec::new(), state: None };
+            return Ok(Value::Object { class, arguments, entries: Vec::new(), state: None });
         }
         // Python 2 gave the entries as a list of pairs.
         let members = |id: Id| match self.values.get(id) {
             Some(Value::List(members) | Value::Tuple(members)) => members.as_slice(),
             _ => &[],
         };
-        let entries = members(arguments).iter().flat_map(|list| members(*list)).filter_map(|pair| {
+        let list = members(arguments).first().map_or(&[][..], |list| members(*list));
+        self.copied += list.len();
+        if self.copied > MOST_COPIED {
+            return Err(PickleError::Long);
+        }
+        let entries = list.iter().filter_map(|pair| {
             let [key, value] = members(*pair) else { return None };
             Some((*key, *value))
         });
-        Value::Dict(entries.collect())
+        Ok(Value::Dict(entries.collect()))
     }
 
     /// Adds to the list, dictionary or object below.
@@ -368,6 +390,14 @@ impl Machine<'_> {
         self.at += length + 1;
         Ok(line)
     }
+}
+
+/// A global. Its names are copied for each mention, so that long ones would make much of little.
+fn global(module: &str, name: &str) -> Result<Value, PickleError> {
+    if module.len().max(name.len()) > LONGEST_GLOBAL {
+        return Err(PickleError::Name);
+    }
+    Ok(Value::Global { module: module.to_owned(), name: name.to_owned() })
 }
 
 fn text(bytes: &[u8]) -> Value {

@@ -1,6 +1,8 @@
 //! The tensors of a pickle: those of a state dict, of a training checkpoint around one, of a pickled module, or of a
 //! TorchScript module. Names are the keys and attributes on the way, joined by dots.
 
+use std::collections::HashMap;
+
 use safetensors::Dtype;
 
 use super::pickle::{Id, Pickle, Value};
@@ -9,6 +11,7 @@ use super::pickle::{Id, Pickle, Value};
 const DEEPEST: usize = 64;
 const MOST_PARTS: usize = 200_000;
 const LONGEST_NAME: usize = 256;
+const MOST_AXES: usize = 8;
 
 /// What a module keeps its parts in, and what names leave out.
 const TRANSPARENT: [&str; 3] = ["_parameters", "_buffers", "_modules"];
@@ -61,11 +64,17 @@ pub(super) fn tensors(pickle: &Pickle) -> Result<Vec<Tensor>, String> {
     if found.is_empty() { Err("it holds no tensors".into()) } else { Ok(found) }
 }
 
+/// All storages that the pickle mentions, by their keys: those of tensors in lists, which have no names, among them.
+pub(super) fn storages(pickle: &Pickle) -> HashMap<String, Storage> {
+    let found = pickle.ids().filter_map(|id| storage(pickle, id));
+    found.map(|storage| (storage.key.clone(), storage)).collect()
+}
+
 /// A list of texts.
-pub(super) fn strings(pickle: &Pickle) -> Result<Vec<String>, String> {
+pub(super) fn strings(pickle: &Pickle) -> Result<Vec<&str>, String> {
     let texts = pickle.members(pickle.root).map(|members| members.iter().map(|id| pickle.text(*id)));
     let texts: Option<Vec<&str>> = texts.and_then(Iterator::collect);
-    Ok(texts.ok_or("its list of storages is missing")?.into_iter().map(str::to_owned).collect())
+    texts.ok_or_else(|| "its list of storages is missing".to_owned())
 }
 
 /// The named parts of a dictionary or module.
@@ -83,11 +92,7 @@ fn parts(pickle: &Pickle, id: Id) -> &[(Id, Id)] {
 
 /// The name of the part `key` of what is called `name`; none where it is too long for any model's.
 fn joined(pickle: &Pickle, name: &str, key: Id) -> Option<String> {
-    let key = match pickle.get(key) {
-        Value::Text(key) => key.clone(),
-        Value::Int(key) => key.to_string(),
-        _ => return None,
-    };
+    let key = self::key(pickle, key)?;
     if TRANSPARENT.contains(&key.as_str()) {
         return Some(name.to_owned());
     }
@@ -107,11 +112,11 @@ fn view(pickle: &Pickle, mut id: Id) -> Option<View> {
             "torch._utils._rebuild_tensor" | "torch._utils._rebuild_tensor_v2" => {
                 let [source, offset, shape, strides, ..] = arguments else { return None };
                 let sizes = |id: Id| {
-                    let sizes = pickle.members(id)?.iter().map(|size| pickle.size(*size));
-                    sizes.collect::<Option<Vec<usize>>>()
+                    let sizes = pickle.members(id).filter(|sizes| sizes.len() <= MOST_AXES)?;
+                    sizes.iter().map(|size| pickle.size(*size)).collect::<Option<Vec<usize>>>()
                 };
                 let (shape, strides) = (sizes(*shape)?, sizes(*strides)?);
-                let fits = shape.len() == strides.len() && shape.len() <= 8;
+                let fits = shape.len() == strides.len();
                 return fits.then_some((storage(pickle, *source)?, pickle.size(*offset)?, shape, strides));
             }
             "torch._utils._rebuild_parameter"
@@ -144,10 +149,14 @@ fn storage(pickle: &Pickle, id: Id) -> Option<Storage> {
         "BoolStorage" => Dtype::BOOL,
         _ => return None,
     };
-    let key = match pickle.get(*key) {
-        Value::Text(key) => key.clone(),
-        Value::Int(key) => key.to_string(),
-        _ => return None,
-    };
-    Some(Storage { key, dtype, values: pickle.size(*values)? as u64 })
+    Some(Storage { key: self::key(pickle, *key)?, dtype, values: pickle.size(*values)? as u64 })
+}
+
+/// A key in words. It is copied for each mention, so that a long one, which no model has, would make much of little.
+fn key(pickle: &Pickle, id: Id) -> Option<String> {
+    match pickle.get(id) {
+        Value::Text(key) => (key.len() <= LONGEST_NAME).then(|| key.clone()),
+        Value::Int(key) => Some(key.to_string()),
+        _ => None,
+    }
 }

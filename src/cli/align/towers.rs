@@ -118,6 +118,7 @@ impl About {
             licence: format!("{} (image tower); {} (text tower)", tower.licence, text.licence),
             provenance: from("image tower", tower).chain(from("text tower", text)).chain([learned]).collect(),
             source: None,
+            told: false,
             quantisation,
             storages: Vec::new(),
             model,

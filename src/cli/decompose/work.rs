@@ -30,6 +30,8 @@ pub struct Heading {
     pack: String,
     /// SHA-256 of the pack's weights.
     weights: String,
+    /// Hash of the weights and of how they are read.
+    model: String,
     layers: usize,
     heads: usize,
     /// d
@@ -52,6 +54,7 @@ impl Heading {
             format: FORMAT.to_owned(),
             pack: manifest.name.clone(),
             weights: manifest.weights_hash().to_owned(),
+            model: manifest.results_hash(),
             layers: model.vision.layers,
             heads: model.vision.heads,
             embedding: model.embedding,
@@ -241,8 +244,8 @@ mod tests {
     use super::*;
 
     fn heading() -> Heading {
-        let (pack, weights) = ("a pack".to_owned(), "00".to_owned());
-        Heading { format: FORMAT.to_owned(), pack, weights, layers: 1, heads: 1, embedding: 2 }
+        let [format, pack, weights, model] = [FORMAT, "a pack", "00", "01"].map(str::to_owned);
+        Heading { format, pack, weights, model, layers: 1, heads: 1, embedding: 2 }
     }
 
     fn folder(name: &str) -> PathBuf {
@@ -288,8 +291,14 @@ mod tests {
     fn another_models_work_is_left_alone() {
         let folder = folder("other");
         drop(Work::go_on(&folder, &heading()).unwrap());
-        let other = Heading { weights: "11".to_owned(), ..heading() };
-        assert!(matches!(Work::go_on(&folder, &other), Err(CliError::OtherWork { .. })));
+        let others = [
+            Heading { weights: "11".to_owned(), ..heading() },
+            // The same weights, read with another activation.
+            Heading { model: "11".to_owned(), ..heading() },
+        ];
+        for other in others {
+            assert!(matches!(Work::go_on(&folder, &other), Err(CliError::OtherWork { .. })));
+        }
         std::fs::remove_dir_all(&folder).unwrap();
     }
 }

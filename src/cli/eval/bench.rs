@@ -160,9 +160,8 @@ impl Bench {
     pub fn heading(&self, eval: &str, own: &Value) -> Result<Value, CliError> {
         let bytes = self.statistics().map(Statistics::to_bytes).transpose().map_err(EngineError::from)?;
         let statistics = bytes.map(|bytes| sha256_hex(&bytes));
-        Ok(json!({
-            "eval": eval, "data": self.data, "weights": self.session.manifest().weights_hash(), "statistics": statistics, "own": own,
-        }))
+        let model = self.session.manifest().results_hash();
+        Ok(json!({"eval": eval, "data": self.data, "model": model, "statistics": statistics, "own": own}))
     }
 
     /// Shows the model the picture in a file.

@@ -40,7 +40,7 @@ pub struct Classifier {
     pub units: Vec<Vec<f32>>,
     /// How many sentences each is the mean of.
     pub templates: usize,
-    /// SHA-256 of names and sentences.
+    /// SHA-256 of the model, the names and the sentences.
     pub hash: String,
 }
 
@@ -60,8 +60,8 @@ impl Classifier {
             None => TEMPLATES.map(str::to_owned).to_vec(),
             Some(path) => templates_of(path)?,
         };
-        let weights = bench.session.manifest().weights_hash();
-        let hash = sha256_hex(format!("{weights}\n{}\n\n{}", templates.join("\n"), names.join("\n")).as_bytes());
+        let model = bench.session.manifest().results_hash();
+        let hash = sha256_hex(format!("{model}\n{}\n\n{}", templates.join("\n"), names.join("\n")).as_bytes());
         let kept = options.out.as_ref().map(|out| out.join(format!("classes-{hash:.12}.safetensors")));
         let size = bench.session.model().config.embedding;
         let count = templates.len();

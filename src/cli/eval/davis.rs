@@ -164,7 +164,9 @@ impl Sequence {
     fn find(data: &Path, name: &str) -> Result<Self, CliError> {
         let frames = pictures::in_folder(&data.join("JPEGImages/480p").join(name))?;
         let masks = data.join("Annotations/480p").join(name);
-        let mask = |frame: &PathBuf| masks.join(frame.file_stem().unwrap_or_default()).with_extension("png");
+        let mask = |frame: &PathBuf| {
+            masks.join(format!("{}.png", frame.file_stem().unwrap_or_default().to_string_lossy()))
+        };
         let frames: Vec<_> = frames.into_iter().map(|frame| (frame.clone(), mask(&frame))).collect();
         match frames.iter().find(|(_frame, mask)| !mask.is_file()) {
             None => Ok(Self { name: name.to_owned(), frames }),

@@ -33,7 +33,7 @@ pub fn annotated(data: &Path, split: Option<&Path>) -> Result<Vec<Annotated>, Cl
     let mut all = Vec::new();
     for picture in pictures::in_folder(&data.join("JPEGImages"))? {
         let name = picture.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let file = data.join("Annotations").join(&name).with_extension("xml");
+        let file = data.join("Annotations").join(format!("{name}.xml"));
         if !is_wanted(&name) || !file.is_file() {
             continue;
         }

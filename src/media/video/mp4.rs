@@ -21,6 +21,9 @@ const LARGEST_MOOF: u64 = 16 << 20;
 /// The most boxes at the top of a file: two to a fragment.
 const MAX_BOXES: usize = 2_000_000;
 
+/// The most video tracks that are looked at. A film has one, and perhaps a cover and a few other angles.
+const MAX_TRACKS: usize = 64;
+
 /// A box: its kind, all of it, and what is after the header.
 #[derive(Clone, Copy)]
 pub(super) struct Boxed<'a> {
@@ -101,25 +104,7 @@ pub(super) fn index<R: Read + Seek>(name: &str, window: &mut Window<R>) -> Resul
     let moov = moov.ok_or_else(|| VideoError::CutOff { name: name_of() })?;
     let moov = boxes(&moov).next().ok_or_else(|| VideoError::Damaged { name: name_of() })?;
 
-    let mut tracks = Vec::new();
-    for trak in boxes(moov.body).filter(|inner| &inner.kind == b"trak") {
-        let handler = trak.descendant(&[b"mdia", b"hdlr"]).and_then(|hdlr| hdlr.read::<HdlrBox>());
-        if handler.is_some_and(|hdlr| hdlr.handler_type.value == *b"vide") {
-            tracks.push(Track::read(name, &moov, &trak));
-        }
-    }
-    let mut refusal = VideoError::NoPictures { name: name_of() };
-    let mut best: Option<Track> = None;
-    for track in tracks {
-        match track {
-            Ok(track) if best.as_ref().is_none_or(|best| best.samples.len() < track.samples.len()) => {
-                best = Some(track);
-            }
-            Ok(_shorter) => {}
-            Err(err) => refusal = err,
-        }
-    }
-    let mut track = best.ok_or(refusal)?;
+    let mut track = Track::longest(name, &moov)?;
     let mut decode_time = 0;
     for &(start, size) in &places.moofs {
         let Some(moof) = window.whole(start, size, LARGEST_MOOF).map_err(unreadable)? else { break };
@@ -182,6 +167,27 @@ struct Track {
 }
 
 impl Track {
+    /// Of the video tracks the one with the most samples, the first of equals. No other is kept meanwhile: a small
+    /// file may list many, each of a million samples.
+    fn longest(name: &str, moov: &Boxed<'_>) -> Result<Self, VideoError> {
+        let is_video = |trak: &Boxed<'_>| {
+            let handler = trak.descendant(&[b"mdia", b"hdlr"]).and_then(|hdlr| hdlr.read::<HdlrBox>());
+            &trak.kind == b"trak" && handler.is_some_and(|hdlr| hdlr.handler_type.value == *b"vide")
+        };
+        let mut refusal = VideoError::NoPictures { name: name.to_owned() };
+        let mut best: Option<Self> = None;
+        for trak in boxes(moov.body).filter(is_video).take(MAX_TRACKS) {
+            match Self::read(name, moov, &trak) {
+                Ok(track) if best.as_ref().is_none_or(|best| best.samples.len() < track.samples.len()) => {
+                    best = Some(track);
+                }
+                Ok(_shorter) => {}
+                Err(err) => refusal = err,
+            }
+        }
+        best.ok_or(refusal)
+    }
+
     fn read(name: &str, moov: &Boxed<'_>, trak: &Boxed<'_>) -> Result<Self, VideoError> {
         let damaged = || VideoError::Damaged { name: name.to_owned() };
         let header: TkhdBox = trak.read_child(b"tkhd").ok_or_else(damaged)?;

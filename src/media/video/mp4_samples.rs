@@ -31,7 +31,8 @@ pub(super) fn table_samples(name: &str, stbl: &Boxed<'_>) -> Result<Vec<Sample>,
     let mut shifts = shifts.iter().flat_map(|run| repeat(run.sample_offset, run.sample_count));
     let mut time = 0_i64;
     let mut duration = 0;
-    let mut samples = Vec::with_capacity(count);
+    // Room for those that the file spends bytes on: samples of one size have a count alone.
+    let mut samples = Vec::with_capacity(count.min(sizes.sample_sizes.len()));
     let mut offsets = Offsets::new(chunk_offsets(stbl).ok_or_else(damaged)?, &chunks);
     for sample in 0..count {
         let length = size_of(sample).ok_or_else(damaged)?;
@@ -125,7 +126,7 @@ pub(super) fn fragment_samples(
         for run in boxes(traf.body).filter(|inner| &inner.kind == b"trun") {
             // Counted before it is read: a run of samples of one kind takes no bytes for each.
             let count = u32::from_be_bytes(*run.body.get(4..)?.first_chunk::<4>()?) as usize;
-            if samples.len() + count > MAX_SAMPLES + 1 {
+            if count > (MAX_SAMPLES + 1).saturating_sub(samples.len()) {
                 return None;
             }
             let run: TrunBox = run.read()?;
