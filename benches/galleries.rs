@@ -55,7 +55,7 @@ fn main() {
     let text = pollster::block_on(session.embed(&phrase, false)).unwrap_or_else(|err| panic!("{err}")).concat();
     let session = session;
     let traced = SAMPLES.map(|name| traced(&session, name));
-    let files: [Kept; 4] = Default::default();
+    let files: [Kept; 5] = Default::default();
     let mut gallery = Gallery::open(files.clone(), &session);
     println!(
         "(medians of {RUNS} runs, in memory and natively; what the model takes for a picture is not in it)\n\n\

@@ -526,14 +526,18 @@ impl<'a> Decomposition<'a> {
     }
 
     /// Largest absolute difference between the sum of all components and the unit embedding that the
-    /// device itself computed: the check that nothing is missing.
+    /// device itself computed: the check that nothing is missing. NaN where any of it is.
     pub fn residual(&self) -> f64 {
         let mut sum = self.embedded();
         let mut add = |part: &[f64]| sum.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
         self.mlps().iter().for_each(|mlp| add(mlp));
         add(&self.heads_together(|_layer, _head| true));
         let embedding = self.embedding();
-        sum.iter().zip(&embedding).map(|(sum, unit)| (sum - f64::from(*unit)).abs()).fold(0.0, f64::max)
+        sum.iter()
+            .zip(&embedding)
+            .map(|(sum, unit)| (sum - f64::from(*unit)).abs())
+            .max_by(f64::total_cmp)
+            .unwrap_or(0.0)
     }
 
     /// The CLS residual stream after every layer, `[layer][width]`: z0 and all that attention and MLPs have

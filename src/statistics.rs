@@ -296,6 +296,10 @@ impl Statistics {
         let (cls_codes, mlps, embedded) =
             (read("head.cls_code.mean")?, read("mlp.mean")?, read("embedding.mean")?);
         let [layers, heads, code] = means.shape[..] else { return Err(malformed(&"head.code.mean")) };
+        // Of nothing a dimension can be anything, and no such file is written.
+        if means.values.is_empty() {
+            return Err(malformed(&"it is of no head"));
+        }
         let size = embedded.values.len();
         let expected: [(&Values, &[usize]); 4] = [
             (&covariances, &[layers, heads, triangle(code)]),
@@ -303,7 +307,7 @@ impl Statistics {
             (&mlps, &[layers, size]),
             (&embedded, &[size]),
         ];
-        if expected.iter().any(|(values, shape)| values.shape != *shape) || code == 0 {
+        if expected.iter().any(|(values, shape)| values.shape != *shape) {
             return Err(malformed(&"its tensors do not fit each other"));
         }
         let codes = means.values.chunks(code).zip(covariances.values.chunks(triangle(code)));
@@ -381,5 +385,20 @@ mod tests {
         for bytes in [&b""[..], b"{}", &[0xff; 64]] {
             assert!(matches!(Statistics::from_bytes(bytes), Err(StatisticsError::Malformed(_))));
         }
+    }
+
+    #[test]
+    fn a_file_of_no_heads_with_endless_codes_is_refused() {
+        let heading = r#"{"statistics":1,"weights":"","images":1}"#.to_owned();
+        let tensors = [
+            ("head.code.mean", Dtype::F64, vec![0, 1, usize::MAX]),
+            ("head.code.covariance", Dtype::F32, vec![0, 1, 0]),
+            ("head.cls_code.mean", Dtype::F64, vec![0, 1, usize::MAX]),
+            ("mlp.mean", Dtype::F64, vec![0, 0]),
+            ("embedding.mean", Dtype::F64, vec![0]),
+        ];
+        let views = tensors.map(|(name, dtype, shape)| (name, TensorView::new(dtype, shape, &[]).unwrap()));
+        let bytes = safetensors::serialize(views, Some([(HEADING.to_owned(), heading)].into())).unwrap();
+        assert!(matches!(Statistics::from_bytes(&bytes), Err(StatisticsError::Malformed(_))));
     }
 }

@@ -44,7 +44,7 @@ pub fn textspan(basis: &HeadBasis, moments: &Moments, texts: &[f32], rank: usize
 /// The picks, and of each the direction along V that it took out.
 fn span(space: &HeadSpace, texts: &[f32], count: usize) -> (Vec<Pick>, Vec<DVector<f64>>) {
     let mut span = Span::new(space, texts);
-    let mut picks = Vec::with_capacity(count);
+    let mut picks = Vec::new();
     while picks.len() < count && span.left > SPENT * space.total {
         let Some(text) = span.pick() else { break };
         picks.push(Pick { text, explained: 1.0 - span.left / space.total });

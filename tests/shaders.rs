@@ -5,6 +5,8 @@
 mod gpu;
 
 use burn::tensor::{Device, Tensor, TensorData};
+use headlamp::engine::device;
+use headlamp::engine::message::DevicePreference;
 use headlamp::shaders::{Activation, Matrix, Norm, attention, gather, pool};
 
 /// The largest error, against the root mean square of what is expected.
@@ -29,13 +31,23 @@ fn assert_close<const D: usize>(what: &str, found: Tensor<D>, expected: &[f64]) 
     let found: Vec<f32> = found.into_data().try_into_vec().unwrap();
     assert_eq!(found.len(), expected.len(), "{what}");
     let size = (expected.iter().map(|value| value * value).sum::<f64>() / expected.len() as f64).sqrt();
-    let error = found.iter().zip(expected).map(|(a, b)| (f64::from(*a) - b).abs()).fold(0.0, f64::max) / size;
+    let error =
+        found.iter().zip(expected).map(|(a, b)| (f64::from(*a) - b).abs()).max_by(f64::total_cmp).unwrap_or(0.0)
+            / size;
     // A NaN is no agreement either.
     assert!(error < TOLERANCE, "{what}: off by {error:.1e}");
 }
 
 fn device() -> Option<Device> {
     gpu::gpu().map(|backend| backend.device())
+}
+
+#[test]
+fn a_gpu_serves_one_model_after_another() {
+    if device().is_some() {
+        let again = pollster::block_on(device::choose(DevicePreference::Gpu));
+        assert!(matches!(again, Ok(chosen) if chosen.summary.kind == "GPU"));
+    }
 }
 
 #[test]
@@ -51,7 +63,12 @@ fn a_norm_centres_and_scales_each_token() {
         let found = norm.apply(tensor(&values, [sequences, tokens, width], &device)).unwrap();
         let found: Vec<f32> = found.into_data().try_into_vec().unwrap();
         // Inputs far from zero lose the digits that the mean takes.
-        let error = found.iter().zip(&expected).map(|(a, b)| (f64::from(*a) - b).abs()).fold(0.0, f64::max);
+        let error = found
+            .iter()
+            .zip(&expected)
+            .map(|(a, b)| (f64::from(*a) - b).abs())
+            .max_by(f64::total_cmp)
+            .unwrap_or(0.0);
         assert!(error < 3e-5, "{width} wide: off by {error:.1e}");
     }
 }

@@ -35,7 +35,15 @@ async function dropOldPages() {
 
 async function fromPage(request, name) {
   const cache = await caches.open(PAGE);
-  return (await cache.match(new URL(name, self.registration.scope))) ?? fetch(request);
+  const kept = await cache.match(new URL(name, self.registration.scope));
+  return kept ? direct(kept) : fetch(request);
+}
+
+/** Some hosts redirect index.html to its folder, and what came by a redirect may not answer for a page. */
+function direct(response) {
+  if (!response.redirected) return response;
+  const { body, status, statusText, headers } = response;
+  return new Response(body, { status, statusText, headers });
 }
 
 self.addEventListener("install", (event) => event.waitUntil(keepPage()));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use js_sys::Uint8Array;
 use leptos::prelude::*;
 
-use crate::app::engine::Engine;
+use crate::app::engine::{Engine, Opened};
 use crate::app::state::{
     EngineState, HeadMap, HeadTexts, Layer, Notice, Photo, Scores, Segmentation, StatisticsOf,
 };
@@ -49,13 +49,22 @@ impl Engine {
         let of_photo = || self.state.traced.get_untracked().ok_or(Unfitting);
         match (task, answer) {
             (task @ (Task::OpenPack { .. } | Task::LoadModel { .. }), Answer::PackOpened(pack)) => {
+                self.remember_model(&task);
                 self.state.model.set(model_address(task));
-                match self.state.engine.get_untracked() {
-                    EngineState::Open => self.take_other_model(pack),
-                    EngineState::Opening | EngineState::Failed => self.take_pack(pack),
+                let is_open = self.state.engine.get_untracked() == EngineState::Open;
+                // A new worker brings the model that is on screen; where it fails to, the person may open another.
+                let is_other = |open: &PackSummary| open.model != pack.model;
+                if is_open || self.state.pack.with_untracked(|open| open.as_ref().is_some_and(is_other)) {
+                    self.take_other_model(pack);
+                } else {
+                    self.take_pack(pack);
                 }
             }
             (task, Answer::PhotoTraced(summary)) => self.take_photo(task, summary, buffers)?,
+            // About phrases that were removed meanwhile, or are not the chosen one any more.
+            (Task::Attribute { .. }, Answer::Attributed(_)) if self.has_no_phrases() => {}
+            (Task::Segment { phrase, .. }, Answer::Segmented { .. }) if !self.is_chosen(&phrase) => {}
+            (Task::HeadMap { phrase: Some(phrase), .. }, Answer::HeadMap { .. }) if !self.is_chosen(&phrase) => {}
             (Task::Attribute { .. }, Answer::Attributed(attribution)) => self.take_scores(attribution)?,
             (Task::Segment { phrase, .. }, Answer::Segmented { size, crop_in_photo, threshold, empty }) => {
                 self.state.threshold.set(self.wished_threshold());
@@ -120,6 +129,14 @@ impl Engine {
         Ok(())
     }
 
+    fn has_no_phrases(self) -> bool {
+        self.state.phrases.with_untracked(|phrases| phrases.as_slice().is_empty())
+    }
+
+    fn is_chosen(self, phrase: &str) -> bool {
+        self.state.chosen.with_untracked(|chosen| chosen.as_deref() == Some(phrase))
+    }
+
     fn take_failure(self, task: &Task, message: String) {
         match task {
             // At the start there is no other model to go on with.
@@ -137,6 +154,9 @@ impl Engine {
             Task::Video(task) => self.take_video_failure(task, message),
             Task::AddToGallery { .. } => self.take_gallery_failure(message),
             task => {
+                if Kind::of(task) == Kind::Pack {
+                    self.drop_wishes();
+                }
                 let framing = self.state.photo.with_untracked(|photo| photo.as_ref().map(|at| at.summary.framing));
                 if let (Task::Reframe { .. }, Some(framing)) = (task, framing) {
                     self.state.framing.set(framing);
@@ -144,6 +164,13 @@ impl Engine {
                 self.complain(Kind::of(task), message);
             }
         }
+    }
+
+    /// Keeps how a model was opened, for the next worker.
+    fn remember_model(self, task: &Task) {
+        self.inner.update_value(|inner| {
+            inner.opened = Some(Opened { task: task.clone(), files: std::mem::take(&mut inner.under_way.files) });
+        });
     }
 
     fn take_pack(self, pack: PackSummary) {
@@ -178,9 +205,14 @@ impl Engine {
     fn show_what_can_be_asked(self, pack: &PackSummary) {
         let had_text = untrack(|| self.state.has_text());
         if !pack.has_text {
-            self.state.layer.set(Layer::Head);
-            self.state.map_kind.set(HeadMapKind::Attention);
-            self.state.head.set(pack.layers.checked_sub(1).map(|last| (last, 0)));
+            if had_text {
+                self.state.layer.set(Layer::Head);
+                self.state.map_kind.set(HeadMapKind::Attention);
+            }
+            // In another worker for the same model, the person's choice stays.
+            if self.state.head.get_untracked().is_none() {
+                self.state.head.set(pack.layers.checked_sub(1).map(|last| (last, 0)));
+            }
         } else if !had_text {
             self.state.layer.set(Layer::default());
             self.state.map_kind.set(HeadMapKind::default());

@@ -43,7 +43,7 @@ pub fn show(engine: Engine, state: State, sample: &'static Sample) {
 
 fn is_awaited(state: State) -> bool {
     let is_default =
-        state.model.with_untracked(|model| model.as_ref().is_none_or(|model| *model == ModelAddress::default()));
+        state.model.with_untracked(|model| model.as_ref().is_some_and(|model| *model == ModelAddress::default()));
     // What they were computed with.
     let is_as_computed = !state.templates.get_untracked() && state.framing.get_untracked() == Framing::CentreCrop;
     let has_live = state.photo.with_untracked(Option::is_some) && !state.is_beforehand.get_untracked();

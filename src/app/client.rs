@@ -40,8 +40,11 @@ pub enum Report {
 pub struct Client {
     worker: Worker,
     _on_message: Closure<dyn FnMut(MessageEvent)>,
-    _on_error: Closure<dyn FnMut(Event)>,
+    on_error: Closure<dyn FnMut(Event)>,
 }
+
+/// Of a message that the browser cannot put together.
+const UNREAD: &str = "messageerror";
 
 impl Client {
     /// Starts a worker, whose loader begins to fetch the pack in `folder`. It reports [`Report::Listening`] when
@@ -61,8 +64,9 @@ impl Client {
         });
         worker.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
         worker.set_onerror(Some(on_error.as_ref().unchecked_ref()));
-        worker.set_onmessageerror(Some(on_error.as_ref().unchecked_ref()));
-        Ok(Self { worker, _on_message: on_message, _on_error: on_error })
+        // Chromium's workers have no `onmessageerror` to set. To listen to a worker does not fail.
+        let _listening = worker.add_event_listener_with_callback(UNREAD, on_error.as_ref().unchecked_ref());
+        Ok(Self { worker, _on_message: on_message, on_error })
     }
 
     /// Posts a request. The buffers' memory moves to the worker.
@@ -77,7 +81,8 @@ impl Drop for Client {
     fn drop(&mut self) {
         self.worker.set_onmessage(None);
         self.worker.set_onerror(None);
-        self.worker.set_onmessageerror(None);
+        let on_error = self.on_error.as_ref().unchecked_ref();
+        let _silent = self.worker.remove_event_listener_with_callback(UNREAD, on_error);
         self.worker.terminate();
     }
 }
@@ -91,6 +96,10 @@ fn read(message: &JsValue) -> Report {
 }
 
 fn reason(event: &Event) -> String {
+    if event.type_() == UNREAD {
+        return "An answer of the compute worker could not be read. Restart it to go on with the last photo."
+            .to_owned();
+    }
     // A worker that could not be loaded says nothing more than that.
     let told = event.dyn_ref::<ErrorEvent>().map(ErrorEvent::message).filter(|message| !message.is_empty());
     match told {

@@ -51,6 +51,14 @@ impl Freight {
 #[derive(Default)]
 pub(super) struct UnderWay {
     pub source: Option<Source>,
+    pub files: Vec<Blob>,
+}
+
+/// How the open model was opened, so that another worker can open it too.
+#[derive(Clone)]
+pub(super) struct Opened {
+    pub task: Task,
+    pub files: Vec<Blob>,
 }
 
 /// A photo that can be read again.
@@ -67,6 +75,8 @@ pub(super) struct Inner {
     is_listening: bool,
     pub(super) queue: Queue<Freight>,
     pub(super) under_way: UnderWay,
+    /// The last model that went well.
+    pub(super) opened: Option<Opened>,
     /// The last photo that went well.
     pub(super) last_source: Option<Source>,
     /// Photos of the person's machine that Back and Forward may lead to, the latest last.
@@ -87,6 +97,8 @@ pub(super) struct Inner {
     /// Number of the open video, as it is sampled; and of the one being opened.
     pub(super) reel: u32,
     pub(super) opening_reel: u32,
+    /// Runs of masks with a lower number were forgotten.
+    pub(super) started_over: u32,
     pub(super) gallery: GalleryFiles,
     /// When the worker was last heard or given work, in milliseconds of the page's clock.
     pub(super) heard: f64,
@@ -111,10 +123,12 @@ impl Engine {
         engine
     }
 
-    /// Starts a worker, ending any other, and opens the pack that the address names.
+    /// Starts a worker, ending any other, and opens the model that was open; at first the one that the address names.
     pub fn start(self) {
-        let model = self.state.model.get_untracked().unwrap_or_default();
-        let client = Client::start(folder_to_fetch(&model), move |report| self.hear(report));
+        // None where the model came from a file: no server has it.
+        let model = self.state.model.get_untracked();
+        let folder = model.as_ref().and_then(folder_to_fetch);
+        let client = Client::start(folder, move |report| self.hear(report));
         self.inner.update_value(|inner| {
             inner.queue.clear();
             inner.is_listening = false;
@@ -128,7 +142,10 @@ impl Engine {
             Ok(client) => self.inner.update_value(|inner| inner.client = Some(client)),
             Err(err) => return self.stop(sentence(&err.to_string())),
         }
-        self.open_model(model);
+        match self.inner.with_value(|inner| inner.opened.clone()) {
+            Some(opened) => self.open_again(opened),
+            None => self.open_model(model.unwrap_or_default()),
+        }
         if let Some(sample) = self.first_sample() {
             beforehand::show(self, self.state, sample);
         }
@@ -141,6 +158,14 @@ impl Engine {
             Some(Origin::Url(url)) => samples::SAMPLES.iter().find(|sample| sample.url() == url),
             Some(Origin::Machine(_)) => None,
         }
+    }
+
+    /// Opens a model just as it was opened before, on the device that is wanted now.
+    fn open_again(self, Opened { mut task, files }: Opened) {
+        if let Task::OpenPack { device, .. } | Task::LoadModel { device, .. } = &mut task {
+            *device = self.device_preference();
+        }
+        self.want(task, Freight::of_files(files));
     }
 
     /// Opens the model at an address in place of any other.
@@ -156,7 +181,9 @@ impl Engine {
 
     /// Opens a photo that the user chose, dropped or pasted.
     pub fn open_photo(self, name: String, blob: Blob) {
-        let origin = Origin::Machine(self.next_stamp());
+        // Drawn rather than counted: an entry of the browser's history outlives this page, and leads to no photo of
+        // the next.
+        let origin = Origin::Machine((js_sys::Math::random() * f64::from(u32::MAX)) as u32);
         self.open_source(Source { name, blob, origin });
     }
 
@@ -213,7 +240,10 @@ impl Engine {
         if let Some(sentence) = dom::refusal(&folder) {
             // At the start there is no other model to go on with.
             return match self.state.engine.get_untracked() {
-                EngineState::Open => self.complain(Kind::Pack, sentence),
+                EngineState::Open => {
+                    self.drop_wishes();
+                    self.complain(Kind::Pack, sentence);
+                }
                 EngineState::Opening | EngineState::Failed => self.stop(sentence),
             };
         }
@@ -262,7 +292,7 @@ impl Engine {
         let (chosen, threshold) = (self.state.chosen.get_untracked(), untrack(|| self.state.threshold_in_use()));
         if let Some((phrase, threshold)) = chosen.zip(threshold) {
             let (against, background) = untrack(|| self.against(&phrase));
-            let ablation = self.state.ablation.get_untracked();
+            let ablation = untrack(|| self.state.ablation_in_use());
             let task = Task::ExportMask { phrase, against, background, ablation, threshold };
             self.want(task, Freight::default());
         }
@@ -328,30 +358,37 @@ impl Engine {
             let (phrases, templates) = (state.phrases.get().as_slice().to_vec(), state.templates.get());
             if phrases.is_empty() {
                 state.scores.set(None);
-                state.segmentation.set(None);
             }
             let task = state.traced.get().filter(|_| !phrases.is_empty() && state.has_text());
-            let ablation = state.ablation.get();
+            let ablation = state.ablation_in_use();
             want_or_not(Kind::Scores, task.map(|_| Task::Attribute { phrases, templates, ablation }));
         });
         Effect::new(move || {
             let chosen = state.chosen.get().filter(|_| state.has_text());
+            if chosen.is_none() {
+                state.segmentation.set(None);
+            }
             let task = state.traced.get().zip(chosen).map(|(_, phrase)| {
                 let (against, background) = self.against(&phrase);
-                Task::Segment { phrase, against, background, ablation: state.ablation.get() }
+                Task::Segment { phrase, against, background, ablation: state.ablation_in_use() }
             });
             want_or_not(Kind::Segmentation, task);
         });
         Effect::new(move || {
             let task = state.traced.get().zip(state.head.get()).and_then(|(_, (layer, head))| {
                 Some(match state.map_kind.get() {
-                    HeadMapKind::Attention => Task::HeadMap { layer, head, phrase: None, rather_than: None },
+                    HeadMapKind::Attention => {
+                        Task::HeadMap { layer, head, phrase: None, rather_than: None, templates: false }
+                    }
                     HeadMapKind::Contribution => {
                         let (phrase, rather_than) = (Some(state.chosen.get()?), state.rival.get());
-                        Task::HeadMap { layer, head, phrase, rather_than }
+                        Task::HeadMap { layer, head, phrase, rather_than, templates: state.templates.get() }
                     }
                 })
             });
+            if task.is_none() {
+                state.head_map.set(None);
+            }
             want_or_not(Kind::HeadMap, task);
         });
         Effect::new(move || {
@@ -391,7 +428,7 @@ impl Engine {
             let Some(client) = inner.client.as_ref().filter(|_| inner.is_listening) else { return };
             let Some((request, freight)) = inner.queue.start_next() else { return };
             let Freight { buffers, files, source } = freight;
-            inner.under_way = UnderWay { source };
+            inner.under_way = UnderWay { source, files: files.clone() };
             inner.heard = js_sys::Date::now();
             failure = client.post(&request, &Beside { buffers, files }).err();
         });

@@ -5,10 +5,9 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use leptos::web_sys::{CanvasRenderingContext2d, HtmlCanvasElement};
 use wasm_bindgen::JsCast as _;
-use wasm_bindgen_futures::JsFuture;
 
-use crate::app::dom;
 use crate::app::state::{Layer, State};
+use crate::app::{dom, share};
 use crate::geometry::Size;
 use crate::rle::Rle;
 use crate::view::colour::Ramp;
@@ -35,12 +34,14 @@ pub fn Exports() -> impl IntoView {
         }
     };
     let copy = move |_| {
-        let Some(findings) = findings(state) else { return };
-        let writing = window().navigator().clipboard().write_text(&findings.markdown());
+        let Some(markdown) = findings(state).map(|findings| findings.markdown()) else { return };
         spawn_local(async move {
-            said.set(match JsFuture::from(writing).await {
-                Ok(_) => "Copied.",
-                Err(_) => "The browser did not let the page copy: allow it the clipboard, and try again.",
+            said.set(match share::write_to_clipboard(&markdown).await {
+                true => "Copied.",
+                false if !window().is_secure_context() => {
+                    "Pages without HTTPS have no clipboard: save the JSON instead."
+                }
+                false => "The browser did not let the page copy: allow it the clipboard, and try again.",
             });
         });
     };
@@ -114,7 +115,7 @@ fn findings(state: State) -> Option<Findings> {
             phrases: phrases(state),
             subject: state.subject(),
             contributions: state.contributions.with(|all| all.as_ref().map(Into::into)),
-            ablation: state.ablation.get(),
+            ablation: state.ablation_in_use(),
             segmentation: segmentation(state),
             head: head(state),
         })

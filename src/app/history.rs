@@ -10,6 +10,7 @@ use leptos::ev::popstate;
 use leptos::leptos_dom::helpers::TimeoutHandle;
 use leptos::prelude::*;
 use leptos_use::{use_event_listener, use_window};
+use serde::{Deserialize, Serialize};
 use wasm_bindgen::JsValue;
 
 use crate::ablate::Ablation;
@@ -58,6 +59,38 @@ impl Place {
     }
 }
 
+/// What an entry of the browser's history keeps beside its address. An entry without it is not of our making: a link
+/// within the page leads to one.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    /// The photo's number, where it is of the person's machine.
+    photo: Option<u32>,
+    /// Phrases that are too many for the address, one a line.
+    texts: Option<String>,
+}
+
+impl Kept {
+    fn of(place: &Place) -> Self {
+        let photo = match &place.photo {
+            Some(Origin::Machine(number)) => Some(*number),
+            _ => None,
+        };
+        let texts = place.address.texts.as_ref().filter(|_| !place.address.carries_texts());
+        Self { photo, texts: texts.map(PhraseList::to_string) }
+    }
+
+    fn read(entry: &JsValue) -> Option<Self> {
+        serde_wasm_bindgen::from_value(entry.clone()).ok()
+    }
+
+    /// The phrases where the address names none.
+    fn phrases(&self) -> PhraseList {
+        let Some(texts) = &self.texts else { return PhraseList::default() };
+        let Ok(list) = texts.parse();
+        list
+    }
+}
+
 /// The state as an address; what the state does not know is as the page was opened.
 pub fn now(state: State, opened: &Address) -> Address {
     let image = state.photo.with(|photo| match photo.as_ref()?.origin.clone() {
@@ -91,6 +124,8 @@ pub fn now(state: State, opened: &Address) -> Address {
 /// What is written, and when the next writing is due.
 struct Ledger {
     written: Option<Place>,
+    /// The query in the address bar, as it was written or brought back last.
+    query: String,
     timer: Option<TimeoutHandle>,
     /// An address is being brought back, or opened for the first time: until all of it is there the state is on
     /// its way, and nobody's doing.
@@ -110,7 +145,8 @@ pub fn follow(engine: Engine, opened: Address, complaints: Vec<String>) {
     engine.wish(&opened, None);
     engine.inner.update_value(|inner| inner.unheard = complaints);
     let place = Memo::new(move |_| Place::now(state, &opened));
-    let ledger = StoredValue::new_local(Ledger { written: None, timer: None, is_returning: true });
+    let ledger =
+        StoredValue::new_local(Ledger { written: None, query: dom::query(), timer: None, is_returning: true });
     let history = History { engine, place, ledger };
     Effect::new(move || {
         place.track();
@@ -150,21 +186,29 @@ impl History {
         }
         self.ledger.update_value(|ledger| {
             ledger.written = Some(here);
+            // As the browser spells it.
+            ledger.query = dom::query();
             ledger.is_returning = false;
         });
     }
 
-    /// Brings back what the address bar has again; `entry` is what was kept of its photo.
+    /// Brings back what the address bar has again; `entry` is what was kept beside it.
     fn go_to(self, entry: &JsValue) {
+        let (query, kept) = (dom::query(), Kept::read(entry));
+        let is_same_query = self.ledger.with_value(|ledger| ledger.query == query);
+        // A link within the page: the state is as the address has it.
+        if kept.is_none() && is_same_query {
+            return;
+        }
+        let (address, complaints) = Address::parse(&query);
         self.ledger.update_value(|ledger| {
             ledger.is_returning = true;
             // Until something changes, the address is the truth.
             ledger.written = None;
+            ledger.query = query;
         });
-        let (address, complaints) = Address::parse(&dom::query());
         self.engine.inner.update_value(|inner| inner.unheard = complaints);
-        let machine = entry.as_f64().map(|number| Origin::Machine(number as u32));
-        self.engine.bring_back(&address, machine);
+        self.engine.bring_back(&address, kept);
         self.write_soon();
     }
 }
@@ -174,10 +218,8 @@ fn write(place: &Place, is_new: bool) {
     let (Ok(history), url) = (window().history(), format!("{}{}", dom::base(), place.address.query())) else {
         return;
     };
-    let entry = match &place.photo {
-        Some(Origin::Machine(number)) => JsValue::from(*number),
-        _ => JsValue::NULL,
-    };
+    // A number and a text always have a form in JavaScript.
+    let entry = serde_wasm_bindgen::to_value(&Kept::of(place)).unwrap_or_default();
     // A browser that finds it too often refuses; the next writing says it all again.
     let _written = match is_new {
         true => history.push_state_with_url(&entry, "", Some(&url)),
@@ -202,10 +244,13 @@ impl Engine {
     }
 
     /// Puts the state as an address has it.
-    fn bring_back(self, address: &Address, machine: Option<Origin>) {
+    fn bring_back(self, address: &Address, kept: Option<Kept>) {
         let state = self.state;
         self.show_mode(Mode::Photo);
-        state.set_phrases.set(address.texts.clone().unwrap_or_default());
+        // Where neither says anything of the phrases, they stay: the person's list may be kept nowhere else.
+        if let Some(phrases) = address.texts.clone().or_else(|| kept.as_ref().map(Kept::phrases)) {
+            state.set_phrases.set(phrases);
+        }
         state.choice.set(address.phrase.clone());
         state.rather_than.set(address.rather_than.clone());
         state.map_kind.set(address.map);
@@ -214,7 +259,7 @@ impl Engine {
         state.templates.set(address.templates);
         state.against_others.set(address.against_others);
         state.background.set(address.background);
-        self.wish(address, machine);
+        self.wish(address, kept.and_then(|kept| kept.photo).map(Origin::Machine));
         let framing = state::framing(address);
         if state.model.get_untracked().unwrap_or_default() != address.model {
             state.framing.set(framing);
@@ -224,7 +269,8 @@ impl Engine {
             let shown = state.photo.with_untracked(|photo| photo.as_ref().map(|photo| photo.origin.clone()));
             inner.wishes.as_ref().is_some_and(|wishes| wishes.photo.is_none() || wishes.photo == shown)
         });
-        if is_same_photo {
+        // Before a model is open, a photo on screen was computed beforehand, and is still to be opened.
+        if is_same_photo && state.pack.with_untracked(Option::is_some) {
             self.inner.update_value(|inner| inner.wishes.iter_mut().for_each(|wishes| wishes.photo = None));
             if state.framing.get_untracked() != framing {
                 self.frame(framing);
@@ -234,13 +280,25 @@ impl Engine {
         self.fulfil_wishes();
     }
 
+    /// The model that was wished for does not open, and no other one is to be given the wishes.
+    pub(super) fn drop_wishes(self) {
+        self.inner.update_value(|inner| {
+            // A model that still waits is the one that they are for.
+            if !inner.queue.has(Kind::Pack) {
+                inner.wishes = None;
+                inner.wished_threshold = None;
+            }
+        });
+    }
+
     /// Gives what was wished for, as far as the open model has it. Says whether a photo is on its way.
     pub(super) fn fulfil_wishes(self) -> bool {
+        let extent = self.state.pack.with_untracked(|pack| pack.as_ref().map(|pack| (pack.layers, pack.heads)));
+        // Until a model is open, the wishes wait.
+        let Some((layers, heads)) = extent else { return false };
         let Some(wishes) = self.inner.try_update_value(|inner| inner.wishes.take()).flatten() else {
             return false;
         };
-        let extent = self.state.pack.with_untracked(|pack| pack.as_ref().map(|pack| (pack.layers, pack.heads)));
-        let Some((layers, heads)) = extent else { return false };
         match wishes.head {
             Some((layer, head)) if layer < layers && head < heads => self.state.head.set(wishes.head),
             Some((layer, head)) => self.leave_unheard(format!(

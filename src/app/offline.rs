@@ -10,7 +10,10 @@ use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 
 use crate::app::engine::Engine;
+use crate::app::history::is_kept_here_only;
 use crate::app::state::State;
+use crate::engine::message::PackSummary;
+use crate::view::address::ModelAddress;
 use crate::view::shelf::{self, KeptFile, KeptPack};
 use crate::view::units;
 
@@ -27,25 +30,44 @@ pub fn Update() -> impl IntoView {
 
 #[component]
 fn Waiting() -> impl IntoView {
-    let wanted = StoredValue::new(false);
-    let reload = move || {
-        // The first visit's service worker takes the page over as well, and nobody asked for a new one.
-        if wanted.get_value() {
-            let _reloads = window().location().reload();
+    let is_wanted = StoredValue::new(false);
+    // The first visit's service worker takes the page over as well, and is of no other build.
+    let is_first = StoredValue::new(window().navigator().service_worker().controller().is_none());
+    let is_outdated = RwSignal::new(false);
+    let change = move || {
+        if is_wanted.get_value() {
+            return reload();
         }
+        if !is_first.get_value() {
+            is_outdated.set(true);
+        }
+        is_first.set_value(false);
     };
-    let options = UseServiceWorkerOptions::default().script_url("sw.js").on_controller_change(reload);
+    let options = UseServiceWorkerOptions::default().script_url("sw.js").on_controller_change(change);
     let UseServiceWorkerReturn { waiting, skip_waiting, .. } = use_service_worker_with_options(options);
     let take = move |_| {
-        wanted.set_value(true);
+        // Where none waits another tab has taken it, and there is nothing to wait for.
+        if !waiting.get_untracked() {
+            return reload();
+        }
+        is_wanted.set_value(true);
         skip_waiting();
     };
+    let says = move || match (is_outdated.get(), waiting.get()) {
+        (true, _) => Some("headlamp was updated in another tab."),
+        (false, true) => Some("A new version of headlamp is here."),
+        (false, false) => None,
+    };
     view! {
-        <div class="notice" class:shown=move || waiting.get()>
-            <p role="status">{move || waiting.get().then_some("A new version of headlamp is here.")}</p>
+        <div class="notice" class:shown=move || says().is_some()>
+            <p role="status">{says}</p>
             <button type="button" id="take-update" on:click=take>"Reload to use it"</button>
         </div>
     }
+}
+
+fn reload() {
+    let _reloads = window().location().reload();
 }
 
 /// The kept packs: how large, since when, how to open or to let go of one, how to keep them for good.
@@ -80,7 +102,10 @@ pub fn Kept() -> impl IntoView {
     let row = move |pack: KeptPack| {
         let about = about(&pack);
         let KeptPack { folder, name, weights, is_whole, .. } = pack;
-        let is_open = move || state.pack.with(|open| open.as_ref().is_some_and(|open| open.weights == weights));
+        let is_open = {
+            let folder = folder.clone();
+            move || state.pack.with(|open| open.as_ref().is_some_and(|open| is_kept_in(open, &folder, &weights)))
+        };
         let open = {
             let folder = folder.clone();
             move |_| engine.open_kept(folder.clone())
@@ -214,4 +239,12 @@ async fn drop_folder(folder: &str) -> Result<(), JsValue> {
 async fn keys(cache: &Cache) -> Result<Vec<Request>, JsValue> {
     let keys: Array = JsFuture::from(cache.keys()).await?.unchecked_into();
     Ok(keys.iter().map(JsCast::unchecked_into).collect())
+}
+
+/// Whether what is open is the kept pack of these weights. Converted models lie in folders that are named by more than
+/// the weights, which may be kept several times, read in different ways.
+fn is_kept_in(open: &PackSummary, folder: &str, weights: &str) -> bool {
+    let name = folder.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+    let is_converted = is_kept_here_only(&ModelAddress::Folder(folder.to_owned()));
+    open.weights == weights && (!is_converted || open.model.starts_with(name))
 }

@@ -151,7 +151,7 @@ fn Copy(text: String, label: &'static str, id: &'static str, select: impl Fn() +
 }
 
 /// Pages without HTTPS have no clipboard, whatever the binding says.
-async fn write_to_clipboard(text: &str) -> bool {
+pub(super) async fn write_to_clipboard(text: &str) -> bool {
     let clipboard = js_sys::Reflect::get(&window().navigator(), &"clipboard".into());
     let Ok(clipboard) = clipboard.map(wasm_bindgen::JsValue::dyn_into::<leptos::web_sys::Clipboard>) else {
         return false;

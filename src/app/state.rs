@@ -384,6 +384,12 @@ impl State {
         let own = self.statistics_of.get() != StatisticsOf::Pack;
         own || self.pack.with(|pack| pack.as_ref().is_some_and(|pack| pack.statistics_images > 0))
     }
+
+    /// What is switched off, where there are means to put in its place. Other statistics are other means.
+    pub fn ablation_in_use(self) -> Ablation {
+        let off = self.ablation.get();
+        if off.is_none() || !self.has_statistics() { Ablation::default() } else { off }
+    }
 }
 
 /// How much of the photo an address wants explained.

@@ -60,7 +60,10 @@ impl Tour {
 
     pub fn start(self) {
         self.set_was_seen.set(true);
-        self.ablation.set_value(self.state.ablation.get_untracked());
+        // In the middle of a tour, what is off is the tour's own.
+        if self.step.with_untracked(Option::is_none) {
+            self.ablation.set_value(self.state.ablation.get_untracked());
+        }
         self.engine.show_mode(Mode::Photo);
         self.state.ablation.set(Ablation::default());
         self.state.rather_than.set(None);
@@ -92,7 +95,8 @@ impl Tour {
             }
             Step::TextSpan | Step::Ablation => {}
         }
-        if STEPS[index] == Step::Ablation {
+        // Without means to put in its place nothing can be switched off.
+        if STEPS[index] == Step::Ablation && untrack(|| state.has_statistics()) {
             self.switch(true);
         } else if !state.ablation.with_untracked(Ablation::is_none) {
             state.ablation.set(Ablation::default());

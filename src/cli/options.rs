@@ -9,8 +9,9 @@ use clap::{Args, ValueEnum};
 use super::CliError;
 use super::progress::Progress;
 use crate::checkpoint::{Pack, pack};
+use crate::engine::device::{self, Chosen};
 use crate::engine::message::DevicePreference;
-use crate::engine::{Session, device};
+use crate::engine::{EngineError, Session};
 use crate::geometry::Framing;
 
 /// Which model, and where it runs.
@@ -93,10 +94,19 @@ impl DeviceOptions {
     pub fn open(&self, pack: Pack) -> Result<Opened, CliError> {
         let start = Instant::now();
         let _busy = Progress::busy("opening the model");
-        let chosen = pollster::block_on(device::choose(self.device.into()))?.for_model(&pack.manifest.model);
-        let session = Session::open(pack, chosen.backend)?;
-        let device = format!("{} ({})", chosen.summary.kind, chosen.summary.name);
-        let threads = match chosen.summary.kind.as_str() {
+        let preference = self.device.into();
+        let chosen = pollster::block_on(device::choose(preference))?;
+        // The CPU may have to take what a GPU refuses.
+        let spare = (preference == DevicePreference::Auto && chosen.is_gpu()).then(|| pack.clone());
+        let (session, summary) = match (pollster::block_on(chosen.open(pack)), spare) {
+            (Err(EngineError::GpuRefused(reason)), Some(pack)) => {
+                let cpu = Chosen::cpu(&format!("the GPU refused this model ({reason})"));
+                pollster::block_on(cpu.open(pack))?
+            }
+            (opened, _) => opened?,
+        };
+        let device = format!("{} ({})", summary.kind, summary.name);
+        let threads = match summary.kind.as_str() {
             "CPU" => std::thread::available_parallelism().map_or(1, NonZeroUsize::get),
             // One reads while the other computes.
             _ => 2,

@@ -24,6 +24,8 @@ pub enum EngineError {
     LongText { start: String, tokens: usize, context: usize },
     #[error("no GPU can be used here ({0}); choose the CPU")]
     NoGpu(String),
+    #[error("the GPU refused the model ({0}); choose the CPU")]
+    GpuRefused(String),
     #[error("there is no head {head} in layer {layer}: the model has layers 0 to {} of heads 0 to {}", layers - 1, heads - 1)]
     NoHead { layer: usize, head: usize, layers: usize, heads: usize },
     #[error("this pack comes without head statistics: gather them from images of your own first")]

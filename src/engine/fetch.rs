@@ -8,7 +8,7 @@ use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{ReadableStreamDefaultReader, Request, RequestCache, RequestInit, Response, WorkerGlobalScope};
 
-use super::shelf::{self, Keeping, Shelf};
+use super::shelf::{self, Shelf};
 use crate::checkpoint::{CheckpointError, Manifest, Pack, PackFile, pack};
 
 /// No manifest is larger than this.
@@ -42,21 +42,27 @@ pub(super) enum FetchError {
 pub(super) async fn pack(url: &str, mut progress: impl FnMut(u64, u64)) -> Result<Pack, FetchError> {
     let folder = folder(url);
     let shelf = Shelf::open().await;
-    let manifest = manifest(&folder, &shelf).await?;
-    loop {
-        let (files, some_were_kept) = files(&folder, &manifest, &shelf, &mut progress).await?;
-        let made = Pack::new(manifest.clone(), files);
-        if made.is_err() {
-            // Of another pack than the manifest's, or damaged; wherever it came from, it is not to be found again.
-            for file in &manifest.files {
-                shelf.drop(&format!("{folder}{}", file.path)).await;
-            }
+    let (manifest, newer) = manifest(&folder, &shelf).await?;
+    let (came, some_were_kept) = files(&folder, &manifest, &shelf, Trust::Size, &mut progress).await?;
+    let made = match Pack::new(manifest.clone(), came) {
+        // What was kept is of another pack than the manifest's, or damaged.
+        Err(_mismatch) if some_were_kept => {
+            let (came, _) = files(&folder, &manifest, &shelf, Trust::Hash, &mut progress).await?;
+            Pack::new(manifest, came)?
         }
-        match made {
-            Err(_mismatch) if some_were_kept => {}
-            made => return Ok(made?),
-        }
+        made => made?,
+    };
+    if let Some(newer) = newer {
+        shelf.keep_bytes(&format!("{folder}{}", pack::MANIFEST), &newer).await;
     }
+    Ok(made)
+}
+
+/// By what a kept file is known for the manifest's. Hashes of all are looked at in the end; before, it takes long.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Trust {
+    Size,
+    Hash,
 }
 
 /// A pack's folder as files' names are put after it.
@@ -71,22 +77,27 @@ pub(super) async fn kept(folder: &str, file: &PackFile) -> Option<Vec<u8>> {
     file.verify(&bytes).is_ok().then_some(bytes)
 }
 
-/// The manifest as the server has it now; as it was kept, where the server cannot be reached.
-async fn manifest(folder: &str, shelf: &Shelf) -> Result<Manifest, FetchError> {
+/// The manifest as the server has it now; as it was kept, where the server cannot be reached, or has none that this
+/// program reads. The bytes of one that is to take a kept one's place are given back: the pack that is kept opens with
+/// the other until all of the new one has come.
+async fn manifest(folder: &str, shelf: &Shelf) -> Result<(Manifest, Option<Vec<u8>>), FetchError> {
     let url = format!("{folder}{}", pack::MANIFEST);
-    let (download, keeping) = match Download::start(folder, pack::MANIFEST).await {
-        Ok(download) => {
-            let keeping = shelf.keep(&url, &download.response);
-            (download, keeping)
-        }
-        Err(err @ (FetchError::Unreachable { .. } | FetchError::NotKept)) => {
-            (shelf.find(&url).await.ok_or(err)?, Keeping::nothing())
-        }
-        Err(err) => return Err(err),
+    let kept = shelf.find(&url).await;
+    let came = match Download::start(folder, pack::MANIFEST).await {
+        Ok(download) => download.manifest().await,
+        Err(err) => Err(err),
     };
-    let manifest = download.manifest().await?;
-    keeping.end().await;
-    Ok(manifest)
+    match (came, kept) {
+        (Ok((manifest, bytes)), Some(_kept)) => Ok((manifest, Some(bytes))),
+        (Ok((manifest, bytes)), None) => {
+            shelf.keep_bytes(&url, &bytes).await;
+            Ok((manifest, None))
+        }
+        (Err(FetchError::Unreachable { .. } | FetchError::NotKept | FetchError::Pack(_)), Some(kept)) => {
+            Ok((kept.manifest().await?.0, None))
+        }
+        (Err(err), _) => Err(err),
+    }
 }
 
 /// The bytes of all of a pack's files, from the shelf where it has them, and whether it had any.
@@ -94,12 +105,14 @@ async fn files(
     folder: &str,
     manifest: &Manifest,
     shelf: &Shelf,
+    trust: Trust,
     progress: &mut impl FnMut(u64, u64),
 ) -> Result<(BTreeMap<String, Vec<u8>>, bool), FetchError> {
     let total = manifest.bytes();
     let (mut files, mut some_were_kept) = (BTreeMap::new(), false);
     let mut before = 0;
-    for PackFile { path, bytes, .. } in &manifest.files {
+    for file in &manifest.files {
+        let PackFile { path, bytes, .. } = file;
         let url = format!("{folder}{path}");
         let mut read = |done| progress(before + done, total);
         let kept = match shelf.find(&url).await {
@@ -107,6 +120,7 @@ async fn files(
             Some(kept) => kept.bytes(Some(*bytes), *bytes, &mut read).await.ok(),
             None => None,
         };
+        let kept = kept.filter(|body| trust == Trust::Size || file.verify(body).is_ok());
         some_were_kept |= kept.is_some();
         let body = match kept {
             Some(body) => body,
@@ -251,9 +265,10 @@ impl Download {
         }
     }
 
-    /// The body as a manifest.
-    pub(super) async fn manifest(self) -> Result<Manifest, FetchError> {
-        Ok(Manifest::parse(&self.bytes(None, LARGEST_MANIFEST, |_bytes| {}).await?)?)
+    /// The body as a manifest, and its bytes.
+    pub(super) async fn manifest(self) -> Result<(Manifest, Vec<u8>), FetchError> {
+        let bytes = self.bytes(None, LARGEST_MANIFEST, |_bytes| {}).await?;
+        Ok((Manifest::parse(&bytes)?, bytes))
     }
 
     /// The body: `expected` bytes where that is known, `most` at most.

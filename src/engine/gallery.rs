@@ -1,8 +1,9 @@
 //! A gallery: many pictures of one model, kept so that a later visit goes on where this one stops.
 //!
 //! Three files that only grow: a line for each picture, its imprint (all of one size) and its thumbnail; and the
-//! statistics over all, written anew now and then. Pictures after the last written statistics are looked at
-//! again, so that the four always agree, whenever the browser was closed.
+//! statistics over all, written anew now and then, in two files by turns, so that one of them is always whole.
+//! Pictures after the last written statistics are looked at again, so that all files always agree, whenever the
+//! browser was closed.
 
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +17,8 @@ use crate::statistics::Statistics;
 const COMMIT: usize = 16;
 
 /// The names of a gallery's files.
-pub const FILES: [&str; 4] = ["pictures.jsonl", "imprints.f16", "thumbnails", "statistics.safetensors"];
+pub const FILES: [&str; 5] =
+    ["pictures.jsonl", "imprints.f16", "thumbnails", "statistics.safetensors", "statistics-too.safetensors"];
 
 /// A file of a gallery: one that the browser keeps, or one in memory.
 pub trait GalleryFile {
@@ -79,27 +81,35 @@ pub struct Gallery<F> {
     list: F,
     imprints: F,
     thumbnails: F,
-    kept_statistics: F,
+    kept_statistics: [F; 2],
+    /// Which of them is the older one, or not whole: the next to be written.
+    older: usize,
     statistics: Statistics,
 }
 
 impl<F: GalleryFile> Gallery<F> {
     /// Opens the gallery in `files` (in the order of [`FILES`]), for the session's model. What does not belong
     /// together is cut off.
-    pub fn open([list, imprints, thumbnails, kept_statistics]: [F; 4], session: &Session) -> Self {
-        let bytes = kept_statistics.read(0, usize::MAX);
-        let statistics = session.read_statistics(&bytes).unwrap_or_else(|_none| session.new_statistics());
+    pub fn open([list, imprints, thumbnails, even, odd]: [F; 5], session: &Session) -> Self {
         let mut lines: Vec<Line> = String::from_utf8_lossy(&list.read(0, usize::MAX))
             .lines()
             .map_while(|line| serde_json::from_str(line).ok())
             .collect();
-        let counted = usize::try_from(statistics.images()).unwrap_or(usize::MAX);
         let whole = usize::try_from(imprints.len() / imprint_len(&session.model().readout)).unwrap_or(usize::MAX);
-        let has_all = lines.len().min(whole) >= counted
-            && counted.checked_sub(1).is_none_or(|last| lines[last].thumbnail_end <= thumbnails.len());
-        lines.truncate(if has_all { counted } else { 0 });
-        let statistics = if has_all { statistics } else { session.new_statistics() };
-        let mut gallery = Self { lines, list, imprints, thumbnails, kept_statistics, statistics };
+        let seen = |statistics: &Statistics| usize::try_from(statistics.images()).unwrap_or(usize::MAX);
+        let has_all = |statistics: &Statistics| {
+            let counted = seen(statistics);
+            lines.len().min(whole) >= counted
+                && counted.checked_sub(1).is_none_or(|last| lines[last].thumbnail_end <= thumbnails.len())
+        };
+        let kept_statistics = [even, odd];
+        let read = kept_statistics.each_ref().map(|file| session.read_statistics(&file.read(0, usize::MAX)).ok());
+        let usable = read.into_iter().enumerate().filter_map(|(place, read)| Some((place, read.filter(has_all)?)));
+        let (newest, statistics) =
+            usable.max_by_key(|(_, read)| read.images()).unwrap_or_else(|| (1, session.new_statistics()));
+        lines.truncate(seen(&statistics));
+        let older = 1 - newest;
+        let mut gallery = Self { lines, list, imprints, thumbnails, kept_statistics, older, statistics };
         gallery.trim(&session.model().readout);
         gallery
     }
@@ -145,7 +155,11 @@ impl<F: GalleryFile> Gallery<F> {
         }
         self.lines.push(line);
         self.statistics.push(image);
-        if self.lines.len().is_multiple_of(COMMIT) { self.commit() } else { Ok(()) }
+        if self.lines.len().is_multiple_of(COMMIT) {
+            // The picture is in. Whoever wants the gallery to be kept is told that it could not be.
+            let _no_room = self.commit();
+        }
+        Ok(())
     }
 
     /// Writes the statistics, so that all pictures up to now count at the next visit.
@@ -154,8 +168,11 @@ impl<F: GalleryFile> Gallery<F> {
     /// [`NoRoom`]: a later visit looks at the last pictures again.
     pub fn commit(&mut self) -> Result<(), NoRoom> {
         let bytes = self.statistics.to_bytes().unwrap_or_default();
-        self.kept_statistics.truncate(0);
-        self.kept_statistics.append(&bytes)
+        let file = &mut self.kept_statistics[self.older];
+        file.truncate(0);
+        file.append(&bytes)?;
+        self.older = 1 - self.older;
+        Ok(())
     }
 
     /// The imprint of a picture; none where there is no such picture.
@@ -195,7 +212,7 @@ impl<F: GalleryFile> Gallery<F> {
     pub fn clear(&mut self, session: &Session) {
         self.lines.clear();
         self.statistics = session.new_statistics();
-        self.kept_statistics.truncate(0);
+        self.kept_statistics.iter_mut().for_each(|file| file.truncate(0));
         self.trim(&session.model().readout);
     }
 }

@@ -14,7 +14,7 @@ use crate::checkpoint::detect::{Answers, detect};
 use crate::checkpoint::hub::{DEFAULT_HUB, Repository, WEIGHTS};
 use crate::checkpoint::index::{Index, Opened, Opening};
 use crate::checkpoint::{
-    COMPANIONS, CheckpointError, Companions, Converter, Pack, Quantisation, clip_tokens, pack,
+    COMPANIONS, CheckpointError, Companions, Converter, Manifest, Pack, Quantisation, clip_tokens, pack,
 };
 use crate::model::Activation;
 
@@ -65,7 +65,8 @@ pub(super) async fn pack(
         Some(tokenizer) => Some(tokenizer.clone()),
         None => return Err(ImportError::NoTokenizer),
     };
-    let manifest = detected.manifest(None, None, &name, quantisation);
+    let told_something = *told != Told::default();
+    let manifest = Manifest { told: told_something, ..detected.manifest(None, None, &name, quantisation) };
     let mut converter = Converter::new(detected, quantisation)?;
     while let Some(range) = converter.wants() {
         let end = range.end;

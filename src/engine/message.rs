@@ -127,7 +127,7 @@ pub enum Task {
     /// Where one head looks. With a phrase, each patch's signed contribution to the phrase through this
     /// head, or to the difference between it and the phrase `rather_than`; without, the head's CLS attention.
     /// Answer: [`Answer::HeadMap`].
-    HeadMap { layer: usize, head: usize, phrase: Option<String>, rather_than: Option<String> },
+    HeadMap { layer: usize, head: usize, phrase: Option<String>, rather_than: Option<String>, templates: bool },
     /// Segment the current photo by a phrase, against other phrases and, by choice, the built-in
     /// background list. Ablated heads tell no patches apart. Answer: [`Answer::Segmented`].
     Segment { phrase: String, against: Vec<String>, background: bool, ablation: Ablation },
@@ -275,6 +275,8 @@ pub struct PackSummary {
     pub bytes: u64,
     /// SHA-256 of the weights.
     pub weights: String,
+    /// The same, but where a person told how the weights are to be read: one of that too.
+    pub model: String,
     /// How the weights are stored; none: in 32 bits.
     pub stored_as: Option<Storage>,
     /// What each way of storing the weights costs; empty where the pack does not say.

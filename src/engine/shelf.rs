@@ -1,7 +1,7 @@
 //! The shelf: packs, kept by the browser so that they open again without a network.
 //!
 //! Fetched packs lie under their own addresses. Converted models lie in [`CONVERTED`], beside the page, each in a
-//! folder named by its weights; no server has anything there.
+//! folder named by what it is; no server has anything there.
 //!
 //! It is a `Cache`, which the page can list and clear too. A browser may have none (a private window, a page
 //! without HTTPS) or no room left: then nothing is kept, and nothing else changes.
@@ -37,9 +37,9 @@ pub(super) fn is_converted(folder: &str) -> bool {
     folder.starts_with(CONVERTED) || folder.contains(&format!("/{CONVERTED}"))
 }
 
-/// Where a converted model lies: the same weights lie in the same place.
+/// Where a converted model lies: the same model lies in the same place.
 fn converted(manifest: &Manifest) -> String {
-    format!("{CONVERTED}{:.16}/", manifest.weights_hash())
+    format!("{CONVERTED}{:.16}/", manifest.model_hash())
 }
 
 /// The kept packs' files, by their addresses.
@@ -94,7 +94,7 @@ impl Shelf {
         Ok(folder)
     }
 
-    /// The folder of the model that was converted here from `source`, and is stored so.
+    /// The folder of the model that was converted here from `source`, is stored so, and of which nobody told anything.
     pub(super) async fn converted_from(&self, source: &str, quantisation: Quantisation) -> Option<String> {
         let requests: Array = JsFuture::from(self.0.as_ref()?.keys()).await.ok()?.unchecked_into();
         for request in requests.iter().map(JsCast::unchecked_into::<Request>) {
@@ -103,9 +103,10 @@ impl Shelf {
                 continue;
             };
             let kept = self.find(&url).await?.manifest().await;
-            let is_it =
-                |kept: &Manifest| kept.source.as_deref() == Some(source) && kept.quantisation == quantisation;
-            if kept.is_ok_and(|kept| is_it(&kept)) {
+            let is_it = |kept: &Manifest| {
+                kept.source.as_deref() == Some(source) && kept.quantisation == quantisation && !kept.told
+            };
+            if kept.is_ok_and(|(kept, _bytes)| is_it(&kept)) {
                 return Some(folder.to_owned());
             }
         }
@@ -144,10 +145,6 @@ async fn put(cache: &Cache, url: &str, bytes: &[u8]) -> Result<(), JsValue> {
 pub(super) struct Keeping(Option<Promise>);
 
 impl Keeping {
-    pub(super) fn nothing() -> Self {
-        Self(None)
-    }
-
     /// Waits until the file is kept whole, or not at all.
     pub(super) async fn end(self) {
         if let Some(put) = self.0 {

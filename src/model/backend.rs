@@ -2,6 +2,8 @@
 
 use burn::tensor::Device;
 
+use super::ModelError;
+
 /// What runs a tower's blocks, where nearly all of its time goes.
 #[derive(Clone, Debug)]
 pub enum Backend {
@@ -24,6 +26,18 @@ impl Backend {
             Self::Kernels => Device::flex(),
             #[cfg(feature = "gpu")]
             Self::Shaders(device) => device.clone(),
+        }
+    }
+
+    /// Whether what was read of it can be what was asked for.
+    ///
+    /// # Errors
+    /// [`ModelError::Device`] where a GPU refused something.
+    pub(super) fn check(&self) -> Result<(), ModelError> {
+        match self {
+            Self::Burn(_) | Self::Kernels => Ok(()),
+            #[cfg(feature = "gpu")]
+            Self::Shaders(_) => crate::shaders::refusal::check(),
         }
     }
 }

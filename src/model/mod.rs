@@ -48,6 +48,11 @@ pub enum ModelError {
     /// The device did not answer.
     #[error("the compute device failed ({}); reload, or choose the CPU", .0.lines().next().unwrap_or_default())]
     Device(String),
+    /// What came back is no number: statistics and galleries would keep it for good.
+    #[error(
+        "the model made no finite numbers of this picture: open the model again, or choose the CPU if a GPU runs it"
+    )]
+    NotFinite,
 }
 
 /// The floats of tensor data that came back from a device.

@@ -110,6 +110,7 @@ impl TextTransformer {
                 .execute_async()
                 .await
                 .map_err(|err| ModelError::Device(format!("{err:?}")))?;
+            self.backend.check()?;
             let values = data.into_iter().next().map(floats).unwrap_or_else(|| Ok(Vec::new()))?;
             for (index, embedding) in batch.iter().zip(values.chunks(size)) {
                 embeddings[*index] = self.finish(embedding);

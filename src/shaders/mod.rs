@@ -9,6 +9,7 @@
 
 mod launch;
 mod recording;
+pub(crate) mod refusal;
 mod source;
 
 use burn::tensor::{Device, Tensor};

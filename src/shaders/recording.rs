@@ -51,11 +51,6 @@ impl Recording {
         Ok(Self { graph: graph.map_err(failed)?, thread: thread::current().id(), input, output })
     }
 
-    /// Whether this thread recorded it: it is to run on no other.
-    pub fn is_of_this_thread(&self) -> bool {
-        self.thread == thread::current().id()
-    }
-
     /// Runs what was recorded over other values of the input, as many as there were.
     ///
     /// All is on its way to the GPU when this returns, before what it returns is awaited: what is run next does not
@@ -68,7 +63,8 @@ impl Recording {
         values: Vec<f32>,
     ) -> Result<impl Future<Output = Result<Bytes, ModelError>> + use<'_>, ModelError> {
         let handle = self.input.handle();
-        if size_of_val(&values[..]) != handle.size_in_used() as usize || !self.is_of_this_thread() {
+        let is_of_this_thread = self.thread == thread::current().id();
+        if size_of_val(&values[..]) != handle.size_in_used() as usize || !is_of_this_thread {
             return Err(ModelError::Device("a recorded run was given something else than was recorded".into()));
         }
         self.input.client().write(handle, Bytes::from_elems(values));

@@ -42,4 +42,6 @@ pub enum TrackError {
     OtherGrid { found: Grid, expected: Grid },
     #[error("seed an object first: click a point, draw a box or type a phrase")]
     NoSeed,
+    #[error("there is no object {0}: objects have the numbers 1 to 255")]
+    NoObject(u32),
 }

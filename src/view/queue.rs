@@ -26,20 +26,24 @@ pub enum Kind {
     Pool,
     Statistics,
     Labels,
+    /// The gallery as a whole: opening it and forgetting it. Before anything is asked of it.
+    Gallery,
     Ranking,
     Cues,
     Completeness,
     Thumbnails,
     AllLabels,
+    /// Before new masks are made and any are saved.
+    Forgetting,
     VideoExport,
     FrameSegmentation,
     Propagation,
     TrackLabels,
     /// The frames of a video, one after another: whatever else there is goes between two of them.
     Frame,
-    /// The gallery as a whole: opening, keeping and forgetting it.
-    Gallery,
-    /// Its next picture. Whatever a person waits for goes first.
+    /// Seeing to it that a later visit finds all of the gallery.
+    GalleryKeeping,
+    /// The gallery's next picture. Whatever a person waits for goes first.
     GalleryPicture,
 }
 
@@ -65,7 +69,8 @@ impl Kind {
             Task::FindCues { .. } => Self::Cues,
             Task::MeasureCompleteness { .. } => Self::Completeness,
             Task::Thumbnails { .. } => Self::Thumbnails,
-            Task::OpenGallery | Task::KeepGallery | Task::ClearGallery => Self::Gallery,
+            Task::OpenGallery | Task::ClearGallery => Self::Gallery,
+            Task::KeepGallery => Self::GalleryKeeping,
             Task::AddToGallery { .. } => Self::GalleryPicture,
             Task::Video(task) => Self::of_video(task),
         }
@@ -81,6 +86,7 @@ impl Kind {
             VideoTask::SplitScores { .. } => Self::SplitScores,
             VideoTask::SegmentFrame { .. } => Self::FrameSegmentation,
             VideoTask::Propagate { .. } => Self::Propagation,
+            VideoTask::ForgetMasks { .. } => Self::Forgetting,
             VideoTask::LabelTracks { .. } => Self::TrackLabels,
             VideoTask::UseStatistics { .. } => Self::Statistics,
             VideoTask::ExportJson { .. } | VideoTask::ExportMasks { .. } => Self::VideoExport,
@@ -143,6 +149,11 @@ impl<B> Queue<B> {
         self.under_way.as_ref().map(|request| Kind::of(&request.task))
     }
 
+    /// Whether work of a kind waits or is under way.
+    pub fn has(&self, kind: Kind) -> bool {
+        self.waiting.contains_key(&kind) || self.under_way() == Some(kind)
+    }
+
     /// Whether the work numbered `id` is under way.
     pub fn is_under_way(&self, id: u32) -> bool {
         self.under_way.as_ref().is_some_and(|request| request.id == id)
@@ -170,6 +181,7 @@ impl<B> Queue<B> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::message::{GalleryEntry, RankBy};
 
     fn segment(phrase: &str) -> Task {
         let (against, ablation) = (Vec::new(), Default::default());
@@ -219,6 +231,35 @@ mod tests {
         queue.finish(first.id).unwrap();
         assert_eq!(queue.start_next().unwrap().0.task, segment("a cat"));
         assert_eq!(queue.waiting_mut(Kind::Frame), Some(&mut frame(1)));
+    }
+
+    #[test]
+    fn a_gallery_is_opened_and_kept_before_it_grows() {
+        let entry = GalleryEntry { name: "x.png".to_owned(), bytes: 1, modified: 2 };
+        let picture = Task::AddToGallery { entry, next: Vec::new() };
+        let by = RankBy::Phrase("a cat".to_owned());
+        let ranking = Task::RankGallery { by, heads: Vec::new(), most: 1 };
+        let mut queue = Queue::default();
+        for task in [&picture, &Task::KeepGallery, &ranking, &Task::OpenGallery] {
+            queue.want(task.clone(), ());
+        }
+        for expected in [Task::OpenGallery, ranking, Task::KeepGallery, picture] {
+            let (request, ()) = queue.start_next().unwrap();
+            assert_eq!(request.task, expected, "none took another's place");
+            queue.finish(request.id).unwrap();
+        }
+    }
+
+    #[test]
+    fn work_is_there_from_when_it_is_wanted_until_it_ends() {
+        let mut queue = Queue::default();
+        assert!(!queue.has(Kind::Segmentation));
+        queue.want(segment("a cat"), ());
+        assert!(queue.has(Kind::Segmentation), "it waits");
+        let (request, ()) = queue.start_next().unwrap();
+        assert!(queue.has(Kind::Segmentation), "it is under way");
+        queue.finish(request.id).unwrap();
+        assert!(!queue.has(Kind::Segmentation));
     }
 
     #[test]

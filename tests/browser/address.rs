@@ -146,6 +146,46 @@ fn back_and_forward_lead_through_what_was_looked_at() {
     assert_eq!(shown(&page), steps[steps.len() - 2]);
     travel(&page, 1);
     assert_eq!(shown(&page).threshold, "0.7");
+    // Back before the model of a page that is loaded anew is there.
+    page.window.refresh();
+    wait("the page to live", Duration::from_secs(60), || {
+        let leave = "return document.querySelector('#share') !== null && (history.go(-2), true)";
+        (page.window.script(leave, &json!([])) == true).then_some(())
+    });
+    std::thread::sleep(Duration::from_millis(300));
+    settle(&page);
+    assert_eq!(shown(&page), steps[steps.len() - 3]);
+    page.assert_quiet_console();
+}
+
+#[test]
+#[ignore = "needs what `cargo xtask test browser` sets up"]
+fn a_list_too_long_for_the_address_outlives_back_and_links_within_the_page() {
+    let page = Page::open("long-list", Graphics::None, &format!("?{TINY}"));
+    let many: Vec<String> = (0..300).map(|index| format!("a photo of thing number {index}")).collect();
+    page.set_phrases(&many.iter().map(String::as_str).collect::<Vec<_>>());
+    settle(&page);
+    assert!(!address(&page).contains("text="), "{}", address(&page));
+    page.choose_head(0, 2);
+    settle(&page);
+    page.choose_head(1, 1);
+    settle(&page);
+    page.window.script("document.querySelector('#head-panel a[href=\"#model-panel\"]').click()", &json!([]));
+    settle(&page);
+    let assert_at = |head: &str| {
+        let shown = shown(&page);
+        assert_eq!(shown.head, head);
+        assert_eq!(shown.phrases, many, "at {head}");
+    };
+    assert_at("1.1");
+    for head in ["1.1", "0.2"] {
+        travel(&page, -1);
+        assert_at(head);
+    }
+    page.load(&format!("?{TINY}"));
+    page.wait_until_ready();
+    page.settle();
+    assert_eq!(shown(&page).phrases, many, "the list is still the person's");
     page.assert_quiet_console();
 }
 
@@ -153,6 +193,7 @@ fn back_and_forward_lead_through_what_was_looked_at() {
 #[ignore = "needs what `cargo xtask test browser` sets up"]
 fn a_photo_of_the_machine_comes_back_but_into_no_link() {
     let page = Page::open("own-photo", Graphics::None, &format!("?{TINY}&text=cat&phrase=cat"));
+    settle(&page);
     let scratch = Scratch::new("own-photo");
     let file = scratch.path().join("mine.png");
     std::fs::write(&file, headlamp::media::grey_png(Size { width: 64, height: 48 }, &[128; 64 * 48]).unwrap())
@@ -170,6 +211,20 @@ fn a_photo_of_the_machine_comes_back_but_into_no_link() {
     settle(&page);
     travel(&page, -1);
     assert_eq!(page.photo(), "mine.png");
+    // Loaded anew, the page has it no more, and does not take another photo for it.
+    travel(&page, 1);
+    page.window.refresh();
+    page.wait_until_ready();
+    settle(&page);
+    let other = scratch.path().join("other.png");
+    std::fs::copy(&file, &other).unwrap();
+    page.window.choose_file("input[type=file][name=photo]", &other);
+    wait("the other photo", Duration::from_secs(60), || (page.photo() == "other.png").then_some(()));
+    settle(&page);
+    travel(&page, -2);
+    let message = page.wait_for_message();
+    assert!(message.contains("came from your machine, and the page does not have it any more"), "{message}");
+    assert_eq!(page.photo(), "other.png");
     page.assert_quiet_console();
 }
 

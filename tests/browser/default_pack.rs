@@ -49,11 +49,13 @@ fn agrees_with_reference(page: &Page, photo: &Photo, expected: &Value, texts: &V
         let expected = expected.as_array().unwrap();
         assert_eq!(found.len(), expected.len());
         let errors = found.iter().zip(expected).map(|(a, b)| (a - b.as_f64().unwrap()).abs());
-        errors.fold(0.0, f64::max)
+        errors.max_by(f64::total_cmp).unwrap_or(0.0)
     };
     let heads = found.heads.iter().enumerate();
-    let heads =
-        heads.map(|(layer, heads)| farthest(heads, &expected["heads_for_a_cat"][layer])).fold(0.0, f64::max);
+    let heads = heads
+        .map(|(layer, heads)| farthest(heads, &expected["heads_for_a_cat"][layer]))
+        .max_by(f64::total_cmp)
+        .unwrap_or(0.0);
     let mlps = farthest(&found.mlps, &expected["mlps_for_a_cat"]);
     let embedding = (found.embedding - expected["z0_for_a_cat"].as_f64().unwrap()).abs();
     println!("  off the reference: heads {heads:.5}, MLPs {mlps:.5}, embedding {embedding:.5}");

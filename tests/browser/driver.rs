@@ -77,6 +77,11 @@ impl Window {
         self.post("/url", &json!({ "url": url }));
     }
 
+    /// Loads the page anew where it is, with its history.
+    pub fn refresh(&self) {
+        self.post("/refresh", &json!({}));
+    }
+
     /// A script may take so long from now on.
     pub fn allow_scripts(&self, time: Duration) {
         self.post("/timeouts", &json!({ "script": time.as_millis() as u64 }));

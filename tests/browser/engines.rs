@@ -1,10 +1,13 @@
 //! The GPU engine against the CPU engine, on WebGPU's software adapter and a tiny pack of random weights.
 
+use std::sync::mpsc::channel;
+use std::time::Duration;
+
 use serde_json::json;
 use xtask::places;
 
 use crate::driver::Graphics;
-use crate::page::{Attribution, Labels, Mask, Page, TINY, site};
+use crate::page::{Attribution, Labels, Mask, Page, TINY, packs, site};
 
 const PHRASES: [&str; 4] = ["a photo of a cat", "a rocket on its launch pad", "red", "many small round things"];
 /// The CPU's kernels round to integers of 16 bits, the GPU computes in f32: figures of random weights, none of them far
@@ -66,20 +69,66 @@ fn the_panel_says_why_the_cpu_runs_the_model() {
     }
 }
 
-/// Starts the worker by way of one that counts its calls of WebGPU, and keeps what it tells.
-const COUNT: &str = "const channel = new BroadcastChannel('gpu-calls');
-    channel.onmessage = ({ data }) => window.gpuCalls = data;
-    window.Worker = class extends Worker {
-        constructor(_loader, options) { super('/counting/loader.js', options); }
-    };";
+#[test]
+#[ignore = "needs what `cargo xtask test browser` sets up"]
+fn one_gpu_serves_one_model_after_another() {
+    let (asked, heard) = channel();
+    let listener = move |url: &str| {
+        if url.starts_with("/packs/other/weights") {
+            asked.send(()).unwrap();
+        }
+    };
+    let site = site().mount("packs/other", packs().join("tiny")).heard_by(listener);
+    let page = Page::open_unready("second-model", site, Graphics::SoftwareWebGpu, "?device=gpu&pack=packs/tiny/");
+    page.wait_until_ready();
+    page.choose_sample("china");
+    let before = page.attribution();
+    let back = "history.pushState(null, '', '?device=gpu&pack=packs/other/');
+        dispatchEvent(new PopStateEvent('popstate'));";
+    page.window.script(back, &json!([]));
+    heard.recv_timeout(Duration::from_secs(60)).expect("the other model is fetched");
+    page.settle();
+    page.choose_sample("china");
+    assert_eq!((page.field("device").as_str(), page.message().as_str()), ("GPU", ""));
+    assert_eq!(page.attribution().heads, before.heads, "the same weights on the same GPU");
+}
+
+#[test]
+#[ignore = "needs what `cargo xtask test browser` sets up"]
+fn a_gpu_that_refuses_a_shader_or_has_no_room_is_said_to() {
+    for (script, says) in [
+        ("refusing_shaders.js", "no GPU can be used here (it refuses"),
+        ("refusing_memory.js", "the GPU refused the model"),
+    ] {
+        let page = open_with("refusing-gpu", script);
+        let message = page.wait_for_message();
+        assert!(message.to_lowercase().contains(&says.to_lowercase()), "{script}: {message}");
+        assert!(message.ends_with("choose the CPU."), "{script}: {message}");
+        page.load("?device=cpu&pack=/packs/tiny/");
+        page.wait_until_ready();
+    }
+}
+
+/// Opens the page with the tiny pack on a GPU whose calls `script` of `tests/browser/gpu` sees first.
+fn open_with(test: &'static str, script: &str) -> Page {
+    let site = site().mount("gpu", places::checkout().join("tests/browser/gpu"));
+    let page = Page::open_unready(test, site, Graphics::SoftwareWebGpu, "?device=cpu&pack=packs/none/");
+    let start = format!(
+        "new BroadcastChannel('gpu-calls').onmessage = ({{ data }}) => window.gpuCalls = data;
+        window.Worker = class extends Worker {{
+            constructor(_loader, options) {{ super('/gpu/{script}', options); }}
+        }};"
+    );
+    page.window.chrome("Page.addScriptToEvaluateOnNewDocument", &json!({ "source": start }));
+    // Not beside the script, where the worker would look for it.
+    page.load("?device=gpu&pack=/packs/tiny/");
+    page
+}
 
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
 fn a_photo_like_the_last_one_is_run_as_recorded() {
-    let site = site().mount("counting", places::checkout().join("tests/browser/counting"));
-    let page = Page::open_unready("recorded", site, Graphics::SoftwareWebGpu, "?device=cpu&pack=packs/none/");
-    page.window.chrome("Page.addScriptToEvaluateOnNewDocument", &json!({ "source": COUNT }));
-    page.load("?device=gpu&pack=packs/tiny/");
+    let page = open_with("recorded", "counting.js");
     page.wait_until_ready();
     page.settle();
     let calls = || {
@@ -166,7 +215,7 @@ fn relative_error(cpu: &Attribution, gpu: &Attribution) -> f64 {
         assert_eq!(cpu.len(), gpu.len());
         let largest = cpu.iter().fold(0.0_f64, |most, value| most.max(value.abs()));
         assert!(largest > 0.0, "figures that are all zero prove nothing");
-        cpu.iter().zip(&gpu).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max) / largest
+        cpu.iter().zip(&gpu).map(|(a, b)| (a - b).abs()).max_by(f64::total_cmp).unwrap_or(0.0) / largest
     });
-    errors.fold(0.0, f64::max)
+    errors.max_by(f64::total_cmp).unwrap_or(0.0)
 }

@@ -20,7 +20,7 @@ fn text(page: &Page, selector: &str) -> String {
     page.window.script(script, &json!([selector])).as_str().unwrap().to_owned()
 }
 
-fn pictures(scratch: &Scratch, count: usize) -> Vec<PathBuf> {
+pub fn pictures(scratch: &Scratch, count: usize) -> Vec<PathBuf> {
     let picture = |index: usize| {
         let file = scratch.path().join(format!("{index:03}.png"));
         let pixel = |x: u32, y: u32| Rgb([(x * 5 + index as u32 * 31) as u8, (y * 3) as u8, (x * y) as u8]);
@@ -30,7 +30,7 @@ fn pictures(scratch: &Scratch, count: usize) -> Vec<PathBuf> {
     (0..count).map(picture).collect()
 }
 
-fn gallery(page: &Page) -> usize {
+pub fn gallery(page: &Page) -> usize {
     let script = "return +document.querySelector('#gallery').dataset.pictures";
     page.window.script(script, &json!([])).as_u64().unwrap_or_default() as usize
 }
@@ -87,9 +87,72 @@ fn a_part_of_the_page_that_does_not_come_is_told_and_asked_for_again() {
     assert_eq!(page.message(), "");
 }
 
+/// What is posted to the worker from now on waits until it is let go.
+fn hold(page: &Page) {
+    let script = "self.post = Worker.prototype.postMessage;
+        self.held = [];
+        Worker.prototype.postMessage = function (...message) { held.push([this, message]); };";
+    page.window.script(script, &json!([]));
+}
+
+fn wait_for_held(page: &Page, task: &str) {
+    let script = "return self.held.some(([, [{ body }]]) => JSON.stringify(body).includes(arguments[0]))";
+    wait(&format!("{task} to be asked for"), Duration::from_secs(20), || {
+        (page.window.script(script, &json!([task])) == true).then_some(())
+    });
+}
+
+fn let_go(page: &Page) {
+    let script = "Worker.prototype.postMessage = self.post;
+        for (const [worker, message] of self.held.splice(0)) worker.postMessage(...message);";
+    page.window.script(script, &json!([]));
+}
+
+#[test]
+#[ignore = "needs what `cargo xtask test browser` sets up"]
+fn an_answer_about_phrases_that_are_gone_is_not_shown() {
+    let page = Page::open("phrases-gone", Graphics::None, TINY);
+    page.set_phrases(&PHRASES);
+    page.choose_sample("china");
+    page.choose_phrase(PHRASES[0]);
+    hold(&page);
+    page.window.click(&format!("li.phrase[data-phrase={:?}]", PHRASES[2]));
+    wait_for_held(&page, "Segment");
+    let remove = "for (const row of document.querySelectorAll('li.phrase')) row.querySelector('.remove')?.click()";
+    page.window.script(remove, &json!([]));
+    let_go(&page);
+    page.settle();
+    let shown = "const { layerKind } = document.querySelector('#overlay').dataset;
+        return [document.querySelectorAll('li.phrase').length, layerKind]";
+    assert_eq!(page.window.script(shown, &json!([])), json!([0, "none"]));
+    assert_eq!(page.message(), "");
+}
+
+#[test]
+#[ignore = "needs what `cargo xtask test browser` sets up"]
+fn masks_under_way_when_a_person_starts_over_stay_away() {
+    let scratch = Scratch::new("started-over");
+    let page = Page::open("started-over", Graphics::None, TINY);
+    page.open_frames(&Clip { width: 160, height: 96, frames: 6 }.write(scratch.path()));
+    page.wait_for_rest();
+    page.seek(0.0);
+    page.window.click("fieldset:has(input[name=tool]) label:nth-of-type(2)");
+    page.point(0.25, 0.45);
+    page.overlay_of("propagation", 0);
+    page.settle();
+    hold(&page);
+    page.window.click("#propagate-on");
+    wait_for_held(&page, "Propagate");
+    page.window.click(".propagation .quiet-button");
+    let_go(&page);
+    page.settle();
+    let masks = page.window.script("return document.querySelector('.propagation').dataset.masks", &json!([]));
+    assert_eq!(masks, "0");
+}
+
 /// What is posted from now on does not arrive, as if the worker never came to read it; the last that is posted is a
 /// click's on `button`.
-fn hang(page: &Page, button: &str) {
+pub fn hang(page: &Page, button: &str) {
     let script = "self.post = Worker.prototype.postMessage;
         Worker.prototype.postMessage = () => {};
         document.querySelector(arguments[0]).click();";
@@ -97,7 +160,7 @@ fn hang(page: &Page, button: &str) {
 }
 
 /// A minute goes by, and the worker is restarted by hand.
-fn restart_after_a_minute(page: &Page) {
+pub fn restart_after_a_minute(page: &Page) {
     page.window.script("const now = Date.now; Date.now = () => now() + 61_000;", &json!([]));
     wait("the watchdog", Duration::from_secs(10), || {
         page.message().contains("has said nothing for a minute").then_some(())
@@ -116,6 +179,11 @@ fn a_video_goes_on_in_a_worker_that_is_restarted() {
     page.wait_for_rest();
     page.seek(0.55);
     let before = page.overlay_of("tracks", 5);
+    // Other frames are looked at, then the first ones again, which a worker that hangs does not come to.
+    page.window.click("input[type=checkbox][name=centre]");
+    page.window.click("#resample");
+    page.wait_for_rest();
+    page.window.click("input[type=checkbox][name=centre]");
     hang(&page, "#resample");
     restart_after_a_minute(&page);
     page.wait_for_frames(12);
@@ -123,6 +191,13 @@ fn a_video_goes_on_in_a_worker_that_is_restarted() {
     page.seek(0.55);
     assert_eq!(page.overlay_of("tracks", 5)["ink"], before["ink"], "looked at anew, the tracks are the same");
     assert_eq!(page.message(), "");
+    // Whoever is back at the photo stays there.
+    page.window.click("fieldset:has(input[name=mode]) label:nth-of-type(1)");
+    hang(&page, "button.sample[data-sample=coffee]");
+    restart_after_a_minute(&page);
+    page.settle();
+    let modes = "return [...document.querySelectorAll('input[name=mode]')].map((mode) => mode.checked)";
+    assert_eq!(page.window.script(modes, &json!([])), json!([true, false]));
 }
 
 #[test]
@@ -140,6 +215,25 @@ fn a_worker_that_hangs_is_told_and_can_be_restarted() {
     page.settle();
     assert_eq!(page.attribution().phrases, before.phrases);
     assert_eq!(page.message(), "");
+}
+
+/// The browser's word of a message that it cannot put together.
+#[test]
+#[ignore = "needs what `cargo xtask test browser` sets up"]
+fn an_answer_that_cannot_be_read_is_told() {
+    let page = Page::open_unready("unread", site(), Graphics::None, "?device=cpu&pack=packs/none/");
+    let keep = "window.Worker = class extends Worker {
+        constructor(...how) { super(...how); window.engine = this; }
+    };";
+    page.window.chrome("Page.addScriptToEvaluateOnNewDocument", &json!({ "source": keep }));
+    page.load(TINY);
+    page.wait_until_ready();
+    page.choose_sample("china");
+    page.window.script("engine.dispatchEvent(new MessageEvent('messageerror'))", &json!([]));
+    assert!(page.wait_for_message().starts_with("An answer of the compute worker could not be read"));
+    page.window.click("button.restart");
+    page.wait_until_ready();
+    wait("the photo", Duration::from_secs(60), || page.photo().starts_with("china").then_some(()));
 }
 
 #[test]
@@ -275,6 +369,10 @@ fn without_https_everything_works_and_what_is_not_kept_says_so() {
     assert_eq!(page.window.script("return isSecureContext", &json!([])), false);
     let said = text(&page, "#gallery");
     assert!(said.contains("HTTPS"), "{said}");
+    page.window.click("#copy-markdown");
+    wait("word of the clipboard", Duration::from_secs(10), || {
+        text(&page, ".exports [role=status]").contains("save the JSON").then_some(())
+    });
     page.load(TINY);
     page.wait_until_ready();
     assert_eq!(gallery(&page), 0, "a gallery goes with its page");

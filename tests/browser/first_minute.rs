@@ -97,6 +97,11 @@ fn the_tour_is_offered_once_and_drives_the_page() {
     assert_eq!(page.attribution().heads, intact.heads, "on again, every figure as before");
     page.window.click("#tour-switch");
     page.settle();
+    // Begun again in its midst, it does not take what it switched off itself for the person's.
+    let again = "for (const button of ['#help-button', '#tour-again']) document.querySelector(button).click()";
+    page.window.script(again, &json!([]));
+    wait("the first step again", SOON, || (step() == 1).then_some(()));
+    page.settle();
     page.window.press("Escape", false);
     wait("the tour's end", SOON, || (!page.has("#tour")).then_some(()));
     page.settle();

@@ -151,6 +151,57 @@ fn a_gallery_is_kept_ordered_and_says_what_heads_stand_for() {
 
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
+fn every_picture_is_looked_at_once_whatever_comes_between() {
+    let (pictures, further) = (Pictures::new("once", 60, 300), Pictures::new("further", 40, 300));
+    let page = Page::open("gallery-once", Graphics::None, TINY);
+    let wait_for_all = || {
+        wait("nothing to be left in line", MINUTES, || {
+            let script = "return document.querySelector('#gallery-progress')";
+            page.window.script(script, &json!([])).is_null().then_some(())
+        });
+    };
+    add(&page, &pictures.files());
+    wait("the first picture", MINUTES, || (count(&page) > 0).then_some(()));
+    // On again before the picture under way has ended.
+    let script = "const press = async (id) => {
+            document.querySelector(id)?.click();
+            await new Promise((done) => setTimeout(done, 5));
+        };
+        return (async () => {
+            for (let round = 0; round < 30; round++) {
+                await press('#pause');
+                await press('#go-on');
+            }
+        })();";
+    page.window.script(script, &json!([]));
+    wait_for_all();
+    page.settle();
+    assert_eq!(count(&page), 60);
+
+    // The same folder again, while the model still loads. What the page counts, the engine has.
+    page.load(TINY);
+    add(&page, &pictures.files());
+    wait_for_count(&page, 60);
+    wait_for_all();
+    page.settle();
+    assert_eq!(count(&page), 60);
+    page.load(TINY);
+    wait_for_count(&page, 60);
+
+    // All removed while one is under way: what is added then is looked at.
+    page.wait_until_ready();
+    add(&page, &further.files());
+    wait("a further picture", MINUTES, || (count(&page) > 60).then_some(()));
+    page.window.click("#clear-gallery");
+    page.window.click("#clear-gallery");
+    add(&page, &further.0.join("0003.png"));
+    wait_for_count(&page, 1);
+    wait_for_all();
+    page.assert_quiet_console();
+}
+
+#[test]
+#[ignore = "needs what `cargo xtask test browser` sets up"]
 fn two_thousand_pictures_stay_smooth() {
     let pictures = Pictures::new("many", 2000, 24);
     let page = Page::open("gallery-many", Graphics::None, TINY);
@@ -170,6 +221,17 @@ fn two_thousand_pictures_stay_smooth() {
     wait_for_count(&page, 2000);
     page.settle();
     assert!(tiles(&page).len() < 150, "only what is in sight is on the page: {}", tiles(&page).len());
+    // More thumbnails than are held at a time: those in sight are all there, always.
+    let mut last = 0;
+    for step in 1..=40 {
+        let script = "document.querySelector('.gallery-grid').scrollTop = arguments[0]";
+        page.window.script(script, &json!([step * 224]));
+        last = wait("the thumbnails in sight", MINUTES, || {
+            let tiles = tiles(&page);
+            let end = tiles.iter().map(|tile| tile.0).max()?;
+            (end > last && tiles.iter().all(|tile| tile.2)).then_some(end)
+        });
+    }
     page.window.script("const grid = document.querySelector('.gallery-grid'); grid.scrollTop = 1e9", &json!([]));
     wait("the last thumbnails", MINUTES, || {
         let tiles = tiles(&page);

@@ -180,6 +180,21 @@ fn results_are_taken_away_as_pictures_figures_and_notes() {
     }
     assert_eq!(document["phrases"].as_array().unwrap().len(), shown.phrases.len());
 
+    // The head's map is of the same text as the figure beside it, in templates and without.
+    page.choose_head(1, 1);
+    let head = || serde_json::from_slice::<Value>(&page.save("#save-json")).unwrap()["head"].clone();
+    let toggle = || {
+        page.window.click("label:has(> input[name=templates])");
+        page.settle();
+    };
+    let plain = head();
+    toggle();
+    let in_templates = head();
+    assert_ne!(plain["contribution"], in_templates["contribution"]);
+    assert_ne!(plain["map"]["patches"], in_templates["map"]["patches"]);
+    toggle();
+    assert_eq!(plain, head());
+
     let png = page.save("#save-png");
     let picture = image::load_from_memory(&png).unwrap();
     assert_eq!((picture.width(), picture.height()), (640, 427));

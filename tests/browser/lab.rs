@@ -1,9 +1,15 @@
 //! Parts switched off, phrases and photos held against one another: on the tiny pack, from the page itself.
 
+use std::time::Duration;
+
 use serde_json::json;
 
-use crate::driver::Graphics;
+use crate::driver::{Graphics, wait};
+use crate::faults::{gallery, pictures};
 use crate::page::Page;
+use crate::scratch::Scratch;
+
+const SHORT: Duration = Duration::from_secs(60);
 
 const PHRASES: [&str; 4] = ["a photo of a cat", "a rocket on its launch pad", "red", "many small round things"];
 
@@ -49,6 +55,34 @@ fn a_head_that_is_switched_off_leaves_its_mean_behind() {
     page.window.click("#all-on");
     page.settle();
     assert_eq!(page.attribution().score(PHRASES[0]), score);
+    page.assert_quiet_console();
+}
+
+/// The means of what is off are those of the statistics in use.
+#[test]
+#[ignore = "needs what `cargo xtask test browser` sets up"]
+fn what_is_off_follows_the_statistics_in_use() {
+    let scratch = Scratch::new("lab-statistics");
+    let page = open("lab-statistics");
+    let (layer, head) = (page.attribution().heads.len() - 1, 1);
+    page.choose_head(layer, head);
+    page.settle();
+    page.window.click("#switch-head");
+    page.settle();
+    let before = page.attribution();
+    page.window.choose_files("#gallery input[name=gallery]", &pictures(&scratch, 3));
+    wait("the gallery", SHORT, || (gallery(&page) == 3).then_some(()));
+    page.window.click("#use-gallery");
+    wait("the gallery's statistics", SHORT, || {
+        let script = "return document.querySelector('#statistics-in-use').textContent.includes('3 images')";
+        (page.window.script(script, &json!([])) == true).then_some(())
+    });
+    page.settle();
+    let after = page.attribution();
+    assert!(!close(after.heads[layer][head], before.heads[layer][head]), "another mean is in its place");
+    let moved = after.heads[layer][head] - before.heads[layer][head];
+    let scores = (after.score(PHRASES[0]), before.score(PHRASES[0]));
+    assert!(close(scores.0, scores.1 + moved), "and the score follows: {scores:?} {moved}");
     page.assert_quiet_console();
 }
 

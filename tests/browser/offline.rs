@@ -51,14 +51,26 @@ fn after_one_visit_everything_works_without_a_network() {
 struct Build(PathBuf);
 
 impl Build {
-    fn copy() -> Self {
-        let to = std::env::temp_dir().join(format!("headlamp-build-{}", std::process::id()));
+    fn copy(test: &str) -> Self {
+        let to = std::env::temp_dir().join(format!("headlamp-build-{test}-{}", std::process::id()));
         copy_folder(&folder("HEADLAMP_DIST"), &to);
         Self(to)
     }
 
     fn site(&self) -> Site {
         Site::new(&self.0).mount("packs/tiny", packs().join("tiny"))
+    }
+
+    /// Makes the next build of it: another page, and a service worker that knows it.
+    fn renew(&self) {
+        let change = |file: &str, from: &str, to: &str| {
+            let path = self.0.join(file);
+            let text = std::fs::read_to_string(&path).unwrap();
+            assert!(text.contains(from), "{file} has {from}");
+            std::fs::write(&path, text.replace(from, to)).unwrap();
+        };
+        change("index.html", "<title>headlamp</title>", "<title>headlamp, anew</title>");
+        change("sw.js", "const BUILD = \"", "const BUILD = \"next-");
     }
 }
 
@@ -86,19 +98,11 @@ fn copy_folder(from: &Path, to: &Path) {
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
 fn a_new_version_waits_for_the_users_word() {
-    let build = Build::copy();
+    let build = Build::copy("update");
     let page = Page::open_unready("update", build.site(), Graphics::None, TINY);
     page.wait_until_ready();
     wait_until_kept(&page);
-    // The next build: another page, and a service worker that knows it.
-    let change = |file: &str, from: &str, to: &str| {
-        let path = build.0.join(file);
-        let text = std::fs::read_to_string(&path).unwrap();
-        assert!(text.contains(from), "{file} has {from}");
-        std::fs::write(&path, text.replace(from, to)).unwrap();
-    };
-    change("index.html", "<title>headlamp</title>", "<title>headlamp, anew</title>");
-    change("sw.js", "const BUILD = \"", "const BUILD = \"next-");
+    build.renew();
     let title = || page.window.script("return document.title", &json!([]));
     page.window.script("navigator.serviceWorker.getRegistration().then((at) => at.update())", &json!([]));
     wait("the offer", Duration::from_secs(60), || {
@@ -116,4 +120,44 @@ fn a_new_version_waits_for_the_users_word() {
     page.window.click("#take-update");
     wait("the new version", Duration::from_secs(60), || (title() == "headlamp, anew").then_some(()));
     page.wait_until_ready();
+}
+
+#[test]
+#[ignore = "needs what `cargo xtask test browser` sets up"]
+fn a_version_that_another_tab_takes_is_told() {
+    let build = Build::copy("two-tabs");
+    let page = Page::open_unready("update-two-tabs", build.site(), Graphics::None, TINY);
+    page.wait_until_ready();
+    wait_until_kept(&page);
+    let is_true = |script: &str| (page.window.script(script, &json!([])) == true).then_some(());
+    build.renew();
+    page.window.script("self.other = window.open(location.href)", &json!([]));
+    wait("the other tab's offer", Duration::from_secs(120), || {
+        is_true("return !!self.other.document.querySelector('#take-update')?.checkVisibility()")
+    });
+    page.window.script("self.other.document.querySelector('#take-update').click()", &json!([]));
+    wait("word of it in this tab", Duration::from_secs(60), || {
+        is_true(
+            "return [...document.querySelectorAll('.notice [role=status]')]
+                .some((says) => says.textContent.includes('updated in another tab'))",
+        )
+    });
+    let title = || page.window.script("return document.title", &json!([]));
+    assert_eq!(title(), "headlamp", "nothing is reloaded without the person's word");
+    page.window.script("document.querySelector('#take-update').click()", &json!([]));
+    wait("the new version", Duration::from_secs(60), || (title() == "headlamp, anew").then_some(()));
+}
+
+#[test]
+#[ignore = "needs what `cargo xtask test browser` sets up"]
+fn a_page_whose_host_redirects_to_plain_addresses_opens_from_what_is_kept() {
+    let mut page = Page::open_unready("redirected", site().without_endings(), Graphics::None, TINY);
+    page.wait_until_ready();
+    wait_until_kept(&page);
+    page.lose_network();
+    page.load(TINY);
+    page.wait_until_ready();
+    page.load("embed/index.html");
+    let frame = page.window.script("return !!document.querySelector('iframe')", &json!([]));
+    assert_eq!(frame, true, "the example of an embedded page");
 }

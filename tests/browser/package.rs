@@ -220,6 +220,48 @@ fn it_says_in_a_sentence_what_it_cannot_do() {
 
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
+fn a_signal_is_heard_in_line_and_let_go_of() {
+    let page = open("package-signal");
+    let found = run(
+        &page,
+        "const abort = new AbortController();
+        const { signal } = abort;
+        let listening = 0;
+        for (const [name, more] of [['addEventListener', 1], ['removeEventListener', -1]]) {
+          signal[name] = (...what) => { listening += more; EventTarget.prototype[name].apply(signal, what); };
+        }
+        for (const phrase of ['a cat', 'a dog']) await h.explain(image, [phrase], { signal });
+        const left = listening;
+        const order = [];
+        const first = h.explain(photo, ['a cat']).then(() => order.push('first'));
+        const second = h.explain(image, ['a cat'], { signal }).catch(({ name }) => order.push(name));
+        abort.abort();
+        await Promise.all([first, second]);
+        return [left, listening, order]",
+    );
+    assert_eq!(found, json!([0, 0, ["AbortError", "first"]]));
+}
+
+#[test]
+#[ignore = "needs what `cargo xtask test browser` sets up"]
+fn an_answer_that_cannot_be_read_leaves_nobody_waiting() {
+    let page = open("package-unreadable");
+    let found = run(
+        &page,
+        "const Usual = Worker;
+        let worker;
+        self.Worker = class extends Usual { constructor(...how) { super(...how); worker = this; } };
+        const other = await load({ pack, device: 'cpu' });
+        self.Worker = Usual;
+        const asked = other.explain(photo, ['a cat']).catch(({ message }) => message);
+        worker.dispatchEvent(new MessageEvent('messageerror'));
+        return asked",
+    );
+    assert!(found.as_str().is_some_and(|message| message.contains("could not be read")), "{found}");
+}
+
+#[test]
+#[ignore = "needs what `cargo xtask test browser` sets up"]
 fn it_says_the_same_as_the_page() {
     let page = open("package-same");
     let phrases = json!(["a photo of a cat", "a Chinese temple", "red"]);

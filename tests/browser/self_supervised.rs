@@ -7,6 +7,7 @@ use serde_json::json;
 use xtask::places;
 
 use crate::driver::{Graphics, wait};
+use crate::faults::{hang, restart_after_a_minute};
 use crate::page::Page;
 
 /// DINO's own layout, as PyTorch's old files have it: two heads in each of two layers.
@@ -60,6 +61,16 @@ fn a_dino_from_a_file_shows_where_its_heads_look() {
     assert_eq!(page.window.script(shown, &json!([])), json!([]), "what needs texts is not offered");
     page.choose_sample("china");
     assert_eq!(page.message(), "", "and another photo is no trouble");
+    // It has no address, and is what a restarted worker opens all the same.
+    hang(&page, "button.sample[data-sample=flower]");
+    restart_after_a_minute(&page);
+    wait("the photo before", Duration::from_secs(60), || page.photo().starts_with("china").then_some(()));
+    page.settle();
+    assert!(page.field("name").contains("dino_pretrain"), "{}", page.field("name"));
+    assert!(page.residual() < 1e-5, "sum check: {}", page.residual());
+    let chosen = "return !!document.querySelector('#head-panel[data-layer=\"1\"][data-head=\"1\"]')";
+    assert_eq!(page.window.script(chosen, &json!([])), true, "the head is still the chosen one");
+    assert_eq!(page.message(), "");
     page.assert_quiet_console();
     page.window.picture("dino");
 }

@@ -99,6 +99,16 @@ impl Page {
         self.window.script(script, &json!([time]));
     }
 
+    /// Presses on the frame, at shares of its width and height.
+    pub fn point(&self, x: f64, y: f64) {
+        let script = "const marks = document.querySelector('.marks'), around = marks.getBoundingClientRect();
+            const at = { clientX: around.left + around.width * arguments[0],
+                clientY: around.top + around.height * arguments[1], bubbles: true, pointerId: 1 };
+            marks.dispatchEvent(new PointerEvent('pointerdown', at));
+            marks.dispatchEvent(new PointerEvent('pointerup', at));";
+        self.window.script(script, &json!([x, y]));
+    }
+
     /// Kind, frame and pixels of what lies over the frame: one letter a pixel of the overlay, by its colour.
     pub fn overlay(&self) -> Value {
         let script = "const canvas = document.querySelector('#video-overlay');
@@ -246,14 +256,7 @@ fn a_mask_follows_the_disc_that_was_pointed_at_and_is_saved() {
     );
     page.window.click("fieldset:has(input[name=tool]) label:nth-of-type(2)");
     let (x, y, _) = clip.disc(0);
-    page.window.script(
-        "const marks = document.querySelector('.marks'), around = marks.getBoundingClientRect();
-        const at = { clientX: around.left + around.width * arguments[0], clientY: around.top + around.height * arguments[1],
-            bubbles: true, pointerId: 1 };
-        marks.dispatchEvent(new PointerEvent('pointerdown', at));
-        marks.dispatchEvent(new PointerEvent('pointerup', at));",
-        &json!([x, y]),
-    );
+    page.point(x, y);
     let first = page.overlay_of("propagation", 0);
     page.window.click("#propagate-on");
     wait("all masks", PATIENCE, || {
@@ -283,6 +286,15 @@ fn a_mask_follows_the_disc_that_was_pointed_at_and_is_saved() {
     assert!((0.5..1.6).contains(&(area / disc)), "the mask has {area} pixels, the disc {disc}");
     let zip = page.save("#export-masks");
     assert_eq!(&zip[..4], b"PK\x03\x04");
+
+    // Started over, what was made before is in no file any more.
+    page.window.click(".propagation .quiet-button");
+    page.seek(0.0);
+    page.point(x, y);
+    page.overlay_of("propagation", 0);
+    page.settle();
+    let document: Value = serde_json::from_slice(&page.save("#export-json")).unwrap();
+    assert_eq!(document["frames"].as_array().unwrap().len(), 1);
     page.assert_quiet_console();
 }
 

@@ -54,7 +54,7 @@ pub fn column(rows: &Value, name: &str) -> Vec<f64> {
 #[track_caller]
 pub fn assert_close(found: &[f64], expected: &[f64], tolerance: f64) {
     assert_eq!(found.len(), expected.len(), "{found:?}");
-    let off = found.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+    let off = found.iter().zip(expected).map(|(a, b)| (a - b).abs()).max_by(f64::total_cmp).unwrap_or(0.0);
     assert!(off <= tolerance, "apart by {off}: {found:?} {expected:?}");
 }
 

@@ -60,6 +60,7 @@ pub fn video_tasks() -> Vec<VideoTask> {
     let others = [
         VideoTask::TraceFrame { reel: 1, index: 0, ahead: 4 },
         VideoTask::Retrack { reel: 1, heads: vec![0] },
+        VideoTask::ForgetMasks { reel: 1 },
         VideoTask::LabelTracks { reel: 1, count: 3 },
     ];
     opens.chain(samples).chain(others).collect()
@@ -73,8 +74,8 @@ pub fn tasks() -> Vec<Task> {
     let traces = framings().into_iter().map(|framing| Task::TracePhoto { name: text(), framing });
     let others = [
         Task::Attribute { phrases, templates, ablation: ablation() },
-        Task::HeadMap { layer: 1, head: 2, phrase: None, rather_than: None },
-        Task::HeadMap { layer: 1, head: 2, phrase: Some(text()), rather_than: Some(text()) },
+        Task::HeadMap { layer: 1, head: 2, phrase: None, rather_than: None, templates: false },
+        Task::HeadMap { layer: 1, head: 2, phrase: Some(text()), rather_than: Some(text()), templates: true },
         Task::Segment { phrase: phrase.clone(), against: against.clone(), background, ablation: ablation() },
         Task::ExportMask { phrase, against, background, ablation: ablation(), threshold },
         Task::LabelAllHeads { count: 10 },
@@ -110,6 +111,7 @@ pub fn packs() -> Vec<PackSummary> {
         has_text: true,
         bytes: 1,
         weights: text(),
+        model: text(),
         stored_as: None,
         storages: [Storage::Q8, Storage::Q4, Storage::F16].map(cost).to_vec(),
         memory: MemorySummary::default(),
@@ -175,6 +177,7 @@ pub fn video_answers() -> Vec<VideoAnswer> {
         VideoAnswer::Opened(opened),
         VideoAnswer::FrameTraced(frame),
         VideoAnswer::Retracked { frames: vec![objects] },
+        VideoAnswer::MasksForgotten,
         VideoAnswer::TracksLabelled { tracks },
     ];
     samplings().into_iter().map(sampled).chain(others).collect()

@@ -281,7 +281,7 @@ fn every_component_agrees_with_pytorch() {
         for size in SIZES {
             let trace = fixture.trace(&tower, size);
             let errors = fixture.errors(&tower, &trace, size);
-            let worst = errors.values().copied().fold(0.0, f64::max);
+            let worst = errors.values().copied().max_by(f64::total_cmp).unwrap_or(0.0);
             println!("{} {size}, {backend:?}: {worst:.1e} at most", fixture.model);
             for (what, error) in errors {
                 let of_part = matches!(backend, Backend::Kernels) && what.contains('\'');

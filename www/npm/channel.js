@@ -57,13 +57,22 @@ export class Channel {
           : "could not be loaded: its files belong beside headlamp.js, on the page's own server";
       this.close(`The compute worker ${why}.`);
     };
+    // Nobody knows whose answer it was. Chromium's workers have no `onmessageerror` to set.
+    const unread = () => this.close("An answer of the compute worker could not be read: load headlamp again.");
+    worker.addEventListener("messageerror", unread);
   }
 
-  /** Does work of several questions, nothing else in between. @template T @param {() => Promise<T>} work @returns {Promise<T>} */
-  alone(work) {
-    const done = this.#line.then(work);
+  /**
+   * Does work of several questions, nothing else in between. What is aborted while it waits is never begun.
+   * @template T @param {() => Promise<T>} work @param {AbortSignal} [signal] @returns {Promise<T>}
+   */
+  alone(work, signal) {
+    const done = this.#line.then(() => {
+      signal?.throwIfAborted();
+      return work();
+    });
     this.#line = done.catch(() => {});
-    return done;
+    return unlessAborted(done, signal);
   }
 
   /**
@@ -75,7 +84,7 @@ export class Channel {
   async ask(task, { buffers = [], files = [], onProgress, signal } = {}) {
     signal?.throwIfAborted();
     // What is posted to a module worker that is still loading gets lost.
-    await Promise.race([this.#listening, aborted(signal)]);
+    await unlessAborted(this.#listening, signal);
     if (this.#failure) throw this.#failure;
     this.#last += 1;
     const id = this.#last;
@@ -85,7 +94,7 @@ export class Channel {
       { body: { id, task }, buffers, files },
       buffers.map(({ buffer }) => buffer),
     );
-    return Promise.race([answered, aborted(signal)]).finally(() => this.#waiting.delete(id));
+    return unlessAborted(answered, signal).finally(() => this.#waiting.delete(id));
   }
 
   /** @param {string} sentence */
@@ -108,11 +117,24 @@ export class Channel {
   }
 }
 
-/** Never ends but by failing. @param {AbortSignal | undefined} signal @returns {Promise<never>} */
-function aborted(signal) {
-  return new Promise((_, reject) => {
-    signal?.addEventListener("abort", () => reject(signal.reason), { once: true });
-  });
+/**
+ * What a promise comes to, unless `signal` is aborted before.
+ * @template T @param {Promise<T>} promise @param {AbortSignal | undefined} signal @returns {Promise<T>}
+ */
+async function unlessAborted(promise, signal) {
+  if (!signal) return promise;
+  signal.throwIfAborted();
+  /** @type {() => void} */
+  let giveUp = () => {};
+  /** @type {Promise<never>} */
+  const aborted = new Promise((_, reject) => (giveUp = () => reject(signal.reason)));
+  signal.addEventListener("abort", giveUp);
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    // One signal may be good for any number of questions.
+    signal.removeEventListener("abort", giveUp);
+  }
 }
 
 /** @param {Wire.Progress} progress */

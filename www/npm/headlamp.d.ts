@@ -99,6 +99,8 @@ export interface HeadMapOptions extends PhotoOptions {
   phrase?: string;
   /** The map is of what sets `phrase` apart from this one. */
   ratherThan?: string;
+  /** Both are averaged over prompt templates, as the parts of `explain` with templates are. */
+  templates?: boolean;
 }
 
 export interface HeadsOptions extends Asking {

@@ -82,7 +82,7 @@ class Headlamp {
       const photo = await this.#trace(image, framingOf(wholePhoto), asking);
       const { answer } = await this.#channel.ask({ Attribute: { phrases, templates, ablation: ablationOf(off) } }, asking);
       return new Explanation(photo, take(answer, "Attributed"));
-    });
+    }, asking.signal);
   }
 
   /** Segments by a phrase. @param {Types.Image} image @param {string} phrase @param {Types.SegmentOptions} [options] */
@@ -93,7 +93,7 @@ class Headlamp {
       const { answer, buffers } = await this.#channel.ask({ Segment: task }, asking);
       const { size, crop_in_photo: frame, threshold, empty: isEmpty } = take(answer, "Segmented");
       return { phrase, photo, frame, ...size, map: floats(buffers[0]), threshold, isEmpty };
-    });
+    }, asking.signal);
   }
 
   /** The mask as a PNG of the photo's own size. @param {Types.Image} image @param {string} phrase
@@ -109,19 +109,19 @@ class Headlamp {
       const at = threshold ?? (await own());
       const { buffers } = await this.#channel.ask({ ExportMask: { ...task, threshold: at } }, asking);
       return new Blob(/** @type {Uint8Array<ArrayBuffer>[]} */ (buffers), { type: "image/png" });
-    });
+    }, asking.signal);
   }
 
   /** Where one head looks. @param {Types.Image} image @param {number} layer @param {number} head
    * @param {Types.HeadMapOptions} [options] */
-  headMap(image, layer, head, { wholePhoto, phrase, ratherThan, ...asking } = {}) {
+  headMap(image, layer, head, { wholePhoto, phrase, ratherThan, templates = false, ...asking } = {}) {
     return this.#channel.alone(async () => {
       await this.#trace(image, framingOf(wholePhoto), asking);
-      const task = { layer, head, phrase: phrase ?? null, rather_than: ratherThan ?? null };
+      const task = { layer, head, phrase: phrase ?? null, rather_than: ratherThan ?? null, templates };
       const { answer, buffers } = await this.#channel.ask({ HeadMap: task }, asking);
       const { grid, crop_in_photo: frame } = take(answer, "HeadMap");
       return { ...grid, frame, values: floats(buffers[0]) };
-    });
+    }, asking.signal);
   }
 
   /** The texts that span every head. @param {Types.HeadsOptions} [options] */
@@ -132,7 +132,7 @@ class Headlamp {
       /** @param {Wire.HeadLabel} label */
       const plain = ({ text, variance_explained: varianceExplained }) => ({ text, varianceExplained });
       return { images, texts: labels.map((layer) => layer.map((head) => head.map(plain))) };
-    });
+    }, asking.signal);
   }
 
   /** Discovers objects and follows them through a video. @param {Types.Video} video @param {Types.TrackOptions} [options] */
@@ -174,7 +174,7 @@ class Headlamp {
       const named = labels.map(({ object, labels }) => ({ object, texts: labels.map(([text, score]) => ({ text, score })) }));
       const { name, size, duration, coding } = opened;
       return { name, ...size, duration, coding, frames, texts: named };
-    });
+    }, asking.signal);
   }
 
   /** Ends the worker. What is under way fails. */

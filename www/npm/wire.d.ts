@@ -20,6 +20,7 @@ export type VideoSource =
   | { Pictures: { names: string[]; times: number[] } };
 
 export type VideoTask =
+  | { ForgetMasks: { reel: number } }
   | { LabelTracks: { count: number; reel: number } }
   | { Open: { reel: number; source: VideoSource } }
   | { Retrack: { heads: number[]; reel: number } }
@@ -29,7 +30,7 @@ export type VideoTask =
 export type Task =
   | { Attribute: { ablation: Ablation; phrases: string[]; templates: boolean } }
   | { ExportMask: { ablation: Ablation; against: string[]; background: boolean; phrase: string; threshold: number } }
-  | { HeadMap: { head: number; layer: number; phrase?: string | null; rather_than?: string | null } }
+  | { HeadMap: { head: number; layer: number; phrase?: string | null; rather_than?: string | null; templates: boolean } }
   | { LabelAllHeads: { count: number } }
   | { OpenPack: { device: "auto" | "cpu" | "gpu"; url: string } }
   | { Segment: { ablation: Ablation; against: string[]; background: boolean; phrase: string } }
@@ -43,7 +44,7 @@ export type Progress =
   | { Items: { done: number; total: number; what: string } }
   | { Phase: { what: string } };
 
-export type PackSummary = { bytes: number; description: string; device: { kind: string; name: string; why: string }; embedding: number; has_text: boolean; heads: number; image_size: number; layers: number; licence: string; memory: { weights: number; worker: number }; name: string; parameters: number; patch: number; pool_lines: number; seconds: { download: number; load: number }; statistics_images: number; storages: ({ bytes: number; error: number; storage: "Q8" | "Q4" | "F16"; worst: string; worst_error: number })[]; stored_as?: "Q8" | "Q4" | "F16" | null; unkept?: string | null; weights: string; width: number };
+export type PackSummary = { bytes: number; description: string; device: { kind: string; name: string; why: string }; embedding: number; has_text: boolean; heads: number; image_size: number; layers: number; licence: string; memory: { weights: number; worker: number }; model: string; name: string; parameters: number; patch: number; pool_lines: number; seconds: { download: number; load: number }; statistics_images: number; storages: ({ bytes: number; error: number; storage: "Q8" | "Q4" | "F16"; worst: string; worst_error: number })[]; stored_as?: "Q8" | "Q4" | "F16" | null; unkept?: string | null; weights: string; width: number };
 
 export type PhotoSummary = { crop_in_photo: PhotoRect; framing: Framing; grid: Grid; name: string; photo: Size; preview: Size; residual: number; seconds: { decode: number; encode: number } };
 
@@ -52,6 +53,7 @@ export type Attribution = { embedding: number[]; heads: number[][][]; intact?: n
 export type HeadLabel = { text: string; variance_explained: number };
 
 export type VideoAnswer =
+  | "MasksForgotten"
   | { FrameTraced: { by_hand: boolean; crop_in_frame: PhotoRect; grid: Grid; heads: number[]; index: number; objects: { is_cut: boolean; objects: number[] }; seconds: { decode: number; encode: number; track: number } } }
   | { Opened: { coding: string; duration: number; frames: number; name: string; rate: number; size: Size } }
   | { Retracked: { frames: { is_cut: boolean; objects: number[] }[] } }

@@ -221,6 +221,16 @@ fn hex(hash: Sha256) -> String {
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// What makes the packs: their weights, pools and statistics.
+const CODE_OF_PACKS: [&str; 6] = [
+    "src/checkpoint",
+    "src/model",
+    "src/cli/pack.rs",
+    "src/decompose.rs",
+    "src/engine/pool.rs",
+    "src/statistics.rs",
+];
+
 /// What a pack was made from, kept beside the pack.
 struct Stamp {
     folder: PathBuf,
@@ -236,11 +246,10 @@ impl Stamp {
             hash.update(pin);
         }
         let checkout = places::checkout();
-        for folder in [recipe, &checkout.join("src/checkpoint"), &checkout.join("src/model")] {
-            for file in files_in(folder) {
-                hash.update(file.file_name().unwrap_or_default().as_encoded_bytes());
-                hash.update(sha256_of(&file)?);
-            }
+        let code = CODE_OF_PACKS.map(|path| checkout.join(path));
+        for file in std::iter::once(recipe).chain(code.iter().map(PathBuf::as_path)).flat_map(files_in) {
+            hash.update(file.file_name().unwrap_or_default().as_encoded_bytes());
+            hash.update(sha256_of(&file)?);
         }
         let folder = places::packs().join(name);
         Ok(Self { file: folder.with_extension("stamp"), folder, hash: hex(hash) })
@@ -256,12 +265,15 @@ impl Stamp {
     }
 }
 
-/// The files right in `folder`, by name; none where there is no such folder.
-fn files_in(folder: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut files: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|path| path.is_file()).collect();
-    files.sort();
-    files
+/// The file at `path`, or all files in the folder there and below it, by name; none where there is nothing.
+fn files_in(path: &Path) -> Vec<PathBuf> {
+    if path.is_file() {
+        return vec![path.to_owned()];
+    }
+    let mut entries: Vec<PathBuf> =
+        std::fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    entries.sort();
+    entries.iter().flat_map(|path| files_in(path)).collect()
 }
 
 #[cfg(test)]

@@ -22,13 +22,14 @@ pub struct Site {
     root: PathBuf,
     mounts: Vec<(String, PathBuf)>,
     is_isolated: bool,
+    hides_endings: bool,
     listener: Option<Arc<Listener>>,
 }
 
 impl Site {
     /// `root` is served at `/`.
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into(), mounts: Vec::new(), is_isolated: false, listener: None }
+        Self { root: root.into(), mounts: Vec::new(), is_isolated: false, hides_endings: false, listener: None }
     }
 
     /// Serves `folder` at `/path/` instead of what `root` has there.
@@ -42,6 +43,13 @@ impl Site {
     #[must_use]
     pub fn isolated(mut self) -> Self {
         self.is_isolated = true;
+        self
+    }
+
+    /// Redirects a page's address to the one without its ending, index.html to its folder, as Cloudflare Pages does.
+    #[must_use]
+    pub fn without_endings(mut self) -> Self {
+        self.hides_endings = true;
         self
     }
 
@@ -94,6 +102,14 @@ impl Site {
                 // It may have a body, which we do not read.
                 return answer(stream, "405 Method Not Allowed", "text/plain", 0, io::empty());
             }
+            if let Some(to) = self.redirection(&url) {
+                let kind = format!("text/plain\r\nLocation: {to}");
+                answer(stream, "308 Permanent Redirect", &kind, 0, io::empty())?;
+                if !goes_on {
+                    break;
+                }
+                continue;
+            }
             match self.open(&url) {
                 Some((file, path)) => {
                     let length = file.metadata()?.len();
@@ -113,6 +129,13 @@ impl Site {
         Ok(())
     }
 
+    /// Where a page's address leads, on a site that hides endings.
+    fn redirection(&self, url: &str) -> Option<String> {
+        let (path, query) = url.split_at(url.find('?').unwrap_or(url.len()));
+        let plain = path.strip_suffix("index.html").or_else(|| path.strip_suffix(".html"))?;
+        self.hides_endings.then(|| format!("{plain}{query}"))
+    }
+
     /// The content type, and whatever headers go with it.
     fn kind(&self, path: &Path) -> String {
         let isolation = match self.is_isolated {
@@ -126,6 +149,8 @@ impl Site {
         let mut file = self.file_of(url)?;
         if file.is_dir() {
             file.push("index.html");
+        } else if self.hides_endings && !file.exists() {
+            file.set_extension("html");
         }
         file.is_file().then(|| File::open(&file).ok()).flatten().map(|open| (open, file))
     }
@@ -334,6 +359,20 @@ mod tests {
         assert_eq!(answer.iter().filter(|byte| **byte == 7).count(), 100_000);
         assert!(ask(&serving, "/?pack=packs/tiny/").ends_with(b"<!doctype html>"));
         assert!(head(&ask(&serving, "/nothing")).starts_with("http/1.1 404"));
+    }
+
+    #[test]
+    fn a_site_that_hides_endings_redirects_to_what_it_then_serves() {
+        let scratch = Scratch::new("site-endings");
+        scratch.write("dist/index.html", b"<!doctype html>");
+        scratch.write("dist/about.html", b"<!doctype html>about");
+        let serving = scratch.site().without_endings().serve(0).unwrap();
+        for (from, to) in [("/index.html?a=b", "/?a=b"), ("/about.html", "/about")] {
+            let head = head(&ask(&serving, from));
+            assert!(head.starts_with("http/1.1 308") && head.contains(&format!("location: {to}\r\n")), "{head}");
+        }
+        assert!(ask(&serving, "/?a=b").ends_with(b"<!doctype html>"));
+        assert!(ask(&serving, "/about").ends_with(b"about"));
     }
 
     /// Browsers open some connections ahead and leave them idle; none of them may starve another.

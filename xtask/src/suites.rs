@@ -174,6 +174,7 @@ pub fn bench(names: &[String]) -> anyhow::Result<()> {
         let all = [&BROWSER_BENCHES[..], &NATIVE_BENCHES].concat();
         bail!("there are these benchmarks: {}", all.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", "));
     }
+    tools::prepare_target_folder()?;
     let other = tools::other_engine()?;
     assets::all()?;
     let run_one = |name: &str, cargo: &mut Command| {

@@ -42,15 +42,23 @@ pub fn Grid() -> impl IntoView {
     });
     let on_scroll =
         move |_| scrolled.set(frame.get_untracked().map_or(0.0, |frame| f64::from(frame.scroll_top())));
+    let name_of = move |index: usize| gallery.pictures.with(|all| all.get(index).map(|entry| entry.name.clone()));
     let places = move || {
-        let pictures = in_sight.get().filter_map(|place| at(place).map(|(index, score)| (place, index, score)));
-        pictures.collect::<Vec<_>>()
+        let tile = |place: usize| {
+            let (index, score) = at(place)?;
+            Some((place, index, score, name_of(index).unwrap_or_default()))
+        };
+        in_sight.get().filter_map(tile).collect::<Vec<_>>()
+    };
+    // In another model's gallery another picture is at the same place.
+    let key = |(place, index, score, name): &(usize, usize, Option<f32>, String)| {
+        (*place, *index, score.map(f32::to_bits), name.clone())
     };
     view! {
         <div class="gallery-grid" node_ref=frame on:scroll=on_scroll tabindex="0" role="group" aria-label="Pictures">
             <ul style:height=move || format!("{}px", tiles.get().height())>
-                <For each=places key=|(place, index, score)| (*place, *index, score.map(f32::to_bits)) let:tile>
-                    <Tile place=tile.0 index=tile.1 score=tile.2 tiles=tiles/>
+                <For each=places key=key let:tile>
+                    <Tile place=tile.0 index=tile.1 score=tile.2 name=tile.3 tiles=tiles/>
                 </For>
             </ul>
         </div>
@@ -58,10 +66,8 @@ pub fn Grid() -> impl IntoView {
 }
 
 #[component]
-fn Tile(place: usize, index: usize, score: Option<f32>, tiles: Memo<Tiles>) -> impl IntoView {
-    let (state, engine) = (expect_context::<State>(), expect_context::<Engine>());
-    let name = state.gallery.pictures.with_untracked(|all| all.get(index).map(|entry| entry.name.clone()));
-    let name = name.unwrap_or_default();
+fn Tile(place: usize, index: usize, score: Option<f32>, name: String, tiles: Memo<Tiles>) -> impl IntoView {
+    let engine = expect_context::<Engine>();
     let label = match score {
         Some(score) => format!("{name}, {}", units::signed(score, 3)),
         None => name.clone(),

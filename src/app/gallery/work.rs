@@ -19,7 +19,7 @@ use crate::view::queue::Kind;
 /// Pictures that are shown of an order.
 const MOST: usize = 500;
 
-/// Thumbnails that are held; the ones seen longest ago go first.
+/// Thumbnails that are held; of more, those out of sight go.
 const HELD: usize = 400;
 
 /// The files behind the gallery, and its thumbnails.
@@ -29,6 +29,8 @@ pub struct GalleryFiles {
     /// Files of this visit, so that a picture can be opened.
     files: BTreeMap<GalleryEntry, File>,
     thumbnails: BTreeMap<usize, ObjectUrl>,
+    /// Pictures whose tiles are in sight.
+    in_sight: BTreeSet<usize>,
 }
 
 fn entry_of(file: &File) -> GalleryEntry {
@@ -39,14 +41,21 @@ fn entry_of(file: &File) -> GalleryEntry {
 
 impl Engine {
     pub(in crate::app) fn open_gallery(self) {
-        self.inner.update_value(|inner| inner.gallery.thumbnails.clear());
         self.want(Task::OpenGallery, Freight::default());
+    }
+
+    /// Whether the gallery is yet to be opened, or forgotten: the answer tells what is in it.
+    fn awaits_gallery(self) -> bool {
+        self.inner.with_value(|inner| inner.queue.has(Kind::Gallery))
     }
 
     /// Takes picture files into the gallery, those that are new.
     pub fn add_to_gallery(self, files: Vec<File>) {
-        let known: BTreeSet<GalleryEntry> =
-            self.state.gallery.pictures.with_untracked(|pictures| pictures.iter().cloned().collect());
+        // What is on screen of a gallery that is awaited says nothing of it.
+        let known: BTreeSet<GalleryEntry> = match self.awaits_gallery() {
+            true => BTreeSet::new(),
+            false => self.state.gallery.pictures.with_untracked(|pictures| pictures.iter().cloned().collect()),
+        };
         let mut added = 0;
         self.inner.update_value(|inner| {
             for file in files.into_iter().filter(is_picture) {
@@ -115,6 +124,10 @@ impl Engine {
     }
 
     fn next_picture(self) {
+        // The picture under way is still in line, and its answer asks for the next.
+        if self.inner.with_value(|inner| inner.queue.under_way() == Some(Kind::GalleryPicture)) {
+            return;
+        }
         let line = self.inner.with_value(|inner| {
             let in_line = inner.gallery.to_do.iter().take(1 + ahead(AHEAD));
             in_line.map(|(entry, file)| (entry.clone(), Blob::from(file.clone()))).collect::<Vec<_>>()
@@ -134,14 +147,9 @@ impl Engine {
     pub(in crate::app) fn take_gallery(self, task: Task, answer: Answer) {
         let gallery = self.state.gallery;
         match (task, answer) {
-            (_, Answer::GalleryOpened { pictures, not_kept }) => {
-                gallery.order.set(None);
-                gallery.pictures.set(Arc::new(pictures));
-                gallery.not_kept.set(not_kept);
-                if gallery.run.with_untracked(|run| run.is_going) {
-                    self.next_picture();
-                }
-            }
+            (_, Answer::GalleryOpened { pictures, not_kept }) => self.take_whole_gallery(pictures, not_kept),
+            // It is in a gallery that is about to be forgotten.
+            (Task::AddToGallery { .. }, _) if self.awaits_gallery() => {}
             (Task::AddToGallery { entry, .. }, Answer::GalleryGrown { left_out, by_hand }) => {
                 gallery.by_hand.update(|count| *count += usize::from(by_hand));
                 self.take_picture(entry, left_out);
@@ -152,6 +160,37 @@ impl Engine {
             }
             _ => {}
         }
+    }
+
+    fn take_whole_gallery(self, pictures: Vec<GalleryEntry>, not_kept: Option<String>) {
+        let gallery = self.state.gallery;
+        self.leave_known_ones_out(&pictures);
+        self.forget_thumbnails();
+        gallery.order.set(None);
+        gallery.pictures.set(Arc::new(pictures));
+        gallery.not_kept.set(not_kept);
+        if gallery.run.with_untracked(|run| run.is_going) {
+            self.next_picture();
+        }
+    }
+
+    /// Takes what the gallery has out of the line: it may have been chosen before the gallery was open.
+    fn leave_known_ones_out(self, pictures: &[GalleryEntry]) {
+        let known: BTreeSet<&GalleryEntry> = pictures.iter().collect();
+        self.withdraw(Kind::GalleryPicture);
+        let mut left = 0;
+        self.inner.update_value(|inner| {
+            inner.gallery.to_do.retain(|(entry, _)| !known.contains(entry));
+            left = inner.gallery.to_do.len();
+        });
+        self.state.gallery.run.update(|run| run.total = run.done + left);
+    }
+
+    /// Another gallery's pictures have the same indices.
+    fn forget_thumbnails(self) {
+        self.withdraw(Kind::Thumbnails);
+        self.inner.update_value(|inner| inner.gallery.thumbnails.clear());
+        self.state.gallery.thumbnails.update(|stamp| *stamp += 1);
     }
 
     fn take_picture(self, entry: GalleryEntry, left_out: Option<String>) {
@@ -183,8 +222,10 @@ impl Engine {
 
     /// Asks for the thumbnails of the pictures in sight that are not at hand.
     pub fn want_thumbnails(self, in_sight: &[usize]) {
-        let missing: Vec<usize> = self.inner.with_value(|inner| {
-            in_sight.iter().copied().filter(|index| !inner.gallery.thumbnails.contains_key(index)).collect()
+        let mut missing: Vec<usize> = in_sight.to_vec();
+        self.inner.update_value(|inner| {
+            inner.gallery.in_sight = in_sight.iter().copied().collect();
+            missing.retain(|index| !inner.gallery.thumbnails.contains_key(index));
         });
         if !missing.is_empty() {
             self.want(Task::Thumbnails { pictures: missing }, Freight::default());
@@ -200,9 +241,9 @@ impl Engine {
             return Err(Unfitting);
         }
         self.inner.update_value(|inner| {
-            let held = &mut inner.gallery.thumbnails;
+            let GalleryFiles { thumbnails: held, in_sight, .. } = &mut inner.gallery;
             if held.len() + pictures.len() > HELD {
-                held.clear();
+                held.retain(|index, _| in_sight.contains(index));
             }
             for (index, file) in pictures.iter().zip(files) {
                 let url = dom::blob_of("image/jpeg", file).as_ref().and_then(ObjectUrl::of);

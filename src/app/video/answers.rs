@@ -73,6 +73,7 @@ impl Engine {
             (VideoTask::Propagate { run, .. }, VideoAnswer::Propagated(frame)) => {
                 self.take_propagated(run.number, frame, buffers)?;
             }
+            (VideoTask::ForgetMasks { .. }, VideoAnswer::MasksForgotten) => {}
             (VideoTask::LabelTracks { .. }, VideoAnswer::TracksLabelled { tracks }) => take_labels(video, tracks),
             (VideoTask::ExportJson { .. } | VideoTask::ExportMasks { .. }, VideoAnswer::File { name, kind }) => {
                 dom::download(&name, &kind, buffers.first().ok_or(Unfitting)?);
@@ -140,7 +141,10 @@ impl Engine {
         if !is_same || taken.is_some() {
             video.reel.set(Some(reel));
         }
-        self.show_mode(Mode::Video);
+        // A video that is opened again, for another model or in another worker, leaves the person where they are.
+        if !is_same {
+            self.show_mode(Mode::Video);
+        }
         self.sample_video(video.sampling.get_untracked());
     }
 
@@ -180,6 +184,10 @@ impl Engine {
 
     fn take_propagated(self, run: u32, frame: PropagatedFrame, buffers: &[Uint8Array]) -> Result<(), Unfitting> {
         let video = self.video();
+        // Of a run from before the person started over.
+        if run < self.inner.with_value(|inner| inner.started_over) {
+            return Ok(());
+        }
         let PropagatedFrame { index, grid, crop_in_frame, objects, seconds } = frame;
         let masks = all_floats(buffers, 0)?;
         if masks.len() != (objects.len() + 1) * grid.len() {

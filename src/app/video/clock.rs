@@ -1,6 +1,6 @@
 //! What time it is in a playing video, frame by frame.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use leptos::prelude::*;
@@ -19,6 +19,9 @@ extern "C" {
     #[wasm_bindgen(method, js_name = requestVideoFrameCallback)]
     fn request_video_frame_callback(this: &FrameTeller, callback: &js_sys::Function) -> u32;
 
+    #[wasm_bindgen(method, js_name = cancelVideoFrameCallback)]
+    fn cancel_video_frame_callback(this: &FrameTeller, number: u32);
+
     /// What is told of a frame that has come on screen.
     type FrameTold;
 
@@ -28,29 +31,45 @@ extern "C" {
 
 type Ticking = Rc<RefCell<Option<Closure<dyn FnMut(JsValue, FrameTold)>>>>;
 
-/// Sets the time to that of every frame which the element shows, until it leaves the page.
-pub fn follow(element: HtmlVideoElement, video: VideoState) {
+/// Follows an element until it is dropped. Nothing else would end the callback, which holds itself and the element: an
+/// element that has left the page tells of no more frames.
+pub struct Follower {
+    teller: FrameTeller,
+    ticking: Ticking,
+    /// The number under which the next frame is asked for.
+    asked: Rc<Cell<u32>>,
+}
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        self.teller.cancel_video_frame_callback(self.asked.get());
+        drop(self.ticking.borrow_mut().take());
+    }
+}
+
+/// Sets the time to that of every frame which the element shows. None where the browser does not tell of frames: the
+/// element is then followed until it leaves the page.
+pub fn follow(element: HtmlVideoElement, video: VideoState) -> Option<Follower> {
     let can_tell = js_sys::Reflect::has(&element, &"requestVideoFrameCallback".into()).unwrap_or(false);
     if !can_tell {
-        return follow_by_display(element, video);
+        follow_by_display(element, video);
+        return None;
     }
     let teller: FrameTeller = element.unchecked_into();
-    let ticking: Ticking = Rc::default();
-    let again = ticking.clone();
-    let next = teller.clone();
-    *ticking.borrow_mut() = Some(Closure::new(move |_now, told: FrameTold| {
-        if !next.is_connected() {
-            // The closure must not be freed while it runs.
-            let done = again.clone();
-            return request_animation_frame(move || drop(done.borrow_mut().take()));
-        }
+    let follower = Follower { teller, ticking: Rc::default(), asked: Rc::default() };
+    let (next, again, asked) = (follower.teller.clone(), follower.ticking.clone(), follower.asked.clone());
+    *follower.ticking.borrow_mut() = Some(Closure::new(move |_now, told: FrameTold| {
         video.time.set(told.media_time());
-        if let Some(callback) = again.borrow().as_ref() {
-            next.request_video_frame_callback(callback.as_ref().unchecked_ref());
-        }
+        ask(&next, &again, &asked);
     }));
+    ask(&follower.teller, &follower.ticking, &follower.asked);
+    Some(follower)
+}
+
+/// Asks to be told of the next frame.
+fn ask(teller: &FrameTeller, ticking: &Ticking, asked: &Cell<u32>) {
     if let Some(callback) = ticking.borrow().as_ref() {
-        teller.request_video_frame_callback(callback.as_ref().unchecked_ref());
+        asked.set(teller.request_video_frame_callback(callback.as_ref().unchecked_ref()));
     }
 }
 

@@ -49,7 +49,7 @@ pub fn Propagation() -> impl IntoView {
             <div class="heading">
                 <h2 id="propagation-title">"Follow a mask"</h2>
                 <button type="button" class="quiet-button" disabled=move || !has_seeds()
-                    on:click=move |_| { engine.stop_propagating(); video.forget_propagation(); }>
+                    on:click=move |_| engine.forget_propagation()>
                     "Start over"
                 </button>
             </div>

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use leptos::html::{Canvas, Div, Video};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use leptos::web_sys::{CanvasRenderingContext2d, HtmlCanvasElement, ImageBitmap, PointerEvent};
+use leptos::web_sys::{CanvasRenderingContext2d, HtmlCanvasElement, HtmlVideoElement, ImageBitmap, PointerEvent};
 use wasm_bindgen::JsCast as _;
 use wasm_bindgen_futures::JsFuture;
 
@@ -38,6 +38,20 @@ pub fn Stage() -> impl IntoView {
     }
 }
 
+/// A player, emptied when dropped: else it keeps file and decoder for as long as it pleases the browser.
+struct Player {
+    element: HtmlVideoElement,
+    _follower: Option<clock::Follower>,
+}
+
+impl Drop for Player {
+    fn drop(&mut self) {
+        // Removing an attribute does not fail.
+        let _removed = self.element.remove_attribute("src");
+        self.element.load();
+    }
+}
+
 /// A file, played by the browser.
 #[component]
 fn Playing(url: String) -> impl IntoView {
@@ -49,7 +63,11 @@ fn Playing(url: String) -> impl IntoView {
         let Some(element) = element.get() else { return };
         // An attribute alone is not heeded by every browser.
         element.set_muted(true);
-        clock::follow(element, video);
+        let follower = clock::follow(element.clone(), video);
+        let player = StoredValue::new_local(Some(Player { element, _follower: follower }));
+        on_cleanup(move || {
+            player.try_update_value(Option::take);
+        });
     });
     Effect::new(move || {
         let Some(element) = element.get() else { return };

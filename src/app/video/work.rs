@@ -249,6 +249,16 @@ impl Engine {
         self.withdraw(Kind::Propagation);
     }
 
+    /// Forgets seeds and masks, here and in the worker.
+    pub fn forget_propagation(self) {
+        self.stop_propagating();
+        // What is under way is of a run with a lower number.
+        let now = self.next_stamp();
+        self.inner.update_value(|inner| inner.started_over = now);
+        self.video().forget_propagation();
+        self.want_of_video(VideoTask::ForgetMasks { reel: self.reel() });
+    }
+
     fn new_run(self) -> Run {
         let video = self.video();
         Run {

@@ -1,5 +1,6 @@
 //! Tracks and masks as files: JSON with COCO's run lengths, and PNG pictures in a zip.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Cursor, Write as _};
 
 use serde::Serialize;
@@ -9,12 +10,15 @@ use zip::{CompressionMethod, ZipWriter};
 use crate::geometry::{CropFromPhoto, Size};
 use crate::media::{self, MediaError};
 use crate::rle::Rle;
+use crate::track::SoftMasks;
 
 /// A file that could not be written.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
     #[error("there are no masks to save yet: look at some frames first")]
     Empty,
+    #[error("a picture has 255 values for objects, and there are {0}: save the masks as JSON")]
+    TooMany(usize),
     #[error("the file could not be written ({0}): save fewer frames at a time")]
     Write(String),
     #[error(transparent)]
@@ -29,6 +33,15 @@ pub struct ObjectMask {
     pub mask: Vec<bool>,
 }
 
+/// How a frame's masks are known.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Masks {
+    /// Tracks, of which each has patches of its own (papers.md, Paper 2, step 5).
+    Patches(Vec<ObjectMask>),
+    /// Propagated masks, which share the pixels out among the objects 1, 2, … (papers.md, Mask propagation).
+    Soft(SoftMasks),
+}
+
 /// The objects' masks on one frame.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FrameMasks {
@@ -37,7 +50,31 @@ pub struct FrameMasks {
     /// Seconds.
     pub time: f64,
     pub frame: CropFromPhoto,
-    pub objects: Vec<ObjectMask>,
+    pub masks: Masks,
+}
+
+impl FrameMasks {
+    /// The numbers of the objects.
+    fn objects(&self) -> Vec<u32> {
+        match &self.masks {
+            Masks::Patches(objects) => objects.iter().map(|object| object.object).collect(),
+            Masks::Soft(soft) => (1..soft.channels as u32).collect(),
+        }
+    }
+
+    /// Each object's pixels, rows first, of the video's own size.
+    fn in_pixels(&self) -> Vec<(u32, Vec<bool>)> {
+        match &self.masks {
+            Masks::Patches(objects) => {
+                objects.iter().map(|object| (object.object, in_pixels(&object.mask, &self.frame))).collect()
+            }
+            Masks::Soft(soft) => {
+                let labels = soft.labels_in_photo(&self.frame);
+                let pixels = |object| labels.iter().map(|label| u32::from(*label) == object).collect();
+                self.objects().into_iter().map(|object| (object, pixels(object))).collect()
+            }
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -80,16 +117,15 @@ struct Mask {
 /// Where there are no frames.
 pub fn json(video: &str, names: &[(u32, String)], frames: &[FrameMasks]) -> Result<Vec<u8>, ExportError> {
     let size = frames.first().ok_or(ExportError::Empty)?.frame.photo;
-    let mask = |object: &ObjectMask, frame: &CropFromPhoto| {
-        let pixels = in_pixels(&object.mask, frame);
+    let mask = |(object, pixels): (u32, Vec<bool>), size: Size| {
         let area = pixels.iter().filter(|is_in| **is_in).count();
-        let bbox = bounds(&pixels, frame.photo);
-        Mask { object: object.object, segmentation: Rle::of(&pixels, frame.photo), area, bbox }
+        Mask { object, segmentation: Rle::of(&pixels, size), area, bbox: bounds(&pixels, size) }
     };
+    // Numbered pictures need not all be of one size.
     let frame = |frame: &FrameMasks| Frame {
         index: frame.index,
         time: frame.time,
-        masks: frame.objects.iter().map(|object| mask(object, &frame.frame)).collect(),
+        masks: frame.in_pixels().into_iter().map(|masked| mask(masked, frame.frame.photo)).collect(),
     };
     let document = Document {
         video,
@@ -102,34 +138,38 @@ pub fn json(video: &str, names: &[(u32, String)], frames: &[FrameMasks]) -> Resu
 }
 
 /// The masks as a zip of 8-bit grey PNG files of the video's own size, `00000.png` and on by sampled frame. A
-/// pixel's value is its object's place among `order` plus one, 0 where there is none; of two the later.
+/// pixel's value is its object's place among all objects plus one, by their numbers, 0 where there is none; of two
+/// the later.
 ///
 /// # Errors
-/// Where there are no frames, or a picture cannot be written.
-pub fn png_zip(order: &[u32], frames: &[FrameMasks]) -> Result<Vec<u8>, ExportError> {
+/// Where there are no frames, more objects than a pixel has values, or a picture cannot be written.
+pub fn png_zip(frames: &[FrameMasks]) -> Result<Vec<u8>, ExportError> {
     if frames.is_empty() {
         return Err(ExportError::Empty);
     }
+    let order: BTreeSet<u32> = frames.iter().flat_map(FrameMasks::objects).collect();
+    if order.len() > usize::from(u8::MAX) {
+        return Err(ExportError::TooMany(order.len()));
+    }
+    let values: BTreeMap<u32, u8> = order.into_iter().zip(1..=u8::MAX).collect();
     let failed = |err: &dyn std::fmt::Display| ExportError::Write(err.to_string());
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
     // PNG files are compressed already.
     let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
     for frame in frames {
-        let png = media::grey_png(frame.frame.photo, &labels(order, frame))?;
+        let png = media::grey_png(frame.frame.photo, &labels(&values, frame))?;
         zip.start_file(format!("{:05}.png", frame.index), options).map_err(|err| failed(&err))?;
         zip.write_all(&png).map_err(|err| failed(&err))?;
     }
     Ok(zip.finish().map_err(|err| failed(&err))?.into_inner())
 }
 
-fn labels(order: &[u32], frame: &FrameMasks) -> Vec<u8> {
+fn labels(values: &BTreeMap<u32, u8>, frame: &FrameMasks) -> Vec<u8> {
     let Size { width, height } = frame.frame.photo;
     let mut labels = vec![0; width * height];
-    for object in &frame.objects {
-        let place = order.iter().position(|known| *known == object.object).unwrap_or(order.len());
-        let label = u8::try_from(place + 1).unwrap_or(u8::MAX);
-        let pixels = in_pixels(&object.mask, &frame.frame);
-        labels.iter_mut().zip(pixels).filter(|(_, is_in)| *is_in).for_each(|(at, _)| *at = label);
+    for (object, pixels) in frame.in_pixels() {
+        let value = values.get(&object).copied().unwrap_or(0);
+        labels.iter_mut().zip(pixels).filter(|(_, is_in)| *is_in).for_each(|(at, _)| *at = value);
     }
     labels
 }
@@ -161,19 +201,19 @@ fn bounds(pixels: &[bool], size: Size) -> [usize; 4] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::geometry::{Framing, LongSide};
+    use crate::geometry::{Framing, Grid, LongSide};
 
     /// A frame of 40 x 20 pixels whose middle square is seen as 2 x 2 patches.
-    fn frame(objects: Vec<ObjectMask>) -> FrameMasks {
+    fn frame(masks: Masks) -> FrameMasks {
         let photo = Size { width: 40, height: 20 };
         let frame = CropFromPhoto::new(photo, Framing::CentreCrop, 4, 2, LongSide::Truncated);
-        FrameMasks { index: 3, time: 1.5, frame, objects }
+        FrameMasks { index: 3, time: 1.5, frame, masks }
     }
 
     #[test]
     fn the_json_has_each_mask_in_the_videos_pixels() {
         let mask = vec![false, true, false, false];
-        let frames = [frame(vec![ObjectMask { object: 7, mask }])];
+        let frames = [frame(Masks::Patches(vec![ObjectMask { object: 7, mask }]))];
         let file = json("a.webm", &[(7, "the cup".to_owned())], &frames).unwrap();
         let found: serde_json::Value = serde_json::from_slice(&file).unwrap();
         assert_eq!((&found["width"], &found["height"]), (&40.into(), &20.into()));
@@ -191,13 +231,37 @@ mod tests {
             ObjectMask { object: 7, mask: vec![true, true, false, false] },
             ObjectMask { object: 9, mask: vec![false, true, false, true] },
         ];
-        let file = png_zip(&[7, 9], &[frame(masks)]).unwrap();
-        let mut zip = zip::ZipArchive::new(Cursor::new(file)).unwrap();
-        let mut png = Vec::new();
-        std::io::Read::read_to_end(&mut zip.by_name("00003.png").unwrap(), &mut png).unwrap();
-        let picture = image::load_from_memory(&png).unwrap().into_luma8();
+        let picture = picture(&png_zip(&[frame(Masks::Patches(masks))]).unwrap());
         let at = |x: u32, y: u32| picture.get_pixel(x, y).0[0];
         assert_eq!(picture.dimensions(), (40, 20));
         assert_eq!([at(5, 5), at(12, 5), at(22, 5), at(12, 15), at(22, 15)], [0, 1, 2, 0, 2]);
+    }
+
+    #[test]
+    fn propagated_masks_are_drawn_between_patches() {
+        let grid = Grid { rows: 2, columns: 2 };
+        let soft = SoftMasks { grid, channels: 2, values: vec![1.0, 0.0, 1.0, 0.0, 0.0, 1.0, 0.0, 1.0] };
+        let frame = frame(Masks::Soft(soft.clone()));
+        let expected = soft.labels_in_photo(&frame.frame);
+        assert!(expected.contains(&1) && expected.contains(&0));
+        assert_eq!(picture(&png_zip(std::slice::from_ref(&frame)).unwrap()).into_raw(), expected);
+        let file: serde_json::Value = serde_json::from_slice(&json("a.webm", &[], &[frame]).unwrap()).unwrap();
+        let area = expected.iter().filter(|label| **label == 1).count();
+        assert_eq!(file["frames"][0]["masks"][0]["area"], area);
+    }
+
+    #[test]
+    fn more_objects_than_a_picture_tells_apart_are_refused() {
+        let masks = |count| (0..count).map(|object| ObjectMask { object, mask: vec![true; 4] }).collect();
+        assert!(png_zip(&[frame(Masks::Patches(masks(255)))]).is_ok());
+        assert!(matches!(png_zip(&[frame(Masks::Patches(masks(256)))]), Err(ExportError::TooMany(256))));
+    }
+
+    /// The picture of frame 3.
+    fn picture(file: &[u8]) -> image::GrayImage {
+        let mut zip = zip::ZipArchive::new(Cursor::new(file)).unwrap();
+        let mut png = Vec::new();
+        std::io::Read::read_to_end(&mut zip.by_name("00003.png").unwrap(), &mut png).unwrap();
+        image::load_from_memory(&png).unwrap().into_luma8()
     }
 }

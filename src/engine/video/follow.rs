@@ -26,7 +26,7 @@ impl Follower {
     /// Takes a run one frame on. `phrase` gives the patches' scores of a phrase seed.
     ///
     /// # Errors
-    /// Where the frame does not go with those before it, or nothing was seeded.
+    /// Where the frame does not go with those before it, nothing was seeded, or an object's number is none.
     pub fn step(
         &mut self,
         run: &Run,
@@ -34,6 +34,9 @@ impl Follower {
         (frame, features): (CropFromPhoto, &Features),
         scores: &BTreeMap<String, Vec<f64>>,
     ) -> Result<&SoftMasks, TrackError> {
+        if let Some(seed) = run.seeds.iter().find(|seed| !(1..=u8::MAX.into()).contains(&seed.object)) {
+            return Err(TrackError::NoObject(seed.object));
+        }
         let mut propagator = match self.run.take() {
             Some((number, propagator)) if number == run.number => propagator,
             _ => Propagator::new(PropagateOptions::default()),

@@ -79,6 +79,8 @@ pub enum VideoTask {
     /// Take a run one frame on: its seeds' first frame first, then neighbour after neighbour.
     /// Answer: [`VideoAnswer::Propagated`].
     Propagate { reel: u32, run: Run, index: usize },
+    /// Forget all propagated masks. Answer: [`VideoAnswer::MasksForgotten`].
+    ForgetMasks { reel: u32 },
     /// What texts speak for each tracked object more than for the rest of the frame.
     /// Answer: [`VideoAnswer::TracksLabelled`].
     LabelTracks { reel: u32, count: usize },
@@ -105,6 +107,7 @@ impl VideoTask {
             | Self::SplitScores { reel, .. }
             | Self::SegmentFrame { reel, .. }
             | Self::Propagate { reel, .. }
+            | Self::ForgetMasks { reel }
             | Self::LabelTracks { reel, .. }
             | Self::UseStatistics { reel }
             | Self::ExportJson { reel, .. }
@@ -142,6 +145,7 @@ pub enum VideoAnswer {
     },
     /// Buffer 0: soft masks, `f32` `[object][patch]`, background first.
     Propagated(PropagatedFrame),
+    MasksForgotten,
     TracksLabelled {
         tracks: Vec<TrackLabels>,
     },

@@ -5,13 +5,13 @@ use wasm_bindgen::JsCast as _;
 use web_sys::Blob;
 
 use super::report::{Reporter, now, said};
-use super::{Answered, Engine};
+use super::{Answered, Engine, choose, fetched};
 use crate::checkpoint::{Manifest, Quantisation, StorageCost};
-use crate::engine::import;
 use crate::engine::message::{
     Answer, DevicePreference, MemorySummary, ModelSource, PackSummary, Storage, StorageSummary, Told,
 };
 use crate::engine::shelf::Shelf;
+use crate::engine::{EngineError, import};
 
 impl Engine {
     /// Opens published weights: as they were converted and kept before, where they were; else converts and keeps
@@ -25,13 +25,15 @@ impl Engine {
         report: &Reporter,
     ) -> Answered {
         let shelf = Shelf::open().await;
+        // Before hundreds of megabytes are read for a device that is not there.
+        let chosen = choose(device, report).await?;
         // A file of the same name may be another one; a repository's is the same again.
         if let ModelSource::Hub { repository, hub: None } = source
             && told == Told::default()
             && let Some(folder) = shelf.converted_from(repository.trim(), storage.into()).await
-            && let Ok(answered) = self.open_at(&folder, device, report).await
+            && let Ok((pack, download)) = fetched(&folder, report).await
         {
-            return Ok(answered);
+            return self.open_fetched(pack, (download, folder), (device, chosen), report).await;
         }
         let start = now();
         let progress = |done, total| report.bytes("Reading the weights", done, total);
@@ -41,15 +43,24 @@ impl Engine {
         let kept = shelf.keep_converted(&pack).await.map_err(said);
         let (folder, unkept) = (kept.as_ref().ok().cloned(), kept.err());
         let manifest = pack.manifest.clone();
-        match self.open(pack, device, (seconds, folder), report).await {
-            Ok((Answer::PackOpened(summary), buffers)) => {
+        let opened = match self.open(pack, chosen, (seconds, folder.clone()), report).await {
+            Err(EngineError::GpuRefused(reason)) => {
+                match folder.filter(|_kept| device == DevicePreference::Auto) {
+                    Some(folder) => return self.open_on_cpu(&folder, report).await,
+                    None => Err(EngineError::GpuRefused(reason)),
+                }
+            }
+            Err(err) => {
+                shelf.drop_converted(&manifest).await;
+                Err(err)
+            }
+            opened => opened,
+        };
+        match opened.map_err(said)? {
+            (Answer::PackOpened(summary), buffers) => {
                 Ok((Answer::PackOpened(PackSummary { unkept, ..summary }), buffers))
             }
-            Ok(other) => Ok(other),
-            Err(message) => {
-                shelf.drop_converted(&manifest).await;
-                Err(message)
-            }
+            other => Ok(other),
         }
     }
 }

@@ -29,10 +29,10 @@ impl Engine {
         // Its files can be open once only.
         self.gallery = None;
         let session = self.session()?;
-        let name = session.manifest().weights_hash().chars().take(16).collect::<String>();
+        let name = format!("{:.16}", session.manifest().model_hash());
         let (files, not_kept) = match kept_files(&name).await {
             Ok(files) => (files, None),
-            Err(err) => ([(); 4].map(|()| BrowserFile::Memory(Vec::new())), Some(why_not_kept(&err))),
+            Err(err) => ([(); 5].map(|()| BrowserFile::Memory(Vec::new())), Some(why_not_kept(&err))),
         };
         self.gallery = Some(Gallery::open(files, session));
         self.not_kept = not_kept;
@@ -211,7 +211,7 @@ fn position(at: u64) -> FileSystemReadWriteOptions {
 }
 
 /// The gallery's files in the page's own folder, made where they are missing.
-async fn kept_files(name: &str) -> Result<[BrowserFile; 4], JsValue> {
+async fn kept_files(name: &str) -> Result<[BrowserFile; 5], JsValue> {
     let storage: StorageManager = Reflect::get(&scope().navigator(), &"storage".into())?.dyn_into()?;
     let mut folder: FileSystemDirectoryHandle = JsFuture::from(storage.get_directory()).await?.dyn_into()?;
     let options = FileSystemGetDirectoryOptions::new();
@@ -220,13 +220,11 @@ async fn kept_files(name: &str) -> Result<[BrowserFile; 4], JsValue> {
         let inner = folder.get_directory_handle_with_options(name, &options);
         folder = JsFuture::from(inner).await?.dyn_into()?;
     }
-    let [list, imprints, thumbnails, statistics] = FILES;
-    Ok([
-        kept_file(&folder, list).await?,
-        kept_file(&folder, imprints).await?,
-        kept_file(&folder, thumbnails).await?,
-        kept_file(&folder, statistics).await?,
-    ])
+    let mut files = Vec::new();
+    for name in FILES {
+        files.push(kept_file(&folder, name).await?);
+    }
+    files.try_into().map_err(|_more| JsValue::UNDEFINED)
 }
 
 async fn kept_file(folder: &FileSystemDirectoryHandle, name: &str) -> Result<BrowserFile, JsValue> {

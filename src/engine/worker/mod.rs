@@ -32,13 +32,14 @@ use self::video::OpenVideo;
 
 use crate::ablate::Ablation;
 use crate::checkpoint::Pack;
+use crate::engine::device::{self, Chosen};
 use crate::engine::gallery::Gallery;
 use crate::engine::message::{
     Answer, DevicePreference, DeviceSummary, GREETING, OpenSeconds, PackSummary, PhotoSummary, Request, Response,
     Task, TraceSeconds, sentence,
 };
 use crate::engine::wire::{self, Beside};
-use crate::engine::{EngineError, Session, Traced, device, fetch};
+use crate::engine::{EngineError, Session, Traced, fetch};
 use crate::geometry::Framing;
 use crate::media::{self, Photo};
 use crate::segment::{self, SoftMap};
@@ -150,8 +151,9 @@ impl Engine {
             Task::Attribute { phrases, templates, ablation } => {
                 self.attribute(&phrases, templates, &ablation).await
             }
-            Task::HeadMap { layer, head, phrase, rather_than } => {
-                self.head_map(layer, head, phrase.into_iter().chain(rather_than).collect()).await
+            Task::HeadMap { layer, head, phrase, rather_than, templates } => {
+                let phrases = phrase.into_iter().chain(rather_than).collect();
+                self.head_map(layer, head, phrases, templates).await
             }
             Task::Segment { phrase, against, background, ablation } => {
                 let (map, traced) = self.segment(&phrase, &against, background, &ablation).await?;
@@ -195,10 +197,32 @@ impl Engine {
 
     /// Opens the pack in the folder `url`.
     async fn open_at(&mut self, url: &str, device: DevicePreference, report: &Reporter) -> Answered {
-        let start = now();
-        let pack = fetch::pack(url, |done, total| report.bytes("Fetching the model", done, total));
-        let pack = pack.await.map_err(said)?;
-        self.open(pack, device, (now() - start, Some(fetch::folder(url))), report).await
+        let (pack, download) = fetched(url, report).await?;
+        let chosen = choose(device, report).await?;
+        self.open_fetched(pack, (download, fetch::folder(url)), (device, chosen), report).await
+    }
+
+    /// Opens a pack that came from `folder`.
+    async fn open_fetched(
+        &mut self,
+        pack: Pack,
+        (download, folder): (f64, String),
+        (device, chosen): (DevicePreference, Chosen),
+        report: &Reporter,
+    ) -> Answered {
+        match self.open(pack, chosen, (download, Some(folder.clone())), report).await {
+            Err(EngineError::GpuRefused(_reason)) if device == DevicePreference::Auto => {
+                self.open_on_cpu(&folder, report).await
+            }
+            answered => answered.map_err(said),
+        }
+    }
+
+    /// Opens the pack in the folder `url`, which the GPU has refused.
+    async fn open_on_cpu(&mut self, url: &str, report: &Reporter) -> Answered {
+        let (pack, download) = fetched(url, report).await?;
+        let chosen = Chosen::cpu("the GPU refused this model, maybe for want of memory");
+        self.open(pack, chosen, (download, Some(fetch::folder(url))), report).await.map_err(said)
     }
 
     /// Opens a pack in place of any other. `download` is the seconds that it took to get it, `folder` where it is
@@ -206,22 +230,21 @@ impl Engine {
     async fn open(
         &mut self,
         pack: Pack,
-        preference: DevicePreference,
+        chosen: Chosen,
         (download, folder): (f64, Option<String>),
         report: &Reporter,
-    ) -> Answered {
+    ) -> Result<(Answer, Vec<Uint8Array>), EngineError> {
         let start = now();
-        report.phase("Choosing a device");
-        let chosen = device::choose(preference).await.map_err(said)?.for_model(&pack.manifest.model);
         report.phase("Loading the model");
-        let session = Session::open(pack, chosen.backend).map_err(said)?;
+        let (session, device) = chosen.open(pack).await?;
         let seconds = OpenSeconds { download, load: now() - start };
-        let summary = summary(&session, chosen.summary, seconds);
+        let summary = summary(&session, device, seconds);
         self.current = None;
         self.gallery = None;
         self.video = None;
         self.hands = Hands::of(&session, folder);
         self.session = Some(session);
+        device::let_go();
         Ok((Answer::PackOpened(summary), Vec::new()))
     }
 
@@ -275,9 +298,9 @@ impl Engine {
     }
 
     /// `phrases`: none, one, or one and what it is held against.
-    async fn head_map(&mut self, layer: usize, head: usize, phrases: Vec<String>) -> Answered {
+    async fn head_map(&mut self, layer: usize, head: usize, phrases: Vec<String>, templates: bool) -> Answered {
         let (session, current) = self.both()?;
-        let units = session.embed(&phrases, false).await.map_err(said)?;
+        let units = session.embed(&phrases, templates).await.map_err(said)?;
         let text = units.into_iter().reduce(|text, other| zero_shot::difference(&text, &other));
         let traced = &current.traced;
         let map = session.head_map(traced, layer, head, text.as_deref()).map_err(said)?;
@@ -320,6 +343,18 @@ impl Engine {
     }
 }
 
+/// The pack in the folder `url`, and the seconds that it took to come.
+async fn fetched(url: &str, report: &Reporter) -> Result<(Pack, f64), String> {
+    let start = now();
+    let pack = fetch::pack(url, |done, total| report.bytes("Fetching the model", done, total));
+    Ok((pack.await.map_err(said)?, now() - start))
+}
+
+async fn choose(preference: DevicePreference, report: &Reporter) -> Result<Chosen, String> {
+    report.phase("Choosing a device");
+    device::choose(preference).await.map_err(said)
+}
+
 /// Shows the model a photo; the answer has the seconds that it took.
 async fn run_model(
     session: &Session,
@@ -349,6 +384,7 @@ fn summary(session: &Session, device: DeviceSummary, seconds: OpenSeconds) -> Pa
         has_text: session.has_text(),
         bytes: manifest.bytes(),
         weights: manifest.weights_hash().to_owned(),
+        model: manifest.model_hash(),
         stored_as: convert::stored_as(manifest.quantisation),
         storages: convert::storages(manifest),
         memory: convert::memory(manifest),

@@ -25,8 +25,11 @@ extern "C" {
     #[wasm_bindgen(method, setter, js_name = onerror)]
     fn set_on_error(this: &Worker, hear: Option<&Function>);
 
-    #[wasm_bindgen(method, setter, js_name = onmessageerror)]
-    fn set_on_message_error(this: &Worker, hear: Option<&Function>);
+    #[wasm_bindgen(method, js_name = addEventListener)]
+    fn listen(this: &Worker, event: &str, hear: &Function);
+
+    #[wasm_bindgen(method, js_name = removeEventListener)]
+    fn listen_no_more(this: &Worker, event: &str, hear: &Function);
 
     #[wasm_bindgen(method)]
     fn terminate(this: &Worker);
@@ -36,8 +39,11 @@ extern "C" {
 pub(super) struct Nested {
     worker: Worker,
     _on_message: Closure<dyn FnMut(MessageEvent)>,
-    _on_error: Closure<dyn FnMut(Event)>,
+    on_error: Closure<dyn FnMut(Event)>,
 }
+
+/// Of a message that the browser cannot put together.
+const UNREAD: &str = "messageerror";
 
 impl Nested {
     /// Starts a worker that finds `name` as its own; none where the browser has no workers of workers. `hear` gets
@@ -59,8 +65,9 @@ impl Nested {
         });
         worker.set_on_message(Some(on_message.as_ref().unchecked_ref()));
         worker.set_on_error(Some(on_error.as_ref().unchecked_ref()));
-        worker.set_on_message_error(Some(on_error.as_ref().unchecked_ref()));
-        Some(Self { worker, _on_message: on_message, _on_error: on_error })
+        // Chromium's workers have no `onmessageerror` to set.
+        worker.listen(UNREAD, on_error.as_ref().unchecked_ref());
+        Some(Self { worker, _on_message: on_message, on_error })
     }
 
     /// Whether the message is on its way. Its buffers' memory moves to the worker.
@@ -73,7 +80,7 @@ impl Drop for Nested {
     fn drop(&mut self) {
         self.worker.set_on_message(None);
         self.worker.set_on_error(None);
-        self.worker.set_on_message_error(None);
+        self.worker.listen_no_more(UNREAD, self.on_error.as_ref().unchecked_ref());
         self.worker.terminate();
     }
 }

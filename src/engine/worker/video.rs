@@ -11,7 +11,7 @@ use super::report::{Reporter, now, said};
 use super::{Answered, Engine};
 use crate::ablate::Ablation;
 use crate::engine::message::{AHEAD, Answer};
-use crate::engine::video::export::{self, FrameMasks, ObjectMask};
+use crate::engine::video::export::{self, FrameMasks, Masks, ObjectMask};
 use crate::engine::video::follow::Follower;
 use crate::engine::video::message::{
     FrameObjects, FrameSeconds, FrameSummary, MasksOf, PropagatedFrame, Run, SampledVideo, SeedKind, TrackLabels,
@@ -25,7 +25,7 @@ use crate::media::video::Video;
 use crate::media::{self, Photo};
 use crate::model::Features;
 use crate::segment::SoftMap;
-use crate::track::{SoftMasks, TrackedFrame};
+use crate::track::TrackedFrame;
 use crate::view::units;
 
 /// An open video, and what has been made of it.
@@ -142,44 +142,18 @@ impl OpenVideo {
 impl OpenVideo {
     /// The masks of all frames that have any.
     fn masks(&self, of: MasksOf) -> Result<Vec<FrameMasks>, String> {
-        let time = |index: usize| self.times.get(index).copied().unwrap_or_default();
+        let of_frame = |index: usize, frame: CropFromPhoto, masks: Masks| {
+            let time = self.times.get(index).copied().unwrap_or_default();
+            FrameMasks { index, time, frame, masks }
+        };
         Ok(match of {
             MasksOf::Tracks => {
-                let study = self.study()?;
-                let masks = |frame: &StudiedFrame| {
-                    let tracks = frame.tracked.tracks.chunks(frame.frame.grid().len().max(1));
-                    let objects = frame.tracked.objects.iter().zip(tracks);
-                    objects
-                        .map(|(object, track)| ObjectMask {
-                            object: object.0 as u32,
-                            mask: study::above_mean(track),
-                        })
-                        .collect()
-                };
-                let frame = |at: &StudiedFrame| FrameMasks {
-                    index: at.index,
-                    time: time(at.index),
-                    frame: at.frame,
-                    objects: masks(at),
-                };
-                study.frames.iter().map(frame).collect()
+                let frames = self.study()?.frames.iter();
+                frames.map(|at| of_frame(at.index, at.frame, Masks::Patches(masks_of_tracks(at)))).collect()
             }
             MasksOf::Propagation => {
-                let masks = |masks: &SoftMasks| {
-                    let labels = masks.patch_labels();
-                    let mask = |object: usize| labels.iter().map(|label| usize::from(*label) == object).collect();
-                    (1..masks.channels)
-                        .map(|object| ObjectMask { object: object as u32, mask: mask(object) })
-                        .collect()
-                };
-                let all = self.follower.masks.iter();
-                all.map(|(index, (frame, soft))| FrameMasks {
-                    index: *index,
-                    time: time(*index),
-                    frame: *frame,
-                    objects: masks(soft),
-                })
-                .collect()
+                let masks = self.follower.masks.iter();
+                masks.map(|(index, (frame, soft))| of_frame(*index, *frame, Masks::Soft(soft.clone()))).collect()
             }
         })
     }
@@ -203,6 +177,7 @@ impl Engine {
                 self.segment_frame(index, phrase, &against, background).await
             }
             VideoTask::Propagate { run, index, .. } => self.propagate(&run, index).await,
+            VideoTask::ForgetMasks { .. } => self.forget_masks(),
             VideoTask::LabelTracks { count, .. } => self.label_tracks(count, report).await,
             VideoTask::UseStatistics { .. } => self.use_video_statistics(),
             VideoTask::ExportJson { of, names, .. } => self.export_json(of, &names),
@@ -394,6 +369,12 @@ impl Engine {
         Ok((Answer::StatisticsReady { images }, Vec::new()))
     }
 
+    fn forget_masks(&mut self) -> Answered {
+        let (_, video) = self.both_of_video()?;
+        video.follower.masks.clear();
+        plain(VideoAnswer::MasksForgotten)
+    }
+
     fn export_json(&mut self, of: MasksOf, names: &[(u32, String)]) -> Answered {
         let (_, video) = self.both_of_video()?;
         let frames = video.masks(of)?;
@@ -406,10 +387,7 @@ impl Engine {
         report.phase("Writing the masks");
         let (_, video) = self.both_of_video()?;
         let frames = video.masks(of)?;
-        let mut order: Vec<u32> = frames.iter().flat_map(|frame| &frame.objects).map(|mask| mask.object).collect();
-        order.sort_unstable();
-        order.dedup();
-        let file = export::png_zip(&order, &frames).map_err(said)?;
+        let file = export::png_zip(&frames).map_err(said)?;
         file_of(video.file_name(of, "zip"), "application/zip", &file)
     }
 
@@ -456,6 +434,12 @@ fn frame_traced(frame: &StudiedFrame, heads: Vec<usize>, seconds: FrameSeconds, 
     };
     let buffers = vec![wire::buffer_of_f32(&frame.tracked.tracks), wire::buffer_of_f32(frame.attention())];
     Ok((Answer::Video(VideoAnswer::FrameTraced(summary)), buffers))
+}
+
+fn masks_of_tracks(frame: &StudiedFrame) -> Vec<ObjectMask> {
+    let tracks = frame.tracked.tracks.chunks(frame.frame.grid().len().max(1));
+    let objects = frame.tracked.objects.iter().zip(tracks);
+    objects.map(|(object, track)| ObjectMask { object: object.0 as u32, mask: study::above_mean(track) }).collect()
 }
 
 fn objects_of(tracked: &TrackedFrame) -> FrameObjects {

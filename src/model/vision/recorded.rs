@@ -1,6 +1,8 @@
 //! The tower's runs on a GPU: the first over a grid as it comes, and from the second on recorded.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::thread::{self, ThreadId};
 
 use burn::tensor::Tensor;
 
@@ -17,9 +19,15 @@ const TRIES: usize = 3;
 /// and a larger run gains little, as it takes the GPU longer than its launches take.
 const MOST: usize = 8 << 20;
 
-/// What is kept of the last run, for the next one like it.
+thread_local! {
+    /// Lives as long as its thread does.
+    static ALIVE: Arc<()> = Arc::default();
+}
+
+/// What is kept of each thread's last run, for the next one like it. A recording is of one thread, and nothing says
+/// which of two threads' launches the GPU hears of first.
 #[derive(Debug, Default)]
-pub struct Runs(Mutex<Option<Last>>);
+pub struct Runs(Mutex<HashMap<ThreadId, Last>>);
 
 /// The last run over a grid.
 #[derive(Debug)]
@@ -32,10 +40,17 @@ struct Last {
     patches: Tensor<3>,
     start: Tensor<3>,
     recorded: Option<Arc<Recorded>>,
+    thread: Weak<()>,
+}
+
+impl Last {
+    fn is_like(&self, grid: Grid, asked: Asked) -> bool {
+        self.grid == grid && self.asked == asked
+    }
 }
 
 impl Runs {
-    fn last(&self) -> MutexGuard<'_, Option<Last>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<ThreadId, Last>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -48,9 +63,9 @@ struct Recorded {
 }
 
 impl VisionTransformer {
-    /// Whether a recording of the last run is kept, for the next one like it.
+    /// Whether a recording of this thread's last run is kept, for the next one like it.
     pub fn is_recorded(&self) -> bool {
-        self.runs.last().as_ref().is_some_and(|last| last.recorded.is_some())
+        self.runs.lock().get(&thread::current().id()).is_some_and(|last| last.recorded.is_some())
     }
 
     /// Whether the tower's runs can be recorded, and one over the grid is small: its values, of which it leaves the most,
@@ -73,32 +88,36 @@ impl VisionTransformer {
     ) -> Result<Parts, ModelError> {
         if let Some(recorded) = self.recorded(grid, asked) {
             let bytes = recorded.recording.run(patches)?.await?;
+            self.backend.check()?;
             return Parts::of_bytes(&bytes, &recorded.lengths);
         }
         let (patches, start) = (self.on_device(patches, grid), self.start_of(grid));
         self.keep(grid, asked, &patches, &start);
         let (together, lengths) = self.run_together(patches, start, asked)?;
         let data = together.into_data_async().await.map_err(|err| ModelError::Device(format!("{err:?}")))?;
+        self.backend.check()?;
         Parts::of_bytes(data.as_bytes(), &lengths)
     }
 
-    /// The last run if it was one like this and can be run again on this thread, recorded now if it was not yet.
+    /// The last run, if it was one like this, recorded now if it was not yet.
     fn recorded(&self, grid: Grid, asked: Asked) -> Option<Arc<Recorded>> {
-        let mut last = self.runs.last();
-        let last = last.as_mut().filter(|last| last.grid == grid && last.asked == asked)?;
+        let mut runs = self.runs.lock();
+        let last = runs.get_mut(&thread::current().id()).filter(|last| last.is_like(grid, asked))?;
         if last.recorded.is_none() && last.tries < TRIES {
             last.tries += 1;
             last.recorded = self.record(last).ok().map(Arc::new);
         }
-        last.recorded.clone().filter(|recorded| recorded.recording.is_of_this_thread())
+        last.recorded.clone()
     }
 
     /// Keeps what a run is about to run over, unless the last one was like it.
     fn keep(&self, grid: Grid, asked: Asked, patches: &Tensor<3>, start: &Tensor<3>) {
-        let mut last = self.runs.last();
-        if last.as_ref().is_none_or(|last| last.grid != grid || last.asked != asked) {
-            let (patches, start) = (patches.clone(), start.clone());
-            *last = Some(Last { grid, asked, tries: 0, patches, start, recorded: None });
+        let (mut runs, id) = (self.runs.lock(), thread::current().id());
+        if runs.get(&id).is_none_or(|last| !last.is_like(grid, asked)) {
+            // Nobody else is ever to run what threads that are gone have recorded.
+            runs.retain(|_, last| last.thread.strong_count() > 0);
+            let (patches, start, thread) = (patches.clone(), start.clone(), ALIVE.with(Arc::downgrade));
+            runs.insert(id, Last { grid, asked, tries: 0, patches, start, recorded: None, thread });
         }
     }
 

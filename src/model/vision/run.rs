@@ -58,6 +58,7 @@ impl VisionTransformer {
         let left = self.run(self.on_device(patches, grid), self.start_of(grid), asked, see)?;
         let reads = left.into_iter().fold(Transaction::default(), Transaction::register);
         let data = reads.execute_async().await.map_err(|err| ModelError::Device(format!("{err:?}")))?;
+        self.backend.check()?;
         Ok(Parts::new(data.into_iter().map(floats).collect::<Result<_, _>>()?))
     }
 
@@ -177,9 +178,9 @@ impl Parts {
     /// The trace.
     ///
     /// # Errors
-    /// Where the run left too little.
+    /// Where the run left too little, or [`ModelError::NotFinite`].
     pub fn trace(&mut self, config: &VisionConfig, grid: Grid) -> Result<Trace, ModelError> {
-        Ok(Trace {
+        let trace = Trace {
             grid,
             tokens: config.leading_tokens() + grid.len(),
             leading_tokens: config.leading_tokens(),
@@ -189,7 +190,12 @@ impl Parts {
                 .collect::<Result<_, ModelError>>()?,
             final_cls: self.take()?,
             embedding: self.take()?,
-        })
+        };
+        // Whatever is not finite before is not finite here.
+        match trace.embedding.iter().all(|value| value.is_finite()) {
+            true => Ok(trace),
+            false => Err(ModelError::NotFinite),
+        }
     }
 
     /// Takes the patches out of what is of all tokens. `attention` is the last block's, `[head][token]`.

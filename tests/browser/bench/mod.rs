@@ -114,7 +114,9 @@ fn bench_webgpu() {
 fn open_on_gpu(address: &str) -> (Window, String) {
     const NAME: &str = "
         const name = ({ info }) => [info.vendor, info.architecture, info.description].filter(Boolean).join(' ');
-        return navigator.gpu.requestAdapter().then((adapter) => adapter && name(adapter))";
+        // Some browsers never answer where there is no GPU.
+        const nobody = new Promise((done) => setTimeout(done, 30_000, null));
+        return Promise.race([navigator.gpu.requestAdapter(), nobody]).then((adapter) => adapter && name(adapter))";
     for graphics in [Graphics::WebGpu, Graphics::SoftwareWebGpu] {
         let window = open_bench(address, graphics);
         if let Some(name) = window.script(NAME, &json!([])).as_str() {

@@ -1,4 +1,5 @@
-// Before the worker itself: WebGPU's own methods, replaced by ones that count.
+// The compute worker, with its calls of WebGPU counted: how many there were since its start is told on the channel
+// "gpu-calls" whenever it asks for memory to be read.
 const counts = { bindGroups: 0, dispatches: 0, reads: 0 };
 const channel = new BroadcastChannel("gpu-calls");
 
@@ -14,3 +15,5 @@ const counted = (type, method, name, then = () => {}) => {
 counted(GPUDevice, "createBindGroup", "bindGroups");
 counted(GPUComputePassEncoder, "dispatchWorkgroups", "dispatches");
 counted(GPUBuffer, "mapAsync", "reads", () => channel.postMessage(counts));
+
+await import("/worker_loader.js");

@@ -1,0 +1,139 @@
+//! A gallery's files, whatever becomes of them while it is written, with a tiny model of random weights.
+#![cfg(not(target_arch = "wasm32"))]
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use burn::tensor::Device;
+use headlamp::checkpoint::pack::TOKENIZER;
+use headlamp::checkpoint::random::{self, RandomWeights};
+use headlamp::checkpoint::{PackWriter, Quantisation, random_texts};
+use headlamp::engine::gallery::{FILES, Gallery, GalleryFile, NoRoom};
+use headlamp::engine::message::GalleryEntry;
+use headlamp::engine::{Session, Traced};
+use headlamp::geometry::{Framing, Size};
+use headlamp::media::Photo;
+use pollster::block_on;
+
+const SEED: u64 = 11;
+const STATISTICS: [usize; 2] = [3, 4];
+
+/// A file that outlives the gallery which has it open, on a disk that may be full.
+#[derive(Clone, Default)]
+struct Disk {
+    bytes: Rc<RefCell<Vec<u8>>>,
+    is_full: Rc<Cell<bool>>,
+}
+
+impl GalleryFile for Disk {
+    fn len(&self) -> u64 {
+        GalleryFile::len(&*self.bytes.borrow())
+    }
+
+    fn read(&self, at: u64, count: usize) -> Vec<u8> {
+        self.bytes.borrow().read(at, count)
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> Result<(), NoRoom> {
+        if self.is_full.get() { Err(NoRoom) } else { GalleryFile::append(&mut *self.bytes.borrow_mut(), bytes) }
+    }
+
+    fn truncate(&mut self, len: u64) {
+        GalleryFile::truncate(&mut *self.bytes.borrow_mut(), len);
+    }
+}
+
+type Files = [Disk; FILES.len()];
+
+fn session() -> Session {
+    let manifest = random::manifest(SEED, Quantisation::Q8);
+    let mut writer = PackWriter::new(&manifest.model, &mut RandomWeights::new(SEED), Quantisation::Q8).unwrap();
+    writer.add(TOKENIZER, random_texts::tokenizer().to_string().into_bytes());
+    Session::open(writer.finish(manifest).unwrap(), Device::flex()).unwrap()
+}
+
+fn traced(session: &Session) -> Traced {
+    let size = Size { width: 64, height: 64 };
+    let rgb = (0..3 * size.width * size.height).map(|index| (index * 7 % 251) as u8).collect();
+    block_on(session.trace(&Photo { size, held: size, rgb }, Framing::CentreCrop)).unwrap()
+}
+
+fn add(gallery: &mut Gallery<Disk>, session: &Session, traced: &Traced, count: usize) {
+    for _picture in 0..count {
+        let index = gallery.entries().len();
+        let entry = GalleryEntry { name: format!("{index}.png"), bytes: 1, modified: 0 };
+        let image = session.decompose(traced);
+        gallery.add(entry, &image, &session.model().readout, &[index as u8; 5]).unwrap();
+    }
+}
+
+/// Pictures, and images behind the statistics, of the gallery in `files` on the next visit.
+fn opened(files: &Files, session: &Session) -> (usize, u64) {
+    let gallery = Gallery::open(files.clone(), session);
+    (gallery.entries().len(), gallery.statistics().images())
+}
+
+#[test]
+fn what_came_after_the_last_statistics_is_looked_at_again() {
+    let (session, files) = (session(), Files::default());
+    let traced = traced(&session);
+    let mut gallery = Gallery::open(files.clone(), &session);
+    add(&mut gallery, &session, &traced, 40);
+    drop(gallery);
+    assert_eq!(opened(&files, &session), (32, 32));
+    let mut gallery = Gallery::open(files.clone(), &session);
+    add(&mut gallery, &session, &traced, 5);
+    gallery.commit().unwrap();
+    assert_eq!(opened(&files, &session), (37, 37));
+    assert_eq!(gallery.thumbnail(36), [36; 5]);
+}
+
+#[test]
+fn statistics_that_were_cut_off_cost_the_last_pictures_and_no_others() {
+    let (session, files) = (session(), Files::default());
+    let traced = traced(&session);
+    let mut gallery = Gallery::open(files.clone(), &session);
+    add(&mut gallery, &session, &traced, 48);
+    drop(gallery);
+    assert_eq!(opened(&files, &session), (48, 48));
+    // Whichever was being written when the browser went away.
+    for file in STATISTICS {
+        let copy: Files = std::array::from_fn(|place| {
+            let bytes = files[place].bytes.borrow().clone();
+            let kept = if place == file { bytes.len() / 2 } else { bytes.len() };
+            Disk { bytes: Rc::new(RefCell::new(bytes[..kept].to_vec())), ..Disk::default() }
+        });
+        let (pictures, images) = opened(&copy, &session);
+        assert!(pictures >= 32 && images == pictures as u64, "{pictures} pictures, {images} counted");
+        let mut gallery = Gallery::open(copy.clone(), &session);
+        add(&mut gallery, &session, &traced, 48 - pictures);
+        gallery.commit().unwrap();
+        assert_eq!(opened(&copy, &session), (48, 48));
+    }
+}
+
+#[test]
+fn a_full_disk_takes_no_picture_twice_and_loses_none_that_was_counted() {
+    let (session, files) = (session(), Files::default());
+    let traced = traced(&session);
+    let mut gallery = Gallery::open(files.clone(), &session);
+    add(&mut gallery, &session, &traced, 20);
+    // No room for statistics, which are written with the 32nd picture: the picture is in all the same.
+    STATISTICS.iter().for_each(|file| files[*file].is_full.set(true));
+    add(&mut gallery, &session, &traced, 13);
+    assert_eq!((gallery.entries().len(), gallery.statistics().images()), (33, 33));
+    assert_eq!(gallery.commit(), Err(NoRoom));
+    assert_eq!(opened(&files, &session), (16, 16));
+    // None for pictures either.
+    let mut gallery = Gallery::open(files.clone(), &session);
+    files[1].is_full.set(true);
+    let entry = GalleryEntry { name: "one more.png".into(), bytes: 1, modified: 0 };
+    let image = session.decompose(&traced);
+    assert_eq!(gallery.add(entry, &image, &session.model().readout, &[]), Err(NoRoom));
+    assert_eq!((gallery.entries().len(), gallery.statistics().images()), (16, 16));
+    drop(gallery);
+    files.iter().for_each(|file| file.is_full.set(false));
+    let mut gallery = Gallery::open(files.clone(), &session);
+    add(&mut gallery, &session, &traced, 16);
+    assert_eq!(opened(&files, &session), (32, 32));
+}
