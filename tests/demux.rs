@@ -283,10 +283,19 @@ fn many_tracks_are_as_good_as_one() {
     // The tables come after the frames, so that no frame moves.
     let (moov, trak) = (place(b"moov"), place(b"trak"));
     let more = whole[trak..trak + size_at(trak) as usize].repeat(200);
-    let mut bytes = whole.clone();
-    bytes[moov..moov + 4].copy_from_slice(&(size_at(moov) + more.len() as u32).to_be_bytes());
-    bytes.splice(trak..trak, more);
-    assert_eq!(open("many.mp4", &bytes).unwrap().samples, open("one.mp4", &whole).unwrap().samples);
+    let with = |more: Vec<u8>| {
+        let mut bytes = whole.clone();
+        bytes[moov..moov + 4].copy_from_slice(&(size_at(moov) + more.len() as u32).to_be_bytes());
+        bytes.splice(trak..trak, more);
+        open("many.mp4", &bytes)
+    };
+    assert_eq!(with(more.clone()).unwrap().samples, open("one.mp4", &whole).unwrap().samples);
+    // Behind so many that are damaged nobody looks for one that is not.
+    let mut damaged = more;
+    let tables: Vec<usize> =
+        damaged.windows(4).enumerate().filter(|(_, window)| *window == b"stbl").map(|(at, _)| at).collect();
+    tables.into_iter().for_each(|at| damaged[at..at + 4].copy_from_slice(b"xxxx"));
+    assert!(with(damaged).is_err());
 }
 
 #[test]

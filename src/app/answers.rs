@@ -35,8 +35,8 @@ impl Engine {
             Answer::DeviceLost => return self.recover(),
             _ => {}
         }
-        // A photo is the worker's current one from now on, even where another one waits.
-        if superseded && kind != Kind::Photo {
+        // A photo or model is the worker's current one from now on, even where another one waits.
+        if superseded && !matches!(kind, Kind::Photo | Kind::Pack) {
             return;
         }
         match self.take_success(task, answer, buffers) {
@@ -209,8 +209,9 @@ impl Engine {
                 self.state.layer.set(Layer::Head);
                 self.state.map_kind.set(HeadMapKind::Attention);
             }
-            // In another worker for the same model, the person's choice stays.
-            if self.state.head.get_untracked().is_none() {
+            // In another worker for the same model, the person's choice stays; what a sample has shown beforehand is none.
+            let is_first = self.state.pack.with_untracked(Option::is_none);
+            if is_first || self.state.head.get_untracked().is_none() {
                 self.state.head.set(pack.layers.checked_sub(1).map(|last| (last, 0)));
             }
         } else if !had_text {
@@ -227,6 +228,7 @@ impl Engine {
         self.state.segmentation.set(None);
         self.state.pinned.set(None);
         self.state.head.set(None);
+        self.state.head_map.set(None);
         self.state.head_texts.set(None);
         self.state.ablation.set(Default::default());
         self.state.statistics_of.set(StatisticsOf::Pack);

@@ -386,7 +386,8 @@ impl Engine {
                     }
                 })
             });
-            if task.is_none() {
+            // A worker that is started anew makes it again.
+            if task.is_none() && state.traced.with_untracked(Option::is_some) {
                 state.head_map.set(None);
             }
             want_or_not(Kind::HeadMap, task);

@@ -57,7 +57,7 @@ impl Family {
             return Ok(if holds(".layernorm_before.") { Self::HuggingFaceVit } else { Self::HuggingFaceDinov2 });
         } else if has("norm_pre.weight") && !has("patch_embed.proj.bias") {
             "it is timm's image tower of a CLIP, whose weights tell neither its activation nor its norms' epsilon; \
-             open the whole CLIP's weights instead, as OpenCLIP publishes them"
+             open the whole CLIP's weights instead, which OpenCLIP publishes as open_clip_model.safetensors"
         } else if has(Self::Dino.anchors()[0]) {
             return Ok(match (has("reg_token"), holds(".ls1.gamma")) {
                 (true, _) => Self::TimmRegisters,

@@ -44,7 +44,12 @@ impl Checkpoint {
         }
         let last = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let folder = folder.canonicalize().unwrap_or_else(|_gone| folder.to_owned());
-        let name = format!("{}/{}", last(&folder), last(&weights));
+        // In the hub's own cache the folder is a commit's, and the one two above it has the repository's name.
+        let named = match folder.parent() {
+            Some(snapshots) if last(snapshots) == "snapshots" => snapshots.parent().unwrap_or(&folder),
+            _ => &folder,
+        };
+        let name = format!("{}/{}", last(named), last(&weights));
         Ok(Self { weights, companions, name })
     }
 

@@ -9,9 +9,8 @@ use clap::{Args, ValueEnum};
 use super::CliError;
 use super::progress::Progress;
 use crate::checkpoint::{Pack, pack};
-use crate::engine::device::{self, Chosen};
 use crate::engine::message::DevicePreference;
-use crate::engine::{EngineError, Session};
+use crate::engine::{Session, device};
 use crate::geometry::Framing;
 
 /// Which model, and where it runs.
@@ -94,17 +93,8 @@ impl DeviceOptions {
     pub fn open(&self, pack: Pack) -> Result<Opened, CliError> {
         let start = Instant::now();
         let _busy = Progress::busy("opening the model");
-        let preference = self.device.into();
-        let chosen = pollster::block_on(device::choose(preference))?;
-        // The CPU may have to take what a GPU refuses.
-        let spare = (preference == DevicePreference::Auto && chosen.is_gpu()).then(|| pack.clone());
-        let (session, summary) = match (pollster::block_on(chosen.open(pack)), spare) {
-            (Err(EngineError::GpuRefused(reason)), Some(pack)) => {
-                let cpu = Chosen::cpu(&format!("the GPU refused this model ({reason})"));
-                pollster::block_on(cpu.open(pack))?
-            }
-            (opened, _) => opened?,
-        };
+        let chosen = pollster::block_on(device::choose(self.device.into()))?;
+        let (session, summary) = pollster::block_on(chosen.open(pack))?;
         let device = format!("{} ({})", summary.kind, summary.name);
         let threads = match summary.kind.as_str() {
             "CPU" => std::thread::available_parallelism().map_or(1, NonZeroUsize::get),

@@ -54,11 +54,6 @@ impl Chosen {
         Self { backend, summary, workgroup_storage: 0 }
     }
 
-    #[cfg(feature = "cli")]
-    pub fn is_gpu(&self) -> bool {
-        matches!(self.backend, Backend::Shaders(_))
-    }
-
     /// What computes a model: the CPU, where the shaders do not take its shape.
     fn for_model(self, model: &ModelConfig) -> Self {
         match &self.backend {

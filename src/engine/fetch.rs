@@ -78,8 +78,8 @@ pub(super) async fn kept(folder: &str, file: &PackFile) -> Option<Vec<u8>> {
 }
 
 /// The manifest as the server has it now; as it was kept, where the server cannot be reached, or has none that this
-/// program reads. The bytes of one that is to take a kept one's place are given back: the pack that is kept opens with
-/// the other until all of the new one has come.
+/// program reads. The bytes of one that is to take a kept one's place are given back, for when all that it lists has
+/// come: what does not open is not to take the place of what does.
 async fn manifest(folder: &str, shelf: &Shelf) -> Result<(Manifest, Option<Vec<u8>>), FetchError> {
     let url = format!("{folder}{}", pack::MANIFEST);
     let kept = shelf.find(&url).await;

@@ -83,6 +83,10 @@ fn what_only_the_player_plays_is_looked_at_all_the_same() {
     wait("more frames", PATIENCE, || (page.player("sampled") == "8").then_some(()));
     page.wait_for_rest();
     assert_eq!(page.done(), 8, "1.6 s at five frames a second");
+    wait("the player to have the file still", PATIENCE, || {
+        let has = "return document.querySelector('#video').readyState > 0";
+        (page.window.script(has, &json!([])) == true).then_some(())
+    });
     page.seek(0.0);
     page.overlay_of("tracks", 0);
     page.seek(1.5);

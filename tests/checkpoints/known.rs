@@ -1,6 +1,7 @@
 //! Published models are recognised by sizes and name, from a header alone: no weights are needed for that.
 
 use headlamp::checkpoint::detect::{Answers, Detected, Unknown, detect};
+use headlamp::checkpoint::files::Checkpoint;
 use headlamp::checkpoint::index::{Index, Opened, Opening};
 use headlamp::checkpoint::known::{KNOWN, Known, Tower};
 use headlamp::checkpoint::{CheckpointError, Companions};
@@ -185,4 +186,16 @@ fn configs_of_other_kinds_are_refused() {
     let companions = Companions::from([("config.json".to_owned(), b"{".to_vec())]);
     let err = detect(index(&listing(&KNOWN[0])), &companions, "openai", &Answers::default()).unwrap_err();
     assert!(matches!(err, CheckpointError::Malformed { .. }), "{err}");
+}
+
+#[test]
+fn in_a_hubs_cache_the_repository_is_named() {
+    let cache = std::env::temp_dir().join(format!("headlamp-hub-cache-{}", std::process::id()));
+    let folder = cache.join("models--laion--CLIP-ViT-B-32/snapshots/0123abcd");
+    std::fs::create_dir_all(&folder).unwrap();
+    let weights = folder.join("open_clip_model.safetensors");
+    std::fs::write(&weights, []).unwrap();
+    let found = Checkpoint::find(&weights).unwrap();
+    std::fs::remove_dir_all(&cache).unwrap();
+    assert_eq!(found.name, "models--laion--CLIP-ViT-B-32/open_clip_model.safetensors");
 }

@@ -51,8 +51,9 @@ impl Engine {
 
     /// Takes picture files into the gallery, those that are new.
     pub fn add_to_gallery(self, files: Vec<File>) {
-        // What is on screen of a gallery that is awaited says nothing of it.
-        let known: BTreeSet<GalleryEntry> = match self.awaits_gallery() {
+        // What is on screen of a gallery that is awaited, or is to be with another model, says nothing of it.
+        let is_awaited = self.awaits_gallery() || self.inner.with_value(|inner| inner.queue.has(Kind::Pack));
+        let known: BTreeSet<GalleryEntry> = match is_awaited {
             true => BTreeSet::new(),
             false => self.state.gallery.pictures.with_untracked(|pictures| pictures.iter().cloned().collect()),
         };

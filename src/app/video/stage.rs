@@ -59,10 +59,15 @@ fn Playing(url: String) -> impl IntoView {
     let engine = expect_context::<Engine>();
     let video = state.video;
     let element = NodeRef::<Video>::new();
+    let address = url.clone();
     Effect::new(move || {
         let Some(element) = element.get() else { return };
         // An attribute alone is not heeded by every browser.
         element.set_muted(true);
+        // The element of the player before may be taken over, which was emptied.
+        if !element.has_attribute("src") {
+            element.set_src(&address);
+        }
         let follower = clock::follow(element.clone(), video);
         let player = StoredValue::new_local(Some(Player { element, _follower: follower }));
         on_cleanup(move || {
