@@ -7,6 +7,18 @@ const [MANIFEST, WEIGHTS] = ["pack.json", "weights.safetensors"];
 /** So much of a file is read before the engine is there to take it, in bytes. */
 const AHEAD = 1 << 28;
 
+/** How long a browser may take to say whether there is a GPU, in milliseconds. */
+const PATIENCE = 15_000;
+
+// A browser whose GPU process fails again and again never says. To the engine that is none.
+const requestAdapter = self.GPU?.prototype.requestAdapter;
+if (requestAdapter) {
+  GPU.prototype.requestAdapter = function (...given) {
+    const nobody = new Promise((done) => setTimeout(done, PATIENCE, null));
+    return Promise.race([requestAdapter.apply(this, given), nobody]);
+  };
+}
+
 /** The folder of the pack, as the engine has it; none where the name is of no engine, or says nothing of use. */
 const folderOf = (name) => {
   if (!name.startsWith("pack:")) return null;

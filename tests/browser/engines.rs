@@ -109,6 +109,15 @@ fn a_gpu_that_refuses_a_shader_or_has_no_room_is_said_to() {
     }
 }
 
+#[test]
+#[ignore = "needs what `cargo xtask test browser` sets up"]
+fn a_browser_that_never_says_whether_there_is_a_gpu_has_none() {
+    let page = open_with("silent-gpu", "silent.js");
+    page.load("?pack=/packs/tiny/");
+    page.wait_until_ready();
+    assert_eq!(page.field("why"), "there is no GPU that a program may compute on here");
+}
+
 /// Opens the page with the tiny pack on a GPU whose calls `script` of `tests/browser/gpu` sees first.
 fn open_with(test: &'static str, script: &str) -> Page {
     let site = site().mount("gpu", places::checkout().join("tests/browser/gpu"));
