@@ -154,9 +154,13 @@ fn masks_under_way_when_a_person_starts_over_stay_away() {
 /// click's on `button`.
 pub fn hang(page: &Page, button: &str) {
     let script = "self.post = Worker.prototype.postMessage;
-        Worker.prototype.postMessage = () => {};
+        self.isLost = false;
+        Worker.prototype.postMessage = () => { self.isLost = true; };
         document.querySelector(arguments[0]).click();";
     page.window.script(script, &json!([button]));
+    wait("something to be posted", Duration::from_secs(30), || {
+        (page.window.script("return self.isLost", &json!([])) == true).then_some(())
+    });
 }
 
 /// A minute goes by, and the worker is restarted by hand.
