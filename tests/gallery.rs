@@ -1,13 +1,12 @@
 //! A gallery's files, whatever becomes of them while it is written, with a tiny model of random weights.
 #![cfg(not(target_arch = "wasm32"))]
 
+#[path = "fixture/session.rs"]
+mod fixture;
+
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use burn::tensor::Device;
-use headlamp::checkpoint::pack::TOKENIZER;
-use headlamp::checkpoint::random::{self, RandomWeights};
-use headlamp::checkpoint::{PackWriter, Quantisation, random_texts};
 use headlamp::engine::gallery::{FILES, Gallery, GalleryFile, NoRoom};
 use headlamp::engine::message::GalleryEntry;
 use headlamp::engine::{Session, Traced};
@@ -46,10 +45,7 @@ impl GalleryFile for Disk {
 type Files = [Disk; FILES.len()];
 
 fn session() -> Session {
-    let manifest = random::manifest(SEED, Quantisation::Q8);
-    let mut writer = PackWriter::new(&manifest.model, &mut RandomWeights::new(SEED), Quantisation::Q8).unwrap();
-    writer.add(TOKENIZER, random_texts::tokenizer().to_string().into_bytes());
-    Session::open(writer.finish(manifest).unwrap(), Device::flex()).unwrap()
+    fixture::session(SEED)
 }
 
 fn traced(session: &Session) -> Traced {

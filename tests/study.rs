@@ -1,13 +1,13 @@
 //! What is kept of a video's frames answers as the model itself would, on a tiny model of random weights.
 #![cfg(not(target_arch = "wasm32"))]
 
+#[path = "fixture/session.rs"]
+mod fixture;
+
 use std::collections::BTreeMap;
 
-use burn::tensor::Device;
 use headlamp::ablate::Ablation;
-use headlamp::checkpoint::pack::TOKENIZER;
-use headlamp::checkpoint::random::{self, RandomWeights};
-use headlamp::checkpoint::{PackWriter, Quantisation, random_texts};
+use headlamp::checkpoint::random::RandomWeights;
 use headlamp::engine::video::follow::Follower;
 use headlamp::engine::video::message::{Run, Seed, SeedKind};
 use headlamp::engine::video::sampling::Sampling;
@@ -21,10 +21,7 @@ use pollster::block_on;
 const SEED: u64 = 5;
 
 fn session() -> Session {
-    let manifest = random::manifest(SEED, Quantisation::Q8);
-    let mut writer = PackWriter::new(&manifest.model, &mut RandomWeights::new(SEED), Quantisation::Q8).unwrap();
-    writer.add(TOKENIZER, random_texts::tokenizer().to_string().into_bytes());
-    Session::open(writer.finish(manifest).unwrap(), Device::flex()).unwrap()
+    fixture::session(SEED)
 }
 
 /// A bright square on a dark ground, further to the right with every frame.

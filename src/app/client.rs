@@ -5,7 +5,7 @@ use leptos::web_sys::{ErrorEvent, Event, MessageEvent, Worker, WorkerOptions, Wo
 use wasm_bindgen::{JsCast as _, JsValue, closure::Closure};
 
 use crate::engine::message::{Answer, GREETING, Request, Response, sentence};
-use crate::engine::wire::{self, Beside, WireError};
+use crate::engine::wire::{self, Beside, UNREAD, WireError};
 
 /// The worker's loader, beside index.html.
 const LOADER: &str = "./worker_loader.js";
@@ -43,9 +43,6 @@ pub struct Client {
     on_error: Closure<dyn FnMut(Event)>,
 }
 
-/// Of a message that the browser cannot put together.
-const UNREAD: &str = "messageerror";
-
 impl Client {
     /// Starts a worker, whose loader begins to fetch the pack in `folder`. It reports [`Report::Listening`] when
     /// requests may be posted.
@@ -64,7 +61,7 @@ impl Client {
         });
         worker.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
         worker.set_onerror(Some(on_error.as_ref().unchecked_ref()));
-        // Chromium's workers have no `onmessageerror` to set. To listen to a worker does not fail.
+        // To listen to a worker does not fail.
         let _listening = worker.add_event_listener_with_callback(UNREAD, on_error.as_ref().unchecked_ref());
         Ok(Self { worker, _on_message: on_message, on_error })
     }

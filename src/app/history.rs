@@ -377,5 +377,10 @@ impl Engine {
 
 /// Whether a model's address is of use on this machine only.
 pub fn is_kept_here_only(model: &ModelAddress) -> bool {
-    matches!(model, ModelAddress::Folder(folder) if folder.contains("converted-here/"))
+    matches!(model, ModelAddress::Folder(folder) if is_converted_here(folder))
+}
+
+/// Whether a folder is of a model that was converted on this machine.
+pub fn is_converted_here(folder: &str) -> bool {
+    folder.contains("converted-here/")
 }

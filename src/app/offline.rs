@@ -10,10 +10,9 @@ use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 
 use crate::app::engine::Engine;
-use crate::app::history::is_kept_here_only;
+use crate::app::history::is_converted_here;
 use crate::app::state::State;
 use crate::engine::message::PackSummary;
-use crate::view::address::ModelAddress;
 use crate::view::shelf::{self, KeptFile, KeptPack};
 use crate::view::units;
 
@@ -245,6 +244,5 @@ async fn keys(cache: &Cache) -> Result<Vec<Request>, JsValue> {
 /// the weights, which may be kept several times, read in different ways.
 fn is_kept_in(open: &PackSummary, folder: &str, weights: &str) -> bool {
     let name = folder.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
-    let is_converted = is_kept_here_only(&ModelAddress::Folder(folder.to_owned()));
-    open.weights == weights && (!is_converted || open.model.starts_with(name))
+    open.weights == weights && (!is_converted_here(folder) || open.model.starts_with(name))
 }

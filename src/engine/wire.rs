@@ -9,6 +9,10 @@ use serde::{Serialize, de::DeserializeOwned};
 use wasm_bindgen::{JsCast as _, JsValue};
 use web_sys::Blob;
 
+/// The event of a message that the browser cannot put together. Chromium's workers have no `onmessageerror` to set: it
+/// is to be listened to.
+pub const UNREAD: &str = "messageerror";
+
 /// A message that the other side does not speak; page and worker are of different builds.
 #[derive(Debug, thiserror::Error)]
 #[error("page and worker do not understand each other ({0}): reload the page to get both from the same build")]

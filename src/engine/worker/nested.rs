@@ -6,7 +6,7 @@ use wasm_bindgen::{JsCast as _, JsValue, closure::Closure};
 use web_sys::{Event, MessageEvent};
 
 use super::report::scope;
-use crate::engine::wire::Parcel;
+use crate::engine::wire::{Parcel, UNREAD};
 
 #[wasm_bindgen]
 extern "C" {
@@ -42,9 +42,6 @@ pub(super) struct Nested {
     on_error: Closure<dyn FnMut(Event)>,
 }
 
-/// Of a message that the browser cannot put together.
-const UNREAD: &str = "messageerror";
-
 impl Nested {
     /// Starts a worker that finds `name` as its own; none where the browser has no workers of workers. `hear` gets
     /// its messages, and none when it has failed.
@@ -65,7 +62,6 @@ impl Nested {
         });
         worker.set_on_message(Some(on_message.as_ref().unchecked_ref()));
         worker.set_on_error(Some(on_error.as_ref().unchecked_ref()));
-        // Chromium's workers have no `onmessageerror` to set.
         worker.listen(UNREAD, on_error.as_ref().unchecked_ref());
         Some(Self { worker, _on_message: on_message, on_error })
     }
