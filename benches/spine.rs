@@ -131,7 +131,7 @@ fn video(encoder: &Encoder) -> Video {
     }
 }
 
-/// TextSpan of one head: on moments, and as papers.md states it.
+/// TextSpan of one head: on moments, and as docs/PAPERS.md, 1.7 states it.
 fn labels() -> (Duration, Duration) {
     let config = default_pack::config();
     let (size, rank) = (config.embedding, config.vision.head_width());
@@ -158,7 +158,7 @@ fn labels() -> (Duration, Duration) {
     )
 }
 
-/// papers.md, TextSpan, steps 1 to 3, on D itself.
+/// docs/PAPERS.md, 1.7, steps 1 to 3, on D itself.
 fn plain(images: &DMatrix<f64>, texts: &[f32], rank: usize) -> Vec<usize> {
     let Some(v_t) = images.clone().svd(false, true).v_t else { unreachable!("it was asked for") };
     let v_t = v_t.rows(0, rank).into_owned();

@@ -1,4 +1,4 @@
-//! Mean-ablation: a component is replaced by its mean over a gallery (papers.md, Paper 1).
+//! Mean-ablation: a component is replaced by its mean over a gallery (docs/PAPERS.md, 1.11).
 //!
 //! The parts of a score are linear in the components, so a score after ablation is the score with the parts
 //! of the ablated components replaced by those of their means. Nothing is encoded anew, and nothing is

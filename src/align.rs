@@ -1,5 +1,5 @@
 //! A projection from an image tower into a text space, learned from pictures with captions: LiT's and dino.txt's
-//! recipe, both towers frozen. With it the decomposition works for any vision transformer (papers.md, "Text labels
+//! recipe, both towers frozen. With it the decomposition works for any vision transformer (docs/PAPERS.md, 3, "Text labels
 //! for a self-supervised ViT").
 //!
 //! A closed-form ridge regression of captions on images ([`ridge`]) is where a contrastive refinement ([`contrast`])

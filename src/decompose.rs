@@ -1,5 +1,5 @@
 //! The decomposition of an image embedding into the parts that the model's components write
-//! (papers.md, Paper 1, sections 1 and 2).
+//! (docs/PAPERS.md, 1.1 and 1.2).
 //!
 //! A [`Trace`] is what one picture left behind; the [`Readout`] is what the model does to the CLS residual
 //! stream afterwards. Together they give every component's part of the unit embedding, exactly: the parts
@@ -201,7 +201,7 @@ impl Readout {
         }
     }
 
-    /// Contracts a text with everything behind the components (papers.md, 1.4). `text` may be of any length
+    /// Contracts a text with everything behind the components (docs/PAPERS.md, 1.4). `text` may be of any length
     /// in the shared space: a difference of texts scores as the difference.
     pub fn direction(&self, text: &[f32]) -> Direction {
         let pulled = self.pull_back(text);
@@ -255,7 +255,7 @@ impl Readout {
         projected.iter().zip(&self.projection_bias).map(|(value, b)| value + f64::from(*b) * constant).collect()
     }
 
-    /// B of one head, scaled so that `c = B u` (papers.md, TextSpan).
+    /// B of one head, scaled so that `c = B u` (docs/PAPERS.md, 1.8).
     pub fn head_basis(&self, layer: usize, head: usize) -> HeadBasis {
         let (embedding, code) = (self.embedding, self.code_len());
         let columns = self.head_columns(layer, head);
@@ -380,7 +380,7 @@ impl<'a> Decomposition<'a> {
     }
 
     /// Each patch's part in a text's score, over all layers and heads: rows first, CLS and registers
-    /// left out (papers.md, Segmentation).
+    /// left out (docs/PAPERS.md, 1.10).
     pub fn patches(&self, direction: &Direction) -> Vec<f64> {
         self.patches_of(direction, |_layer, _head| true)
     }

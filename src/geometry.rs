@@ -14,7 +14,7 @@ pub enum Framing {
     CentreCrop,
     /// The whole photo at its own proportions, on as many patches as that takes.
     WholePhoto,
-    /// A video's frame, the whole of it, the short side this long (papers.md, Paper 2, Mask propagation).
+    /// A video's frame, the whole of it, the short side this long (docs/PAPERS.md, 2.4).
     Frame {
         /// In pixels, before it is floored to whole patches.
         short_side: usize,

@@ -33,7 +33,7 @@ pub mod model;
 pub mod retrieve;
 #[cfg(feature = "compute")]
 pub mod segment;
-#[cfg(feature = "gpu")]
+#[cfg(feature = "compute")]
 pub mod shaders;
 #[cfg(feature = "compute")]
 pub mod statistics;

@@ -1,4 +1,4 @@
-//! How far masks agree with labelled ones (papers.md, Paper 1, Segmentation: evaluation); a video's in [`davis`],
+//! How far masks agree with labelled ones (docs/PAPERS.md, 1.10); a video's in [`davis`],
 //! boxes in [`discovery`].
 
 pub mod davis;

@@ -1,5 +1,5 @@
 //! Retrieval by property: which pictures of a gallery are alike through one head, through some heads, or as a
-//! whole, and which score highest for a text (papers.md, Paper 1, "Property retrieval").
+//! whole, and which score highest for a text (docs/PAPERS.md, 1.13).
 //!
 //! A gallery keeps of each picture an [`Imprint`]: every head's code u, and what MLPs and z0 contribute. A
 //! trace is a hundred times larger, and everything here follows from the imprint.

@@ -1,4 +1,4 @@
-//! Segmentation by a phrase (papers.md, Paper 1, Segmentation): each patch's part in the score, less what it
+//! Segmentation by a phrase (docs/PAPERS.md, 1.10): each patch's part in the score, less what it
 //! has in common with a contrast set, as a soft map over the crop.
 
 use crate::geometry::{CropFromPhoto, Grid, Size};

@@ -1,4 +1,4 @@
-//! Spurious cues (papers.md, Paper 1): how much worse a classifier does on its worst group, and which heads
+//! Spurious cues (docs/PAPERS.md, 1.12): how much worse a classifier does on its worst group, and which heads
 //! follow the nuisance rather than the class.
 //!
 //! A picture has a class and a nuisance attribute, both 0 or 1: land bird or water bird, before land or water.

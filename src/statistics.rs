@@ -1,5 +1,5 @@
 //! What a gallery of images says about each head: the mean and covariance of its codes, and the means of
-//! every other component (papers.md, TextSpan: "Statistics suffice").
+//! every other component (docs/PAPERS.md, 1.8).
 //!
 //! A head's contributions over K images are `c = B u`, so the K x d matrix that TextSpan is stated on is never
 //! kept: the [`Moments`] of u, a few thousand numbers a head, hold all that it asks. Moments of parts of a

@@ -1,4 +1,4 @@
-//! TextSpan: the texts that span what a head writes (papers.md, Paper 1, TextSpan).
+//! TextSpan: the texts that span what a head writes (docs/PAPERS.md, 1.7).
 //!
 //! The plain algorithm is stated on the K x d matrix D of a head's contributions. Every step of it depends on D
 //! through its Gram matrix alone, and `D = U B^T`, so it runs here on the moments of U: the right singular
@@ -52,7 +52,7 @@ fn span(space: &HeadSpace, texts: &[f32], count: usize) -> (Vec<Pick>, Vec<DVect
     (picks, span.directions)
 }
 
-/// A head's outputs, put together from its texts alone (papers.md, Paper 1, TextSpan, step 3): the mean, and
+/// A head's outputs, put together from its texts alone (docs/PAPERS.md, 1.7, step 3): the mean, and
 /// the part of the rest that lies along the directions that the texts took out.
 ///
 /// The directions are orthonormal: each is what was left of its text when it was picked.

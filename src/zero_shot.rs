@@ -1,4 +1,4 @@
-//! The zero-shot classifier: phrases to unit vectors, cosines to probabilities (papers.md, Paper 1).
+//! The zero-shot classifier: phrases to unit vectors, cosines to probabilities (docs/PAPERS.md, 1.6).
 
 /// Sentences that a class name is put into where templates are asked for; a small general-purpose set.
 pub const TEMPLATES: [&str; 7] = [

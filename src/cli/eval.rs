@@ -1,4 +1,4 @@
-//! `headlamp eval`: the papers' tables (papers.md), from the data sets themselves.
+//! `headlamp eval`: the papers' tables (docs/PAPERS.md), from the data sets themselves.
 //!
 //! `docs/CLI.md` says which layouts are read, `docs/REPRODUCTION.md` which figures to hold the results against.
 //! Each evaluation keeps what it found of every picture in `--out` as it comes ([`records`]), and adds up at

@@ -1,4 +1,4 @@
-//! `headlamp propagate`: masks carried from one frame through a video, either way (papers.md, Mask propagation).
+//! `headlamp propagate`: masks carried from one frame through a video, either way (docs/PAPERS.md, 2.4).
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;

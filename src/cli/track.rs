@@ -1,4 +1,4 @@
-//! `headlamp track`: objects found in a video and followed through it (papers.md, Paper 2).
+//! `headlamp track`: objects found in a video and followed through it (docs/PAPERS.md, 2.1).
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;

@@ -5,7 +5,7 @@ pub mod cues;
 pub mod message;
 pub mod video;
 
-#[cfg(feature = "gpu")]
+#[cfg(feature = "compute")]
 pub mod device;
 #[cfg(feature = "compute")]
 mod directions;
@@ -19,7 +19,7 @@ pub mod hands;
 mod labels;
 #[cfg(feature = "compute")]
 pub mod pool;
-#[cfg(feature = "gpu")]
+#[cfg(feature = "compute")]
 mod probe;
 #[cfg(feature = "compute")]
 mod session;

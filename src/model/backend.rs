@@ -14,7 +14,6 @@ pub enum Backend {
     Kernels,
     /// The project's own shaders for a GPU (`crate::shaders`), in f32. They do not take every shape:
     /// [`ModelConfig::suits_shaders`](super::ModelConfig::suits_shaders).
-    #[cfg(feature = "gpu")]
     Shaders(Device),
 }
 
@@ -24,7 +23,6 @@ impl Backend {
         match self {
             Self::Burn(device) => device.clone(),
             Self::Kernels => Device::flex(),
-            #[cfg(feature = "gpu")]
             Self::Shaders(device) => device.clone(),
         }
     }
@@ -36,7 +34,6 @@ impl Backend {
     pub(super) fn check(&self) -> Result<(), ModelError> {
         match self {
             Self::Burn(_) | Self::Kernels => Ok(()),
-            #[cfg(feature = "gpu")]
             Self::Shaders(_) => crate::shaders::refusal::check(),
         }
     }

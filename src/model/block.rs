@@ -2,7 +2,6 @@
 
 mod burn_block;
 mod kernel_block;
-#[cfg(feature = "gpu")]
 mod shader_block;
 
 use burn::module::Param;
@@ -12,7 +11,6 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 use self::burn_block::BurnBlock;
 use self::kernel_block::KernelBlock;
-#[cfg(feature = "gpu")]
 use self::shader_block::ShaderBlock;
 use super::{Activation, Backend, ModelError, TensorSource, TensorSpec};
 
@@ -33,7 +31,6 @@ pub(super) struct BlockShape {
 pub(super) enum Block {
     Burn(BurnBlock),
     Kernels(KernelBlock),
-    #[cfg(feature = "gpu")]
     Shaders(ShaderBlock),
 }
 
@@ -97,7 +94,6 @@ impl Block {
         Ok(match backend {
             Backend::Burn(device) => Self::Burn(BurnBlock::load(prefix, shape, source, device)?),
             Backend::Kernels => Self::Kernels(KernelBlock::load(prefix, shape, source)?),
-            #[cfg(feature = "gpu")]
             Backend::Shaders(device) => Self::Shaders(ShaderBlock::load(prefix, shape, source, device)?),
         })
     }
@@ -107,7 +103,6 @@ impl Block {
         match self {
             Self::Burn(block) => Ok(block.forward_pre_norm(stream, wanted, causal)),
             Self::Kernels(block) => block.forward_pre_norm(stream, wanted, causal),
-            #[cfg(feature = "gpu")]
             Self::Shaders(block) => block.forward_pre_norm(stream, wanted, causal),
         }
     }
@@ -117,7 +112,6 @@ impl Block {
         match self {
             Self::Burn(block) => Ok(block.forward_post_norm(stream)),
             Self::Kernels(block) => block.forward_post_norm(stream),
-            #[cfg(feature = "gpu")]
             Self::Shaders(block) => block.forward_post_norm(stream),
         }
     }

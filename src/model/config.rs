@@ -130,7 +130,6 @@ impl ModelConfig {
     }
 
     /// Whether the project's shaders take towers of this shape, on a GPU whose workgroups share so many bytes.
-    #[cfg(feature = "gpu")]
     pub fn suits_shaders(&self, workgroup_storage: usize) -> bool {
         let suits = |width: usize, heads: usize, mlp_width: usize| {
             crate::shaders::attend(width / heads, workgroup_storage) && mlp_width.is_multiple_of(4)

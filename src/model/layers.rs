@@ -7,20 +7,17 @@ use burn::tensor::Tensor;
 
 use super::block::{load_layer, load_linear, load_norm};
 use super::{Backend, ModelError, TensorSource};
-#[cfg(feature = "gpu")]
 use crate::shaders;
 
 #[derive(Debug)]
 pub(super) enum Norm {
     Burn(nn::LayerNorm),
-    #[cfg(feature = "gpu")]
     Shaders(shaders::Norm),
 }
 
 #[derive(Debug)]
 pub(super) enum Linear {
     Burn(nn::Linear),
-    #[cfg(feature = "gpu")]
     Shaders(shaders::Matrix),
 }
 
@@ -33,7 +30,6 @@ impl Norm {
         backend: &Backend,
     ) -> Result<Self, ModelError> {
         match backend {
-            #[cfg(feature = "gpu")]
             Backend::Shaders(device) => {
                 let gamma = source.tensor(&format!("{prefix}.gamma"), &[width])?;
                 let beta = source.tensor(&format!("{prefix}.beta"), &[width])?;
@@ -47,7 +43,6 @@ impl Norm {
     pub fn apply(&self, tokens: Tensor<3>) -> Result<Tensor<3>, ModelError> {
         match self {
             Self::Burn(norm) => Ok(norm.forward(tokens)),
-            #[cfg(feature = "gpu")]
             Self::Shaders(norm) => norm.apply(tokens),
         }
     }
@@ -63,7 +58,6 @@ impl Linear {
         backend: &Backend,
     ) -> Result<Self, ModelError> {
         match backend {
-            #[cfg(feature = "gpu")]
             Backend::Shaders(device) => {
                 let (weights, biases) = match biased {
                     true => load_layer(prefix, inputs, outputs, source)?,
@@ -79,7 +73,6 @@ impl Linear {
     pub fn apply(&self, tokens: Tensor<3>) -> Result<Tensor<3>, ModelError> {
         match self {
             Self::Burn(linear) => Ok(linear.forward(tokens)),
-            #[cfg(feature = "gpu")]
             Self::Shaders(matrix) => matrix.apply(tokens, shaders::Activation::None),
         }
     }
@@ -93,7 +86,6 @@ impl Linear {
                 let added = stream.clone().narrow(1, leading, count) + linear.forward(tokens);
                 Ok(Tensor::cat(vec![stream.narrow(1, 0, leading), added], 1))
             }
-            #[cfg(feature = "gpu")]
             Self::Shaders(matrix) => Ok(matrix.add_to(stream, tokens)?.0),
         }
     }
@@ -103,7 +95,6 @@ impl Linear {
 pub(super) fn pool(tokens: Tensor<3>, counted: Range<usize>, backend: &Backend) -> Result<Tensor<3>, ModelError> {
     let (first, count) = (counted.start, counted.len());
     match backend {
-        #[cfg(feature = "gpu")]
         Backend::Shaders(_) => shaders::pool(tokens, first, count),
         _ if count == 1 => Ok(tokens.narrow(1, first, 1)),
         _ => Ok(tokens.narrow(1, first, count).mean_dim(1)),

@@ -1,12 +1,10 @@
 //! The vision transformer, and the trace of one crop through it.
 
-#[cfg(feature = "gpu")]
 mod recorded;
 mod run;
 
 use burn::tensor::{Device, Tensor, TensorData};
 
-#[cfg(feature = "gpu")]
 use self::recorded::Runs;
 use self::run::Asked;
 use super::block::{Block, BlockShape, Qkv};
@@ -23,7 +21,7 @@ pub struct Crop {
 
 /// What one crop left behind on its way through the transformer: all that the decomposition needs.
 ///
-/// Only the CLS row of each attention counts (papers.md, 1.4). N counts CLS, registers and patches.
+/// Only the CLS row of each attention counts (docs/PAPERS.md, 1.4). N counts CLS, registers and patches.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Trace {
     pub grid: Grid,
@@ -64,7 +62,6 @@ pub struct VisionTransformer {
     config: VisionConfig,
     leading: LeadingTokens,
     backend: Backend,
-    #[cfg(feature = "gpu")]
     runs: Runs,
 }
 
@@ -149,7 +146,6 @@ impl VisionTransformer {
             config: config.clone(),
             leading,
             backend,
-            #[cfg(feature = "gpu")]
             runs: Runs::default(),
         })
     }

@@ -1,4 +1,4 @@
-//! How much of the image tower a few texts for each head keep (papers.md, Paper 1, TextSpan: completeness check):
+//! How much of the image tower a few texts for each head keep (docs/PAPERS.md, 1.9):
 //! every head of the last layers is put together from its texts, earlier attention is mean-ablated, MLPs stay.
 
 use super::Reconstruction;

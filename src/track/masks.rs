@@ -1,4 +1,4 @@
-//! Soft masks over patches, and from them the labels of a frame's pixels (papers.md, Mask propagation).
+//! Soft masks over patches, and from them the labels of a frame's pixels (docs/PAPERS.md, 2.4).
 
 use crate::geometry::{CropFromPhoto, Grid, Size};
 

@@ -1,4 +1,4 @@
-//! Objects found and followed through a video (papers.md, Paper 2), on the features of its frames. No step of
+//! Objects found and followed through a video (docs/PAPERS.md, 2.1 and 2.4), on the features of its frames. No step of
 //! it needs the encoder, so that other heads, other seeds and corrections are answered at once.
 //!
 //! - [`Tracker`]: multi-object prototypes from the CLS attention of chosen heads ([`prototypes`], [`sinkhorn`]),

@@ -1,4 +1,4 @@
-//! Masks carried from frame to frame by the likeness of patches (papers.md, Paper 2, Mask propagation).
+//! Masks carried from frame to frame by the likeness of patches (docs/PAPERS.md, 2.4).
 
 use std::collections::VecDeque;
 

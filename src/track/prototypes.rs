@@ -1,4 +1,4 @@
-//! Multi-object prototypes: what each chosen head looks for (papers.md, Paper 2, steps 1 to 3).
+//! Multi-object prototypes: what each chosen head looks for (docs/PAPERS.md, 2.1, steps 1 to 3).
 
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +10,7 @@ use crate::model::Features;
 /// prototypes of other grids and head counts are scaled to it, so that a track depends on neither.
 const PATCHES_PER_HEAD: f64 = 196.0 / 3.0;
 
-/// Whether prototypes are refined by Sinkhorn-Knopp (papers.md, Paper 2, steps 2 and 3).
+/// Whether prototypes are refined by Sinkhorn-Knopp (docs/PAPERS.md, 2.1, steps 2 and 3).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Refinement {

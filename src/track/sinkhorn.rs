@@ -1,6 +1,6 @@
 //! Sinkhorn-Knopp: patches shared out among prototypes, each prototype getting as much as any other.
 
-/// As in papers.md (Paper 2, step 2).
+/// As in docs/PAPERS.md (2.1, step 2).
 pub const TEMPERATURE: f64 = 0.05;
 /// Rounds, each normalising rows, then columns.
 pub const ITERATIONS: usize = 30;

@@ -1,4 +1,4 @@
-//! Where an object is in a frame (papers.md, Paper 2, steps 4 and 5).
+//! Where an object is in a frame (docs/PAPERS.md, 2.1, steps 4 and 5).
 
 use super::Prototypes;
 use super::vectors::dot;

@@ -39,7 +39,7 @@ pub fn unit(vector: &[f32]) -> Vec<f32> {
     vector.iter().map(|value| (f64::from(*value) * scale) as f32).collect()
 }
 
-/// The patch tokens made unit, Z of papers.md, `[patch][width]`.
+/// The patch tokens made unit, Z of docs/PAPERS.md, 2.1, `[patch][width]`.
 pub fn unit_tokens(features: &Features) -> Vec<f32> {
     features.tokens.chunks(features.width).flat_map(unit).collect()
 }

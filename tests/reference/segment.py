@@ -1,4 +1,4 @@
-"""Segmentation as papers.md states it (Paper 1, Segmentation), from patches' scores to a map in the photo.
+"""Segmentation as docs/PAPERS.md (1.10) states it, from patches' scores to a map in the photo.
 
 Where PyTorch is installed, the upsampling is held against torch.nn.functional.interpolate.
 """

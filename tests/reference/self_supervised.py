@@ -1,7 +1,7 @@
 """Small self-supervised vision transformers of random weights, in every layout that such are published in, and what
 they compute on crops of several grids.
 
-DINO's, DoRA's and DINOv2's own layouts are run by the transformer below, written from papers.md and the published
+DINO's, DoRA's and DINOv2's own layouts are run by the transformer below, written from docs/PAPERS.md and the published
 architecture; timm's and Hugging Face's by timm and `transformers` themselves. Weights are exact in f16.
 """
 

@@ -1,4 +1,4 @@
-"""TextSpan as papers.md states it (Paper 1, TextSpan, steps 1 to 3): on D and R themselves, by NumPy's SVD.
+"""TextSpan as docs/PAPERS.md states it (1.7, steps 1 to 3): on D and R themselves, by NumPy's SVD.
 
 Each case's D arises as it does in the model, from a head's codes u and its basis B: D = U B^T.
 """

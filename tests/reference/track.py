@@ -1,4 +1,4 @@
-"""Paper 2 as papers.md states it: objects discovered and tracked, masks propagated, and how both are measured.
+"""Paper 2 as docs/PAPERS.md (2.1, 2.4) states it: objects discovered and tracked, masks propagated, and how both are measured.
 
 Features are random: three kinds of patches (two objects and what lies around them) that move from frame to frame.
 """

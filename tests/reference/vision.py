@@ -2,7 +2,7 @@
 
 What a head writes for one token is obtained by sending that token's part of the attention context, and
 nothing else, through the model's own output layer (and LayerScale): no weight is sliced or folded here. The
-final norm and the projection are applied as papers.md, Paper 1, section 2 states.
+final norm and the projection are applied as docs/PAPERS.md, 1.2 states.
 """
 
 from dataclasses import dataclass
@@ -72,7 +72,7 @@ class Recording:
 
 @torch.no_grad()
 def components(tower, pixels):
-    """Runs the tower once; all of papers.md's c, by name, and what surrounds them."""
+    """Runs the tower once; all contributions c of docs/PAPERS.md, 1.2, by name, and what surrounds them."""
     with Recording(tower) as recording:
         embedding = tower.run(pixels)
     seen = recording.seen

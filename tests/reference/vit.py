@@ -1,6 +1,6 @@
 """A vision transformer in NumPy, run from a pack: every component of its embedding, in f64.
 
-Written from the formulas of papers.md (Paper 1, sections 1 and 2) and the layout that `checkpoint/pack.rs`
+Written from the formulas of docs/PAPERS.md (1.1 and 1.2) and the layout that `checkpoint/pack.rs`
 documents; no deep-learning library is needed.
 """
 
@@ -137,7 +137,7 @@ class Vit:
     # --- components -----------------------------------------------------------------------------------------------
 
     def fold(self, run, written, share):
-        """What was written into the residual stream, in the shared space (papers.md, section 2)."""
+        """What was written into the residual stream, in the shared space (docs/PAPERS.md, 1.2)."""
         gamma, beta = self.of("ln_post.gamma"), self.of("ln_post.beta")
         share = share / self.components
         normed = gamma * (written - run.mean * share) / run.deviation + beta * share
@@ -167,7 +167,7 @@ class Vit:
         return [*self.heads_of(run).reshape(-1, len(run.unit)), *self.mlps_of(run), self.z0(run)]
 
     def basis(self, layer, head):
-        """B of a head: [d, head width + 3] (papers.md, TextSpan)."""
+        """B of a head: [d, head width + 3] (docs/PAPERS.md, 1.8)."""
         gamma, beta = self.of("ln_post.gamma"), self.of("ln_post.beta")
         output = self.of(f"blocks.{layer}.attention.output.weight").reshape(len(gamma), self.heads, -1)[:, head]
         bias, count = self.of(f"blocks.{layer}.attention.output.bias"), self.components * self.heads

@@ -1,4 +1,4 @@
-//! The zero-shot classifier (papers.md, Paper 1): a unit vector for each class name.
+//! The zero-shot classifier (docs/PAPERS.md, 1.6): a unit vector for each class name.
 
 use std::path::{Path, PathBuf};
 

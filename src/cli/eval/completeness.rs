@@ -1,4 +1,4 @@
-//! `headlamp eval textspan`: how much of the accuracy a few texts for each head keep (papers.md, Paper 1, TextSpan:
+//! `headlamp eval textspan`: how much of the accuracy a few texts for each head keep (docs/PAPERS.md, 1.9:
 //! completeness check).
 
 use std::path::PathBuf;

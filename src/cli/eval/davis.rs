@@ -1,5 +1,5 @@
 //! `headlamp eval davis`: masks propagated through DAVIS-2017's sequences from the first frame's, as the toolkit
-//! measures them (papers.md, Paper 2, Mask propagation), beside the first mask copied to every frame.
+//! measures them (docs/PAPERS.md, 2.4), beside the first mask copied to every frame.
 
 use std::path::{Path, PathBuf};
 

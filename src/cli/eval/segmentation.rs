@@ -1,4 +1,4 @@
-//! `headlamp eval segmentation`: masks by the text of the model's own top class, against labelled ones (papers.md,
+//! `headlamp eval segmentation`: masks by the text of the model's own top class, against labelled ones (docs/PAPERS.md,
 //! Paper 1, Segmentation), beside raw attention and rollout.
 
 use std::path::PathBuf;

@@ -1,5 +1,5 @@
 //! `headlamp eval waterbirds`: accuracy of the worst group with the heads that follow the place switched off
-//! (papers.md, Paper 1, Spurious cues).
+//! (docs/PAPERS.md, 1.12).
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;

@@ -1,4 +1,4 @@
-//! Which heads follow a nuisance, and how the worst group fares without them (papers.md, Paper 1, "Spurious
+//! Which heads follow a nuisance, and how the worst group fares without them (docs/PAPERS.md, 1.12, "Spurious
 //! cues"). Imprints and means are all that it takes: nothing is encoded anew.
 
 use super::message::{CueHead, CueOutcome, CueReport};

@@ -36,9 +36,9 @@ pub struct ObjectMask {
 /// How a frame's masks are known.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Masks {
-    /// Tracks, of which each has patches of its own (papers.md, Paper 2, step 5).
+    /// Tracks, of which each has patches of its own (docs/PAPERS.md, 2.1, step 5).
     Patches(Vec<ObjectMask>),
-    /// Propagated masks, which share the pixels out among the objects 1, 2, … (papers.md, Mask propagation).
+    /// Propagated masks, which share the pixels out among the objects 1, 2, … (docs/PAPERS.md, 2.4).
     Soft(SoftMasks),
 }
 
@@ -174,7 +174,7 @@ fn labels(values: &BTreeMap<u32, u8>, frame: &FrameMasks) -> Vec<u8> {
     labels
 }
 
-/// A mask of patches in the frame's own pixels: each takes the patch that it lies in (papers.md, Paper 2, step 5).
+/// A mask of patches in the frame's own pixels: each takes the patch that it lies in (docs/PAPERS.md, 2.1, step 5).
 fn in_pixels(mask: &[bool], frame: &CropFromPhoto) -> Vec<bool> {
     let (grid, Size { width, height }) = (frame.grid(), frame.photo);
     let place = |at: f64, length: usize| (at >= 0.0 && (at as usize) < length).then_some(at as usize);

@@ -204,7 +204,7 @@ impl Study {
     }
 }
 
-/// The mask of a track: above its own mean (papers.md, Paper 2, step 5).
+/// The mask of a track: above its own mean (docs/PAPERS.md, 2.1, step 5).
 pub fn above_mean(track: &[f32]) -> Vec<bool> {
     let mean = track.iter().sum::<f32>() / track.len().max(1) as f32;
     track.iter().map(|value| *value > mean).collect()

@@ -29,7 +29,6 @@ impl VisionTransformer {
     /// Where the crop is smaller than a patch or not of its stated size, or the device fails.
     pub(super) async fn read(&self, crop: &Crop, asked: Asked) -> Result<(Grid, Parts), ModelError> {
         let (patches, grid) = patchify(crop, self.config.patch)?;
-        #[cfg(feature = "gpu")]
         if self.is_worth_recording(grid) {
             return Ok((grid, self.read_recorded(patches, grid, asked).await?));
         }
@@ -153,7 +152,6 @@ impl Parts {
     ///
     /// # Errors
     /// Where there are more or fewer.
-    #[cfg(feature = "gpu")]
     pub fn of_bytes(bytes: &[u8], lengths: &[usize]) -> Result<Self, ModelError> {
         let (mut numbers, odd) = bytes.as_chunks::<4>();
         if numbers.len() != lengths.iter().sum::<usize>() || !odd.is_empty() {
