@@ -4,8 +4,7 @@ use leptos::prelude::*;
 
 use crate::app::engine::{Engine, Freight};
 use crate::app::state::State;
-use crate::protocol::Task;
-use crate::protocol::completeness::{Classes, Completeness};
+use crate::protocol::completeness::{Classes, Completeness, MeasureCompleteness};
 use crate::view::chart::{HEIGHT, WIDTH};
 use crate::view::completeness::{Line, Row, lines, rows};
 use crate::view::{colour, units};
@@ -19,7 +18,7 @@ impl Engine {
                 .with_untracked(|all| all.as_slice().iter().map(|one| vec![one.clone()]).collect()),
             labels: None,
         });
-        self.want(Task::MeasureCompleteness { classes }, Freight::default());
+        self.want(MeasureCompleteness { classes }, Freight::default());
     }
 }
 

@@ -11,7 +11,6 @@ use crate::app::share::Share;
 use crate::app::state::{EngineState, State};
 use crate::app::video::state::Mode;
 use crate::protocol::Progress;
-use crate::view::queue::Kind;
 use crate::view::units;
 
 #[component]
@@ -96,33 +95,7 @@ fn line(state: State) -> String {
         (EngineState::Opening, _) => "Starting the engine…",
         (EngineState::Open, _) if state.reading.get() > 0 => "Reading the file…",
         (EngineState::Open, None) => return ready(state),
-        (EngineState::Open, Some(kind)) => match kind {
-            Kind::Pack => "Opening the model…",
-            Kind::Photo => "Running the model on the photo…",
-            Kind::Mask => "Writing the mask…",
-            Kind::Scores => "Scoring the phrases…",
-            Kind::Segmentation => "Segmenting…",
-            Kind::HeadMap => "Mapping the head…",
-            Kind::Pool => "Reading the texts…",
-            Kind::Statistics => "Reading the images…",
-            Kind::Labels => "Labelling the head…",
-            Kind::AllLabels => "Labelling every head…",
-            Kind::Cues => "Looking for heads that follow the nuisance…",
-            Kind::Completeness => "Putting heads together from texts…",
-            Kind::Ranking => "Looking through the gallery…",
-            Kind::Gallery | Kind::Thumbnails => "Opening the gallery…",
-            Kind::GalleryKeeping => "Keeping the gallery…",
-            Kind::GalleryPicture => "Looking at the gallery's pictures…",
-            Kind::Video | Kind::Sampling => "Opening the video…",
-            Kind::Frame => "Running the model on the video's frames…",
-            Kind::Retrack => "Following the objects…",
-            Kind::FrameScores | Kind::SplitScores => "Scoring the frames…",
-            Kind::FrameSegmentation => "Segmenting the frame…",
-            Kind::Propagation => "Propagating the masks…",
-            Kind::Forgetting => "Forgetting the masks…",
-            Kind::TrackLabels => "Naming the objects…",
-            Kind::VideoExport => "Writing the file…",
-        },
+        (EngineState::Open, Some((_, status))) => status,
     };
     text.to_owned()
 }

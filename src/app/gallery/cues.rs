@@ -10,8 +10,8 @@ use crate::app::head_grid::name;
 use crate::app::how::How;
 use crate::app::state::State;
 use crate::protocol::completeness::Classes;
-use crate::protocol::cues::{CueHead, CueOutcome, CuePrompts, CueReport, LabelledPicture};
-use crate::protocol::{Task, sentence};
+use crate::protocol::cues::{CueHead, CueOutcome, CuePrompts, CueReport, FindCues, LabelledPicture};
+use crate::protocol::sentence;
 use crate::view::formulas::Topic;
 use crate::view::head_grid::Cell;
 use crate::view::labelled::{LabelError, Labels};
@@ -89,7 +89,7 @@ impl Engine {
         let cues = self.state.gallery.cues;
         if let Some(prompts) = untrack(|| cues.wanted()) {
             let pictures = untrack(|| cues.pictures(self.state));
-            self.want(Task::FindCues { pictures, prompts }, Freight::default());
+            self.want(FindCues { pictures, prompts }, Freight::default());
         }
     }
 
