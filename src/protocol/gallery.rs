@@ -47,8 +47,6 @@ pub struct AddToGallery {
 pub struct GalleryGrown {
     /// Why the picture is not in the gallery.
     pub left_out: Option<String>,
-    /// Whether a further worker ran the model on the picture.
-    pub by_hand: bool,
 }
 
 /// Writes the gallery, so that a later visit finds all pictures up to now.

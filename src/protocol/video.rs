@@ -254,8 +254,6 @@ pub struct FrameSummary {
     pub heads: Vec<usize>,
     pub objects: FrameObjects,
     pub seconds: FrameSeconds,
-    /// A further worker ran the model on it.
-    pub by_hand: bool,
 }
 
 /// Where the time went from asking for a frame to the answer.

@@ -57,16 +57,16 @@ impl Worker {
         let pictures: Vec<GalleryEntry> = std::iter::once(entry.clone()).chain(next).collect();
         let line: Vec<Key> = pictures.iter().cloned().map(Key::Picture).collect();
         let prepare = async |place: usize| prepared(session, &pictures[place].name, files.get(place)).await;
-        let Looked { traced, thumbnail, by_hand, .. } = match self.hands.look(session, &line, prepare).await {
+        let Looked { traced, thumbnail, .. } = match self.hands.look(session, &line, prepare).await {
             Ok(looked) => looked,
             // One bad file among many is left out, and named.
             Err(PieceError::Picture(reason)) => {
-                return Ok(Reply::plain(GalleryGrown { left_out: Some(reason.to_string()), by_hand: false }));
+                return Ok(Reply::plain(GalleryGrown { left_out: Some(reason.to_string()) }));
             }
             Err(PieceError::Model(err)) => return Err(err),
         };
         gallery.add(entry, &session.decompose(&traced), &session.model().readout, &thumbnail)?;
-        Ok(Reply::plain(GalleryGrown { left_out: None, by_hand }))
+        Ok(Reply::plain(GalleryGrown { left_out: None }))
     }
 
     pub(super) fn keep_gallery(&mut self, _: KeepGallery) -> Handled<KeepGallery> {

@@ -54,8 +54,6 @@ pub(super) struct Looked {
     pub features: Option<Features>,
     /// Of a picture.
     pub thumbnail: Vec<u8>,
-    /// Whether a hand did it.
-    pub by_hand: bool,
 }
 
 /// Why a piece of work was not done.
@@ -304,7 +302,7 @@ impl Outcome {
             Self::Own(looked) => Some(looked),
             Self::ByHand { kept, shape, arrays } => {
                 let seen = Seen::of_arrays(shape, arrays.iter().map(wire::f32_of_buffer))?;
-                Some(Ok(looked(kept, seen, true)))
+                Some(Ok(looked(kept, seen)))
             }
         }
     }
@@ -315,12 +313,12 @@ async fn run(session: &Session, key: &Key, prepared: Prepared) -> Result<Looked,
     let Prepared { frame, crop, thumbnail } = prepared;
     let seen = Seen::run(&session.model().vision, &crop, wants_patches(key)).await;
     let seen = seen.map_err(|err| PieceError::Model(err.into()))?;
-    Ok(looked(Kept { frame, thumbnail }, seen, false))
+    Ok(looked(Kept { frame, thumbnail }, seen))
 }
 
-fn looked(kept: Kept, seen: Seen, by_hand: bool) -> Looked {
+fn looked(kept: Kept, seen: Seen) -> Looked {
     let (Kept { frame, thumbnail }, Seen { trace, features }) = (kept, seen);
-    Looked { traced: Traced { frame, trace }, features, thumbnail, by_hand }
+    Looked { traced: Traced { frame, trace }, features, thumbnail }
 }
 
 /// A frame's patches are tracked.

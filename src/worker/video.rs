@@ -11,6 +11,7 @@ use super::hands::{Key, PieceError, Prepared};
 use super::report::{Reporter, now};
 use super::{Handled, Reply, Worker};
 use crate::ablate::Ablation;
+use crate::foreground;
 use crate::geometry::{CropFromPhoto, Framing};
 use crate::media::video::Video;
 use crate::media::{self, Photo};
@@ -209,7 +210,7 @@ impl Worker {
         };
         let study = video.study()?;
         if let Some(known) = study.frame(index) {
-            return Ok(frame_traced(known, study.heads.clone(), FrameSeconds::default(), false));
+            return Ok(frame_traced(known, study.heads.clone(), FrameSeconds::default()));
         }
         let framing = study.sampling.framing;
         let is_new = |index: &usize| study.frame(*index).is_none();
@@ -225,13 +226,12 @@ impl Worker {
         };
         let looked = self.hands.look(session, &line, prepare).await?;
         let encode = now() - start - decode;
-        let (traced, by_hand) = (looked.traced, looked.by_hand);
         let features = looked.features.ok_or(WorkerError::NoPatches)?;
         let study = video.study.as_mut().ok_or(WorkerError::NoFrames)?;
-        study.push(session, index, &traced, &features)?;
+        study.push(session, index, &looked.traced, &features)?;
         let track = now() - start - decode - encode;
         let frame = study.frame(index).ok_or(WorkerError::FrameGone)?;
-        Ok(frame_traced(frame, study.heads.clone(), FrameSeconds { decode, encode, track }, by_hand))
+        Ok(frame_traced(frame, study.heads.clone(), FrameSeconds { decode, encode, track }))
     }
 
     pub(super) fn retrack(&mut self, Retrack { heads, .. }: Retrack) -> Handled<Retrack> {
@@ -400,12 +400,7 @@ async fn fine_features(
     Ok((featured.frame, featured.features))
 }
 
-fn frame_traced(
-    frame: &StudiedFrame,
-    heads: Vec<usize>,
-    seconds: FrameSeconds,
-    by_hand: bool,
-) -> Reply<FrameSummary> {
+fn frame_traced(frame: &StudiedFrame, heads: Vec<usize>, seconds: FrameSeconds) -> Reply<FrameSummary> {
     let summary = FrameSummary {
         index: frame.index,
         grid: frame.frame.grid(),
@@ -413,7 +408,6 @@ fn frame_traced(
         heads,
         objects: objects_of(&frame.tracked),
         seconds,
-        by_hand,
     };
     let buffers = vec![wire::buffer_of_f32(&frame.tracked.tracks), wire::buffer_of_f32(frame.attention())];
     Reply { answer: summary, buffers }
@@ -422,7 +416,9 @@ fn frame_traced(
 fn masks_of_tracks(frame: &StudiedFrame) -> Vec<ObjectMask> {
     let tracks = frame.tracked.tracks.chunks(frame.frame.grid().len().max(1));
     let objects = frame.tracked.objects.iter().zip(tracks);
-    objects.map(|(object, track)| ObjectMask { object: object.0 as u32, mask: study::above_mean(track) }).collect()
+    objects
+        .map(|(object, track)| ObjectMask { object: object.0 as u32, mask: foreground::above_mean(track) })
+        .collect()
 }
 
 fn objects_of(tracked: &TrackedFrame) -> FrameObjects {

@@ -170,7 +170,6 @@ pub fn video_answers() -> Vec<VideoAnswer> {
         heads: vec![0],
         objects: objects.clone(),
         seconds: FrameSeconds::default(),
-        by_hand: true,
     };
     let sampled =
         |sampling| VideoAnswer::Sampled(SampledVideo { times: vec![0.0], sampling, grid: GRID, bytes: 1 });

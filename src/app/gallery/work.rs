@@ -149,18 +149,13 @@ impl Engine {
     }
 
     pub(in crate::app) fn take_gallery(self, task: Task, answer: Answer) {
-        let gallery = self.state.gallery;
         match (task, answer) {
             (_, Answer::GalleryOpened(GalleryOpened { pictures, not_kept })) => {
                 self.take_whole_gallery(pictures, not_kept)
             }
             // It is in a gallery that is about to be forgotten.
             (Task::AddToGallery(_), _) if self.awaits_gallery() => {}
-            (
-                Task::AddToGallery(AddToGallery { entry, .. }),
-                Answer::GalleryGrown(GalleryGrown { left_out, by_hand }),
-            ) => {
-                gallery.by_hand.update(|count| *count += usize::from(by_hand));
+            (Task::AddToGallery(AddToGallery { entry, .. }), Answer::GalleryGrown(GalleryGrown { left_out })) => {
                 self.take_picture(entry, left_out);
             }
             // The labels rest on as many pictures as there are now.

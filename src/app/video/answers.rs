@@ -175,7 +175,7 @@ impl Engine {
 
     fn take_frame(self, frame: FrameSummary, buffers: &[Uint8Array]) -> Result<(), Unfitting> {
         let video = self.video();
-        let FrameSummary { index, grid, crop_in_frame, heads, objects, seconds, by_hand } = frame;
+        let FrameSummary { index, grid, crop_in_frame, heads, objects, seconds } = frame;
         let (tracks, attention) = (all_floats(buffers, 0)?, all_floats(buffers, 1)?);
         let patches = grid.len().max(1);
         let time = video.times().get(index).copied().ok_or(Unfitting)?;
@@ -185,7 +185,6 @@ impl Engine {
         video.meet(&objects.objects);
         video.heads.set(heads);
         video.seconds.set(Some(seconds));
-        video.by_hand.update(|count| *count += usize::from(by_hand));
         video.pace.update(|pace| pace.push(seconds.decode + seconds.encode + seconds.track));
         video.next.set(index + 1);
         let frame = TracedFrame { index, time, grid, crop_in_frame, objects, tracks, attention };
