@@ -25,8 +25,8 @@ use crate::media::video::Video;
 use crate::media::{self, Photo};
 use crate::model::Features;
 use crate::segment::SoftMap;
+use crate::text::units;
 use crate::track::TrackedFrame;
-use crate::view::units;
 
 /// An open video, and what has been made of it.
 pub(super) struct OpenVideo {
