@@ -9,12 +9,12 @@ use std::io::Cursor;
 use headlamp::checkpoint::detect::{Answers, detect};
 use headlamp::checkpoint::index::{Index, Opened, Opening};
 use headlamp::checkpoint::{Companions, Manifest, StateDict, read_onnx};
-use headlamp::engine::message::{Request, Response};
 use headlamp::media;
 use headlamp::media::video::demux;
 use headlamp::page::common::content_policy;
 use headlamp::page::gallery::picture_labels::Labels;
 use headlamp::page::shell::address::Address;
+use headlamp::protocol::{Request, Response};
 use headlamp::statistics::Statistics;
 
 /// A kind of bytes: its name, and what reads it.

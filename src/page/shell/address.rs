@@ -3,9 +3,9 @@
 mod off;
 mod query;
 
-use crate::engine::message::DevicePreference;
 use crate::page::photo::phrase_list::PhraseList;
 use crate::page::photo::raster::{HeadMapKind, Layer};
+use crate::protocol::DevicePreference;
 
 pub use off::{Off, head};
 

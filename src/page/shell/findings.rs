@@ -5,10 +5,10 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use crate::ablate::Ablation;
-use crate::engine::message::HeadLabel;
 use crate::geometry::{Framing, Grid, PhotoRect, Size};
 use crate::page::heads::contributions::Contributions;
 use crate::page::heads::switched_off;
+use crate::protocol::HeadLabel;
 use crate::rle::Rle;
 use crate::text::units;
 

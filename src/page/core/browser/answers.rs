@@ -5,10 +5,6 @@ use std::sync::Arc;
 use js_sys::Uint8Array;
 use leptos::prelude::*;
 
-use crate::engine::message::{
-    Answer, Attribution, HeadLabel, ModelSource, PackSummary, PhotoSummary, StatisticsSource, Task,
-};
-use crate::engine::wire;
 use crate::page::common::browser::dom;
 use crate::page::core::browser::engine::{Engine, Opened};
 use crate::page::core::browser::state::{
@@ -19,6 +15,10 @@ use crate::page::heads::label_files;
 use crate::page::photo::raster::HeadMapKind;
 use crate::page::shell::address::ModelAddress;
 use crate::page::shell::browser::samples;
+use crate::protocol::wire;
+use crate::protocol::{
+    Answer, Attribution, HeadLabel, ModelSource, PackSummary, PhotoSummary, StatisticsSource, Task,
+};
 use crate::text::units;
 
 /// An answer that its question does not allow, or buffers of the wrong size.

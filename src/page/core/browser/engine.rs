@@ -10,10 +10,6 @@ use leptos::prelude::*;
 use leptos::task::{spawn_local, tick};
 use leptos::web_sys::{Blob, File};
 
-use crate::engine::message::{
-    Answer, DevicePreference, ModelSource, StatisticsSource, Storage, Task, Told, sentence,
-};
-use crate::engine::wire::Beside;
 use crate::geometry::Framing;
 use crate::page::common::browser::dom;
 use crate::page::core::browser::client::{Client, Report};
@@ -26,6 +22,8 @@ use crate::page::shell::address::{Address, ModelAddress};
 use crate::page::shell::browser::beforehand;
 use crate::page::shell::browser::history::{Wishes, is_kept_here_only};
 use crate::page::shell::browser::samples;
+use crate::protocol::wire::Beside;
+use crate::protocol::{Answer, DevicePreference, ModelSource, StatisticsSource, Storage, Task, Told, sentence};
 use crate::text::units;
 
 /// Texts to ask for per head.

@@ -7,8 +7,6 @@ use leptos::prelude::*;
 use web_sys::ImageData;
 
 use crate::ablate::Ablation;
-use crate::engine::completeness::message::Completeness;
-use crate::engine::message::{Attribution, HeadLabel, PackSummary, PhotoSummary, Progress};
 use crate::geometry::{Framing, Grid, PhotoRect, Size};
 use crate::page::core::queue::Kind;
 use crate::page::gallery::browser::state::GalleryState;
@@ -18,6 +16,8 @@ use crate::page::photo::phrase_list::PhraseList;
 use crate::page::photo::raster::{HeadMapKind, Placement};
 use crate::page::shell::address::{Address, ModelAddress};
 use crate::page::video::browser::state::VideoState;
+use crate::protocol::completeness::Completeness;
+use crate::protocol::{Attribution, HeadLabel, PackSummary, PhotoSummary, Progress};
 
 pub use crate::page::photo::raster::Layer;
 

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use leptos::prelude::*;
 
-use crate::engine::message::{DevicePreference, Task};
 use crate::page::core::browser::engine::Engine;
 use crate::page::core::browser::state::Notice;
 use crate::page::core::queue::Kind;
+use crate::protocol::{DevicePreference, Task};
 
 /// A worker that says nothing for so long may hang, in milliseconds. Downloads and pools tell how far they are;
 /// one run of the largest model that fits takes less.

@@ -18,12 +18,12 @@ use serde::Serialize;
 use serde_json::Value;
 use wasm_bindgen::{JsCast as _, JsValue};
 
-use crate::engine::message::{PackSummary, Progress};
 use crate::geometry::{PhotoRect, Size};
 use crate::page::common::browser::dom;
 use crate::page::core::browser::engine::Engine;
 use crate::page::core::browser::state::{EngineState, State};
 use crate::page::embed::messages::{self, Asked, Command, Explained, Image, Model, Picture, Segmented, Shown};
+use crate::protocol::{PackSummary, Progress};
 
 /// The page has come to rest when nothing happens for so long.
 const REST: Duration = Duration::from_millis(60);

@@ -4,9 +4,6 @@
 use leptos::prelude::*;
 use leptos::web_sys::{Event, HtmlInputElement};
 
-use crate::engine::completeness::message::Classes;
-use crate::engine::cues::message::{CueHead, CueOutcome, CuePrompts, CueReport, LabelledPicture};
-use crate::engine::message::{Task, sentence};
 use crate::page::common::browser::dom;
 use crate::page::common::browser::explanation::How;
 use crate::page::common::formulas::Topic;
@@ -16,6 +13,9 @@ use crate::page::core::queue::Kind;
 use crate::page::gallery::picture_labels::{LabelError, Labels};
 use crate::page::heads::browser::grid::name;
 use crate::page::heads::contributions::Cell;
+use crate::protocol::completeness::Classes;
+use crate::protocol::cues::{CueHead, CueOutcome, CuePrompts, CueReport, LabelledPicture};
+use crate::protocol::{Task, sentence};
 use crate::text::units;
 
 /// Heads that are shown of the ranking.

@@ -9,12 +9,12 @@ use leptos::prelude::*;
 use leptos::web_sys::{Blob, File};
 
 use super::state::{Order, Run, Through};
-use crate::engine::message::{AHEAD, Answer, GalleryEntry, RankBy, StatisticsSource, Task};
 use crate::page::common::browser::dom::{self, ObjectUrl};
 use crate::page::core::browser::answers::Unfitting;
 use crate::page::core::browser::engine::{Engine, Freight, ahead};
 use crate::page::core::browser::state::StatisticsOf;
 use crate::page::core::queue::Kind;
+use crate::protocol::{AHEAD, Answer, GalleryEntry, RankBy, StatisticsSource, Task};
 
 /// Pictures that are shown of an order.
 const MOST: usize = 500;

@@ -2,13 +2,13 @@
 
 use leptos::prelude::*;
 
-use crate::engine::completeness::message::{Classes, Completeness};
-use crate::engine::message::Task;
 use crate::page::common::chart::{HEIGHT, WIDTH};
 use crate::page::common::colour;
 use crate::page::core::browser::engine::{Engine, Freight};
 use crate::page::core::browser::state::State;
 use crate::page::heads::completeness::{Line, Row, lines, rows};
+use crate::protocol::Task;
+use crate::protocol::completeness::{Classes, Completeness};
 use crate::text::units;
 
 impl Engine {

@@ -3,7 +3,6 @@
 use leptos::html::Canvas;
 use leptos::prelude::*;
 
-use crate::engine::message::HeadLabel;
 use crate::geometry::Size;
 use crate::page::common::browser::controls::Choice;
 use crate::page::common::browser::dom;
@@ -15,6 +14,7 @@ use crate::page::heads::contributions::Cell;
 use crate::page::heads::switched_off;
 use crate::page::photo::browser::overlay_controls::HeadScale;
 use crate::page::photo::raster::{self, HeadMapKind};
+use crate::protocol::HeadLabel;
 use crate::text::units;
 
 #[component]

@@ -4,13 +4,13 @@ use leptos::html::Textarea;
 use leptos::prelude::*;
 use leptos::web_sys::{Event, HtmlInputElement};
 
-use crate::engine::message::StatisticsSource;
 use crate::page::common::browser::dom;
 use crate::page::core::browser::engine::Engine;
 use crate::page::core::browser::state::{State, StatisticsOf};
 use crate::page::heads::browser::completeness_curve::CompletenessCurve;
 use crate::page::photo::phrase_list;
 use crate::page::shell::browser::drop_and_paste::use_pool_file;
+use crate::protocol::StatisticsSource;
 use crate::text::units;
 
 #[component]

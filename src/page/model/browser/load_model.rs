@@ -4,10 +4,10 @@ use leptos::html::Input;
 use leptos::prelude::*;
 use leptos::web_sys::{Event, HtmlInputElement, SubmitEvent};
 
-use crate::engine::message::{ModelSource, Storage, Told};
 use crate::page::common::browser::dom;
 use crate::page::core::browser::engine::Engine;
 use crate::page::model::published::{PUBLISHED, Published};
+use crate::protocol::{ModelSource, Storage, Told};
 use crate::text::units;
 
 /// What goes with either way in.

@@ -2,10 +2,10 @@
 
 use leptos::prelude::*;
 
-use crate::engine::message::{PackSummary, PhotoSummary};
 use crate::geometry::Size;
 use crate::page::core::browser::state::State;
 use crate::page::model::browser::storage_costs::Storages;
+use crate::protocol::{PackSummary, PhotoSummary};
 use crate::text::units;
 
 /// The decomposition is exact: a larger difference than this is a fault.

@@ -2,8 +2,8 @@
 
 use leptos::prelude::*;
 
-use crate::engine::message::{MemorySummary, PackSummary, StorageSummary};
 use crate::page::core::browser::state::State;
+use crate::protocol::{MemorySummary, PackSummary, StorageSummary};
 use crate::text::units;
 
 #[component]

@@ -10,10 +10,10 @@ use leptos::web_sys::{
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
-use crate::engine::message::sentence;
 use crate::page::common::playback_error::CameraError;
 use crate::page::core::browser::engine::Engine;
 use crate::page::core::queue::Kind;
+use crate::protocol::sentence;
 
 /// A camera that looks; its light goes out when this is dropped.
 struct Looking(MediaStream);

@@ -10,7 +10,6 @@ use leptos::web_sys::{Blob, CanvasRenderingContext2d, HtmlCanvasElement, ImageBi
 use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;
 
-use crate::engine::message::{PhotoSummary, TraceSeconds};
 use crate::geometry::{Framing, PhotoRect, Size};
 use crate::page::common::browser::dom;
 use crate::page::core::browser::engine::Engine;
@@ -18,6 +17,7 @@ use crate::page::core::browser::state::{EngineState, HeadTexts, Origin, Photo, S
 use crate::page::shell::address::ModelAddress;
 use crate::page::shell::browser::samples::Sample;
 use crate::page::shell::computed_sample::Computed;
+use crate::protocol::{PhotoSummary, TraceSeconds};
 
 /// What there is of a sample.
 struct Found {

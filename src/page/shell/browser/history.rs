@@ -362,7 +362,7 @@ impl Engine {
 
     fn open_machine_photo(self, number: u32) {
         let wanted = Origin::Machine(number);
-        let known = |inner: &super::engine::Inner| {
+        let known = |inner: &crate::page::core::browser::engine::Inner| {
             inner.machine_photos.iter().find(|source| source.origin == wanted).cloned()
         };
         match self.inner.with_value(known) {

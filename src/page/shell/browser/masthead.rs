@@ -4,7 +4,6 @@ use codee::string::FromToStringCodec;
 use leptos::prelude::*;
 use leptos_use::storage::{UseStorageOptions, use_local_storage_with_options};
 
-use crate::engine::message::Progress;
 use crate::page::common::browser::controls::Choice;
 use crate::page::core::browser::engine::Engine;
 use crate::page::core::browser::state::{EngineState, State};
@@ -12,6 +11,7 @@ use crate::page::core::queue::Kind;
 use crate::page::shell::browser::help::HelpButton;
 use crate::page::shell::browser::share::Share;
 use crate::page::video::browser::state::Mode;
+use crate::protocol::Progress;
 use crate::text::units;
 
 #[component]

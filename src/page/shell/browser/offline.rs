@@ -9,11 +9,11 @@ use leptos_use::{UseServiceWorkerOptions, UseServiceWorkerReturn, use_service_wo
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 
-use crate::engine::message::PackSummary;
 use crate::page::core::browser::engine::Engine;
 use crate::page::core::browser::state::State;
 use crate::page::model::kept_files::{self, KeptFile, KeptPack};
 use crate::page::shell::browser::history::is_converted_here;
+use crate::protocol::PackSummary;
 use crate::text::units;
 
 /// The worker's cache (`engine/shelf.rs`).

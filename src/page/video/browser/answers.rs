@@ -9,16 +9,16 @@ use leptos::prelude::*;
 use super::state::{
     FrameScores, FrameSegmentation, Media, Mode, PropagatedMasks, SplitScores, TracedFrame, VideoState, Work,
 };
-use crate::engine::video::message::{
-    FrameObjects, FrameSummary, PropagatedFrame, Run, SampledVideo, TrackLabels, VideoAnswer, VideoSummary,
-    VideoTask,
-};
-use crate::engine::video::sampling::Sampling;
-use crate::engine::wire;
 use crate::page::common::browser::dom;
 use crate::page::core::browser::answers::Unfitting;
 use crate::page::core::browser::engine::Engine;
 use crate::page::core::queue::Kind;
+use crate::protocol::sampling::Sampling;
+use crate::protocol::video::{
+    FrameObjects, FrameSummary, PropagatedFrame, Run, SampledVideo, TrackLabels, VideoAnswer, VideoSummary,
+    VideoTask,
+};
+use crate::protocol::wire;
 
 /// So many frames are looked at without being asked; for more the user says when.
 const UNASKED: usize = 60;

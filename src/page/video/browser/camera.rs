@@ -13,12 +13,12 @@ use leptos::web_sys::{
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
-use crate::engine::message::sentence;
 use crate::page::common::playback_error::CameraError;
 use crate::page::core::browser::engine::Engine;
 use crate::page::core::browser::state::State;
 use crate::page::core::queue::Kind;
 use crate::page::video::time;
+use crate::protocol::sentence;
 
 /// The longest recording, in seconds.
 const LONGEST: f64 = 120.0;

@@ -7,9 +7,9 @@ use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;
 
 use super::state::{Picture, Taken};
-use crate::engine::video::sampling::Sampling;
 use crate::page::common::playback_error::PlaybackError;
 use crate::page::video::browser::hidden_player::ElementVideo;
+use crate::protocol::sampling::Sampling;
 
 /// A moment past every end: a recording without a length tells it when its player is sent there.
 const FAR: f64 = 1e7;

@@ -6,8 +6,6 @@ use leptos::web_sys::{Event, SubmitEvent};
 
 use super::open::frames;
 use super::state::{Tool, VideoState};
-use crate::engine::video::message::{Seed, SeedKind};
-use crate::engine::video::sampling::ModelSize;
 use crate::geometry::Framing;
 use crate::page::common::browser::controls::Choice;
 use crate::page::common::browser::explanation::How;
@@ -16,6 +14,8 @@ use crate::page::common::formulas::Topic;
 use crate::page::core::browser::engine::Engine;
 use crate::page::core::browser::state::State;
 use crate::page::video::time;
+use crate::protocol::sampling::ModelSize;
+use crate::protocol::video::{Seed, SeedKind};
 
 /// Short sides to choose from, in pixels; the protocol's is the last.
 const SHORT_SIDES: [usize; 4] = [224, 336, 420, 480];

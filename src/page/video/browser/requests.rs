@@ -9,13 +9,13 @@ use leptos::web_sys::{Blob, File};
 
 use super::player_pictures;
 use super::state::{Media, Mode, Picture, Reel, Taken, VideoLayer, VideoState, Work};
-use crate::engine::message::{Task, sentence};
-use crate::engine::video::message::{MasksOf, Run, Seed, VideoSource, VideoTask};
-use crate::engine::video::sampling::Sampling;
 use crate::page::common::browser::dom::{self, ObjectUrl};
 use crate::page::core::browser::engine::{Engine, Freight, ahead};
 use crate::page::core::queue::Kind;
 use crate::page::video::time;
+use crate::protocol::sampling::Sampling;
+use crate::protocol::video::{MasksOf, Run, Seed, VideoSource, VideoTask};
+use crate::protocol::{Task, sentence};
 use crate::text::natural_order;
 
 /// The clip that comes with the page.

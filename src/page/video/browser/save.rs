@@ -5,12 +5,12 @@ use leptos::task::spawn_local;
 
 use super::record;
 use super::state::VideoLayer;
-use crate::engine::message::sentence;
-use crate::engine::video::message::MasksOf;
 use crate::page::common::browser::dom;
 use crate::page::core::browser::engine::Engine;
 use crate::page::core::browser::state::State;
 use crate::page::core::queue::Kind;
+use crate::protocol::sentence;
+use crate::protocol::video::MasksOf;
 use crate::text::units;
 
 #[component]

@@ -12,7 +12,6 @@ use wasm_bindgen_futures::JsFuture;
 
 use super::state::{Media, Picture, PropagatedMasks, Tool, TracedFrame, VideoLayer, VideoState};
 use super::{clock, propagation};
-use crate::engine::video::message::{Seed, SeedKind};
 use crate::geometry::{Grid, PhotoRect, Size};
 use crate::page::common::browser::dom;
 use crate::page::common::colour;
@@ -21,6 +20,7 @@ use crate::page::core::browser::state::State;
 use crate::page::photo::raster::{self, HeadMapKind};
 use crate::page::video::time;
 use crate::page::video::tracks;
+use crate::protocol::video::{Seed, SeedKind};
 
 /// The video at its own proportions.
 #[component]

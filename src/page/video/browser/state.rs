@@ -7,11 +7,11 @@ use std::sync::Arc;
 use leptos::prelude::*;
 use leptos::web_sys::Blob;
 
-use crate::engine::video::message::{FrameObjects, FrameSeconds, Run, SampledVideo, Seed, VideoSummary};
-use crate::engine::video::sampling::Sampling;
 use crate::geometry::{Grid, PhotoRect, Size};
 use crate::page::common::browser::dom::ObjectUrl;
 use crate::page::video::time::{self, Pace};
+use crate::protocol::sampling::Sampling;
+use crate::protocol::video::{FrameObjects, FrameSeconds, Run, SampledVideo, Seed, VideoSummary};
 
 /// What the page is about.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
