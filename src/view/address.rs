@@ -319,5 +319,4 @@ fn shortened(value: &str) -> String {
 }
 
 #[cfg(test)]
-#[path = "address/tests.rs"]
 mod tests;

@@ -189,5 +189,4 @@ pub struct Segmented {
 }
 
 #[cfg(test)]
-#[path = "host/tests.rs"]
 mod tests;
