@@ -14,7 +14,7 @@ mod kind;
 mod model;
 mod photo;
 pub mod sampling;
-mod text;
+mod sentence;
 pub mod video;
 #[cfg(feature = "web")]
 pub mod wire;
@@ -39,7 +39,7 @@ pub use self::photo::{
     Attribute, Attribution, ExportMask, MaskPng, PhotoSummary, Reframe, Segment, Segmented, TracePhoto,
     TraceSeconds,
 };
-pub use self::text::{file_stem, sentence};
+pub use self::sentence::sentence;
 pub use self::work::{Answer, Task, UnexpectedAnswer, VideoAnswer, VideoTask, Work};
 
 /// The id of the [`Progress`] report that the worker sends unasked as soon as it listens. The page numbers its

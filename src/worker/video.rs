@@ -23,12 +23,13 @@ use crate::protocol::video::{
     Retrack, Retracked, Run, SampleVideo, SampledVideo, ScoreFrames, ScoresSplit, SeedKind, SegmentFrame,
     SplitScores, TraceFrame, TrackLabels, TracksLabelled, UseVideoStatistics, VideoSource, VideoSummary,
 };
-use crate::protocol::{AHEAD, StatisticsReady, file_stem, wire};
+use crate::protocol::{AHEAD, StatisticsReady, wire};
 use crate::segment::SoftMap;
 use crate::session::video::export::{self, FrameMasks, Masks, ObjectMask};
 use crate::session::video::follow::Follower;
 use crate::session::video::study::{self, StudiedFrame, Study};
 use crate::session::{EngineError, Session};
+use crate::text::units::file_stem;
 use crate::track::TrackedFrame;
 
 /// An open video, and what has been made of it.
