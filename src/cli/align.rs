@@ -22,7 +22,7 @@ use crate::checkpoint::Pack;
 use crate::geometry::Framing;
 use crate::media::Photo;
 use crate::model::ModelError;
-use crate::session::EngineError;
+use crate::session::SessionError;
 use pairs::Captioned;
 use report::{Found, Report};
 use towers::About;
@@ -155,7 +155,7 @@ impl Align {
     fn embed_captions(&self, text: &Path, captions: &[String]) -> Result<TextSpace, CliError> {
         let Opened { session, .. } = self.device.open(options::read_pack(text)?)?;
         let config = session.model().config.text.as_ref();
-        let was_centred = config.ok_or(EngineError::Model(ModelError::NoTextTower))?.centred;
+        let was_centred = config.ok_or(SessionError::Model(ModelError::NoTextTower))?.centred;
         let progress = Progress::of(captions.len(), "captions");
         let pool = session.embed_pool(captions.to_vec(), |done| progress.reached(done));
         let captions = pollster::block_on(pool)?.embeddings;
@@ -192,7 +192,7 @@ impl Align {
             Ok(())
         })?;
         let images = statistics.images();
-        let bytes = statistics.to_bytes().map_err(EngineError::from)?;
+        let bytes = statistics.to_bytes().map_err(SessionError::from)?;
         Ok((towers::with_statistics(pack, bytes)?, images))
     }
 }

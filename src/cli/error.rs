@@ -7,7 +7,7 @@ use super::download::DownloadError;
 use crate::align::AlignError;
 use crate::checkpoint::CheckpointError;
 use crate::media::MediaError;
-use crate::session::EngineError;
+use crate::session::SessionError;
 use crate::statistics::StatisticsError;
 use crate::track::TrackError;
 
@@ -18,7 +18,7 @@ pub enum CliError {
     #[error("{0}")]
     Usage(String),
     #[error(transparent)]
-    Engine(#[from] EngineError),
+    Engine(#[from] SessionError),
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
     #[error(transparent)]
@@ -82,14 +82,14 @@ impl CliError {
 
     /// Whether it is the one picture's fault, so that others may still go well.
     pub fn is_of_picture(&self) -> bool {
-        matches!(self, Self::Media(_) | Self::Decoder(_) | Self::Io { .. } | Self::Engine(EngineError::Media(_)))
+        matches!(self, Self::Media(_) | Self::Decoder(_) | Self::Io { .. } | Self::Engine(SessionError::Media(_)))
     }
 
     /// The process's exit status: 2 for bad use, 1 for a failure.
     pub fn status(&self) -> ExitCode {
         match self {
             Self::Usage(_)
-            | Self::Engine(EngineError::NoHead { .. })
+            | Self::Engine(SessionError::NoHead { .. })
             | Self::Track(TrackError::NoHead { .. } | TrackError::NoHeads) => ExitCode::from(2),
             // Whoever read the answer has had enough of it.
             Self::Stdout(err) if err.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,

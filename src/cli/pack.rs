@@ -12,7 +12,7 @@ use crate::checkpoint::default_pack::{self, Ingredients};
 use crate::checkpoint::random::{self, RandomWeights};
 use crate::checkpoint::{Manifest, PackWriter, Quantisation, pack, random_texts};
 use crate::decompose::Decomposition;
-use crate::session::{EngineError, Session};
+use crate::session::{Session, SessionError};
 use crate::statistics::Statistics;
 
 /// Pictures behind the random pack's statistics.
@@ -134,7 +134,7 @@ impl RandomRecipe {
         let session = draft.open()?;
         draft.add_pool(&session, random_texts::POOL.map(str::to_owned).to_vec())?;
         let statistics = random_statistics(&session, &mut random)?;
-        draft.writer.add(pack::STATISTICS, statistics.to_bytes().map_err(EngineError::from)?);
+        draft.writer.add(pack::STATISTICS, statistics.to_bytes().map_err(SessionError::from)?);
         draft.write(&self.out)
     }
 }
@@ -145,7 +145,7 @@ fn random_statistics(session: &Session, random: &mut RandomWeights) -> Result<St
     let mut statistics = session.new_statistics();
     for _picture in 0..RANDOM_GALLERY {
         let crop = random::crop(model.config.vision.image_size, random);
-        let trace = pollster::block_on(model.vision.trace(&crop)).map_err(EngineError::from)?;
+        let trace = pollster::block_on(model.vision.trace(&crop)).map_err(SessionError::from)?;
         statistics.push(&Decomposition::new(&model.readout, &trace));
     }
     Ok(statistics)

@@ -12,7 +12,7 @@ use super::progress::Progress;
 use super::{CliError, inputs, output, pictures};
 use crate::geometry::Framing;
 use crate::media::Photo;
-use crate::session::EngineError;
+use crate::session::SessionError;
 use crate::statistics::Statistics;
 
 /// Gather head statistics over the pictures in a folder and the folders in it, or merge statistics
@@ -180,7 +180,7 @@ impl Merge {
 }
 
 fn write(statistics: &Statistics, path: &Path) -> Result<(), CliError> {
-    output::write(path, &statistics.to_bytes().map_err(EngineError::from)?)
+    output::write(path, &statistics.to_bytes().map_err(SessionError::from)?)
 }
 
 impl Gathered<'_> {

@@ -32,8 +32,8 @@ pub use self::heads::{
 };
 pub use self::kind::Kind;
 pub use self::model::{
-    DevicePreference, DeviceSummary, LoadModel, MemorySummary, ModelSource, OpenPack, OpenSeconds, PackSummary,
-    Storage, StorageSummary, Told,
+    DevicePreference, DeviceSummary, LoadModel, MemorySummary, ModelSettings, ModelSource, OpenPack, OpenSeconds,
+    PackSummary, Storage, StorageSummary,
 };
 pub use self::photo::{
     Attribute, Attribution, ExportMask, MaskPng, PhotoSummary, Reframe, Segment, Segmented, TracePhoto,

@@ -3,7 +3,7 @@
 use js_sys::Uint8Array;
 
 use super::error::WorkerError;
-use super::report::Reporter;
+use super::progress::Reporter;
 use super::{Handled, Reply, Worker};
 use crate::protocol::{
     AllHeadLabels, HeadLabels, LabelAllHeads, LabelHead, PoolReady, StatisticsReady, StatisticsSource, UsePool,

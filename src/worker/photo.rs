@@ -3,7 +3,7 @@
 use js_sys::Uint8Array;
 
 use super::error::WorkerError;
-use super::report::{Reporter, now};
+use super::progress::{Reporter, now};
 use super::{Handled, Reply, Worker};
 use crate::ablate::Ablation;
 use crate::geometry::Framing;
@@ -13,7 +13,7 @@ use crate::protocol::{
     TraceSeconds,
 };
 use crate::segment::{self, SoftMap};
-use crate::session::{EngineError, Session, Traced};
+use crate::session::{Session, SessionError, Traced};
 use crate::zero_shot;
 
 /// The longer side of the photo as the page shows it, in pixels.
@@ -127,7 +127,7 @@ async fn run_model(
     photo: &Photo,
     framing: Framing,
     report: &Reporter,
-) -> Result<(Traced, f64), EngineError> {
+) -> Result<(Traced, f64), SessionError> {
     let start = now();
     report.phase("Running the model");
     let traced = session.trace(photo, framing).await?;

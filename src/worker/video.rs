@@ -1,4 +1,4 @@
-//! The worker's part in videos: the open one, its frames on demand, and the answers to what is asked of them.
+//! The requests about videos: the open video, its decoded frames, and the answers.
 
 use std::collections::BTreeMap;
 
@@ -7,8 +7,8 @@ use wasm_bindgen_futures::JsFuture;
 use web_sys::Blob;
 
 use super::error::WorkerError;
-use super::hands::{Key, PieceError, Prepared};
-use super::report::{Reporter, now};
+use super::helpers::{Piece, PieceError, PreparedPiece};
+use super::progress::{Reporter, now};
 use super::{Handled, Reply, Worker};
 use crate::ablate::Ablation;
 use crate::foreground;
@@ -26,31 +26,31 @@ use crate::protocol::video::{
 use crate::protocol::{AHEAD, StatisticsReady, wire};
 use crate::segment::SoftMap;
 use crate::session::video::export::{self, FrameMasks, Masks, ObjectMask};
-use crate::session::video::follow::Follower;
+use crate::session::video::propagation::MaskPropagation;
 use crate::session::video::study::{self, StudiedFrame, Study};
-use crate::session::{EngineError, Session};
+use crate::session::{Session, SessionError};
 use crate::text::units::file_stem;
 use crate::track::TrackedFrame;
 
-/// An open video, and what has been made of it.
+/// An open video, and everything that was computed of it.
 pub(super) struct OpenVideo {
-    reel: Reel,
+    source: FrameSource,
     summary: VideoSummary,
-    /// Seconds from which each sampled frame is shown.
+    /// The start of each sampled frame, in seconds.
     times: Vec<f64>,
     study: Option<Study>,
-    follower: Follower,
-    /// The photo decoded last, as one frame is often asked for more than once.
+    propagation: MaskPropagation,
+    /// The frame that was decoded last. One frame is often requested more than once.
     last: Option<(usize, Photo)>,
 }
 
-/// Where frames come from.
-enum Reel {
+/// Where the frames come from. `times` are the starts of all frames, in seconds.
+enum FrameSource {
     File { video: Box<Video>, times: Vec<f64> },
     Pictures { names: Vec<String>, blobs: Vec<Blob>, times: Vec<f64> },
 }
 
-impl Reel {
+impl FrameSource {
     async fn open(source: VideoSource, files: Vec<Blob>) -> Result<(Self, VideoSummary), WorkerError> {
         match source {
             VideoSource::Pictures { names, times } => {
@@ -88,7 +88,7 @@ impl Reel {
         }
     }
 
-    /// The seconds from which frames are shown that are to be looked at.
+    /// Returns the starts of the sampled frames, in seconds.
     fn sample(&self, sampling: &Sampling, duration: f64) -> Vec<f64> {
         match self {
             Self::File { times, .. } | Self::Pictures { times, .. } => {
@@ -99,7 +99,7 @@ impl Reel {
 
     async fn frame_at(&mut self, time: f64) -> Result<Photo, WorkerError> {
         match self {
-            // Between two frames' times, whichever way they were rounded.
+            // Rounded: a decoder's times are whole microseconds.
             Self::File { video, .. } => Ok(video.frame_at((time * 1e6).round() as i64).await?),
             Self::Pictures { names, blobs, times } => {
                 let index = times.partition_point(|at| *at <= time + 1e-6).saturating_sub(1);
@@ -122,24 +122,24 @@ impl OpenVideo {
     async fn photo(&mut self, index: usize) -> Result<&Photo, WorkerError> {
         if self.last.as_ref().is_none_or(|(last, _)| *last != index) {
             let time = self.times.get(index).ok_or(WorkerError::NotSampled)?;
-            // Let the old one go first.
+            // Free the old frame first.
             self.last = None;
-            let photo = self.reel.frame_at(*time).await?;
+            let photo = self.source.frame_at(*time).await?;
             self.last = Some((index, photo));
         }
         self.last.as_ref().map(|(_, photo)| photo).ok_or(WorkerError::FrameGone)
     }
 
-    /// A frame, decoded and framed.
+    /// Decodes and frames a sampled frame.
     async fn prepared(
         &mut self,
         session: &Session,
         index: usize,
         framing: Framing,
-    ) -> Result<Prepared, PieceError> {
+    ) -> Result<PreparedPiece, PieceError> {
         let photo = self.photo(index).await.map_err(PieceError::Picture)?;
         let (frame, crop) = session.crop(photo, framing).map_err(|err| PieceError::Model(err.into()))?;
-        Ok(Prepared { frame, crop, thumbnail: Vec::new() })
+        Ok(PreparedPiece { frame, crop, thumbnail: Vec::new() })
     }
 
     fn study(&self) -> Result<&Study, WorkerError> {
@@ -148,7 +148,7 @@ impl OpenVideo {
 }
 
 impl OpenVideo {
-    /// The masks of all frames that have any.
+    /// Returns the masks of all frames that have masks.
     fn masks(&self, of: MasksOf) -> Result<Vec<FrameMasks>, WorkerError> {
         let of_frame = |index: usize, frame: CropFromPhoto, masks: Masks| {
             let time = self.times.get(index).copied().unwrap_or_default();
@@ -160,7 +160,7 @@ impl OpenVideo {
                 frames.map(|at| of_frame(at.index, at.frame, Masks::Patches(masks_of_tracks(at)))).collect()
             }
             MasksOf::Propagation => {
-                let masks = self.follower.masks.iter();
+                let masks = self.propagation.masks.iter();
                 masks.map(|(index, (frame, soft))| of_frame(*index, *frame, Masks::Soft(soft.clone()))).collect()
             }
         })
@@ -174,18 +174,18 @@ impl OpenVideo {
 
 impl Worker {
     pub(super) async fn open_video(&mut self, task: OpenVideoTask, files: Vec<Blob>) -> Handled<OpenVideoTask> {
-        let (reel, summary) = Reel::open(task.source, files).await?;
+        let (source, summary) = FrameSource::open(task.source, files).await?;
         let answer = summary.clone();
-        let (times, study, follower, last) = (Vec::new(), None, Follower::default(), None);
-        self.video = Some(OpenVideo { reel, summary, times, study, follower, last });
-        self.hands.forget();
+        let (times, study, propagation, last) = (Vec::new(), None, MaskPropagation::default(), None);
+        self.video = Some(OpenVideo { source, summary, times, study, propagation, last });
+        self.helpers.forget();
         Ok(Reply::plain(answer))
     }
 
     pub(super) fn sample_video(&mut self, SampleVideo { sampling, .. }: SampleVideo) -> Handled<SampleVideo> {
-        self.hands.forget();
+        self.helpers.forget();
         let (session, video) = self.with_video()?;
-        let times = video.reel.sample(&sampling, video.summary.duration);
+        let times = video.source.sample(&sampling, video.summary.duration);
         let config = &session.model().config.vision;
         let model = ModelSize {
             layers: config.layers,
@@ -198,7 +198,7 @@ impl Worker {
         let grid = model.grid(video.summary.size, sampling.framing);
         let bytes = sampling::memory(model, grid, times.len())?;
         video.study = Some(Study::new(session, sampling, Vec::new()));
-        video.follower = Follower::default();
+        video.propagation = MaskPropagation::default();
         video.last = None;
         video.times.clone_from(&times);
         Ok(Reply::plain(SampledVideo { times, sampling, grid, bytes }))
@@ -216,7 +216,7 @@ impl Worker {
         let framing = study.sampling.framing;
         let is_new = |index: &usize| study.frame(*index).is_none();
         let frames: Vec<usize> = (index..video.times.len()).filter(is_new).take(1 + ahead.min(AHEAD)).collect();
-        let line: Vec<Key> = frames.iter().copied().map(Key::Frame).collect();
+        let list: Vec<Piece> = frames.iter().copied().map(Piece::Frame).collect();
         let start = now();
         let mut decode = 0.0;
         let prepare = async |place: usize| {
@@ -225,11 +225,11 @@ impl Worker {
             decode += now() - start;
             prepared
         };
-        let looked = self.hands.look(session, &line, prepare).await?;
+        let computed = self.helpers.compute(session, &list, prepare).await?;
         let encode = now() - start - decode;
-        let features = looked.features.ok_or(WorkerError::NoPatches)?;
+        let features = computed.features.ok_or(WorkerError::NoPatches)?;
         let study = video.study.as_mut().ok_or(WorkerError::NoFrames)?;
-        study.push(session, index, &looked.traced, &features)?;
+        study.push(session, index, &computed.traced, &features)?;
         let track = now() - start - decode - encode;
         let frame = study.frame(index).ok_or(WorkerError::FrameGone)?;
         Ok(frame_traced(frame, study.heads.clone(), FrameSeconds { decode, encode, track }))
@@ -282,7 +282,7 @@ impl Worker {
         let scores = self.phrase_scores(&run, index).await?;
         let (session, video) = self.with_video()?;
         let (frame, features) = fine_features(session, video, run.short_side, index).await?;
-        let masks = video.follower.step(&run, index, (frame, &features), &scores)?;
+        let masks = video.propagation.step(&run, index, (frame, &features), &scores)?;
         let answer = PropagatedFrame {
             index,
             grid: masks.grid,
@@ -293,7 +293,7 @@ impl Worker {
         Ok(Reply::with_floats(answer, &masks.values))
     }
 
-    /// The patches' scores of the phrases that seed a frame, each against common backgrounds.
+    /// Returns the patches' scores of each phrase that seeds the frame, against common backgrounds.
     async fn phrase_scores(&mut self, run: &Run, index: usize) -> Result<BTreeMap<String, Vec<f64>>, WorkerError> {
         let mut scores = BTreeMap::new();
         for seed in run.seeds.iter().filter(|seed| seed.frame == index) {
@@ -313,13 +313,13 @@ impl Worker {
     /// Finds the texts of the pool that score highest for each object, on the frame where the object stands out most.
     pub(super) async fn label_tracks(&mut self, task: LabelTracks, report: &Reporter) -> Handled<LabelTracks> {
         let (session, video) = self.with_video()?;
-        let pool = session.pool().ok_or(EngineError::NoPool)?;
-        let mut tellings = video.study()?.tellings();
-        tellings.sort_by_key(|(_object, index)| *index);
-        let total = tellings.len();
+        let pool = session.pool().ok_or(SessionError::NoPool)?;
+        let mut clearest = video.study()?.clearest_frames();
+        clearest.sort_by_key(|(_object, index)| *index);
+        let total = clearest.len();
         let mut tracks = Vec::with_capacity(total);
         let mut at_hand = None;
-        for (done, (object, index)) in tellings.into_iter().enumerate() {
+        for (done, (object, index)) in clearest.into_iter().enumerate() {
             report.items("Describing the objects", done, total);
             let framing = video.study()?.sampling.framing;
             if at_hand.as_ref().is_none_or(|(of, _)| *of != index) {
@@ -349,7 +349,7 @@ impl Worker {
 
     pub(super) fn forget_masks(&mut self, _: ForgetMasks) -> Handled<ForgetMasks> {
         let (_, video) = self.with_video()?;
-        video.follower.masks.clear();
+        video.propagation.masks.clear();
         Ok(Reply::plain(MasksForgotten))
     }
 
@@ -371,13 +371,13 @@ impl Worker {
 
     /// The open model and the open video.
     fn with_video(&mut self) -> Result<(&Session, &mut OpenVideo), WorkerError> {
-        let session = self.session.as_ref().ok_or(EngineError::NoPack)?;
+        let session = self.session.as_ref().ok_or(SessionError::NoPack)?;
         let video = self.video.as_mut().ok_or(WorkerError::NoVideo)?;
         Ok((session, video))
     }
 }
 
-/// A frame's features at the resolution of a propagation: as kept, or computed now.
+/// Returns a frame's features at the resolution of a propagation: stored ones, or else new ones.
 async fn fine_features(
     session: &Session,
     video: &mut OpenVideo,
@@ -388,16 +388,16 @@ async fn fine_features(
     let framing = Framing::Frame { short_side };
     let size = video.summary.size;
     let wanted = CropFromPhoto::new(size, framing, config.image_size, config.patch, config.long_side);
-    // Where the tracks were made of the very same crop, its features are at hand.
+    // If the tracks were computed on the same crop, its features are stored.
     if let Some(known) = video.study()?.frame(index).filter(|known| known.frame == wanted) {
         return Ok((wanted, known.kept.features()));
     }
-    if let Some(known) = video.follower.known(short_side, index) {
+    if let Some(known) = video.propagation.stored_features(short_side, index) {
         return Ok(known);
     }
     let photo = video.photo(index).await?;
     let featured = study::fine_features(session, photo, short_side).await?;
-    video.follower.keep(short_side, index, featured.frame, &featured.features);
+    video.propagation.store_features(short_side, index, featured.frame, &featured.features);
     Ok((featured.frame, featured.features))
 }
 

@@ -17,7 +17,7 @@ use crate::cli::progress::Progress;
 use crate::cli::stats::Skipped;
 use crate::cli::{CliError, inputs, output, pictures};
 use crate::geometry::Framing;
-use crate::session::{EngineError, Session, Traced};
+use crate::session::{Session, SessionError, Traced};
 use crate::statistics::Statistics;
 
 #[derive(Args, Debug)]
@@ -158,7 +158,7 @@ impl Bench {
     /// # Errors
     /// Should the statistics not be writable.
     pub fn heading(&self, eval: &str, own: &Value) -> Result<Value, CliError> {
-        let bytes = self.statistics().map(Statistics::to_bytes).transpose().map_err(EngineError::from)?;
+        let bytes = self.statistics().map(Statistics::to_bytes).transpose().map_err(SessionError::from)?;
         let statistics = bytes.map(|bytes| sha256_hex(&bytes));
         let model = self.session.manifest().results_hash();
         Ok(json!({"eval": eval, "data": self.data, "model": model, "statistics": statistics, "own": own}))

@@ -16,7 +16,7 @@ use crate::ablate::{Ablation, LATE_LAYERS, MeanContributions};
 use crate::checkpoint::pack::sha256_hex;
 use crate::cli::{CliError, inputs};
 use crate::decompose::{Decomposition, Direction};
-use crate::session::EngineError;
+use crate::session::SessionError;
 use crate::spurious::{Following, Group, GroupCounts, Margins, PUBLISHED, Published};
 
 const METADATA: &str = "metadata.csv";
@@ -190,7 +190,7 @@ impl Waterbirds {
         let missing =
             named.iter().flat_map(|(_name, list)| list).find(|(layer, head)| *layer >= layers || *head >= heads);
         match missing {
-            Some((layer, head)) => Err(EngineError::NoHead { layer: *layer, head: *head, layers, heads }.into()),
+            Some((layer, head)) => Err(SessionError::NoHead { layer: *layer, head: *head, layers, heads }.into()),
             None => Ok(named),
         }
     }

@@ -24,8 +24,8 @@ use crate::page::shell::browser::history::{Wishes, is_kept_here_only};
 use crate::page::shell::browser::samples;
 use crate::protocol::wire::Attachments;
 use crate::protocol::{
-    Answer, Attribute, DevicePreference, ExportMask, LabelAllHeads, LabelHead, LoadModel, MapHead, ModelSource,
-    OpenPack, Reframe, Segment, StatisticsSource, Storage, Task, Told, TracePhoto, UsePool, UseStatistics,
+    Answer, Attribute, DevicePreference, ExportMask, LabelAllHeads, LabelHead, LoadModel, MapHead, ModelSettings,
+    ModelSource, OpenPack, Reframe, Segment, StatisticsSource, Storage, Task, TracePhoto, UsePool, UseStatistics,
     sentence,
 };
 use crate::text::units;
@@ -179,7 +179,7 @@ impl Engine {
             ModelAddress::Folder(folder) => self.open_kept(folder),
             ModelAddress::Hub(repository) => {
                 let source = ModelSource::Hub { repository, hub: None };
-                self.load_model(source, Vec::new(), Storage::default(), Told::default());
+                self.load_model(source, Vec::new(), Storage::default(), ModelSettings::default());
             }
         }
     }
@@ -231,7 +231,7 @@ impl Engine {
     }
 
     /// Opens published weights in place of the model.
-    pub fn load_model(self, source: ModelSource, files: Vec<File>, storage: Storage, told: Told) {
+    pub fn load_model(self, source: ModelSource, files: Vec<File>, storage: Storage, told: ModelSettings) {
         if let ModelSource::Hub { hub: Some(hub), .. } = &source
             && let Some(sentence) = dom::refusal(hub)
         {

@@ -7,14 +7,14 @@ use leptos::web_sys::{Event, HtmlInputElement, SubmitEvent};
 use crate::page::common::browser::dom;
 use crate::page::core::browser::engine::Engine;
 use crate::page::model::published::{PUBLISHED, Published};
-use crate::protocol::{ModelSource, Storage, Told};
+use crate::protocol::{ModelSettings, ModelSource, Storage};
 use crate::text::units;
 
 /// What goes with either way in.
 #[derive(Clone, Copy)]
 struct Choices {
     storage: RwSignal<Storage>,
-    told: RwSignal<Told>,
+    told: RwSignal<ModelSettings>,
 }
 
 #[component]
@@ -206,7 +206,7 @@ fn Storing(choices: Choices) -> impl IntoView {
 /// What neither weights nor config may tell.
 #[component]
 fn Telling(choices: Choices) -> impl IntoView {
-    let heads = move |label: &'static str, name: &'static str, set: fn(&mut Told, Option<usize>)| {
+    let heads = move |label: &'static str, name: &'static str, set: fn(&mut ModelSettings, Option<usize>)| {
         let change = move |event: Event| {
             let heads = event_target_value(&event).trim().parse().ok();
             choices.told.update(|told| set(told, heads));

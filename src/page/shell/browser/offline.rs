@@ -16,7 +16,7 @@ use crate::page::shell::browser::history::is_converted_here;
 use crate::protocol::PackSummary;
 use crate::text::units;
 
-/// The worker's cache (`engine/shelf.rs`).
+/// The worker's cache (`worker/pack_store.rs`).
 const SHELF: &str = "headlamp-packs";
 
 /// Offers the new version of the page once it has come.
