@@ -7,8 +7,8 @@ mod gallery;
 use gallery::RandomGallery;
 use headlamp::ablate::{Ablation, MeanContributions, Study};
 use headlamp::decompose::Decomposition;
-use headlamp::engine::completeness::{Picture, measure};
 use headlamp::retrieve::Imprint;
+use headlamp::session::completeness::{Picture, measure};
 use headlamp::statistics::Statistics;
 use headlamp::textspan::{LateHeads, Reconstruction};
 

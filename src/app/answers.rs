@@ -10,10 +10,10 @@ use crate::app::state::{
     EngineState, HeadMap, HeadTexts, Layer, Notice, Photo, Scores, Segmentation, StatisticsOf,
 };
 use crate::app::{dom, samples};
-use crate::engine::message::{
+use crate::protocol::wire;
+use crate::protocol::{
     Answer, Attribution, HeadLabel, ModelSource, PackSummary, PhotoSummary, StatisticsSource, Task,
 };
-use crate::engine::wire;
 use crate::view::address::ModelAddress;
 use crate::view::labels;
 use crate::view::queue::{Finished, Kind};

@@ -14,8 +14,8 @@ use crate::app::dom;
 use crate::app::engine::Engine;
 use crate::app::samples::Sample;
 use crate::app::state::{EngineState, HeadTexts, Origin, Photo, Scores, Segmentation, State};
-use crate::engine::message::{PhotoSummary, TraceSeconds};
 use crate::geometry::{Framing, PhotoRect, Size};
+use crate::protocol::{PhotoSummary, TraceSeconds};
 use crate::view::address::ModelAddress;
 use crate::view::computed::Computed;
 

@@ -4,8 +4,8 @@ use js_sys::Uint8Array;
 use leptos::web_sys::{ErrorEvent, Event, MessageEvent, Worker, WorkerOptions, WorkerType};
 use wasm_bindgen::{JsCast as _, JsValue, closure::Closure};
 
-use crate::engine::message::{Answer, GREETING, Request, Response, sentence};
-use crate::engine::wire::{self, Beside, UNREAD, WireError};
+use crate::protocol::wire::{self, Beside, UNREAD, WireError};
+use crate::protocol::{Answer, GREETING, Request, Response, sentence};
 
 /// The worker's loader, beside index.html.
 const LOADER: &str = "./worker_loader.js";

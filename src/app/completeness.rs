@@ -4,8 +4,8 @@ use leptos::prelude::*;
 
 use crate::app::engine::{Engine, Freight};
 use crate::app::state::State;
-use crate::engine::completeness::message::{Classes, Completeness};
-use crate::engine::message::Task;
+use crate::protocol::Task;
+use crate::protocol::completeness::{Classes, Completeness};
 use crate::view::chart::{HEIGHT, WIDTH};
 use crate::view::completeness::{Line, Row, lines, rows};
 use crate::view::{colour, units};

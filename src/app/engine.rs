@@ -15,11 +15,9 @@ use crate::app::gallery::GalleryFiles;
 use crate::app::history::{Wishes, is_kept_here_only};
 use crate::app::state::{EngineState, Notice, Origin, State, StatisticsOf};
 use crate::app::{beforehand, dom, samples};
-use crate::engine::message::{
-    Answer, DevicePreference, ModelSource, StatisticsSource, Storage, Task, Told, sentence,
-};
-use crate::engine::wire::Beside;
 use crate::geometry::Framing;
+use crate::protocol::wire::Beside;
+use crate::protocol::{Answer, DevicePreference, ModelSource, StatisticsSource, Storage, Task, Told, sentence};
 use crate::view::address::{Address, ModelAddress};
 use crate::view::queue::{Kind, Queue};
 use crate::view::raster::HeadMapKind;

@@ -21,8 +21,8 @@ use wasm_bindgen::{JsCast as _, JsValue};
 use crate::app::dom;
 use crate::app::engine::Engine;
 use crate::app::state::{EngineState, State};
-use crate::engine::message::{PackSummary, Progress};
 use crate::geometry::{PhotoRect, Size};
+use crate::protocol::{PackSummary, Progress};
 use crate::view::host::{self, Asked, Command, Explained, Image, Model, Picture, Segmented, Shown};
 
 /// The page has come to rest when nothing happens for so long.

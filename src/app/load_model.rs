@@ -6,7 +6,7 @@ use leptos::web_sys::{Event, HtmlInputElement, SubmitEvent};
 
 use crate::app::dom;
 use crate::app::engine::Engine;
-use crate::engine::message::{ModelSource, Storage, Told};
+use crate::protocol::{ModelSource, Storage, Told};
 use crate::view::models::{PUBLISHED, Published};
 use crate::view::units;
 

@@ -10,7 +10,7 @@ use crate::app::help::HelpButton;
 use crate::app::share::Share;
 use crate::app::state::{EngineState, State};
 use crate::app::video::state::Mode;
-use crate::engine::message::Progress;
+use crate::protocol::Progress;
 use crate::view::queue::Kind;
 use crate::view::units;
 

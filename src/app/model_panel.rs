@@ -4,8 +4,8 @@ use leptos::prelude::*;
 
 use crate::app::state::State;
 use crate::app::storages::Storages;
-use crate::engine::message::{PackSummary, PhotoSummary};
 use crate::geometry::Size;
+use crate::protocol::{PackSummary, PhotoSummary};
 use crate::view::units;
 
 /// The decomposition is exact: a larger difference than this is a fault.

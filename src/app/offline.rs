@@ -12,11 +12,11 @@ use wasm_bindgen_futures::JsFuture;
 use crate::app::engine::Engine;
 use crate::app::history::is_converted_here;
 use crate::app::state::State;
-use crate::engine::message::PackSummary;
+use crate::protocol::PackSummary;
 use crate::view::shelf::{self, KeptFile, KeptPack};
 use crate::view::units;
 
-/// The worker's cache (`engine/shelf.rs`).
+/// The worker's cache (`worker/shelf.rs`).
 const SHELF: &str = "headlamp-packs";
 
 /// Offers the new version of the page once it has come.

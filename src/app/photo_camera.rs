@@ -11,7 +11,7 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
 use crate::app::engine::Engine;
-use crate::engine::message::sentence;
+use crate::protocol::sentence;
 use crate::view::playback::CameraError;
 use crate::view::queue::Kind;
 

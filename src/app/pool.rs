@@ -9,7 +9,7 @@ use crate::app::dom;
 use crate::app::engine::Engine;
 use crate::app::intake::use_pool_file;
 use crate::app::state::{State, StatisticsOf};
-use crate::engine::message::StatisticsSource;
+use crate::protocol::StatisticsSource;
 use crate::view::{phrases, units};
 
 #[component]

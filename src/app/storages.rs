@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 
 use crate::app::state::State;
-use crate::engine::message::{MemorySummary, PackSummary, StorageSummary};
+use crate::protocol::{MemorySummary, PackSummary, StorageSummary};
 use crate::view::units;
 
 #[component]

@@ -6,7 +6,7 @@ use leptos::prelude::*;
 
 use crate::app::engine::Engine;
 use crate::app::state::Notice;
-use crate::engine::message::{DevicePreference, Task};
+use crate::protocol::{DevicePreference, Task};
 use crate::view::queue::Kind;
 
 /// A worker that says nothing for so long may hang, in milliseconds. Downloads and pools tell how far they are;

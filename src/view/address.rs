@@ -3,7 +3,7 @@
 mod off;
 mod query;
 
-use crate::engine::message::DevicePreference;
+use crate::protocol::DevicePreference;
 use crate::view::phrases::PhraseList;
 use crate::view::raster::{HeadMapKind, Layer};
 

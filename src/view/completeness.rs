@@ -2,7 +2,7 @@
 //! the bottom to 1 at the top.
 
 use super::chart::{HEIGHT, WIDTH};
-use crate::engine::completeness::message::{Completeness, Kept, Point};
+use crate::protocol::completeness::{Completeness, Kept, Point};
 
 /// A line of the chart.
 #[derive(Clone, Debug, PartialEq)]

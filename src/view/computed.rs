@@ -3,8 +3,8 @@
 
 use serde::Deserialize;
 
-use crate::engine::message::{Attribution, HeadLabel};
 use crate::geometry::{CropFromPhoto, Framing, LongSide, Size};
+use crate::protocol::{Attribution, HeadLabel};
 
 /// One photo's; its soft map lies beside it as a grey picture of the photo's own size.
 #[derive(Clone, Debug, Deserialize)]

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use crate::ablate::Ablation;
-use crate::engine::message::HeadLabel;
 use crate::geometry::{Framing, Grid, PhotoRect, Size};
+use crate::protocol::HeadLabel;
 use crate::rle::Rle;
 use crate::view::ablation;
 use crate::view::head_grid::Contributions;

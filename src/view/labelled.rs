@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::engine::cues::message::LabelledPicture;
+use crate::protocol::cues::LabelledPicture;
 
 /// Columns' names, the likelier first; the first ones are those of Waterbirds' metadata.csv.
 const FILES: [&str; 7] = ["img_filename", "filename", "file", "image", "name", "picture", "path"];

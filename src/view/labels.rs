@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::json;
 
-use crate::engine::message::HeadLabel;
+use crate::protocol::HeadLabel;
 use crate::view::units;
 
 /// As Markdown: a table a head. `labels` is `[layer][head]`, the last layer comes first.

@@ -6,8 +6,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::engine::message::{Request, Task};
-use crate::engine::video::message::VideoTask;
+use crate::protocol::video::VideoTask;
+use crate::protocol::{Request, Task};
 
 /// The kinds of work, most urgent first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -181,7 +181,7 @@ impl<B> Queue<B> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::message::{GalleryEntry, RankBy};
+    use crate::protocol::{GalleryEntry, RankBy};
 
     fn segment(phrase: &str) -> Task {
         let (against, ablation) = (Vec::new(), Default::default());

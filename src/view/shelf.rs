@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::engine::message::Storage;
+use crate::protocol::Storage;
 
 const MANIFEST: &str = "pack.json";
 const WEIGHTS: &str = "weights.safetensors";

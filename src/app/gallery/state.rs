@@ -6,7 +6,7 @@ use std::sync::Arc;
 use leptos::prelude::*;
 
 use super::cues::CueState;
-use crate::engine::message::GalleryEntry;
+use crate::protocol::GalleryEntry;
 
 /// What the gallery is ordered by, as the user chooses it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -13,7 +13,7 @@ use crate::app::answers::Unfitting;
 use crate::app::dom::{self, ObjectUrl};
 use crate::app::engine::{Engine, Freight, ahead};
 use crate::app::state::StatisticsOf;
-use crate::engine::message::{AHEAD, Answer, GalleryEntry, RankBy, StatisticsSource, Task};
+use crate::protocol::{AHEAD, Answer, GalleryEntry, RankBy, StatisticsSource, Task};
 use crate::view::queue::Kind;
 
 /// Pictures that are shown of an order.

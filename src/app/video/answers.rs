@@ -12,12 +12,12 @@ use super::state::{
 use crate::app::answers::Unfitting;
 use crate::app::dom;
 use crate::app::engine::Engine;
-use crate::engine::video::message::{
+use crate::protocol::sampling::Sampling;
+use crate::protocol::video::{
     FrameObjects, FrameSummary, PropagatedFrame, Run, SampledVideo, TrackLabels, VideoAnswer, VideoSummary,
     VideoTask,
 };
-use crate::engine::video::sampling::Sampling;
-use crate::engine::wire;
+use crate::protocol::wire;
 use crate::view::queue::Kind;
 
 /// So many frames are looked at without being asked; for more the user says when.

@@ -15,7 +15,7 @@ use wasm_bindgen_futures::JsFuture;
 
 use crate::app::engine::Engine;
 use crate::app::state::State;
-use crate::engine::message::sentence;
+use crate::protocol::sentence;
 use crate::view::playback::CameraError;
 use crate::view::queue::Kind;
 use crate::view::timeline;

@@ -8,8 +8,8 @@ use super::state::VideoLayer;
 use crate::app::dom;
 use crate::app::engine::Engine;
 use crate::app::state::State;
-use crate::engine::message::sentence;
-use crate::engine::video::message::MasksOf;
+use crate::protocol::sentence;
+use crate::protocol::video::MasksOf;
 use crate::view::queue::Kind;
 use crate::view::units;
 

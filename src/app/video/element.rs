@@ -8,7 +8,7 @@ use wasm_bindgen_futures::JsFuture;
 
 use super::state::{Picture, Taken};
 use crate::app::video_element::ElementVideo;
-use crate::engine::video::sampling::Sampling;
+use crate::protocol::sampling::Sampling;
 use crate::view::playback::PlaybackError;
 
 /// A moment past every end: a recording without a length tells it when its player is sent there.

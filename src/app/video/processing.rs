@@ -7,9 +7,9 @@ use super::open::frames;
 use super::state::{VideoState, Work};
 use crate::app::engine::Engine;
 use crate::app::state::State;
-use crate::engine::video::message::FrameSeconds;
-use crate::engine::video::sampling::{self, ModelSize, Sampling};
 use crate::geometry::Framing;
+use crate::protocol::sampling::{self, ModelSize, Sampling};
+use crate::protocol::video::FrameSeconds;
 use crate::view::units;
 
 /// Frames a second to choose from, and seconds.
@@ -121,7 +121,7 @@ fn plan(state: State, wanted: Sampling) -> Plan {
     let grid = model.grid(summary.size, wanted.framing);
     match sampling::memory(model, grid, count) {
         Err(refusal) => {
-            let words = crate::engine::message::sentence(&refusal.to_string());
+            let words = crate::protocol::sentence(&refusal.to_string());
             Plan { frames: count, refusal: Some(words.clone()), words }
         }
         Ok(bytes) => {

@@ -10,9 +10,9 @@ use crate::app::controls::Choice;
 use crate::app::engine::Engine;
 use crate::app::how::How;
 use crate::app::state::State;
-use crate::engine::video::message::{Seed, SeedKind};
-use crate::engine::video::sampling::ModelSize;
 use crate::geometry::Framing;
+use crate::protocol::sampling::ModelSize;
+use crate::protocol::video::{Seed, SeedKind};
 use crate::view::formulas::Topic;
 use crate::view::{colour, timeline};
 

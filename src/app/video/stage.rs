@@ -15,8 +15,8 @@ use super::{clock, propagation};
 use crate::app::dom;
 use crate::app::engine::Engine;
 use crate::app::state::State;
-use crate::engine::video::message::{Seed, SeedKind};
 use crate::geometry::{Grid, PhotoRect, Size};
+use crate::protocol::video::{Seed, SeedKind};
 use crate::view::raster::{self, HeadMapKind};
 use crate::view::{colour, timeline, tracks};
 

@@ -8,9 +8,9 @@ use leptos::prelude::*;
 use leptos::web_sys::Blob;
 
 use crate::app::dom::ObjectUrl;
-use crate::engine::video::message::{FrameObjects, FrameSeconds, Run, SampledVideo, Seed, VideoSummary};
-use crate::engine::video::sampling::Sampling;
 use crate::geometry::{Grid, PhotoRect, Size};
+use crate::protocol::sampling::Sampling;
+use crate::protocol::video::{FrameObjects, FrameSeconds, Run, SampledVideo, Seed, VideoSummary};
 use crate::view::timeline::{self, Pace};
 
 /// What the page is about.

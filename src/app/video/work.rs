@@ -11,9 +11,9 @@ use super::element;
 use super::state::{Media, Mode, Picture, Reel, Taken, VideoLayer, VideoState, Work};
 use crate::app::dom::{self, ObjectUrl};
 use crate::app::engine::{Engine, Freight, ahead};
-use crate::engine::message::{Task, sentence};
-use crate::engine::video::message::{MasksOf, Run, Seed, VideoSource, VideoTask};
-use crate::engine::video::sampling::Sampling;
+use crate::protocol::sampling::Sampling;
+use crate::protocol::video::{MasksOf, Run, Seed, VideoSource, VideoTask};
+use crate::protocol::{Task, sentence};
 use crate::view::queue::Kind;
 use crate::view::{natural_order, timeline};
 
