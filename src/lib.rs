@@ -2,22 +2,21 @@
 //! words, and a segmentation for any phrase, computed on the machine that holds the picture.
 //!
 //! The mathematics (`model`, [`decompose`], `textspan`, `segment`) knows nothing of browsers, the page
-//! ([`app`]) knows nothing of tensors. [`session`] holds an open model, [`worker`] runs one for the page, and
+//! ([`page`]) knows nothing of tensors. [`session`] holds an open model, [`worker`] runs one for the page, and
 //! [`protocol`] is what page and worker say to each other. `docs/ARCHITECTURE.md` follows one
 //! photo through the code.
 
 pub mod ablate;
 pub mod geometry;
 pub mod metrics;
+pub mod page;
 pub mod protocol;
 pub mod rle;
 pub mod spurious;
-pub mod view;
+pub mod text;
 
 #[cfg(feature = "cli")]
 pub mod align;
-#[cfg(feature = "page")]
-pub mod app;
 #[cfg(feature = "compute")]
 pub mod checkpoint;
 #[cfg(feature = "cli")]

@@ -1,9 +1,6 @@
 //! What is kept of a video's frames answers as the model itself would, on a tiny model of random weights.
 #![cfg(not(target_arch = "wasm32"))]
 
-#[path = "fixture/session.rs"]
-mod fixture;
-
 use std::collections::BTreeMap;
 
 use headlamp::ablate::Ablation;
@@ -21,7 +18,7 @@ use pollster::block_on;
 const SEED: u64 = 5;
 
 fn session() -> Session {
-    fixture::session(SEED)
+    test_support::tiny::session(SEED)
 }
 
 /// A bright square on a dark ground, further to the right with every frame.

@@ -14,7 +14,7 @@ use web_sys::{Blob, Cache, Request, Response, WorkerGlobalScope};
 use super::fetch::Download;
 use crate::checkpoint::{Manifest, Pack, Quantisation, pack};
 
-/// The cache's name. The page knows it too (`app/offline.rs`).
+/// The cache's name. The page knows it too (`page/model/browser/kept_packs.rs`).
 pub(crate) const SHELF: &str = "headlamp-packs";
 
 /// The folder of models that were converted here.
