@@ -4,7 +4,7 @@
 mod fixture;
 
 use fixture::{Fixture, apart};
-use headlamp::checkpoint::random::{self, RandomWeights};
+use headlamp::checkpoint::random_model::{self, RandomWeights};
 use headlamp::decompose::{Decomposition, Readout};
 use headlamp::geometry::Grid;
 use headlamp::model::{ModelConfig, Trace, TracedLayer};
@@ -111,7 +111,7 @@ struct Gallery {
 
 impl Gallery {
     fn new(images: u64) -> Self {
-        Self::of(&random::config(100), images)
+        Self::of(&random_model::config(100), images)
     }
 
     fn of(config: &ModelConfig, images: u64) -> Self {
@@ -231,7 +231,7 @@ fn statistics_of_other_weights_or_shapes_do_not_merge() {
     let other = Statistics::new(&gallery.readout, "another");
     assert!(matches!(statistics.merge(&other), Err(StatisticsError::OtherWeights { .. })));
 
-    let mut config = random::config(100);
+    let mut config = random_model::config(100);
     config.vision.layers -= 1;
     let fewer_layers = Gallery::of(&config, 2).statistics();
     assert_eq!(statistics.merge(&fewer_layers), Err(StatisticsError::Unlike));

@@ -7,7 +7,7 @@ mod fixture;
 use std::collections::BTreeMap;
 
 use headlamp::ablate::Ablation;
-use headlamp::checkpoint::random::RandomWeights;
+use headlamp::checkpoint::random_model::RandomWeights;
 use headlamp::engine::video::follow::Follower;
 use headlamp::engine::video::message::{Run, Seed, SeedKind};
 use headlamp::engine::video::sampling::Sampling;

@@ -7,7 +7,7 @@ mod fixture;
 use std::collections::BTreeSet;
 
 use fixture::{Fixture, apart};
-use headlamp::checkpoint::random::RandomWeights;
+use headlamp::checkpoint::random_model::RandomWeights;
 use headlamp::decompose::HeadBasis;
 use headlamp::statistics::Moments;
 use headlamp::textspan::{Pick, Reconstruction, textspan};

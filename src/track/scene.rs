@@ -93,7 +93,7 @@ pub fn matched(found: &[Vec<f32>], known: &[&[f32]], same_from: f32) -> Vec<Opti
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checkpoint::random::RandomWeights;
+    use crate::checkpoint::random_model::RandomWeights;
 
     #[test]
     fn a_frame_is_like_itself_moved_and_unlike_another() {

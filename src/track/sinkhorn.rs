@@ -55,7 +55,7 @@ fn log_sum(logs: impl Iterator<Item = f64> + Clone) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checkpoint::random::RandomWeights;
+    use crate::checkpoint::random_model::RandomWeights;
 
     fn logits(prototypes: usize, patches: usize, scale: f64) -> Vec<f64> {
         let mut random = RandomWeights::new((prototypes * 1000 + patches) as u64);
