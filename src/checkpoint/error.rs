@@ -1,4 +1,4 @@
-//! The error type of this folder.
+//! The error type for model files and packs.
 
 use super::detect::missing_settings::MissingSettings;
 use super::pack::file_names::FORMAT;

@@ -37,7 +37,7 @@ fn encoded(size: Size, values: &[u8], colour: ColorType) -> Result<Vec<u8>, Medi
     let Size { width, height } = size;
     let wanted = width.checked_mul(height).and_then(|pixels| pixels.checked_mul(colour.samples()));
     if values.is_empty() || wanted != Some(values.len()) {
-        return Err(MediaError::Png(format!("{} values for {width} \u{d7} {height} pixels", values.len())));
+        return Err(MediaError::Png(format!("{} values do not fit {width} \u{d7} {height} pixels", values.len())));
     }
     let side = |pixels: usize| u32::try_from(pixels).map_err(|err| MediaError::Png(err.to_string()));
     let mut file = Vec::new();

@@ -127,11 +127,15 @@ fn resample(photo: &Photo, window: PhotoWindow, to: Size, order: PassOrder) -> R
 fn check(photo: &Photo, to: Size) -> Result<(), MediaError> {
     let wanted = pixels(photo.held).and_then(|pixels| pixels.checked_mul(3));
     if photo.rgb.is_empty() || wanted != Some(photo.rgb.len()) {
-        return Err(MediaError::Resample(format!("{} bytes for {:?}", photo.rgb.len(), photo.held)));
+        return Err(MediaError::Resample(format!(
+            "it has {} bytes, which do not fit {:?}",
+            photo.rgb.len(),
+            photo.held
+        )));
     }
     match pixels(to) {
         Some(pixels) if pixels > 0 && pixels as u64 <= MAX_PIXELS => Ok(()),
-        _ => Err(MediaError::Resample(format!("to {} \u{d7} {} pixels", to.width, to.height))),
+        _ => Err(MediaError::Resample(format!("{} \u{d7} {} is not a possible size", to.width, to.height))),
     }
 }
 

@@ -8,5 +8,5 @@ pub(super) const OPENAI_STD: [f32; 3] = [0.268_629_54, 0.261_302_6, 0.275_777_1]
 pub(super) const IMAGENET_MEAN: [f32; 3] = [0.485, 0.456, 0.406];
 /// ImageNet's standard deviations.
 pub(super) const IMAGENET_STD: [f32; 3] = [0.229, 0.224, 0.225];
-/// The mean and the deviation of models that map 0 to 1 onto -1 to 1.
+/// The mean and the deviation of models whose input is between -1 and 1.
 pub(super) const HALF: [f32; 3] = [0.5; 3];

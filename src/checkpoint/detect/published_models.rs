@@ -11,7 +11,7 @@ pub struct PublishedModel {
     pub repository: Option<&'static str>,
     pub licence: &'static str,
     pub sizes: ModelSizes,
-    /// `None` if only the config beside the weights says which activation it is.
+    /// The activation of the MLPs; `None` if only the config beside the weights names it.
     pub activation: Option<Activation>,
     pub mean: [f32; 3],
     pub std: [f32; 3],
@@ -80,7 +80,7 @@ const fn laion_2b(name: &'static str, repository: &'static str, sizes: ModelSize
     PublishedModel { activation: Some(Activation::Gelu), hints, ..openai(name, repository, sizes) }
 }
 
-/// A self-supervised image tower as DINO's.
+/// Returns a self-supervised image tower of the same kind as DINO's.
 const fn dino(
     name: &'static str,
     repository: Option<&'static str>,

@@ -1,4 +1,4 @@
-//! [`detect`]: from a file's index and its configs to a complete model config.
+//! [`detect`] makes a complete model config from a file's index and its configs.
 
 use std::collections::BTreeSet;
 

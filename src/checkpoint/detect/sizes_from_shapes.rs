@@ -44,65 +44,84 @@ impl Shapes<'_> {
     }
 }
 
+/// Returns the config of a CLIP.
 fn config_of_clip(index: &TensorIndex, family: Family) -> Result<ModelConfig, CheckpointError> {
-    let hugging = family == Family::HuggingFace;
-    let either =
-        |hugging_face: &'static str, open_clip: &'static str| if hugging { hugging_face } else { open_clip };
+    let vision = clip_vision(index, family)?;
+    let text = clip_text(index, family)?;
     let shapes = Shapes(index);
-    let blocks = family.blocks();
-    let text_blocks = family.text_blocks().unwrap_or_default();
-    let first = either("0.mlp.fc1.weight", "0.mlp.c_fc.weight");
-    let [width, _, patch, _] =
-        shapes.of(either("vision_model.embeddings.patch_embedding.weight", "visual.conv1.weight"))?;
-    let positions = either("vision_model.embeddings.position_embedding.weight", "visual.positional_embedding");
-    let [positions, _] = shapes.of(positions)?;
-    let side = side_of(index, positions.saturating_sub(1))?;
-    let [mlp_width, _] = shapes.of(&format!("{blocks}{first}"))?;
-    let [vocabulary, text_width] =
-        shapes.of(either("text_model.embeddings.token_embedding.weight", "token_embedding.weight"))?;
-    let [context, _] =
-        shapes.of(either("text_model.embeddings.position_embedding.weight", "positional_embedding"))?;
-    let [text_mlp_width, _] = shapes.of(&format!("{text_blocks}{first}"))?;
-    let embedding = match hugging {
-        true => shapes.of::<2>("visual_projection.weight")?[0],
-        false => shapes.of::<2>("visual.proj")?[1],
+    let embedding = match family {
+        Family::HuggingFace => shapes.of::<2>("visual_projection.weight")?[0],
+        _ => shapes.of::<2>("visual.proj")?[1],
     };
-    let ln_pre = index.tensors.contains_key(either("vision_model.pre_layrnorm.weight", "visual.ln_pre.weight"));
-    Ok(ModelConfig {
-        vision: VisionConfig {
-            width,
-            layers: shapes.layers(blocks),
-            heads: 1,
-            patch,
-            image_size: side * patch,
-            long_side: LongSide::Truncated,
-            mlp_width,
-            activation: Activation::Gelu,
-            ln_pre,
-            registers: 0,
-            eps: 1e-5,
-            position_grid: Grid { rows: side, columns: side },
-            position_resize: if hugging { PositionResize::Size } else { PositionResize::Antialias },
-            projection: true,
-            projection_bias: false,
-            mean: OPENAI_MEAN,
-            std: OPENAI_STD,
-        },
-        text: Some(TextConfig {
-            kind: TextKind::Clip,
-            width: text_width,
-            layers: shapes.layers(text_blocks),
-            heads: 1,
-            mlp_width: text_mlp_width,
-            activation: Activation::Gelu,
-            eps: 1e-5,
-            vocabulary,
-            context,
-            pooling: TextPooling::End,
-            projection: true,
-            centred: false,
-        }),
-        embedding,
+    Ok(ModelConfig { vision, text: Some(text), embedding })
+}
+
+/// Returns one of two names: Hugging Face's, or the name that OpenCLIP and OpenAI share.
+fn clip_name(family: Family, hugging_face: &'static str, open_clip: &'static str) -> &'static str {
+    if family == Family::HuggingFace { hugging_face } else { open_clip }
+}
+
+/// Returns the name of the first MLP matrix of the first layer, after the prefix of the layers.
+fn clip_mlp(family: Family) -> &'static str {
+    clip_name(family, "0.mlp.fc1.weight", "0.mlp.c_fc.weight")
+}
+
+fn clip_vision(index: &TensorIndex, family: Family) -> Result<VisionConfig, CheckpointError> {
+    let name = |hugging_face, open_clip| clip_name(family, hugging_face, open_clip);
+    let shapes = Shapes(index);
+    let [width, _, patch, _] =
+        shapes.of(name("vision_model.embeddings.patch_embedding.weight", "visual.conv1.weight"))?;
+    let [positions, _] =
+        shapes.of(name("vision_model.embeddings.position_embedding.weight", "visual.positional_embedding"))?;
+    let side = side_of(index, positions.saturating_sub(1))?;
+    let [mlp_width, _] = shapes.of(&format!("{}{}", family.blocks(), clip_mlp(family)))?;
+    let position_resize = match family {
+        Family::HuggingFace => PositionResize::Size,
+        _ => PositionResize::Antialias,
+    };
+    Ok(VisionConfig {
+        width,
+        layers: shapes.layers(family.blocks()),
+        heads: 1,
+        patch,
+        image_size: side * patch,
+        long_side: LongSide::Truncated,
+        mlp_width,
+        activation: Activation::Gelu,
+        ln_pre: index.tensors.contains_key(name("vision_model.pre_layrnorm.weight", "visual.ln_pre.weight")),
+        registers: 0,
+        eps: 1e-5,
+        position_grid: Grid { rows: side, columns: side },
+        position_resize,
+        projection: true,
+        projection_bias: false,
+        mean: OPENAI_MEAN,
+        std: OPENAI_STD,
+    })
+}
+
+fn clip_text(index: &TensorIndex, family: Family) -> Result<TextConfig, CheckpointError> {
+    let name = |hugging_face, open_clip| clip_name(family, hugging_face, open_clip);
+    let shapes = Shapes(index);
+    let blocks = family.text_blocks().unwrap_or_default();
+    let [vocabulary, width] =
+        shapes.of(name("text_model.embeddings.token_embedding.weight", "token_embedding.weight"))?;
+    let [context, _] =
+        shapes.of(name("text_model.embeddings.position_embedding.weight", "positional_embedding"))?;
+    let [mlp_width, _] = shapes.of(&format!("{blocks}{}", clip_mlp(family)))?;
+    Ok(TextConfig {
+        kind: TextKind::Clip,
+        width,
+        layers: shapes.layers(blocks),
+        heads: 1,
+        mlp_width,
+        activation: Activation::Gelu,
+        eps: 1e-5,
+        vocabulary,
+        context,
+        pooling: TextPooling::End,
+        projection: true,
+        centred: false,
     })
 }
 

@@ -1,4 +1,4 @@
-//! Reads a file's [`TensorIndex`] step by step, in whichever format the file is.
+//! Reads a file's [`TensorIndex`] step by step, for every format that headlamp reads.
 
 use std::ops::Range;
 

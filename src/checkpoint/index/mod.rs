@@ -1,8 +1,8 @@
-//! The tensors of a model file and their places in it, without reading the tensors.
+//! Lists the tensors of a model file and their places in the file, without reading the tensors.
 //!
 //! The list comes from the header of a safetensors file, or from the directory and the pickle of a PyTorch file.
-//! Nothing here opens files. An [`IndexReader`] says which bytes it needs, and the caller brings them. So a disk, a
-//! server and a browser's `File` all serve as sources.
+//! Nothing here opens files. An [`IndexReader`] says which bytes it needs, and the caller brings them. So the
+//! bytes may come from a disk, a server or a browser's `File`.
 
 mod file_segment;
 mod index_reader;

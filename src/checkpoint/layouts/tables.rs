@@ -1,5 +1,5 @@
-//! One table for each kind of checkpoint, in the order of the checkpoint's own listing. The project's name stands left,
-//! the checkpoint's name right. `{l}` is the layer number.
+//! One table for each kind of checkpoint, in the order of the checkpoint's own listing. The project's name stands
+//! first, the checkpoint's name second. `{l}` is the layer number.
 
 use super::rule::Rule::{
     self, BehindZeroRow, Exp, FusedQkv, Linear, Norm, PlusFirstRow, ScaledLinear, Tensor, Transposed, Zero,

@@ -95,7 +95,10 @@ impl Manifest {
                 && !file.path.starts_with('.')
                 && file.path.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'));
             if !plain || file.bytes > LARGEST_FILE {
-                return Err(malformed(format!("it lists an impossible file, {:?}", file.path)));
+                return Err(malformed(format!(
+                    "it lists the file {:?}, whose name or size is not allowed",
+                    file.path
+                )));
             }
         }
         Ok(manifest)
@@ -113,7 +116,7 @@ impl Manifest {
 
     /// Returns the number of parameters of the model.
     pub fn parameters(&self) -> u64 {
-        // u64, because a hostile config can overflow a browser's usize, which has 32 bits.
+        // The sum is u64, because a hostile config can overflow a browser's usize, which has 32 bits.
         self.model.tensors().iter().map(|spec| spec.shape.iter().map(|dim| *dim as u64).product::<u64>()).sum()
     }
 

@@ -1,4 +1,4 @@
-//! Makes a pack.
+//! Makes a pack from a model's tensors and other files.
 
 use std::collections::BTreeMap;
 

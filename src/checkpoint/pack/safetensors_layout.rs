@@ -1,4 +1,5 @@
-//! Lays out `weights.safetensors` for a model. The layout is known before the first tensor comes.
+//! The layout of `weights.safetensors` for a model: the header and the place of each tensor. The layout is known before
+//! the first tensor comes.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -42,7 +43,8 @@ pub(super) fn file_length(model: &ModelConfig, quantisation: Quantisation) -> u6
     SafetensorsLayout::new(model, quantisation).map_or(0, |layout| layout.length)
 }
 
-/// Returns the number of bytes of a tensor. u64, because some models overflow a browser's usize, which has 32 bits.
+/// Returns the number of bytes of a tensor. The number is u64, because some models
+/// overflow a browser's usize, which has 32 bits.
 fn bytes_of(dtype: Dtype, shape: &[usize]) -> u64 {
     shape.iter().map(|dim| *dim as u64).product::<u64>() * dtype.bitsize() as u64 / 8
 }

@@ -35,7 +35,7 @@ pub enum VideoError {
         "\u{201c}{name}\u{201d} is damaged at {seconds:.2} s: later frames may be intact; continue there, or copy the file again"
     )]
     DamagedAt { name: String, seconds: f64 },
-    #[error("the decoder gave no frame of \u{201c}{name}\u{201d} at {seconds:.2} s: open it again")]
+    #[error("the decoder returned no frame of \u{201c}{name}\u{201d} at {seconds:.2} s: open it again")]
     Stalled { name: String, seconds: f64 },
     #[error(
         "this browser has no memory for the frames of \u{201c}{name}\u{201d}: close other tabs, or scale the video down"

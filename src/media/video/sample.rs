@@ -1,4 +1,4 @@
-//! The parts of a frame list: containers, encoded frames, their times and their shape.
+//! The parts of a frame list: the container, the encoded frames, their times and their shape.
 
 use std::ops::Range;
 
@@ -12,7 +12,7 @@ pub(super) const MAX_SAMPLES: usize = 1_000_000;
 pub enum Container {
     /// MP4, and its predecessor QuickTime.
     Mp4,
-    /// WebM, and Matroska, which WebM is a part of.
+    /// Matroska, and its subset WebM.
     WebM,
 }
 

@@ -1,7 +1,7 @@
 //! A zip archive's directory. It covers the part of zip that PyTorch uses: stored entries, and zip64 for large files.
 //!
-//! Why headlamp has its own reader: the `zip` crate reads from a source that it can seek, and here the caller brings
-//! the bytes, so that a server and a browser's `File` serve as well.
+//! Why headlamp has its own reader: the `zip` crate reads from a source that it can seek. Here the caller brings the
+//! bytes, because they may come from a server or from a browser's `File`.
 
 use std::collections::HashMap;
 use std::ops::Range;

@@ -1,4 +1,4 @@
-//! From an MP4 file to its frame list.
+//! Reads an MP4 file's frame list from its top-level boxes.
 
 use std::io::{Read, Seek};
 

@@ -117,51 +117,74 @@ pub(super) fn fragment_samples(
     decode_time: &mut i64,
     samples: &mut Vec<Sample>,
 ) -> Option<()> {
-    /// The flag of a sample that is not a key frame.
-    const IS_NOT_SYNC: u32 = 1 << 16;
-    let end_of = |sample: &Sample| sample.range().end;
     for traf in boxes(moof.body).filter(|inner| &inner.kind == b"traf") {
         let header: TfhdBox = traf.read_child(b"tfhd")?;
         if header.track_id != defaults.track_id {
             continue;
         }
         let base = header.base_data_offset.unwrap_or(moof_start);
-        let default_duration = header.default_sample_duration.unwrap_or(defaults.default_sample_duration);
-        let default_size = header.default_sample_size.unwrap_or(defaults.default_sample_size);
-        let default_flags = header.default_sample_flags.unwrap_or(defaults.default_sample_flags);
+        let defaults = RunDefaults {
+            duration: header.default_sample_duration.unwrap_or(defaults.default_sample_duration),
+            size: header.default_sample_size.unwrap_or(defaults.default_sample_size),
+            flags: header.default_sample_flags.unwrap_or(defaults.default_sample_flags),
+        };
         if let Some(start) = traf.read_child::<TfdtBox>(b"tfdt") {
             *decode_time = i64::try_from(start.base_media_decode_time).ok()?;
         }
         let mut at = base;
-        for run in boxes(traf.body).filter(|inner| &inner.kind == b"trun") {
+        for trun in boxes(traf.body).filter(|inner| &inner.kind == b"trun") {
             // The count is checked before the run is read, because a run of equal samples takes no bytes per sample.
-            let count = u32::from_be_bytes(*run.body.get(4..)?.first_chunk::<4>()?) as usize;
+            let count = u32::from_be_bytes(*trun.body.get(4..)?.first_chunk::<4>()?) as usize;
             if count > (MAX_SAMPLES + 1).saturating_sub(samples.len()) {
                 return None;
             }
-            let run: TrunBox = run.read()?;
+            let run: TrunBox = trun.read()?;
             if let Some(offset) = run.data_offset {
                 at = base.saturating_add_signed(i64::from(offset));
             }
-            for place in 0..count {
-                let first_flags = run.first_sample_flags.filter(|_flags| place == 0);
-                let flags = run.sample_flags.get(place).copied().or(first_flags).unwrap_or(default_flags);
-                let duration = run.sample_durations.get(place).copied().unwrap_or(default_duration);
-                // The shift is signed in version 1. Files of version 0 have negative shifts too.
-                let shift = run.sample_cts.get(place).map_or(0, |&shift| i64::from(shift as i32));
-                let sample = Sample {
-                    offset: at,
-                    length: run.sample_sizes.get(place).copied().unwrap_or(default_size),
-                    time: decode_time.saturating_add(shift),
-                    duration,
-                    is_key: flags & IS_NOT_SYNC == 0,
-                    is_hidden: false,
-                };
-                at = end_of(&sample);
-                *decode_time = decode_time.saturating_add(i64::from(duration));
-                samples.push(sample);
-            }
+            at = defaults.append_run(&run, count, at, decode_time, samples);
         }
     }
     Some(())
+}
+
+/// The values of samples for which a run stores none of its own.
+struct RunDefaults {
+    duration: u32,
+    size: u32,
+    flags: u32,
+}
+
+impl RunDefaults {
+    /// Appends the `count` samples of a run that starts at `at` in the file. Returns the end of the run.
+    fn append_run(
+        &self,
+        run: &TrunBox,
+        count: usize,
+        mut at: u64,
+        decode_time: &mut i64,
+        samples: &mut Vec<Sample>,
+    ) -> u64 {
+        /// The flag of a sample that is not a key frame.
+        const IS_NOT_SYNC: u32 = 1 << 16;
+        for place in 0..count {
+            let first_flags = run.first_sample_flags.filter(|_flags| place == 0);
+            let flags = run.sample_flags.get(place).copied().or(first_flags).unwrap_or(self.flags);
+            let duration = run.sample_durations.get(place).copied().unwrap_or(self.duration);
+            // The shift is signed in version 1. Files of version 0 have negative shifts too.
+            let shift = run.sample_cts.get(place).map_or(0, |&shift| i64::from(shift as i32));
+            let sample = Sample {
+                offset: at,
+                length: run.sample_sizes.get(place).copied().unwrap_or(self.size),
+                time: decode_time.saturating_add(shift),
+                duration,
+                is_key: flags & IS_NOT_SYNC == 0,
+                is_hidden: false,
+            };
+            at = sample.range().end;
+            *decode_time = decode_time.saturating_add(i64::from(duration));
+            samples.push(sample);
+        }
+        at
+    }
 }

@@ -1,4 +1,4 @@
-//! From a WebM or Matroska file to its frame list.
+//! Reads a WebM or Matroska file's frame list from its headers and blocks.
 
 use std::io::{Cursor, Read, Seek};
 
