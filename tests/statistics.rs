@@ -5,9 +5,9 @@ mod fixture;
 
 use fixture::{Fixture, apart};
 use headlamp::checkpoint::random::{self, RandomWeights};
-use headlamp::decompose::{Decomposition, Readout};
+use headlamp::decompose::{Decomposition, Readout, Trace, TracedLayer};
 use headlamp::geometry::Grid;
-use headlamp::model::{ModelConfig, Trace, TracedLayer};
+use headlamp::model::{ModelConfig, load_readout};
 use headlamp::statistics::{Moments, Statistics, StatisticsError};
 use headlamp::textspan::textspan;
 
@@ -115,7 +115,7 @@ impl Gallery {
     }
 
     fn of(config: &ModelConfig, images: u64) -> Self {
-        let readout = Readout::load(&config.vision, config.embedding, &mut RandomWeights::new(7)).unwrap();
+        let readout = load_readout(&config.vision, config.embedding, &mut RandomWeights::new(7)).unwrap();
         Self { readout, traces: (0..images).map(|image| random_trace(config, 100 + image)).collect() }
     }
 

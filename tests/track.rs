@@ -20,7 +20,7 @@ mod tool;
 
 use fixture::Fixture;
 use headlamp::geometry::Grid;
-use headlamp::model::Features;
+use headlamp::track::Features;
 
 /// Results are f32, sums f64; the largest difference seen is a tenth of this.
 const TOLERANCE: f64 = 1e-5;

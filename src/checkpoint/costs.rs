@@ -128,7 +128,7 @@ mod tests {
     struct Drawn;
 
     impl crate::model::TensorSource for Drawn {
-        fn tensor(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, crate::checkpoint::CheckpointError> {
+        fn tensor(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, crate::model::TensorError> {
             RandomWeights::new(name.bytes().map(u64::from).sum()).tensor(name, shape)
         }
     }

@@ -8,7 +8,8 @@ mod tables;
 use std::borrow::Cow;
 
 use super::{CheckpointError, StateDict};
-use crate::model::{TensorSource, transpose};
+use crate::kernels::transpose;
+use crate::model::{TensorError, TensorSource};
 use tables::Rule::{
     self, BehindZeroRow, Exp, FusedQkv, Linear, Norm, PlusFirstRow, ScaledLinear, Tensor, Transposed, Zero,
 };
@@ -175,7 +176,7 @@ impl Layout {
 }
 
 impl TensorSource for Layout {
-    fn tensor(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, CheckpointError> {
+    fn tensor(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, TensorError> {
         let recipe = self.names.recipe(name, shape)?;
         let values =
             recipe.ingredients.iter().map(|ingredient| self.get(ingredient)).collect::<Result<Vec<_>, _>>()?;
@@ -187,11 +188,11 @@ impl TensorSource for Layout {
 pub struct FirstOf(pub Vec<Box<dyn TensorSource>>);
 
 impl TensorSource for FirstOf {
-    fn tensor(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, CheckpointError> {
-        let mut missing = CheckpointError::Missing(name.to_owned());
+    fn tensor(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, TensorError> {
+        let mut missing = TensorError::Missing(name.to_owned());
         for source in &mut self.0 {
             match source.tensor(name, shape) {
-                Err(err @ CheckpointError::Missing(_)) => missing = err,
+                Err(err @ TensorError::Missing(_)) => missing = err,
                 other => return other,
             }
         }

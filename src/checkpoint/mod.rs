@@ -43,6 +43,8 @@ pub use quantise::Quantisation;
 pub use state_dict::{RawTensor, StateDict};
 pub use weights::{StoredWeights, WeightsWriter};
 
+use crate::model::TensorError;
+
 /// A model file that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckpointError {
@@ -85,4 +87,29 @@ pub enum CheckpointError {
     Memory { bytes: u64 },
     #[error("cannot {doing} {path}: {reason}")]
     Io { doing: &'static str, path: String, reason: String },
+}
+
+/// For the sources of this folder, which answer a model's [`TensorSource`](crate::model::TensorSource).
+impl From<CheckpointError> for TensorError {
+    fn from(error: CheckpointError) -> Self {
+        match error {
+            CheckpointError::Missing(name) => Self::Missing(name),
+            error => Self::Source(Box::new(error)),
+        }
+    }
+}
+
+impl From<TensorError> for CheckpointError {
+    fn from(error: TensorError) -> Self {
+        match error {
+            TensorError::Missing(name) => Self::Missing(name),
+            TensorError::Source(error) => match error.downcast::<Self>() {
+                Ok(error) => *error,
+                // No source of the program fails with another error.
+                Err(error) => {
+                    Self::Malformed { file: "weights".into(), kind: "tensor", reason: error.to_string() }
+                }
+            },
+        }
+    }
 }

@@ -76,7 +76,7 @@ pub fn read_onnx(file: &str, bytes: &[u8]) -> Result<StateDict, CheckpointError>
             raw_tensor(&tensor.dims, &tensor.raw_data, tensor.float_data).ok_or_else(|| malformed(lie))?;
         let (name, tensor) = match (module_of.get(tensor.name.as_str()), &shape[..]) {
             (Some(module), &[inputs, outputs]) => {
-                let values = crate::model::transpose(&values, inputs, outputs);
+                let values = crate::kernels::transpose(&values, inputs, outputs);
                 (module.clone(), RawTensor { shape: vec![outputs, inputs], values })
             }
             _ => (tensor.name, RawTensor { shape, values }),

@@ -18,7 +18,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::quantise::{self, Quantisation};
 use super::{CheckpointError, StorageCost, StoredWeights, WeightsWriter, state_dict::floats_of};
-use crate::model::{ModelConfig, TensorSource};
+use crate::model::{ModelConfig, TensorError, TensorSource};
 
 /// The format that this program writes and reads.
 pub const FORMAT: u32 = 1;
@@ -299,7 +299,7 @@ impl PackWeights {
 }
 
 impl TensorSource for PackWeights {
-    fn tensor(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, CheckpointError> {
+    fn tensor(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, TensorError> {
         let (dtype, found, bytes) = self.raw(name)?;
         let fits = match (dtype, shape, found) {
             // Two values a byte.
@@ -307,11 +307,8 @@ impl TensorSource for PackWeights {
             _ => found == shape,
         };
         if !fits {
-            return Err(CheckpointError::Shape {
-                name: name.to_owned(),
-                expected: shape.to_vec(),
-                found: found.to_vec(),
-            });
+            let (expected, found) = (shape.to_vec(), found.to_vec());
+            return Err(CheckpointError::Shape { name: name.to_owned(), expected, found }.into());
         }
         let values = match dtype {
             Dtype::I8 => {
@@ -323,7 +320,7 @@ impl TensorSource for PackWeights {
                 .ok_or_else(|| CheckpointError::Type { name: name.to_owned(), found: format!("{other:?}") })?,
         };
         if values.iter().any(|value| !value.is_finite()) {
-            return Err(CheckpointError::NotFinite(name.to_owned()));
+            return Err(CheckpointError::NotFinite(name.to_owned()).into());
         }
         Ok(values)
     }

@@ -1,10 +1,11 @@
 //! A tiny model of random weights, for holding one device against another.
 
 use super::pack::FORMAT;
-use super::{CheckpointError, Manifest, Quantisation, random_texts};
+use super::{Manifest, Quantisation, random_texts};
 use crate::geometry::{Grid, LongSide, Size};
 use crate::model::{
-    Activation, Crop, ModelConfig, PositionResize, TensorSource, TextConfig, TextKind, TextPooling, VisionConfig,
+    Activation, Crop, ModelConfig, PositionResize, TensorError, TensorSource, TextConfig, TextKind, TextPooling,
+    VisionConfig,
 };
 
 /// The tiny model: every optional part present, so that every kernel runs.
@@ -104,7 +105,7 @@ impl RandomWeights {
 }
 
 impl TensorSource for RandomWeights {
-    fn tensor(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, CheckpointError> {
+    fn tensor(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, TensorError> {
         if name == "logit_scale" {
             return Ok(vec![20.0]);
         }

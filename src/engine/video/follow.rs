@@ -6,9 +6,8 @@ use half::f16;
 
 use super::message::{Run, Seed, SeedKind};
 use crate::geometry::CropFromPhoto;
-use crate::model::Features;
 use crate::track::seeds::{self, PatchBox};
-use crate::track::{PropagateOptions, Propagator, SoftMasks, TrackError};
+use crate::track::{Features, PropagateOptions, Propagator, SoftMasks, TrackError};
 
 /// Tokens of all frames at one resolution may take this much memory, in bytes; of others none are kept.
 const MAX_BYTES: usize = 384 << 20;

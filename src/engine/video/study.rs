@@ -8,10 +8,9 @@ use crate::decompose::{Direction, Readout};
 use crate::engine::{EngineError, Featured, Session, Traced};
 use crate::geometry::{CropFromPhoto, Framing, Grid};
 use crate::media::Photo;
-use crate::model::Features;
 use crate::retrieve::Imprint;
 use crate::statistics::Statistics;
-use crate::track::{ObjectId, TrackError, TrackedFrame, Tracker, prototypes};
+use crate::track::{Features, ObjectId, TrackError, TrackedFrame, Tracker, prototypes};
 
 /// How many objects are looked for, unless the user says which heads.
 pub const OBJECTS: usize = 3;

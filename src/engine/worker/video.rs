@@ -23,9 +23,8 @@ use crate::engine::{EngineError, Session, wire};
 use crate::geometry::{CropFromPhoto, Framing};
 use crate::media::video::Video;
 use crate::media::{self, Photo};
-use crate::model::Features;
 use crate::segment::SoftMap;
-use crate::track::TrackedFrame;
+use crate::track::{Features, TrackedFrame};
 use crate::view::units;
 
 /// An open video, and what has been made of it.
