@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn frames_follow_davis() {
+    fn frame_sizes_follow_davis() {
         let grid = |width, height, short_side, patch| {
             let framing = Framing::Frame { short_side };
             let frame = CropFromPhoto::new(Size { width, height }, framing, 224, patch, LongSide::Truncated);
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn whole_photo_is_bounded_whatever_its_shape() {
+    fn a_whole_photo_of_any_shape_stays_under_the_limit() {
         for (width, height) in [(1, 1), (30_000, 1), (1, 30_000), (4032, 3024), (224, 224), (30_000, 30_000)] {
             let crop =
                 CropFromPhoto::new(Size { width, height }, Framing::WholePhoto, 224, 14, LongSide::Truncated);

@@ -27,7 +27,7 @@ pub struct Imprint {
 
 /// Bytes that are no imprint of the open model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("these {found} bytes are no picture of this model, which would have {expected}: look at the picture anew")]
+#[error("the stored picture has {found} bytes where this model needs {expected}: add the picture again")]
 pub struct NoImprint {
     pub expected: usize,
     pub found: usize,

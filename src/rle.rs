@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mask_that_begins_in_has_no_first_run_and_long_runs_take_more_groups() {
+    fn an_all_foreground_mask_starts_with_an_empty_run() {
         let rle = Rle::of(&[true; 1000], Size { width: 10, height: 100 });
         assert_eq!(rle.counts, "0Xo0");
         assert_eq!(Rle::of(&[], Size { width: 0, height: 0 }).counts, "0");

@@ -138,14 +138,14 @@ mod tests {
     const GRID: Grid = Grid { rows: 2, columns: 3 };
 
     #[test]
-    fn the_background_takes_the_phrases_form() {
+    fn background_texts_take_the_form_of_the_phrase() {
         assert_eq!(background_for("A photo of a cat").next().as_deref(), Some("a photo of the sky"));
         assert_eq!(background_for("cat").next().as_deref(), Some("the sky"));
         assert_eq!(background_for("ein Café").count(), BACKGROUND.len());
     }
 
     #[test]
-    fn nothing_positive_is_an_empty_mask() {
+    fn scores_without_a_positive_one_give_an_empty_mask() {
         let map = soft_map(&[-1.0, -0.5, -2.0, -0.1, -3.0, 0.0], GRID, 4);
         assert!(map.is_empty && map.values.iter().all(|value| *value == 0.0));
         let frame =
@@ -154,13 +154,13 @@ mod tests {
     }
 
     #[test]
-    fn an_even_map_belongs_everywhere() {
+    fn a_constant_positive_map_is_all_foreground() {
         let map = soft_map(&[0.3; 6], GRID, 4);
         assert!(!map.is_empty && map.values.iter().all(|value| *value > map.threshold));
     }
 
     #[test]
-    fn a_map_reaches_from_zero_to_one_with_its_mean_between() {
+    fn a_map_spans_zero_to_one_around_its_mean() {
         let map = soft_map(&[-1.0, 0.0, 0.2, 0.4, 0.9, -0.3], GRID, 5);
         let most = map.values.iter().copied().fold(0.0, f32::max);
         let least = map.values.iter().copied().fold(1.0, f32::min);
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn the_mask_lies_inside_the_crop_frame() {
+    fn the_mask_lies_inside_the_crop() {
         let frame =
             CropFromPhoto::new(Size { width: 60, height: 40 }, Framing::CentreCrop, 20, 10, LongSide::Truncated);
         let map = soft_map(&[1.0; 4], frame.grid(), 10);

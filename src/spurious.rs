@@ -212,7 +212,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_worst_group_counts_and_empty_ones_do_not() {
+    fn worst_group_accuracy_ignores_empty_groups() {
         let mut counts = GroupCounts::default();
         for (group, is_right) in [(0, true), (0, false), (1, true), (3, true)] {
             counts.push(Group::ALL[group], is_right);
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn a_head_that_follows_the_place_comes_first_and_one_that_follows_the_class_does_not() {
+    fn heads_that_follow_the_place_rank_first() {
         let mut margins = Margins::new(3);
         for group in Group::ALL {
             for wobble in [-0.1_f32, 0.1] {
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn the_published_heads_are_the_models_own() {
+    fn published_heads_exist_in_their_models() {
         for published in PUBLISHED {
             let within = |(layer, head): &(usize, usize)| *layer < published.layers && *head < published.heads;
             assert!(published.all_heads().iter().all(within), "{}", published.name);

@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn probabilities_sum_to_one_and_keep_order_at_any_scale() {
+    fn probabilities_sum_to_one_and_keep_the_order() {
         for scale in [0.0, 1.0, 100.0, 1e6] {
             let probabilities = probabilities(&[0.3, -0.2, 0.1], scale);
             assert!((probabilities.iter().sum::<f32>() - 1.0).abs() < 1e-6);
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn ensemble_of_one_is_itself() {
+    fn the_ensemble_of_one_unit_vector_is_itself() {
         let unit = normalised(&[3.0, -4.0]);
         assert_eq!(unit, [0.6, -0.8]);
         assert_eq!(ensemble(std::slice::from_ref(&unit)), unit);

@@ -327,10 +327,8 @@ fn pictures_are_alike_by_what_their_heads_contribute() {
     let last = readout.layers - 1;
     for heads in [vec![(last, 0)], vec![(0, 1), (last, 0), (last, 1)]] {
         let property = Property::new(readout, heads.iter().copied());
-        let vectors: Vec<Vec<f64>> = images
-            .iter()
-            .map(|image| image.heads_together(|layer, head| heads.contains(&(layer, head))))
-            .collect();
+        let vectors: Vec<Vec<f64>> =
+            images.iter().map(|image| image.sum_of_heads(|layer, head| heads.contains(&(layer, head)))).collect();
         let alike = property.similarities(readout, &imprints[0], &imprints);
         for (index, (found, vector)) in alike.iter().zip(&vectors).enumerate() {
             let expected = cosine(&vectors[0], vector);

@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn studies_switch_off_what_they_name() {
+    fn studies_ablate_the_components_of_their_name() {
         let all = Ablation::of_study(Study::AllButLastAttentions, 12, 6);
         assert_eq!((all.heads.len(), all.mlps.len(), all.embedding), (8 * 6, 12, true));
         assert!(all.heads.contains(&(7, 5)) && !all.heads.contains(&(8, 0)));

@@ -44,12 +44,12 @@ impl Ablation {
         let mut shift = vec![0.0; means.embedding.len()];
         let off = |layer: usize, head: usize| self.heads.contains(&(layer, head));
         if !self.heads.is_empty() {
-            add(&mut shift, &image.heads_together(off), -1.0);
+            add(&mut shift, &image.sum_of_heads(off), -1.0);
             self.heads.iter().for_each(|(layer, head)| add(&mut shift, &means.heads[*layer][*head], 1.0));
         }
         if self.cls_to_cls {
             // The CLS-to-CLS attention of an ablated head is already replaced with the head.
-            add(&mut shift, &image.cls_to_cls_together(|layer, head| !off(layer, head)), -1.0);
+            add(&mut shift, &image.sum_of_cls_to_cls(|layer, head| !off(layer, head)), -1.0);
             for (layer, heads) in means.cls_to_cls.iter().enumerate() {
                 let on = heads.iter().enumerate().filter(|(head, _mean)| !off(layer, *head));
                 on.for_each(|(_head, mean)| add(&mut shift, mean, 1.0));

@@ -62,8 +62,8 @@ impl Contrast {
     }
 
     /// Adds normal noise of the given standard deviation to every feature.
-    pub fn with_noise(mut self, deviation: f64, chance: &mut Shuffle) -> Self {
-        self.images.apply(|value| *value += deviation * chance.normal());
+    pub fn with_noise(mut self, deviation: f64, random: &mut Shuffle) -> Self {
+        self.images.apply(|value| *value += deviation * random.normal());
         self
     }
 

@@ -40,7 +40,7 @@ mod tests {
     /// Compares with PyTorch's `AdamW(lr=0.1, weight_decay=0.5)` on the gradients 1, -2 from 3.0. The first step
     /// by hand: 3 - 0.1 * 0.5 * 3 - 0.1.
     #[test]
-    fn steps_are_adamws() {
+    fn steps_equal_those_of_pytorch() {
         let mut adam = AdamW::new(1, 0.1, 0.5);
         let mut value = [3.0];
         adam.step(&mut value, &[1.0]);
@@ -52,7 +52,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bowl_has_a_bottom() {
+    fn the_minimum_of_a_quadratic_is_found() {
         let mut adam = AdamW::new(2, 0.05, 0.0);
         let mut place = [4.0, -3.0];
         for _step in 0..600 {

@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn the_right_ones_first_and_last() {
+    fn ranks_of_perfect_inverted_and_tied_scores() {
         let pairs = pairs(12);
         let found = retrieval(&pairs.images, &pairs);
         assert_eq!((found.image_to_text.at, found.image_to_text.median_rank), ([1.0; 3], 1.0));
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn any_of_several_captions_will_do() {
+    fn any_of_several_captions_counts() {
         let mut pairs = pairs(6);
         pairs.pairs = vec![(0, 0), (0, 1), (1, 1), (2, 2)];
         let mut swapped = pairs.images.clone();
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn chance_is_what_guessing_gets() {
+    fn chance_equals_the_expectation_of_guessing() {
         let guessed = chance(&pairs(20)).image_to_text;
         assert!((guessed.at[0] - 0.05).abs() < 1e-12 && (guessed.at[1] - 0.25).abs() < 1e-12, "{guessed:?}");
         assert_eq!(guessed.median_rank, 10.0);

@@ -19,6 +19,7 @@ pub struct Fold {
     /// |M|, the length of the unnormalised embedding.
     pub norm: f64,
 }
+
 /// The embedding of one picture, decomposed.
 pub struct Decomposition<'a> {
     readout: &'a Readout,
@@ -51,6 +52,7 @@ impl<'a> Decomposition<'a> {
         Self { readout, trace, fold: Fold { mean, deviation, norm }, weighted: OnceCell::new() }
     }
 
+    /// Returns the three numbers of the final norm.
     pub fn fold(&self) -> Fold {
         self.fold
     }
@@ -172,19 +174,19 @@ impl<'a> Decomposition<'a> {
     }
 
     /// Returns the sum of the contributions of the heads (layer, head) for which `counts` is true, `[embedding]`.
-    pub fn heads_together(&self, counts: impl Fn(usize, usize) -> bool) -> Vec<f64> {
-        self.attention_of(self.trace.tokens, counts)
+    pub fn sum_of_heads(&self, counts: impl Fn(usize, usize) -> bool) -> Vec<f64> {
+        self.contribution_of_first_tokens(self.trace.tokens, counts)
     }
 
     /// Returns the contribution of the CLS-to-CLS attention in the heads (layer, head) for which `counts` is true,
     /// `[embedding]`.
-    pub fn cls_to_cls_together(&self, counts: impl Fn(usize, usize) -> bool) -> Vec<f64> {
-        self.attention_of(1, counts)
+    pub fn sum_of_cls_to_cls(&self, counts: impl Fn(usize, usize) -> bool) -> Vec<f64> {
+        self.contribution_of_first_tokens(1, counts)
     }
 
     /// Returns the contribution of the first `tokens` tokens through some heads. Contributions are linear, so the
     /// sum is projected only once.
-    fn attention_of(&self, tokens: usize, counts: impl Fn(usize, usize) -> bool) -> Vec<f64> {
+    fn contribution_of_first_tokens(&self, tokens: usize, counts: impl Fn(usize, usize) -> bool) -> Vec<f64> {
         let readout = self.readout;
         let of_tokens = tokens as f64 / self.trace.tokens as f64;
         let mut written = vec![0.0; readout.width];
@@ -197,11 +199,11 @@ impl<'a> Decomposition<'a> {
             }
             let of_head = |(head, counts): (usize, &bool)| match counts {
                 true if tokens == self.trace.tokens => self.weighted_values(layer, head).to_vec(),
-                true => self.weighted_values_of(layer, head, tokens),
+                true => self.sum_weighted_values(layer, head, tokens),
                 false => vec![0.0; readout.head_width()],
             };
             let values: Vec<f64> = counted.iter().enumerate().flat_map(of_head).collect();
-            let of_layer = readout.outputs[layer].written(&values, share);
+            let of_layer = readout.outputs[layer].apply(&values, share);
             written.iter_mut().zip(of_layer).for_each(|(sum, value)| *sum += value);
             all += share;
         }
@@ -227,7 +229,7 @@ impl<'a> Decomposition<'a> {
                 sum
             };
             let values: Vec<f64> = (0..readout.heads).flat_map(of_head).collect();
-            let of_layer = readout.outputs[layer].written(&values, share);
+            let of_layer = readout.outputs[layer].apply(&values, share);
             written.iter_mut().zip(of_layer).for_each(|(sum, value)| *sum += value);
         }
         self.contribution(&written, share * readout.layers as f64 / readout.components())
@@ -274,7 +276,7 @@ impl<'a> Decomposition<'a> {
         let mut sum = self.embedded();
         let mut add = |part: &[f64]| sum.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
         self.mlps().iter().for_each(|mlp| add(mlp));
-        add(&self.heads_together(|_layer, _head| true));
+        add(&self.sum_of_heads(|_layer, _head| true));
         let embedding = self.embedding();
         sum.iter()
             .zip(&embedding)
@@ -290,7 +292,7 @@ impl<'a> Decomposition<'a> {
         let layers = self.trace.layers.iter().enumerate();
         layers
             .map(|(layer, traced)| {
-                stream.iter_mut().zip(self.attended(layer)).for_each(|(sum, written)| *sum += written);
+                stream.iter_mut().zip(self.attention_output(layer)).for_each(|(sum, written)| *sum += written);
                 add_scaled(&mut stream, &traced.mlp, 1.0);
                 stream.clone()
             })
@@ -298,14 +300,14 @@ impl<'a> Decomposition<'a> {
     }
 
     /// Returns the attention output of a layer at CLS: all heads and the output bias. `[width]`
-    fn attended(&self, layer: usize) -> Vec<f64> {
+    fn attention_output(&self, layer: usize) -> Vec<f64> {
         let width = self.readout.width;
-        self.readout.outputs[layer].written(&self.weighted()[layer * width..(layer + 1) * width], 1.0)
+        self.readout.outputs[layer].apply(&self.weighted()[layer * width..(layer + 1) * width], 1.0)
     }
 
     fn weighted(&self) -> &[f64] {
         let Readout { layers, heads, .. } = *self.readout;
-        let of_head = |index| self.weighted_values_of(index / heads, index % heads, self.trace.tokens);
+        let of_head = |index| self.sum_weighted_values(index / heads, index % heads, self.trace.tokens);
         self.weighted.get_or_init(|| (0..layers * heads).flat_map(of_head).collect())
     }
 
@@ -316,7 +318,7 @@ impl<'a> Decomposition<'a> {
     }
 
     /// Returns w summed over the first `tokens` tokens only, `[head width]`.
-    fn weighted_values_of(&self, layer: usize, head: usize, tokens: usize) -> Vec<f64> {
+    fn sum_weighted_values(&self, layer: usize, head: usize, tokens: usize) -> Vec<f64> {
         let mut weighted = vec![0.0; self.readout.head_width()];
         for (attention, value) in self.attended_values(layer, head).take(tokens) {
             add_scaled(&mut weighted, value, f64::from(attention));

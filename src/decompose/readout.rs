@@ -39,7 +39,7 @@ pub struct OutputWeights {
 impl OutputWeights {
     /// Returns the attention output at CLS, `[width]`, for the weighted values of all heads, `[width]`, and a
     /// share of the bias.
-    pub(super) fn written(&self, values: &[f64], bias_share: f64) -> Vec<f64> {
+    pub(super) fn apply(&self, values: &[f64], bias_share: f64) -> Vec<f64> {
         let rows = self.weight.chunks(values.len()).zip(&self.bias);
         rows.map(|(row, bias)| dot_mixed(row, values) + f64::from(*bias) * bias_share).collect()
     }
@@ -138,7 +138,7 @@ impl Readout {
         let [bias, mean, constant] = [constants[0] / heads, constants[1] * of_head, constants[2] * of_head];
         let mut all_heads = vec![0.0; self.width];
         all_heads[head * head_width..(head + 1) * head_width].copy_from_slice(values);
-        let written = self.outputs[layer].written(&all_heads, bias);
+        let written = self.outputs[layer].apply(&all_heads, bias);
         let normed: Vec<f64> = written
             .iter()
             .zip(self.gamma.iter().zip(&self.beta))

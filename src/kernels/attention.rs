@@ -60,7 +60,9 @@ pub fn attention(qkv: &Heads, query_count: usize, causal: bool) -> Vec<f32> {
                 query.iter_mut().zip(numbers).for_each(|(scaled, number)| *scaled = number * scale);
             }
             let four_queries = from_fn(|index| &queries[index * head_width..][..head_width]);
-            let sums = attention_weights(four_queries, &keys, &mut attentions, |index| if causal { row(index) + 1 } else { tokens });
+            let sums = attention_weights(four_queries, &keys, &mut attentions, |index| {
+                if causal { row(index) + 1 } else { tokens }
+            });
             let each = attentions.len() / ROWS;
             let rows = from_fn(|index| &attentions[index * each..][..tokens]);
             let targets = outputs.chunks_exact_mut(width).skip(first).take(ROWS);
@@ -116,25 +118,25 @@ mod tests {
     use super::*;
 
     /// Computes the textbook formula in f64, `[sequence][token][head][head width]`.
-    fn plain(heads: &Heads, causal: bool) -> Vec<f64> {
-        let Heads { tokens, heads, head_width, .. } = *of;
-        let mut outputs = vec![0.0; of.query.len()];
-        for (index, start) in (0..of.query.len()).step_by(tokens * head_width).enumerate() {
+    fn textbook(qkv: &Heads, causal: bool) -> Vec<f64> {
+        let Heads { tokens, heads, head_width, .. } = *qkv;
+        let mut outputs = vec![0.0; qkv.query.len()];
+        for (index, start) in (0..qkv.query.len()).step_by(tokens * head_width).enumerate() {
             let row = |values: &[f32], token: usize| -> Vec<f64> {
                 values[start + token * head_width..][..head_width].iter().map(|value| f64::from(*value)).collect()
             };
             for token in 0..tokens {
                 let seen = if causal { token + 1 } else { tokens };
-                let query = row(&of.query, token);
+                let query = row(&qkv.query, token);
                 let weight = |other: usize| -> f64 {
-                    let dot: f64 = query.iter().zip(row(&of.key, other)).map(|(q, k)| q * k).sum();
+                    let dot: f64 = query.iter().zip(row(&qkv.key, other)).map(|(q, k)| q * k).sum();
                     (dot / (head_width as f64).sqrt()).exp()
                 };
                 let weights: Vec<f64> = (0..seen).map(weight).collect();
                 let sum: f64 = weights.iter().sum();
                 let target = ((index / heads * tokens + token) * heads + index % heads) * head_width;
                 for (other, weight) in weights.iter().enumerate() {
-                    let values = row(&of.value, other);
+                    let values = row(&qkv.value, other);
                     let target = &mut outputs[target..target + head_width];
                     target.iter_mut().zip(values).for_each(|(to, value)| *to += value * weight / sum);
                 }
@@ -144,25 +146,25 @@ mod tests {
     }
 
     #[test]
-    fn it_is_the_one_in_books() {
+    fn attention_equals_the_textbook_formula() {
         for (sequences, tokens, heads, head_width) in [(1, 1, 1, 3), (2, 7, 3, 8), (1, 33, 2, 20), (3, 4, 2, 5)] {
             let length = sequences * tokens * 3 * heads * head_width;
             let values: Vec<f32> = (0..length).map(|index| (index as f32 * 0.77).sin() * 2.0).collect();
-            let of = Heads::split(&values, tokens, heads, head_width);
+            let qkv = Heads::split(&values, tokens, heads, head_width);
             for causal in [false, true] {
-                let outputs = attention(&of, tokens, causal);
-                for (value, exact) in outputs.iter().zip(plain(&of, causal)) {
+                let outputs = attention(&qkv, tokens, causal);
+                for (value, exact) in outputs.iter().zip(textbook(&qkv, causal)) {
                     assert!((f64::from(*value) - exact).abs() < 2e-6, "{value} is not {exact}, {causal}");
                 }
                 let width = heads * head_width;
                 let of_first = outputs.chunks(tokens * width).flat_map(|sequence| &sequence[..width]);
-                assert!(of_first.eq(&attention(&of, 1, causal)), "the first token asks alone");
+                assert!(of_first.eq(&attention(&qkv, 1, causal)), "the first token asks alone");
             }
         }
     }
 
     #[test]
-    fn heads_are_sorted_out() {
+    fn the_fused_output_is_split_by_head() {
         let values: Vec<f32> = (0..2 * 3 * 2 * 2).map(|value| value as f32).collect();
         let heads = Heads::split(&values, 2, 2, 2);
         assert_eq!(heads.query, [0.0, 1.0, 12.0, 13.0, 2.0, 3.0, 14.0, 15.0]);

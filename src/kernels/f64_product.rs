@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_product_is_nalgebras() {
+    fn products_equal_those_of_nalgebra() {
         for (inner, rows, columns) in [(1, 1, 1), (7, 5, 3), (64, 33, 17), (3, 0, 2), (0, 2, 2)] {
             let left = DMatrix::from_fn(inner, rows, |row, column| (row as f64 + 1.3 * column as f64).sin());
             let right = DMatrix::from_fn(inner, columns, |row, column| (0.7 * row as f64 - column as f64).cos());

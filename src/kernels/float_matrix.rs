@@ -104,7 +104,7 @@ mod tests {
 
     /// With as many rows as a tile takes, with fewer, and with more.
     #[test]
-    fn rows_are_multiplied() {
+    fn products_equal_the_plain_sums() {
         let weights: Vec<f32> = (0..11 * 5).map(|index| (index as f32 * 0.7).sin()).collect();
         let bias: Vec<f32> = (0..11).map(|index| index as f32 * 0.5).collect();
         let matrix = FloatMatrix::new(&weights, &bias);

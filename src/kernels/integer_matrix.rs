@@ -220,7 +220,7 @@ mod tests {
 
     /// For any shape, with whole panels or not, the error stays within the rounding of both sides.
     #[test]
-    fn products_are_those_of_floats() {
+    fn products_are_close_to_those_of_floats() {
         for (rows, inputs, outputs) in [(1, 8, 8), (5, 37, 13), (130, 96, 24), (4, 1, 1), (3, 1536, 9)] {
             let (weights, bias) = (wave(inputs * outputs, 0.71), wave(outputs, 0.3));
             let input = wave(rows * inputs, 0.37);
@@ -240,7 +240,7 @@ mod tests {
 
     /// One input channel is a hundred times as large as the others. The others must keep their precision.
     #[test]
-    fn an_outlier_costs_the_others_little() {
+    fn an_outlier_channel_keeps_the_others_precise() {
         let (inputs, outputs) = (384, 16);
         let mut weights = wave(inputs * outputs, 0.71);
         // The weights of the outlier are zero, so that only the other channels give the result.
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_becomes_the_bias() {
+    fn zero_inputs_give_the_bias() {
         let matrix = IntegerMatrix::new(&[0.0, 0.0, 1.0, 2.0], &[0.5, -0.5]);
         assert_eq!(matrix.apply(1, |_row, into| into.fill(0.0)), [0.5, -0.5]);
     }

@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn exponentials_are_within_rounding() {
+    fn exponentials_are_exact_up_to_rounding() {
         let logits: Vec<f32> = (0..3001).map(|index| -(index as f32) * 0.0289).collect();
         let mut values = logits.clone();
         let sum = exponentials(&mut values);
@@ -113,7 +113,7 @@ mod tests {
 
     /// Compares with the integral itself, by Simpson's rule.
     #[test]
-    fn gelu_is_the_exact_one() {
+    fn gelu_is_exact() {
         let normal = |x: f64| (-x * x / 2.0).exp() / (2.0 * std::f64::consts::PI).sqrt();
         let below = |x: f64| {
             let steps = 400;
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn quick_gelu_gates_by_a_sigmoid() {
+    fn quick_gelu_is_x_times_a_sigmoid() {
         let inputs: Vec<f32> = (-300..=300).map(|index| index as f32 * 0.1).collect();
         let mut values = inputs.clone();
         quick_gelu(&mut values);
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_norm_centres_and_scales() {
+    fn a_norm_centres_and_scales_a_row() {
         for width in [3, 8, 30] {
             let row: Vec<f32> = (0..width).map(|index| 50.0 + (index as f32 * 1.7).sin()).collect();
             let norm = Norm { gamma: vec![2.0; width], beta: vec![0.25; width], eps: 1e-6 };

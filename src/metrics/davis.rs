@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_masks_agree_and_apart_ones_do_not() {
+    fn equal_masks_score_one_and_disjoint_masks_zero() {
         let none = vec![false; SIZE.width * SIZE.height];
         let mask = square(5, 5, 10);
         assert_eq!((region(&mask, &mask, &none), boundary(&mask, &mask, &none, SIZE)), (1.0, 1.0));
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn decay_is_first_less_last() {
+    fn decay_is_first_quarter_minus_last() {
         let of = |values: &[f64]| OverFrames::of(values).unwrap();
         assert_eq!(of(&[1.0, 1.0, 1.0, 1.0, 0.5, 0.4, 0.0, 0.0, 0.0]).decay, 1.0);
         assert_eq!(of(&[0.7]), OverFrames { mean: 0.7, recall: 1.0, decay: 0.0 });

@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn half_of_the_union_is_right() {
+    fn an_iou_of_one_half_is_correct() {
         let labelled = [square(0.0, 0.0, 10.0)];
         assert_eq!(square(0.0, 0.0, 10.0).iou(&labelled[0]), 1.0);
         assert_eq!(square(20.0, 0.0, 10.0).iou(&labelled[0]), 0.0);

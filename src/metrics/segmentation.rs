@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_perfect_mask_and_its_opposite() {
+    fn a_perfect_mask_scores_one_and_its_inverse_zero() {
         let labelled = [true, false, false, true];
         let same = PixelCounts::of(labelled, &labelled);
         assert_eq!((same.accuracy(), same.mean_iou()), (1.0, 1.0));
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn average_precision_of_a_good_an_even_and_a_wrong_map() {
+    fn average_precision_of_good_constant_and_wrong_maps() {
         let labelled = [true, true, false, false];
         assert_eq!(average_precision(&[1.0, 0.9, 0.0, 0.1], &labelled), 1.0);
         // All scores are equal: one step, of which half is correct.

@@ -149,7 +149,10 @@ impl ModelConfig {
         within("vision.position_grid", position_grid.len(), 65_536)?;
         within("embedding", self.embedding, 8192)?;
         if self.vision.registers > 64 {
-            return Err(ModelError::Config(format!("vision.registers is {}", self.vision.registers)));
+            return Err(ModelError::Config(format!(
+                "vision.registers is {}, more than 64",
+                self.vision.registers
+            )));
         }
         if image_size < patch {
             return Err(ModelError::Config(format!(
@@ -179,7 +182,9 @@ impl TextConfig {
         within("text.context", self.context, 8192)?;
         whole_heads("text", self.width, self.heads)?;
         if !self.projection && self.width != embedding {
-            return Err(ModelError::Config("without a text projection both must be equally wide".into()));
+            return Err(ModelError::Config(
+                "without a text projection the text tower must be as wide as the embedding".into(),
+            ));
         }
         Ok(())
     }

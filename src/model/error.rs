@@ -7,15 +7,15 @@ use crate::shaders::ShaderError;
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
     /// The config contradicts itself, or exceeds what the program supports.
-    #[error("the model's config is not usable: {0}")]
+    #[error("the model's config cannot be used: {0}")]
     Config(String),
     /// A tensor is missing or malformed. The source's message says which.
     #[error(transparent)]
     Tensor(#[from] TensorError),
     /// A self-supervised model was asked about a text.
     #[error(
-        "this model has no text tower, so it has no measure for phrases: align it with `headlamp align`, or open a \
-            model that was trained with texts"
+        "this model has no text tower, so it cannot score phrases: align it with `headlamp align`, or open a model that \
+            was trained with texts"
     )]
     NoTextTower,
     /// The input does not fit the model.
@@ -26,7 +26,7 @@ pub enum ModelError {
     Device(String),
     /// The embedding is not finite. Statistics and galleries would keep such numbers for ever.
     #[error(
-        "the model made no finite numbers of this picture: open the model again, or choose the CPU if a GPU runs it"
+        "the model's output for this picture is not finite: open the model again, or choose the CPU if it runs on a GPU"
     )]
     NotFinite,
 }

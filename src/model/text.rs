@@ -153,7 +153,7 @@ impl TokenTable {
         let width = self.config.width;
         if length == 0 || length > self.config.context {
             return Err(ModelError::Input(format!(
-                "a text of {length} tokens does not fit the model's {}; shorten it",
+                "a text of {length} tokens does not fit: the model reads 1 to {} tokens",
                 self.config.context
             )));
         }
@@ -162,7 +162,7 @@ impl TokenTable {
             let (position, token) = (token.0 * width, *token.1 as usize * width);
             let Some(row) = self.tokens.get(token..token + width) else {
                 return Err(ModelError::Input(format!(
-                    "token {} is outside the model's vocabulary of {}; the pack's tokenizer is another model's",
+                    "token {} is outside the model's vocabulary of {}; the pack's tokenizer belongs to another model",
                     token / width,
                     self.config.vocabulary
                 )));

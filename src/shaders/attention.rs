@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 use super::error::ShaderError;
 use super::launch::Buffer;
 use super::shader::Shader;
-use super::tile_sizes::{KEY_TILE, QUERY_TILE, LARGEST_HEAD_WIDTH};
+use super::tile_sizes::{KEY_TILE, LARGEST_HEAD_WIDTH, QUERY_TILE};
 
 /// Returns whether [`attention`] supports heads of this width on a GPU whose workgroups share `workgroup_storage`
 /// bytes. The shader reads a head in pairs of vectors of four numbers. WebGPU's guaranteed minimum, 16 KiB,

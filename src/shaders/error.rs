@@ -4,7 +4,7 @@
 #[derive(Debug, thiserror::Error)]
 pub enum ShaderError {
     /// The length of a row is no multiple of four.
-    #[error("the GPU's shaders take numbers in fours, not {0}")]
+    #[error("the GPU's shaders need row lengths that are multiples of four, not {0}")]
     NotInFours(usize),
     /// The device is no GPU, or did not answer.
     #[error("{0}")]

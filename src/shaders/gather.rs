@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 use super::error::ShaderError;
 use super::launch::Buffer;
 use super::shader::Shader;
-use super::tile_sizes::{GATHER_THREADS, GATHER_TENSORS};
+use super::tile_sizes::{GATHER_TENSORS, GATHER_THREADS};
 
 /// Concatenates distinct tensors, so that one readback serves all.
 ///
@@ -14,7 +14,7 @@ use super::tile_sizes::{GATHER_THREADS, GATHER_TENSORS};
 pub fn gather(tensors: Vec<Tensor<1>>) -> Result<Tensor<1>, ShaderError> {
     let lengths: Vec<usize> = tensors.iter().map(|tensor| tensor.dims()[0]).collect();
     let tensors = tensors.into_iter().map(Buffer::of).collect::<Result<Vec<_>, _>>()?;
-    let first = tensors.first().ok_or_else(|| ShaderError::Device("it was given nothing to gather".into()))?;
+    let first = tensors.first().ok_or_else(|| ShaderError::Device("there is no tensor to concatenate".into()))?;
     let concatenated = first.allocate([lengths.iter().sum()]);
     let mut start = 0;
     for (tensors, lengths) in tensors.chunks(GATHER_TENSORS).zip(lengths.chunks(GATHER_TENSORS)) {

@@ -20,7 +20,8 @@ impl Buffer {
     /// When the tensor is not on a GPU.
     pub fn of<const D: usize>(tensor: Tensor<D>) -> Result<Self, ShaderError> {
         let primitive = tensor.try_into_primitive::<Wgpu>();
-        let tensor = primitive.map_err(|err| ShaderError::Device(format!("a shader was given to it: {err:?}")))?;
+        let tensor =
+            primitive.map_err(|err| ShaderError::Device(format!("a shader needs a tensor on a GPU: {err:?}")))?;
         Ok(Self(into_contiguous(tensor)))
     }
 

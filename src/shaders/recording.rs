@@ -66,7 +66,9 @@ impl Recording {
         let handle = self.input.handle();
         let is_of_this_thread = self.thread == thread::current().id();
         if size_of_val(&values[..]) != handle.size_in_used() as usize || !is_of_this_thread {
-            return Err(ShaderError::Device("a recorded run was given something else than was recorded".into()));
+            return Err(ShaderError::Device(
+                "a replay needs as many values as were recorded, on the same thread".into(),
+            ));
         }
         self.input.client().write(handle, Bytes::from_elems(values));
         // SAFETY: the graph keeps all memory that the recorded shaders read and write, weights included, from

@@ -28,7 +28,7 @@ pub fn take() -> Option<String> {
 /// [`ShaderError::Device`] when an error is stored.
 pub fn check() -> Result<(), ShaderError> {
     match &*refused() {
-        Some(refusal) => Err(ShaderError::Device(format!("it refused something: {refusal}"))),
+        Some(refusal) => Err(ShaderError::Device(format!("it reported an error: {refusal}"))),
         None => Ok(()),
     }
 }

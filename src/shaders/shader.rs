@@ -3,7 +3,7 @@
 use burn_wgpu::{CubeDim, KernelSource, SourceTemplate};
 use cubecl::prelude::{ExecutionMode, KernelId};
 
-use super::tile_sizes::{KEY_TILE, GATHER_THREADS};
+use super::tile_sizes::{GATHER_THREADS, KEY_TILE};
 
 /// One compiled shader: its operation, and the sizes that are compiled in. The number of tokens changes from one
 /// crop or text to the next, so it is not compiled in.

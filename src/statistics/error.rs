@@ -6,14 +6,16 @@ pub(super) const FORMAT: u32 = 1;
 /// Statistics that cannot be used.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum StatisticsError {
-    #[error("this is not a readable statistics file ({0}); make it anew with `headlamp stats`")]
+    #[error("this is not a readable statistics file ({0}); make a new one with `headlamp stats`")]
     Malformed(String),
-    #[error("the statistics are of format {0}, and this program reads format {FORMAT}; make them anew")]
+    #[error(
+        "the statistics file has format {0}, and this program reads format {FORMAT}; make a new file with `headlamp stats`"
+    )]
     Format(u32),
     #[error(
-        "the statistics belong to another model's weights ({found:.12}…, not {expected:.12}…); make them anew"
+        "the statistics belong to another model's weights ({found:.12}…, not {expected:.12}…); make new statistics with `headlamp stats`"
     )]
     OtherWeights { expected: String, found: String },
-    #[error("statistics of different models cannot be merged")]
+    #[error("the statistics have the shape of another model")]
     Unlike,
 }

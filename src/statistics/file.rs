@@ -69,7 +69,7 @@ impl Statistics {
         let tensors = SafeTensors::deserialize(bytes).map_err(|err| malformed(&err))?;
         let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(|err| malformed(&err))?;
         let heading = metadata.metadata().as_ref().and_then(|metadata| metadata.get(HEADING));
-        let heading = heading.ok_or_else(|| malformed(&"it does not say what it is"))?;
+        let heading = heading.ok_or_else(|| malformed(&"it has no description"))?;
         let Heading { statistics, weights, images } =
             serde_json::from_str(heading).map_err(|err| malformed(&err))?;
         if statistics != FORMAT {
@@ -82,7 +82,7 @@ impl Statistics {
         let [layers, heads, code] = means.shape[..] else { return Err(malformed(&"head.code.mean")) };
         // An empty tensor could claim a dimension of any size. The program never writes such a file.
         if means.values.is_empty() {
-            return Err(malformed(&"it is of no head"));
+            return Err(malformed(&"it has no heads"));
         }
         let size = embedded.values.len();
         let expected: [(&Values, &[usize]); 4] = [
@@ -92,7 +92,7 @@ impl Statistics {
             (&embedded, &[size]),
         ];
         if expected.iter().any(|(values, shape)| values.shape != *shape) {
-            return Err(malformed(&"its tensors do not fit each other"));
+            return Err(malformed(&"the shapes of its tensors contradict each other"));
         }
         let codes = means.values.chunks(code).zip(covariances.values.chunks(triangle(code)));
         let codes = codes.map(|(mean, covariance)| Moments {
@@ -126,7 +126,7 @@ impl Values {
         let values: Vec<f64> = match view.dtype() {
             Dtype::F64 => bytes.as_chunks().0.iter().map(|eight| f64::from_le_bytes(*eight)).collect(),
             Dtype::F32 => bytes.as_chunks().0.iter().map(|four| f32::from_le_bytes(*four).into()).collect(),
-            _ => return Err(malformed(&format!("{name} is no float"))),
+            _ => return Err(malformed(&format!("{name} is not of a float type"))),
         };
         if values.iter().any(|value| !value.is_finite()) {
             return Err(malformed(&format!("{name} is not finite")));
@@ -148,14 +148,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_that_is_none_is_refused() {
+    fn bytes_of_another_format_are_refused() {
         for bytes in [&b""[..], b"{}", &[0xff; 64]] {
             assert!(matches!(Statistics::from_bytes(bytes), Err(StatisticsError::Malformed(_))));
         }
     }
 
     #[test]
-    fn a_file_of_no_heads_with_endless_codes_is_refused() {
+    fn zero_heads_with_huge_codes_are_refused() {
         let heading = r#"{"statistics":1,"weights":"","images":1}"#.to_owned();
         let tensors = [
             ("head.code.mean", Dtype::F64, vec![0, 1, usize::MAX]),

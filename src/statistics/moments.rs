@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_vector_has_no_spread_and_its_own_mean() {
+    fn one_vector_has_zero_covariance_and_itself_as_mean() {
         let mut moments = Moments::new(2);
         moments.push(&[3.0, -4.0]);
         assert_eq!(moments.mean, [3.0, -4.0]);
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn covariance_is_the_populations() {
+    fn covariance_is_that_of_the_population() {
         let mut moments = Moments::new(2);
         for x in [[1.0, 2.0], [3.0, 6.0]] {
             moments.push(&x);

@@ -50,13 +50,13 @@ impl<'a> LateHeads<'a> {
         for (layer, head) in heads_of(0..first) {
             add(&mut early_mean, &readout.code_contribution(layer, head, &statistics.head(layer, head).mean));
         }
-        let span = |(layer, head)| {
+        let reconstruct = |(layer, head)| {
             let (basis, moments) = (readout.head_basis(layer, head), statistics.head(layer, head));
-            let span = Reconstruction::new(&basis, moments, texts, readout.head_width(), most);
+            let reconstruction = Reconstruction::new(&basis, moments, texts, readout.head_width(), most);
             on_head();
-            ((layer, head), span)
+            ((layer, head), reconstruction)
         };
-        let heads = heads_of(first..readout.layers).map(span).collect();
+        let heads = heads_of(first..readout.layers).map(reconstruct).collect();
         Self { readout, layers, heads, early_mean }
     }
 
@@ -66,11 +66,11 @@ impl<'a> LateHeads<'a> {
         let mut early = image.without_attention(self.readout);
         add(&mut early, &self.early_mean);
         let (mut base, mut steps) = (early.clone(), Vec::<Vec<f64>>::new());
-        for ((layer, head), span) in &self.heads {
+        for ((layer, head), reconstruction) in &self.heads {
             let code = image.code(self.readout, *layer, *head);
             add(&mut early, &self.readout.code_contribution(*layer, *head, &code));
-            add(&mut base, span.mean());
-            for (place, step) in span.steps(&code).into_iter().enumerate() {
+            add(&mut base, reconstruction.mean());
+            for (place, step) in reconstruction.steps(&code).into_iter().enumerate() {
                 match steps.get_mut(place) {
                     Some(all) => add(all, &step),
                     None => steps.push(step),
@@ -88,11 +88,12 @@ impl<'a> LateHeads<'a> {
     /// Returns the share of variance that a late head's first `count` texts explain, as the mean over the late
     /// heads.
     pub fn explained(&self, count: usize) -> f64 {
-        let of_head = |span: &Reconstruction| {
-            let spent = count.min(span.picks.len());
-            spent.checked_sub(1).map_or(0.0, |last| span.picks[last].explained)
+        let of_head = |reconstruction: &Reconstruction| {
+            let used = count.min(reconstruction.picks.len());
+            used.checked_sub(1).map_or(0.0, |last| reconstruction.picks[last].explained)
         };
-        self.heads.iter().map(|(_place, span)| of_head(span)).sum::<f64>() / self.heads.len().max(1) as f64
+        self.heads.iter().map(|(_place, reconstruction)| of_head(reconstruction)).sum::<f64>()
+            / self.heads.len().max(1) as f64
     }
 }
 

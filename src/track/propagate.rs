@@ -67,7 +67,7 @@ impl Propagator {
             self.seeds.iter().map(|(_frame, context)| context).chain(&self.recent).collect();
         let tokens: Vec<&[f32]> = contexts.iter().map(|context| &context.units[..]).collect();
         let matches = best_matches(&units, &tokens, features.grid, &self.options);
-        let masks = carried(&matches, &contexts, features.grid, self.options.temperature);
+        let masks = carry_masks(&matches, &contexts, features.grid, self.options.temperature);
         if self.options.recent > 0 {
             if self.recent.len() >= self.options.recent {
                 self.recent.pop_front();
@@ -91,7 +91,7 @@ impl Propagator {
 }
 
 /// Returns the masks of each patch: the mean of the masks of its matches, weighted by affinity.
-fn carried(matches: &[Vec<Match>], contexts: &[&Context], grid: Grid, temperature: f32) -> SoftMasks {
+fn carry_masks(matches: &[Vec<Match>], contexts: &[&Context], grid: Grid, temperature: f32) -> SoftMasks {
     let channels = contexts.iter().map(|context| context.masks.channels).max().unwrap_or(1);
     let mut masks = SoftMasks { grid, channels, values: vec![0.0; channels * grid.len()] };
     for (patch, matches) in matches.iter().enumerate() {

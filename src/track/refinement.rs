@@ -24,7 +24,7 @@ pub enum Refinement {
 /// [`Refinement::Auto`] refines when the mean correlation between the refined tracks and their heads' attention is
 /// at least this. With the default model, refined tracks reach at most 0.7, and even those are worse than
 /// unrefined ones. Unrefined tracks reach 0.9.
-const FOLLOWS_FROM: f64 = 0.75;
+const LEAST_CORRELATION: f64 = 0.75;
 
 impl Prototypes {
     /// Computes the prototypes of a frame, one object for each of `heads`, refined or not as `refinement` says.
@@ -50,9 +50,9 @@ impl Refinement {
             return Ok(self);
         }
         let tracks = tracks::tracks(&Prototypes::refined_of(features, heads)?, features);
-        let follows = tracks.chunks(features.grid.len()).zip(heads);
-        let follows = follows.map(|(track, head)| correlation(track, features.attention(*head))).sum::<f64>();
-        Ok(if follows >= FOLLOWS_FROM * heads.len() as f64 { Self::Sinkhorn } else { Self::Off })
+        let pairs = tracks.chunks(features.grid.len()).zip(heads);
+        let sum = pairs.map(|(track, head)| correlation(track, features.attention(*head))).sum::<f64>();
+        Ok(if sum >= LEAST_CORRELATION * heads.len() as f64 { Self::Sinkhorn } else { Self::Off })
     }
 }
 

@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn regions_end_at_corners_and_at_the_grids_edge() {
+    fn regions_do_not_cross_corners_or_grid_edges() {
         let all = mask(["#..#", "##.#", "..#."]);
         assert_eq!(connected(&all, GRID, 0), mask(["#...", "##..", "...."]));
         assert_eq!(connected(&all, GRID, 7), mask(["...#", "...#", "...."]));

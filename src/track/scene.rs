@@ -5,7 +5,7 @@ use super::vectors::{dots, unit, weighted_sum};
 /// Patches of a frame that are searched for in the other frame.
 const SAMPLE: usize = 64;
 /// Patches that are compared together.
-const TOGETHER: usize = 4;
+const GROUP: usize = 4;
 /// Two frames belong to different scenes when their similarity is below this value.
 const CUT_BELOW: f32 = 0.65;
 /// Two frames also belong to different scenes when their similarity is below this share of the scene's usual
@@ -13,7 +13,7 @@ const CUT_BELOW: f32 = 0.65;
 /// mean), at most 0.73 between scenes.
 const CUT_BELOW_USUAL: f32 = 0.8;
 /// The weight of the newest similarity in the running mean.
-const NEWEST: f32 = 0.25;
+const NEWEST_WEIGHT: f32 = 0.25;
 /// Two objects are the same when the cosine of their signatures is at least this.
 pub const SAME_FROM: f32 = 0.75;
 
@@ -26,12 +26,12 @@ pub struct CutDetector {
 
 impl CutDetector {
     /// Returns whether a frame with this similarity to the previous frame begins a new scene.
-    pub fn is_cut(&mut self, likeness: f32) -> bool {
-        if likeness < CUT_BELOW || self.usual.is_some_and(|usual| likeness < CUT_BELOW_USUAL * usual) {
+    pub fn is_cut(&mut self, similarity: f32) -> bool {
+        if similarity < CUT_BELOW || self.usual.is_some_and(|usual| similarity < CUT_BELOW_USUAL * usual) {
             self.usual = None;
             return true;
         }
-        self.usual = Some(self.usual.map_or(likeness, |usual| usual + NEWEST * (likeness - usual)));
+        self.usual = Some(self.usual.map_or(similarity, |usual| usual + NEWEST_WEIGHT * (similarity - usual)));
         false
     }
 }
@@ -43,17 +43,17 @@ impl CutDetector {
 /// the similarity little. Something that enters or leaves the view changes only one direction.
 ///
 /// `earlier` and `later` are unit tokens, `[patch][width]`.
-pub fn likeness(earlier: &[f32], later: &[f32], width: usize) -> f32 {
-    found_in(earlier, later, width).max(found_in(later, earlier, width))
+pub fn similarity(earlier: &[f32], later: &[f32], width: usize) -> f32 {
+    mean_best_cosine(earlier, later, width).max(mean_best_cosine(later, earlier, width))
 }
 
 /// Returns the mean best cosine of a sample of `wanted` among all of `tokens`.
-fn found_in(tokens: &[f32], wanted: &[f32], width: usize) -> f32 {
+fn mean_best_cosine(tokens: &[f32], wanted: &[f32], width: usize) -> f32 {
     let patches = wanted.len() / width;
     let sample: Vec<&[f32]> = wanted.chunks(width).step_by(patches.div_ceil(SAMPLE).max(1)).collect();
     let mut best = vec![-1.0_f32; sample.len()];
-    for (wanted, best) in sample.chunks(TOGETHER).zip(best.chunks_mut(TOGETHER)) {
-        let together: [&[f32]; TOGETHER] = std::array::from_fn(|place| wanted[place.min(wanted.len() - 1)]);
+    for (wanted, best) in sample.chunks(GROUP).zip(best.chunks_mut(GROUP)) {
+        let together: [&[f32]; GROUP] = std::array::from_fn(|place| wanted[place.min(wanted.len() - 1)]);
         for token in tokens.chunks(width) {
             best.iter_mut().zip(dots(together, token)).for_each(|(best, cosine)| *best = best.max(cosine));
         }
@@ -100,7 +100,7 @@ mod tests {
     use crate::track::random_numbers::RandomNumbers;
 
     #[test]
-    fn a_frame_is_like_itself_moved_and_unlike_another() {
+    fn a_moved_frame_is_similar_and_another_is_not() {
         let (width, patches) = (32, 100);
         let tokens = |seed| -> Vec<f32> {
             let mut random = RandomNumbers::new(seed);
@@ -109,22 +109,22 @@ mod tests {
         };
         let frame = tokens(1);
         let moved = [&frame[7 * width..], &frame[..7 * width]].concat();
-        assert!((likeness(&frame, &moved, width) - 1.0).abs() < 1e-5);
+        assert!((similarity(&frame, &moved, width) - 1.0).abs() < 1e-5);
         // Half of the later frame is new, but all of the earlier frame is still visible.
         let entered = [&frame[..], &tokens(2)[..]].concat();
-        assert!((likeness(&frame, &entered, width) - 1.0).abs() < 1e-5);
-        assert!(likeness(&frame, &tokens(3), width) < CUT_BELOW);
+        assert!((similarity(&frame, &entered, width) - 1.0).abs() < 1e-5);
+        assert!(similarity(&frame, &tokens(3), width) < CUT_BELOW);
     }
 
     #[test]
-    fn a_cut_is_a_fall_below_what_is_usual() {
+    fn a_cut_is_a_drop_below_the_usual_similarity() {
         let mut detector = CutDetector::default();
-        let cuts = [0.95, 0.9, 0.85, 0.72, 0.7, 0.69, 0.9, 0.6].map(|likeness| detector.is_cut(likeness));
+        let cuts = [0.95, 0.9, 0.85, 0.72, 0.7, 0.69, 0.9, 0.6].map(|similarity| detector.is_cut(similarity));
         assert_eq!(cuts, [false, false, false, true, false, false, false, true]);
     }
 
     #[test]
-    fn the_most_alike_are_paired_first() {
+    fn the_most_similar_objects_are_paired_first() {
         let (east, north) = (vec![1.0, 0.0], vec![0.0, 1.0]);
         let between = unit(&[2.0, 1.0]);
         let known = [&east[..], &north[..]];

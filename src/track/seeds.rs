@@ -10,9 +10,9 @@ use crate::geometry::Grid;
 /// The largest number of refinement rounds. Regions settle within three or four.
 const ROUNDS: usize = 5;
 /// The largest number of clusters from which an object is told apart.
-const KINDS: usize = 8;
+const CLUSTERS: usize = 8;
 /// Tokens with at least this cosine belong to the same cluster.
-const SAME_KIND: f32 = 0.9;
+const SAME_CLUSTER: f32 = 0.9;
 
 /// A rectangle of patches. The ranges exclude their ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,20 +48,20 @@ pub fn at_point(features: &Features, patch: usize) -> Vec<bool> {
     let (grid, width) = (features.grid, features.width);
     let patch = patch.min(grid.len() - 1);
     let units = centred(&unit_tokens(features), width);
-    let mut kinds = kinds(&units, width, &vec![true; grid.len()], KINDS);
-    let (own, _cosine) = nearest(&kinds, &units[patch * width..][..width]);
-    let mut like = kinds.swap_remove(own);
-    let against = likest(&units, width, &kinds);
+    let mut clusters = clusters(&units, width, &vec![true; grid.len()], CLUSTERS);
+    let (own, _cosine) = nearest(&clusters, &units[patch * width..][..width]);
+    let mut object_mean = clusters.swap_remove(own);
+    let other = best_cosines(&units, width, &clusters);
     let mut region = Vec::new();
     for _round in 0..ROUNDS {
         let mut belongs: Vec<bool> =
-            units.chunks(width).zip(&against).map(|(token, against)| dot(token, &like) > *against).collect();
+            units.chunks(width).zip(&other).map(|(token, other)| dot(token, &object_mean) > *other).collect();
         belongs[patch] = true;
         let found = connected(&belongs, grid, patch);
         if found == region {
             break;
         }
-        like = mean_of(&units, width, &found);
+        object_mean = mean_of(&units, width, &found);
         region = found;
     }
     region
@@ -77,11 +77,12 @@ pub fn in_box(features: &Features, patch_box: &PatchBox) -> Vec<bool> {
     let (grid, width) = (features.grid, features.width);
     let units = unit_tokens(features);
     let inside: Vec<bool> = (0..grid.len()).map(|place| patch_box.contains(place, grid)).collect();
-    let against = likest(&units, width, &kinds(&units, width, &around(&inside, patch_box, grid), KINDS));
+    let other =
+        best_cosines(&units, width, &clusters(&units, width, &outside_or_rim(&inside, patch_box, grid), CLUSTERS));
     let mut object = inside.clone();
     for _round in 0..ROUNDS {
-        let like = mean_of(&units, width, &object);
-        let belongs = units.chunks(width).zip(&against).map(|(token, against)| dot(token, &like) > *against);
+        let object_mean = mean_of(&units, width, &object);
+        let belongs = units.chunks(width).zip(&other).map(|(token, other)| dot(token, &object_mean) > *other);
         let next: Vec<bool> = belongs.zip(&inside).map(|(belongs, inside)| belongs && *inside).collect();
         if next == object || !next.contains(&true) {
             break;
@@ -96,12 +97,12 @@ pub fn in_box(features: &Features, patch_box: &PatchBox) -> Vec<bool> {
 /// Empty when no score is positive.
 pub fn of_scores(scores: &[f64]) -> Vec<bool> {
     let mean = scores.iter().map(|score| score.max(0.0)).sum::<f64>() / scores.len().max(1) as f64;
-    let is_even = scores.iter().all(|score| *score == scores[0]);
-    scores.iter().map(|score| *score > 0.0 && (*score > mean || is_even)).collect()
+    let is_constant = scores.iter().all(|score| *score == scores[0]);
+    scores.iter().map(|score| *score > 0.0 && (*score > mean || is_constant)).collect()
 }
 
 /// Returns the patches outside the box. When nothing lies outside, returns the outermost patches of the box.
-fn around(inside: &[bool], patch_box: &PatchBox, grid: Grid) -> Vec<bool> {
+fn outside_or_rim(inside: &[bool], patch_box: &PatchBox, grid: Grid) -> Vec<bool> {
     if inside.contains(&false) {
         return inside.iter().map(|inside| !inside).collect();
     }
@@ -115,7 +116,7 @@ fn around(inside: &[bool], patch_box: &PatchBox, grid: Grid) -> Vec<bool> {
 
 /// Returns the unit means of at most `count` clusters of the chosen tokens, from spherical k-means. Each new start
 /// is the token that is least similar to the starts so far, so the result is always the same.
-fn kinds(units: &[f32], width: usize, chosen: &[bool], count: usize) -> Vec<Vec<f32>> {
+fn clusters(units: &[f32], width: usize, chosen: &[bool], count: usize) -> Vec<Vec<f32>> {
     let chosen_tokens = units.chunks(width).zip(chosen).filter(|(_token, chosen)| **chosen);
     let tokens: Vec<&[f32]> = chosen_tokens.map(|(token, _chosen)| token).collect();
     let mut centres = vec![mean_of(units, width, chosen)];
@@ -123,7 +124,7 @@ fn kinds(units: &[f32], width: usize, chosen: &[bool], count: usize) -> Vec<Vec<
     let mut cosines: Vec<f32> = tokens.iter().map(|token| dot(token, &centres[0])).collect();
     while centres.len() < count {
         let farthest = cosines.iter().enumerate().min_by(|a, b| a.1.total_cmp(b.1));
-        let Some((place, _cosine)) = farthest.filter(|(_place, cosine)| **cosine < SAME_KIND) else { break };
+        let Some((place, _cosine)) = farthest.filter(|(_place, cosine)| **cosine < SAME_CLUSTER) else { break };
         let centre = tokens[place].to_vec();
         cosines.iter_mut().zip(&tokens).for_each(|(cosine, token)| *cosine = cosine.max(dot(token, &centre)));
         centres.push(centre);
@@ -151,7 +152,7 @@ fn nearest(centres: &[Vec<f32>], token: &[f32]) -> (usize, f32) {
 }
 
 /// Returns each token's cosine to its most similar centre.
-fn likest(units: &[f32], width: usize, centres: &[Vec<f32>]) -> Vec<f32> {
+fn best_cosines(units: &[f32], width: usize, centres: &[Vec<f32>]) -> Vec<f32> {
     units.chunks(width).map(|token| nearest(centres, token).1).collect()
 }
 
@@ -160,9 +161,9 @@ fn likest(units: &[f32], width: usize, centres: &[Vec<f32>]) -> Vec<f32> {
 fn centred(units: &[f32], width: usize) -> Vec<f32> {
     let patches = units.len() / width;
     let mean = weighted_sum((0..patches).map(|_patch| 1.0 / patches as f64), units, width);
-    let less =
+    let without_mean =
         |token: &[f32]| token.iter().zip(&mean).map(|(value, mean)| value - *mean as f32).collect::<Vec<f32>>();
-    units.chunks(width).flat_map(|token| unit(&less(token))).collect()
+    units.chunks(width).flat_map(|token| unit(&without_mean(token))).collect()
 }
 
 /// Returns the mean of the chosen tokens, normalised.
@@ -179,7 +180,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_box_has_a_patch_at_least() {
+    fn a_box_has_at_least_one_patch() {
         let grid = Grid { rows: 4, columns: 5 };
         let covering = |from, to| PatchBox::covering(grid, from, to);
         assert_eq!(covering((1.2, 0.6), (3.4, 2.4)), PatchBox { rows: 1..2, columns: 1..3 });
@@ -189,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_speaks_for_nothing() {
+    fn scores_without_a_positive_one_give_no_object() {
         assert_eq!(of_scores(&[-1.0, -0.5]), [false, false]);
         assert_eq!(of_scores(&[0.2, 0.2]), [true, true]);
         assert_eq!(of_scores(&[-1.0, 0.2, 0.9]), [false, false, true]);

@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn columns_sum_to_one_and_rows_to_their_share() {
+    fn columns_sum_to_one_and_rows_to_equal_shares() {
         for (prototypes, patches) in [(1, 1), (1, 9), (3, 196), (6, 49), (12, 7), (3, 1560)] {
             let assignment = assign(&logits(prototypes, patches, 0.1), prototypes, TEMPERATURE, ITERATIONS);
             let (rows, columns) = sums(&assignment, prototypes);
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_breaks_it() {
+    fn extreme_logits_give_finite_assignments() {
         for scale in [0.0, 1e-30, 1e3, 1e6, 1e300] {
             let assignment = assign(&logits(4, 50, scale), 4, TEMPERATURE, ITERATIONS);
             let (_rows, columns) = sums(&assignment, 4);

@@ -88,7 +88,7 @@ impl Tracker {
                     self.scene = Some(scene);
                     return Err(TrackError::OtherModel { found, expected });
                 }
-                if self.cuts.is_cut(scene::likeness(&scene.last, &units, found)) {
+                if self.cuts.is_cut(scene::similarity(&scene.last, &units, found)) {
                     (self.discover(features, units)?, true)
                 } else {
                     (Scene { last: units, ..scene }, false)

@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_direction_becomes_zero() {
+    fn vectors_without_a_direction_become_zero() {
         assert_eq!(unit(&[3.0, 4.0]), [0.6, 0.8]);
         assert_eq!(unit(&[0.0, 0.0]), [0.0, 0.0]);
         assert_eq!(unit(&[f32::NAN, 1.0]), [0.0, 0.0]);

@@ -3,7 +3,7 @@
 use burn::tensor::Device;
 use headlamp::checkpoint::default_pack as recipe;
 use headlamp::checkpoint::layouts::Layout;
-use headlamp::decompose::{Decomposition, Readout};
+use headlamp::decompose::Decomposition;
 use headlamp::model::{VisionConfig, VisionTransformer, load_readout};
 
 use super::dual_encoder::crop;

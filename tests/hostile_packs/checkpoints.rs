@@ -6,7 +6,7 @@ use headlamp::checkpoint::layouts::Layout;
 use headlamp::checkpoint::random::RandomWeights;
 use headlamp::checkpoint::{CheckpointError, StateDict};
 use headlamp::geometry::Grid;
-use headlamp::model::{ModelConfig, TensorSource, TensorSpec, TextKind, TextTransformer, VisionTransformer};
+use headlamp::model::{ModelConfig, TensorSource, TensorSpec, TextKind};
 use safetensors::Dtype;
 use serde_json::json;
 

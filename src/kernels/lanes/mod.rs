@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pairs_are_rounded_to_even_with_their_signs() {
+    fn pairs_are_rounded_half_to_even() {
         let (first, second) = ([-32767.0, 32767.0, 0.5, 1.5], [-0.5, -1.5, 2.4, -2.6]);
         let pairs = F32x4::load(&first).round_to_pairs(F32x4::load(&second));
         let halves = pairs.map(|pair| [pair as i16, (pair >> 16) as i16]);

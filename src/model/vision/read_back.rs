@@ -34,7 +34,10 @@ impl ReadTensors {
     pub fn from_bytes(bytes: &[u8], lengths: &[usize]) -> Result<Self, ModelError> {
         let (mut numbers, odd) = bytes.as_chunks::<4>();
         if numbers.len() != lengths.iter().sum::<usize>() || !odd.is_empty() {
-            return Err(ModelError::Device(format!("it returned {} bytes of other tensors", bytes.len())));
+            return Err(ModelError::Device(format!(
+                "it returned {} bytes, which is not the size of the wanted tensors",
+                bytes.len()
+            )));
         }
         let tensors = lengths.iter().map(|length| {
             let (tensor, rest) = numbers.split_at(*length);
