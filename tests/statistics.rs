@@ -2,9 +2,9 @@
 #![cfg(not(target_arch = "wasm32"))]
 
 use headlamp::checkpoint::random_model::{self, RandomWeights};
-use headlamp::decompose::{Decomposition, Readout};
+use headlamp::decompose::{Decomposition, Readout, Trace, TracedLayer};
 use headlamp::geometry::Grid;
-use headlamp::model::{ModelConfig, Trace, TracedLayer};
+use headlamp::model::{ModelConfig, load_readout};
 use headlamp::statistics::{Moments, Statistics, StatisticsError};
 use headlamp::textspan::textspan;
 use test_support::reference::{Fixture, apart};
@@ -113,7 +113,7 @@ impl Gallery {
     }
 
     fn of(config: &ModelConfig, images: u64) -> Self {
-        let readout = Readout::load(&config.vision, config.embedding, &mut RandomWeights::new(7)).unwrap();
+        let readout = load_readout(&config.vision, config.embedding, &mut RandomWeights::new(7)).unwrap();
         Self { readout, traces: (0..images).map(|image| random_trace(config, 100 + image)).collect() }
     }
 

@@ -1,9 +1,9 @@
 //! Builds a `tokenizer.json` for CLIP's byte-pair encoding from CLIP's published list of merges.
 //!
-//! The tokens equal those of open_clip's `SimpleTokenizer`, except for rare characters. `SimpleTokenizer` repairs texts
-//! with `ftfy`. This tokenizer repairs quotes, ligatures, character widths and control characters, but not wrongly
-//! decoded text. Of HTML's entities, it decodes those that HTML itself needs. Hugging Face's own `tokenizer.json` repairs
-//! none of this.
+//! The tokens equal those of open_clip's `SimpleTokenizer`, except for rare characters. `SimpleTokenizer` repairs
+//! texts with `ftfy`. This tokenizer repairs quotes, ligatures, character widths and control characters, but not
+//! wrongly decoded text. Of HTML's entities, it decodes those that HTML itself needs. Hugging Face's own
+//! `tokenizer.json` repairs none of this.
 
 use std::io::Read as _;
 
@@ -31,8 +31,8 @@ const USED: usize = VOCABULARY - 2 * 256 - 2;
 /// The most bytes of the unpacked list that are read. The list has 3.2 MB.
 const LARGEST_LIST: u64 = 16 << 20;
 
-/// Returns the `tokenizer.json` of every CLIP. `merges` is the list of merges, packed or unpacked: a server may unpack
-/// the list before it sends it.
+/// Returns the `tokenizer.json` of every CLIP. `merges` is the list of merges, packed or unpacked: a server may
+/// unpack the list before it sends it.
 ///
 /// # Errors
 /// [`CheckpointError::Malformed`] if `merges` is not CLIP's list.

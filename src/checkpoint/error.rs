@@ -2,6 +2,7 @@
 
 use super::detect::missing_settings::MissingSettings;
 use super::pack::file_names::FORMAT;
+use crate::model::TensorError;
 
 /// A model file that cannot be used. Each message says what is wrong and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -58,5 +59,30 @@ impl CheckpointError {
     /// Returns the error for a PyTorch file that cannot be read, with the reason in the reader's words.
     pub(super) fn malformed_torch(file: &str, reason: &str) -> Self {
         Self::Malformed { file: file.to_owned(), kind: "PyTorch", reason: reason.to_owned() }
+    }
+}
+
+/// Lets the sources of this folder return their errors from [`TensorSource`](crate::model::TensorSource).
+impl From<CheckpointError> for TensorError {
+    fn from(error: CheckpointError) -> Self {
+        match error {
+            CheckpointError::Missing(name) => Self::Missing(name),
+            error => Self::Source(Box::new(error)),
+        }
+    }
+}
+
+impl From<TensorError> for CheckpointError {
+    fn from(error: TensorError) -> Self {
+        match error {
+            TensorError::Missing(name) => Self::Missing(name),
+            TensorError::Source(error) => match error.downcast::<Self>() {
+                Ok(error) => *error,
+                // Every source of this program fails with a `CheckpointError`, so this case does not occur.
+                Err(error) => {
+                    Self::Malformed { file: "weights".into(), kind: "tensor", reason: error.to_string() }
+                }
+            },
+        }
     }
 }

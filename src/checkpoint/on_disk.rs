@@ -47,7 +47,8 @@ impl CheckpointOnDisk {
         }
         let last = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let folder = folder.canonicalize().unwrap_or_else(|_gone| folder.to_owned());
-        // In the hub's own cache, the folder belongs to a commit. The folder two levels above has the repository's name.
+        // In the hub's own cache, the folder belongs to a commit. The folder two levels above has the repository's
+        // name.
         let named = match folder.parent() {
             Some(snapshots) if last(snapshots) == "snapshots" => snapshots.parent().unwrap_or(&folder),
             _ => &folder,
@@ -64,8 +65,8 @@ impl CheckpointOnDisk {
     /// Opens the weights file and reads its index.
     ///
     /// # Errors
-    /// [`CheckpointError::Io`] if the file cannot be read; [`CheckpointError::Malformed`] or [`CheckpointError::Size`] if
-    /// the file is not a whole checkpoint.
+    /// [`CheckpointError::Io`] if the file cannot be read; [`CheckpointError::Malformed`] or
+    /// [`CheckpointError::Size`] if the file is not a whole checkpoint.
     pub fn open(&self) -> Result<(TensorIndex, WeightsFile), CheckpointError> {
         let mut file = WeightsFile::open(&self.weights)?;
         let mut reader = IndexReader::new(self.weights.display().to_string(), file.length);

@@ -52,8 +52,8 @@ struct TensorProto {
 /// ONNX's number for the type f32.
 const FLOAT: i32 = 1;
 
-/// Reads the f32 initialisers of an ONNX file. Matrices of MatMul nodes are returned as `[out, in]` under their module's
-/// name. All other tensors keep their name and shape.
+/// Reads the f32 initialisers of an ONNX file. Matrices of MatMul nodes are returned as `[out, in]` under their
+/// module's name. All other tensors keep their name and shape.
 ///
 /// # Errors
 /// [`CheckpointError::Malformed`] if the file is not an ONNX model, or a tensor's bytes do not fit its shape.
@@ -78,7 +78,7 @@ pub fn read_onnx(file: &str, bytes: &[u8]) -> Result<StateDict, CheckpointError>
             raw_tensor(&tensor.dims, &tensor.raw_data, tensor.float_data).ok_or_else(|| malformed(mismatch))?;
         let (name, tensor) = match (module_of.get(tensor.name.as_str()), &shape[..]) {
             (Some(module), &[inputs, outputs]) => {
-                let values = crate::model::transpose(&values, inputs, outputs);
+                let values = crate::kernels::transpose(&values, inputs, outputs);
                 (module.clone(), RawTensor { shape: vec![outputs, inputs], values })
             }
             _ => (tensor.name, RawTensor { shape, values }),

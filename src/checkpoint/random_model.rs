@@ -1,11 +1,11 @@
 //! A tiny model with random weights. The tests use it, for example to compare one device with another.
 
-use super::error::CheckpointError;
 use super::pack::{FORMAT, Manifest, Quantisation};
 use super::random_model_texts;
 use crate::geometry::{Grid, LongSide, Size};
 use crate::model::{
-    Activation, Crop, ModelConfig, PositionResize, TensorSource, TextConfig, TextKind, TextPooling, VisionConfig,
+    Activation, Crop, ModelConfig, PositionResize, TensorError, TensorSource, TextConfig, TextKind, TextPooling,
+    VisionConfig,
 };
 
 /// Returns the tiny model's config. The model has every optional part, so that every kernel runs.
@@ -106,7 +106,7 @@ impl RandomWeights {
 }
 
 impl TensorSource for RandomWeights {
-    fn tensor(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, CheckpointError> {
+    fn tensor(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, TensorError> {
         if name == "logit_scale" {
             return Ok(vec![20.0]);
         }

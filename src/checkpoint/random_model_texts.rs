@@ -73,8 +73,8 @@ pub const UNKNOWN: &str = "[UNK]";
 const START: &str = "[START]";
 const END: &str = "[END]";
 
-/// Returns `tokenizer.json` in the format of the `tokenizers` crate. The tokens are WordPiece: the pool's words, pairs of
-/// letters, and single characters. An unknown word is spelled with pairs and characters.
+/// Returns `tokenizer.json` in the format of the `tokenizers` crate. The tokens are WordPiece: the pool's words,
+/// pairs of letters, and single characters. An unknown word is spelled with pairs and characters.
 pub fn tokenizer() -> Value {
     let pieces = pieces();
     let id = |piece: &str| pieces.iter().position(|found| found == piece).unwrap_or_default();

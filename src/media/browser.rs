@@ -15,7 +15,8 @@ use super::picture_header::{self, PictureHeader};
 use super::resample::preview;
 use crate::geometry::Size;
 
-/// The most pixels of a photo in memory. Larger photos are decoded at reduced size. Safari's canvases hold 4096 x 4096.
+/// The most pixels of a photo in memory. Larger photos are decoded at reduced size. Safari's canvases hold 4096 x
+/// 4096.
 const MAX_HELD: f64 = 16_000_000.0;
 
 /// The longest side of a photo in memory, in pixels. It is also a limit of Safari's canvases.

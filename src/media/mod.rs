@@ -1,7 +1,7 @@
 //! Pictures: from a photo's file to pixels, and from pixels to the model's crop, the page's preview and PNG files.
 //!
-//! `decode` has two implementations: the `image` crate natively, and the browser's own decoders in the worker. All other
-//! code runs on both sides.
+//! `decode` has two implementations: the `image` crate natively, and the browser's own decoders in the worker. All
+//! other code runs on both sides.
 
 #[cfg(all(feature = "worker", target_arch = "wasm32"))]
 mod browser;

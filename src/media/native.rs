@@ -20,8 +20,8 @@ const EXTRA_BYTES: u64 = 64 << 20;
 /// frame. `name` is the file's name in error messages.
 ///
 /// # Errors
-/// [`MediaError`] if the file is empty, is not a picture, has a format that the `image` crate does not read here, is cut
-/// off or damaged, has no pixels, or has more than [`super::MAX_PIXELS`].
+/// [`MediaError`] if the file is empty, is not a picture, has a format that the `image` crate does not read here, is
+/// cut off or damaged, has no pixels, or has more than [`super::MAX_PIXELS`].
 pub async fn decode(name: &str, bytes: &[u8]) -> Result<Photo, MediaError> {
     let header = picture_header::read_header(name, bytes)?;
     let unsupported = || MediaError::Unsupported {

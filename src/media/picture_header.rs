@@ -1,5 +1,5 @@
-//! Reads the header of a picture file before the picture is decoded. The native side and the browser use the same code,
-//! so both refuse a decompression bomb.
+//! Reads the header of a picture file before the picture is decoded. The native side and the browser use the same
+//! code, so both refuse a decompression bomb.
 
 use image::metadata::Orientation;
 use imagesize::{Compression, ImageType};
@@ -71,8 +71,8 @@ fn stored_size(kind: ImageType, bytes: &[u8]) -> Option<(u64, u64)> {
     Some((size.width as u64, size.height as u64))
 }
 
-/// Returns a BMP's size. `imagesize` reads the height as unsigned, but a BMP whose rows start at the top has a negative
-/// height. OS/2's short header has 16-bit sides.
+/// Returns a BMP's size. `imagesize` reads the height as unsigned, but a BMP whose rows start at the top has a
+/// negative height. OS/2's short header has 16-bit sides.
 fn bmp_size(bytes: &[u8]) -> Option<(u64, u64)> {
     let field = |at: usize| bytes.get(at..at + 4)?.try_into().ok().map(i32::from_le_bytes);
     if field(14)? == 12 {
@@ -82,8 +82,8 @@ fn bmp_size(bytes: &[u8]) -> Option<(u64, u64)> {
     Some((u64::from(field(18)?.unsigned_abs()), u64::from(field(22)?.unsigned_abs())))
 }
 
-/// Returns whether the file ends before its own end marker. Decoders do not agree here: many fill the missing part of a
-/// JPEG with grey and report no error.
+/// Returns whether the file ends before its own end marker. Decoders do not agree here: many fill the missing part of
+/// a JPEG with grey and report no error.
 fn is_cut_off(kind: ImageType, bytes: &[u8]) -> bool {
     match kind {
         ImageType::Jpeg => !jpeg_segments(bytes).any(|(marker, _)| marker == jpeg::END),
@@ -135,8 +135,8 @@ fn jpeg_segments(bytes: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
         if is_over {
             return None;
         }
-        // Only fill bytes and a scan's data lie between segments. In a scan's data, 0 or a restart marker follows each
-        // 0xFF.
+        // Only fill bytes and a scan's data lie between segments. In a scan's data, 0 or a restart marker follows
+        // each 0xFF.
         let mut marker = 0;
         while marker == 0 || marker == jpeg::FILL || jpeg::has_no_length(marker) {
             at += bytes.get(at..)?.iter().position(|&byte| byte == 0xFF)? + 1;

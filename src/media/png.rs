@@ -72,13 +72,13 @@ pub fn davis_palette() -> [[u8; 3]; 256] {
     std::array::from_fn(|label| if label < 22 { colour(label) } else { [label as u8; 3] })
 }
 
-/// Returns the size and the labels of a mask file, one label per pixel, row by row. The labels are the palette's indices
-/// or the grey values. If a grey PNG has only the values 0 and 255, its labels are 0 and 1. `name` is the file's name in
-/// error messages.
+/// Returns the size and the labels of a mask file, one label per pixel, row by row. The labels are the palette's
+/// indices or the grey values. If a grey PNG has only the values 0 and 255, its labels are 0 and 1. `name` is the
+/// file's name in error messages.
 ///
 /// # Errors
-/// [`MediaError::NotAMask`] if the file is not a PNG, has colours without a palette or 16-bit values, is damaged, or is
-/// too large.
+/// [`MediaError::NotAMask`] if the file is not a PNG, has colours without a palette or 16-bit values, is damaged, or
+/// is too large.
 pub fn labels_of_png(name: &str, bytes: &[u8]) -> Result<(Size, Vec<u8>), MediaError> {
     let wrong = |reason: &dyn std::fmt::Display| MediaError::NotAMask {
         name: name.to_owned(),

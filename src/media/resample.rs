@@ -1,8 +1,8 @@
 //! Resamples the photo's pixels to the model's crop and to the page's preview (`docs/PAPERS.md, 1.5`).
 //!
-//! The crop follows Pillow, which the models' own preprocessing uses: antialiased bicubic (a = -0.5) in two passes, with
-//! rounding to 8 bits in between. Only the crop's own pixels are computed. The resizer's weights have 16 bits, Pillow's
-//! have 22. At most 1 value in 100 differs, by 1 level (the test of `media` checks this).
+//! The crop follows Pillow, which the models' own preprocessing uses: antialiased bicubic (a = -0.5) in two passes,
+//! with rounding to 8 bits in between. Only the crop's own pixels are computed. The resizer's weights have 16 bits,
+//! Pillow's have 22. At most 1 value in 100 differs, by 1 level (the test of `media` checks this).
 
 use std::array::from_fn;
 
@@ -18,8 +18,9 @@ use crate::model::Crop;
 /// The reach of the bicubic kernel to each side, in pixels of the picture with the larger pixels.
 const REACH: f64 = 2.0;
 
-/// Returns the model's input: the photo resized to `frame.resized` with Pillow's antialiased bicubic (a = -0.5), cropped
-/// at (`left`, `top`), and normalised to `(x / 255 - mean) / std`. The channels come first: `[3, height, width]`.
+/// Returns the model's input: the photo resized to `frame.resized` with Pillow's antialiased bicubic (a = -0.5),
+/// cropped at (`left`, `top`), and normalised to `(x / 255 - mean) / std`. The channels come first: `[3, height,
+/// width]`.
 ///
 /// # Errors
 /// [`MediaError::Resample`] if the frame does not lie in the photo, or the photo's bytes do not fit its size.
@@ -41,8 +42,8 @@ pub fn crop(photo: &Photo, frame: &CropFromPhoto, mean: [f32; 3], std: [f32; 3])
     Ok(Crop { size: frame.crop, values: normalised(&rgb, mean, std) })
 }
 
-/// Returns the size and the RGBA bytes of the photo for display. The longer side has at most `longest` pixels. The photo
-/// is never enlarged.
+/// Returns the size and the RGBA bytes of the photo for display. The longer side has at most `longest` pixels. The
+/// photo is never enlarged.
 ///
 /// # Errors
 /// [`MediaError::Resample`] if the photo's bytes do not fit its size.
@@ -91,9 +92,9 @@ enum PassOrder {
 }
 
 impl PassOrder {
-    /// Returns Pillow's order. Pillow resizes the width first. Since version 13, it resizes the height first if the photo
-    /// loses more than twice as much height as width. For centre crops, this concerns photos that are more than twice as
-    /// tall as wide.
+    /// Returns Pillow's order. Pillow resizes the width first. Since version 13, it resizes the height first if the
+    /// photo loses more than twice as much height as width. For centre crops, this concerns photos that are more than
+    /// twice as tall as wide.
     fn of_pillow(photo: Size, resized: Size) -> Self {
         let lost_height = photo.height.saturating_sub(resized.height) as f64;
         let lost_width = photo.width as f64 - resized.width as f64;
@@ -101,8 +102,8 @@ impl PassOrder {
     }
 }
 
-/// Returns the RGB bytes of the window at another size. The kernel reads pixels around the window, so the result equals
-/// the same part of the whole resampled photo.
+/// Returns the RGB bytes of the window at another size. The kernel reads pixels around the window, so the result
+/// equals the same part of the whole resampled photo.
 fn resample(photo: &Photo, window: PhotoWindow, to: Size, order: PassOrder) -> Result<Vec<u8>, MediaError> {
     check(photo, to)?;
     let (rows, window) = rows_in_reach(photo, window, to.height);

@@ -18,7 +18,8 @@ use burn::tensor::Device;
 use headlamp::checkpoint::StateDict;
 use headlamp::checkpoint::default_pack::{self as recipe, SourceFiles};
 use headlamp::checkpoint::layouts::FirstOf;
-use headlamp::model::{Crop, Model, Trace};
+use headlamp::decompose::Trace;
+use headlamp::model::{Crop, Model};
 use xtask::places;
 
 /// The largest relative error of any vector, where both sides saw the same numbers.

@@ -7,7 +7,8 @@ use serde_json::Value;
 use crate::checkpoint::error::CheckpointError;
 use crate::model::Activation;
 
-/// The names of the files: Hugging Face's configs, OpenCLIP's config, and a tokenizer. They are fetched in this order.
+/// The names of the files: Hugging Face's configs, OpenCLIP's config, and a tokenizer. They are fetched in this
+/// order.
 pub const CONFIG_FILES: [&str; 4] =
     ["config.json", "preprocessor_config.json", "open_clip_config.json", "tokenizer.json"];
 
@@ -83,8 +84,8 @@ impl DeclaredSettings {
         }
     }
 
-    /// Reads a `ViTConfig`, `Dinov2Config` or a config like them. A missing setting has Hugging Face's default, which is
-    /// ViT-B's value.
+    /// Reads a `ViTConfig`, `Dinov2Config` or a config like them. A missing setting has Hugging Face's default, which
+    /// is ViT-B's value.
     fn vit(&mut self, config: &Value) -> Result<(), String> {
         if let Some(other) = config["hidden_act"].as_str().filter(|name| *name != "gelu") {
             return Err(unsupported_activation(other));
@@ -114,7 +115,8 @@ impl DeclaredSettings {
         }
     }
 
-    /// Reads Hugging Face's `CLIPConfig`. A missing setting has Hugging Face's default, which is the value of ViT-B/32.
+    /// Reads Hugging Face's `CLIPConfig`. A missing setting has Hugging Face's default, which is the value of
+    /// ViT-B/32.
     fn clip(&mut self, config: &Value) -> Result<(), String> {
         let section = |name: &str| {
             [name.to_owned(), format!("{name}_dict")].into_iter().find_map(|name| config.get(&name)?.as_object())

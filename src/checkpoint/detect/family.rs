@@ -140,8 +140,8 @@ impl Family {
         }
     }
 
-    /// Returns one tensor name for each part of the model: image tower, text tower, logit scale. Every checkpoint of the
-    /// family has these names, and each part may have its own prefix.
+    /// Returns one tensor name for each part of the model: image tower, text tower, logit scale. Every checkpoint of
+    /// the family has these names, and each part may have its own prefix.
     fn anchors(self) -> &'static [&'static str] {
         match self {
             Self::HuggingFace => &[
@@ -181,9 +181,9 @@ fn ends_in(name: &str, anchor: &str) -> bool {
     name.strip_suffix(anchor).is_some_and(|prefix| prefix.is_empty() || prefix.ends_with('.'))
 }
 
-/// Renames the tensors to the family's own names, without prefixes. A training checkpoint has its model under a key, a
-/// distributed training has it under `module.`, DINO has its tower under `backbone.`, and TinyCLIP has each tower under
-/// a wrapper.
+/// Renames the tensors to the family's own names, without prefixes. A training checkpoint has its model under a key,
+/// a distributed training has it under `module.`, DINO has its tower under `backbone.`, and TinyCLIP has each tower
+/// under a wrapper.
 pub(super) fn without_prefixes(mut index: TensorIndex, family: Family) -> TensorIndex {
     // If a file holds several models (a teacher and a student, or an average), the first of these keys counts.
     const CONTAINERS: [&str; 5] = ["", "state_dict", "model_state_dict", "model", "teacher"];

@@ -1,7 +1,7 @@
 //! Recognises the model in a file.
 //!
-//! The tensors' names and shapes give the family and the sizes. The other settings come, in this order, from the user,
-//! from the config files beside the weights, and from the table of published models.
+//! The tensors' names and shapes give the family and the sizes. The other settings come, in this order, from the
+//! user, from the config files beside the weights, and from the table of published models.
 
 mod config_files;
 mod family;

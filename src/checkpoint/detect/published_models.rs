@@ -15,8 +15,8 @@ pub struct PublishedModel {
     pub activation: Option<Activation>,
     pub mean: [f32; 3],
     pub std: [f32; 3],
-    /// Lower-case words that distinguish the model from others of the same sizes. The name of the file, its folder or its
-    /// repository has one of them at the start of a word.
+    /// Lower-case words that distinguish the model from others of the same sizes. The name of the file, its folder or
+    /// its repository has one of them at the start of a word.
     hints: &'static [&'static str],
 }
 
@@ -131,8 +131,8 @@ pub const PUBLISHED_MODELS: &[PublishedModel] = &[
         hints: &["tinyclip"],
         ..openai("TinyCLIP ViT-8M/16", "wkcn/TinyCLIP-ViT-8M-16-Text-3M-YFCC15M", TINY_8M)
     },
-    // The weights are on the authors' own drive, without a licence. The entry stands before DINO's, because both have the
-    // same sizes.
+    // The weights are on the authors' own drive, without a licence. The entry stands before DINO's, because both have
+    // the same sizes.
     PublishedModel { licence: "see the source", hints: &["dora"], ..dino("DoRA ViT-S/16", None, SMALL, 16) },
     dino("DINO ViT-S/16", Some("facebook/dino-vits16"), SMALL, 16),
     dino("DINO ViT-S/8", Some("facebook/dino-vits8"), SMALL, 8),
@@ -154,8 +154,8 @@ impl PublishedModel {
         PUBLISHED_MODELS.iter().filter(|model| model.sizes.match_config(sizes)).find(has_name)
     }
 
-    /// Returns the numbers of heads of the image and text tower for these sizes. All models of the table with the same
-    /// sizes have the same numbers.
+    /// Returns the numbers of heads of the image and text tower for these sizes. All models of the table with the
+    /// same sizes have the same numbers.
     pub fn heads(sizes: &ModelConfig) -> Option<(usize, Option<usize>)> {
         let model = PUBLISHED_MODELS.iter().find(|model| model.sizes.match_config(sizes))?;
         Some((model.sizes.vision.heads, model.sizes.text.map(|text| text.heads)))

@@ -74,8 +74,9 @@ impl Detected {
 ///
 /// # Errors
 /// [`CheckpointError::Foreign`] if headlamp does not build such a model; [`CheckpointError::Missing`] or
-/// [`CheckpointError::Shape`] if a tensor that gives a size is missing; [`CheckpointError::Contradiction`] if a config
-/// beside the file describes another model; [`CheckpointError::MissingSettings`] if the user has to give settings.
+/// [`CheckpointError::Shape`] if a tensor that gives a size is missing; [`CheckpointError::Contradiction`] if a
+/// config beside the file describes another model; [`CheckpointError::MissingSettings`] if the user has to give
+/// settings.
 pub fn detect(
     index: TensorIndex,
     config_files: &ConfigFiles,

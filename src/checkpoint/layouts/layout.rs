@@ -5,7 +5,7 @@ use super::tables;
 use super::tensor_names::TensorNames;
 use crate::checkpoint::error::CheckpointError;
 use crate::checkpoint::state_dict::StateDict;
-use crate::model::TensorSource;
+use crate::model::{TensorError, TensorSource};
 
 /// A checkpoint in memory that gives its tensors under the project's names.
 pub struct Layout {
@@ -43,7 +43,7 @@ impl Layout {
 }
 
 impl TensorSource for Layout {
-    fn tensor(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, CheckpointError> {
+    fn tensor(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, TensorError> {
         let recipe = self.names.recipe(name, shape)?;
         let values =
             recipe.ingredients.iter().map(|ingredient| self.get(ingredient)).collect::<Result<Vec<_>, _>>()?;
@@ -55,11 +55,11 @@ impl TensorSource for Layout {
 pub struct FirstOf(pub Vec<Box<dyn TensorSource>>);
 
 impl TensorSource for FirstOf {
-    fn tensor(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, CheckpointError> {
-        let mut missing = CheckpointError::Missing(name.to_owned());
+    fn tensor(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, TensorError> {
+        let mut missing = TensorError::Missing(name.to_owned());
         for source in &mut self.0 {
             match source.tensor(name, shape) {
-                Err(err @ CheckpointError::Missing(_)) => missing = err,
+                Err(err @ TensorError::Missing(_)) => missing = err,
                 other => return other,
             }
         }

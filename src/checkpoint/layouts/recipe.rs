@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::checkpoint::error::CheckpointError;
-use crate::model::transpose;
+use crate::kernels::transpose;
 
 /// How one of the project's tensors is made.
 #[derive(Clone, Debug)]

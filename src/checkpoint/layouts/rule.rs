@@ -12,8 +12,8 @@ pub(super) enum Rule {
     Linear(&'static str, &'static str),
     /// A linear layer, and LayerScale's lambda that scales its outputs.
     ScaledLinear(&'static str, &'static str, &'static str),
-    /// Three linear layers `.query`, `.key` and `.value` in one. Each is a third of the rows of `weight` and `bias`. These
-    /// two words are appended to the checkpoint's name without a dot.
+    /// Three linear layers `.query`, `.key` and `.value` in one. Each is a third of the rows of `weight` and `bias`.
+    /// These two words are appended to the checkpoint's name without a dot.
     FusedQkv(&'static str, &'static str),
     /// A LayerNorm. `.gamma` is the checkpoint's `.weight`, `.beta` is its `.bias`.
     Norm(&'static str, &'static str),

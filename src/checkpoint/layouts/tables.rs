@@ -106,8 +106,8 @@ pub(super) const CLIP: &[Rule] = &[
     Exp("logit_scale", "logit_scale"),
 ];
 
-/// OpenCLIP's `CLIP`, both towers. OpenAI's own names are the same. (OpenCLIP's `CustomTextCLIP` has the prefix `text.`
-/// before the text tower's names, and TinyCLIP's release has its own prefixes; `detect` removes them.)
+/// OpenCLIP's `CLIP`, both towers. OpenAI's own names are the same. (OpenCLIP's `CustomTextCLIP` has the prefix
+/// `text.` before the text tower's names, and TinyCLIP's release has its own prefixes; `detect` removes them.)
 pub(super) const OPEN_CLIP: &[Rule] = &[
     Tensor("vision.patch.weight", "visual.conv1.weight"),
     Zero("vision.patch.bias"),

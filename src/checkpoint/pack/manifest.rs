@@ -9,7 +9,8 @@ use super::storage_costs::StorageCost;
 use crate::checkpoint::error::CheckpointError;
 use crate::model::ModelConfig;
 
-/// The largest file of a pack, in bytes. A manifest that lists a larger file is hostile or belongs to another program.
+/// The largest file of a pack, in bytes. A manifest that lists a larger file is hostile or belongs to another
+/// program.
 const LARGEST_FILE: u64 = 8 << 30;
 
 /// The contents of `pack.json`.
@@ -29,8 +30,8 @@ pub struct Manifest {
     #[serde(default, rename = "told", skip_serializing_if = "std::ops::Not::not")]
     pub settings_given: bool,
     pub quantisation: Quantisation,
-    /// The costs of storing the weights in this quantisation and in the others. Packs of other programs may leave them
-    /// out.
+    /// The costs of storing the weights in this quantisation and in the others. Packs of other programs may leave
+    /// them out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub storages: Vec<StorageCost>,
     pub model: ModelConfig,
@@ -75,8 +76,8 @@ impl Manifest {
     /// Parses `pack.json`.
     ///
     /// # Errors
-    /// [`CheckpointError::Format`] if the pack has another format; [`CheckpointError::Malformed`] if the bytes are not a
-    /// manifest, the config is impossible, or a file name leaves the folder.
+    /// [`CheckpointError::Format`] if the pack has another format; [`CheckpointError::Malformed`] if the bytes are
+    /// not a manifest, the config is impossible, or a file name leaves the folder.
     pub fn parse(bytes: &[u8]) -> Result<Self, CheckpointError> {
         let malformed =
             |reason: String| CheckpointError::Malformed { file: MANIFEST.into(), kind: "pack", reason };
@@ -125,9 +126,9 @@ impl Manifest {
         self.file(WEIGHTS).map_or("", |file| &file.sha256)
     }
 
-    /// Returns the hash that identifies the model, for galleries and for the place of a converted model. It is the hash
-    /// of the weights. If the user gave settings, it also covers the config, because the same weights are another model
-    /// with another number of heads or another activation.
+    /// Returns the hash that identifies the model, for galleries and for the place of a converted model. It is the
+    /// hash of the weights. If the user gave settings, it also covers the config, because the same weights are
+    /// another model with another number of heads or another activation.
     pub fn model_hash(&self) -> String {
         if !self.settings_given {
             return self.weights_hash().to_owned();

@@ -21,11 +21,12 @@ pub struct Pack {
 }
 
 impl Pack {
-    /// Joins a manifest with its files' bytes, and verifies each file. Files that the manifest does not list are dropped.
+    /// Joins a manifest with its files' bytes, and verifies each file. Files that the manifest does not list are
+    /// dropped.
     ///
     /// # Errors
-    /// [`CheckpointError::MissingFile`], [`CheckpointError::Size`] or [`CheckpointError::Hash`] names the file that is
-    /// missing, cut off or changed.
+    /// [`CheckpointError::MissingFile`], [`CheckpointError::Size`] or [`CheckpointError::Hash`] names the file that
+    /// is missing, cut off or changed.
     pub fn new(manifest: Manifest, mut files: BTreeMap<String, Vec<u8>>) -> Result<Self, CheckpointError> {
         files.retain(|path, _unlisted| manifest.file(path).is_some());
         for file in &manifest.files {

@@ -8,7 +8,7 @@ use super::file_names::WEIGHTS;
 use super::quantise;
 use crate::checkpoint::error::CheckpointError;
 use crate::checkpoint::state_dict::floats_of;
-use crate::model::TensorSource;
+use crate::model::{TensorError, TensorSource};
 
 /// The tensors of `weights.safetensors`. Each tensor is converted to f32 when the model asks for it.
 pub struct PackWeights {
@@ -22,7 +22,8 @@ impl PackWeights {
     /// Reads the header of a pack's `weights.safetensors`.
     ///
     /// # Errors
-    /// [`CheckpointError::Malformed`] if the bytes are not a safetensors file, or the header does not fit their length.
+    /// [`CheckpointError::Malformed`] if the bytes are not a safetensors file, or the header does not fit their
+    /// length.
     pub fn new(bytes: Vec<u8>) -> Result<Self, CheckpointError> {
         let malformed =
             |reason: String| CheckpointError::Malformed { file: WEIGHTS.into(), kind: "safetensors", reason };
@@ -73,7 +74,7 @@ impl PackWeights {
 }
 
 impl TensorSource for PackWeights {
-    fn tensor(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, CheckpointError> {
+    fn tensor(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, TensorError> {
         let (dtype, found, bytes) = self.raw(name)?;
         let fits = match (dtype, shape, found) {
             // Two values per byte.
@@ -81,11 +82,8 @@ impl TensorSource for PackWeights {
             _ => found == shape,
         };
         if !fits {
-            return Err(CheckpointError::Shape {
-                name: name.to_owned(),
-                expected: shape.to_vec(),
-                found: found.to_vec(),
-            });
+            let (expected, found) = (shape.to_vec(), found.to_vec());
+            return Err(CheckpointError::Shape { name: name.to_owned(), expected, found }.into());
         }
         let values = match dtype {
             Dtype::I8 => {
@@ -97,7 +95,7 @@ impl TensorSource for PackWeights {
                 .ok_or_else(|| CheckpointError::Type { name: name.to_owned(), found: format!("{other:?}") })?,
         };
         if values.iter().any(|value| !value.is_finite()) {
-            return Err(CheckpointError::NotFinite(name.to_owned()));
+            return Err(CheckpointError::NotFinite(name.to_owned()).into());
         }
         Ok(values)
     }

@@ -59,8 +59,8 @@ impl TensorFormat {
 /// Returns whether a matrix stays in 8 bits in a Q4 pack.
 ///
 /// The choice follows a measurement on the default pack's trained towers (width 384, where 4 bits cost most), with 61
-/// pictures of a gallery, of all kinds and sizes, and with ten texts. The numbers are cosines between an embedding and
-/// the embedding of the f32 model:
+/// pictures of a gallery, of all kinds and sizes, and with ten texts. The numbers are cosines between an embedding
+/// and the embedding of the f32 model:
 ///
 /// | in 8 bits | pictures, mean | pictures, worst | size |
 /// |---|---|---|---|
@@ -71,9 +71,9 @@ impl TensorFormat {
 /// | these, the whole first layer and the whole last half | 0.995 | 0.980 | 36.8 MB |
 /// | these and the whole last two thirds, without the first layer | 0.996 | 0.975 | 37.6 MB |
 ///
-/// In the last three rows, all texts reach at least 0.993. The first layer's queries and keys are the hardest to round.
-/// The last layers write directly into the residual stream that is read out. The errors of earlier layers pass through
-/// norms first.
+/// In the last three rows, all texts reach at least 0.993. The first layer's queries and keys are the hardest to
+/// round. The last layers write directly into the residual stream that is read out. The errors of earlier layers pass
+/// through norms first.
 fn wants_8_bits(name: &str, model: &ModelConfig) -> bool {
     let text_layers = model.text.as_ref().map_or(0, |text| text.layers);
     let towers = [("vision.blocks.", model.vision.layers), ("text.blocks.", text_layers)];

@@ -41,8 +41,8 @@ pub fn dequantise(values: &[i8], scales: &[f16], columns: usize) -> Vec<f32> {
     floats
 }
 
-/// Quantises rows to 4 bits, -8 to 7. The length of a row is a multiple of [`BLOCK`]. Each block has the scale with the
-/// least squared error.
+/// Quantises rows to 4 bits, -8 to 7. The length of a row is a multiple of [`BLOCK`]. Each block has the scale with
+/// the least squared error.
 pub fn quantise_to_4_bits(values: &[f32]) -> Quantised {
     let mut quantised = Quantised { values: Vec::with_capacity(values.len()), scales: Vec::new() };
     for block in values.chunks(BLOCK) {
@@ -53,8 +53,9 @@ pub fn quantise_to_4_bits(values: &[f32]) -> Quantised {
     quantised
 }
 
-/// The candidates for the largest value of a block, in steps of the scale. Plain rounding maps the largest value to 7,
-/// or to -8 with a negative scale. A number slightly beyond clips the largest value and rounds the others more finely.
+/// The candidates for the largest value of a block, in steps of the scale. Plain rounding maps the largest value to
+/// 7, or to -8 with a negative scale. A number slightly beyond clips the largest value and rounds the others more
+/// finely.
 const LARGEST_STEPS: [f32; 6] = [-8.0, -7.5, -7.0, -9.0, 7.0, 7.9];
 
 /// Returns the 4-bit scale with the least squared error among a few candidates. Each candidate is refined once: for

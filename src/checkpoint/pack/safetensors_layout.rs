@@ -1,5 +1,5 @@
-//! The layout of `weights.safetensors` for a model: the header and the place of each tensor. The layout is known before
-//! the first tensor comes.
+//! The layout of `weights.safetensors` for a model: the header and the place of each tensor. The layout is known
+//! before the first tensor comes.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -19,7 +19,8 @@ const _: () = assert!(BLOCK.is_multiple_of(2));
 /// A tensor's name, type and shape, as the file's header lists them.
 type HeaderEntry = (String, Dtype, Vec<usize>);
 
-/// Returns the file's entries: the types with the most bits first, then by name, as the safetensors format recommends.
+/// Returns the file's entries: the types with the most bits first, then by name, as the safetensors format
+/// recommends.
 fn entries(model: &ModelConfig, quantisation: Quantisation) -> Vec<HeaderEntry> {
     let mut entries = Vec::new();
     for spec in &model.tensors() {

@@ -130,7 +130,7 @@ mod tests {
     struct SeededByName;
 
     impl crate::model::TensorSource for SeededByName {
-        fn tensor(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, crate::checkpoint::CheckpointError> {
+        fn tensor(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, crate::model::TensorError> {
             RandomWeights::new(name.bytes().map(u64::from).sum()).tensor(name, shape)
         }
     }

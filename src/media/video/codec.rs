@@ -12,16 +12,16 @@ pub struct Codec {
 }
 
 impl Codec {
-    /// Returns H.264, from an AVCDecoderConfigurationRecord (ISO/IEC 14496-15, 5.3.3.1). `entry` is the name of the sample
-    /// entry: avc1 or avc3. `None` if the record is too short.
+    /// Returns H.264, from an AVCDecoderConfigurationRecord (ISO/IEC 14496-15, 5.3.3.1). `entry` is the name of the
+    /// sample entry: avc1 or avc3. `None` if the record is too short.
     pub(super) fn avc(entry: &str, record: &[u8]) -> Option<Self> {
         let &[1, profile, compatibility, level, ..] = record else { return None };
         let string = format!("{entry}.{profile:02X}{compatibility:02X}{level:02X}");
         Some(Self { string, description: Some(record.to_vec()), name: "H.264" })
     }
 
-    /// Returns HEVC, from an HEVCDecoderConfigurationRecord. ISO/IEC 14496-15, annex E.3, defines the string. `None` if the
-    /// record is too short.
+    /// Returns HEVC, from an HEVCDecoderConfigurationRecord. ISO/IEC 14496-15, annex E.3, defines the string. `None`
+    /// if the record is too short.
     pub(super) fn hevc(entry: &str, record: &[u8]) -> Option<Self> {
         let (&[_version, profile, ref flags @ ..], &[level, ..]) = (record.get(..12)?, record.get(12..)?) else {
             return None;
@@ -38,8 +38,8 @@ impl Codec {
         Some(Self { string, description: Some(record.to_vec()), name: "HEVC" })
     }
 
-    /// Returns AV1, from an AV1CodecConfigurationRecord. AV1's key frames repeat the record, so a decoder does not need it.
-    /// `None` if the record has another version.
+    /// Returns AV1, from an AV1CodecConfigurationRecord. AV1's key frames repeat the record, so a decoder does not
+    /// need it. `None` if the record has another version.
     pub(super) fn av1(record: &[u8]) -> Option<Self> {
         let &[0x81, profile_level, flags, ..] = record else { return None };
         let (profile, level) = (profile_level >> 5, profile_level & 0x1F);
@@ -59,8 +59,8 @@ impl Codec {
         Some(Self::vp9_of(profile, level, depth >> 4))
     }
 
-    /// Returns VP9, from the first key frame ("VP9 Bitstream", 6.2). WebM stores no record for VP9. `None` if the bytes are
-    /// not a VP9 frame.
+    /// Returns VP9, from the first key frame ("VP9 Bitstream", 6.2). WebM stores no record for VP9. `None` if the
+    /// bytes are not a VP9 frame.
     pub(super) fn vp9_from_frame(frame: &[u8]) -> Option<Self> {
         let first = *frame.first()?;
         let profile = first >> 5 & 1 | first >> 3 & 2;
@@ -110,8 +110,8 @@ impl FrameVisibility {
         }
     }
 
-    /// Returns whether a frame with these first and last bytes is shown (RFC 6386, 9.1; "VP9 Bitstream", 6.2 and annex B:
-    /// each superframe ends with a shown frame).
+    /// Returns whether a frame with these first and last bytes is shown (RFC 6386, 9.1; "VP9 Bitstream", 6.2 and
+    /// annex B: each superframe ends with a shown frame).
     pub(super) fn is_shown(self, first: u8, last: u8) -> bool {
         match self {
             Self::Vp8 => first & 0x10 != 0,

@@ -7,8 +7,8 @@ use super::file_window::FileWindow;
 use super::video_index::VideoIndex;
 use super::{mp4, webm};
 
-/// Reads the frame list of a video file, without the frames themselves. It reads MP4 and QuickTime, also fragmented, and
-/// WebM and Matroska. Of several video tracks, it takes the track that can be decoded and has the most frames.
+/// Reads the frame list of a video file, without the frames themselves. It reads MP4 and QuickTime, also fragmented,
+/// and WebM and Matroska. Of several video tracks, it takes the track that can be decoded and has the most frames.
 ///
 /// The list takes at most 52 MB. While it is read, the file's own tables are in memory too; tables of more than 64 MB
 /// are refused.

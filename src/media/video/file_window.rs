@@ -2,8 +2,8 @@
 
 use std::io::{self, Read, Seek, SeekFrom};
 
-/// The number of bytes that are read at a time. It is small enough to read little when a walk skips large samples, and
-/// large enough to read rarely when a walk visits small samples.
+/// The number of bytes that are read at a time. It is small enough to read little when a walk skips large samples,
+/// and large enough to read rarely when a walk visits small samples.
 const PAGE: u64 = 256 << 10;
 
 /// A file and the page of it that was read last.

@@ -1,8 +1,8 @@
 //! Videos: from a file to its list of frames, and from a frame to pixels.
 //!
-//! [`demux`] lists the frames of a file and their times, natively and in the browser. In the worker, `browser` decodes
-//! the frames with the browser's own decoders. It returns one frame at a time, for a time in the video, and never holds
-//! more than a bounded number of frames.
+//! [`demux`] lists the frames of a file and their times, natively and in the browser. In the worker, `browser`
+//! decodes the frames with the browser's own decoders. It returns one frame at a time, for a time in the video, and
+//! never holds more than a bounded number of frames.
 
 #[cfg(all(feature = "worker", target_arch = "wasm32"))]
 mod browser;

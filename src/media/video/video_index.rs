@@ -18,8 +18,8 @@ pub struct VideoIndex {
     pub shown: Vec<u32>,
     /// The time of each frame in `shown`, in microseconds; strictly increasing, not negative.
     pub times: Vec<i64>,
-    /// The timestamp of each of `samples`, in microseconds. It identifies the decoded frame. For a shown frame, it equals
-    /// the frame's entry in `times`.
+    /// The timestamp of each of `samples`, in microseconds. It identifies the decoded frame. For a shown frame, it
+    /// equals the frame's entry in `times`.
     pub stamps: Vec<i64>,
     /// Whether the file ends before the video does: the file lists samples whose bytes are missing.
     pub is_cut_off: bool,
@@ -82,8 +82,8 @@ impl VideoIndex {
         }
     }
 
-    /// Returns the position in `shown` of the frame that is visible at `micros` microseconds. Before the first frame, this
-    /// is the first frame.
+    /// Returns the position in `shown` of the frame that is visible at `micros` microseconds. Before the first frame,
+    /// this is the first frame.
     pub fn at(&self, micros: i64) -> usize {
         self.times.partition_point(|&time| time <= micros).saturating_sub(1)
     }
@@ -102,9 +102,9 @@ impl VideoIndex {
         if span > 0 { self.times.len() as f64 * 1e6 / span as f64 } else { 0.0 }
     }
 
-    /// Returns the sample at which decoding must start to reach the sample `wanted`: the last key frame that is neither
-    /// decoded nor shown after `wanted`. A frame that is decoded after a key frame but shown before it needs the previous
-    /// key frame.
+    /// Returns the sample at which decoding must start to reach the sample `wanted`: the last key frame that is
+    /// neither decoded nor shown after `wanted`. A frame that is decoded after a key frame but shown before it needs
+    /// the previous key frame.
     pub fn key_before(&self, wanted: usize) -> Option<usize> {
         let is_good = |sample: &Sample| sample.is_key && sample.time <= self.samples[wanted].time;
         self.samples[..=wanted].iter().rposition(is_good)

@@ -22,8 +22,8 @@ pub struct VideoInfo {
 }
 
 impl VideoInfo {
-    /// Returns the number of the frame that is visible at `micros` microseconds. Before the first frame, this is the first
-    /// frame.
+    /// Returns the number of the frame that is visible at `micros` microseconds. Before the first frame, this is the
+    /// first frame.
     pub fn at(&self, micros: i64) -> usize {
         self.times.partition_point(|&time| time <= micros).saturating_sub(1)
     }

@@ -1,7 +1,7 @@
 //! Runs a pickle's stack machine without calling any function.
 //!
-//! Why headlamp has its own reader: it must record calls and references to storages without resolving them, and it must
-//! bound its memory for hostile files.
+//! Why headlamp has its own reader: it must record calls and references to storages without resolving them, and it
+//! must bound its memory for hostile files.
 //!
 //! All values are in one list, and a value refers to another by its place in the list. Each instruction makes at most
 //! one value, and the copies (a global's name, a dictionary's entries) are bounded. So nesting, sharing and cycles
@@ -28,11 +28,12 @@ pub(super) enum PickleError {
 /// 100,000. Each instruction costs at most 100 bytes.
 const MOST_INSTRUCTIONS: usize = 4_000_000;
 
-/// The most pairs that are copied into dictionaries. Each mention of a list as a dictionary copies the list. In a pickle
-/// that Python wrote, no list is copied twice, and each pair took an instruction.
+/// The most pairs that are copied into dictionaries. Each mention of a list as a dictionary copies the list. In a
+/// pickle that Python wrote, no list is copied twice, and each pair took an instruction.
 const MOST_COPIED: usize = MOST_INSTRUCTIONS;
 
-/// The longest name of a module or class that is read, in bytes. The names that TorchScript generates are shorter too.
+/// The longest name of a module or class that is read, in bytes. The names that TorchScript generates are shorter
+/// too.
 const LONGEST_GLOBAL: usize = 256;
 
 /// A value's place in [`Pickle`].

@@ -113,8 +113,8 @@ fn joined(pickle: &Pickle, name: &str, key: Id) -> Option<String> {
 /// A view: storage, offset, shape and strides.
 type View = (Storage, usize, Vec<usize>, Vec<usize>);
 
-/// Returns the view that a call of `_rebuild_tensor_v2(storage, offset, shape, strides, ...)` would make. The call may
-/// be wrapped in a parameter.
+/// Returns the view that a call of `_rebuild_tensor_v2(storage, offset, shape, strides, ...)` would make. The call
+/// may be wrapped in a parameter.
 fn view(pickle: &Pickle, mut id: Id) -> Option<View> {
     for _wrapping in 0..3 {
         let Value::Object { class, arguments, .. } = pickle.get(id) else { return None };

@@ -10,8 +10,8 @@ use crate::checkpoint::error::CheckpointError;
 use crate::checkpoint::index::file_segment::{FileSegment, Framing, zip_entry_contents};
 use crate::checkpoint::index::tensor_index::{TensorIndex, TensorLocation};
 
-/// The largest pickle that is read, in bytes. A CLIP's pickle has at most 2 MB; a pickle with an optimiser's state may
-/// have more.
+/// The largest pickle that is read, in bytes. A CLIP's pickle has at most 2 MB; a pickle with an optimiser's state
+/// may have more.
 const LARGEST_PICKLE: u64 = 64 << 20;
 
 /// The first read of a legacy file, in bytes. If the pickles do not end within it, the next read is longer.
@@ -59,8 +59,8 @@ impl TorchIndexReader {
     /// Takes the bytes of the [`wanted`](Self::wanted) range.
     ///
     /// # Errors
-    /// [`CheckpointError::Malformed`] if the file is damaged or not PyTorch's; [`CheckpointError::Size`] if it was cut
-    /// off.
+    /// [`CheckpointError::Malformed`] if the file is damaged or not PyTorch's; [`CheckpointError::Size`] if it was
+    /// cut off.
     pub fn push(self, file: &str, length: u64, bytes: &[u8]) -> Result<TorchIndexStep, CheckpointError> {
         let wrong = |reason: String| CheckpointError::malformed_torch(file, &reason);
         let next = match self {
@@ -114,8 +114,8 @@ fn index_of_archive(file: &str, directory: &ZipDirectory, bytes: &[u8]) -> Resul
 
 /// Returns the index of a legacy file; `None` if `bytes` end before the pickles do.
 ///
-/// The file holds four pickles (a magic number, a protocol, the system, and the state), then a pickle with the list of
-/// the storages' keys, then each storage behind its number of values.
+/// The file holds four pickles (a magic number, a protocol, the system, and the state), then a pickle with the list
+/// of the storages' keys, then each storage behind its number of values.
 fn index_of_legacy(file: &str, length: u64, bytes: &[u8]) -> Result<Option<TensorIndex>, CheckpointError> {
     const STATE: usize = 3;
     let wrong = |reason: String| CheckpointError::malformed_torch(file, &reason);

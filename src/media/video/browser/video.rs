@@ -16,12 +16,12 @@ use crate::media::video::error::VideoError;
 use crate::media::video::video_index::VideoIndex;
 use crate::media::video::video_info::VideoInfo;
 
-/// The most decoded frames that are open at any time. A decoder returns frames in bursts. Frames beyond this number are
-/// closed at once, and decoded again if they are needed.
+/// The most decoded frames that are open at any time. A decoder returns frames in bursts. Frames beyond this number
+/// are closed at once, and decoded again if they are needed.
 pub const MAX_ALIVE: usize = 16;
 
-/// The most open frames that lie ahead of the wanted frame. The other three are the current frame, the last frame before
-/// the wanted one, and a frame that is about to arrive.
+/// The most open frames that lie ahead of the wanted frame. The other three are the current frame, the last frame
+/// before the wanted one, and a frame that is about to arrive.
 const MAX_AHEAD: usize = MAX_ALIVE - 3;
 
 /// The most encoded frames in the decoder's queue. This number keeps the decoder busy.
@@ -32,9 +32,9 @@ const WAIT: i32 = 250;
 /// The most waits without an event before decoding fails.
 const MAX_WAITS: usize = 80;
 
-/// A video file that returns one frame at a time, for any time in the video. At most [`MAX_ALIVE`] decoded frames are open.
-/// Of the file, one encoded frame and one page of the frame list are in memory. Dropping the video or a request cancels
-/// the work.
+/// A video file that returns one frame at a time, for any time in the video. At most [`MAX_ALIVE`] decoded frames are
+/// open. Of the file, one encoded frame and one page of the frame list are in memory. Dropping the video or a request
+/// cancels the work.
 pub struct Video {
     name: String,
     index: VideoIndex,
@@ -70,13 +70,13 @@ impl Video {
         self.index.info()
     }
 
-    /// Returns the frame that is visible at `micros` microseconds: the last frame that is not later. Requests in order of
-    /// time decode each frame once. A request for an earlier frame, or for a frame beyond the next key frame, starts at the
-    /// key frame before it.
+    /// Returns the frame that is visible at `micros` microseconds: the last frame that is not later. Requests in
+    /// order of time decode each frame once. A request for an earlier frame, or for a frame beyond the next key
+    /// frame, starts at the key frame before it.
     ///
     /// # Errors
-    /// [`VideoError`] if the file cannot be read any more, its data are damaged there, or the decoder returns nothing.
-    /// Other frames can be requested afterwards.
+    /// [`VideoError`] if the file cannot be read any more, its data are damaged there, or the decoder returns
+    /// nothing. Other frames can be requested afterwards.
     pub async fn frame_at(&mut self, micros: i64) -> Result<Photo, VideoError> {
         let rank = self.index.at(micros);
         let seconds = self.index.times[rank] as f64 / 1e6;
@@ -100,8 +100,8 @@ impl Video {
         }
     }
 
-    /// Decodes until the frame of this rank is the run's current frame. In broken files, an encoded frame may produce no
-    /// frame; then the frame before it becomes the current one.
+    /// Decodes until the frame of this rank is the run's current frame. In broken files, an encoded frame may produce
+    /// no frame; then the frame before it becomes the current one.
     async fn decode(&mut self, rank: usize, feed: FeedLimit) -> Result<(), DecodeFailure> {
         let wanted = self.index.times[rank];
         let sample = self.index.shown[rank] as usize;
@@ -153,8 +153,8 @@ impl Video {
         }
     }
 
-    /// Returns the key frame before `key`, and stops treating `key` as a key frame. A strict decoder does not start at the
-    /// key frame of an open group of pictures.
+    /// Returns the key frame before `key`, and stops treating `key` as a key frame. A strict decoder does not start
+    /// at the key frame of an open group of pictures.
     fn start_before(&mut self, key: usize, sample: usize) -> usize {
         self.run = None;
         self.index.samples[key].is_key = false;
@@ -225,8 +225,8 @@ impl DecodingRun {
         })
     }
 
-    /// Returns whether continuing this run is the shortest way to the frame at `wanted`, whose key frame is the sample
-    /// `key`.
+    /// Returns whether continuing this run is the shortest way to the frame at `wanted`, whose key frame is the
+    /// sample `key`.
     fn reaches(&self, wanted: i64, key: usize) -> bool {
         if self.is_current(wanted) {
             return true;

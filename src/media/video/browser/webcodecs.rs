@@ -1,5 +1,5 @@
-//! Bindings for the part of WebCodecs that headlamp uses. web-sys has WebCodecs only behind a compiler flag, which would
-//! make every dependency compile again.
+//! Bindings for the part of WebCodecs that headlamp uses. web-sys has WebCodecs only behind a compiler flag, which
+//! would make every dependency compile again.
 
 use js_sys::{ArrayBuffer, Object, Promise, Reflect};
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -48,7 +48,8 @@ extern "C" {
     #[wasm_bindgen(js_name = clearTimeout)]
     pub fn clear_timeout(id: i32);
 
-    /// A 2D context that draws a `VideoFrame` of these bindings. web-sys's context takes only web-sys's own `VideoFrame`.
+    /// A 2D context that draws a `VideoFrame` of these bindings. web-sys's context takes only web-sys's own
+    /// `VideoFrame`.
     #[wasm_bindgen(extends = js_sys::Object)]
     pub type Canvas2d;
     #[wasm_bindgen(method, js_name = drawImage, catch)]
@@ -67,8 +68,8 @@ pub(super) fn is_available() -> bool {
     Reflect::has(&js_sys::global(), &"VideoDecoder".into()).unwrap_or(false)
 }
 
-/// A decoded frame that is closed when it is dropped. A browser has only a few frames, and its decoder waits until some
-/// are closed.
+/// A decoded frame that is closed when it is dropped. A browser has only a few frames, and its decoder waits until
+/// some are closed.
 pub(super) struct DecodedFrame(VideoFrame);
 
 impl DecodedFrame {

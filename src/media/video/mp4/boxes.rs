@@ -24,8 +24,8 @@ pub(super) fn boxes(mut bytes: &[u8]) -> impl Iterator<Item = Mp4Box<'_>> {
     })
 }
 
-/// Returns a box's kind, the size of its header, and its whole size, in bytes. `rest` bytes are left from the start of
-/// the box. `None` if there is no whole header.
+/// Returns a box's kind, the size of its header, and its whole size, in bytes. `rest` bytes are left from the start
+/// of the box. `None` if there is no whole header.
 pub(super) fn header_of(bytes: &[u8], rest: u64) -> Option<([u8; 4], usize, u64)> {
     let (size, after) = bytes.split_first_chunk::<4>()?;
     let (kind, after) = after.split_first_chunk::<4>()?;

@@ -69,8 +69,8 @@ fn chunk_offsets(stbl: &Mp4Box<'_>) -> Option<Vec<u64>> {
     Some(stbl.read_child::<Co64Box>(b"co64")?.entries)
 }
 
-/// The positions of the samples. Samples lie one after another in chunks. A run of chunks has the same number of samples
-/// per chunk.
+/// The positions of the samples. Samples lie one after another in chunks. A run of chunks has the same number of
+/// samples per chunk.
 struct SampleOffsets<'a> {
     chunks: Vec<u64>,
     runs: &'a StscBox,
@@ -107,9 +107,9 @@ impl<'a> SampleOffsets<'a> {
     }
 }
 
-/// Appends a fragment's samples of one track to `samples`. The fragment starts at `moof_start` in the file. `defaults` are
-/// the track's. `decode_time` is the end of the previous fragment and becomes the end of this one. Returns `None` if the
-/// fragment is invalid.
+/// Appends a fragment's samples of one track to `samples`. The fragment starts at `moof_start` in the file.
+/// `defaults` are the track's. `decode_time` is the end of the previous fragment and becomes the end of this one.
+/// Returns `None` if the fragment is invalid.
 pub(super) fn fragment_samples(
     moof: Mp4Box<'_>,
     moof_start: u64,

@@ -111,8 +111,8 @@ struct ClusterWalk {
 }
 
 impl ClusterWalk {
-    /// Visits an element. Returns the position of the next element; `None` if it is unknown. The walk enters clusters and
-    /// groups. It needs no stack, because the identifiers of inner elements differ from those of outer elements.
+    /// Visits an element. Returns the position of the next element; `None` if it is unknown. The walk enters clusters
+    /// and groups. It needs no stack, because the identifiers of inner elements differ from those of outer elements.
     ///
     /// # Errors
     /// If the file cannot be read.

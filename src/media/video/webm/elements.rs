@@ -50,8 +50,8 @@ impl Element {
     }
 }
 
-/// Parses a number of variable length; also returns its number of bytes. The number is `None` if all its bits are set,
-/// which means "unknown".
+/// Parses a number of variable length; also returns its number of bytes. The number is `None` if all its bits are
+/// set, which means "unknown".
 pub(super) fn variable(bytes: &[u8]) -> Option<(Option<u64>, usize)> {
     let first = *bytes.first()?;
     let length = first.leading_zeros() as usize + 1;

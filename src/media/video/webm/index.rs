@@ -70,8 +70,8 @@ fn codec_of(name: &str, track: &TrackEntry, blocks: &TrackBlocks) -> Result<Code
     codec.ok_or_else(|| VideoError::Damaged { name: name.to_owned() })
 }
 
-/// Returns the shape of the frames. The display size is either in pixels or only a proportion. `None` if the frames are
-/// too large.
+/// Returns the shape of the frames. The display size is either in pixels or only a proportion. `None` if the frames
+/// are too large.
 fn shape_of(video: &Video) -> Option<FrameShape> {
     /// The longest side of a frame in any codec, in pixels.
     const LONGEST: u64 = 65_535;
