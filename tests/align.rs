@@ -6,7 +6,7 @@ use headlamp::align::contrast::{self, Contrast};
 use headlamp::align::retrieval::{self, Recall};
 use headlamp::align::ridge::Ridge;
 use headlamp::align::split::{self, Shuffle};
-use headlamp::align::{AlignError, Learning, Pairs, Projection, learn};
+use headlamp::align::{AlignError, LearningOptions, Pairs, Projection, learn};
 use nalgebra::{DMatrix, DVector};
 use test_support::reference::{Fixture, apart};
 
@@ -111,7 +111,7 @@ fn hidden_map(count: usize, spread: f64) -> Pairs {
 fn a_hidden_map_is_found() {
     let pairs = hidden_map(240, 0.1);
     let (training, held_out) = split::held_out(240, 0.25, 1);
-    let learning = Learning { epochs: 15, batch: 64, ..Learning::default() };
+    let learning = LearningOptions { epochs: 15, batch: 64, ..LearningOptions::default() };
     let mut heard = Vec::new();
     let learned = learn(&pairs.of_images(&training), &learning, |done, of| heard.push((done, of))).unwrap();
     assert!(heard.is_sorted() && heard.len() >= 15, "{heard:?}");
@@ -128,8 +128,10 @@ fn a_hidden_map_is_found() {
 #[test]
 fn learning_is_the_same_twice_and_another_seed_is_another_order() {
     let pairs = hidden_map(60, 0.3);
-    let of =
-        |seed| learn(&pairs, &Learning { epochs: 3, batch: 16, seed, ..Learning::default() }, |_, _| {}).unwrap();
+    let of = |seed| {
+        learn(&pairs, &LearningOptions { epochs: 3, batch: 16, seed, ..LearningOptions::default() }, |_, _| {})
+            .unwrap()
+    };
     assert_eq!(of(1).projection, of(1).projection);
     assert_ne!(of(1).losses, of(2).losses);
 }
@@ -148,7 +150,7 @@ fn features_may_be_shifted_and_scaled() {
 
 #[test]
 fn nothing_to_learn_from_is_said_to_be() {
-    let learning = Learning::default();
+    let learning = LearningOptions::default();
     let few = hidden_map(9, 0.1);
     assert!(matches!(learn(&few, &learning, |_, _| {}), Err(AlignError::TooFew(9))));
     let mut same = hidden_map(40, 0.1);

@@ -17,7 +17,7 @@ use super::progress::Progress;
 use super::stats::over_pictures;
 use super::{CliError, options};
 use crate::align::retrieval::{chance, retrieval};
-use crate::align::{Learned, Learning, Pairs, learn, split};
+use crate::align::{LearnedProjection, LearningOptions, Pairs, learn, split};
 use crate::checkpoint::Pack;
 use crate::geometry::Framing;
 use crate::media::Photo;
@@ -49,16 +49,16 @@ pub struct Align {
     #[arg(long, value_name = "PENALTY|auto", default_value = "auto", value_parser = penalty)]
     ridge: Penalty,
     /// Epochs of the contrastive refinement, at most; 0 leaves the ridge regression as it is
-    #[arg(long, value_name = "N", default_value_t = Learning::default().epochs)]
+    #[arg(long, value_name = "N", default_value_t = LearningOptions::default().epochs)]
     epochs: usize,
     /// Pairs that are told apart from one another at a time
-    #[arg(long, value_name = "N", default_value_t = Learning::default().batch)]
+    #[arg(long, value_name = "N", default_value_t = LearningOptions::default().batch)]
     batch: usize,
     /// Step of the refinement, in units of the weights' own size
-    #[arg(long, value_name = "RATE", default_value_t = Learning::default().rate)]
+    #[arg(long, value_name = "RATE", default_value_t = LearningOptions::default().rate)]
     rate: f64,
     /// Weight decay of the refinement
-    #[arg(long, value_name = "DECAY", default_value_t = Learning::default().decay)]
+    #[arg(long, value_name = "DECAY", default_value_t = LearningOptions::default().decay)]
     decay: f64,
     /// What chance follows from
     #[arg(long, value_name = "N", default_value_t)]
@@ -172,10 +172,10 @@ impl Align {
         Ok(TextSpace { captions, embedding, is_centred: true, own_mean: Some(mean) })
     }
 
-    fn learn(&self, training: &Pairs) -> Result<Learned, CliError> {
+    fn learn(&self, training: &Pairs) -> Result<LearnedProjection, CliError> {
         let Self { ridge: Penalty(ridge), epochs, batch, rate, decay, seed, .. } = *self;
         let progress = Progress::of(2 * epochs, "epochs");
-        let learning = Learning { ridge, epochs, batch, rate, decay, seed };
+        let learning = LearningOptions { ridge, epochs, batch, rate, decay, seed };
         Ok(learn(training, &learning, |done, _most| progress.reached(done))?)
     }
 
@@ -209,7 +209,7 @@ fn pairs_of(rows: features::Rows, space: &TextSpace, captioned: &Captioned) -> P
 
 impl Found {
     /// Retrieval on what was held out; none where that is less than two pictures.
-    fn of(learned: &Learned, held_out: &Pairs) -> Self {
+    fn of(learned: &LearnedProjection, held_out: &Pairs) -> Self {
         if held_out.images.nrows() < 2 {
             return Self::default();
         }

@@ -8,7 +8,7 @@ use burn::tensor::Device;
 use headlamp::checkpoint::Pack;
 use headlamp::geometry::{Framing, Size};
 use headlamp::media::{Photo, indexed_png, rgb_png};
-use headlamp::metrics::davis::{OverFrames, boundary, region};
+use headlamp::metrics::davis::{MeasureOverFrames, boundary, region};
 use headlamp::session::Session;
 use headlamp::track::{PropagateOptions, Propagator, SoftMasks};
 use serde_json::Value;
@@ -68,7 +68,7 @@ fn davis(name: &str) -> PathBuf {
 }
 
 /// J and F of each object of a sequence, copied and propagated.
-fn expected(sequence: usize) -> Vec<[[OverFrames; 2]; 2]> {
+fn expected(sequence: usize) -> Vec<[[MeasureOverFrames; 2]; 2]> {
     let session = Session::open(Pack::read(pack()).unwrap(), Device::flex()).unwrap();
     let framing = Framing::Frame { short_side: SHORT_SIDE };
     let featured = |time: usize| pollster::block_on(session.features(&frame(sequence, time).0, framing)).unwrap();
@@ -93,7 +93,7 @@ fn expected(sequence: usize) -> Vec<[[OverFrames; 2]; 2]> {
             j.push(region(&found, &truth, &void));
             f.push(boundary(&found, &truth, &void, SIZE));
         }
-        [OverFrames::of(&j).unwrap(), OverFrames::of(&f).unwrap()]
+        [MeasureOverFrames::of(&j).unwrap(), MeasureOverFrames::of(&f).unwrap()]
     };
     [1, 2]
         .map(|object| [scores(object, &|_time| first.clone()), scores(object, &|time| found[time - 1].clone())])
@@ -117,8 +117,9 @@ fn davis_is_what_its_pieces_make_it_and_goes_on_where_it_was_cut_off() {
         let row = &answer["rows"][method];
         assert_eq!(row["method"], *name);
         for (measure, name) in ["j", "f"].iter().enumerate() {
-            let of_objects: Vec<OverFrames> = objects.iter().map(|object| object[method][measure]).collect();
-            let mean = OverFrames::mean_of(&of_objects).unwrap();
+            let of_objects: Vec<MeasureOverFrames> =
+                objects.iter().map(|object| object[method][measure]).collect();
+            let mean = MeasureOverFrames::mean_of(&of_objects).unwrap();
             let found = ["mean", "recall", "decay"].map(|part| row[name][part].as_f64().unwrap());
             assert_close(&found, &[mean.mean, mean.recall, mean.decay], 1e-12);
         }

@@ -1,7 +1,7 @@
 //! J, F, what is said of them over frames, and COCO's encoding.
 
 use headlamp::geometry::Size;
-use headlamp::metrics::davis::{OverFrames, boundary, region};
+use headlamp::metrics::davis::{MeasureOverFrames, boundary, region};
 use headlamp::rle::Rle;
 
 use test_support::reference::Fixture;
@@ -34,7 +34,7 @@ fn region_and_boundary_are_the_toolkits() {
 fn mean_recall_and_decay_are_the_toolkits() {
     let fixture = Fixture::open("track");
     for count in [1, 2, 3, 5, 8, 79, 400] {
-        let found = OverFrames::of(&fixture.values(&format!("series.{count}"))).unwrap();
+        let found = MeasureOverFrames::of(&fixture.values(&format!("series.{count}"))).unwrap();
         let expected = fixture.values(&format!("series.{count}.sums"));
         for (found, expected) in [found.mean, found.recall, found.decay].into_iter().zip(expected) {
             assert!((found - expected).abs() < 1e-12, "{count} frames: {found}, not {expected}");

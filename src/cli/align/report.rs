@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::align::Learned;
+use crate::align::LearnedProjection;
 use crate::align::retrieval::{Recall, Retrieval};
 use crate::cli::stats::Skipped;
 use crate::cli::{CliError, output};
@@ -28,7 +28,7 @@ pub struct Report<'a> {
     pub training: usize,
     pub held_out: usize,
     pub skipped: Vec<Skipped>,
-    pub learned: &'a Learned,
+    pub learned: &'a LearnedProjection,
     pub found: Found,
     pub statistics_images: u64,
     pub seconds: f64,
@@ -71,7 +71,7 @@ impl Report<'_> {
         if !json {
             return output::print(&self.in_words());
         }
-        let Learned { penalty, trials, losses, epochs, logit_scale, .. } = self.learned;
+        let LearnedProjection { penalty, trials, losses, epochs, logit_scale, .. } = self.learned;
         let trial = |(penalty, rank)| Trial { penalty, mean_reciprocal_rank: rank };
         output::print_json(&Answer {
             out: self.out,
@@ -96,7 +96,7 @@ impl Report<'_> {
     }
 
     fn in_words(&self) -> String {
-        let Learned { penalty, epochs, losses, logit_scale, .. } = self.learned;
+        let LearnedProjection { penalty, epochs, losses, logit_scale, .. } = self.learned;
         let mut lines = vec![
             format!("{}: {}", self.out.display(), self.pack),
             format!(

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::TextSpace;
-use crate::align::Learned;
+use crate::align::LearnedProjection;
 use crate::checkpoint::pack::{self, PackWeights};
 use crate::checkpoint::{CheckpointError, Manifest, Pack, PackWriter, Quantisation, StoredWeights};
 use crate::cli::{CliError, options};
@@ -44,7 +44,7 @@ pub fn joined(
     tower: &Path,
     text: &Path,
     space: &TextSpace,
-    learned: &Learned,
+    learned: &LearnedProjection,
     quantisation: Quantisation,
     about: About,
 ) -> Result<Pack, CliError> {
@@ -128,8 +128,8 @@ impl About {
 }
 
 /// What was learned, under the project's names.
-fn tensors(learned: &Learned, space: &TextSpace) -> BTreeMap<&'static str, Vec<f32>> {
-    let Learned { projection, logit_scale, .. } = learned;
+fn tensors(learned: &LearnedProjection, space: &TextSpace) -> BTreeMap<&'static str, Vec<f32>> {
+    let LearnedProjection { projection, logit_scale, .. } = learned;
     // Rows first; nalgebra has columns first.
     let weight = projection.weight.transpose().iter().map(|value| *value as f32).collect();
     let bias = projection.bias.iter().map(|value| *value as f32).collect();

@@ -14,7 +14,7 @@ use crate::cli::propagate::{Protocol, SHORT_SIDE, VOID, carry, of_picture, same_
 use crate::cli::{CliError, inputs, pictures};
 use crate::geometry::{Framing, Size};
 use crate::media;
-use crate::metrics::davis::{OverFrames, boundary, region};
+use crate::metrics::davis::{MeasureOverFrames, boundary, region};
 use crate::track::{Propagator, SoftMasks};
 
 /// J and F of masks propagated through DAVIS-2017's sequences from the first frame's
@@ -47,8 +47,8 @@ struct Sequence {
 /// J and F of one object.
 #[derive(Clone, Copy, Serialize, Deserialize)]
 struct Scores {
-    j: OverFrames,
-    f: OverFrames,
+    j: MeasureOverFrames,
+    f: MeasureOverFrames,
 }
 
 /// What was found of one sequence: each object's scores, for each of [`METHODS`].
@@ -73,8 +73,8 @@ struct Row {
     method: &'static str,
     /// The mean of J and F.
     j_and_f: f64,
-    j: OverFrames,
-    f: OverFrames,
+    j: MeasureOverFrames,
+    f: MeasureOverFrames,
 }
 
 /// Means over a sequence's objects.
@@ -152,7 +152,9 @@ impl DavisTable {
             }
             Ok(())
         })?;
-        let scores = |(j, f): &(Vec<f64>, Vec<f64>)| Some(Scores { j: OverFrames::of(j)?, f: OverFrames::of(f)? });
+        let scores = |(j, f): &(Vec<f64>, Vec<f64>)| {
+            Some(Scores { j: MeasureOverFrames::of(j)?, f: MeasureOverFrames::of(f)? })
+        };
         let of_object = |[copied, carried]: &[(Vec<f64>, Vec<f64>); 2]| Some([scores(copied)?, scores(carried)?]);
         let objects = series.iter().map(of_object).collect::<Option<_>>();
         let objects = objects.ok_or_else(|| sequence.wrong("none of its frames could be compared"))?;
@@ -205,8 +207,8 @@ fn read(path: &Path, frame: Size) -> Result<Vec<u8>, CliError> {
 /// A row for each method: means over objects.
 fn rows(objects: &[&[Scores; METHODS.len()]]) -> Vec<Row> {
     let row = |(place, method): (usize, &&'static str)| {
-        let of = |measure: fn(&Scores) -> OverFrames| -> Option<OverFrames> {
-            OverFrames::mean_of(&objects.iter().map(|scores| measure(&scores[place])).collect::<Vec<_>>())
+        let of = |measure: fn(&Scores) -> MeasureOverFrames| -> Option<MeasureOverFrames> {
+            MeasureOverFrames::mean_of(&objects.iter().map(|scores| measure(&scores[place])).collect::<Vec<_>>())
         };
         let (j, f) = (of(|scores| scores.j)?, of(|scores| scores.f)?);
         Some(Row { method, j_and_f: (j.mean + f.mean) / 2.0, j, f })

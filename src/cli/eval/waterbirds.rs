@@ -17,7 +17,7 @@ use crate::checkpoint::pack::sha256_hex;
 use crate::cli::{CliError, inputs};
 use crate::decompose::{Decomposition, Direction};
 use crate::session::EngineError;
-use crate::spurious::{Following, Group, GroupCounts, Margins, PUBLISHED, Published};
+use crate::spurious::{Group, GroupCounts, MarginShift, Margins, PUBLISHED_HEADS, PublishedHeads};
 
 const METADATA: &str = "metadata.csv";
 
@@ -131,7 +131,7 @@ struct Ranking {
     split: Split,
     images: usize,
     /// Those that follow the place most first.
-    heads: Vec<Following>,
+    heads: Vec<MarginShift>,
 }
 
 impl Waterbirds {
@@ -176,12 +176,12 @@ impl Waterbirds {
     /// The heads that the user or the paper names, and how to call them.
     fn named_heads(&self, bench: &Bench) -> Result<Option<(String, HeadList)>, CliError> {
         let vision = &bench.session.model().config.vision;
-        let is_of_size = |published: &&Published| {
+        let is_of_size = |published: &&PublishedHeads| {
             (published.layers, published.heads, published.patch) == (vision.layers, vision.heads, vision.patch)
         };
         let named = match &self.heads {
             Some(Heads(heads)) => Some(("the named heads".to_owned(), heads.clone())),
-            None => PUBLISHED
+            None => PUBLISHED_HEADS
                 .iter()
                 .find(is_of_size)
                 .map(|published| (format!("the paper's heads of {}", published.name), published.all_heads())),
@@ -317,7 +317,8 @@ impl FromStr for Heads {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        if let Some(published) = PUBLISHED.iter().find(|published| published.name.eq_ignore_ascii_case(text)) {
+        if let Some(published) = PUBLISHED_HEADS.iter().find(|published| published.name.eq_ignore_ascii_case(text))
+        {
             return Ok(Self(published.all_heads()));
         }
         let head = |item: &str| {
@@ -362,9 +363,9 @@ const NAMED: usize = 20;
 
 impl Ranking {
     fn in_words(&self) -> String {
-        let cells = |following: &Following| {
+        let cells = |following: &MarginShift| {
             let number = |value: f64| format!("{value:+.5}");
-            let Following { layer, head, place, class, effect } = *following;
+            let MarginShift { layer, head, place, class, effect } = *following;
             vec![head_name(&(layer, head)), number(place), number(class), format!("{effect:+.2}")]
         };
         let columns = ["head", "margin by place", "margin by class", "place, in deviations"];
