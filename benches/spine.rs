@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use burn::tensor::Device;
 use headlamp::checkpoint::default_pack;
-use headlamp::checkpoint::random::RandomWeights;
+use headlamp::checkpoint::random_model::RandomWeights;
 use headlamp::decompose::{Decomposition, HeadBasis, Readout};
 use headlamp::geometry::{Grid, Size};
 use headlamp::model::{Crop, VisionTransformer, load_readout};

@@ -3,7 +3,7 @@
 
 use burn::tensor::Device;
 use headlamp::ablate::{Ablation, MeanContributions, MeanParts, Study};
-use headlamp::checkpoint::random::{self, RandomWeights};
+use headlamp::checkpoint::random_model::{self, RandomWeights};
 use headlamp::decompose::{Decomposition, Readout};
 use headlamp::geometry::Size;
 use headlamp::model::{
@@ -61,7 +61,7 @@ impl TensorSource for Recorded {
 
 /// The tiny model, and variants without each of its optional parts.
 fn configs() -> Vec<ModelConfig> {
-    let tiny = random::config(100);
+    let tiny = random_model::config(100);
     assert_eq!(tiny.text.as_ref().unwrap().kind, TextKind::Clip);
     let with = |change: fn(&mut VisionConfig)| {
         let mut config = tiny.clone();
@@ -316,7 +316,7 @@ fn an_imprint_scores_texts_as_its_picture_does() {
 /// Against the contributions as vectors, which retrieval does not keep.
 #[test]
 fn pictures_are_alike_by_what_their_heads_contribute() {
-    let tower = Tower::new(random::config(100), 5);
+    let tower = Tower::new(random_model::config(100), 5);
     let readout = &tower.readout;
     let traces: Vec<_> =
         (0..6).map(|seed| pollster::block_on(tower.vision.trace(&tower.crop(64, 64, seed))).unwrap()).collect();

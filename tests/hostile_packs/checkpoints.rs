@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use headlamp::checkpoint::layouts::Layout;
-use headlamp::checkpoint::random::RandomWeights;
+use headlamp::checkpoint::random_model::RandomWeights;
 use headlamp::checkpoint::{CheckpointError, StateDict};
 use headlamp::geometry::Grid;
 use headlamp::model::{ModelConfig, TensorSource, TensorSpec, TextKind};

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 use burn::tensor::Device;
 use headlamp::checkpoint::StateDict;
 use headlamp::checkpoint::layouts::Layout;
-use headlamp::checkpoint::random::RandomWeights;
+use headlamp::checkpoint::random_model::RandomWeights;
 use headlamp::decompose::{Decomposition, Direction, Readout, Trace};
 use headlamp::geometry::{Grid, LongSide, Size};
 use headlamp::model::{

@@ -1,6 +1,6 @@
 //! What holds of any features.
 
-use headlamp::checkpoint::random::RandomWeights;
+use headlamp::checkpoint::random_model::RandomWeights;
 use headlamp::geometry::Grid;
 use headlamp::track::prototypes::{Prototypes, concentrated_heads};
 use headlamp::track::seeds::{self, PatchBox};

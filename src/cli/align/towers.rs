@@ -118,7 +118,7 @@ impl About {
             licence: format!("{} (image tower); {} (text tower)", tower.licence, text.licence),
             provenance: from("image tower", tower).chain(from("text tower", text)).chain([learned]).collect(),
             source: None,
-            told: false,
+            settings_given: false,
             quantisation,
             storages: Vec::new(),
             model,
