@@ -222,14 +222,8 @@ fn hex(hash: Sha256) -> String {
 }
 
 /// What makes the packs: their weights, pools and statistics.
-const CODE_OF_PACKS: [&str; 6] = [
-    "src/checkpoint",
-    "src/model",
-    "src/cli/pack.rs",
-    "src/decompose.rs",
-    "src/session/pool.rs",
-    "src/statistics.rs",
-];
+const CODE_OF_PACKS: [&str; 6] =
+    ["src/checkpoint", "src/model", "src/cli/pack.rs", "src/decompose", "src/session/pool.rs", "src/statistics"];
 
 /// What a pack was made from, kept beside the pack.
 struct Stamp {
