@@ -121,6 +121,9 @@ async fn respond(State(site): State<Arc<Site>>, mut request: Request, next: Next
     // A file's time has whole seconds, and a test may change a file twice in one: every response is complete.
     request.headers_mut().remove(header::IF_MODIFIED_SINCE);
     let mut response = next.run(request).await;
+    if response.status() == StatusCode::NOT_FOUND {
+        *response.body_mut() = "There is no such file.\n".into();
+    }
     let headers = response.headers_mut();
     headers.remove(header::LAST_MODIFIED);
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
@@ -231,6 +234,18 @@ mod tests {
             let answer = ask(&serving, hostile);
             assert!(!answer.ends_with(b"secret") && !head(&answer).starts_with("http/1.1 2"), "{hostile}");
         }
+    }
+
+    #[test]
+    fn a_mount_may_contain_another_mount() {
+        let scratch = Scratch::new("site-nested");
+        scratch.write("dist/packs/pool.txt", b"outer");
+        scratch.write("cache/pool.txt", b"inner");
+        let site = scratch.site().mount("packs", scratch.0.join("dist/packs"));
+        let serving = site.serve(0).unwrap();
+        assert!(ask(&serving, "/packs/pool.txt").ends_with(b"outer"));
+        assert!(ask(&serving, "/packs/default/pool.txt").ends_with(b"inner"));
+        assert!(ask(&serving, "/packs/none.txt").ends_with(b"There is no such file.\n"));
     }
 
     #[test]
