@@ -40,6 +40,8 @@ pub struct Import {
 /// All files of a crate, without those of unit tests.
 pub struct Sources {
     pub files: Vec<File>,
+    /// The index of each module's file.
+    modules: BTreeMap<Names, usize>,
 }
 
 impl Sources {
@@ -58,7 +60,8 @@ impl Sources {
             .flat_map(|file| file.test_modules.iter().map(|name| [&file.module[..], &[name.clone()]].concat()))
             .collect();
         files.retain(|file| !test_modules.iter().any(|module| file.module.starts_with(module)));
-        Self { files }
+        let modules = files.iter().enumerate().map(|(index, file)| (file.module.clone(), index)).collect();
+        Self { files, modules }
     }
 
     /// Returns every import of one file by another, once.
@@ -77,13 +80,12 @@ impl Sources {
     /// Returns the file that defines the item at `path`. A module as such has no definition: importing its name imports
     /// nothing from its file.
     fn definition(&self, path: &[String], depth: usize) -> Option<usize> {
-        let (index, rest) = (0..path.len()).rev().find_map(|length| {
-            let index = self.files.iter().position(|file| file.module == path[..length])?;
-            Some((index, &path[length..]))
-        })?;
-        if self.files.iter().any(|file| file.module == path) || depth > 8 {
+        if self.modules.contains_key(path) || depth > 8 {
             return None;
         }
+        let (index, rest) = (0..path.len())
+            .rev()
+            .find_map(|length| Some((*self.modules.get(&path[..length])?, &path[length..])))?;
         let (file, name) = (&self.files[index], &rest[0]);
         if file.items.contains(name) {
             return Some(index);
