@@ -23,6 +23,7 @@ const LAYERS: &[Layer] = &[
     // Numbers with their units, and the order of file names.
     Layer { name: "text", modules: &["text"], may_import: &[], may_use_browser: false },
     Layer { name: "kernels", modules: &["kernels"], may_import: &[], may_use_browser: false },
+    Layer { name: "shaders", modules: &["shaders"], may_import: &["kernels"], may_use_browser: false },
     Layer {
         name: "mathematics",
         modules: &[
@@ -42,32 +43,27 @@ const LAYERS: &[Layer] = &[
         may_import: &["kernels"],
         may_use_browser: false,
     },
+    Layer { name: "track", modules: &["track"], may_import: &["mathematics"], may_use_browser: false },
     Layer {
         name: "model",
-        modules: &["model", "shaders"],
-        may_import: &["kernels", "mathematics"],
+        modules: &["model"],
+        may_import: &["kernels", "shaders", "mathematics", "track"],
         may_use_browser: false,
     },
     Layer {
         name: "checkpoint",
         modules: &["checkpoint"],
-        may_import: &["mathematics", "model"],
+        may_import: &["kernels", "mathematics", "model"],
         may_use_browser: false,
     },
     // Decodes pictures and videos, in a browser by the browser.
     Layer { name: "media", modules: &["media"], may_import: &["mathematics", "model"], may_use_browser: true },
-    Layer { name: "track", modules: &["track"], may_import: &["mathematics", "model"], may_use_browser: false },
     // Messages between page and worker. In a browser they are JavaScript values.
-    Layer {
-        name: "protocol",
-        modules: &["protocol"],
-        may_import: &["mathematics", "checkpoint"],
-        may_use_browser: true,
-    },
+    Layer { name: "protocol", modules: &["protocol"], may_import: &["mathematics"], may_use_browser: true },
     Layer {
         name: "session",
         modules: &["session"],
-        may_import: &["text", "mathematics", "model", "checkpoint", "media", "track", "protocol"],
+        may_import: &["text", "shaders", "mathematics", "model", "checkpoint", "media", "track", "protocol"],
         may_use_browser: false,
     },
     Layer {
