@@ -3,8 +3,8 @@
 
 use headlamp::ablate::{Ablation, MeanContributions, Study};
 use headlamp::decompose::Decomposition;
-use headlamp::engine::completeness::{Picture, measure};
 use headlamp::retrieve::Imprint;
+use headlamp::session::completeness::{Picture, measure};
 use headlamp::statistics::Statistics;
 use headlamp::textspan::{LateHeads, Reconstruction};
 use test_support::tiny::RandomGallery;

@@ -3,9 +3,9 @@
 
 use headlamp::ablate::{Ablation, MeanContributions};
 use headlamp::decompose::{Decomposition, Direction};
-use headlamp::engine::cues::message::{CueOutcome, CueReport};
-use headlamp::engine::cues::{Seen, find};
+use headlamp::protocol::cues::{CueOutcome, CueReport};
 use headlamp::retrieve::Imprint;
+use headlamp::session::cues::{Seen, find};
 use headlamp::zero_shot::dot;
 use test_support::tiny::RandomGallery;
 

@@ -4,11 +4,11 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use headlamp::engine::gallery::{FILES, Gallery, GalleryFile, NoRoom};
-use headlamp::engine::message::GalleryEntry;
-use headlamp::engine::{Session, Traced};
 use headlamp::geometry::{Framing, Size};
 use headlamp::media::Photo;
+use headlamp::protocol::GalleryEntry;
+use headlamp::session::gallery::{FILES, Gallery, GalleryFile, NoRoom};
+use headlamp::session::{Session, Traced};
 use pollster::block_on;
 
 const SEED: u64 = 11;

@@ -2,8 +2,8 @@
 #![cfg(not(target_arch = "wasm32"))]
 
 use burn::tensor::{Device, Tensor, TensorData};
-use headlamp::engine::device;
-use headlamp::engine::message::DevicePreference;
+use headlamp::protocol::DevicePreference;
+use headlamp::session::device;
 use headlamp::shaders::{Activation, Matrix, Norm, attention, gather, pool};
 
 /// The largest error, against the root mean square of what is expected.

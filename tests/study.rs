@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 
 use headlamp::ablate::Ablation;
 use headlamp::checkpoint::random::RandomWeights;
-use headlamp::engine::video::follow::Follower;
-use headlamp::engine::video::message::{Run, Seed, SeedKind};
-use headlamp::engine::video::sampling::Sampling;
-use headlamp::engine::video::study::{self, Study, above_mean};
-use headlamp::engine::{Session, Traced};
 use headlamp::geometry::{PhotoRect, Size};
 use headlamp::media::Photo;
+use headlamp::protocol::sampling::Sampling;
+use headlamp::protocol::video::{Run, Seed, SeedKind};
+use headlamp::session::video::follow::Follower;
+use headlamp::session::video::study::{self, Study, above_mean};
+use headlamp::session::{Session, Traced};
 use headlamp::zero_shot;
 use pollster::block_on;
 

@@ -23,7 +23,7 @@ class Peer {
   }
 }
 
-/// headlamp's worker, spoken to as the page speaks to it (src/engine/wire.rs).
+/// headlamp's worker, spoken to as the page speaks to it (src/protocol/wire.rs).
 export class Headlamp {
   static async start() {
     const start = performance.now();

@@ -12,9 +12,9 @@ use super::options::{ModelOptions, Opened};
 use super::stats::{Skipped, over_pictures};
 use super::{CliError, output, pictures};
 use crate::decompose::{Decomposition, HeadBasis};
-use crate::engine::Session;
 use crate::geometry::Framing;
 use crate::media::Photo;
+use crate::session::Session;
 use work::{Heading, Work};
 
 /// Write every component's contribution vector for every picture in a folder and the folders in it

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use super::download::DownloadError;
 use crate::align::AlignError;
 use crate::checkpoint::CheckpointError;
-use crate::engine::EngineError;
 use crate::media::MediaError;
+use crate::session::EngineError;
 use crate::statistics::StatisticsError;
 use crate::track::TrackError;
 

@@ -13,10 +13,10 @@ use super::options::{FramingOptions, ModelOptions, Opened, PhraseOptions};
 use super::progress::Progress;
 use super::{CliError, output, pictures};
 use crate::ablate::Ablation;
-use crate::engine::Session;
-use crate::engine::message::Attribution;
 use crate::geometry::Framing;
 use crate::media::Photo;
+use crate::protocol::Attribution;
+use crate::session::Session;
 
 /// Heads that the text for people names.
 const STRONGEST: usize = 5;

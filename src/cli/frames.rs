@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use super::progress::Progress;
 use super::{CliError, pictures};
-use crate::view::natural_order;
+use crate::text::natural_order;
 
 /// Frames in order.
 pub struct Frames {

@@ -9,8 +9,8 @@ use serde::Serialize;
 use super::options::{ModelOptions, Opened};
 use super::progress::Progress;
 use super::{CliError, inputs, output};
-use crate::engine::Session;
-use crate::engine::message::HeadLabel;
+use crate::protocol::HeadLabel;
+use crate::session::Session;
 
 /// Label attention heads with the texts that span what they write
 #[derive(Args, Debug)]

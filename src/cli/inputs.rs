@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::CliError;
-use crate::engine::{Session, pool_lines};
+use crate::session::{Session, pool_lines};
 use crate::statistics::Statistics;
 
 /// A file's bytes.

@@ -9,8 +9,8 @@ use serde::Serialize;
 
 use super::{CliError, inputs, output};
 use crate::checkpoint::{CheckpointError, Manifest, PackFile, Quantisation, StorageCost, pack};
-use crate::engine::pool;
 use crate::model::ModelConfig;
+use crate::session::pool;
 use crate::statistics::Statistics;
 
 /// Show what a pack holds, and verify it; or what a statistics or other safetensors file holds

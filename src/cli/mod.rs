@@ -1,6 +1,6 @@
 //! The commands of `headlamp`, one a file. `docs/CLI.md` lists them with the schema of each answer.
 //!
-//! A command reads its arguments, asks the [`Session`](crate::engine::Session), and prints. Exit status 2 says
+//! A command reads its arguments, asks the [`Session`](crate::session::Session), and prints. Exit status 2 says
 //! that the command was mistyped, 1 that it failed; either way stderr has one line that begins `headlamp:`.
 
 mod align;

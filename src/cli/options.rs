@@ -9,9 +9,9 @@ use clap::{Args, ValueEnum};
 use super::CliError;
 use super::progress::Progress;
 use crate::checkpoint::{Pack, pack};
-use crate::engine::message::DevicePreference;
-use crate::engine::{Session, device};
 use crate::geometry::Framing;
+use crate::protocol::DevicePreference;
+use crate::session::{Session, device};
 
 /// Which model, and where it runs.
 #[derive(Args, Debug)]

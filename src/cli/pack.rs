@@ -12,7 +12,7 @@ use crate::checkpoint::default_pack::{self, Ingredients};
 use crate::checkpoint::random::{self, RandomWeights};
 use crate::checkpoint::{Manifest, PackWriter, Quantisation, pack, random_texts};
 use crate::decompose::Decomposition;
-use crate::engine::{EngineError, Session};
+use crate::session::{EngineError, Session};
 use crate::statistics::Statistics;
 
 /// Pictures behind the random pack's statistics.

@@ -11,9 +11,9 @@ use super::options::{ModelOptions, Opened};
 use super::progress::Progress;
 use super::track::rate;
 use super::{CliError, inputs, output, pictures};
-use crate::engine::{Featured, Session};
 use crate::geometry::{Framing, Size};
 use crate::media::{self, Photo};
+use crate::session::{Featured, Session};
 use crate::track::{PropagateOptions, Propagator, SoftMasks};
 
 /// Short side of the frames as the protocol has it.

@@ -10,10 +10,10 @@ use serde::Serialize;
 use super::options::{FramingOptions, ModelOptions, Opened, PhraseOptions};
 use super::{CliError, output, pictures};
 use crate::ablate::Ablation;
-use crate::engine::{Session, Traced};
 use crate::geometry::Size;
 use crate::media;
 use crate::segment::{SoftMap, grey_in_photo, mask_in_photo};
+use crate::session::{Session, Traced};
 
 /// Find a phrase in a photo: writes a mask of the photo's own size, over an older one
 #[derive(Args, Debug)]

@@ -10,9 +10,9 @@ use serde::Serialize;
 use super::options::{ModelOptions, Opened};
 use super::progress::Progress;
 use super::{CliError, inputs, output, pictures};
-use crate::engine::EngineError;
 use crate::geometry::Framing;
 use crate::media::Photo;
+use crate::session::EngineError;
 use crate::statistics::Statistics;
 
 /// Gather head statistics over the pictures in a folder and the folders in it, or merge statistics

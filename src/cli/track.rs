@@ -10,11 +10,11 @@ use super::frames::{Frames, video_of};
 use super::options::{ModelOptions, Opened};
 use super::progress::Progress;
 use super::{CliError, output, pictures};
-use crate::engine::Featured;
 use crate::geometry::Framing;
 use crate::media::{self, Photo};
 use crate::metrics::discovery::PixelBox;
 use crate::rle::Rle;
+use crate::session::Featured;
 use crate::track::prototypes::concentrated_heads;
 use crate::track::{ObjectId, Refinement, TrackedFrame, Tracker, tracks};
 

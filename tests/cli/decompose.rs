@@ -4,7 +4,7 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use headlamp::checkpoint::Pack;
-use headlamp::engine::Session;
+use headlamp::session::Session;
 use safetensors::SafeTensors;
 use serde_json::{Value, json};
 

@@ -2,9 +2,9 @@
 
 use burn::tensor::Device;
 use headlamp::checkpoint::Pack;
-use headlamp::engine::Session;
 use headlamp::geometry::Framing;
 use headlamp::media;
+use headlamp::session::Session;
 use safetensors::SafeTensors;
 use serde_json::Value;
 

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use headlamp::checkpoint::Pack;
-use headlamp::engine::Session;
 use headlamp::geometry::{Framing, Size};
 use headlamp::media::{Photo, indexed_png, rgb_png};
 use headlamp::metrics::davis::{OverFrames, boundary, region};
+use headlamp::session::Session;
 use headlamp::track::{PropagateOptions, Propagator, SoftMasks};
 use serde_json::Value;
 

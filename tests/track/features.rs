@@ -2,9 +2,9 @@
 
 use burn::tensor::Device;
 use headlamp::checkpoint::Pack;
-use headlamp::engine::Session;
 use headlamp::geometry::{Grid, Size};
 use headlamp::model::Crop;
+use headlamp::session::Session;
 
 use crate::{narrow, wide};
 use test_support::reference::{Fixture, apart};

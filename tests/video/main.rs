@@ -11,10 +11,10 @@ use std::sync::OnceLock;
 use burn::tensor::Device;
 use clips::Clip;
 use headlamp::checkpoint::Pack;
-use headlamp::engine::{Featured, Session};
 use headlamp::geometry::{Framing, Size};
 use headlamp::media::Photo;
 use headlamp::metrics::davis::region;
+use headlamp::session::{Featured, Session};
 use xtask::places;
 
 const FRAMES: usize = 8;

@@ -9,8 +9,8 @@ use std::time::UNIX_EPOCH;
 use crate::checkpoint::pack::sha256_hex;
 use crate::cli::stats::{Skipped, over_pictures};
 use crate::cli::{CliError, options};
-use crate::engine::Session;
 use crate::geometry::Framing;
+use crate::session::Session;
 
 /// A row of numbers for each picture; none for those that could not be read.
 pub type Rows = Vec<Option<Vec<f32>>>;

@@ -8,8 +8,8 @@ use crate::align::Learned;
 use crate::checkpoint::pack::{self, PackWeights};
 use crate::checkpoint::{CheckpointError, Manifest, Pack, PackWriter, Quantisation, StoredWeights};
 use crate::cli::{CliError, options};
-use crate::engine::pool::Pool;
 use crate::model::{ModelConfig, TensorSource, TextConfig, VisionConfig};
+use crate::session::pool::Pool;
 use crate::zero_shot::normalised;
 
 /// The image tower of the pack in `folder`, its own projection and texts taken off: its embedding is the CLS token

@@ -16,8 +16,8 @@ use crate::cli::options::{ModelOptions, Opened};
 use crate::cli::progress::Progress;
 use crate::cli::stats::Skipped;
 use crate::cli::{CliError, inputs, output, pictures};
-use crate::engine::{EngineError, Session, Traced};
 use crate::geometry::Framing;
+use crate::session::{EngineError, Session, Traced};
 use crate::statistics::Statistics;
 
 #[derive(Args, Debug)]

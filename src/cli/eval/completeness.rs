@@ -17,8 +17,8 @@ use crate::ablate::LATE_LAYERS;
 use crate::checkpoint::pack::sha256_hex;
 use crate::cli::progress::Progress;
 use crate::cli::{CliError, inputs};
-use crate::engine::pool::Pool;
 use crate::retrieve::Imprint;
+use crate::session::pool::Pool;
 use crate::textspan::LateHeads;
 
 /// Zero-shot accuracy when every head of the last layers is put together from so many texts alone

@@ -14,10 +14,10 @@ use super::masks::{Masks, Sample};
 use super::records::Records;
 use super::report::{Results, per_cent, table};
 use crate::cli::CliError;
-use crate::engine::Traced;
 use crate::geometry::{Framing, Size};
 use crate::metrics::{PixelCounts, average_precision};
 use crate::segment::{SoftMap, mask_in_photo, soft_in_photo, soft_map};
+use crate::session::Traced;
 
 /// How well masks by the model's own top class agree with labelled ones, beside raw attention and rollout
 ///

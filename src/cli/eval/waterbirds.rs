@@ -16,7 +16,7 @@ use crate::ablate::{Ablation, LATE_LAYERS, MeanContributions};
 use crate::checkpoint::pack::sha256_hex;
 use crate::cli::{CliError, inputs};
 use crate::decompose::{Decomposition, Direction};
-use crate::engine::EngineError;
+use crate::session::EngineError;
 use crate::spurious::{Following, Group, GroupCounts, Margins, PUBLISHED, Published};
 
 const METADATA: &str = "metadata.csv";

@@ -9,13 +9,13 @@ use std::io::Cursor;
 use headlamp::checkpoint::detect::{Answers, detect};
 use headlamp::checkpoint::index::{Index, Opened, Opening};
 use headlamp::checkpoint::{Companions, Manifest, StateDict, read_onnx};
-use headlamp::engine::message::{Request, Response};
 use headlamp::media;
 use headlamp::media::video::demux;
+use headlamp::page::common::content_policy;
+use headlamp::page::gallery::picture_labels::Labels;
+use headlamp::page::shell::address::Address;
+use headlamp::protocol::{Request, Response};
 use headlamp::statistics::Statistics;
-use headlamp::view::address::Address;
-use headlamp::view::labelled::Labels;
-use headlamp::view::policy;
 
 /// A kind of bytes: its name, and what reads it.
 pub struct Target {
@@ -99,7 +99,7 @@ fn address(bytes: &[u8]) {
     // What is read is written so that it is read again.
     let written = address.query();
     assert_eq!(Address::parse(&written).0.query(), written);
-    let _may = policy::may_fetch(Some(&text), "https://a.example", &text);
+    let _may = content_policy::may_fetch(Some(&text), "https://a.example", &text);
 }
 
 fn labels(bytes: &[u8]) {
