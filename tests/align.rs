@@ -39,7 +39,7 @@ fn the_ridge_regression_is_least_squares() {
 }
 
 #[test]
-fn loss_and_recall_are_numpys() {
+fn loss_and_recall_match_numpy() {
     let fixture = Fixture::open("align");
     let pairs = pairs_of(&fixture);
     let projection = Ridge::new(&pairs).unwrap().solve(0.1);
@@ -52,7 +52,7 @@ fn loss_and_recall_are_numpys() {
 
 /// Every number of the gradient, by central differences, for batches with and without shared captions.
 #[test]
-fn the_gradient_is_the_losss_slope() {
+fn the_gradient_matches_finite_differences() {
     const STEP: f64 = 1e-5;
     let is_near = |found: f64, expected: f64| (found - expected).abs() < 1e-6 * (1.0 + expected.abs());
     let fixture = Fixture::open("align");
@@ -108,7 +108,7 @@ fn hidden_map(count: usize, spread: f64) -> Pairs {
 }
 
 #[test]
-fn a_hidden_map_is_found() {
+fn a_hidden_linear_map_is_recovered() {
     let pairs = hidden_map(240, 0.1);
     let (training, held_out) = split::held_out(240, 0.25, 1);
     let learning = Learning { epochs: 15, batch: 64, ..Learning::default() };
@@ -126,7 +126,7 @@ fn a_hidden_map_is_found() {
 }
 
 #[test]
-fn learning_is_the_same_twice_and_another_seed_is_another_order() {
+fn learning_is_deterministic_for_each_seed() {
     let pairs = hidden_map(60, 0.3);
     let of =
         |seed| learn(&pairs, &Learning { epochs: 3, batch: 16, seed, ..Learning::default() }, |_, _| {}).unwrap();
@@ -147,7 +147,7 @@ fn features_may_be_shifted_and_scaled() {
 }
 
 #[test]
-fn nothing_to_learn_from_is_said_to_be() {
+fn unusable_training_data_is_refused() {
     let learning = Learning::default();
     let few = hidden_map(9, 0.1);
     assert!(matches!(learn(&few, &learning, |_, _| {}), Err(AlignError::TooFew(9))));
@@ -160,7 +160,7 @@ fn nothing_to_learn_from_is_said_to_be() {
 }
 
 #[test]
-fn splits_deal_out_everything_once() {
+fn splits_contain_every_index_once() {
     let (rest, held_out) = split::held_out(101, 0.1, 9);
     assert_eq!((rest.len(), held_out.len()), (91, 10));
     let mut all = [rest, held_out].concat();

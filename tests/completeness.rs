@@ -77,7 +77,7 @@ fn top(embedding: &[f64], classes: &[Vec<f32>]) -> usize {
 }
 
 #[test]
-fn heads_by_texts_are_what_each_head_on_its_own_gives() {
+fn heads_from_texts_equal_the_sum_of_single_heads() {
     let setting = Setting::new();
     let late = setting.late();
     let readout = &setting.gallery.model.readout;
@@ -96,7 +96,7 @@ fn heads_by_texts_are_what_each_head_on_its_own_gives() {
 }
 
 #[test]
-fn the_curve_counts_classes_that_stay_and_classes_that_are_right() {
+fn the_curve_counts_kept_and_correct_classes() {
     let setting = Setting::new();
     let late = setting.late();
     let images = setting.gallery.images();
@@ -121,7 +121,7 @@ fn the_curve_counts_classes_that_stay_and_classes_that_are_right() {
 }
 
 #[test]
-fn without_two_classes_no_picture_is_looked_at() {
+fn fewer_than_two_classes_read_no_picture() {
     let setting = Setting::new();
     let images = setting.gallery.images();
     let pictures = images.iter().map(|image| Picture { imprint: setting.imprint(image), class: None });

@@ -56,7 +56,7 @@ fn mean_of(values: &[f64], labels: &[(usize, usize)], group: (usize, usize)) -> 
 }
 
 #[test]
-fn heads_follow_the_nuisance_by_the_difference_of_their_groups_means() {
+fn nuisance_heads_differ_between_group_means() {
     let gallery = RandomGallery::new(PICTURES);
     let (classes, nuisances) = (gallery.text(1), gallery.text(2));
     let [classes, nuisances] = [&classes, &nuisances].map(|text| gallery.model.readout.direction(text));
@@ -80,7 +80,7 @@ fn heads_follow_the_nuisance_by_the_difference_of_their_groups_means() {
 }
 
 #[test]
-fn outcomes_are_what_the_shifted_embeddings_are_classified_as() {
+fn outcomes_are_the_classes_of_shifted_embeddings() {
     let gallery = RandomGallery::new(PICTURES);
     let (text, nuisances) = (gallery.text(3), gallery.text(4));
     let [classes, nuisances] = [&text, &nuisances].map(|text| gallery.model.readout.direction(text));
@@ -122,7 +122,7 @@ fn outcomes_are_what_the_shifted_embeddings_are_classified_as() {
 
 /// Without labels for it, the nuisance is what its own phrases say.
 #[test]
-fn an_untold_nuisance_is_the_sign_of_its_own_margin() {
+fn a_missing_nuisance_label_is_the_sign_of_its_margin() {
     let gallery = RandomGallery::new(PICTURES);
     let (classes, text) = (gallery.text(6), gallery.text(7));
     let [classes, nuisances] = [&classes, &text].map(|text| gallery.model.readout.direction(text));

@@ -69,7 +69,7 @@ fn ratio(text: &str, between: char) -> f64 {
 // --- against ffprobe ----------------------------------------------------------------------------------------
 
 #[test]
-fn every_sample_is_where_and_when_ffprobe_says() {
+fn sample_positions_and_times_match_ffprobe() {
     let mut clips = 0;
     for (name, expected) in expected().iter().filter(|(name, _)| *name != "mpeg4.mp4") {
         let bytes = bytes_of(name);
@@ -98,7 +98,7 @@ fn every_sample_is_where_and_when_ffprobe_says() {
 }
 
 #[test]
-fn codecs_and_shapes_are_as_the_files_have_them() {
+fn codecs_and_frame_sizes_are_read() {
     for (name, codec) in [
         ("h264.mp4", "avc1.64000A"),
         ("fragmented.mp4", "avc1.64000A"),
@@ -129,7 +129,7 @@ fn codecs_and_shapes_are_as_the_files_have_them() {
 }
 
 #[test]
-fn frames_are_found_by_their_times() {
+fn frames_are_found_by_time() {
     let index = open("h264.mp4", &bytes_of("h264.mp4")).unwrap();
     assert_eq!(index.times.len(), 40);
     assert_eq!((index.times[0], index.times[1], index.times[30]), (0, 33_367, 1_001_000));
@@ -149,7 +149,7 @@ fn frames_are_found_by_their_times() {
 }
 
 #[test]
-fn decoding_begins_at_a_key_that_is_not_shown_later() {
+fn decoding_starts_at_a_key_frame_shown_before() {
     for name in ["h264.mp4", "open_gop.mp4", "vp9.webm", "hevc.mp4"] {
         let index = open(name, &bytes_of(name)).unwrap();
         for wanted in 0..index.samples.len() {
@@ -213,7 +213,7 @@ fn sentence(name: &str, bytes: &[u8]) -> String {
 }
 
 #[test]
-fn what_is_no_video_is_called_so() {
+fn files_that_are_no_videos_are_refused() {
     assert!(sentence("nothing.mp4", b"").contains("is empty"));
     assert!(sentence("diary.mp4", b"Dear diary, this is no video.").contains("is not a video"));
     assert!(sentence("x.webm", b"x").contains("is not a video"));
@@ -226,7 +226,7 @@ fn what_is_no_video_is_called_so() {
 }
 
 #[test]
-fn cut_off_files_open_with_the_frames_that_they_have() {
+fn truncated_files_open_with_the_frames_they_have() {
     for name in ["h264.mp4", "hevc.mp4", "vp9.mp4"] {
         let whole = bytes_of(name);
         // The list of frames is at the end: without it there is nothing.
@@ -250,7 +250,7 @@ fn counts_of<'a>(bytes: &'a [u8], kind: &'a [u8; 4], after: usize) -> impl Itera
 }
 
 #[test]
-fn absurd_counts_are_refused_before_anything_is_allocated() {
+fn absurd_counts_are_refused_before_any_allocation() {
     for (kind, after) in [(b"stsz", 8), (b"stts", 4), (b"ctts", 4), (b"stsc", 4), (b"stco", 4), (b"stss", 4)] {
         let mut bytes = bytes_of("h264.mp4");
         let places: Vec<usize> = counts_of(&bytes, kind, after).collect();
@@ -276,7 +276,7 @@ fn absurd_counts_are_refused_before_anything_is_allocated() {
 }
 
 #[test]
-fn many_tracks_are_as_good_as_one() {
+fn a_file_with_many_tracks_opens() {
     let whole = bytes_of("h264.mp4");
     let place = |kind: &[u8; 4]| whole.windows(4).position(|window| window == kind).unwrap() - 4;
     let size_at = |at: usize| u32::from_be_bytes(whole[at..at + 4].try_into().unwrap());
@@ -299,7 +299,7 @@ fn many_tracks_are_as_good_as_one() {
 }
 
 #[test]
-fn boxes_and_elements_that_lead_nowhere_end_the_walk() {
+fn invalid_boxes_and_elements_end_the_parsing() {
     let whole = bytes_of("h264.mp4");
     for kind in [b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd", b"tkhd", b"mdhd", b"avcC", b"elst"] {
         let at = whole.windows(4).position(|window| window == kind).unwrap() - 4;

@@ -67,7 +67,7 @@ fn opened(files: &Files, session: &Session) -> (usize, u64) {
 }
 
 #[test]
-fn what_came_after_the_last_statistics_is_looked_at_again() {
+fn pictures_after_the_last_statistics_are_traced_again() {
     let (session, files) = (session(), Files::default());
     let traced = traced(&session);
     let mut gallery = Gallery::open(files.clone(), &session);
@@ -82,7 +82,7 @@ fn what_came_after_the_last_statistics_is_looked_at_again() {
 }
 
 #[test]
-fn statistics_that_were_cut_off_cost_the_last_pictures_and_no_others() {
+fn truncated_statistics_only_lose_the_last_pictures() {
     let (session, files) = (session(), Files::default());
     let traced = traced(&session);
     let mut gallery = Gallery::open(files.clone(), &session);
@@ -106,7 +106,7 @@ fn statistics_that_were_cut_off_cost_the_last_pictures_and_no_others() {
 }
 
 #[test]
-fn a_full_disk_takes_no_picture_twice_and_loses_none_that_was_counted() {
+fn a_full_disk_neither_repeats_nor_loses_pictures() {
     let (session, files) = (session(), Files::default());
     let traced = traced(&session);
     let mut gallery = Gallery::open(files.clone(), &session);

@@ -107,7 +107,7 @@ fn components_sum_to_the_unit_embedding() {
 }
 
 #[test]
-fn parts_of_a_score_sum_to_it_and_tokens_to_their_head() {
+fn parts_sum_to_the_score_and_tokens_to_their_head() {
     each_case(|tower, decomposition| {
         let text = tower.text(9);
         let direction = tower.readout.direction(&text);
@@ -210,7 +210,7 @@ fn an_ablated_score_is_the_score_with_the_component_replaced() {
 
 /// What an ablation adds to the embedding is, for any text, what it adds to the text's score.
 #[test]
-fn a_shift_scores_as_the_ablated_parts_do() {
+fn a_shift_scores_like_the_ablated_parts() {
     for config in configs() {
         let tower = Tower::new(config, 6);
         let trace = |seed: u64| pollster::block_on(tower.vision.trace(&tower.crop(64, 48, 70 + seed))).unwrap();
@@ -248,7 +248,7 @@ fn a_shift_scores_as_the_ablated_parts_do() {
 }
 
 #[test]
-fn a_contribution_from_a_code_is_that_of_the_basis() {
+fn a_contribution_from_a_code_equals_the_basis() {
     each_case(|tower, decomposition| {
         for (layer, head) in [(0, 0), (2, 1)] {
             let code = decomposition.head_code(layer, head);
@@ -262,7 +262,7 @@ fn a_contribution_from_a_code_is_that_of_the_basis() {
 
 /// Rollout over the last layer alone is half its mean attention; over all it stays a share of what flows in.
 #[test]
-fn rollout_mixes_the_layers_attention() {
+fn rollout_multiplies_the_attention_of_layers() {
     for config in configs() {
         let tower = Tower::new(config, 8);
         let crop = tower.crop(64, 64, 3);
@@ -288,7 +288,7 @@ fn cosine(a: &[f64], b: &[f64]) -> f64 {
 
 /// The imprint against the trace that it was taken of, in memory and after a way through its bytes.
 #[test]
-fn an_imprint_scores_texts_as_its_picture_does() {
+fn an_imprint_scores_texts_like_its_picture() {
     each_case(|tower, decomposition| {
         let readout = &tower.readout;
         let imprint = Imprint::of(decomposition, readout);
@@ -313,7 +313,7 @@ fn an_imprint_scores_texts_as_its_picture_does() {
 
 /// Against the contributions as vectors, which retrieval does not keep.
 #[test]
-fn pictures_are_alike_by_what_their_heads_contribute() {
+fn similarity_compares_head_contributions() {
     let tower = Tower::new(random::config(100), 5);
     let readout = &tower.readout;
     let traces: Vec<_> =
@@ -353,7 +353,7 @@ fn pictures_are_alike_by_what_their_heads_contribute() {
 }
 
 #[test]
-fn the_ranking_is_stable_and_takes_no_more_than_there_are() {
+fn the_ranking_is_stable_and_never_too_long() {
     assert_eq!(ranked(&[0.5, 2.0, f64::NEG_INFINITY, 2.0], 3), [1, 3, 0]);
     assert_eq!(ranked(&[1.0], 5), [0]);
     assert!(ranked(&[], 5).is_empty());

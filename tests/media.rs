@@ -71,7 +71,7 @@ fn crop_bytes(photo: &Photo, framing: Framing, size: usize, patch: usize) -> (Si
 }
 
 #[test]
-fn every_kind_of_file_reads_as_in_pillow() {
+fn every_image_format_decodes_like_pillow() {
     // Lossless kinds are read exactly, up to how 16 bits and transparency are rounded; JPEG and lossy WebP
     // leave their decoders some freedom, most of all in how halved colour is brought back to size.
     let (exact, lossy) = ((1, 0.6), (12, 1.5));
@@ -104,7 +104,7 @@ fn every_kind_of_file_reads_as_in_pillow() {
 }
 
 #[test]
-fn all_eight_exif_orientations_stand_upright() {
+fn all_eight_exif_orientations_are_turned_upright() {
     let upright = expected("upright").unwrap();
     for orientation in 1..=8 {
         let name = format!("exif{orientation}.jpg");
@@ -116,7 +116,7 @@ fn all_eight_exif_orientations_stand_upright() {
 }
 
 #[test]
-fn crops_of_every_shape_are_pillows() {
+fn crops_of_every_shape_match_pillow() {
     let mut compared = 0;
     for name in [
         "landscape.png",
@@ -146,7 +146,7 @@ fn crops_of_every_shape_are_pillows() {
 }
 
 #[test]
-fn the_flowers_crop_is_pillows() {
+fn the_flower_crop_matches_pillow() {
     let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("www/samples/flower.jpg");
     let photo = decode("flower.jpg", &std::fs::read(samples).unwrap()).unwrap();
     let expected = decode("crop.png", &std::fs::read(fixtures().join("default_pack/crop.png")).unwrap()).unwrap();
@@ -157,7 +157,7 @@ fn the_flowers_crop_is_pillows() {
 }
 
 #[test]
-fn a_crop_is_normalised_channels_first() {
+fn a_crop_is_normalised_and_channels_first() {
     let photo = Photo {
         size: Size { width: 2, height: 2 },
         held: Size { width: 2, height: 2 },
@@ -180,7 +180,7 @@ fn ramp(width: usize, height: usize) -> Photo {
 }
 
 #[test]
-fn whatever_the_size_the_crop_is_the_frames() {
+fn the_crop_size_does_not_depend_on_the_photo_size() {
     let slivers = [(30_000, 1), (1, 30_000), (1, 1_000_000), (1_000_000, 1), (3, 9_000), (5_000, 2)];
     let small = (1..40).flat_map(|width| [1, 2, 7, 23, 24, 25, 61].map(|height| (width, height)));
     for (width, height) in slivers.into_iter().chain(small) {
@@ -194,7 +194,7 @@ fn whatever_the_size_the_crop_is_the_frames() {
 }
 
 #[test]
-fn a_sliver_is_cropped_where_the_frame_says() {
+fn a_very_narrow_photo_is_cropped_at_its_frame() {
     // The frame covers the middle 224 of 6,720,000 resampled columns.
     let photo = ramp(30_000, 1);
     let (_, rgb) = crop_bytes(&photo, Framing::CentreCrop, 224, 14);
@@ -202,7 +202,7 @@ fn a_sliver_is_cropped_where_the_frame_says() {
 }
 
 #[test]
-fn a_photo_held_at_reduced_size_gives_the_same_crop() {
+fn a_photo_kept_at_reduced_size_gives_the_same_crop() {
     let whole = ramp(400, 300);
     let (held, rgba) = media::preview(&whole, 200).unwrap();
     assert_eq!(held, Size { width: 200, height: 150 });
@@ -218,7 +218,7 @@ fn a_photo_held_at_reduced_size_gives_the_same_crop() {
 }
 
 #[test]
-fn previews_shrink_and_never_grow() {
+fn previews_are_never_larger_than_the_photo() {
     for (photo, longest, expected) in [
         (ramp(400, 300), 100, (100, 75)),
         (ramp(300, 400), 100, (75, 100)),
@@ -238,7 +238,7 @@ fn previews_shrink_and_never_grow() {
 }
 
 #[test]
-fn pixels_that_are_not_of_their_size_are_refused() {
+fn a_wrong_number_of_pixels_is_refused() {
     let mut photo = ramp(40, 30);
     photo.rgb.pop();
     let frame = CropFromPhoto::new(photo.size, Framing::CentreCrop, SIZE, PATCH, LongSide::Truncated);
@@ -282,7 +282,7 @@ fn png_claiming(width: u32, height: u32) -> Vec<u8> {
 }
 
 #[test]
-fn what_is_no_picture_is_called_so() {
+fn files_that_are_no_pictures_are_refused() {
     assert!(sentence("nothing.png", b"").contains("is empty"));
     for bytes in [&b"Dear diary, this is no picture.\n"[..], b"x", b"<svg xmlns='http://www.w3.org/2000/svg'/>"] {
         assert!(sentence("holiday.png", bytes).contains("is not a picture"));
@@ -290,7 +290,7 @@ fn what_is_no_picture_is_called_so() {
 }
 
 #[test]
-fn cut_off_files_are_called_so() {
+fn truncated_pictures_are_reported_as_truncated() {
     for name in ["landscape.png", "baseline.jpg", "progressive.jpg", "exif6.jpg", "lossless.webp", "lossy.webp"] {
         let whole = bytes_of(name);
         for eighth in 1..8 {
@@ -308,7 +308,7 @@ fn cut_off_files_are_called_so() {
 }
 
 #[test]
-fn bombs_are_refused_before_they_are_decoded() {
+fn decompression_bombs_are_refused_before_decoding() {
     assert!(sentence("bomb.png", &png_claiming(30_000, 30_000)).contains("too large (30000 \u{d7} 30000"));
     assert!(sentence("bomb.png", &png_claiming(u32::MAX, u32::MAX)).contains("too large"));
     assert!(sentence("bomb.png", &png_claiming(1, MAX_PIXELS as u32 + 1)).contains("too large"));
@@ -318,7 +318,7 @@ fn bombs_are_refused_before_they_are_decoded() {
 }
 
 #[test]
-fn kinds_without_a_decoder_are_named() {
+fn formats_without_a_decoder_are_named() {
     let mut heic = b"\0\0\0\x18ftypheic\0\0\0\0heicmif1".to_vec();
     heic.extend(b"\0\0\0\x40meta\0\0\0\0\0\0\0\x34iprp\0\0\0\x2Cipco\0\0\0\x14ispe\0\0\0\0\0\0\0\x40\0\0\0\x30");
     heic.extend(b"\0\0\0\x10mdat\0\0\0\0\0\0\0\0");

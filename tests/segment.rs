@@ -51,7 +51,7 @@ fn wide(values: &[f32]) -> Vec<f64> {
 }
 
 #[test]
-fn maps_are_the_references() {
+fn maps_match_the_reference() {
     let mut largest: f64 = 0.0;
     each_map(|fixture, name, map, _frames| {
         let expected = fixture.values(&format!("{name}.soft"));
@@ -76,7 +76,7 @@ fn maps_have_the_grids_shape() {
 }
 
 #[test]
-fn foreground_is_what_lies_above_the_maps_own_mean() {
+fn foreground_is_above_the_mean_of_the_map() {
     let mut empty = 0;
     each_map(|fixture, name, map, _frames| {
         let mask: Vec<f64> = map.values.iter().map(|value| f64::from(u8::from(*value > map.threshold))).collect();
@@ -87,7 +87,7 @@ fn foreground_is_what_lies_above_the_maps_own_mean() {
 }
 
 #[test]
-fn maps_lie_in_the_photo_where_the_reference_puts_them() {
+fn maps_have_the_reference_position_in_the_photo() {
     let mut largest: f64 = 0.0;
     each_map(|fixture, name, map, frames| {
         let (grid_name, _) = name.split_once('.').unwrap();
@@ -103,7 +103,7 @@ fn maps_lie_in_the_photo_where_the_reference_puts_them() {
 }
 
 #[test]
-fn centre_crops_are_framed_as_in_the_reference() {
+fn centre_crops_match_the_reference_frame() {
     let fixture = Fixture::open("segment");
     for label in ["landscape", "small_portrait"] {
         let expected = frame_of(&fixture, &format!("square.{label}"), 5);

@@ -122,7 +122,7 @@ fn a_matrix_multiplies_every_token() {
 }
 
 #[test]
-fn activations_are_the_exact_ones() {
+fn activations_match_their_exact_definitions() {
     let Some(device) = device() else { return };
     let layer = Layer::new(96, 44);
     let rows = numbers(35 * 96, 8);
@@ -144,7 +144,7 @@ fn activations_are_the_exact_ones() {
 }
 
 #[test]
-fn a_matrix_takes_queries_keys_and_values_apart() {
+fn a_matrix_splits_queries_keys_and_values() {
     let Some(device) = device() else { return };
     let (sequences, tokens, heads, head_width) = (2, 19, 3, 24);
     let width = heads * head_width;
@@ -165,7 +165,7 @@ fn a_matrix_takes_queries_keys_and_values_apart() {
 }
 
 #[test]
-fn a_matrix_adds_to_the_stream_and_keeps_what_cls_gets() {
+fn a_matrix_adds_to_the_stream_and_keeps_the_cls_part() {
     let Some(device) = device() else { return };
     let (inputs, width) = (68, 40);
     let layer = Layer::new(inputs, width);
@@ -212,7 +212,7 @@ fn tokens_are_pooled() {
 
 /// One question and many, one block of keys and several, all widths of a head that there are shaders for.
 #[test]
-fn attention_is_softmax_of_products() {
+fn attention_is_the_softmax_of_scaled_products() {
     let Some(device) = device() else { return };
     for (tokens, asking, head_width, causal) in [
         (1, 1, 8, false),
@@ -280,7 +280,7 @@ fn attended(
 
 /// More than are taken in one launch, longer than a workgroup and shorter.
 #[test]
-fn gathered_tensors_lie_one_behind_the_other() {
+fn gather_concatenates_tensors() {
     let Some(device) = device() else { return };
     for lengths in [&[7][..], &[5, 300, 1, 64, 7, 256], &[1024, 3, 255, 1, 1, 2000, 257, 512]] {
         let parts: Vec<Vec<f32>> = lengths.iter().zip(40..).map(|(length, seed)| numbers(*length, seed)).collect();

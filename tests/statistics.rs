@@ -32,7 +32,7 @@ fn assert_alike(found: &Moments, expected: &Moments, what: &str) {
 // --- moments -----------------------------------------------------------------------------------------------
 
 #[test]
-fn moments_are_the_mean_and_the_populations_covariance() {
+fn moments_are_the_mean_and_population_covariance() {
     for name in ["many", "few", "spent", "poor"] {
         let fixture = Fixture::open(&format!("textspan/{name}"));
         let (code, expected) = (fixture.counts("rank")[0] + 3, fixture.values("mean"));
@@ -46,7 +46,7 @@ fn moments_are_the_mean_and_the_populations_covariance() {
 }
 
 #[test]
-fn merging_parts_is_pushing_all_whatever_the_split_and_order() {
+fn merging_parts_equals_pushing_all_in_any_order() {
     let (len, vectors) = (11, random_vectors(1, 100, 11));
     let whole = moments_of(len, &vectors);
     for size in [1, 2, 7, 33, 99, 100] {
@@ -77,7 +77,7 @@ fn merged_in_pairs(mut parts: Vec<Moments>) -> Moments {
 }
 
 #[test]
-fn parts_of_no_vector_change_nothing() {
+fn merging_empty_parts_changes_nothing() {
     let whole = moments_of(5, &random_vectors(2, 20, 5));
     let mut merged = whole.clone();
     merged.merge(&Moments::new(5));
@@ -91,7 +91,7 @@ fn parts_of_no_vector_change_nothing() {
 }
 
 #[test]
-fn a_mean_far_from_zero_costs_no_precision() {
+fn a_mean_far_from_zero_loses_no_precision() {
     let near = random_vectors(3, 100, 11);
     let far: Vec<Vec<f64>> = near.iter().map(|vector| vector.iter().map(|value| value + 1e6).collect()).collect();
     let (near, far) = (moments_of(11, &near), moments_of(11, &far));
@@ -186,7 +186,7 @@ fn assert_same_statistics(found: &Statistics, expected: &Statistics, gallery: &G
 }
 
 #[test]
-fn statistics_are_of_what_the_components_are() {
+fn statistics_describe_the_components() {
     let gallery = Gallery::new(12);
     let statistics = gallery.statistics();
     assert_eq!(statistics.images(), 12);
@@ -206,7 +206,7 @@ fn statistics_are_of_what_the_components_are() {
 }
 
 #[test]
-fn statistics_of_parts_merge_into_those_of_the_whole() {
+fn statistics_of_parts_merge_into_the_whole() {
     let gallery = Gallery::new(12);
     let images: Vec<_> = gallery.images().collect();
     for sizes in [&[12][..], &[1, 11], &[5, 0, 7], &[3, 3, 3, 3], &[0, 12, 0]] {
@@ -266,14 +266,14 @@ fn a_file_holds_the_statistics() {
 }
 
 #[test]
-fn a_file_of_no_image_is_one_too() {
+fn a_file_of_zero_images_is_valid() {
     let gallery = Gallery::new(0);
     let read = Statistics::from_bytes(&gallery.none().to_bytes().unwrap()).unwrap();
     assert_eq!(read, gallery.none());
 }
 
 #[test]
-fn a_gallery_may_go_on_after_a_file() {
+fn a_gallery_continues_from_a_file() {
     let gallery = Gallery::new(12);
     let mut going_on = gallery.none();
     gallery.images().take(8).for_each(|image| going_on.push(&image));
@@ -290,7 +290,7 @@ fn a_gallery_may_go_on_after_a_file() {
 }
 
 #[test]
-fn labels_are_the_same_after_a_file() {
+fn labels_survive_a_file() {
     let gallery = Gallery::new(60);
     let statistics = gallery.statistics();
     let read = Statistics::from_bytes(&statistics.to_bytes().unwrap()).unwrap();
@@ -309,7 +309,7 @@ fn labels_are_the_same_after_a_file() {
 }
 
 #[test]
-fn a_file_cut_short_is_refused() {
+fn a_truncated_file_is_refused() {
     let bytes = Gallery::new(2).statistics().to_bytes().unwrap();
     for length in [0, 7, 8, 100, bytes.len() / 2, bytes.len() - 1] {
         assert!(

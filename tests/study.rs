@@ -49,7 +49,7 @@ fn unit(session: &Session, seed: u64) -> Vec<f32> {
 }
 
 #[test]
-fn kept_frames_score_texts_as_the_model_does() {
+fn kept_frames_score_texts_like_the_model() {
     let session = session();
     let (study, traces) = studied(&session, 3);
     let units = [unit(&session, 1), unit(&session, 2)];
@@ -73,7 +73,7 @@ fn kept_frames_score_texts_as_the_model_does() {
 }
 
 #[test]
-fn tracking_again_with_the_same_heads_gives_the_same_and_with_others_does_not() {
+fn tracks_depend_on_the_chosen_heads_alone() {
     let session = session();
     let (mut study, _) = studied(&session, 3);
     assert_eq!(study.heads.len(), study::OBJECTS);
@@ -93,7 +93,7 @@ fn tracking_again_with_the_same_heads_gives_the_same_and_with_others_does_not() 
 }
 
 #[test]
-fn a_region_scores_as_its_patches_do() {
+fn a_region_scores_like_its_patches() {
     let session = session();
     let (study, traces) = studied(&session, 1);
     let decomposition = session.decompose(&traces[0]);
@@ -133,7 +133,7 @@ fn left_half() -> SeedKind {
 }
 
 #[test]
-fn a_still_video_keeps_its_mask_and_a_correction_changes_its_object_alone() {
+fn a_correction_changes_only_its_object() {
     let session = session();
     let featured = block_on(study::fine_features(&session, &frame(0), 64)).unwrap();
     let still = (featured.frame, &featured.features);
@@ -161,7 +161,7 @@ fn a_still_video_keeps_its_mask_and_a_correction_changes_its_object_alone() {
 }
 
 #[test]
-fn a_run_without_a_seed_is_refused_and_tokens_are_kept_by_resolution() {
+fn a_run_needs_a_seed_and_tokens_are_kept_by_resolution() {
     let session = session();
     let featured = block_on(study::fine_features(&session, &frame(0), 64)).unwrap();
     let mut follower = Follower::default();

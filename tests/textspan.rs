@@ -99,14 +99,14 @@ fn each_random_case(mut test: impl FnMut(&str, &Case)) {
 // --- against the reference ---------------------------------------------------------------------------------
 
 #[test]
-fn picks_are_those_of_the_plain_algorithm() {
+fn picks_match_the_plain_algorithm() {
     each_fixture(|name, fixture, case| {
         assert_eq!(texts_of(&case.picks()), fixture.counts("picks"), "{name}");
     });
 }
 
 #[test]
-fn explained_variance_is_that_of_the_plain_algorithm() {
+fn explained_variance_matches_the_plain_algorithm() {
     each_fixture(|name, fixture, case| {
         let off = apart(&explained_by(&case.picks()), &fixture.values("explained"));
         assert!(off < 1e-6, "{name}: {off}");
@@ -115,7 +115,7 @@ fn explained_variance_is_that_of_the_plain_algorithm() {
 }
 
 #[test]
-fn reconstructions_are_those_of_the_plain_algorithm() {
+fn reconstructions_match_the_plain_algorithm() {
     each_fixture(|name, fixture, case| {
         let reconstruction = case.reconstruction();
         assert_eq!(texts_of(&reconstruction.picks), fixture.counts("picks"), "{name}");
@@ -131,7 +131,7 @@ fn reconstructions_are_those_of_the_plain_algorithm() {
 // --- what must hold for any head and texts -----------------------------------------------------------------
 
 #[test]
-fn explained_variance_grows_and_stays_a_share() {
+fn explained_variance_grows_up_to_one_at_most() {
     let check = |name: &str, case: &Case| {
         let explained = explained_by(&case.picks());
         assert!(!explained.is_empty(), "{name}");
@@ -144,7 +144,7 @@ fn explained_variance_grows_and_stays_a_share() {
 }
 
 #[test]
-fn no_text_is_picked_twice_however_many_are_asked_for() {
+fn no_text_is_picked_twice() {
     each_random_case(|name, case| {
         let case = Case { count: 50, ..case.clone() };
         let picks = texts_of(&case.picks());
@@ -156,7 +156,7 @@ fn no_text_is_picked_twice_however_many_are_asked_for() {
 }
 
 #[test]
-fn a_text_and_its_double_are_picked_once() {
+fn of_two_equal_texts_one_is_picked() {
     each_random_case(|name, case| {
         let doubled = Case { texts: [&case.texts[..], &case.texts].concat(), ..case.clone() };
         let doubled: Vec<usize> = texts_of(&doubled.picks()).iter().map(|text| text % case.pool()).collect();
@@ -191,20 +191,20 @@ fn the_order_of_the_texts_does_not_matter() {
 }
 
 #[test]
-fn nothing_varies_over_one_image_or_none() {
+fn zero_or_one_image_has_no_variance() {
     for images in [0, 1] {
         assert_eq!(Case::random(4, images, 30).picks(), []);
     }
 }
 
 #[test]
-fn no_texts_no_picks() {
+fn without_texts_nothing_is_picked() {
     assert_eq!(Case::random(5, 30, 0).picks(), []);
 }
 
 /// What is left of the images' variance is what the picks say they leave.
 #[test]
-fn a_reconstruction_leaves_what_its_picks_do_not_explain() {
+fn reconstruction_error_is_the_unexplained_variance() {
     each_random_case(|name, case| {
         let reconstruction = case.reconstruction();
         let whole: Vec<Vec<f64>> = case.codes.iter().map(|code| case.basis.contribution(code)).collect();

@@ -42,7 +42,7 @@ fn number_in(bitmap: &ImageBitmap) -> usize {
 }
 
 #[wasm_bindgen_test]
-async fn the_player_gives_the_frame_that_is_seen() {
+async fn the_player_returns_the_visible_frame() {
     for bytes in [VP9, H264] {
         let video = ElementVideo::open("clip", &blob(bytes)).await.unwrap();
         assert_eq!(video.size(), Size { width: 128, height: 64 });
@@ -55,7 +55,7 @@ async fn the_player_gives_the_frame_that_is_seen() {
 }
 
 #[wasm_bindgen_test]
-async fn what_the_player_does_not_play_is_a_sentence() {
+async fn an_unplayable_file_gives_an_error_message() {
     for bytes in [MPEG4, b"no video", &VP9[..VP9.len() / 2]] {
         let error = ElementVideo::open("clip.mp4", &blob(bytes)).await.err().unwrap();
         assert!(matches!(error, PlaybackError::Unsupported { .. } | PlaybackError::Damaged { .. }), "{error}");

@@ -70,7 +70,7 @@ async fn number_at(video: &mut Video, micros: i64) -> Result<usize, String> {
 }
 
 #[wasm_bindgen_test]
-async fn every_frame_comes_back_in_order() {
+async fn every_frame_is_decoded_in_order() {
     for clip in CLIPS {
         let mut video = open(clip).await;
         let info = video.info();
@@ -82,7 +82,7 @@ async fn every_frame_comes_back_in_order() {
 }
 
 #[wasm_bindgen_test]
-async fn every_frame_comes_back_from_anywhere() {
+async fn every_frame_is_decoded_after_any_seek() {
     for clip in CLIPS {
         let mut video = open(clip).await;
         let times = video.info().times;
@@ -98,7 +98,7 @@ async fn every_frame_comes_back_from_anywhere() {
 }
 
 #[wasm_bindgen_test]
-async fn edits_turns_and_pixels_that_are_not_square_are_seen_to() {
+async fn edits_rotation_and_pixel_aspect_are_applied() {
     let mut trimmed = open(clip!("trimmed.mp4")).await;
     let info = trimmed.info();
     let first = number_at(&mut trimmed, 0).await.unwrap();
@@ -124,7 +124,7 @@ async fn edits_turns_and_pixels_that_are_not_square_are_seen_to() {
 }
 
 #[wasm_bindgen_test]
-async fn two_minutes_never_hold_more_than_a_few_frames() {
+async fn a_long_video_holds_only_a_few_decoded_frames() {
     // Counted by the browser's own objects.
     js_sys::eval(
         "self.alive = 0; self.peak = 0; self.decoders = 0;
@@ -158,7 +158,7 @@ async fn two_minutes_never_hold_more_than_a_few_frames() {
 }
 
 #[wasm_bindgen_test]
-async fn what_the_browser_lacks_is_named() {
+async fn a_codec_that_the_browser_lacks_is_named() {
     let refusal =
         |(name, bytes): Clip| async move { Video::open(name, blob(bytes)).await.err().unwrap().to_string() };
     // H.264 of a profile that is none, so that no browser has it.
@@ -175,7 +175,7 @@ async fn what_the_browser_lacks_is_named() {
 }
 
 #[wasm_bindgen_test]
-async fn a_file_cut_off_in_its_middle_plays_to_there() {
+async fn a_truncated_file_plays_up_to_its_end() {
     let (name, bytes) = clip!("faststart.mp4");
     let mut video = Video::open(name, blob(&bytes[..bytes.len() * 3 / 4])).await.unwrap();
     let info = video.info();
@@ -186,7 +186,7 @@ async fn a_file_cut_off_in_its_middle_plays_to_there() {
 }
 
 #[wasm_bindgen_test]
-async fn damage_in_the_middle_is_told_with_its_time_and_the_rest_is_shown() {
+async fn damage_is_reported_with_its_time_and_the_rest_is_shown() {
     let (name, bytes) = VP9;
     let index = headlamp::media::video::demux(name, std::io::Cursor::new(bytes)).unwrap();
     let mut damaged = bytes.to_vec();
@@ -208,7 +208,7 @@ async fn damage_in_the_middle_is_told_with_its_time_and_the_rest_is_shown() {
 }
 
 #[wasm_bindgen_test]
-async fn a_request_that_is_dropped_leaves_the_video_usable() {
+async fn a_dropped_request_leaves_the_video_usable() {
     let mut video = open(H264).await;
     let times = video.info().times;
     for frame in [30, 12, 39, 5, 6] {

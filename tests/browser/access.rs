@@ -53,7 +53,7 @@ impl Checked {
 
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
-fn axe_finds_nothing_in_the_photos_views() {
+fn axe_finds_nothing_in_the_photo_views() {
     let checked = Checked::open("axe-photo");
     let page = &checked.page;
     page.choose_sample("china");
@@ -114,7 +114,7 @@ fn axe_finds_nothing_in_gallery_and_video() {
 /// The whole of the page is reached by Tab, in the order of the document, and the focus is always seen.
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
-fn the_keyboard_reaches_everything_and_the_focus_is_seen() {
+fn the_keyboard_reaches_all_and_focus_is_visible() {
     let page = Page::open("tab", Graphics::None, TINY);
     page.window.script("document.body.focus(); scrollTo(0, 0)", &json!([]));
     let script = "const at = document.activeElement;

@@ -80,7 +80,7 @@ fn travel(page: &Page, by: i32) {
 
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
-fn an_address_opens_all_that_it_says() {
+fn an_address_restores_the_whole_view() {
     let query = format!(
         "?{TINY}&image=samples/china.jpg&text=cat&text=a+dog&text=50+%25&phrase=a+dog&head=2.1&threshold=0.4\
          &off=0.*,m0,z0&layer=head&whole=1"
@@ -110,7 +110,7 @@ fn an_address_opens_all_that_it_says() {
 
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
-fn back_and_forward_lead_through_what_was_looked_at() {
+fn back_and_forward_restore_earlier_views() {
     let page = Page::open("history", Graphics::None, &format!("?{TINY}&text=cat&text=a+dog&phrase=cat"));
     settle(&page);
     let mut steps = vec![shown(&page)];
@@ -160,7 +160,7 @@ fn back_and_forward_lead_through_what_was_looked_at() {
 
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
-fn a_list_too_long_for_the_address_outlives_back_and_links_within_the_page() {
+fn a_long_phrase_list_survives_back_and_inner_links() {
     let page = Page::open("long-list", Graphics::None, &format!("?{TINY}"));
     let many: Vec<String> = (0..300).map(|index| format!("a photo of thing number {index}")).collect();
     page.set_phrases(&many.iter().map(String::as_str).collect::<Vec<_>>());
@@ -191,7 +191,7 @@ fn a_list_too_long_for_the_address_outlives_back_and_links_within_the_page() {
 
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
-fn a_photo_of_the_machine_comes_back_but_into_no_link() {
+fn a_local_photo_returns_but_is_in_no_link() {
     let page = Page::open("own-photo", Graphics::None, &format!("?{TINY}&text=cat&phrase=cat"));
     settle(&page);
     let scratch = Scratch::new("own-photo");
@@ -237,7 +237,7 @@ fn link(page: &Page) -> String {
 
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
-fn a_link_says_it_all_and_the_dialog_copies_it() {
+fn the_share_dialog_copies_a_complete_link() {
     let page = Page::open("share", Graphics::None, &format!("?{TINY}"));
     page.choose_sample("rocket");
     page.choose_head(1, 2);
@@ -263,7 +263,7 @@ fn a_link_says_it_all_and_the_dialog_copies_it() {
 
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
-fn what_an_address_cannot_have_is_said() {
+fn invalid_parts_of_an_address_are_reported() {
     for (query, sentence) in [
         ("head=11.3", "The address asks for head 11.3, and this model has 3 layers of 3 heads"),
         ("off=m99", "this model has no such parts"),

@@ -17,7 +17,7 @@ fn is_sentence(message: &str) {
 
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
-fn a_text_file_called_png_leaves_the_photo_alone() {
+fn a_text_file_named_png_keeps_the_photo() {
     let scratch = Scratch::new("bad-photo");
     let file = scratch.path().join("holiday.png");
     std::fs::write(&file, "Dear diary, this is no picture.\n").unwrap();
@@ -38,7 +38,7 @@ fn a_text_file_called_png_leaves_the_photo_alone() {
 
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
-fn a_missing_pack_is_said_to_be_missing() {
+fn a_missing_pack_is_reported_as_missing() {
     let page = Page::open_unready("missing-pack", site(), Graphics::None, "?device=cpu&pack=packs/nowhere/");
     let message = page.wait_for_message();
     is_sentence(&message);
@@ -48,7 +48,7 @@ fn a_missing_pack_is_said_to_be_missing() {
 
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
-fn a_damaged_pack_is_refused_by_the_file_that_is_damaged() {
+fn a_damaged_pack_is_refused_by_file_name() {
     let scratch = Scratch::new("bad-packs");
     let weights = "weights.safetensors";
     let whole = std::fs::read(packs().join("tiny").join(weights)).unwrap();

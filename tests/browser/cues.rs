@@ -50,7 +50,7 @@ fn numbers(page: &Page, script: &str) -> Vec<f64> {
 
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
-fn heads_that_follow_a_nuisance_are_found_and_switched_off() {
+fn heads_that_follow_a_nuisance_are_switched_off() {
     let folder = Scratch::new("cues");
     let (files, labels) = labelled_pictures(&folder);
     let page = Page::open("cues", Graphics::None, TINY);

@@ -19,7 +19,7 @@ fn check() -> Value {
 
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
-fn six_photos_are_scored_divided_labelled_and_segmented() {
+fn six_photos_are_scored_labelled_and_segmented() {
     let check = check();
     let page = Page::open("default-pack", Graphics::None, "?device=cpu");
     assert_eq!(page.field("device"), "CPU");

@@ -89,7 +89,7 @@ fn numbers(list: &Value) -> Vec<f64> {
 
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
-fn a_page_that_the_address_names_drives_the_frame() {
+fn the_named_origin_controls_the_frame() {
     let host = Host::open("embed");
     let query = format!(
         "{SETTINGS}&embed=1&image=samples/coffee.png&text=a+cat&text=a+cup&head=1.2&origin={}",
@@ -140,7 +140,7 @@ fn a_page_that_the_address_names_drives_the_frame() {
 
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
-fn what_the_frame_cannot_do_it_refuses_in_a_sentence() {
+fn the_frame_refuses_with_an_error_message() {
     let host = Host::open("embed-refusals");
     host.frame(&format!("{SETTINGS}&embed=1&text=a+cat&origin={}", host.origin()));
     host.wait_until_ready();
@@ -168,7 +168,7 @@ fn what_the_frame_cannot_do_it_refuses_in_a_sentence() {
 
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
-fn nobody_else_is_heard_or_told() {
+fn other_origins_are_neither_heard_nor_answered() {
     let host = Host::open("embed-strangers");
     let strangers = [
         "",
@@ -209,7 +209,7 @@ fn nobody_else_is_heard_or_told() {
 
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
-fn the_example_drives_the_page_beside_it() {
+fn the_embed_example_controls_its_frame() {
     let page = Page::open_unready("embed-example", site(), Graphics::None, &format!("embed/index.html{SETTINGS}"));
     let says = || page.window.script("return document.querySelector('#status').textContent", &json!([]));
     let until = |start: &str| {

@@ -55,7 +55,7 @@ fn the_gpu_engine_agrees_with_the_cpu_engine() {
 
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
-fn the_panel_says_why_the_cpu_runs_the_model() {
+fn the_panel_explains_why_the_cpu_is_used() {
     let auto = "?pack=packs/tiny/";
     let reasons = [
         (Graphics::SoftwareWebGpu, auto, "the only GPU here is one in software, which is slower than the CPU"),
@@ -95,7 +95,7 @@ fn one_gpu_serves_one_model_after_another() {
 
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
-fn a_gpu_that_refuses_a_shader_or_has_no_room_is_said_to() {
+fn gpu_errors_of_shaders_and_memory_are_reported() {
     for (script, says) in [
         ("refusing_shaders.js", "no GPU can be used here (it refuses"),
         ("refusing_memory.js", "the GPU refused the model"),
@@ -111,7 +111,7 @@ fn a_gpu_that_refuses_a_shader_or_has_no_room_is_said_to() {
 
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
-fn a_browser_that_never_says_whether_there_is_a_gpu_has_none() {
+fn a_browser_that_never_answers_about_gpus_has_none() {
     let page = open_with("silent-gpu", "silent.js");
     page.load("?pack=/packs/tiny/");
     page.wait_until_ready();
@@ -136,7 +136,7 @@ fn open_with(test: &'static str, script: &str) -> Page {
 
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
-fn a_photo_like_the_last_one_is_run_as_recorded() {
+fn a_photo_of_the_same_size_uses_the_recorded_run() {
     let page = open_with("recorded", "counting.js");
     page.wait_until_ready();
     page.settle();
@@ -163,7 +163,7 @@ fn a_photo_like_the_last_one_is_run_as_recorded() {
 
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
-fn the_whole_photo_is_explained_at_one_click() {
+fn one_click_explains_the_whole_photo() {
     let page = Page::open("whole-photo", Graphics::None, "?device=cpu&pack=packs/tiny/");
     page.set_phrases(&PHRASES);
     page.choose_sample("china");

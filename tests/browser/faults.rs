@@ -37,7 +37,7 @@ pub fn gallery(page: &Page) -> usize {
 
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
-fn a_lost_gpu_is_started_anew_with_all_that_was_set() {
+fn a_lost_gpu_restarts_with_all_settings() {
     let page = Page::open("gpu-lost", Graphics::SoftwareWebGpu, "?device=gpu&pack=packs/tiny/");
     page.set_phrases(&PHRASES);
     page.choose_sample("china");
@@ -64,7 +64,7 @@ fn a_lost_gpu_is_started_anew_with_all_that_was_set() {
 /// A deployable build has the video's view in a file of its own.
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
-fn a_part_of_the_page_that_does_not_come_is_told_and_asked_for_again() {
+fn a_missing_part_of_the_page_is_reported_and_retried() {
     let page = Page::open("part-missing", Graphics::None, TINY);
     page.window.script(
         "self.real = fetch;
@@ -110,7 +110,7 @@ fn let_go(page: &Page) {
 
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
-fn an_answer_about_phrases_that_are_gone_is_not_shown() {
+fn an_answer_about_removed_phrases_is_not_shown() {
     let page = Page::open("phrases-gone", Graphics::None, TINY);
     page.set_phrases(&PHRASES);
     page.choose_sample("china");
@@ -130,7 +130,7 @@ fn an_answer_about_phrases_that_are_gone_is_not_shown() {
 
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
-fn masks_under_way_when_a_person_starts_over_stay_away() {
+fn masks_of_an_earlier_run_are_not_shown() {
     let scratch = Scratch::new("started-over");
     let page = Page::open("started-over", Graphics::None, TINY);
     page.open_frames(&Clip { width: 160, height: 96, frames: 6 }.write(scratch.path()));
@@ -176,7 +176,7 @@ pub fn restart_after_a_minute(page: &Page) {
 
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
-fn a_video_goes_on_in_a_worker_that_is_restarted() {
+fn a_video_continues_after_a_worker_restart() {
     let scratch = Scratch::new("video-restarted");
     let page = Page::open("video-restarted", Graphics::None, TINY);
     page.open_frames(&Clip { width: 160, height: 96, frames: 12 }.write(scratch.path()));
@@ -206,7 +206,7 @@ fn a_video_goes_on_in_a_worker_that_is_restarted() {
 
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
-fn a_worker_that_hangs_is_told_and_can_be_restarted() {
+fn a_hanging_worker_is_reported_and_restarted() {
     let page = Page::open("hung", Graphics::None, TINY);
     page.set_phrases(&PHRASES);
     page.choose_sample("china");
@@ -224,7 +224,7 @@ fn a_worker_that_hangs_is_told_and_can_be_restarted() {
 /// The browser's word of a message that it cannot put together.
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
-fn an_answer_that_cannot_be_read_is_told() {
+fn an_unreadable_answer_is_reported() {
     let page = Page::open_unready("unread", site(), Graphics::None, "?device=cpu&pack=packs/none/");
     let keep = "window.Worker = class extends Worker {
         constructor(...how) { super(...how); window.engine = this; }
@@ -242,7 +242,7 @@ fn an_answer_that_cannot_be_read_is_told() {
 
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
-fn a_worker_without_memory_says_so_and_can_be_restarted() {
+fn a_worker_without_memory_is_reported_and_restarted() {
     let scratch = Scratch::new("out-of-memory");
     let serving = site().serve(0).unwrap();
     // 40 MB: enough for the small model, not for a large photo.
@@ -267,7 +267,7 @@ fn a_worker_without_memory_says_so_and_can_be_restarted() {
 
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
-fn a_full_disk_keeps_nothing_and_breaks_nothing() {
+fn a_full_disk_stores_nothing_and_breaks_nothing() {
     let scratch = Scratch::new("full-disk");
     let page = Page::open_unready("full-disk", site(), Graphics::None, "");
     let origin = page.window.script("return location.origin", &json!([]));
@@ -287,7 +287,7 @@ fn a_full_disk_keeps_nothing_and_breaks_nothing() {
 
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
-fn two_tabs_share_what_is_kept_but_not_one_gallery() {
+fn two_tabs_share_stored_packs_but_not_a_gallery() {
     let scratch = Scratch::new("two-tabs");
     let page = Page::open("two-tabs", Graphics::None, TINY);
     page.window.choose_files("#gallery input[name=gallery]", &pictures(&scratch, 3));
@@ -306,7 +306,7 @@ fn two_tabs_share_what_is_kept_but_not_one_gallery() {
 
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
-fn a_pack_that_breaks_off_is_taken_up_where_it_did() {
+fn an_interrupted_pack_download_resumes() {
     let server = Breaking::new(folder("HEADLAMP_DIST"), packs(), "packs/tiny/weights.safetensors");
     let page = Page::at(server.address(), Window::open("broken-off", Graphics::None));
     page.load(TINY);
@@ -323,7 +323,7 @@ fn a_pack_that_breaks_off_is_taken_up_where_it_did() {
 
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
-fn a_hub_that_the_page_may_not_ask_is_named() {
+fn a_hub_outside_the_policy_is_named() {
     let page = Page::open("other-hub", Graphics::None, TINY);
     let before = page.field("name");
     let fill = "for (const [name, value] of Object.entries(arguments[0]))
@@ -355,7 +355,7 @@ fn work(page: &Page, test: &str) {
 
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
-fn a_private_window_works_like_any_other() {
+fn a_private_window_works_without_storage() {
     let serving = site().serve(0).unwrap();
     let window = Window::open_with("private", Graphics::None, &["--incognito".to_owned()]);
     work(&Page::at(serving.url(), window), "private");
@@ -363,7 +363,7 @@ fn a_private_window_works_like_any_other() {
 
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
-fn without_https_everything_works_and_what_is_not_kept_says_so() {
+fn without_https_all_works_and_missing_storage_is_told() {
     let serving = site().serve(0).unwrap();
     // Unlike 127.0.0.1 this name is not trusted without HTTPS: no cache, no files, no service worker.
     let rules = "--host-resolver-rules=MAP headlamp.example 127.0.0.1".to_owned();

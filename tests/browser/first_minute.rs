@@ -18,7 +18,7 @@ impl Page {
 /// Marked as computed beforehand, and the same as what this machine then computes.
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
-fn results_computed_beforehand_show_at_once_and_live_ones_take_their_place() {
+fn live_results_replace_precomputed_ones() {
     let page = Page::open_unready("beforehand", site(), Graphics::None, "?device=cpu");
     wait("results computed beforehand", SOON, || page.has("#beforehand").then_some(()));
     let before = page.attribution();
@@ -46,7 +46,7 @@ fn results_computed_beforehand_show_at_once_and_live_ones_take_their_place() {
 /// Another model has its own results, and nothing is shown in their place.
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
-fn another_model_has_no_results_beforehand() {
+fn another_model_has_no_precomputed_results() {
     let page = Page::open_unready("not-beforehand", site(), Graphics::None, "?device=cpu&pack=packs/tiny/");
     while page.phase() != "ready" {
         assert!(!page.has("#beforehand"));
@@ -115,7 +115,7 @@ fn the_tour_is_offered_once_and_drives_the_page() {
 
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
-fn every_view_says_how_it_is_computed() {
+fn every_view_explains_its_computation() {
     let page = Page::open("how", Graphics::None, "?device=cpu&pack=packs/tiny/");
     let script = "const found = [];
         for (const at of document.querySelectorAll('details.how')) {

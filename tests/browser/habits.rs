@@ -37,7 +37,7 @@ impl Page {
 
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
-fn keys_lead_to_phrases_help_and_through_the_grid() {
+fn keys_open_phrases_help_and_move_in_the_grid() {
     let page = Page::open("keys", Graphics::None, TINY);
     page.blur();
     page.window.press("/", false);
@@ -73,7 +73,7 @@ fn keys_lead_to_phrases_help_and_through_the_grid() {
 
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
-fn what_was_switched_off_is_undone_and_redone() {
+fn switching_off_can_be_undone_and_redone() {
     let page = Page::open("undo", Graphics::None, TINY);
     let intact = page.attribution();
     page.window.click("#lab .studies button:nth-of-type(1)");
@@ -161,7 +161,7 @@ fn the_photo_is_zoomed_by_keys_wheel_mouse_and_fingers() {
 
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
-fn results_are_taken_away_as_pictures_figures_and_notes() {
+fn results_are_saved_as_pictures_figures_and_notes() {
     let page = Page::open("exports", Graphics::None, TINY);
     page.choose_sample("china");
     let shown = page.attribution();
@@ -238,7 +238,7 @@ fn the_camera_takes_a_photo() {
 /// Dropped anywhere, pasted anywhere.
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
-fn photos_are_dropped_and_pasted_anywhere() {
+fn photos_can_be_dropped_and_pasted_anywhere() {
     let page = Page::open("drop", Graphics::None, TINY);
     let script = "const [kind, at] = arguments;
         return fetch('samples/flower.jpg').then((answer) => answer.blob()).then((blob) => {

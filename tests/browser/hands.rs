@@ -89,7 +89,7 @@ fn grown(test: &'static str, site: Site, query: &str, pictures: &Pictures, count
 
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
-fn a_gallery_is_the_same_with_hands_and_without() {
+fn helper_workers_do_not_change_a_gallery() {
     const COUNT: usize = 30;
     let (pictures, scratch) = (Pictures::new("hands", COUNT, 300), Scratch::new("gallery-hands"));
     let grown = |site, query| grown("gallery-hands", site, query, &pictures, COUNT as u64);
@@ -125,7 +125,7 @@ fn tracked(site: Site, query: &str, frames: &[PathBuf]) -> (Value, u64) {
 
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
-fn a_video_is_the_same_with_hands_and_without() {
+fn helper_workers_do_not_change_a_video() {
     let scratch = Scratch::new("video-hands");
     let clip = Clip { width: 320, height: 200, frames: 30 };
     let frames = clip.write(scratch.path());
@@ -144,7 +144,7 @@ fn a_video_is_the_same_with_hands_and_without() {
 /// harm.
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
-fn what_was_handed_out_is_dropped_when_something_else_is_wanted() {
+fn work_of_helper_workers_is_dropped_when_outdated() {
     let scratch = Scratch::new("hands-dropped");
     let clip = Clip { width: 320, height: 200, frames: 30 };
     let frames = clip.write(scratch.path());
@@ -168,7 +168,7 @@ fn what_was_handed_out_is_dropped_when_something_else_is_wanted() {
 /// The package's numbers, bit for bit.
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
-fn the_package_tracks_the_same_with_hands_and_without() {
+fn helper_workers_do_not_change_the_packages_tracks() {
     let page = Page::open_unready("package-hands", site(), Graphics::None, "icons/icon.svg");
     let script = "return (async () => {
         const { load } = await import(`${location.origin}/headlamp.js`);

@@ -27,7 +27,7 @@ fn close(a: f64, b: f64) -> bool {
 
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
-fn a_head_that_is_switched_off_leaves_its_mean_behind() {
+fn a_switched_off_head_contributes_its_mean() {
     let page = open("lab");
     let before = page.attribution();
     let score = before.score(PHRASES[0]);
@@ -61,7 +61,7 @@ fn a_head_that_is_switched_off_leaves_its_mean_behind() {
 /// The means of what is off are those of the statistics in use.
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
-fn what_is_off_follows_the_statistics_in_use() {
+fn switched_off_heads_follow_the_statistics() {
     let scratch = Scratch::new("lab-statistics");
     let page = open("lab-statistics");
     let (layer, head) = (page.attribution().heads.len() - 1, 1);
@@ -88,7 +88,7 @@ fn what_is_off_follows_the_statistics_in_use() {
 
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
-fn the_grid_shows_what_sets_two_phrases_apart() {
+fn the_grid_shows_the_difference_of_two_phrases() {
     let page = open("contrast");
     let first = page.attribution();
     page.choose_phrase(PHRASES[2]);
@@ -112,7 +112,7 @@ fn the_grid_shows_what_sets_two_phrases_apart() {
 
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
-fn the_grid_shows_what_sets_two_photos_apart() {
+fn the_grid_shows_the_difference_of_two_photos() {
     let page = open("pinned");
     let china = page.attribution();
     page.window.click("#pin");
@@ -137,7 +137,7 @@ fn choose_rival(page: &Page, phrase: &str) {
 
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
-fn a_statistics_file_stands_in_for_images() {
+fn a_statistics_file_replaces_images() {
     let page = open("statistics");
     let says = "return document.querySelector('#statistics-in-use').textContent.includes(arguments[0])";
     let says = |text: &str| page.window.script(says, &json!([text])) == true;

@@ -24,7 +24,7 @@ pub fn kept(page: &Page) -> Vec<String> {
 
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
-fn after_one_visit_everything_works_without_a_network() {
+fn after_one_visit_everything_works_offline() {
     let mut page = Page::open_unready("offline", site(), Graphics::None, TINY);
     page.wait_until_ready();
     wait_until_kept(&page);
@@ -97,7 +97,7 @@ fn copy_folder(from: &Path, to: &Path) {
 
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
-fn a_new_version_waits_for_the_users_word() {
+fn a_new_version_waits_for_the_users_consent() {
     let build = Build::copy("update");
     let page = Page::open_unready("update", build.site(), Graphics::None, TINY);
     page.wait_until_ready();
@@ -124,7 +124,7 @@ fn a_new_version_waits_for_the_users_word() {
 
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
-fn a_version_that_another_tab_takes_is_told() {
+fn an_update_in_another_tab_is_reported() {
     let build = Build::copy("two-tabs");
     let page = Page::open_unready("update-two-tabs", build.site(), Graphics::None, TINY);
     page.wait_until_ready();
@@ -150,7 +150,7 @@ fn a_version_that_another_tab_takes_is_told() {
 
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
-fn a_page_whose_host_redirects_to_plain_addresses_opens_from_what_is_kept() {
+fn a_page_behind_redirects_opens_offline() {
     let mut page = Page::open_unready("redirected", site().without_endings(), Graphics::None, TINY);
     page.wait_until_ready();
     wait_until_kept(&page);

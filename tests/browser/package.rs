@@ -71,7 +71,7 @@ fn has_declared_fields(page: &Page, interface: &str, value: &str) {
 
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
-fn it_answers_what_its_types_say() {
+fn the_answers_match_the_types() {
     let page = open("package");
     has_declared_fields(&page, "Headlamp", "h");
     has_declared_fields(&page, "Model", "h.model");
@@ -132,7 +132,7 @@ fn it_answers_what_its_types_say() {
 
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
-fn it_follows_objects_through_frames_and_files() {
+fn the_package_tracks_objects_in_frames_and_files() {
     let page = open("package-track");
     run(
         &page,
@@ -178,7 +178,7 @@ fn it_follows_objects_through_frames_and_files() {
 
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
-fn it_says_in_a_sentence_what_it_cannot_do() {
+fn the_package_explains_what_it_cannot_do() {
     let page = open("package-errors");
     let origin = "`${location.origin}";
     for (work, sentence) in [
@@ -220,7 +220,7 @@ fn it_says_in_a_sentence_what_it_cannot_do() {
 
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
-fn a_signal_is_heard_in_line_and_let_go_of() {
+fn an_abort_signal_removes_a_waiting_request() {
     let page = open("package-signal");
     let found = run(
         &page,
@@ -244,7 +244,7 @@ fn a_signal_is_heard_in_line_and_let_go_of() {
 
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
-fn an_answer_that_cannot_be_read_leaves_nobody_waiting() {
+fn an_unreadable_answer_rejects_all_requests() {
     let page = open("package-unreadable");
     let found = run(
         &page,
@@ -262,7 +262,7 @@ fn an_answer_that_cannot_be_read_leaves_nobody_waiting() {
 
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
-fn it_says_the_same_as_the_page() {
+fn the_package_agrees_with_the_page() {
     let page = open("package-same");
     let phrases = json!(["a photo of a cat", "a Chinese temple", "red"]);
     let script = format!(
@@ -285,7 +285,7 @@ fn it_says_the_same_as_the_page() {
 
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
-fn the_example_uses_it_from_plain_javascript() {
+fn the_example_runs_in_plain_javascript() {
     let page =
         Page::open_unready("package-example", site(), Graphics::None, &format!("embed/package.html{SETTINGS}"));
     let says = |selector: &str| {
@@ -308,7 +308,7 @@ fn the_example_uses_it_from_plain_javascript() {
 
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
-fn it_packs_and_runs_from_its_own_folder() {
+fn the_package_runs_from_its_own_folder() {
     let scratch = Scratch::new("npm");
     let package = scratch.path().join("package");
     npm::package(&folder("HEADLAMP_DIST"), &package).unwrap();

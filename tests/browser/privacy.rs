@@ -85,7 +85,7 @@ fn forward(mut stream: &TcpStream, seen: &Mutex<Vec<Seen>>) -> std::io::Result<(
 
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
-fn no_request_carries_anything_of_the_persons() {
+fn no_request_carries_personal_data() {
     let scratch = Scratch::new("privacy");
     let photo = scratch.path().join("confidential-photo.png");
     let noise = |x: u32, y: u32| Rgb([x.wrapping_mul(y + 7) as u8, (x ^ (y * 3)) as u8, (x + y * y) as u8]);

@@ -148,7 +148,7 @@ fn the_known_models_are_listed(page: &Page) {
 
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
-fn weights_of_something_else_are_refused_and_the_model_stays() {
+fn unsuitable_weights_are_refused_and_the_model_stays() {
     let page = Page::open("no-clip", Graphics::None, "?device=cpu&pack=packs/tiny/");
     page.choose_sample("coffee");
     let before = page.attribution();

@@ -43,7 +43,7 @@ impl Page {
 
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
-fn screens_of_the_photos_views_fit_the_window() {
+fn screens_of_the_photo_views_fit_the_window() {
     let page = Page::open("screens-photo", Graphics::None, "?device=cpu");
     page.window.click("#decline-tour");
     page.set_phrases(&PHRASES);

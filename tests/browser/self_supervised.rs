@@ -29,7 +29,7 @@ fn head_map(page: &Page, layer: usize, head: usize) -> String {
 
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
-fn a_dino_from_a_file_shows_where_its_heads_look() {
+fn a_dino_file_shows_the_attention_of_its_heads() {
     let weights = places::checkout().join(WEIGHTS);
     let page = Page::open("dino", Graphics::None, "?device=cpu&pack=packs/tiny/");
     page.choose_sample("coffee");
@@ -78,7 +78,7 @@ fn a_dino_from_a_file_shows_where_its_heads_look() {
 /// A pack with texts after one without: everything is back.
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
-fn phrases_come_back_with_a_model_that_knows_them() {
+fn phrases_return_with_a_model_that_has_texts() {
     let page = Page::open("dino-and-back", Graphics::None, "?device=cpu&pack=packs/tiny/");
     let tell = "const input = document.querySelector('#load-model input[name=vision-heads]');
         input.value = '2';

@@ -45,7 +45,7 @@ impl Requests {
 
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
-fn the_pack_is_on_its_way_while_the_worker_is_compiled() {
+fn the_pack_downloads_while_the_worker_compiles() {
     let requests = Arc::new(Requests::default());
     let hearing = Arc::clone(&requests);
     let site = site().heard_by(move |path| hearing.hear(path));

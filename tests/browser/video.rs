@@ -144,7 +144,7 @@ fn overlap(overlay: &Value, is_in: impl Fn(f64, f64) -> bool) -> f64 {
 
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
-fn tracks_appear_survive_a_seek_and_a_pause_and_are_the_same_again() {
+fn tracks_survive_seek_and_pause_and_are_repeatable() {
     let scratch = Scratch::new("video-tracks");
     let clip = Clip { width: 160, height: 96, frames: 12 };
     let page = Page::open("video-tracks", Graphics::None, TINY);
@@ -184,7 +184,7 @@ fn tracks_appear_survive_a_seek_and_a_pause_and_are_the_same_again() {
 
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
-fn phrases_are_charted_over_the_frames_and_a_press_on_the_chart_seeks() {
+fn phrases_are_charted_and_a_press_on_the_chart_seeks() {
     let scratch = Scratch::new("video-chart");
     let clip = Clip { width: 160, height: 96, frames: 6 };
     let page = Page::open("video-chart", Graphics::None, TINY);
@@ -217,7 +217,7 @@ fn phrases_are_charted_over_the_frames_and_a_press_on_the_chart_seeks() {
 
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
-fn a_bad_video_gets_its_sentence_and_nothing_else_is_lost() {
+fn a_bad_video_is_reported_and_nothing_is_lost() {
     let scratch = Scratch::new("video-bad");
     let clip = Clip { width: 160, height: 96, frames: 3 };
     let page = Page::open("video-bad", Graphics::None, TINY);
@@ -241,7 +241,7 @@ fn a_bad_video_gets_its_sentence_and_nothing_else_is_lost() {
 /// The masks that a point seeds, carried through the frames by the page, against the disc itself.
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
-fn a_mask_follows_the_disc_that_was_pointed_at_and_is_saved() {
+fn a_mask_follows_the_selected_disc_and_is_saved() {
     let scratch = Scratch::new("video-masks");
     let clip = Clip { width: 320, height: 200, frames: 8 };
     let page = Page::open("video-masks", Graphics::None, "?device=cpu");
@@ -301,7 +301,7 @@ fn a_mask_follows_the_disc_that_was_pointed_at_and_is_saved() {
 /// A video of two minutes (`tests/reference/video.py`), looked at twice a second.
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
-fn two_minutes_stay_in_bounded_memory() {
+fn a_video_of_two_minutes_stays_in_bounded_memory() {
     // The bound: what is kept of frames (512 MB), the engine, the page and the browser's own.
     const BOUND: u64 = 900 << 20;
     let file = places::checkout().join("tests/reference/fixtures/video/two_minutes.webm");
@@ -326,7 +326,7 @@ fn two_minutes_stay_in_bounded_memory() {
 /// What a newcomer does: one click, and then a press on a frame.
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
-fn the_sample_clip_shows_its_objects_with_one_click() {
+fn one_click_shows_the_objects_of_the_sample_clip() {
     let page = Page::open("video-sample", Graphics::None, "?device=cpu");
     page.window.click("fieldset:has(input[name=mode]) label:nth-of-type(2)");
     page.window.click("#sample-clip");

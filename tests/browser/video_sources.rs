@@ -13,7 +13,7 @@ use crate::video::PATIENCE;
 
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
-fn the_camera_is_recorded_and_looked_at() {
+fn the_camera_is_recorded_and_tracked() {
     let page = Page::open("video-camera", Graphics::None, TINY);
     page.window.click("fieldset:has(input[name=mode]) label:nth-of-type(2)");
     page.window.click("#camera");
@@ -61,7 +61,7 @@ fn compact() -> Vec<u8> {
 /// What the worker cannot read the page's own player shows it; another rate, and another piece, are asked of it too.
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
-fn what_only_the_player_plays_is_looked_at_all_the_same() {
+fn a_video_for_the_player_alone_is_tracked() {
     let scratch = Scratch::new("video-player");
     let file = scratch.path().join("compact.mp4");
     std::fs::write(&file, compact()).unwrap();

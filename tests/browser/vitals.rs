@@ -26,7 +26,7 @@ fn observe(window: &Window) {
 /// Google's bounds for a good visit: 2.5 s and 0.1. This machine's two cores run server, browser and test.
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
-fn a_visit_paints_soon_and_little_jumps_about() {
+fn a_visit_paints_soon_with_little_layout_shift() {
     let page = Page::open_unready("vitals", site(), Graphics::None, "?device=cpu&pack=packs/none/");
     observe(&page.window);
     for width in [1440, 360] {
@@ -49,7 +49,7 @@ fn a_visit_paints_soon_and_little_jumps_about() {
 /// WCAG 2.2's target size (2.5.8): 24 by 24 pixels, or as much room around it.
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
-fn fingers_find_every_control() {
+fn every_control_is_large_enough_for_touch() {
     let page = Page::open("targets", Graphics::None, TINY);
     let metrics = json!({ "width": 360, "height": 780, "deviceScaleFactor": 2, "mobile": true });
     page.window.chrome("Emulation.setDeviceMetricsOverride", &metrics);
@@ -77,7 +77,7 @@ fn fingers_find_every_control() {
 /// Who wants less motion gets none.
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
-fn less_motion_is_no_motion() {
+fn reduced_motion_stops_all_motion() {
     let page = Page::open("motion", Graphics::None, TINY);
     let moving = "return [...document.querySelectorAll('*')].filter((at) => {
         const { transitionDuration, animationName } = getComputedStyle(at);
@@ -93,7 +93,7 @@ fn less_motion_is_no_motion() {
 /// The switch for the colours: the system's, or one's own, remembered.
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
-fn the_theme_follows_the_system_until_somebody_chooses() {
+fn the_theme_follows_the_system_until_chosen() {
     let page = Page::open("theme", Graphics::None, TINY);
     let is_dark = "const [red] = getComputedStyle(document.body).backgroundColor.match(/\\d+/g); return +red < 80";
     let is_dark = || page.window.script(is_dark, &json!([])) == true;

@@ -78,7 +78,7 @@ fn recognised(known: &Known, name: &str) -> Result<Detected, CheckpointError> {
 }
 
 #[test]
-fn every_known_model_is_recognised_by_its_repository() {
+fn every_known_model_is_recognised_by_repository() {
     for known in KNOWN.iter().filter(|known| known.activation.is_some()) {
         let name = known.repository.unwrap_or("dora_vits16.pth");
         let found = recognised(known, name).unwrap_or_else(|err| panic!("{}: {err}", known.name));
@@ -107,7 +107,7 @@ fn the_papers_models_differ_as_published() {
 
 /// Weights of DINO's sizes and names are DINO's or DoRA's: only the file's name tells which, and little hangs on it.
 #[test]
-fn a_tower_of_dinos_sizes_needs_no_name() {
+fn a_tower_of_dino_sizes_needs_no_name() {
     let small = KNOWN.iter().find(|known| known.name == "DINO ViT-S/16").unwrap();
     let found = recognised(small, "mine/teacher.pth").unwrap();
     assert_eq!((found.known.map(|known| known.name), found.model.vision.heads), (None, 6));
@@ -118,7 +118,7 @@ fn a_tower_of_dinos_sizes_needs_no_name() {
 }
 
 #[test]
-fn a_tower_with_parts_of_its_own_is_refused() {
+fn a_tower_with_unknown_parts_is_refused() {
     let small = KNOWN.iter().find(|known| known.name == "DINO ViT-S/16").unwrap();
     let mut listing = listing(small);
     listing.push(("blocks.3.attn.q_norm.weight".to_owned(), vec![64]));
@@ -127,7 +127,7 @@ fn a_tower_with_parts_of_its_own_is_refused() {
 }
 
 #[test]
-fn a_clip_with_parts_of_its_own_is_refused() {
+fn a_clip_with_unknown_parts_is_refused() {
     let with = |extra: &str| {
         let mut listing = listing(&KNOWN[0]);
         listing.push((extra.to_owned(), vec![64]));
@@ -144,7 +144,7 @@ fn a_clip_with_parts_of_its_own_is_refused() {
 
 /// Sizes that are known tell the heads; whose weights they are, only the name can.
 #[test]
-fn a_known_size_of_unknown_weights_is_asked_about() {
+fn unknown_weights_of_a_known_size_need_an_answer() {
     let CheckpointError::Unknown(unknowns) = recognised(&KNOWN[0], "mine/epoch_3.pt").unwrap_err() else {
         panic!()
     };
@@ -152,7 +152,7 @@ fn a_known_size_of_unknown_weights_is_asked_about() {
 }
 
 #[test]
-fn models_of_other_kinds_are_refused_by_kind() {
+fn other_kinds_of_models_are_refused_by_kind() {
     let cases = [
         ("visual.trunk.blocks.0.norm1.weight", "timm"),
         ("visual.layer1.0.conv1.weight", "ResNet"),
@@ -169,7 +169,7 @@ fn models_of_other_kinds_are_refused_by_kind() {
 }
 
 #[test]
-fn configs_of_other_kinds_are_refused() {
+fn configs_of_other_kinds_of_models_are_refused() {
     let cases = [
         ("config.json", json!({"model_type": "siglip"}), "siglip"),
         ("config.json", json!({"vision_config": {"hidden_act": "gelu_pytorch_tanh"}}), "gelu_pytorch_tanh"),
@@ -189,7 +189,7 @@ fn configs_of_other_kinds_are_refused() {
 }
 
 #[test]
-fn in_a_hubs_cache_the_repository_is_named() {
+fn the_repository_is_read_from_a_hub_cache_path() {
     let cache = std::env::temp_dir().join(format!("headlamp-hub-cache-{}", std::process::id()));
     let folder = cache.join("models--laion--CLIP-ViT-B-32/snapshots/0123abcd");
     std::fs::create_dir_all(&folder).unwrap();

@@ -40,7 +40,7 @@ fn values(expected: &StateDict, name: &str) -> Vec<f32> {
 }
 
 #[test]
-fn every_layout_computes_what_pytorch_does() {
+fn every_layout_computes_like_pytorch() {
     let expected = tensors_of("checkpoints/all.expected");
     for (folder, reference, family) in FOLDERS {
         let path = path_of(&format!("checkpoints/{folder}"));
@@ -66,7 +66,7 @@ fn every_layout_computes_what_pytorch_does() {
 }
 
 #[test]
-fn what_tensors_cannot_tell_comes_from_the_configs() {
+fn settings_outside_the_tensors_come_from_configs() {
     let of = |folder: &str| {
         let found = detected(&path_of(&format!("checkpoints/{folder}")), &Answers::default()).unwrap().0;
         (found.model.vision, found.model.text.unwrap())

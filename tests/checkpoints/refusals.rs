@@ -90,7 +90,7 @@ fn with_configs(folder: &Folder) {
 }
 
 #[test]
-fn what_is_missing_or_misshapen_is_named() {
+fn missing_or_misshapen_tensors_are_named() {
     let folder = Folder::new("partial");
     with_configs(&folder);
     let said = |change: &dyn Fn(&str) -> Change| refusal(&folder.write("model.safetensors", &changed(change)));
@@ -110,7 +110,7 @@ fn what_is_missing_or_misshapen_is_named() {
 }
 
 #[test]
-fn files_that_are_no_checkpoint_say_what_they_are() {
+fn files_that_are_no_checkpoint_are_named_by_kind() {
     let folder = Folder::new("strange");
     let cases: [(&str, &[u8], &str); 8] = [
         ("a.safetensors", b"", "all but empty"),
@@ -132,7 +132,7 @@ fn files_that_are_no_checkpoint_say_what_they_are() {
 }
 
 #[test]
-fn files_cut_off_anywhere_are_refused() {
+fn files_truncated_anywhere_are_refused() {
     for name in ["hf_safetensors/model.safetensors", "hf_bin/pytorch_model.bin", "hf_legacy/pytorch_model.bin"] {
         let whole = bytes_of(&format!("checkpoints/{name}"));
         opened(&whole).unwrap();
@@ -144,7 +144,7 @@ fn files_cut_off_anywhere_are_refused() {
 
 /// Whatever one byte is changed to, opening ends in an answer, and conversion in one too.
 #[test]
-fn no_changed_byte_breaks_the_readers() {
+fn no_changed_byte_makes_a_reader_panic() {
     let folder = Folder::new("changed");
     with_configs(&folder);
     for name in ["hf_bin/pytorch_model.bin", "hf_legacy/pytorch_model.bin", "open_clip_training/epoch_3.pt"] {
@@ -169,7 +169,7 @@ fn legacy(pickle: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn a_pickle_is_never_run() {
+fn a_pickle_is_never_executed() {
     let folder = Folder::new("pickle");
     let mark = folder.0.join("ran");
     let command = format!("touch {}", mark.display());
@@ -184,7 +184,7 @@ fn a_pickle_is_never_run() {
 }
 
 #[test]
-fn pickles_that_would_grow_are_refused() {
+fn pickles_that_expand_are_refused() {
     // Sixty dictionaries, each holding the one before it twice: 2^60 ways to the innermost.
     let mut bomb = b"\x80\x02}q\x00".to_vec();
     for round in 0..60_u8 {
@@ -212,7 +212,7 @@ fn pickles_that_would_grow_are_refused() {
 }
 
 #[test]
-fn pickles_that_would_copy_much_are_refused() {
+fn pickles_with_many_copies_are_refused() {
     let name = [b"\x80\x04X\x2c\x01\x00\x00".as_slice(), &[b'a'; 300], b"X\x01\x00\x00\x00b\x93."].concat();
     // A list of 5,000 pairs that is made a dictionary a thousand times.
     let dictionaries = b"ccollections\nOrderedDict\nh\x00\x85R0".repeat(1_000);
@@ -255,7 +255,7 @@ fn a_safetensors_header_may_be_of_any_length() {
 }
 
 #[test]
-fn what_nobody_told_is_asked_for() {
+fn unknown_settings_are_asked_for() {
     let folder = Folder::new("unknown");
     let weights = folder.write("model.safetensors", &bytes_of("checkpoints/hf_safetensors/model.safetensors"));
     let err = converted(&weights, &Answers::default(), Quantisation::Q8).err().unwrap();

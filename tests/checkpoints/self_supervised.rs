@@ -59,7 +59,7 @@ fn crop(expected: &StateDict, size: &str) -> Crop {
 }
 
 #[test]
-fn every_layout_computes_what_pytorch_does_on_every_grid() {
+fn every_layout_computes_like_pytorch_on_every_grid() {
     let expected = tensors_of("self_supervised/all.expected");
     for (folder, reference, family, resize) in FOLDERS {
         let detected = found(folder);
@@ -104,7 +104,7 @@ fn feature_errors<'a>(model: &Model, crop: &Crop, of: &impl Fn(&str) -> &'a Vec<
 
 /// What resizes the positions otherwise does not pass for what the model does.
 #[test]
-fn the_way_positions_are_resized_shows() {
+fn the_resize_method_of_positions_matters() {
     let expected = tensors_of("self_supervised/all.expected");
     for (folder, reference, _, resize) in FOLDERS {
         let all = [PositionResize::Size, PositionResize::DinoScale, PositionResize::Antialias];
@@ -121,7 +121,7 @@ fn the_way_positions_are_resized_shows() {
 }
 
 #[test]
-fn a_model_without_texts_says_so() {
+fn a_model_without_a_text_tower_is_reported() {
     let model = opened("dino");
     assert!(model.config.text.is_none());
     let said = model.text_tower().err().unwrap().to_string();
@@ -131,7 +131,7 @@ fn a_model_without_texts_says_so() {
 }
 
 #[test]
-fn configs_tell_how_pictures_are_prepared() {
+fn preprocessing_is_read_from_configs() {
     let of = |folder| found(folder).model.vision;
     let dino = of("dino");
     assert_eq!((dino.image_size, dino.eps, dino.mean), (20, 1e-6, [0.485, 0.456, 0.406]));
@@ -144,7 +144,7 @@ fn configs_tell_how_pictures_are_prepared() {
 }
 
 #[test]
-fn heads_that_nobody_told_are_asked_for() {
+fn an_unknown_number_of_heads_is_asked_for() {
     let path = path_of("self_supervised/dino");
     let Err(CheckpointError::Unknown(unknowns)) = detected(&path, &Answers::default()).map(|found| found.0) else {
         panic!("the heads of a tower of 16 numbers are anyone's guess")
@@ -154,7 +154,7 @@ fn heads_that_nobody_told_are_asked_for() {
 
 /// The layouts survive every way to store them; q8 and q4 stay near.
 #[test]
-fn quantised_towers_stay_near() {
+fn quantised_towers_stay_close() {
     let expected = tensors_of("self_supervised/all.expected");
     for (quantisation, most) in [(Quantisation::F16, 1e-2), (Quantisation::Q8, 5e-2), (Quantisation::Q4, 0.6)] {
         for (folder, reference, ..) in FOLDERS {

@@ -68,7 +68,7 @@ fn share(answer: &Value, which: &str, direction: &str, place: usize) -> f64 {
 }
 
 #[test]
-fn held_out_pictures_and_captions_find_each_other() {
+fn held_out_pictures_and_captions_retrieve_each_other() {
     let pairs = shapes("align-shapes");
     let place = folder("align-out");
     let out = place.join("aligned");
@@ -101,7 +101,7 @@ fn held_out_pictures_and_captions_find_each_other() {
 
 /// Features of an earlier run are not computed again, and a run that was cut off goes on.
 #[test]
-fn features_are_kept() {
+fn features_are_cached() {
     let pairs = shapes("align-kept-shapes");
     let place = folder("align-kept");
     let first = json(align(&pairs, &place.join("first")).args(["--epochs", "2"]));
@@ -119,7 +119,7 @@ fn features_are_kept() {
 }
 
 #[test]
-fn pictures_that_cannot_be_read_are_left_out() {
+fn unreadable_pictures_are_skipped() {
     let pairs = shapes("align-spoiled-shapes");
     spoiled(&pairs.with_file_name("red-bar-0.ppm"));
     let place = folder("align-spoiled");
@@ -130,7 +130,7 @@ fn pictures_that_cannot_be_read_are_left_out() {
 }
 
 #[test]
-fn what_cannot_be_aligned_is_refused() {
+fn unusable_input_of_align_is_refused() {
     let place = folder("align-refused");
     let table = place.join("few.tsv");
     std::fs::write(place.join("a.ppm"), picture("circle", [200, 0, 0], 1)).unwrap();

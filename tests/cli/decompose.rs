@@ -56,7 +56,7 @@ fn decompose(folder: &Path, out: &Path) -> Value {
 }
 
 #[test]
-fn components_sum_to_the_embedding_and_score_as_explained() {
+fn components_sum_to_the_embedding_and_match_explain() {
     let gallery = gallery("components", &["chelsea.png", "rocket.jpg"]);
     std::fs::create_dir(gallery.join("inner")).unwrap();
     std::fs::copy(photo("coffee.png"), gallery.join("inner/coffee.png")).unwrap();
@@ -100,7 +100,7 @@ fn scores_as_explained(components: &Components, text: &str) {
 }
 
 #[test]
-fn a_run_that_was_cut_off_is_gone_on_with() {
+fn an_interrupted_decomposition_resumes() {
     let gallery = gallery("resumed", &["astronaut.png", "chelsea.png", "flower.jpg"]);
     let out = folder("resumed-out");
     let whole = out.join("whole.safetensors");
@@ -130,7 +130,7 @@ fn a_run_that_was_cut_off_is_gone_on_with() {
 }
 
 #[test]
-fn work_of_another_model_and_finished_files_are_left_alone() {
+fn finished_files_and_other_models_work_are_kept() {
     let gallery = gallery("left-alone", &["chelsea.png"]);
     let out = gallery.join("out.safetensors");
     std::fs::create_dir(gallery.join("out.safetensors.part")).unwrap();
@@ -146,7 +146,7 @@ fn work_of_another_model_and_finished_files_are_left_alone() {
 }
 
 #[test]
-fn people_are_told_how_many() {
+fn text_output_counts_the_pictures() {
     let gallery = gallery("told", &["chelsea.png"]);
     let answer = said(on_pack(&["decompose"]).arg(&gallery).arg("--out").arg(gallery.join("out")));
     assert!(answer.contains("1 picture,"), "{answer}");

@@ -28,7 +28,7 @@ fn labels(head: &Value) -> Vec<(&str, f64)> {
 }
 
 #[test]
-fn every_head_has_labels_that_explain_more_and_more() {
+fn every_head_has_labels_of_growing_explained_variance() {
     let answer = heads(&["--top", "5"]);
     assert_eq!(members(&answer), ["heads", "images", "pack", "pool"]);
     assert_eq!((answer["images"].as_u64(), answer["pool"].as_u64()), (Some(40), Some(60)));
@@ -46,7 +46,7 @@ fn every_head_has_labels_that_explain_more_and_more() {
 }
 
 #[test]
-fn one_head_and_texts_of_ones_own() {
+fn heads_takes_one_head_and_custom_texts() {
     let texts = folder("texts").join("texts.txt");
     std::fs::write(&texts, "a red square\n\n a blue circle \na red square\nsomething else\n").unwrap();
     let answer = heads(&["--layer", "2", "--head", "1", "--texts", texts.to_str().unwrap()]);
@@ -65,7 +65,7 @@ fn one_head_and_texts_of_ones_own() {
 }
 
 #[test]
-fn merged_statistics_are_those_of_all_pictures() {
+fn merged_statistics_equal_those_of_all_pictures() {
     let first = gallery("stats-first", &["astronaut.png", "chelsea.png", "china.jpg"]);
     let second = gallery("stats-second", &["coffee.png", "flower.jpg", "rocket.jpg"]);
     let all = folder("stats-all");
@@ -116,7 +116,7 @@ fn are_alike(one: &Path, other: &Path) {
 }
 
 #[test]
-fn pictures_that_cannot_be_read_are_counted_and_listed() {
+fn unreadable_pictures_are_counted_and_listed() {
     let gallery = gallery("stats-spoiled", &["chelsea.png"]);
     spoiled(&gallery.join("spoiled.jpg"));
     let out = gallery.join("stats");

@@ -30,13 +30,13 @@ fn the_same_seed_gives_the_same_bytes() {
 }
 
 #[test]
-fn a_pack_is_not_written_over_other_files() {
+fn pack_does_not_overwrite_other_files() {
     let refused = refusal(headlamp().args(["pack", "random", "--out"]).arg(pack()), 1);
     assert!(refused.contains("there already"), "{refused}");
 }
 
 #[test]
-fn a_pack_is_shown_with_every_file_verified() {
+fn inspect_verifies_every_file_of_a_pack() {
     let answer = json(headlamp().arg("inspect").arg(pack()));
     assert_eq!(answer["kind"], "pack");
     assert!(answer["name"].as_str().unwrap().contains("for tests only"));
@@ -55,7 +55,7 @@ fn a_pack_is_shown_with_every_file_verified() {
 }
 
 #[test]
-fn a_damaged_file_is_named_and_the_pack_refused() {
+fn inspect_names_the_damaged_file() {
     let copy = folder("damaged");
     for (name, bytes) in FILES.iter().zip(files(pack())) {
         std::fs::write(copy.join(name), bytes).unwrap();
@@ -76,7 +76,7 @@ fn a_damaged_file_is_named_and_the_pack_refused() {
 }
 
 #[test]
-fn the_default_pack_names_the_ingredient_that_is_missing() {
+fn the_default_pack_names_a_missing_ingredient() {
     let folder = folder("ingredients");
     let tokenizer = pack().join("tokenizer.json");
     let mut recipe = headlamp();

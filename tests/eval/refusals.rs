@@ -4,7 +4,7 @@ use crate::sets::{data, eval};
 use test_support::tool::{folder, refusal};
 
 #[test]
-fn a_data_set_without_names_or_pictures() {
+fn a_data_set_without_names_or_pictures_is_refused() {
     let empty = folder("empty-set");
     assert!(refusal(&mut eval("ablation", &empty), 1).contains("labels.tsv"));
     assert!(refusal(&mut eval("segmentation", &empty), 1).contains("--classes"));
@@ -14,7 +14,7 @@ fn a_data_set_without_names_or_pictures() {
 }
 
 #[test]
-fn metadata_that_does_not_fit() {
+fn inconsistent_metadata_is_refused() {
     let set = folder("odd-birds");
     let refused = |text: &str| {
         std::fs::write(set.join("metadata.csv"), text).unwrap();
@@ -26,14 +26,14 @@ fn metadata_that_does_not_fit() {
 }
 
 #[test]
-fn heads_that_the_model_does_not_have() {
+fn heads_outside_the_model_are_refused() {
     let mut command = eval("waterbirds", &data("waterbirds"));
     assert!(refusal(command.args(["--heads", "11.6"]), 2).contains("there is no head"));
     assert!(refusal(eval("waterbirds", &data("waterbirds")).args(["--heads", "eleven"]), 2).contains("eleven"));
 }
 
 #[test]
-fn matlab_files_that_are_none_or_cut_off() {
+fn invalid_or_truncated_matlab_files_are_refused() {
     let classes = data("segmentation/classnames.txt");
     let whole = std::fs::read(data("segmentation/gtsegs_ijcv.mat")).unwrap();
     let set = folder("broken-mat");
@@ -46,7 +46,7 @@ fn matlab_files_that_are_none_or_cut_off() {
 }
 
 #[test]
-fn masks_of_another_size_and_missing_ones() {
+fn masks_that_are_missing_or_of_another_size_are_refused() {
     let set = folder("odd-masks");
     for part in ["images", "masks"] {
         std::fs::create_dir(set.join(part)).unwrap();
@@ -60,7 +60,7 @@ fn masks_of_another_size_and_missing_ones() {
 }
 
 #[test]
-fn templates_without_a_place_for_the_name() {
+fn templates_without_a_placeholder_are_refused() {
     let templates = folder("templates").join("templates.txt");
     std::fs::write(&templates, "a photo of {}\na photo\n").unwrap();
     let refused = refusal(eval("ablation", &data("imagenet")).arg("--templates").arg(templates), 1);

@@ -15,7 +15,7 @@ fn textspan(name: &str) -> Command {
 }
 
 #[test]
-fn the_curve_is_that_of_the_plain_algorithm() {
+fn the_curve_matches_the_plain_algorithm() {
     let out = folder("curve");
     let answer =
         json(textspan("curve-statistics").args(["--late-layers", "2", "--counts", "0,1,2,5", "--out"]).arg(&out));
@@ -31,7 +31,7 @@ fn the_curve_is_that_of_the_plain_algorithm() {
 
 /// With all layers late no attention is ablated.
 #[test]
-fn without_earlier_layers_the_first_two_rows_are_one() {
+fn without_earlier_layers_the_first_two_rows_agree() {
     let answer = json(textspan("all-late").args(["--late-layers", "3", "--counts", "0"]));
     let accuracy = column(&answer["rows"], "accuracy");
     assert_eq!(accuracy.len(), 3);
@@ -39,7 +39,7 @@ fn without_earlier_layers_the_first_two_rows_are_one() {
 }
 
 #[test]
-fn texts_of_ones_own() {
+fn textspan_takes_custom_texts() {
     let texts = folder("own-texts").join("texts.txt");
     std::fs::write(&texts, "a red square\na blue circle\n").unwrap();
     let answer =

@@ -107,7 +107,7 @@ fn davis_command(data: &Path, out: &Path) -> std::process::Command {
 }
 
 #[test]
-fn davis_is_what_its_pieces_make_it_and_goes_on_where_it_was_cut_off() {
+fn davis_matches_its_parts_and_resumes() {
     let (data, out) = (davis("davis"), folder("davis-out"));
     let answer = json(&mut davis_command(&data, &out));
     assert_members(&answer, &["objects", "resolution", "rows", "sequences", "split"]);
@@ -136,7 +136,7 @@ fn davis_is_what_its_pieces_make_it_and_goes_on_where_it_was_cut_off() {
 }
 
 #[test]
-fn davis_refuses_what_it_cannot_measure() {
+fn davis_refuses_unusable_data() {
     let (data, out) = (davis("davis-refused"), folder("davis-refused-out"));
     let mut split = davis_command(&data, &out);
     assert!(refusal(split.args(["--split", "train"]), 1).contains("train.txt"));
@@ -174,7 +174,7 @@ fn voc(name: &str) -> PathBuf {
 }
 
 #[test]
-fn discovery_counts_pictures_with_a_right_box() {
+fn discovery_counts_pictures_with_a_correct_box() {
     let (data, out) = (voc("voc"), folder("voc-out"));
     let answer = json(eval("discovery", &data).arg("--out").arg(&out));
     assert_members(&answer, &["heads", "objects", "rows"]);

@@ -10,7 +10,7 @@ fn groups(row: &Value) -> Vec<f64> {
 }
 
 #[test]
-fn groups_before_and_after_and_the_ranking_are_the_references() {
+fn groups_and_ranking_match_the_reference() {
     let out = folder("waterbirds");
     let run = || {
         let mut command = eval("waterbirds", &data("waterbirds"));
@@ -52,7 +52,7 @@ fn a_model_without_published_heads_has_two_rows() {
 }
 
 #[test]
-fn people_get_the_groups_and_the_ranking() {
+fn text_output_lists_groups_and_ranking() {
     let answer =
         said(eval("waterbirds", &data("waterbirds")).args(["--rank", "--split", "all", "--names", "a cat,a dog"]));
     assert!(answer.contains("| a dog, place 1 |") && answer.contains("| head | margin by place |"), "{answer}");

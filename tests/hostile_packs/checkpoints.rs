@@ -191,7 +191,7 @@ fn a_tensor_of_another_type_is_named() {
 
 /// Finite numbers whose fold is not: exp of the logit scale, LayerScale times a weight.
 #[test]
-fn a_fold_that_overflows_is_named() {
+fn an_overflow_in_folding_is_named() {
     let [clip, dino, _] = all();
     for (checkpoint, changes, ours) in [
         (&clip, vec![("logit_scale", 1000.0)], "logit_scale"),

@@ -58,7 +58,7 @@ fn a_missing_file_is_named() {
 }
 
 #[test]
-fn a_file_that_is_cut_off_or_longer_is_named() {
+fn a_file_of_another_length_is_named() {
     for name in [WEIGHTS, TOKENIZER] {
         let folder = honest("cut");
         let bytes = fs::read(folder.file(name)).unwrap();
@@ -88,7 +88,7 @@ fn a_changed_file_is_named() {
 
 /// A file that is a terabyte long, where a few kilobytes are promised, is not read to find that out.
 #[test]
-fn a_huge_file_is_refused_unread() {
+fn a_huge_file_is_refused_before_reading() {
     for name in [MANIFEST, WEIGHTS, TOKENIZER] {
         let folder = honest("huge");
         File::options().write(true).open(folder.file(name)).unwrap().set_len(1 << 40).unwrap();
@@ -99,7 +99,7 @@ fn a_huge_file_is_refused_unread() {
 
 /// A manifest that lists a file outside its folder does not get it, although it is there.
 #[test]
-fn a_file_beside_the_folder_is_not_read() {
+fn a_file_outside_the_folder_is_not_read() {
     let folder = honest("beside");
     let inner = Folder::of(&tiny::pack(Quantisation::Q8), "beside-inner");
     let outside = format!("../{}/{WEIGHTS}", inner.path().file_name().unwrap().to_str().unwrap());
@@ -124,7 +124,7 @@ fn a_pack_without_weights_or_tokenizer_is_refused() {
 
 /// What the manifest does not vouch for is not in the pack.
 #[test]
-fn a_file_that_is_not_listed_is_not_in_the_pack() {
+fn an_unlisted_file_is_not_in_the_pack() {
     let (manifest, mut files) = parts();
     files.insert("pool.txt".into(), b"unverified".to_vec());
     let pack = Pack::new(manifest, files).unwrap();

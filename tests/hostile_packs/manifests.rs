@@ -34,7 +34,7 @@ fn a_manifest_round_trips() {
 
 /// Another format is told apart from damage, whatever else that format may hold.
 #[test]
-fn another_format_is_refused_by_its_number() {
+fn another_format_number_is_refused() {
     for format in [0, FORMAT + 1, u32::MAX] {
         for manifest in [saying("/format", json!(format)), json!({"format": format, "tensors": []})] {
             let error = parse(&manifest).unwrap_err();
@@ -124,7 +124,7 @@ fn the_largest_config_costs_no_memory() {
 }
 
 #[test]
-fn a_cut_off_manifest_is_refused() {
+fn a_truncated_manifest_is_refused() {
     let manifest = serde_json::to_vec(&honest()).unwrap();
     for len in 0..manifest.len() {
         assert_names(Manifest::parse(&manifest[..len]), MANIFEST, &format!("cut to {len} bytes"));

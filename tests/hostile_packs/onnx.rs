@@ -54,7 +54,7 @@ fn read(bytes: &[u8]) -> Result<StateDict, CheckpointError> {
 
 /// The writer above writes what the reader reads: a matrix comes out `[out, in]` under its module's name.
 #[test]
-fn an_honest_file_is_read() {
+fn a_correct_file_is_read() {
     let tensors = read(&model(&bias(), &matrix())).unwrap().tensors;
     assert_eq!(tensors.keys().collect::<Vec<_>>(), ["tower.fc1.bias", "tower.fc1.weight"]);
     assert_eq!(tensors["tower.fc1.bias"].values, [1.0, 2.0, 3.0]);
@@ -63,7 +63,7 @@ fn an_honest_file_is_read() {
 }
 
 #[test]
-fn a_cut_off_file_is_refused() {
+fn a_truncated_file_is_refused() {
     let file = model(&bias(), &matrix());
     for len in 0..file.len() {
         assert_names(read(&file[..len]), "model.onnx", &format!("cut to {len} bytes"));
@@ -96,7 +96,7 @@ fn a_file_with_flipped_bits_never_panics() {
 
 /// Shapes that do not fit the tensor's bytes, in number, sign or size.
 #[test]
-fn a_tensor_whose_shape_lies_is_named() {
+fn a_tensor_with_a_false_shape_is_named() {
     let three = raw(&[1.0, 2.0, 3.0]);
     for dims in [
         &[4][..],

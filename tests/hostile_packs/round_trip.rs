@@ -26,7 +26,7 @@ fn step(quantisation: Quantisation, largest: f32, value: f32) -> f32 {
 /// The manifest and files come back as they were, vectors exactly, and matrices within what their storage
 /// rounds; less storage rounds more, so that no kind of pack can pass for another.
 #[test]
-fn a_written_pack_reads_back_as_it_was() {
+fn a_written_pack_reads_back_unchanged() {
     let mut sizes = Vec::new();
     for quantisation in [Quantisation::Q4, Quantisation::Q8, Quantisation::F16, Quantisation::F32] {
         let written = tiny::pack(quantisation);

@@ -29,7 +29,7 @@ fn stored(name: &str) -> Stored {
 }
 
 #[test]
-fn a_cut_off_file_is_refused() {
+fn a_truncated_file_is_refused() {
     for quantisation in ALL {
         let file = weights(quantisation);
         let lengths = (0..64).chain((64..file.len()).step_by(211)).chain([file.len() - 1]);
@@ -59,7 +59,7 @@ fn a_header_of_another_length_is_refused() {
 
 /// Offsets, shapes and types that do not fit each other or the file.
 #[test]
-fn a_header_that_lies_is_refused() {
+fn a_false_header_is_refused() {
     let file = weights(Quantisation::Q8);
     let honest = stored(MATRIX);
     let [rows, columns] = honest.shape[..] else { panic!("{MATRIX} is no matrix") };

@@ -71,7 +71,7 @@ fn said(output: &Output) -> String {
 }
 
 #[test]
-fn whatever_the_hub_does_the_weights_arrive_whole() {
+fn weights_arrive_whole_whatever_the_hub_does() {
     let expected = hash_from_disk();
     for manner in [
         Manner::Plain,
@@ -91,7 +91,7 @@ fn whatever_the_hub_does_the_weights_arrive_whole() {
 }
 
 #[test]
-fn a_download_goes_on_where_it_was_cut_off() {
+fn an_interrupted_download_resumes() {
     let place = Place::new("resumed");
     let dead = Hub::new(fixture(), Manner::BreaksOffAlways);
     let done = place.pack(&dead.url);
@@ -113,7 +113,7 @@ fn a_download_goes_on_where_it_was_cut_off() {
 }
 
 #[test]
-fn a_damaged_config_is_fetched_again() {
+fn a_damaged_config_is_downloaded_again() {
     let place = Place::new("damaged");
     let hub = Hub::new(fixture(), Manner::Plain);
     assert!(place.pack(&hub.url).status.success());
@@ -131,7 +131,7 @@ fn a_damaged_config_is_fetched_again() {
 }
 
 #[test]
-fn a_hub_that_lies_or_refuses_is_told_on() {
+fn a_wrong_or_refusing_hub_is_reported() {
     let cases = [
         (Manner::WrongLength, "goes on from there"),
         (Manner::Missing, "there is nothing at"),

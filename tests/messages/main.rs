@@ -10,7 +10,7 @@ mod typescript;
 use typescript::Declarations;
 
 #[test]
-fn the_client_is_told_of_the_messages_as_they_are() {
+fn the_generated_types_match_the_messages() {
     let file = xtask::places::checkout().join("www/npm/wire.d.ts");
     let expected = declarations();
     if std::env::var_os("HEADLAMP_WRITE").is_some() {

@@ -109,7 +109,7 @@ fn swapping_two_positions_is_noticed() {
 
 /// Another family's way of resizing the position table, at the sizes that need it.
 #[test]
-fn anothers_resize_of_positions_is_noticed() {
+fn another_resize_of_positions_is_noticed() {
     for fixture in Fixture::all() {
         let others = [PositionResize::Size, PositionResize::DinoScale, PositionResize::Antialias];
         for other in others.into_iter().filter(|other| *other != fixture.config.position_resize) {

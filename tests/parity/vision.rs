@@ -295,7 +295,7 @@ fn every_component_agrees_with_pytorch() {
 /// From the second crop of a size on, a GPU runs what it recorded: it makes of each what it made of it before, bit for
 /// bit, whatever came between.
 #[test]
-fn a_recorded_run_makes_the_same_of_a_crop() {
+fn a_recorded_run_gives_the_same_trace() {
     let Some(shaders) = test_support::gpu::gpu() else { return };
     for fixture in Fixture::all() {
         let tower = || fixture.tower_on(&shaders, &fixture.config, &mut fixture.source()).vision;

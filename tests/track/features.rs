@@ -14,7 +14,7 @@ use test_support::tool::pack;
 const TOLERANCE: f64 = 2e-4;
 
 #[test]
-fn features_are_the_references_alone_and_beside_a_trace() {
+fn features_match_the_reference_with_and_without_a_trace() {
     let fixture = Fixture::open("features");
     let session = Session::open(Pack::read(pack()).unwrap(), Device::flex()).unwrap();
     let vision = &session.model().vision;

@@ -46,7 +46,7 @@ fn features(grid: Grid, seed: u64, disturbed: f32) -> Features {
 }
 
 #[test]
-fn tracks_sum_to_one_whatever_the_grid_and_the_heads() {
+fn tracks_sum_to_one_for_any_grid_and_heads() {
     for (rows, columns) in [(1, 1), (1, 7), (14, 14), (30, 52)] {
         let features = features(Grid { rows, columns }, 3, 0.2);
         for heads in [vec![2], vec![0, 1, 2], (0..HEADS).collect(), vec![1, 1]] {
@@ -64,7 +64,7 @@ fn tracks_sum_to_one_whatever_the_grid_and_the_heads() {
 
 /// Every patch cut into four of the same features: a track is the same, spread over four times as many patches.
 #[test]
-fn a_tracks_sharpness_does_not_depend_on_the_grid() {
+fn the_sharpness_of_a_track_ignores_the_grid_size() {
     let grid = Grid { rows: 7, columns: 8 };
     let coarse = features(grid, 5, 0.3);
     let source = |patch: usize| (patch / 16 / 2) * grid.columns + patch % 16 / 2;
@@ -92,7 +92,7 @@ fn a_tracks_sharpness_does_not_depend_on_the_grid() {
 }
 
 #[test]
-fn objects_keep_their_numbers_across_a_cut_and_back() {
+fn objects_keep_their_numbers_across_a_cut() {
     let grid = Grid { rows: 9, columns: 12 };
     let mut tracker = Tracker::new(vec![1, 2]).with_refinement(Refinement::Off);
     let mut push = |seed, disturbed| tracker.push(&features(grid, seed, disturbed)).unwrap();
@@ -109,7 +109,7 @@ fn objects_keep_their_numbers_across_a_cut_and_back() {
 
 /// Keys, queries and tokens of one space: then refined tracks lie where their heads look.
 #[test]
-fn refinement_is_kept_where_the_model_bears_it() {
+fn refinement_is_kept_only_if_the_model_supports_it() {
     let grid = Grid { rows: 9, columns: 12 };
     let apart = features(grid, 4, 0.1);
     let long = |tokens: &[f32]| tokens.iter().map(|value| value * 0.3).collect::<Vec<f32>>();
@@ -121,7 +121,7 @@ fn refinement_is_kept_where_the_model_bears_it() {
 }
 
 #[test]
-fn heads_that_are_not_there_are_refused() {
+fn missing_heads_are_refused() {
     let features = features(Grid { rows: 3, columns: 3 }, 1, 0.1);
     let push = |heads: Vec<usize>| Tracker::new(heads).push(&features).unwrap_err();
     assert_eq!(push(vec![]), TrackError::NoHeads);
@@ -141,7 +141,7 @@ fn the_most_concentrated_heads_come_first() {
 }
 
 #[test]
-fn a_point_and_a_box_find_the_object_they_point_at() {
+fn a_point_or_a_box_selects_the_object_below_it() {
     let grid = Grid { rows: 9, columns: 12 };
     let features = features(grid, 6, 0.2);
     // The first object is the upper left third by half.

@@ -21,7 +21,7 @@ fn units(tokens: &[f32], width: usize) -> Vec<f32> {
 }
 
 #[test]
-fn prototypes_and_their_assignment_are_the_references() {
+fn prototypes_and_assignment_match_the_reference() {
     let fixture = Fixture::open("track");
     for name in CASES {
         let expected = |part: &str| fixture.values(&format!("{name}.{part}"));
@@ -43,7 +43,7 @@ fn prototypes_and_their_assignment_are_the_references() {
 }
 
 #[test]
-fn tracks_and_masks_are_the_references_in_every_frame() {
+fn tracks_and_masks_match_the_reference_in_every_frame() {
     let fixture = Fixture::open("track");
     for name in CASES {
         let (grid, heads) = (grid_of(&fixture, name), fixture.counts(&format!("{name}.heads")));
@@ -68,7 +68,7 @@ fn tracks_and_masks_are_the_references_in_every_frame() {
 }
 
 #[test]
-fn swapped_heads_swap_objects_and_nothing_else() {
+fn swapping_heads_only_swaps_objects() {
     let fixture = Fixture::open("track");
     let features = features_of(&fixture, "three.0", grid_of(&fixture, "three"));
     let of = |heads: [usize; 3]| Prototypes::refined_of(&features, &heads).unwrap().values;
@@ -82,7 +82,7 @@ fn swapped_heads_swap_objects_and_nothing_else() {
 /// A key in another's place takes its share of the track with it; a token does not, as prototypes are sums over
 /// all patches; a query does, as the attention stays where it is.
 #[test]
-fn a_patch_in_anothers_place_shows() {
+fn swapping_two_patches_is_detected() {
     let fixture = Fixture::open("track");
     let features = features_of(&fixture, "three.0", grid_of(&fixture, "three"));
     let (width, heads) = (features.width, [0, 1, 2]);

@@ -46,7 +46,7 @@ fn first_masks(fixture: &Fixture) -> SoftMasks {
 }
 
 #[test]
-fn masks_are_the_references() {
+fn propagated_masks_match_the_reference() {
     let fixture = Fixture::open("track");
     let (frames, seed) = (frames(&fixture), first_masks(&fixture));
     for name in ["narrow", "wide"] {
@@ -68,7 +68,7 @@ fn masks_are_the_references() {
 }
 
 #[test]
-fn a_standing_picture_keeps_its_masks() {
+fn masks_stay_in_place_on_a_still_picture() {
     let fixture = Fixture::open("track");
     let (frames, seed) = (frames(&fixture), first_masks(&fixture));
     let mut propagator = Propagator::new(PropagateOptions { top: 1, ..PropagateOptions::default() });
@@ -101,7 +101,7 @@ fn channels_of_a_patch_sum_to_one() {
 
 /// Objects in another order are the same masks in another order.
 #[test]
-fn objects_do_not_depend_on_their_order() {
+fn the_order_of_objects_does_not_matter() {
     let fixture = Fixture::open("track");
     let (frames, seed) = (frames(&fixture), first_masks(&fixture));
     let swapped: Vec<u8> = seed.patch_labels().iter().map(|label| [0, 2, 1][usize::from(*label)]).collect();
@@ -118,7 +118,7 @@ fn objects_do_not_depend_on_their_order() {
 
 /// A correction counts from its frame on, and brings in an object that was not there.
 #[test]
-fn a_later_seed_corrects() {
+fn a_later_seed_corrects_the_mask() {
     let fixture = Fixture::open("track");
     let (frames, seed) = (frames(&fixture), first_masks(&fixture));
     let mut propagator = Propagator::new(PropagateOptions::default());
@@ -139,7 +139,7 @@ fn a_later_seed_corrects() {
 }
 
 #[test]
-fn what_does_not_go_together_is_refused() {
+fn inconsistent_inputs_are_refused() {
     let fixture = Fixture::open("track");
     let (frames, seed) = (frames(&fixture), first_masks(&fixture));
     let mut propagator = Propagator::new(PropagateOptions::default());

@@ -32,7 +32,7 @@ fn copied(clip: &Clip) -> Vec<f64> {
 }
 
 #[test]
-fn masks_follow_the_shapes_either_way() {
+fn masks_follow_the_shapes_forward_and_backward() {
     let (mut there, mut back, mut copies) = (Vec::new(), Vec::new(), Vec::new());
     let forwards: Vec<usize> = (0..FRAMES).collect();
     let backwards: Vec<usize> = forwards.iter().rev().copied().collect();

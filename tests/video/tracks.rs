@@ -34,7 +34,7 @@ fn tracked(frames: &[Featured], refinement: Refinement) -> (Vec<Vec<Vec<f32>>>, 
 }
 
 #[test]
-fn the_best_track_of_a_shape_lies_on_it_better_than_attention_does() {
+fn the_best_track_fits_a_shape_better_than_attention() {
     let mut all = [const { Vec::new() }; 5];
     for clip in clips() {
         let frames = features(&clip.frames, SHORT_SIDE);
