@@ -1,5 +1,5 @@
-//! Learning a projection into a text space: each piece against NumPy (`tests/reference/align.py`), the gradient
-//! against differences, and the whole on data of which the answer is known.
+//! Learning a projection into a text space: each part compared with NumPy (`tests/reference/align.py`), the
+//! gradient compared with finite differences, and the whole on data with a known solution.
 #![cfg(not(target_arch = "wasm32"))]
 
 use headlamp::align::contrast::{self, Contrast};
@@ -50,7 +50,7 @@ fn loss_and_recall_match_numpy() {
     assert!(apart(&numbers(&found.text_to_image), &fixture.values("text_to_image")) < TOLERANCE, "{found:?}");
 }
 
-/// Every number of the gradient, by central differences, for batches with and without shared captions.
+/// Compares every number of the gradient with central differences, for batches with and without shared captions.
 #[test]
 fn the_gradient_matches_finite_differences() {
     const STEP: f64 = 1e-5;
@@ -84,12 +84,12 @@ fn the_gradient_matches_finite_differences() {
         assert!(is_near(found.log_scale, expected), "scale: {} {expected}", found.log_scale);
         assert!(
             found.weight.amax() > 1e-3 && found.log_scale.abs() > 1e-4,
-            "a gradient of nothing proves nothing"
+            "the gradient is zero, so the comparison proves nothing"
         );
     }
 }
 
-/// Numbers of chance, normal enough: sums of twelve uniform ones.
+/// Draws random numbers that are close to normal: sums of twelve uniform numbers.
 fn noise(random: &mut Shuffle, rows: usize, columns: usize) -> DMatrix<f64> {
     let mut draw = || {
         let places = random.order(1000);
@@ -98,7 +98,7 @@ fn noise(random: &mut Shuffle, rows: usize, columns: usize) -> DMatrix<f64> {
     DMatrix::from_fn(rows, columns, |_row, _column| draw())
 }
 
-/// Images that are a linear map of their captions, in more directions than those, plus noise: the map is found.
+/// Images that are a linear map of their captions plus noise in every direction. Learning must find the map.
 fn hidden_map(count: usize, spread: f64) -> Pairs {
     let mut random = Shuffle::new(5);
     let mut captions = noise(&mut random, count, 4);
@@ -120,7 +120,7 @@ fn a_hidden_linear_map_is_recovered() {
     let chance = retrieval::chance(&held_out);
     assert!(found.image_to_text.at[0] > 0.6, "{found:?}");
     assert!(chance.image_to_text.at[0] < 0.02, "{chance:?}");
-    assert!(learned.losses[learned.epochs] <= learned.losses[0], "refining does not harm what is held out");
+    assert!(learned.losses[learned.epochs] <= learned.losses[0], "refining made the held-out loss worse");
     assert!(learned.logit_scale > 1.0 && learned.logit_scale < 100.001);
     assert!(learned.trials.iter().any(|(penalty, _)| *penalty == learned.penalty));
 }
@@ -134,7 +134,7 @@ fn learning_is_deterministic_for_each_seed() {
     assert_ne!(of(1).losses, of(2).losses);
 }
 
-/// The regression does not care how large features are, or where their zero is.
+/// The regression does not depend on the scale of the features or on their mean.
 #[test]
 fn features_may_be_shifted_and_scaled() {
     let pairs = hidden_map(80, 0.3);

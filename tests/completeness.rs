@@ -1,4 +1,4 @@
-//! The completeness curve from imprints, held against the same over whole embeddings.
+//! The completeness curve from imprints, compared with the same curve from whole embeddings.
 #![cfg(not(target_arch = "wasm32"))]
 
 use headlamp::ablate::{Ablation, MeanContributions, Study};
@@ -10,7 +10,7 @@ use headlamp::textspan::{LateHeads, Reconstruction};
 use test_support::tiny::RandomGallery;
 
 const PICTURES: usize = 16;
-/// Layers that are put together from texts; the model has one more.
+/// The number of late layers, which are reconstructed from texts. The model has one more layer.
 const LATE: usize = 2;
 const COUNTS: [usize; 4] = [0, 1, 3, 8];
 const TEXTS: u64 = 24;
@@ -41,7 +41,7 @@ impl Setting {
         Imprint::of(image, &self.gallery.model.readout)
     }
 
-    /// The embedding with the first layers' attention at its means.
+    /// Returns the embedding with the attention of the first layers at its means.
     fn without_attention(&self, image: &Decomposition<'_>, layers: usize) -> Vec<f64> {
         let readout = &self.gallery.model.readout;
         let means = MeanContributions::new(readout, &self.statistics);
@@ -49,7 +49,7 @@ impl Setting {
         image.embedding().iter().zip(study.shift(image, &means)).map(|(a, b)| f64::from(*a) + b).collect()
     }
 
-    /// Late heads by `count` texts each, each head on its own.
+    /// Returns the embedding with each late head reconstructed by `count` texts of its own.
     fn by_texts(&self, image: &Decomposition<'_>, count: usize) -> Vec<f64> {
         let readout = &self.gallery.model.readout;
         let first = readout.layers - LATE;
@@ -81,7 +81,7 @@ fn heads_from_texts_equal_the_sum_of_single_heads() {
     let setting = Setting::new();
     let late = setting.late();
     let readout = &setting.gallery.model.readout;
-    assert!(readout.layers > LATE, "there is earlier attention");
+    assert!(readout.layers > LATE, "the model has no layer before the late ones");
     assert_eq!((late.layers, late.heads()), (LATE, LATE * readout.heads));
     for image in setting.gallery.images() {
         let replaced = late.replace(&setting.imprint(&image));

@@ -1,4 +1,5 @@
-//! Spurious cues over a labelled gallery, from imprints, held against the same sums over whole embeddings.
+//! Spurious cues in a labelled gallery (`docs/PAPERS.md, 1.12`), from imprints, compared with the same sums over
+//! whole embeddings.
 #![cfg(not(target_arch = "wasm32"))]
 
 use headlamp::ablate::{Ablation, MeanContributions};
@@ -10,13 +11,14 @@ use headlamp::zero_shot::dot;
 use test_support::tiny::RandomGallery;
 
 const PICTURES: usize = 24;
-/// The head whose part in the margin gives the pictures their nuisance.
+/// The head that decides the nuisance: its contribution to the margin does.
 const PLANTED: (usize, usize) = (2, 1);
 
-/// What is asked of a gallery here.
+/// The requests of these tests to a gallery.
 trait Questions {
     fn report(&self, labels: &[(usize, Option<usize>)], classes: &Direction, nuisances: &Direction) -> CueReport;
-    /// Each picture's class, alternating, and nuisance: whether the planted head's part is in the upper half.
+    /// Returns each picture's class and nuisance. Classes alternate. The nuisance is whether the contribution of
+    /// the planted head is in the upper half.
     fn labels(&self, classes: &Direction) -> Vec<(usize, usize)>;
 }
 
@@ -48,7 +50,7 @@ fn told(labels: &[(usize, usize)]) -> Vec<(usize, Option<usize>)> {
     labels.iter().map(|(class, nuisance)| (*class, Some(*nuisance))).collect()
 }
 
-/// Mean over the pictures of a class and a nuisance.
+/// Returns the mean over the pictures of one class and one nuisance.
 fn mean_of(values: &[f64], labels: &[(usize, usize)], group: (usize, usize)) -> f64 {
     let of: Vec<f64> =
         values.iter().zip(labels).filter(|(_, label)| **label == group).map(|(value, _)| *value).collect();
@@ -76,7 +78,10 @@ fn nuisance_heads_differ_between_group_means() {
         assert!(error < 1e-6, "{head:?}: {nuisance} {class}");
     }
     let planted = report.heads.iter().find(|head| (head.layer, head.head) == PLANTED).unwrap();
-    assert!(sign * planted.nuisance > planted.class.abs(), "the planted head follows it: {planted:?}");
+    assert!(
+        sign * planted.nuisance > planted.class.abs(),
+        "the planted head does not follow the nuisance: {planted:?}"
+    );
 }
 
 #[test]
@@ -109,7 +114,7 @@ fn outcomes_are_the_classes_of_shifted_embeddings() {
         assert_eq!(*worst, accuracies.iter().copied().min_by(f64::total_cmp), "{ablation:?}");
         assert!((overall.unwrap() - accuracies.iter().sum::<f64>() / 4.0).abs() < 1e-12);
     }
-    // No other number of leading heads would do better by the worst group.
+    // No other number of leading heads gives the worst group a better accuracy.
     let proposed = rank(&accuracies(&report.outcomes[1].ablation));
     let following = report.heads.iter().filter(|head| head.nuisance > head.class.abs()).take(8);
     let mut heads = std::collections::BTreeSet::new();
@@ -120,7 +125,7 @@ fn outcomes_are_the_classes_of_shifted_embeddings() {
     }
 }
 
-/// Without labels for it, the nuisance is what its own phrases say.
+/// If the nuisance has no labels, the sign of the margin of its phrases replaces them.
 #[test]
 fn a_missing_nuisance_label_is_the_sign_of_its_margin() {
     let gallery = RandomGallery::new(PICTURES);

@@ -1,6 +1,6 @@
-//! Photo files against Pillow's reading of them, its crops against ours, and files that are no photos.
+//! Photo files compared with Pillow, their crops compared with Pillow's, and files that are no photos.
 //!
-//! The files and what Pillow makes of them are tests/reference/media.py's.
+//! `tests/reference/media.py` made the files and Pillow's results.
 #![cfg(not(target_arch = "wasm32"))]
 
 use std::path::{Path, PathBuf};
@@ -25,7 +25,7 @@ fn decode(name: &str, bytes: &[u8]) -> Result<Photo, MediaError> {
     pollster::block_on(media::decode(name, bytes))
 }
 
-/// Pillow's pixels.
+/// The pixels that Pillow decodes.
 struct Expected {
     size: Size,
     rgb: Vec<u8>,
@@ -39,12 +39,12 @@ fn expected(name: &str) -> Option<Expected> {
     Some(Expected { size: Size { width: *width, height: *height }, rgb: tensor.data().to_vec() })
 }
 
-/// How far apart two pictures are, in grey levels of 255.
+/// The difference between two pictures, in grey levels of 255.
 #[derive(Debug)]
 struct Apart {
     largest: u8,
     mean: f64,
-    /// Share of values that differ at all.
+    /// Share of the values that differ.
     share: f64,
 }
 
@@ -59,7 +59,7 @@ fn apart(found: &[u8], expected: &[u8]) -> Apart {
     }
 }
 
-/// The crop in 8 bits, pixel by pixel, for a model that normalises nothing.
+/// Crops `photo` to 8 bits for a model without normalisation. Returns the size and the pixels.
 fn crop_bytes(photo: &Photo, framing: Framing, size: usize, patch: usize) -> (Size, Vec<u8>) {
     let frame = CropFromPhoto::new(photo.size, framing, size, patch, LongSide::Truncated);
     let crop = media::crop(photo, &frame, [0.0; 3], [1.0; 3]).unwrap();
@@ -72,8 +72,8 @@ fn crop_bytes(photo: &Photo, framing: Framing, size: usize, patch: usize) -> (Si
 
 #[test]
 fn every_image_format_decodes_like_pillow() {
-    // Lossless kinds are read exactly, up to how 16 bits and transparency are rounded; JPEG and lossy WebP
-    // leave their decoders some freedom, most of all in how halved colour is brought back to size.
+    // Lossless formats are read exactly, except for the rounding of 16 bits and of transparency. Decoders of JPEG
+    // and of lossy WebP may differ, most of all in how they enlarge halved colour.
     let (exact, lossy) = ((1, 0.6), (12, 1.5));
     for (name, (largest, mean)) in [
         ("lossless.webp", exact),
@@ -170,7 +170,7 @@ fn a_crop_is_normalised_and_channels_first() {
     }
 }
 
-/// A photo of these sides whose value grows from left to right and from top to bottom.
+/// Draws a photo whose values grow from left to right and from top to bottom.
 fn ramp(width: usize, height: usize) -> Photo {
     let value = |at: usize, side: usize| (at * 255 / side.max(2).saturating_sub(1)).min(255) as u8;
     let pixel = |y: usize, x: usize| [value(x, width), value(y, height), 128];
@@ -186,7 +186,7 @@ fn the_crop_size_does_not_depend_on_the_photo_size() {
     for (width, height) in slivers.into_iter().chain(small) {
         let photo = ramp(width, height);
         for framing in [Framing::CentreCrop, Framing::WholePhoto] {
-            // Of the frame's size: crop_bytes asserts it.
+            // `crop_bytes` asserts that the size is the frame's.
             let (_, rgb) = crop_bytes(&photo, framing, SIZE, PATCH);
             assert!(rgb.chunks(3).all(|pixel| pixel[2] == 128), "{width} x {height}, {framing:?}");
         }
@@ -234,7 +234,7 @@ fn previews_are_never_larger_than_the_photo() {
     }
     let (_, rgba) = media::preview(&ramp(40, 30), 100).unwrap();
     let rgb: Vec<u8> = rgba.chunks(4).flat_map(|pixel| pixel[..3].to_vec()).collect();
-    assert_eq!(rgb, ramp(40, 30).rgb, "a small photo is shown as it is");
+    assert_eq!(rgb, ramp(40, 30).rgb, "a small photo keeps its size");
 }
 
 #[test]
@@ -263,7 +263,7 @@ fn a_grey_png_reads_back() {
 
 // --- files that are no photos -------------------------------------------------------------------------------
 
-/// The error's sentence: it names the file and shows no program's debris.
+/// Returns the message of the error. Asserts that the message names the file and has no words of a program.
 fn sentence(name: &str, bytes: &[u8]) -> String {
     let message = decode(name, bytes).unwrap_err().to_string();
     assert!(message.contains(name), "{message}");
@@ -273,7 +273,7 @@ fn sentence(name: &str, bytes: &[u8]) -> String {
     message
 }
 
-/// A PNG that claims a size and holds next to nothing.
+/// A PNG that declares a size and holds almost no data.
 fn png_claiming(width: u32, height: u32) -> Vec<u8> {
     let mut bytes = bytes_of("dot.png");
     bytes[16..20].copy_from_slice(&width.to_be_bytes());
@@ -325,7 +325,7 @@ fn formats_without_a_decoder_are_named() {
     assert!(sentence("phone.heic", &heic).contains("HEIC"));
 }
 
-/// Bytes changed here and there: any answer will do, as long as it is one.
+/// Changes bytes at random places. Every result is allowed, except a panic.
 #[test]
 fn damaged_files_never_panic() {
     let mut state = 0x9E37_79B9_7F4A_7C15_u64;
@@ -344,7 +344,7 @@ fn damaged_files_never_panic() {
         let whole = std::fs::read(&file).unwrap();
         for round in 0..40 {
             let mut bytes = whole.clone();
-            // The header is what most of a decoder's code is about.
+            // Half of the changes go into the header, because most of a decoder's code reads the header.
             let reach = if round % 2 == 0 { bytes.len().min(64) } else { bytes.len() };
             for _ in 0..=random(4) {
                 let at = random(reach);

@@ -1,15 +1,15 @@
-//! Segmentation against `tests/reference/segment.py`: from patches' scores to a map in the photo.
+//! Segmentation compared with `tests/reference/segment.py`: from the scores of patches to a map in the photo.
 #![cfg(not(target_arch = "wasm32"))]
 
 use headlamp::geometry::{CropFromPhoto, Framing, Grid, LongSide, Size};
 use headlamp::segment::{SoftMap, grey_in_photo, mask_in_photo, soft_in_photo, soft_map};
 use test_support::reference::{Fixture, apart};
 
-/// Grids of the fixture, with the frames that their maps are placed by.
+/// The grids of the fixture, with the frames that place their maps in the photo.
 const GRIDS: [(&str, &[&str]); 3] =
     [("wide", &["whole"]), ("tall", &[]), ("square", &["landscape", "small_portrait"])];
 
-/// Every text of a grid, by its name in the fixture, and its map.
+/// Calls `test` for every text of every grid, with its name in the fixture and its map.
 fn each_map(mut test: impl FnMut(&Fixture, &str, &SoftMap, &[CropFromPhoto])) {
     let fixture = Fixture::open("segment");
     for (name, frames) in GRIDS {
@@ -83,7 +83,7 @@ fn foreground_is_above_the_mean_of_the_map() {
         assert_eq!(mask, fixture.values(&format!("{name}.mask")), "{name}");
         empty += usize::from(map.is_empty);
     });
-    assert_eq!(empty, 1, "the fixture has one text that nothing speaks for");
+    assert_eq!(empty, 1, "the fixture does not have exactly one text without foreground");
 }
 
 #[test]

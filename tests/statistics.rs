@@ -1,4 +1,4 @@
-//! A gallery's statistics: moments against `tests/reference/textspan.py`, merging, and the file.
+//! The statistics of a gallery: moments compared with `tests/reference/textspan.py`, merging, and the file.
 #![cfg(not(target_arch = "wasm32"))]
 
 use headlamp::checkpoint::random::{self, RandomWeights};
@@ -101,7 +101,7 @@ fn a_mean_far_from_zero_loses_no_precision() {
 
 // --- the statistics of a gallery ---------------------------------------------------------------------------
 
-/// The tiny model's readout, and traces as it might leave them behind.
+/// The readout of the tiny model, and random traces.
 struct Gallery {
     readout: Readout,
     traces: Vec<Trace>,
@@ -161,7 +161,7 @@ fn random_trace(config: &ModelConfig, seed: u64) -> Trace {
     }
 }
 
-/// Positive numbers that sum to 1.
+/// Returns positive numbers that sum to 1.
 fn shares(values: &[f32]) -> Vec<f32> {
     let powers: Vec<f32> = values.iter().map(|value| (2.0 * value).exp()).collect();
     let sum: f32 = powers.iter().sum();
@@ -254,7 +254,7 @@ fn a_file_holds_the_statistics() {
         let off = apart(found.as_slice(), expected.as_slice());
         assert!(
             off <= f64::from(f32::EPSILON) * expected.amax(),
-            "a covariance is kept in f32, and is off by {off}"
+            "a covariance is stored in f32 and differs by {off}"
         );
         assert_eq!(read.cls_code(layer, head), statistics.cls_code(layer, head));
     }
@@ -262,7 +262,7 @@ fn a_file_holds_the_statistics() {
         assert_eq!(read.mlp(layer), statistics.mlp(layer));
     }
     assert_eq!(read.embedded(), statistics.embedded());
-    assert_eq!(read.to_bytes().unwrap(), bytes, "writing what was read gives another file");
+    assert_eq!(read.to_bytes().unwrap(), bytes, "writing the statistics again gives another file");
 }
 
 #[test]

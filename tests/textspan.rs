@@ -1,5 +1,5 @@
-//! TextSpan on moments against the plain algorithm on the images themselves (`tests/reference/textspan.py`),
-//! and what must hold for any head and any texts.
+//! TextSpan on moments compared with the plain algorithm on the images themselves (`tests/reference/textspan.py`),
+//! and properties of any head and any texts.
 #![cfg(not(target_arch = "wasm32"))]
 
 use std::collections::BTreeSet;
@@ -10,7 +10,7 @@ use headlamp::statistics::Moments;
 use headlamp::textspan::{Pick, Reconstruction, textspan};
 use test_support::reference::{Fixture, apart};
 
-/// What TextSpan is asked about one head.
+/// The input of TextSpan for one head.
 #[derive(Clone)]
 struct Case {
     basis: HeadBasis,
@@ -36,7 +36,7 @@ impl Case {
         }
     }
 
-    /// A head of random weights, over `images` images and with `texts` texts to choose from.
+    /// A head of random weights over `images` images, with `texts` texts.
     fn random(seed: u64, images: usize, texts: usize) -> Self {
         let (embedding, rank) = (24, 8);
         let code = rank + 3;
@@ -77,8 +77,8 @@ fn explained_by(picks: &[Pick]) -> Vec<f64> {
     picks.iter().map(|pick| pick.explained).collect()
 }
 
-/// `many` images; `few`er images than the rank; variance `spent` before the count is reached; texts too `poor`
-/// to explain it.
+/// Calls `test` for each fixture. `many`: many images. `few`: fewer images than the rank. `spent`: the variance is
+/// explained before the count is reached. `poor`: the texts cannot explain the variance.
 fn each_fixture(mut test: impl FnMut(&str, &Fixture, &Case)) {
     for name in ["many", "few", "spent", "poor"] {
         let fixture = Fixture::open(&format!("textspan/{name}"));
@@ -86,7 +86,8 @@ fn each_fixture(mut test: impl FnMut(&str, &Fixture, &Case)) {
     }
 }
 
-/// Heads of random weights: more images than the code has numbers, fewer, and hardly any; many texts, and few.
+/// Heads of random weights. The number of images is above the length of the code, below it, or very small. There
+/// are many texts or few.
 fn each_random_case(mut test: impl FnMut(&str, &Case)) {
     for seed in 1..=10 {
         for (images, texts) in [(100, 60), (9, 60), (3, 60), (100, 5), (100, 1)] {
@@ -128,7 +129,7 @@ fn reconstructions_match_the_plain_algorithm() {
     });
 }
 
-// --- what must hold for any head and texts -----------------------------------------------------------------
+// --- properties of any head and any texts -------------------------------------------------------------------
 
 #[test]
 fn explained_variance_grows_up_to_one_at_most() {
@@ -156,7 +157,7 @@ fn no_text_is_picked_twice() {
 }
 
 #[test]
-fn of_two_equal_texts_one_is_picked() {
+fn duplicate_texts_do_not_change_the_picks() {
     each_random_case(|name, case| {
         let doubled = Case { texts: [&case.texts[..], &case.texts].concat(), ..case.clone() };
         let doubled: Vec<usize> = texts_of(&doubled.picks()).iter().map(|text| text % case.pool()).collect();
@@ -202,7 +203,7 @@ fn without_texts_nothing_is_picked() {
     assert_eq!(Case::random(5, 30, 0).picks(), []);
 }
 
-/// What is left of the images' variance is what the picks say they leave.
+/// The remaining variance of the images is the share that the picks do not explain.
 #[test]
 fn reconstruction_error_is_the_unexplained_variance() {
     each_random_case(|name, case| {
@@ -215,7 +216,7 @@ fn reconstruction_error_is_the_unexplained_variance() {
             };
             case.codes.iter().zip(&whole).map(of_image).sum()
         };
-        // From no text, the mean.
+        // With no text, the reconstruction is the mean.
         let total = left(0);
         for (count, pick) in (1..).zip(&reconstruction.picks) {
             let share = left(count) / total;

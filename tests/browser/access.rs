@@ -1,4 +1,4 @@
-//! axe-core finds nothing that keeps people out, in any view and in either theme.
+//! axe-core finds no barrier in any view, in either theme.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::page::{Page, TINY};
 
 const PATIENCE: Duration = Duration::from_secs(240);
 
-/// The page with axe-core in it.
+/// The page with axe-core loaded.
 struct Checked {
     page: Page,
     axe: String,
@@ -24,7 +24,7 @@ impl Checked {
         Self { page, axe }
     }
 
-    /// Checks what is on screen, in both themes.
+    /// Checks the current view in both themes.
     fn assert_clean(&self, view: &str) {
         for scheme in ["light", "dark"] {
             let media = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
@@ -40,9 +40,9 @@ impl Checked {
             let found = self.page.window.script(&script, &json!([]));
             assert_eq!(found["violations"], json!([]), "{view}, {scheme}: {:#}", found["violations"]);
             let passes = found["passes"].as_u64().unwrap();
-            // Where a dialog is open nothing else counts.
-            assert!(passes > 12, "axe looked at the page: {passes} rules hold");
-            println!("axe: {view}, {scheme}: {passes} rules hold, none is broken");
+            // While a dialog is open, axe checks only the dialog.
+            assert!(passes > 12, "axe checked only {passes} rules");
+            println!("axe: {view}, {scheme}: {passes} rules pass, none fails");
         }
     }
 
@@ -111,7 +111,7 @@ fn axe_finds_nothing_in_gallery_and_video() {
     }
 }
 
-/// The whole of the page is reached by Tab, in the order of the document, and the focus is always seen.
+/// Tab reaches the whole page in the order of the document, and the focus is always visible.
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
 fn the_keyboard_reaches_all_and_focus_is_visible() {
@@ -129,12 +129,12 @@ fn the_keyboard_reaches_all_and_focus_is_visible() {
         if at["tag"] == "BODY" {
             break;
         }
-        assert_eq!(at["outline"], true, "the focus is not seen on {at}");
+        assert_eq!(at["outline"], true, "the focus is not visible on {at}");
         reached.push(at);
     }
     let has = |key: &str, value: &str| reached.iter().any(|at| at[key] == value);
     for id in ["help-button", "zoom", "whole-photo", "save-svg", "copy-markdown", "switch-head", "undo"] {
-        // What is switched off takes no focus.
+        // A disabled element takes no focus.
         let is_off = page.window.script("return !!document.getElementById(arguments[0]).disabled", &json!([id]));
         assert!(is_off == true || has("id", id), "Tab does not reach #{id}: {reached:?}");
     }

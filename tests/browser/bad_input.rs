@@ -1,4 +1,4 @@
-//! What goes wrong gets a sentence, and nothing else is lost.
+//! Invalid input gives an error message, and nothing else is lost.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use crate::driver::Graphics;
 use crate::page::{Page, packs, site};
 use crate::scratch::Scratch;
 
-/// A message is for people: a sentence, without a program's debris.
+/// Asserts that a message is a sentence for people, without words of a program.
 fn is_sentence(message: &str) {
     let words = message.split_whitespace().count();
     assert!((4..80).contains(&words), "{message:?}");
@@ -27,13 +27,13 @@ fn a_text_file_named_png_keeps_the_photo() {
     page.window.choose_file("input[type=file][name=photo]", &file);
     let message = page.wait_for_message();
     is_sentence(&message);
-    assert!(message.contains("holiday.png"), "names the file: {message:?}");
+    assert!(message.contains("holiday.png"), "the message does not name the file: {message:?}");
     page.settle();
     assert!(page.photo().starts_with("flower"), "{}", page.photo());
     assert_eq!(page.attribution().phrases, before.phrases);
-    // And the page still works.
+    // The page still works.
     page.choose_sample("coffee");
-    assert_eq!(page.message(), "", "a success takes the old message away");
+    assert_eq!(page.message(), "", "a success must remove the old message");
 }
 
 #[test]
@@ -42,7 +42,7 @@ fn a_missing_pack_is_reported_as_missing() {
     let page = Page::open_unready("missing-pack", site(), Graphics::None, "?device=cpu&pack=packs/nowhere/");
     let message = page.wait_for_message();
     is_sentence(&message);
-    assert!(message.contains("packs/nowhere"), "names the pack: {message:?}");
+    assert!(message.contains("packs/nowhere"), "the message does not name the pack: {message:?}");
     assert_eq!(page.phase(), "failed");
 }
 
@@ -66,7 +66,7 @@ fn a_damaged_pack_is_refused_by_file_name() {
         }
         let message = page.wait_for_message();
         is_sentence(&message);
-        assert!(message.contains(weights), "names the file: {message:?}");
+        assert!(message.contains(weights), "the message does not name the file: {message:?}");
         assert_eq!(page.phase(), "failed");
     }
 }

@@ -1,4 +1,4 @@
-//! CLIP's tokens are open_clip's.
+//! CLIP's tokens equal open_clip's.
 
 use headlamp::checkpoint::clip_tokens;
 use serde_json::Value;

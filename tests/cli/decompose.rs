@@ -14,7 +14,7 @@ const LAYERS: usize = 3;
 const HEADS: usize = 3;
 const EMBEDDING: usize = 24;
 
-/// The final file.
+/// The output file.
 struct Components {
     bytes: Vec<u8>,
     files: Vec<String>,
@@ -35,7 +35,7 @@ impl Components {
         Self { bytes, files, heading }
     }
 
-    /// A tensor as one vector of `EMBEDDING` numbers per component, for image `index`.
+    /// Returns a tensor of image `index` as one vector of `EMBEDDING` numbers for each component.
     fn of(&self, name: &str, index: usize) -> Vec<Vec<f32>> {
         let tensors = SafeTensors::deserialize(&self.bytes).unwrap();
         let tensor = tensors.tensor(name).unwrap();
@@ -45,7 +45,7 @@ impl Components {
         image.chunks(EMBEDDING).map(<[f32]>::to_vec).collect()
     }
 
-    /// Everything of one image, in the order of a record.
+    /// Returns all numbers of one image, in the order of a record.
     fn record(&self, index: usize) -> Vec<f32> {
         ["heads", "mlps", "embedding", "image"].iter().flat_map(|name| self.of(name, index).concat()).collect()
     }
@@ -78,7 +78,7 @@ fn components_sum_to_the_embedding_and_match_explain() {
     scores_as_explained(&components, "a cat");
 }
 
-/// Dotted with a text, the first image's components are what `explain` says of them.
+/// The inner products of the first image's components with a text equal the scores of `explain`.
 fn scores_as_explained(components: &Components, text: &str) {
     let mut session = Session::open(Pack::read(pack()).unwrap(), Device::flex()).unwrap();
     let unit = pollster::block_on(session.embed(&[text.to_owned()], false)).unwrap().remove(0);
@@ -107,7 +107,7 @@ fn an_interrupted_decomposition_resumes() {
     decompose(&gallery, &whole);
     let whole = Components::read(&whole);
 
-    // The first two are done, with numbers of which one can tell that they were kept; the third is half there.
+    // The first two records are complete and hold recognisable numbers. The third is half written.
     let part = out.join("again.safetensors.part");
     std::fs::create_dir(&part).unwrap();
     std::fs::write(part.join("work.json"), whole.heading.to_string()).unwrap();

@@ -67,7 +67,7 @@ fn json_has_the_documented_shape_and_its_parts_sum() {
 
 #[test]
 fn the_whole_photo_has_more_patches_than_its_crop() {
-    // 451 x 300 pixels: four patches down, six across.
+    // 451 x 300 pixels: four patches high, six wide.
     let answer = json(explain(&["--whole-photo"]).arg(photo("chelsea.png")));
     let rows = lists(&answer["patches"]);
     assert_eq!((rows.len(), lists(&rows[0]).len()), (4, 6));

@@ -91,7 +91,7 @@ fn merged_statistics_equal_those_of_all_pictures() {
     assert_eq!(stats(&all, &out.join("some"), &["--limit", "2"])["images"], 2);
 }
 
-/// The same means, and the same labels.
+/// Asserts that two statistics have the same means and give the same labels.
 fn are_alike(one: &Path, other: &Path) {
     let read = |path: &Path| Statistics::from_bytes(&std::fs::read(path).unwrap()).unwrap();
     let (found, expected) = (read(one), read(other));
@@ -123,7 +123,7 @@ fn unreadable_pictures_are_counted_and_listed() {
     let answer = stats(&gallery, &out, &[]);
     assert_eq!((&answer["images"], answer["skipped"].as_array().unwrap().len()), (&1.into(), 1));
     assert!(answer["skipped"][0]["image"].as_str().unwrap().ends_with("spoiled.jpg"));
-    // The work of hours is not written over.
+    // A finished file, which may have taken hours, is not overwritten.
     assert!(refusal(on_pack(&["stats"]).arg(&gallery).arg("--out").arg(&out), 1).contains("there already"));
 }
 

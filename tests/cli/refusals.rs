@@ -1,4 +1,4 @@
-//! Bad use, and what is missing: one line each, and the right exit status.
+//! Wrong usage and missing files: one line of error each, and the correct exit status.
 
 use test_support::tool::{folder, headlamp, on_pack, photo, refusal, said};
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use test_support::tool::{folder, json, on_pack, photo, said};
 
-/// An 8-bit grey PNG's width, height and values.
+/// Reads an 8-bit grey PNG: width, height and values.
 fn grey(path: &Path) -> (u32, u32, Vec<u8>) {
     let image = image::open(path).unwrap();
     assert_eq!(image.color(), image::ColorType::L8);
@@ -24,7 +24,10 @@ fn masks_have_the_size_of_the_photo() {
     let foreground = mask.iter().filter(|value| **value == 255).count() as f64 / mask.len() as f64;
     assert!((answer["foreground"].as_f64().unwrap() - foreground).abs() < 1e-9 && foreground > 0.0);
     assert_eq!(answer["against"][0], "a dog");
-    assert!(answer["against"].as_array().unwrap().len() > 10, "the built-in backgrounds are part of the contrast");
+    assert!(
+        answer["against"].as_array().unwrap().len() > 10,
+        "the built-in backgrounds are missing from the contrast"
+    );
     assert_eq!(answer["empty"], false);
 
     // The mask is where the soft map is above the threshold.
@@ -54,7 +57,7 @@ fn a_custom_threshold_is_used_and_an_old_mask_replaced() {
 #[test]
 fn an_empty_mask_is_reported() {
     let out = folder("empty").join("mask.png");
-    // The same words to the model: nothing is left of their difference.
+    // Both phrases give the model the same tokens, so their difference is zero.
     let mut segment = on_pack(&["segment", "--text", "a cat", "--against", "A CAT", "--no-background"]);
     let answer = said(segment.arg(photo("chelsea.png")).arg("--out").arg(&out));
     assert!(answer.contains("is empty"), "{answer}");

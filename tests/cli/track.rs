@@ -10,7 +10,7 @@ use test_support::tool::{folder, json, members, on_pack, refusal, said};
 
 const SIZE: Size = Size { width: 96, height: 64 };
 
-/// Frames of a bright square that goes right, numbered without leading zeros.
+/// Writes frames of a bright square that moves right. The file names are numbered without leading zeros.
 fn frames(name: &str, count: usize) -> PathBuf {
     let folder = folder(name);
     for frame in 0..count {
@@ -26,7 +26,7 @@ fn frames(name: &str, count: usize) -> PathBuf {
     folder
 }
 
-/// Labels with two objects.
+/// Returns labels with two objects.
 fn labels() -> Vec<u8> {
     let label = |place: usize| {
         let (x, y) = (place % SIZE.width, place / SIZE.width);
@@ -66,7 +66,7 @@ fn track_writes_masks_overlays_and_json() {
         }
     }
     assert!(out.join("overlays/000011.png").is_file());
-    // Nothing is written over.
+    // Existing files are not overwritten.
     assert!(refusal(on_pack(&["track"]).arg(&video).arg("--out").arg(&out), 1).contains("is there already"));
 }
 
@@ -125,7 +125,7 @@ fn wrong_seeds_and_videos_get_an_error_message() {
     assert!(refusal(&mut propagate(&small, &["--at", "2"]), 2).contains("no frame 2"));
     let missing = place.join("missing.png");
     assert!(refusal(&mut propagate(&missing, &[]), 1).contains("missing.png"));
-    // Whether or not there is an ffmpeg, words are no video.
+    // With or without ffmpeg, a text is not a video.
     let mut track = on_pack(&["track"]);
     track.arg(&words).arg("--out").arg(place.join("tracks"));
     assert!(refusal(&mut track, 1).contains("ffmpeg"));

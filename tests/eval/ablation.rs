@@ -29,7 +29,7 @@ fn table_and_classes_match_the_reference() {
     assert_eq!(written["rows"], answer["rows"]);
 }
 
-/// The first row is what the model itself says, asked without any of the ablations' code.
+/// The first row equals the model's own accuracy, computed without the ablation code.
 #[test]
 fn no_ablation_gives_the_plain_accuracy() {
     let out = folder("plain");
@@ -71,7 +71,7 @@ fn an_interrupted_evaluation_resumes() {
     let first = run(&["--limit", "10"]);
     assert_eq!((&first["images"], &first["resumed"]), (&10.into(), &0.into()));
     let file = records_file(&out, "ablation");
-    // A record of which one can tell that it was kept, and half a line after the last.
+    // A recognisable record, which must be kept, and half a line after the last record.
     let text = std::fs::read_to_string(&file).unwrap();
     let (heading, rest) = text.split_once('\n').unwrap();
     let (line, rest) = rest.split_once('\n').unwrap();
@@ -84,7 +84,7 @@ fn an_interrupted_evaluation_resumes() {
     let right = |answer: &Value| answer["rows"][0]["right"].as_u64().unwrap();
     assert!([0, 1].contains(&(right(&plain) - right(&whole))), "{} {}", right(&plain), right(&whole));
     assert_eq!(records(&out, "ablation").len(), 36);
-    // Other sentences are other work: nothing is kept of it.
+    // Other templates make another evaluation, which keeps no earlier record.
     let templates = out.join("templates.txt");
     std::fs::write(&templates, "an image of {}\n").unwrap();
     assert_eq!(run(&["--templates", templates.to_str().unwrap()])["resumed"], 0);

@@ -1,4 +1,4 @@
-//! Data sets that are none: one line that says what is wrong.
+//! Invalid data sets: one line of error that names the fault.
 
 use crate::sets::{data, eval};
 use test_support::tool::{folder, refusal};

@@ -12,7 +12,7 @@ fn assert_expected(answer: &Value) {
         assert_eq!(methods, ["raw attention", "rollout", "headlamp"]);
         for metric in ["pixel_accuracy", "mean_iou", "mean_ap"] {
             let (found, expected) = (column(&answer[protocol], metric), column(&expected[protocol], metric));
-            // A pixel of the map is an f32; one that is ranked otherwise moves AP by less than this.
+            // The pixels of a map are f32. If one pixel changes its rank, AP changes by less than this.
             let tolerance = if metric == "mean_ap" { 1e-4 } else { 1e-9 };
             assert_close(&found, &expected, tolerance);
         }

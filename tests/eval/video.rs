@@ -1,6 +1,6 @@
-//! `headlamp eval davis` and `headlamp eval discovery`, on small sets in the layouts of the real ones. What DAVIS's
-//! table should say is put together here from the library's pieces, each of which `tests/track.rs` holds against its
-//! reference; what discovery's, from boxes that cannot be missed.
+//! `headlamp eval davis` and `headlamp eval discovery`, on small sets in the layouts of the real ones. The
+//! expected table of DAVIS is computed here from parts of the library. `tests/track` compares each of these parts
+//! with its reference. The expected table of discovery follows from boxes that are always found or never.
 
 use std::path::{Path, PathBuf};
 
@@ -20,7 +20,7 @@ const SIZE: Size = Size { width: 96, height: 64 };
 const FRAMES: usize = 5;
 const SHORT_SIDE: usize = 64;
 
-/// A frame of a sequence: two squares on their way, and the labels; a line of void goes through.
+/// Draws a frame of a sequence with two moving squares, and its labels. A line of void pixels crosses the frame.
 fn frame(sequence: usize, time: usize) -> (Photo, Vec<u8>) {
     let label = |x: usize, y: usize| {
         let inside = |left: usize, top: usize, side: usize| {
@@ -47,7 +47,7 @@ fn frame(sequence: usize, time: usize) -> (Photo, Vec<u8>) {
     (Photo { size: SIZE, held: SIZE, rgb }, labels)
 }
 
-/// DAVIS's folders with two sequences.
+/// Writes DAVIS's folders with two sequences.
 fn davis(name: &str) -> PathBuf {
     let data = folder(name);
     for part in ["ImageSets/2017", "JPEGImages/480p/one", "JPEGImages/480p/two"] {
@@ -67,7 +67,7 @@ fn davis(name: &str) -> PathBuf {
     data
 }
 
-/// J and F of each object of a sequence, copied and propagated.
+/// Returns J and F of each object of a sequence, for copied masks and for propagated masks.
 fn expected(sequence: usize) -> Vec<[[OverFrames; 2]; 2]> {
     let session = Session::open(Pack::read(pack()).unwrap(), Device::flex()).unwrap();
     let framing = Framing::Frame { short_side: SHORT_SIDE };
@@ -76,7 +76,7 @@ fn expected(sequence: usize) -> Vec<[[OverFrames; 2]; 2]> {
     let seeded = featured(0);
     let mut propagator = Propagator::new(PropagateOptions::default());
     propagator.seed(0, &seeded.features, SoftMasks::of_pixels(&first, &seeded.frame)).unwrap();
-    // Neither the first frame nor the last counts.
+    // The first and the last frame do not count.
     let found: Vec<Vec<u8>> = (1..FRAMES - 1)
         .map(|time| {
             let featured = featured(time);
@@ -123,7 +123,7 @@ fn davis_matches_its_parts_and_resumes() {
             assert_close(&found, &[mean.mean, mean.recall, mean.decay], 1e-12);
         }
     }
-    // The squares move, so that a copy is wrong in part.
+    // The squares move, so that a copied mask is partly wrong.
     let copied = answer["rows"][0]["j"]["mean"].as_f64().unwrap();
     assert!(copied > 0.2 && copied < 0.8, "{copied}");
     assert_eq!(records(&out, "davis").len(), 2);
@@ -146,7 +146,8 @@ fn davis_refuses_unusable_data() {
     assert!(refusal(&mut davis_command(&data, &out), 1).contains("no sequence's name"));
 }
 
-/// VOC's folders: in the first picture all of it is an object, in the second a corner that no region of patches is.
+/// Writes VOC's folders. In the first picture the object is the whole picture. In the second the object is a
+/// corner that no region of patches can match.
 fn voc(name: &str) -> PathBuf {
     let data = folder(name);
     for part in ["JPEGImages", "Annotations"] {
@@ -178,10 +179,10 @@ fn discovery_counts_pictures_with_a_correct_box() {
     let (data, out) = (voc("voc"), folder("voc-out"));
     let answer = json(eval("discovery", &data).arg("--out").arg(&out));
     assert_members(&answer, &["heads", "objects", "rows"]);
-    assert_eq!(answer["images"], 2, "pictures without an object that counts are left out");
+    assert_eq!(answer["images"], 2, "pictures without a valid object must be skipped");
     let right: Vec<Value> =
         records(&out, "discovery").into_values().map(|record| record["right"].clone()).collect();
-    assert_eq!(right[1], Value::from(vec![false; 4]), "no box is right for a corner of two pixels");
+    assert_eq!(right[1], Value::from(vec![false; 4]), "no box can match a corner of two pixels");
     for (row, right) in answer["rows"].as_array().unwrap().iter().zip(right[0].as_array().unwrap()) {
         let expected = if right.as_bool().unwrap() { 0.5 } else { 0.0 };
         assert_eq!(row["corloc"], expected, "{row}");

@@ -42,7 +42,7 @@ fn groups_and_ranking_match_the_reference() {
     assert_eq!((&again["resumed"], &again["rows"]), (&32.into(), &answer["rows"]));
 }
 
-/// With every layer late and no head named, MLPs and z0 are all that is switched off.
+/// If all layers are late and no head is named, only MLPs and z0 are switched off.
 #[test]
 fn a_model_without_published_heads_has_two_rows() {
     let answer = json(&mut eval("waterbirds", &data("waterbirds")));

@@ -1,4 +1,5 @@
-//! `headlamp pack from hf:ORG/NAME` against a hub that redirects, dawdles, breaks off, changes its mind, or lies.
+//! `headlamp pack from hf:ORG/NAME` with a hub that redirects, is slow, breaks off, changes its files, or sends
+//! false data.
 #![cfg(not(target_arch = "wasm32"))]
 
 mod server;
@@ -9,7 +10,7 @@ use std::process::{Command, Output};
 use headlamp::checkpoint::{Pack, pack};
 use server::{Hub, Manner};
 
-/// A cache and a pack's folder, gone with the test.
+/// A folder for a cache and a pack, removed at the end of the test.
 struct Place(PathBuf);
 
 impl Place {
@@ -23,7 +24,7 @@ impl Place {
         self.0.join("pack")
     }
 
-    /// Packs `hf:small/clip` of `hub`.
+    /// Packs `hf:small/clip` from `hub`.
     fn pack(&self, hub: &str) -> Output {
         self.run(&["hf:small/clip", "--hub", hub, "--quant", "f32"])
     }
@@ -55,7 +56,7 @@ fn fixture() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/fixtures/checkpoints/hf_safetensors")
 }
 
-/// The weights' hash when the fixture is packed from disk.
+/// Returns the hash of the weights when the fixture is packed from disk.
 fn hash_from_disk() -> String {
     let place = Place::new("disk");
     let tokenizer = place.0.join(pack::TOKENIZER);
@@ -107,7 +108,7 @@ fn an_interrupted_download_resumes() {
         "{:?}",
         alive.asked()
     );
-    // What is in the cache is not fetched again.
+    // Files in the cache are not downloaded again.
     std::fs::remove_dir_all(place.out()).unwrap();
     assert!(place.pack("http://127.0.0.1:9").status.success());
 }
@@ -122,7 +123,7 @@ fn a_damaged_config_is_downloaded_again() {
     let whole = std::fs::read(&config).unwrap();
     std::fs::write(&config, &whole[..whole.len() / 2]).unwrap();
     std::fs::remove_dir_all(place.out()).unwrap();
-    // Where the hub cannot be reached it stays, rather than that the model is taken for one without.
+    // If the hub cannot be reached, the damaged config stays. The model must not be packed as if it had no config.
     assert!(said(&place.pack("http://127.0.0.1:9")).contains("cannot be reached"));
     let done = place.pack(&hub.url);
     assert!(done.status.success(), "{}", said(&done));

@@ -1,4 +1,6 @@
-//! A model hub on this machine, with the manners of real ones.
+//! A model hub on this machine that behaves like real hubs, good and bad.
+//!
+//! The server writes raw HTTP: a server library would not send the broken answers that the tests need.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -7,29 +9,29 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// What the hub does with a request for weights. Configs it serves plainly.
+/// The hub's behaviour for a request for weights. Configs are always served normally.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Manner {
     Plain,
-    /// Sends on to another address.
+    /// Redirects to another address.
     Redirect,
-    /// Closes the connection half-way, the first time.
+    /// Closes the connection in the middle of the first answer.
     BreaksOff,
-    /// The same, and says no length before.
+    /// As `BreaksOff`, without a length in the header.
     NoLength,
-    /// Sends a thousand bytes the first time, and none after.
+    /// Sends a thousand bytes in the first answer, and nothing in later ones.
     BreaksOffAlways,
-    /// Sends the whole whatever was asked for, after it broke off once.
+    /// Breaks off once, and then ignores ranges: always sends the whole file.
     NoRanges,
-    /// Sends a little at a time.
+    /// Sends a small part at a time.
     Slow,
-    /// Breaks off, and has another version when asked for the rest.
+    /// Breaks off, and has another version of the file when the client asks for the rest.
     Changes,
-    /// Promises a hundred bytes more than there are.
+    /// Declares a hundred bytes more than the file has.
     WrongLength,
     Missing,
     Refuses,
-    /// Serves a page instead, as a portal does.
+    /// Serves a web page instead, as a captive portal does.
     WebPage,
 }
 
@@ -57,25 +59,25 @@ impl Hub {
         let count = Arc::clone(&configs);
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                // Whoever goes away early is no failure of the hub's.
+                // A client that closes the connection early is not an error.
                 let _gone = answer(stream, &folder, manner, &log, &count);
             }
         });
         Self { url, asked, configs }
     }
 
-    /// The requests for weights so far.
+    /// Returns the requests for weights so far.
     pub fn asked(&self) -> Vec<String> {
         self.asked.lock().unwrap().clone()
     }
 
-    /// How many requests for configs there were so far.
+    /// Returns the number of requests for configs so far.
     pub fn configs(&self) -> usize {
         self.configs.load(Ordering::Relaxed)
     }
 }
 
-/// Reads a request's head.
+/// Reads the head of a request.
 fn head(stream: &TcpStream) -> std::io::Result<String> {
     let mut head = String::new();
     let mut lines = BufReader::new(stream);
@@ -175,7 +177,7 @@ fn answer(
     }
 }
 
-/// Serves the whole, or the rest where that was asked for of this version.
+/// Sends the whole file, or the rest if the client asked for the rest of this version.
 fn send(stream: &mut TcpStream, bytes: &[u8], request: &Request, version: &str) -> std::io::Result<()> {
     let same = request.version.as_deref().is_none_or(|asked| asked == version);
     let (status, start) = match request.start {

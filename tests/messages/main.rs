@@ -1,7 +1,8 @@
-//! The package's client (www/npm) speaks the worker's messages as they are: `www/npm/wire.d.ts` is made of them
-//! here, and TypeScript holds the client against it (`cargo xtask test browser`).
+//! The client of the package (www/npm) speaks the same messages as the worker. These tests generate
+//! `www/npm/wire.d.ts` from the messages, and TypeScript checks the client against that file (`cargo xtask test
+//! browser`).
 //!
-//! After a change of the messages, `HEADLAMP_WRITE=1 cargo test --test messages` writes it anew.
+//! After a change of the messages, `HEADLAMP_WRITE=1 cargo test --test messages` writes the file again.
 #![cfg(not(target_arch = "wasm32"))]
 
 mod samples;

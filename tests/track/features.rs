@@ -1,4 +1,4 @@
-//! What a model makes of a crop's patches, against a tower in NumPy (`tests/reference/features.py`).
+//! The features of a crop's patches, compared with a tower in NumPy (`tests/reference/features.py`).
 
 use burn::tensor::Device;
 use headlamp::checkpoint::Pack;
@@ -10,7 +10,7 @@ use crate::{narrow, wide};
 use test_support::reference::{Fixture, apart};
 use test_support::tool::pack;
 
-/// Values of some units' size, through three layers in f32.
+/// The values are of the order of 1 and go through three layers in f32.
 const TOLERANCE: f64 = 2e-4;
 
 #[test]
@@ -35,7 +35,7 @@ fn features_match_the_reference_with_and_without_a_trace() {
     }
     let (trace, beside) = pollster::block_on(vision.trace_with_features(&crop)).unwrap();
     assert_eq!(alone, beside);
-    // The trace is the one that it is without.
+    // The trace is the same as without features.
     let plain = pollster::block_on(vision.trace(&crop)).unwrap();
     assert_eq!((&trace.embedding, &trace.final_cls), (&plain.embedding, &plain.final_cls));
     let last = &trace.layers.last().unwrap().attention;

@@ -1,4 +1,4 @@
-//! What holds of any features.
+//! Properties of any features.
 
 use headlamp::checkpoint::random::RandomWeights;
 use headlamp::geometry::Grid;
@@ -13,7 +13,8 @@ use test_support::reference::apart;
 const WIDTH: usize = 24;
 const HEADS: usize = 6;
 
-/// Features of a scene that `seed` stands for, moved and disturbed by `disturbed`: around objects of two kinds.
+/// Returns the features of the scene with the number `seed`, with noise of strength `disturbed`. The scene has
+/// objects of two kinds.
 fn features(grid: Grid, seed: u64, disturbed: f32) -> Features {
     let mut scene = RandomWeights::new(seed);
     let mut vector = |_kind| -> Vec<f32> { (0..WIDTH).map(|_| scene.next()).collect() };
@@ -62,7 +63,8 @@ fn tracks_sum_to_one_for_any_grid_and_heads() {
     }
 }
 
-/// Every patch cut into four of the same features: a track is the same, spread over four times as many patches.
+/// Splits every patch into four of the same features: the track stays the same, spread over four times as many
+/// patches.
 #[test]
 fn the_sharpness_of_a_track_ignores_the_grid_size() {
     let grid = Grid { rows: 7, columns: 8 };
@@ -99,7 +101,7 @@ fn objects_keep_their_numbers_across_a_cut() {
     let first = push(3, 0.1);
     assert!(!first.is_cut && !push(3, 0.12).is_cut && !push(3, 0.14).is_cut);
     let other = push(8, 0.1);
-    assert!(other.is_cut, "another scene is no cut");
+    assert!(other.is_cut, "another scene was not detected as a cut");
     assert!(other.objects.iter().all(|object| !first.objects.contains(object)), "{:?}", other.objects);
     assert!(!push(8, 0.12).is_cut);
     let back = push(3, 0.16);
@@ -107,7 +109,7 @@ fn objects_keep_their_numbers_across_a_cut() {
     assert_eq!(first.objects, [ObjectId(0), ObjectId(1)]);
 }
 
-/// Keys, queries and tokens of one space: then refined tracks lie where their heads look.
+/// If keys, queries and tokens share one space, refined tracks lie where their heads look.
 #[test]
 fn refinement_is_kept_only_if_the_model_supports_it() {
     let grid = Grid { rows: 9, columns: 12 };
@@ -144,13 +146,13 @@ fn the_most_concentrated_heads_come_first() {
 fn a_point_or_a_box_selects_the_object_below_it() {
     let grid = Grid { rows: 9, columns: 12 };
     let features = features(grid, 6, 0.2);
-    // The first object is the upper left third by half.
+    // The first object is the upper half of the left third.
     let object: Vec<bool> =
         (0..grid.len()).map(|patch| patch / grid.columns < 3 && patch % grid.columns < 6).collect();
     assert_eq!(seeds::at_point(&features, grid.columns + 2), object);
     let patch_box = PatchBox { rows: 0..5, columns: 0..8 };
     assert_eq!(seeds::in_box(&features, &patch_box), object);
-    // The surroundings are an object too, and end where the objects begin.
+    // The surroundings are an object, too. They end where the objects begin.
     let around = seeds::at_point(&features, 5 * grid.columns);
     assert!(around.iter().zip(&object).all(|(around, object)| !(*around && *object)));
     let everything = PatchBox { rows: 0..9, columns: 0..12 };

@@ -1,4 +1,4 @@
-//! J, F, what is said of them over frames, and COCO's encoding.
+//! J, F, their statistics over frames, and COCO's run lengths.
 
 use headlamp::geometry::Size;
 use headlamp::metrics::davis::{OverFrames, boundary, region};

@@ -1,4 +1,4 @@
-//! Masks carried through frames, and labels in the photo.
+//! Masks propagated through frames, and labels in the photo.
 
 use headlamp::geometry::{CropFromPhoto, Size};
 use headlamp::model::Features;
@@ -23,7 +23,7 @@ fn frame_of(fixture: &Fixture) -> CropFromPhoto {
     }
 }
 
-/// Features of which only the tokens count.
+/// Returns features that have only tokens.
 pub fn of_tokens(tokens: Vec<f32>, grid: headlamp::geometry::Grid) -> Features {
     let width = tokens.len() / grid.len();
     let (cls_attention, queries, keys) = (vec![0.0; grid.len()], vec![0.0; tokens.len()], vec![0.0; tokens.len()]);
@@ -76,7 +76,7 @@ fn masks_stay_in_place_on_a_still_picture() {
     for _frame in 0..12 {
         assert_eq!(propagator.push(&frames[0]).unwrap(), seed);
     }
-    // With more matches a mask softens, but every patch keeps its label.
+    // With more matches a mask becomes softer, but every patch keeps its label.
     let mut propagator = Propagator::new(PropagateOptions::default());
     propagator.seed(0, &frames[0], seed.clone()).unwrap();
     for _frame in 0..12 {
@@ -99,7 +99,7 @@ fn channels_of_a_patch_sum_to_one() {
     }
 }
 
-/// Objects in another order are the same masks in another order.
+/// If the objects change their order, the masks change their order and nothing else.
 #[test]
 fn the_order_of_objects_does_not_matter() {
     let fixture = Fixture::open("track");
@@ -116,7 +116,7 @@ fn the_order_of_objects_does_not_matter() {
     }
 }
 
-/// A correction counts from its frame on, and brings in an object that was not there.
+/// A correction applies from its frame on. It may add an object.
 #[test]
 fn a_later_seed_corrects_the_mask() {
     let fixture = Fixture::open("track");
@@ -128,12 +128,12 @@ fn a_later_seed_corrects_the_mask() {
     let corrected = second.clone().with_object(3, &corner);
     assert_eq!(corrected.channels, 4);
     propagator.seed(1, &frames[1], corrected.clone()).unwrap();
-    // The frame itself, seen again.
+    // The same frame again.
     let again = propagator.push(&frames[1]).unwrap();
     let labels = again.patch_labels();
     assert_eq!(labels[second.grid.len() - 9], 3);
     assert_eq!(again.channels, 4);
-    // A seed of the same frame replaces it.
+    // A seed of the same frame replaces the earlier seed.
     propagator.seed(1, &frames[1], second).unwrap();
     assert_eq!(propagator.push(&frames[1]).unwrap().channels, 3);
 }

@@ -1,4 +1,4 @@
-//! Published models are recognised by sizes and name, from a header alone: no weights are needed for that.
+//! Published models are recognised by sizes and name. The header of a file is enough; no weights are needed.
 
 use headlamp::checkpoint::detect::{Answers, Detected, Unknown, detect};
 use headlamp::checkpoint::files::Checkpoint;
@@ -8,7 +8,7 @@ use headlamp::checkpoint::{CheckpointError, Companions};
 use headlamp::model::Activation;
 use serde_json::{Map, json};
 
-/// Names and shapes of a model as far as its sizes go by them: OpenCLIP's, or DINO's where it has no texts.
+/// Returns the names and shapes that determine a model's sizes: OpenCLIP's, or DINO's for a model without texts.
 fn listing(known: &Known) -> Vec<(String, Vec<usize>)> {
     match known.sizes.text {
         Some(text) => clip_listing(known, text),
@@ -57,7 +57,7 @@ fn dino_listing(known: &Known) -> Vec<(String, Vec<usize>)> {
     listing
 }
 
-/// The index of a safetensors file of which only the header exists.
+/// Returns the index of a safetensors file that has only a header.
 fn index(listing: &[(String, Vec<usize>)]) -> Index {
     let mut header = Map::new();
     let mut end = 0_usize;
@@ -89,7 +89,7 @@ fn every_known_model_is_recognised_by_repository() {
         assert_eq!((vision.heads, text_heads), known_heads, "{}", known.name);
         assert_eq!(Some(vision.activation), known.activation, "{}", known.name);
         assert_eq!((vision.mean, vision.std), (known.mean, known.std), "{}", known.name);
-        // DINOv2's last steps of training were at 518 pixels; it is used at 224.
+        // The last training steps of DINOv2 used 518 pixels. Its input size in use is 224.
         let trained = known.sizes.patch * known.sizes.grid;
         assert_eq!(vision.image_size, if trained == 518 { 224 } else { trained }, "{}", known.name);
     }
@@ -105,7 +105,8 @@ fn the_papers_models_differ_as_published() {
     assert_eq!(of("openai/clip-vit-large-patch14-336").sizes.grid, 24);
 }
 
-/// Weights of DINO's sizes and names are DINO's or DoRA's: only the file's name tells which, and little hangs on it.
+/// Weights of DINO's sizes and names are DINO's or DoRA's. Only the file's name shows which, and the difference is
+/// small.
 #[test]
 fn a_tower_of_dino_sizes_needs_no_name() {
     let small = KNOWN.iter().find(|known| known.name == "DINO ViT-S/16").unwrap();
@@ -142,7 +143,7 @@ fn a_clip_with_unknown_parts_is_refused() {
     }
 }
 
-/// Sizes that are known tell the heads; whose weights they are, only the name can.
+/// The sizes of a known model determine the heads. Only the name shows whose weights the file has.
 #[test]
 fn unknown_weights_of_a_known_size_need_an_answer() {
     let CheckpointError::Unknown(unknowns) = recognised(&KNOWN[0], "mine/epoch_3.pt").unwrap_err() else {
