@@ -66,7 +66,7 @@ impl Setting {
     }
 }
 
-fn apart(a: &[f64], b: &[f64]) -> f64 {
+fn largest_difference(a: &[f64], b: &[f64]) -> f64 {
     assert_eq!(a.len(), b.len());
     a.iter().zip(b).map(|(a, b)| (a - b).abs()).max_by(f64::total_cmp).unwrap_or(0.0)
 }
@@ -86,10 +86,13 @@ fn heads_from_texts_equal_the_sum_of_single_heads() {
     for image in setting.gallery.images() {
         let replaced = late.replace(&setting.imprint(&image));
         let early = setting.without_attention(&image, readout.layers - LATE);
-        assert!(apart(&replaced.early, &early) < TOLERANCE);
-        assert!(apart(&replaced.by_texts(0), &setting.without_attention(&image, readout.layers)) < TOLERANCE);
+        assert!(largest_difference(&replaced.early, &early) < TOLERANCE);
+        assert!(
+            largest_difference(&replaced.by_texts(0), &setting.without_attention(&image, readout.layers))
+                < TOLERANCE
+        );
         for count in COUNTS {
-            let error = apart(&replaced.by_texts(count), &setting.by_texts(&image, count));
+            let error = largest_difference(&replaced.by_texts(count), &setting.by_texts(&image, count));
             assert!(error < TOLERANCE, "{count} texts: {error:.1e}");
         }
     }

@@ -46,7 +46,7 @@ impl Questions for RandomGallery {
     }
 }
 
-fn told(labels: &[(usize, usize)]) -> Vec<(usize, Option<usize>)> {
+fn with_labels(labels: &[(usize, usize)]) -> Vec<(usize, Option<usize>)> {
     labels.iter().map(|(class, nuisance)| (*class, Some(*nuisance))).collect()
 }
 
@@ -63,7 +63,7 @@ fn nuisance_heads_differ_between_group_means() {
     let (classes, nuisances) = (gallery.text(1), gallery.text(2));
     let [classes, nuisances] = [&classes, &nuisances].map(|text| gallery.model.readout.direction(text));
     let labels = gallery.labels(&classes);
-    let report = gallery.report(&told(&labels), &classes, &nuisances);
+    let report = gallery.report(&with_labels(&labels), &classes, &nuisances);
     assert_eq!((report.pictures, report.means_of), (PICTURES, PICTURES as u64));
     let sign = if report.nuisance_of_class_1 == 1 { 1.0 } else { -1.0 };
     assert!(report.heads.is_sorted_by(|a, b| a.nuisance >= b.nuisance));
@@ -90,7 +90,7 @@ fn outcomes_are_the_classes_of_shifted_embeddings() {
     let (text, nuisances) = (gallery.text(3), gallery.text(4));
     let [classes, nuisances] = [&text, &nuisances].map(|text| gallery.model.readout.direction(text));
     let labels = gallery.labels(&classes);
-    let report = gallery.report(&told(&labels), &classes, &nuisances);
+    let report = gallery.report(&with_labels(&labels), &classes, &nuisances);
     let means = MeanContributions::new(&gallery.model.readout, &gallery.statistics());
     assert!(report.outcomes[0].ablation.is_none() && !report.outcomes[1].ablation.heads.is_empty());
     let accuracies = |ablation: &Ablation| -> Vec<f64> {
@@ -138,6 +138,7 @@ fn a_missing_nuisance_label_is_the_sign_of_its_margin() {
         .map(|(index, image)| (index % 2, usize::from(dot(&image.embedding(), &text) > 0.0)))
         .collect();
     let untold: Vec<_> = labels.iter().map(|(class, _)| (*class, None)).collect();
-    let [untold, told] = [untold, told(&labels)].map(|labels| gallery.report(&labels, &classes, &nuisances));
+    let [untold, told] =
+        [untold, with_labels(&labels)].map(|labels| gallery.report(&labels, &classes, &nuisances));
     assert_eq!(untold, told);
 }

@@ -41,18 +41,18 @@ fn expected(name: &str) -> Option<Expected> {
 
 /// The difference between two pictures, in grey levels of 255.
 #[derive(Debug)]
-struct Apart {
+struct Difference {
     largest: u8,
     mean: f64,
     /// Share of the values that differ.
     share: f64,
 }
 
-fn apart(found: &[u8], expected: &[u8]) -> Apart {
+fn difference(found: &[u8], expected: &[u8]) -> Difference {
     assert_eq!(found.len(), expected.len());
     let differences: Vec<u8> = found.iter().zip(expected).map(|(a, b)| a.abs_diff(*b)).collect();
     let count = differences.len() as f64;
-    Apart {
+    Difference {
         largest: differences.iter().copied().max().unwrap_or(0),
         mean: differences.iter().map(|&value| f64::from(value)).sum::<f64>() / count,
         share: differences.iter().filter(|&&value| value > 0).count() as f64 / count,
@@ -97,7 +97,7 @@ fn every_image_format_decodes_like_pillow() {
         let photo = decode(name, &bytes_of(name)).unwrap();
         let expected = expected(&format!("{name}.pixels")).unwrap();
         assert_eq!((photo.size, photo.held), (expected.size, expected.size), "{name}");
-        let apart = apart(&photo.rgb, &expected.rgb);
+        let apart = difference(&photo.rgb, &expected.rgb);
         println!("{name}: {apart:?}");
         assert!(apart.largest <= largest && apart.mean <= mean, "{name}: {apart:?}");
     }
@@ -110,7 +110,7 @@ fn all_eight_exif_orientations_are_turned_upright() {
         let name = format!("exif{orientation}.jpg");
         let photo = decode(&name, &bytes_of(&name)).unwrap();
         assert_eq!(photo.size, upright.size, "{name}");
-        let apart = apart(&photo.rgb, &upright.rgb);
+        let apart = difference(&photo.rgb, &upright.rgb);
         assert!(apart.mean < 3.0, "{name}: {apart:?}");
     }
 }
@@ -136,7 +136,7 @@ fn crops_of_every_shape_match_pillow() {
             let Some(expected) = expected(&format!("{name}.{key}")) else { continue };
             let (size, found) = crop_bytes(&photo, framing, SIZE, PATCH);
             assert_eq!(size, expected.size, "{name} {key}");
-            let apart = apart(&found, &expected.rgb);
+            let apart = difference(&found, &expected.rgb);
             println!("{name} {key}: {apart:?}");
             assert!(apart.largest <= 1 && apart.share < 0.01, "{name} {key}: {apart:?}");
             compared += 1;
@@ -151,7 +151,7 @@ fn the_flower_crop_matches_pillow() {
     let photo = decode("flower.jpg", &std::fs::read(samples).unwrap()).unwrap();
     let expected = decode("crop.png", &std::fs::read(fixtures().join("default_pack/crop.png")).unwrap()).unwrap();
     let (_, found) = crop_bytes(&photo, Framing::CentreCrop, 224, 14);
-    let apart = apart(&found, &expected.rgb);
+    let apart = difference(&found, &expected.rgb);
     println!("flower: {apart:?}");
     assert!(apart.largest <= 3 && apart.mean < 0.25, "{apart:?}");
 }
@@ -212,7 +212,7 @@ fn a_photo_kept_at_reduced_size_gives_the_same_crop() {
         let (size, expected) = crop_bytes(&whole, framing, SIZE, PATCH);
         let (reduced_size, found) = crop_bytes(&reduced, framing, SIZE, PATCH);
         assert_eq!(size, reduced_size);
-        let apart = apart(&found, &expected);
+        let apart = difference(&found, &expected);
         assert!(apart.largest <= 2, "{framing:?}: {apart:?}");
     }
 }

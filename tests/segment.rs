@@ -3,7 +3,7 @@
 
 use headlamp::geometry::{CropFromPhoto, Framing, Grid, LongSide, Size};
 use headlamp::segment::{SoftMap, grey_in_photo, mask_in_photo, soft_in_photo, soft_map};
-use test_support::reference::{Fixture, apart};
+use test_support::reference::{Fixture, largest_difference};
 
 /// The grids of the fixture, with the frames that place their maps in the photo.
 const GRIDS: [(&str, &[&str]); 3] =
@@ -56,7 +56,7 @@ fn maps_match_the_reference() {
     each_map(|fixture, name, map, _frames| {
         let expected = fixture.values(&format!("{name}.soft"));
         assert_eq!(map.size.width * map.size.height, map.values.len(), "{name}");
-        let off = apart(&wide(&map.values), &expected);
+        let off = largest_difference(&wide(&map.values), &expected);
         let threshold = fixture.values(&format!("{name}.threshold"))[0];
         let threshold_off = (f64::from(map.threshold) - threshold).abs();
         assert!(off < 1e-5 && threshold_off < 1e-5, "{name}: {off}, threshold {threshold_off}");
@@ -94,7 +94,7 @@ fn maps_have_the_reference_position_in_the_photo() {
         let labels = GRIDS.iter().find(|(grid, _)| *grid == grid_name).unwrap().1;
         for (frame, label) in frames.iter().zip(labels) {
             let found = soft_in_photo(map, frame);
-            let off = apart(&wide(&found), &fixture.values(&format!("{name}.{label}")));
+            let off = largest_difference(&wide(&found), &fixture.values(&format!("{name}.{label}")));
             assert!(off < 1e-5, "{name}, {label}: {off}");
             largest = largest.max(off);
         }

@@ -7,7 +7,7 @@ use headlamp::geometry::Grid;
 use headlamp::model::{ModelConfig, Trace, TracedLayer};
 use headlamp::statistics::{Moments, Statistics, StatisticsError};
 use headlamp::textspan::textspan;
-use test_support::reference::{Fixture, apart};
+use test_support::reference::{Fixture, largest_difference};
 
 const WEIGHTS: &str = "6f1ed002ab5595859014ebf0951522d9";
 
@@ -22,10 +22,10 @@ fn random_vectors(seed: u64, count: usize, len: usize) -> Vec<Vec<f64>> {
     (0..count).map(|_| (0..len).map(|_| 2.0 + f64::from(random.next())).collect()).collect()
 }
 
-fn assert_alike(found: &Moments, expected: &Moments, what: &str) {
+fn assert_equal_moments(found: &Moments, expected: &Moments, what: &str) {
     assert_eq!(found.count, expected.count, "{what}");
-    let mean = apart(&found.mean, &expected.mean);
-    let covariance = apart(found.covariance().as_slice(), expected.covariance().as_slice());
+    let mean = largest_difference(&found.mean, &expected.mean);
+    let covariance = largest_difference(found.covariance().as_slice(), expected.covariance().as_slice());
     assert!(mean < 1e-13 && covariance < 1e-13, "{what}: mean {mean}, covariance {covariance}");
 }
 
@@ -39,8 +39,8 @@ fn moments_are_the_mean_and_population_covariance() {
         let codes: Vec<Vec<f64>> = fixture.values("codes").chunks(code).map(<[f64]>::to_vec).collect();
         let moments = moments_of(code, &codes);
         assert_eq!(moments.count as usize, codes.len(), "{name}");
-        let mean = apart(&moments.mean, &expected);
-        let covariance = apart(moments.covariance().as_slice(), &fixture.values("covariance"));
+        let mean = largest_difference(&moments.mean, &expected);
+        let covariance = largest_difference(moments.covariance().as_slice(), &fixture.values("covariance"));
         assert!(mean < 1e-15 && covariance < 1e-15, "{name}: mean {mean}, covariance {covariance}");
     }
 }
@@ -53,12 +53,12 @@ fn merging_parts_equals_pushing_all_in_any_order() {
         let parts: Vec<Moments> = vectors.chunks(size).map(|part| moments_of(len, part)).collect();
         let mut forwards = Moments::new(len);
         parts.iter().for_each(|part| forwards.merge(part));
-        assert_alike(&forwards, &whole, &format!("parts of {size}, one after another"));
+        assert_equal_moments(&forwards, &whole, &format!("parts of {size}, one after another"));
 
         let mut backwards = Moments::new(len);
         parts.iter().rev().for_each(|part| backwards.merge(part));
-        assert_alike(&backwards, &whole, &format!("parts of {size}, backwards"));
-        assert_alike(&merged_in_pairs(parts), &whole, &format!("parts of {size}, in pairs"));
+        assert_equal_moments(&backwards, &whole, &format!("parts of {size}, backwards"));
+        assert_equal_moments(&merged_in_pairs(parts), &whole, &format!("parts of {size}, in pairs"));
     }
 }
 
@@ -87,7 +87,7 @@ fn merging_empty_parts_changes_nothing() {
     merged.merge(&Moments::new(5));
     assert_eq!(merged, Moments::new(5));
     merged.merge(&whole);
-    assert_alike(&merged, &whole, "into none");
+    assert_equal_moments(&merged, &whole, "into none");
 }
 
 #[test]
@@ -95,7 +95,7 @@ fn a_mean_far_from_zero_loses_no_precision() {
     let near = random_vectors(3, 100, 11);
     let far: Vec<Vec<f64>> = near.iter().map(|vector| vector.iter().map(|value| value + 1e6).collect()).collect();
     let (near, far) = (moments_of(11, &near), moments_of(11, &far));
-    let off = apart(far.covariance().as_slice(), near.covariance().as_slice());
+    let off = largest_difference(far.covariance().as_slice(), near.covariance().as_slice());
     assert!(off < 1e-9, "{off}");
 }
 
@@ -176,13 +176,13 @@ fn mean_of(vectors: Vec<Vec<f64>>) -> Vec<f64> {
 fn assert_same_statistics(found: &Statistics, expected: &Statistics, gallery: &Gallery, what: &str) {
     assert_eq!((found.images(), found.weights()), (expected.images(), expected.weights()), "{what}");
     for (layer, head) in gallery.heads() {
-        assert_alike(found.head(layer, head), expected.head(layer, head), what);
-        assert!(apart(found.cls_code(layer, head), expected.cls_code(layer, head)) < 1e-13, "{what}");
+        assert_equal_moments(found.head(layer, head), expected.head(layer, head), what);
+        assert!(largest_difference(found.cls_code(layer, head), expected.cls_code(layer, head)) < 1e-13, "{what}");
     }
     for layer in 0..gallery.readout.layers {
-        assert!(apart(found.mlp(layer), expected.mlp(layer)) < 1e-13, "{what}");
+        assert!(largest_difference(found.mlp(layer), expected.mlp(layer)) < 1e-13, "{what}");
     }
-    assert!(apart(found.embedded(), expected.embedded()) < 1e-13, "{what}");
+    assert!(largest_difference(found.embedded(), expected.embedded()) < 1e-13, "{what}");
 }
 
 #[test]
@@ -192,16 +192,19 @@ fn statistics_describe_the_components() {
     assert_eq!(statistics.images(), 12);
     for (layer, head) in gallery.heads() {
         let codes: Vec<Vec<f64>> = gallery.images().map(|image| image.head_code(layer, head)).collect();
-        assert_alike(statistics.head(layer, head), &moments_of(codes[0].len(), &codes), "codes");
+        assert_equal_moments(statistics.head(layer, head), &moments_of(codes[0].len(), &codes), "codes");
         let cls = mean_of(gallery.images().map(|image| image.cls_code(layer, head)).collect());
-        assert!(apart(statistics.cls_code(layer, head), &cls) < 1e-13);
+        assert!(largest_difference(statistics.cls_code(layer, head), &cls) < 1e-13);
     }
     for layer in 0..gallery.readout.layers {
         let mean = mean_of(gallery.images().map(|image| image.mlps().swap_remove(layer)).collect());
-        assert!(apart(statistics.mlp(layer), &mean) < 1e-13);
+        assert!(largest_difference(statistics.mlp(layer), &mean) < 1e-13);
     }
     assert!(
-        apart(statistics.embedded(), &mean_of(gallery.images().map(|image| image.embedded()).collect())) < 1e-13
+        largest_difference(
+            statistics.embedded(),
+            &mean_of(gallery.images().map(|image| image.embedded()).collect())
+        ) < 1e-13
     );
 }
 
@@ -251,7 +254,7 @@ fn a_file_holds_the_statistics() {
         let (found, expected) = (read.head(layer, head), statistics.head(layer, head));
         assert_eq!((found.count, &found.mean), (expected.count, &expected.mean));
         let (found, expected) = (found.covariance(), expected.covariance());
-        let off = apart(found.as_slice(), expected.as_slice());
+        let off = largest_difference(found.as_slice(), expected.as_slice());
         assert!(
             off <= f64::from(f32::EPSILON) * expected.amax(),
             "a covariance is stored in f32 and differs by {off}"
@@ -283,9 +286,9 @@ fn a_gallery_continues_from_a_file() {
     assert_eq!(going_on.images(), whole.images());
     for (layer, head) in gallery.heads() {
         let (found, expected) = (going_on.head(layer, head), whole.head(layer, head));
-        assert!(apart(&found.mean, &expected.mean) < 1e-13);
+        assert!(largest_difference(&found.mean, &expected.mean) < 1e-13);
         let (found, expected) = (found.covariance(), expected.covariance());
-        assert!(apart(found.as_slice(), expected.as_slice()) < 1e-6 * expected.amax());
+        assert!(largest_difference(found.as_slice(), expected.as_slice()) < 1e-6 * expected.amax());
     }
 }
 

@@ -8,7 +8,7 @@ use headlamp::checkpoint::random::RandomWeights;
 use headlamp::decompose::HeadBasis;
 use headlamp::statistics::Moments;
 use headlamp::textspan::{Pick, Reconstruction, textspan};
-use test_support::reference::{Fixture, apart};
+use test_support::reference::{Fixture, largest_difference};
 
 /// The input of TextSpan for one head.
 #[derive(Clone)]
@@ -109,7 +109,7 @@ fn picks_match_the_plain_algorithm() {
 #[test]
 fn explained_variance_matches_the_plain_algorithm() {
     each_fixture(|name, fixture, case| {
-        let off = apart(&explained_by(&case.picks()), &fixture.values("explained"));
+        let off = largest_difference(&explained_by(&case.picks()), &fixture.values("explained"));
         assert!(off < 1e-6, "{name}: {off}");
         println!("{name}: largest difference {off:.1e}");
     });
@@ -123,7 +123,8 @@ fn reconstructions_match_the_plain_algorithm() {
         let of_image = |image: usize| reconstruction.contribution(&case.codes[image], case.count);
         let found: Vec<f64> = fixture.counts("images").into_iter().flat_map(of_image).collect();
         let expected = fixture.values("reconstruction");
-        let off = apart(&found, &expected) / expected.iter().fold(0.0_f64, |most, value| most.max(value.abs()));
+        let off = largest_difference(&found, &expected)
+            / expected.iter().fold(0.0_f64, |most, value| most.max(value.abs()));
         assert!(off < 1e-6, "{name}: {off}");
         println!("{name}: largest difference against the largest value {off:.1e}");
     });
@@ -174,7 +175,7 @@ fn the_scale_of_the_contributions_does_not_matter() {
             louder.basis.values.iter_mut().for_each(|value| *value *= scale);
             let louder = louder.picks();
             assert_eq!(texts_of(&louder), texts_of(&picks), "{name}, times {scale}");
-            let off = apart(&explained_by(&louder), &explained_by(&picks));
+            let off = largest_difference(&explained_by(&louder), &explained_by(&picks));
             assert!(off < 1e-9, "{name}, times {scale}: {off}");
         }
     });

@@ -26,7 +26,7 @@ fn close(a: f64, b: f64) -> bool {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn a_switched_off_head_contributes_its_mean() {
     let page = open("lab");
     let before = page.attribution();
@@ -66,7 +66,7 @@ fn a_switched_off_head_contributes_its_mean() {
 
 /// The means of switched-off heads come from the statistics in use.
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn switched_off_heads_follow_the_statistics() {
     let scratch = Scratch::new("lab-statistics");
     let page = open("lab-statistics");
@@ -96,7 +96,7 @@ fn switched_off_heads_follow_the_statistics() {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn the_grid_shows_the_difference_of_two_phrases() {
     let page = open("contrast");
     let first = page.attribution();
@@ -120,7 +120,7 @@ fn the_grid_shows_the_difference_of_two_phrases() {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn the_grid_shows_the_difference_of_two_photos() {
     let page = open("pinned");
     let china = page.attribution();
@@ -145,7 +145,7 @@ fn choose_rival(page: &Page, phrase: &str) {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn a_statistics_file_replaces_images() {
     let page = open("statistics");
     let says = "return document.querySelector('#statistics-in-use').textContent.includes(arguments[0])";

@@ -12,12 +12,12 @@ use crate::page::{Page, TINY};
 const PATIENCE: Duration = Duration::from_secs(240);
 
 /// The page with axe-core loaded.
-struct Checked {
+struct CheckedPage {
     page: Page,
     axe: String,
 }
 
-impl Checked {
+impl CheckedPage {
     fn open(test: &'static str) -> Self {
         let axe = std::fs::read_to_string(places::axe()).expect("`cargo xtask test browser` installs axe-core");
         let page = Page::open(test, Graphics::None, TINY);
@@ -52,9 +52,9 @@ impl Checked {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn axe_finds_nothing_in_the_photo_views() {
-    let checked = Checked::open("axe-photo");
+    let checked = CheckedPage::open("axe-photo");
     let page = &checked.page;
     page.choose_sample("china");
     checked.assert_clean("photo");
@@ -87,9 +87,9 @@ fn axe_finds_nothing_in_the_photo_views() {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn axe_finds_nothing_in_gallery_and_video() {
-    let checked = Checked::open("axe-gallery");
+    let checked = CheckedPage::open("axe-gallery");
     let page = &checked.page;
     let pictures = Pictures::new("axe", 12, 40);
     gallery::add(page, &pictures.files());
@@ -113,7 +113,7 @@ fn axe_finds_nothing_in_gallery_and_video() {
 
 /// Tab reaches the whole page in the order of the document, and the focus is always visible.
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn the_keyboard_reaches_all_and_focus_is_visible() {
     let page = Page::open("tab", Graphics::None, TINY);
     page.window.script("document.body.focus(); scrollTo(0, 0)", &json!([]));

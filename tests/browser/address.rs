@@ -79,7 +79,7 @@ fn travel(page: &Page, by: i32) {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn an_address_restores_the_whole_view() {
     let query = format!(
         "?{TINY}&image=samples/china.jpg&text=cat&text=a+dog&text=50+%25&phrase=a+dog&head=2.1&threshold=0.4\
@@ -109,7 +109,7 @@ fn an_address_restores_the_whole_view() {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn back_and_forward_restore_earlier_views() {
     let page = Page::open("history", Graphics::None, &format!("?{TINY}&text=cat&text=a+dog&phrase=cat"));
     settle(&page);
@@ -159,7 +159,7 @@ fn back_and_forward_restore_earlier_views() {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn a_long_phrase_list_survives_back_and_inner_links() {
     let page = Page::open("long-list", Graphics::None, &format!("?{TINY}"));
     let many: Vec<String> = (0..300).map(|index| format!("a photo of thing number {index}")).collect();
@@ -190,7 +190,7 @@ fn a_long_phrase_list_survives_back_and_inner_links() {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn a_local_photo_returns_but_is_in_no_link() {
     let page = Page::open("own-photo", Graphics::None, &format!("?{TINY}&text=cat&phrase=cat"));
     settle(&page);
@@ -236,7 +236,7 @@ fn link(page: &Page) -> String {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn the_share_dialog_copies_a_complete_link() {
     let page = Page::open("share", Graphics::None, &format!("?{TINY}"));
     page.choose_sample("rocket");
@@ -262,7 +262,7 @@ fn the_share_dialog_copies_a_complete_link() {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn invalid_parts_of_an_address_are_reported() {
     for (query, sentence) in [
         ("head=11.3", "The address asks for head 11.3, and this model has 3 layers of 3 heads"),

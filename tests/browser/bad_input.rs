@@ -16,7 +16,7 @@ fn is_sentence(message: &str) {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn a_text_file_named_png_keeps_the_photo() {
     let scratch = Scratch::new("bad-photo");
     let file = scratch.path().join("holiday.png");
@@ -37,7 +37,7 @@ fn a_text_file_named_png_keeps_the_photo() {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn a_missing_pack_is_reported_as_missing() {
     let page = Page::open_unready("missing-pack", site(), Graphics::None, "?device=cpu&pack=packs/nowhere/");
     let message = page.wait_for_message();
@@ -47,7 +47,7 @@ fn a_missing_pack_is_reported_as_missing() {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn a_damaged_pack_is_refused_by_file_name() {
     let scratch = Scratch::new("bad-packs");
     let weights = "weights.safetensors";

@@ -74,7 +74,7 @@ fn storages(page: &Page) -> Vec<(String, f64, f64, bool)> {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn a_converted_model_opens_again_offline() {
     let checkpoint = Checkpoint::new();
     let mut page = Page::open_unready("converted", site(), Graphics::None, TINY);

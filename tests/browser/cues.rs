@@ -49,7 +49,7 @@ fn numbers(page: &Page, script: &str) -> Vec<f64> {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn heads_that_follow_a_nuisance_are_switched_off() {
     let folder = Scratch::new("cues");
     let (files, labels) = labelled_pictures(&folder);

@@ -18,7 +18,7 @@ fn check() -> Value {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn six_photos_are_scored_labelled_and_segmented() {
     let check = check();
     let page = Page::open("default-pack", Graphics::None, "?device=cpu");

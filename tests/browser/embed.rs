@@ -62,13 +62,13 @@ impl Host {
         self.page.window.script("frame(arguments[0])", &json!([format!("{}/{query}", self.headlamp)]));
     }
 
-    fn heard(&self, event: &str) -> Vec<Value> {
+    fn received(&self, event: &str) -> Vec<Value> {
         let script = "return heard.filter((message) => message.event === arguments[0])";
         self.page.window.script(script, &json!([event])).as_array().cloned().unwrap()
     }
 
     fn wait_until_ready(&self) {
-        wait("the ready event", Duration::from_secs(120), || self.heard("ready").pop());
+        wait("the ready event", Duration::from_secs(120), || self.received("ready").pop());
     }
 
     /// Sends a request. `message` is JavaScript; `then` makes JSON from the answer.
@@ -88,7 +88,7 @@ fn numbers(list: &Value) -> Vec<f64> {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn the_named_origin_controls_the_frame() {
     let host = Host::open("embed");
     let query = format!(
@@ -97,7 +97,7 @@ fn the_named_origin_controls_the_frame() {
     );
     host.frame(&query);
     host.wait_until_ready();
-    let ready = host.heard("ready").pop().unwrap();
+    let ready = host.received("ready").pop().unwrap();
     assert_eq!((&ready["isFrame"], &ready["origin"]), (&json!(true), &json!(host.headlamp)));
     assert_eq!((&ready["model"]["layers"], &ready["model"]["heads"]), (&json!(3), &json!(3)));
     let answer = host.ask("{ do: 'result' }", "answer");
@@ -130,16 +130,16 @@ fn the_named_origin_controls_the_frame() {
     let mask = "await createImageBitmap(answer.result.mask).then(({ width, height }) => [answer.result.mask.type, width, height])";
     assert_eq!(host.ask("{ do: 'result', mask: true }", mask), json!(["image/png", 320, 200]));
     // The frame reported its size and its own choices.
-    let sizes = host.heard("resize");
+    let sizes = host.received("resize");
     assert!(sizes.iter().any(|size| size["height"].as_f64().unwrap() > 300.0), "{sizes:?}");
-    assert!(!host.heard("progress").is_empty());
+    assert!(!host.received("progress").is_empty());
     // The frame added nothing to the host's history: the blank page, headlamp's style sheet, the host's page.
     assert_eq!(host.page.window.script("return history.length", &json!([])), 3);
     host.page.assert_quiet_console();
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn the_frame_refuses_with_an_error_message() {
     let host = Host::open("embed-refusals");
     host.frame(&format!("{SETTINGS}&embed=1&text=a+cat&origin={}", host.origin()));
@@ -167,7 +167,7 @@ fn the_frame_refuses_with_an_error_message() {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn other_origins_are_neither_heard_nor_answered() {
     let host = Host::open("embed-strangers");
     let strangers = [
@@ -208,7 +208,7 @@ fn other_origins_are_neither_heard_nor_answered() {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn the_embed_example_controls_its_frame() {
     let page = Page::open_unready("embed-example", site(), Graphics::None, &format!("embed/index.html{SETTINGS}"));
     let says = || page.window.script("return document.querySelector('#status').textContent", &json!([]));

@@ -24,7 +24,7 @@ struct Outputs {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn the_gpu_engine_agrees_with_the_cpu_engine() {
     let page = Page::open("engines", Graphics::SoftwareWebGpu, "?device=cpu&pack=packs/tiny/");
     assert_eq!(page.field("device"), "CPU");
@@ -55,7 +55,7 @@ fn the_gpu_engine_agrees_with_the_cpu_engine() {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn the_panel_explains_why_the_cpu_is_used() {
     let auto = "?pack=packs/tiny/";
     let reasons = [
@@ -71,7 +71,7 @@ fn the_panel_explains_why_the_cpu_is_used() {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn one_gpu_serves_one_model_after_another() {
     let (asked, heard) = channel();
     let listener = move |url: &str| {
@@ -95,7 +95,7 @@ fn one_gpu_serves_one_model_after_another() {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn gpu_errors_of_shaders_and_memory_are_reported() {
     for (script, says) in [
         ("refusing_shaders.js", "no GPU can be used here (it refuses"),
@@ -111,7 +111,7 @@ fn gpu_errors_of_shaders_and_memory_are_reported() {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn a_browser_that_never_answers_about_gpus_has_none() {
     let page = open_with("silent-gpu", "silent.js");
     page.load("?pack=/packs/tiny/");
@@ -136,7 +136,7 @@ fn open_with(test: &'static str, script: &str) -> Page {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn a_photo_of_the_same_size_uses_the_recorded_run() {
     let page = open_with("recorded", "counting.js");
     page.wait_until_ready();
@@ -167,7 +167,7 @@ fn a_photo_of_the_same_size_uses_the_recorded_run() {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn one_click_explains_the_whole_photo() {
     let page = Page::open("whole-photo", Graphics::None, "?device=cpu&pack=packs/tiny/");
     page.set_phrases(&PHRASES);

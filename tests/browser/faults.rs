@@ -36,7 +36,7 @@ pub fn gallery(page: &Page) -> usize {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn a_lost_gpu_restarts_with_all_settings() {
     let page = Page::open("gpu-lost", Graphics::SoftwareWebGpu, "?device=gpu&pack=packs/tiny/");
     page.set_phrases(&PHRASES);
@@ -63,7 +63,7 @@ fn a_lost_gpu_restarts_with_all_settings() {
 
 /// A deployable build has the view of videos in a file of its own.
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn a_missing_part_of_the_page_is_reported_and_retried() {
     let page = Page::open("part-missing", Graphics::None, TINY);
     page.window.script(
@@ -102,14 +102,14 @@ fn wait_for_held(page: &Page, task: &str) {
     });
 }
 
-fn let_go(page: &Page) {
+fn release(page: &Page) {
     let script = "Worker.prototype.postMessage = self.post;
         for (const [worker, message] of self.held.splice(0)) worker.postMessage(...message);";
     page.window.script(script, &json!([]));
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn an_answer_about_removed_phrases_is_not_shown() {
     let page = Page::open("phrases-gone", Graphics::None, TINY);
     page.set_phrases(&PHRASES);
@@ -120,7 +120,7 @@ fn an_answer_about_removed_phrases_is_not_shown() {
     wait_for_held(&page, "Segment");
     let remove = "for (const row of document.querySelectorAll('li.phrase')) row.querySelector('.remove')?.click()";
     page.window.script(remove, &json!([]));
-    let_go(&page);
+    release(&page);
     page.settle();
     let shown = "const { layerKind } = document.querySelector('#overlay').dataset;
         return [document.querySelectorAll('li.phrase').length, layerKind]";
@@ -129,7 +129,7 @@ fn an_answer_about_removed_phrases_is_not_shown() {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn masks_of_an_earlier_run_are_not_shown() {
     let scratch = Scratch::new("started-over");
     let page = Page::open("started-over", Graphics::None, TINY);
@@ -144,7 +144,7 @@ fn masks_of_an_earlier_run_are_not_shown() {
     page.window.click("#propagate-on");
     wait_for_held(&page, "Propagate");
     page.window.click(".propagation .quiet-button");
-    let_go(&page);
+    release(&page);
     page.settle();
     let masks = page.window.script("return document.querySelector('.propagation').dataset.masks", &json!([]));
     assert_eq!(masks, "0");
@@ -175,7 +175,7 @@ pub fn restart_after_a_minute(page: &Page) {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn a_video_continues_after_a_worker_restart() {
     let scratch = Scratch::new("video-restarted");
     let page = Page::open("video-restarted", Graphics::None, TINY);
@@ -209,7 +209,7 @@ fn a_video_continues_after_a_worker_restart() {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn a_hanging_worker_is_reported_and_restarted() {
     let page = Page::open("hung", Graphics::None, TINY);
     page.set_phrases(&PHRASES);
@@ -227,7 +227,7 @@ fn a_hanging_worker_is_reported_and_restarted() {
 
 /// The browser reports a message that it cannot deserialise.
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn an_unreadable_answer_is_reported() {
     let page = Page::open_unready("unread", site(), Graphics::None, "?device=cpu&pack=packs/none/");
     let keep = "window.Worker = class extends Worker {
@@ -245,7 +245,7 @@ fn an_unreadable_answer_is_reported() {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn a_worker_without_memory_is_reported_and_restarted() {
     let scratch = Scratch::new("out-of-memory");
     let serving = site().serve(0).unwrap();
@@ -270,7 +270,7 @@ fn a_worker_without_memory_is_reported_and_restarted() {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn a_full_disk_stores_nothing_and_breaks_nothing() {
     let scratch = Scratch::new("full-disk");
     let page = Page::open_unready("full-disk", site(), Graphics::None, "");
@@ -290,7 +290,7 @@ fn a_full_disk_stores_nothing_and_breaks_nothing() {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn two_tabs_share_stored_packs_but_not_a_gallery() {
     let scratch = Scratch::new("two-tabs");
     let page = Page::open("two-tabs", Graphics::None, TINY);
@@ -309,7 +309,7 @@ fn two_tabs_share_stored_packs_but_not_a_gallery() {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn an_interrupted_pack_download_resumes() {
     let server = BreakingServer::new(folder("HEADLAMP_DIST"), packs(), "packs/tiny/weights.safetensors");
     let page = Page::at(server.address(), Window::open("broken-off", Graphics::None));
@@ -326,7 +326,7 @@ fn an_interrupted_pack_download_resumes() {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn a_hub_outside_the_policy_is_named() {
     let page = Page::open("other-hub", Graphics::None, TINY);
     let before = page.field("name");
@@ -358,7 +358,7 @@ fn work(page: &Page, test: &str) {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn a_private_window_works() {
     let serving = site().serve(0).unwrap();
     let window = Window::open_with("private", Graphics::None, &["--incognito".to_owned()]);
@@ -366,7 +366,7 @@ fn a_private_window_works() {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn without_https_all_works_and_missing_storage_is_told() {
     let serving = site().serve(0).unwrap();
     // Unlike 127.0.0.1, this name is not trusted without HTTPS: there is no cache, no file storage, no service

@@ -17,7 +17,7 @@ impl Page {
 
 /// The first results are marked as precomputed. They equal the results that this machine then computes.
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn live_results_replace_precomputed_ones() {
     let page = Page::open_unready("beforehand", site(), Graphics::None, "?device=cpu");
     wait("precomputed results", SOON, || page.has("#beforehand").then_some(()));
@@ -45,7 +45,7 @@ fn live_results_replace_precomputed_ones() {
 
 /// Another model has other results. No precomputed ones are shown for it.
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn another_model_has_no_precomputed_results() {
     let page = Page::open_unready("not-beforehand", site(), Graphics::None, "?device=cpu&pack=packs/tiny/");
     while page.phase() != "ready" {
@@ -64,7 +64,7 @@ fn another_model_has_no_precomputed_results() {
 
 /// The five steps of the tour control the page. The last step switches a head off, and on again.
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn the_tour_is_offered_once_and_drives_the_page() {
     let page = Page::open("tour", Graphics::None, "?device=cpu");
     page.settle();
@@ -118,7 +118,7 @@ fn the_tour_is_offered_once_and_drives_the_page() {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn every_view_explains_its_computation() {
     let page = Page::open("how", Graphics::None, "?device=cpu&pack=packs/tiny/");
     let script = "const found = [];

@@ -79,7 +79,7 @@ fn choose(page: &Page, name: &str, label: &str) {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn a_gallery_is_stored_ordered_and_labels_heads() {
     let pictures = Pictures::new("kept", 60, 40);
     std::fs::write(pictures.0.join("broken.png"), b"\x89PNG\r\n\x1a\nnothing").unwrap();
@@ -151,7 +151,7 @@ fn a_gallery_is_stored_ordered_and_labels_heads() {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn every_picture_is_traced_once_despite_interruptions() {
     let (pictures, further) = (Pictures::new("once", 60, 300), Pictures::new("further", 40, 300));
     let page = Page::open("gallery-once", Graphics::None, TINY);
@@ -202,7 +202,7 @@ fn every_picture_is_traced_once_despite_interruptions() {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn scrolling_two_thousand_pictures_stays_smooth() {
     let pictures = Pictures::new("many", 2000, 24);
     let page = Page::open("gallery-many", Graphics::None, TINY);

@@ -16,7 +16,7 @@ const ALONE: &str = "?device=cpu&hands=0";
 const HELPED: &str = "?device=cpu";
 
 /// A script before the worker's loader: a helper worker that stops after a number of messages.
-const MORTAL: &str = r#"
+const STOPPING_HELPER: &str = r#"
 if (self.name === "headlamp-hand") {
   const post = self.postMessage.bind(self);
   let left = %LEFT%;
@@ -30,7 +30,7 @@ if (self.name === "headlamp-hand") {
 
 /// Returns the built page with helper workers that stop after `messages` messages: the greeting, the tower's
 /// arrival, and one message for each picture.
-fn mortal(scratch: &Scratch, messages: u32) -> Site {
+fn site_with_stopping_helpers(scratch: &Scratch, messages: u32) -> Site {
     let dist = scratch.path().join(format!("dist-{messages}"));
     std::fs::create_dir_all(&dist).unwrap();
     let built = folder("HEADLAMP_DIST");
@@ -46,7 +46,7 @@ fn mortal(scratch: &Scratch, messages: u32) -> Site {
     }
     let loader = dist.join("worker_loader.js");
     let script = std::fs::read_to_string(&loader).unwrap();
-    std::fs::write(&loader, MORTAL.replace("%LEFT%", &messages.to_string()) + &script).unwrap();
+    std::fs::write(&loader, STOPPING_HELPER.replace("%LEFT%", &messages.to_string()) + &script).unwrap();
     site
 }
 
@@ -87,7 +87,7 @@ fn grown(test: &'static str, site: Site, query: &str, pictures: &Pictures, count
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn helper_workers_do_not_change_a_gallery() {
     const COUNT: usize = 30;
     let (pictures, scratch) = (Pictures::new("hands", COUNT, 300), Scratch::new("gallery-hands"));
@@ -100,10 +100,10 @@ fn helper_workers_do_not_change_a_gallery() {
     assert!(some >= 3, "helper workers traced {some}");
     assert_eq!(helped, alone);
     // Four messages are enough for two pictures.
-    let (bereft, few) = grown(mortal(&scratch, 4), HELPED);
+    let (unfinished, few) = grown(site_with_stopping_helpers(&scratch, 4), HELPED);
     assert!(few <= 2 * 3, "helper workers that stopped traced {few}");
-    assert_eq!(bereft, alone);
-    let (refused, none) = grown(mortal(&scratch, 0), HELPED);
+    assert_eq!(unfinished, alone);
+    let (refused, none) = grown(site_with_stopping_helpers(&scratch, 0), HELPED);
     assert_eq!((refused, none), (alone, 0));
 }
 
@@ -123,7 +123,7 @@ fn tracked(site: Site, query: &str, frames: &[PathBuf]) -> (Value, u64) {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn helper_workers_do_not_change_a_video() {
     let scratch = Scratch::new("video-hands");
     let clip = Clip { width: 320, height: 200, frames: 30 };
@@ -134,15 +134,15 @@ fn helper_workers_do_not_change_a_video() {
     println!("helper workers traced {some} of {} frames", frames.len());
     assert!(some >= 3, "helper workers traced {some}");
     assert_eq!(helped, alone);
-    let (bereft, few) = tracked(mortal(&scratch, 4), HELPED, &frames);
+    let (unfinished, few) = tracked(site_with_stopping_helpers(&scratch, 4), HELPED, &frames);
     assert!(few <= 2 * 3, "helper workers that stopped traced {few}");
-    assert_eq!(bereft, alone);
+    assert_eq!(unfinished, alone);
 }
 
 /// After a stop, another sampling, or a photo in between, earlier requests to helper workers are outdated. They do
 /// no harm.
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn work_of_helper_workers_is_dropped_when_outdated() {
     let scratch = Scratch::new("hands-dropped");
     let clip = Clip { width: 320, height: 200, frames: 30 };
@@ -166,7 +166,7 @@ fn work_of_helper_workers_is_dropped_when_outdated() {
 
 /// The numbers of the package are the same, bit for bit.
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn helper_workers_do_not_change_the_packages_tracks() {
     let page = Page::open_unready("package-hands", site(), Graphics::None, "icons/icon.svg");
     let script = "return (async () => {

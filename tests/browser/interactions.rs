@@ -36,7 +36,7 @@ impl Page {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn keys_open_phrases_help_and_move_in_the_grid() {
     let page = Page::open("keys", Graphics::None, TINY);
     page.blur();
@@ -72,7 +72,7 @@ fn keys_open_phrases_help_and_move_in_the_grid() {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn switching_off_can_be_undone_and_redone() {
     let page = Page::open("undo", Graphics::None, TINY);
     let intact = page.attribution();
@@ -101,7 +101,7 @@ fn switching_off_can_be_undone_and_redone() {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn the_photo_is_zoomed_by_keys_wheel_mouse_and_fingers() {
     let page = Page::open("zoom", Graphics::None, TINY);
     page.window.script("document.querySelector('#zoom').scrollIntoView({ block: 'center' })", &json!([]));
@@ -160,7 +160,7 @@ fn the_photo_is_zoomed_by_keys_wheel_mouse_and_fingers() {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn results_are_saved_as_pictures_figures_and_notes() {
     let page = Page::open("exports", Graphics::None, TINY);
     page.choose_sample("china");
@@ -220,7 +220,7 @@ fn results_are_saved_as_pictures_figures_and_notes() {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn the_camera_takes_a_photo() {
     let page = Page::open("camera", Graphics::None, TINY);
     page.window.click("#photo-camera");
@@ -237,7 +237,7 @@ fn the_camera_takes_a_photo() {
 
 /// A photo can be dropped or pasted anywhere on the page.
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn photos_can_be_dropped_and_pasted_anywhere() {
     let page = Page::open("drop", Graphics::None, TINY);
     let script = "const [kind, at] = arguments;

@@ -23,7 +23,7 @@ pub fn kept(page: &Page) -> Vec<String> {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn after_one_visit_everything_works_offline() {
     let mut page = Page::open_unready("offline", site(), Graphics::None, TINY);
     page.wait_until_ready();
@@ -97,7 +97,7 @@ fn copy_folder(from: &Path, to: &Path) {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn a_new_version_waits_for_the_users_consent() {
     let build = Build::copy("update");
     let page = Page::open_unready("update", build.site(), Graphics::None, TINY);
@@ -124,7 +124,7 @@ fn a_new_version_waits_for_the_users_consent() {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn an_update_in_another_tab_is_reported() {
     let build = Build::copy("two-tabs");
     let page = Page::open_unready("update-two-tabs", build.site(), Graphics::None, TINY);
@@ -150,7 +150,7 @@ fn an_update_in_another_tab_is_reported() {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn a_page_behind_redirects_opens_offline() {
     let mut page = Page::open_unready("redirected", site().without_endings(), Graphics::None, TINY);
     page.wait_until_ready();

@@ -71,7 +71,7 @@ fn has_declared_fields(page: &Page, interface: &str, value: &str) {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn the_answers_match_the_types() {
     let page = open("package");
     has_declared_fields(&page, "Headlamp", "h");
@@ -133,7 +133,7 @@ fn the_answers_match_the_types() {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn the_package_tracks_objects_in_frames_and_files() {
     let page = open("package-track");
     run(
@@ -179,7 +179,7 @@ fn the_package_tracks_objects_in_frames_and_files() {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn the_package_explains_what_it_cannot_do() {
     let page = open("package-errors");
     let origin = "`${location.origin}";
@@ -222,7 +222,7 @@ fn the_package_explains_what_it_cannot_do() {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn an_abort_signal_removes_a_waiting_request() {
     let page = open("package-signal");
     let found = run(
@@ -246,7 +246,7 @@ fn an_abort_signal_removes_a_waiting_request() {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn an_unreadable_answer_rejects_all_requests() {
     let page = open("package-unreadable");
     let found = run(
@@ -264,7 +264,7 @@ fn an_unreadable_answer_rejects_all_requests() {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn the_package_agrees_with_the_page() {
     let page = open("package-same");
     let phrases = json!(["a photo of a cat", "a Chinese temple", "red"]);
@@ -287,7 +287,7 @@ fn the_package_agrees_with_the_page() {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn the_example_runs_in_plain_javascript() {
     let page =
         Page::open_unready("package-example", site(), Graphics::None, &format!("embed/package.html{SETTINGS}"));
@@ -310,7 +310,7 @@ fn the_example_runs_in_plain_javascript() {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn the_package_runs_from_its_own_folder() {
     let scratch = Scratch::new("npm");
     let package = scratch.path().join("package");

@@ -84,7 +84,7 @@ fn forward(mut stream: &TcpStream, seen: &Mutex<Vec<Seen>>) -> std::io::Result<(
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn no_request_carries_personal_data() {
     let scratch = Scratch::new("privacy");
     let photo = scratch.path().join("confidential-photo.png");

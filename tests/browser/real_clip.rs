@@ -90,7 +90,7 @@ fn answer(
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn a_full_size_clip_is_opened_from_a_hub() {
     let scratch = Scratch(std::env::temp_dir().join(format!("headlamp-browser-b32-{}", std::process::id())));
     std::fs::create_dir_all(&scratch.0).unwrap();
@@ -152,7 +152,7 @@ fn the_known_models_are_listed(page: &Page) {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn unsuitable_weights_are_refused_and_the_model_stays() {
     let page = Page::open("no-clip", Graphics::None, "?device=cpu&pack=packs/tiny/");
     page.choose_sample("coffee");

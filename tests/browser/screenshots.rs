@@ -43,7 +43,7 @@ impl Page {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn screens_of_the_photo_views_fit_the_window() {
     let page = Page::open("screens-photo", Graphics::None, "?device=cpu");
     page.window.click("#decline-tour");
@@ -83,7 +83,7 @@ fn screens_of_the_photo_views_fit_the_window() {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn screens_of_gallery_and_video_fit_the_window() {
     let page = Page::open("screens-gallery", Graphics::None, "?device=cpu");
     page.window.click("#decline-tour");

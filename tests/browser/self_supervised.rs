@@ -28,7 +28,7 @@ fn head_map(page: &Page, layer: usize, head: usize) -> String {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn a_dino_file_shows_the_attention_of_its_heads() {
     let weights = places::checkout().join(WEIGHTS);
     let page = Page::open("dino", Graphics::None, "?device=cpu&pack=packs/tiny/");
@@ -77,7 +77,7 @@ fn a_dino_file_shows_the_attention_of_its_heads() {
 
 /// A pack with texts is opened after one without: everything returns.
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn phrases_return_with_a_model_that_has_texts() {
     let page = Page::open("dino-and-back", Graphics::None, "?device=cpu&pack=packs/tiny/");
     let tell = "const input = document.querySelector('#load-model input[name=vision-heads]');

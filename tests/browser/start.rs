@@ -44,7 +44,7 @@ impl Requests {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn the_pack_downloads_while_the_worker_compiles() {
     let requests = Arc::new(Requests::default());
     let hearing = Arc::clone(&requests);

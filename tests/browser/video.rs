@@ -143,7 +143,7 @@ fn overlap(overlay: &Value, is_in: impl Fn(f64, f64) -> bool) -> f64 {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn tracks_survive_seek_and_pause_and_are_repeatable() {
     let scratch = Scratch::new("video-tracks");
     let clip = Clip { width: 160, height: 96, frames: 12 };
@@ -183,7 +183,7 @@ fn tracks_survive_seek_and_pause_and_are_repeatable() {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn phrases_are_charted_and_a_press_on_the_chart_seeks() {
     let scratch = Scratch::new("video-chart");
     let clip = Clip { width: 160, height: 96, frames: 6 };
@@ -216,7 +216,7 @@ fn phrases_are_charted_and_a_press_on_the_chart_seeks() {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn a_bad_video_is_reported_and_nothing_is_lost() {
     let scratch = Scratch::new("video-bad");
     let clip = Clip { width: 160, height: 96, frames: 3 };
@@ -240,7 +240,7 @@ fn a_bad_video_is_reported_and_nothing_is_lost() {
 
 /// The masks that the page propagates from a point, compared with the disc itself.
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn a_mask_follows_the_selected_disc_and_is_saved() {
     let scratch = Scratch::new("video-masks");
     let clip = Clip { width: 320, height: 200, frames: 8 };
@@ -300,7 +300,7 @@ fn a_mask_follows_the_selected_disc_and_is_saved() {
 
 /// A video of two minutes (`tests/reference/video.py`), sampled at two frames a second.
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn a_video_of_two_minutes_stays_in_bounded_memory() {
     // The bound covers the stored data of frames (512 MB), the worker, the page and the browser itself.
     const BOUND: u64 = 900 << 20;
@@ -325,7 +325,7 @@ fn a_video_of_two_minutes_stays_in_bounded_memory() {
 
 /// A newcomer clicks once, and then presses on a frame.
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn one_click_shows_the_objects_of_the_sample_clip() {
     let page = Page::open("video-sample", Graphics::None, "?device=cpu");
     page.window.click("fieldset:has(input[name=mode]) label:nth-of-type(2)");

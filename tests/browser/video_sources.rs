@@ -12,7 +12,7 @@ use crate::scratch::Scratch;
 use crate::video::PATIENCE;
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn the_camera_is_recorded_and_tracked() {
     let page = Page::open("video-camera", Graphics::None, TINY);
     page.window.click("fieldset:has(input[name=mode]) label:nth-of-type(2)");
@@ -60,7 +60,7 @@ fn compact() -> Vec<u8> {
 
 /// The page's player shows the frames that the worker cannot decode, also at another rate and for another part.
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn a_video_for_the_player_alone_is_tracked() {
     let scratch = Scratch::new("video-player");
     let file = scratch.path().join("compact.mp4");

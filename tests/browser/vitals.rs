@@ -26,7 +26,7 @@ fn observe(window: &Window) {
 
 /// Google's bounds for a good visit: 2.5 s and 0.1. The two cores of this machine run server, browser and test.
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn a_visit_paints_soon_with_little_layout_shift() {
     let page = Page::open_unready("vitals", site(), Graphics::None, "?device=cpu&pack=packs/none/");
     observe(&page.window);
@@ -49,7 +49,7 @@ fn a_visit_paints_soon_with_little_layout_shift() {
 
 /// WCAG 2.2's target size (2.5.8): 24 by 24 pixels, or the same room around the target.
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn every_control_is_large_enough_for_touch() {
     let page = Page::open("targets", Graphics::None, TINY);
     let metrics = json!({ "width": 360, "height": 780, "deviceScaleFactor": 2, "mobile": true });
@@ -77,7 +77,7 @@ fn every_control_is_large_enough_for_touch() {
 
 /// A visitor who prefers reduced motion gets no motion.
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn reduced_motion_stops_all_motion() {
     let page = Page::open("motion", Graphics::None, TINY);
     let moving = "return [...document.querySelectorAll('*')].filter((at) => {
@@ -93,7 +93,7 @@ fn reduced_motion_stops_all_motion() {
 
 /// The switch for the colours: the system's, or the visitor's own choice, which is remembered.
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn the_theme_follows_the_system_until_chosen() {
     let page = Page::open("theme", Graphics::None, TINY);
     let is_dark = "const [red] = getComputedStyle(document.body).backgroundColor.match(/\\d+/g); return +red < 80";

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use test_support::tool::{folder, headlamp, json, pack, refusal, said, spoiled};
+use test_support::tool::{error_of, folder, headlamp, json, output_of, pack, write_unreadable};
 
 const COLOURS: [(&str, [u8; 3]); 5] = [
     ("red", [220, 40, 40]),
@@ -121,7 +121,7 @@ fn features_are_cached() {
 #[test]
 fn unreadable_pictures_are_skipped() {
     let pairs = shapes("align-spoiled-shapes");
-    spoiled(&pairs.with_file_name("red-bar-0.ppm"));
+    write_unreadable(&pairs.with_file_name("red-bar-0.ppm"));
     let place = folder("align-spoiled");
     let answer = json(align(&pairs, &place.join("out")).args(["--epochs", "0", "--statistics", "4"]));
     assert_eq!((answer["images"].as_u64(), answer["statistics_images"].as_u64()), (Some(299), Some(4)));
@@ -138,11 +138,11 @@ fn unusable_input_of_align_is_refused() {
     let table = place.join("few.tsv");
     std::fs::write(place.join("a.ppm"), picture("circle", [200, 0, 0], 1)).unwrap();
     std::fs::write(&table, "a.ppm\ta circle\n").unwrap();
-    let said_of = refusal(&mut align(&table, &place.join("out")), 1);
+    let said_of = error_of(&mut align(&table, &place.join("out")), 1);
     assert!(said_of.contains("too few"), "{said_of}");
     std::fs::write(&table, "a.ppm\n").unwrap();
-    assert!(refusal(&mut align(&table, &place.join("out")), 1).contains("line 1"));
-    assert!(refusal(align(&table, &place.join("out")).args(["--ridge", "0"]), 2).contains("auto"));
+    assert!(error_of(&mut align(&table, &place.join("out")), 1).contains("line 1"));
+    assert!(error_of(align(&table, &place.join("out")).args(["--ridge", "0"]), 2).contains("auto"));
     assert!(!place.join("out").exists(), "a refused run left a file");
 }
 
@@ -154,7 +154,9 @@ fn a_dino_is_aligned_from_its_file() {
     let place = folder("align-dino");
     let dino = place.join("dino");
     let mut command = headlamp();
-    said(command.args(["pack", "from", "--heads", "2", "--quant", "q4"]).arg(weights).arg("--out").arg(&dino));
+    output_of(
+        command.args(["pack", "from", "--heads", "2", "--quant", "q4"]).arg(weights).arg("--out").arg(&dino),
+    );
     let contents = json(headlamp().arg("inspect").arg(&dino));
     assert!(contents["model"].get("text").is_none(), "{contents}");
     let explain = |pack: &Path| {
@@ -163,7 +165,7 @@ fn a_dino_is_aligned_from_its_file() {
         command.arg(test_support::tool::photo("coffee.png"));
         command
     };
-    assert!(refusal(&mut explain(&dino), 1).contains("headlamp align"));
+    assert!(error_of(&mut explain(&dino), 1).contains("headlamp align"));
     let pairs = shapes("align-dino-shapes");
     let mut command = headlamp();
     command.env("HEADLAMP_CACHE", place.join("cache"));
@@ -172,5 +174,5 @@ fn a_dino_is_aligned_from_its_file() {
         json(command.arg("--text").arg(pack()).arg("--pairs").arg(pairs).arg("--out").arg(place.join("out")));
     let found = share(&answer, "aligned", "image_to_text", 1);
     assert!(found > 1.5 * share(&answer, "chance", "image_to_text", 1), "{answer}");
-    said(&mut explain(&place.join("out")));
+    output_of(&mut explain(&place.join("out")));
 }

@@ -8,7 +8,7 @@ use headlamp::session::Session;
 use safetensors::SafeTensors;
 use serde_json::{Value, json};
 
-use test_support::tool::{folder, gallery, on_pack, pack, photo, refusal, said, spoiled};
+use test_support::tool::{error_of, folder, gallery, on_pack, output_of, pack, photo, write_unreadable};
 
 const LAYERS: usize = 3;
 const HEADS: usize = 3;
@@ -60,7 +60,7 @@ fn components_sum_to_the_embedding_and_match_explain() {
     let gallery = gallery("components", &["chelsea.png", "rocket.jpg"]);
     std::fs::create_dir(gallery.join("inner")).unwrap();
     std::fs::copy(photo("coffee.png"), gallery.join("inner/coffee.png")).unwrap();
-    spoiled(&gallery.join("spoiled.png"));
+    write_unreadable(&gallery.join("spoiled.png"));
     let out = gallery.join("components.safetensors");
     let answer = decompose(&gallery, &out);
     assert_eq!((&answer["images"], answer["skipped"].as_array().unwrap().len()), (&3.into(), 1));
@@ -139,7 +139,7 @@ fn finished_files_and_other_models_work_are_kept() {
         "layers": LAYERS, "heads": HEADS, "embedding": EMBEDDING,
     });
     std::fs::write(gallery.join("out.safetensors.part/work.json"), heading.to_string()).unwrap();
-    let run = || refusal(on_pack(&["decompose"]).arg(&gallery).arg("--out").arg(&out), 1);
+    let run = || error_of(on_pack(&["decompose"]).arg(&gallery).arg("--out").arg(&out), 1);
     assert!(run().contains("another pack"));
     std::fs::write(&out, "").unwrap();
     assert!(run().contains("there already"));
@@ -148,6 +148,6 @@ fn finished_files_and_other_models_work_are_kept() {
 #[test]
 fn text_output_counts_the_pictures() {
     let gallery = gallery("told", &["chelsea.png"]);
-    let answer = said(on_pack(&["decompose"]).arg(&gallery).arg("--out").arg(gallery.join("out")));
+    let answer = output_of(on_pack(&["decompose"]).arg(&gallery).arg("--out").arg(gallery.join("out")));
     assert!(answer.contains("1 picture,"), "{answer}");
 }

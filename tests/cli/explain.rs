@@ -4,7 +4,9 @@ use std::process::Stdio;
 
 use serde_json::Value;
 
-use test_support::tool::{folder, gallery, json, members, numbers, on_pack, photo, refusal, said, spoiled};
+use test_support::tool::{
+    error_of, folder, gallery, json, members, numbers, on_pack, output_of, photo, write_unreadable,
+};
 
 const TEXTS: [&str; 3] = ["a cat", "a dog", "the night sky"];
 const LAYERS: usize = 3;
@@ -81,7 +83,7 @@ fn templates_change_the_scores() {
 
 #[test]
 fn text_output_has_scores_heads_and_the_sum_check() {
-    let answer = said(explain(&[]).arg(photo("chelsea.png")));
+    let answer = output_of(explain(&[]).arg(photo("chelsea.png")));
     assert!(TEXTS.iter().all(|text| answer.contains(text)), "{answer}");
     assert_eq!(answer.lines().filter(|line| line.starts_with("  layer ") && line.contains(" · ")).count(), 5);
     assert!(answer.contains("Sum check"), "{answer}");
@@ -90,7 +92,7 @@ fn text_output_has_scores_heads_and_the_sum_check() {
 #[test]
 fn each_picture_is_one_line_even_after_a_bad_one() {
     let folder = gallery("several", &["rocket.jpg", "coffee.png", "chelsea.png"]);
-    spoiled(&folder.join("d.jpg"));
+    write_unreadable(&folder.join("d.jpg"));
     std::fs::write(folder.join("notes.txt"), "no picture, nor called one").unwrap();
     let output = explain(&["--json"]).arg(&folder).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
@@ -112,11 +114,11 @@ fn each_picture_is_one_line_even_after_a_bad_one() {
 #[test]
 fn an_unreadable_picture_gives_one_line_of_error() {
     let spoiled_photo = folder("unreadable").join("spoiled.png");
-    spoiled(&spoiled_photo);
-    assert!(refusal(explain(&[]).arg(&spoiled_photo), 1).contains("spoiled.png"));
-    assert!(refusal(explain(&[]).arg("missing.png"), 1).contains("missing.png"));
+    write_unreadable(&spoiled_photo);
+    assert!(error_of(explain(&[]).arg(&spoiled_photo), 1).contains("spoiled.png"));
+    assert!(error_of(explain(&[]).arg("missing.png"), 1).contains("missing.png"));
     let empty = folder("no-pictures");
-    assert!(refusal(explain(&[]).arg(&empty), 1).contains("no-pictures"));
+    assert!(error_of(explain(&[]).arg(&empty), 1).contains("no-pictures"));
 }
 
 #[test]

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use headlamp::statistics::Statistics;
 use serde_json::Value;
 
-use test_support::tool::{folder, gallery, headlamp, json, members, on_pack, refusal, said, spoiled};
+use test_support::tool::{
+    error_of, folder, gallery, headlamp, json, members, on_pack, output_of, write_unreadable,
+};
 
 fn stats(gallery: &Path, out: &Path, more: &[&str]) -> Value {
     json(on_pack(&["stats"]).arg(gallery).arg("--out").arg(out).args(more))
@@ -60,7 +62,7 @@ fn heads_takes_one_head_and_custom_texts() {
 
     let layer = heads(&["--layer", "2"]);
     assert_eq!(layer["heads"].as_array().unwrap().len(), 3);
-    let words = said(on_pack(&["heads"]).args(["--layer", "2", "--head", "1", "--top", "2"]));
+    let words = output_of(on_pack(&["heads"]).args(["--layer", "2", "--head", "1", "--top", "2"]));
     assert_eq!(words.lines().filter(|line| line.contains('%')).count(), 2, "{words}");
 }
 
@@ -86,13 +88,13 @@ fn merged_statistics_equal_those_of_all_pictures() {
     assert_eq!(stats(&all, &even, &["--part", "2/2"])["images"], 3);
     merge(&[&odd, &even], &parts);
     for merged in [&merged, &parts] {
-        are_alike(merged, &whole);
+        assert_equal_statistics(merged, &whole);
     }
     assert_eq!(stats(&all, &out.join("some"), &["--limit", "2"])["images"], 2);
 }
 
 /// Asserts that two statistics have the same means and give the same labels.
-fn are_alike(one: &Path, other: &Path) {
+fn assert_equal_statistics(one: &Path, other: &Path) {
     let read = |path: &Path| Statistics::from_bytes(&std::fs::read(path).unwrap()).unwrap();
     let (found, expected) = (read(one), read(other));
     assert_eq!((found.images(), found.weights()), (expected.images(), expected.weights()));
@@ -118,24 +120,24 @@ fn are_alike(one: &Path, other: &Path) {
 #[test]
 fn unreadable_pictures_are_counted_and_listed() {
     let gallery = gallery("stats-spoiled", &["chelsea.png"]);
-    spoiled(&gallery.join("spoiled.jpg"));
+    write_unreadable(&gallery.join("spoiled.jpg"));
     let out = gallery.join("stats");
     let answer = stats(&gallery, &out, &[]);
     assert_eq!((&answer["images"], answer["skipped"].as_array().unwrap().len()), (&1.into(), 1));
     assert!(answer["skipped"][0]["image"].as_str().unwrap().ends_with("spoiled.jpg"));
     // A finished file, which may have taken hours, is not overwritten.
-    assert!(refusal(on_pack(&["stats"]).arg(&gallery).arg("--out").arg(&out), 1).contains("there already"));
+    assert!(error_of(on_pack(&["stats"]).arg(&gallery).arg("--out").arg(&out), 1).contains("there already"));
 }
 
 #[test]
 fn statistics_of_another_model_are_refused() {
     let other = folder("other-model");
-    said(headlamp().args(["pack", "random", "--seed", "8", "--out"]).arg(other.join("pack")));
+    output_of(headlamp().args(["pack", "random", "--seed", "8", "--out"]).arg(other.join("pack")));
     let theirs = other.join("pack/statistics.safetensors");
-    let refused = refusal(on_pack(&["heads"]).arg("--statistics").arg(&theirs), 1);
+    let refused = error_of(on_pack(&["heads"]).arg("--statistics").arg(&theirs), 1);
     assert!(refused.contains("another model's weights"), "{refused}");
     let ours = test_support::tool::pack().join("statistics.safetensors");
     let mut merge = headlamp();
     merge.args(["stats", "merge"]).arg(ours).arg(theirs).arg("--out").arg(other.join("merged"));
-    assert!(refusal(&mut merge, 1).contains("another model's weights"));
+    assert!(error_of(&mut merge, 1).contains("another model's weights"));
 }

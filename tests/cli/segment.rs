@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use test_support::tool::{folder, json, on_pack, photo, said};
+use test_support::tool::{folder, json, on_pack, output_of, photo};
 
 /// Reads an 8-bit grey PNG: width, height and values.
 fn grey(path: &Path) -> (u32, u32, Vec<u8>) {
@@ -59,7 +59,7 @@ fn an_empty_mask_is_reported() {
     let out = folder("empty").join("mask.png");
     // Both phrases give the model the same tokens, so their difference is zero.
     let mut segment = on_pack(&["segment", "--text", "a cat", "--against", "A CAT", "--no-background"]);
-    let answer = said(segment.arg(photo("chelsea.png")).arg("--out").arg(&out));
+    let answer = output_of(segment.arg(photo("chelsea.png")).arg("--out").arg(&out));
     assert!(answer.contains("is empty"), "{answer}");
     assert!(grey(&out).2.iter().all(|value| *value == 0));
 }
@@ -69,7 +69,7 @@ fn text_output_has_the_share_and_the_crop() {
     let out = folder("share").join("mask.png");
     let segment = |more: &[&str]| {
         let mut segment = on_pack(&["segment", "--text", "a cat"]);
-        said(segment.args(more).arg(photo("chelsea.png")).arg("--out").arg(&out))
+        output_of(segment.args(more).arg(photo("chelsea.png")).arg("--out").arg(&out))
     };
     let cropped = segment(&[]);
     assert!(cropped.contains("% of the photo is") && cropped.contains("--whole-photo"), "{cropped}");

@@ -6,7 +6,7 @@ use headlamp::geometry::Size;
 use headlamp::media::{grey_png, indexed_png, labels_of_png, rgb_png};
 use serde_json::Value;
 
-use test_support::tool::{folder, json, members, on_pack, refusal, said};
+use test_support::tool::{error_of, folder, json, members, on_pack, output_of};
 
 const SIZE: Size = Size { width: 96, height: 64 };
 
@@ -67,7 +67,7 @@ fn track_writes_masks_overlays_and_json() {
     }
     assert!(out.join("overlays/000011.png").is_file());
     // Existing files are not overwritten.
-    assert!(refusal(on_pack(&["track"]).arg(&video).arg("--out").arg(&out), 1).contains("is there already"));
+    assert!(error_of(on_pack(&["track"]).arg(&video).arg("--out").arg(&out), 1).contains("is there already"));
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn track_accepts_chosen_heads_and_refuses_unknown_ones() {
     let answer = json(&mut track("2,0", "two"));
     assert_eq!(answer["heads"], serde_json::json!([2, 0]));
     assert_eq!(answer["refinement"], "sinkhorn");
-    assert!(refusal(&mut track("3", "none"), 2).contains("heads 0 to 2"));
+    assert!(error_of(&mut track("3", "none"), 2).contains("heads 0 to 2"));
     assert!(!place.join("none").exists());
 }
 
@@ -117,20 +117,20 @@ fn wrong_seeds_and_videos_get_an_error_message() {
         path
     };
     let small = seed("small.png", grey_png(Size { width: 2, height: 2 }, &[0, 255, 0, 0]).unwrap());
-    assert!(refusal(&mut propagate(&small, &[]), 1).contains("2 x 2 pixels, its frame 96 x 64"));
+    assert!(error_of(&mut propagate(&small, &[]), 1).contains("2 x 2 pixels, its frame 96 x 64"));
     let colours = seed("colours.png", rgb_png(SIZE, &vec![1; 3 * 96 * 64]).unwrap());
-    assert!(refusal(&mut propagate(&colours, &[]), 1).contains("is no mask"));
+    assert!(error_of(&mut propagate(&colours, &[]), 1).contains("is no mask"));
     let words = seed("words.png", b"words".to_vec());
-    assert!(refusal(&mut propagate(&words, &[]), 1).contains("is no mask"));
-    assert!(refusal(&mut propagate(&small, &["--at", "2"]), 2).contains("no frame 2"));
+    assert!(error_of(&mut propagate(&words, &[]), 1).contains("is no mask"));
+    assert!(error_of(&mut propagate(&small, &["--at", "2"]), 2).contains("no frame 2"));
     let missing = place.join("missing.png");
-    assert!(refusal(&mut propagate(&missing, &[]), 1).contains("missing.png"));
+    assert!(error_of(&mut propagate(&missing, &[]), 1).contains("missing.png"));
     // With or without ffmpeg, a text is not a video.
     let mut track = on_pack(&["track"]);
     track.arg(&words).arg("--out").arg(place.join("tracks"));
-    assert!(refusal(&mut track, 1).contains("ffmpeg"));
+    assert!(error_of(&mut track, 1).contains("ffmpeg"));
     let mut without = on_pack(&["track"]);
     without.arg(&words).arg("--out").arg(place.join("tracks")).env("PATH", &place);
-    assert!(refusal(&mut without, 1).contains("install it, or give a folder of frames"));
-    assert!(!said(on_pack(&["track"]).arg("--help")).is_empty());
+    assert!(error_of(&mut without, 1).contains("install it, or give a folder of frames"));
+    assert!(!output_of(on_pack(&["track"]).arg("--help")).is_empty());
 }

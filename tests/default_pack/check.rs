@@ -47,7 +47,7 @@ fn numbers(value: &Value) -> Vec<f64> {
 }
 
 /// Returns the largest difference.
-fn apart(found: &[f64], expected: &Value) -> f64 {
+fn largest_difference(found: &[f64], expected: &Value) -> f64 {
     let expected = numbers(expected);
     assert_eq!(found.len(), expected.len());
     let differences = found.iter().zip(expected).map(|(found, expected)| (found - expected).abs());
@@ -65,7 +65,7 @@ fn texts_agree_with_check_json() {
     let check = check();
     let first8: Vec<f64> =
         units(f32_model(), &check).iter().flat_map(|unit| &unit[..8]).map(|value| f64::from(*value)).collect();
-    let apart = apart(&first8, &check["text_embeddings_first8"]);
+    let apart = largest_difference(&first8, &check["text_embeddings_first8"]);
     println!("texts: {apart:.1e}");
     assert!(apart < TEXT, "a text is off by {apart:.1e}");
 }
@@ -87,11 +87,11 @@ fn photos_agree_with_check_json() {
         println!("{name}: 1 - cosine {:.1e}", 1.0 - cosine);
         assert!(cosine > COSINE, "{name}: the embedding's cosine to check.json is {cosine}");
         for (what, apart, most) in [
-            ("|M|", apart(&[decomposition.fold().norm], &expected["norm"]), NORM),
-            ("a score", apart(&scores, &expected["scores"]), SCORE),
-            ("a head", apart(&parts.heads.concat(), &expected["heads_for_a_cat"]), HEAD),
-            ("an MLP", apart(&parts.mlps, &expected["mlps_for_a_cat"]), MLP),
-            ("z0", apart(&[parts.embedding], &expected["z0_for_a_cat"]), Z0),
+            ("|M|", largest_difference(&[decomposition.fold().norm], &expected["norm"]), NORM),
+            ("a score", largest_difference(&scores, &expected["scores"]), SCORE),
+            ("a head", largest_difference(&parts.heads.concat(), &expected["heads_for_a_cat"]), HEAD),
+            ("an MLP", largest_difference(&parts.mlps, &expected["mlps_for_a_cat"]), MLP),
+            ("z0", largest_difference(&[parts.embedding], &expected["z0_for_a_cat"]), Z0),
         ] {
             println!("  {what}: {apart:.1e}");
             assert!(apart < most, "{name}: {what} is off by {apart:.1e}");

@@ -9,7 +9,7 @@ use safetensors::SafeTensors;
 use serde_json::Value;
 
 use crate::sets::{assert_close, assert_members, column, data, eval, expected, records, records_file};
-use test_support::tool::{folder, json, numbers, pack, said, spoiled};
+use test_support::tool::{folder, json, numbers, output_of, pack, write_unreadable};
 
 #[test]
 fn table_and_classes_match_the_reference() {
@@ -113,14 +113,14 @@ fn an_unreadable_picture_is_skipped_and_named() {
     let folder = folder("spoiled-set");
     std::fs::create_dir(folder.join("cat")).unwrap();
     std::fs::copy(data("segmentation/images/00000.png"), folder.join("cat/a.png")).unwrap();
-    spoiled(&folder.join("cat/b.png"));
+    write_unreadable(&folder.join("cat/b.png"));
     let answer = json(&mut eval("ablation", &folder));
     assert_eq!((&answer["images"], &answer["skipped"][0]["image"]), (&1.into(), &"cat/b.png".into()));
 }
 
 #[test]
 fn text_output_is_a_table() {
-    let answer = said(&mut eval("ablation", &data("imagenet")));
+    let answer = output_of(&mut eval("ablation", &data("imagenet")));
     assert!(answer.starts_with("# headlamp eval ablation\n"), "{answer}");
     assert!(answer.contains("| nothing | ") && answer.contains("| attention of layers 0 to 2 | "), "{answer}");
 }

@@ -14,7 +14,7 @@ use headlamp::track::{PropagateOptions, Propagator, SoftMasks};
 use serde_json::Value;
 
 use crate::sets::{assert_close, assert_members, eval, records, records_file};
-use test_support::tool::{folder, json, pack, refusal};
+use test_support::tool::{error_of, folder, json, pack};
 
 const SIZE: Size = Size { width: 96, height: 64 };
 const FRAMES: usize = 5;
@@ -139,11 +139,11 @@ fn davis_matches_its_parts_and_resumes() {
 fn davis_refuses_unusable_data() {
     let (data, out) = (davis("davis-refused"), folder("davis-refused-out"));
     let mut split = davis_command(&data, &out);
-    assert!(refusal(split.args(["--split", "train"]), 1).contains("train.txt"));
+    assert!(error_of(split.args(["--split", "train"]), 1).contains("train.txt"));
     std::fs::remove_file(data.join("Annotations/480p/two/00003.png")).unwrap();
-    assert!(refusal(&mut davis_command(&data, &out), 1).contains("00003.png"));
+    assert!(error_of(&mut davis_command(&data, &out), 1).contains("00003.png"));
     std::fs::write(data.join("ImageSets/2017/val.txt"), "../../etc").unwrap();
-    assert!(refusal(&mut davis_command(&data, &out), 1).contains("no sequence's name"));
+    assert!(error_of(&mut davis_command(&data, &out), 1).contains("no sequence's name"));
 }
 
 /// Writes VOC's folders. In the first picture the object is the whole picture. In the second the object is a
@@ -191,5 +191,5 @@ fn discovery_counts_pictures_with_a_correct_box() {
     let listed = json(eval("discovery", &data).arg("--split").arg(data.join("list.txt")));
     assert_eq!((&listed["images"], &listed["rows"][3]["corloc"]), (&1.into(), &0.0.into()));
     std::fs::write(data.join("Annotations/all.xml"), "<annotation><object>").unwrap();
-    assert!(refusal(&mut eval("discovery", &data), 1).contains("all.xml"));
+    assert!(error_of(&mut eval("discovery", &data), 1).contains("all.xml"));
 }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::sets::{assert_close, assert_members, column, data, eval, expected, records};
-use test_support::tool::{folder, json, numbers, said};
+use test_support::tool::{folder, json, numbers, output_of};
 
 fn groups(row: &Value) -> Vec<f64> {
     column(&row["groups"], "accuracy")
@@ -53,7 +53,12 @@ fn a_model_without_published_heads_has_two_rows() {
 
 #[test]
 fn text_output_lists_groups_and_ranking() {
-    let answer =
-        said(eval("waterbirds", &data("waterbirds")).args(["--rank", "--split", "all", "--names", "a cat,a dog"]));
+    let answer = output_of(eval("waterbirds", &data("waterbirds")).args([
+        "--rank",
+        "--split",
+        "all",
+        "--names",
+        "a cat,a dog",
+    ]));
     assert!(answer.contains("| a dog, place 1 |") && answer.contains("| head | margin by place |"), "{answer}");
 }

@@ -8,12 +8,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use headlamp::checkpoint::{Pack, pack};
-use server::{Hub, Manner};
+use server::{Behaviour, Hub};
 
 /// A folder for a cache and a pack, removed at the end of the test.
-struct Place(PathBuf);
+struct TestFolder(PathBuf);
 
-impl Place {
+impl TestFolder {
     fn new(name: &str) -> Self {
         let path = std::env::temp_dir().join(format!("headlamp-hub-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&path).unwrap();
@@ -46,7 +46,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for TestFolder {
     fn drop(&mut self) {
         let _gone = std::fs::remove_dir_all(&self.0);
     }
@@ -58,7 +58,7 @@ fn fixture() -> PathBuf {
 
 /// Returns the hash of the weights when the fixture is packed from disk.
 fn hash_from_disk() -> String {
-    let place = Place::new("disk");
+    let place = TestFolder::new("disk");
     let tokenizer = place.0.join(pack::TOKENIZER);
     std::fs::write(&tokenizer, "{}").unwrap();
     let (folder, tokenizer) = (fixture(), tokenizer.display().to_string());
@@ -74,34 +74,34 @@ fn said(output: &Output) -> String {
 #[test]
 fn weights_arrive_whole_whatever_the_hub_does() {
     let expected = hash_from_disk();
-    for manner in [
-        Manner::Plain,
-        Manner::Redirect,
-        Manner::BreaksOff,
-        Manner::NoLength,
-        Manner::NoRanges,
-        Manner::Slow,
-        Manner::Changes,
+    for behaviour in [
+        Behaviour::Plain,
+        Behaviour::Redirect,
+        Behaviour::BreaksOff,
+        Behaviour::NoLength,
+        Behaviour::NoRanges,
+        Behaviour::Slow,
+        Behaviour::Changes,
     ] {
-        let place = Place::new(&format!("{manner:?}"));
-        let hub = Hub::new(fixture(), manner);
+        let place = TestFolder::new(&format!("{behaviour:?}"));
+        let hub = Hub::new(fixture(), behaviour);
         let done = place.pack(&hub.url);
-        assert!(done.status.success(), "{manner:?}: {}", said(&done));
-        assert_eq!(place.weights_hash(), expected, "{manner:?}");
+        assert!(done.status.success(), "{behaviour:?}: {}", said(&done));
+        assert_eq!(place.weights_hash(), expected, "{behaviour:?}");
     }
 }
 
 #[test]
 fn an_interrupted_download_resumes() {
-    let place = Place::new("resumed");
-    let dead = Hub::new(fixture(), Manner::BreaksOffAlways);
+    let place = TestFolder::new("resumed");
+    let dead = Hub::new(fixture(), Behaviour::BreaksOffAlways);
     let done = place.pack(&dead.url);
     assert_eq!(done.status.code(), Some(1));
     assert!(said(&done).contains("goes on from there"), "{}", said(&done));
     let part = place.0.join("cache/hub/small/clip/model.safetensors.part");
     let kept = part.metadata().unwrap().len();
     assert!(kept > 0);
-    let alive = Hub::new(fixture(), Manner::Plain);
+    let alive = Hub::new(fixture(), Behaviour::Plain);
     assert!(place.pack(&alive.url).status.success());
     assert!(
         alive.asked().iter().any(|request| request.contains(&format!("bytes={kept}-"))),
@@ -115,8 +115,8 @@ fn an_interrupted_download_resumes() {
 
 #[test]
 fn a_damaged_config_is_downloaded_again() {
-    let place = Place::new("damaged");
-    let hub = Hub::new(fixture(), Manner::Plain);
+    let place = TestFolder::new("damaged");
+    let hub = Hub::new(fixture(), Behaviour::Plain);
     assert!(place.pack(&hub.url).status.success());
     let expected = (place.weights_hash(), hub.configs() + 1);
     let config = place.0.join("cache/hub/small/clip/config.json");
@@ -134,20 +134,20 @@ fn a_damaged_config_is_downloaded_again() {
 #[test]
 fn a_wrong_or_refusing_hub_is_reported() {
     let cases = [
-        (Manner::WrongLength, "goes on from there"),
-        (Manner::Missing, "there is nothing at"),
-        (Manner::Refuses, "asks for consent"),
-        (Manner::WebPage, "a web page"),
+        (Behaviour::WrongLength, "goes on from there"),
+        (Behaviour::Missing, "there is nothing at"),
+        (Behaviour::Refuses, "asks for consent"),
+        (Behaviour::WebPage, "a web page"),
     ];
-    for (manner, expected) in cases {
-        let place = Place::new(&format!("{manner:?}"));
-        let hub = Hub::new(fixture(), manner);
+    for (behaviour, expected) in cases {
+        let place = TestFolder::new(&format!("{behaviour:?}"));
+        let hub = Hub::new(fixture(), behaviour);
         let done = place.pack(&hub.url);
-        assert_eq!(done.status.code(), Some(1), "{manner:?}");
-        assert!(said(&done).contains(expected), "{manner:?}: {}", said(&done));
-        assert!(!place.out().exists(), "{manner:?} left a pack");
+        assert_eq!(done.status.code(), Some(1), "{behaviour:?}");
+        assert!(said(&done).contains(expected), "{behaviour:?}: {}", said(&done));
+        assert!(!place.out().exists(), "{behaviour:?} left a pack");
     }
-    let place = Place::new("nowhere");
+    let place = TestFolder::new("nowhere");
     assert!(said(&place.pack("http://127.0.0.1:9")).contains("cannot be reached"));
     assert_eq!(place.run(&["hf:not a model"]).status.code(), Some(2));
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 /// The hub's behaviour for a request for weights. Configs are always served normally.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Manner {
+pub enum Behaviour {
     Plain,
     /// Redirects to another address.
     Redirect,
@@ -50,7 +50,7 @@ struct Request {
 
 impl Hub {
     /// Serves `folder` as the model `small/clip`. The thread ends with the process.
-    pub fn new(folder: PathBuf, manner: Manner) -> Self {
+    pub fn new(folder: PathBuf, behaviour: Behaviour) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let asked = Arc::new(Mutex::new(Vec::new()));
@@ -60,7 +60,7 @@ impl Hub {
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 // A client that closes the connection early is not an error.
-                let _gone = answer(stream, &folder, manner, &log, &count);
+                let _gone = answer(stream, &folder, behaviour, &log, &count);
             }
         });
         Self { url, asked, configs }
@@ -106,7 +106,7 @@ impl Request {
 fn answer(
     mut stream: TcpStream,
     folder: &std::path::Path,
-    manner: Manner,
+    behaviour: Behaviour,
     log: &Mutex<Vec<String>>,
     configs: &AtomicUsize,
 ) -> std::io::Result<()> {
@@ -129,32 +129,32 @@ fn answer(
         log.len() == 1
     };
     let promise = |length: usize| format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nETag: \"1\"\r\n\r\n");
-    match manner {
-        Manner::Redirect if !request.moved => {
+    match behaviour {
+        Behaviour::Redirect if !request.moved => {
             let to = format!("Location: /elsewhere/{}\r\n", request.file);
             stream.write_all(
                 format!("HTTP/1.1 302 Found\r\n{to}Content-Length: 0\r\nConnection: close\r\n\r\n").as_bytes(),
             )
         }
-        Manner::Plain | Manner::Redirect => send(&mut stream, &bytes, &request, "\"1\""),
-        Manner::BreaksOff | Manner::Changes | Manner::NoRanges if first => {
+        Behaviour::Plain | Behaviour::Redirect => send(&mut stream, &bytes, &request, "\"1\""),
+        Behaviour::BreaksOff | Behaviour::Changes | Behaviour::NoRanges if first => {
             stream.write_all(promise(bytes.len()).as_bytes())?;
             stream.write_all(&bytes[..bytes.len() / 2])
         }
-        Manner::NoLength if first => {
+        Behaviour::NoLength if first => {
             let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n";
             stream.write_all(format!("{head}{:x}\r\n", bytes.len()).as_bytes())?;
             stream.write_all(&bytes[..bytes.len() / 2])
         }
-        Manner::BreaksOff | Manner::NoLength => send(&mut stream, &bytes, &request, "\"1\""),
-        Manner::Changes => send(&mut stream, &bytes, &request, "\"2\""),
-        Manner::NoRanges => send(&mut stream, &bytes, &Request { start: None, ..request }, "\"1\""),
-        Manner::BreaksOffAlways if first => {
+        Behaviour::BreaksOff | Behaviour::NoLength => send(&mut stream, &bytes, &request, "\"1\""),
+        Behaviour::Changes => send(&mut stream, &bytes, &request, "\"2\""),
+        Behaviour::NoRanges => send(&mut stream, &bytes, &Request { start: None, ..request }, "\"1\""),
+        Behaviour::BreaksOffAlways if first => {
             stream.write_all(promise(bytes.len()).as_bytes())?;
             stream.write_all(&bytes[..1000])
         }
-        Manner::BreaksOffAlways => Ok(()),
-        Manner::Slow => {
+        Behaviour::BreaksOffAlways => Ok(()),
+        Behaviour::Slow => {
             stream.write_all(promise(bytes.len()).as_bytes())?;
             for part in bytes.chunks(bytes.len() / 10) {
                 stream.write_all(part)?;
@@ -162,18 +162,20 @@ fn answer(
             }
             Ok(())
         }
-        Manner::WrongLength => match request.start {
+        Behaviour::WrongLength => match request.start {
             None => {
                 stream.write_all(promise(bytes.len() + 100).as_bytes())?;
                 stream.write_all(&bytes)
             }
             Some(_) => Ok(()),
         },
-        Manner::Missing => stream.write_all(nothing),
-        Manner::Refuses => {
+        Behaviour::Missing => stream.write_all(nothing),
+        Behaviour::Refuses => {
             stream.write_all(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
         }
-        Manner::WebPage => send(&mut stream, b"<html>log in</html>", &Request { start: None, ..request }, "\"1\""),
+        Behaviour::WebPage => {
+            send(&mut stream, b"<html>log in</html>", &Request { start: None, ..request }, "\"1\"")
+        }
     }
 }
 

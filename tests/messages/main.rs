@@ -20,14 +20,14 @@ fn the_generated_types_match_the_messages() {
     let found = std::fs::read_to_string(&file).unwrap();
     assert!(
         found == expected,
-        "the worker's messages have changed: write www/npm/wire.d.ts anew (HEADLAMP_WRITE=1 cargo test --test \
-         messages), and see to the client\n{expected}"
+        "the worker's messages have changed: generate www/npm/wire.d.ts again (HEADLAMP_WRITE=1 cargo test --test \
+         messages), and adapt the client\n{expected}"
     );
 }
 
 fn declarations() -> String {
     let mut all = Declarations::new(
-        "The worker's messages, made of the Rust that sends and reads them by tests/messages.rs.",
+        "The worker's messages. tests/messages generates this file from the Rust types that send and read them.",
     );
     all.declare("Size", samples::sizes());
     all.declare("Grid", samples::grids());

@@ -12,7 +12,7 @@ mod vision;
 /// The largest allowed relative error of any vector.
 const TOLERANCE: f64 = 1e-4;
 /// The least effect of a mistake. It is far above the tolerance, so that the tolerance detects the mistake.
-const NOTICED: f64 = 10.0 * TOLERANCE;
+const LEAST_EFFECT: f64 = 10.0 * TOLERANCE;
 
 /// The tolerance of the CPU's kernels, which round the operands of linear layers to 13 bits or more. In parts of
 /// the sums, where larger ones cancel, the rounding error is up to [`IN_PARTS`] times as large.

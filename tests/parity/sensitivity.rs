@@ -5,7 +5,7 @@ use headlamp::model::{PositionResize, TensorSource, Trace, VisionConfig};
 
 use super::text::TextFixture;
 use super::vision::{Errors, Fixture, SIZES};
-use super::{NOTICED, TOLERANCE, other_gelu};
+use super::{LEAST_EFFECT, TOLERANCE, other_gelu};
 
 /// A checkpoint with one changed tensor.
 struct Changed<S, C> {
@@ -34,7 +34,7 @@ fn swap(values: &mut [f32], a: usize, b: usize, len: usize) {
 /// Asserts that the error of every one of `parts` is far above the tolerance.
 fn assert_noticed(errors: &Errors, parts: &[&str], mistake: &str) {
     for part in parts {
-        assert!(errors[part] > NOTICED, "{mistake} moves {part} by {:.1e} only", errors[part]);
+        assert!(errors[part] > LEAST_EFFECT, "{mistake} moves {part} by {:.1e} only", errors[part]);
     }
 }
 
@@ -147,7 +147,7 @@ fn the_other_gelu_is_noticed_in_texts() {
         let mut config = fixture.config.clone();
         config.activation = other_gelu(config.activation);
         let error = fixture.error(&config, &fixture.texts);
-        assert!(error > NOTICED, "{}: the other GELU moves the texts by {error:.1e} only", fixture.model);
+        assert!(error > LEAST_EFFECT, "{}: the other GELU moves the texts by {error:.1e} only", fixture.model);
     }
 }
 
@@ -158,6 +158,6 @@ fn swapping_two_tokens_of_a_text_is_noticed() {
         let mut texts = fixture.texts.clone();
         texts.swap(fixture.reordered.0, fixture.reordered.1);
         let error = fixture.error(&fixture.config, &texts);
-        assert!(error > NOTICED, "{}: the order of tokens moves a text by {error:.1e} only", fixture.model);
+        assert!(error > LEAST_EFFECT, "{}: the order of tokens moves a text by {error:.1e} only", fixture.model);
     }
 }

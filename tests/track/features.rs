@@ -7,7 +7,7 @@ use headlamp::model::Crop;
 use headlamp::session::Session;
 
 use crate::{narrow, wide};
-use test_support::reference::{Fixture, apart};
+use test_support::reference::{Fixture, largest_difference};
 use test_support::tool::pack;
 
 /// The values are of the order of 1 and go through three layers in f32.
@@ -30,7 +30,7 @@ fn features_match_the_reference_with_and_without_a_trace() {
         ("tokens", &alone.tokens),
     ];
     for (name, found) in parts {
-        let off = apart(&wide(found), &fixture.values(name));
+        let off = largest_difference(&wide(found), &fixture.values(name));
         assert!(off < TOLERANCE, "{name}: {off}");
     }
     let (trace, beside) = pollster::block_on(vision.trace_with_features(&crop)).unwrap();

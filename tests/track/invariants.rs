@@ -8,7 +8,7 @@ use headlamp::track::seeds::{self, PatchBox};
 use headlamp::track::{ObjectId, Refinement, TrackError, Tracker, tracks};
 
 use crate::wide;
-use test_support::reference::apart;
+use test_support::reference::largest_difference;
 
 const WIDTH: usize = 24;
 const HEADS: usize = 6;
@@ -89,7 +89,7 @@ fn the_sharpness_of_a_track_ignores_the_grid_size() {
         };
         let expected = track(&coarse).chunks(grid.len()).flat_map(|track| finer(track, 1)).collect::<Vec<f32>>();
         let found: Vec<f64> = wide(&track(&fine)).into_iter().map(|value| 4.0 * value).collect();
-        assert!(apart(&found, &wide(&expected)) < 1e-4);
+        assert!(largest_difference(&found, &wide(&expected)) < 1e-4);
     }
 }
 

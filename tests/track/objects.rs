@@ -5,7 +5,7 @@ use headlamp::track::prototypes::Prototypes;
 use headlamp::track::{Refinement, Tracker, sinkhorn, tracks};
 
 use crate::{TOLERANCE, features_of, grid_of, wide};
-use test_support::reference::{Fixture, apart};
+use test_support::reference::{Fixture, largest_difference};
 
 /// Cases of the fixture: three of six heads, two heads in another order on another grid, and all heads.
 const CASES: [&str; 3] = ["three", "mixed", "all"];
@@ -28,16 +28,16 @@ fn prototypes_and_assignment_match_the_reference() {
         let features = features_of(&fixture, &format!("{name}.0"), grid_of(&fixture, name));
         let heads = fixture.counts(&format!("{name}.heads"));
         let first = Prototypes::of_heads(&features, &heads);
-        let off = apart(&wide(&first.values), &expected("prototypes"));
+        let off = largest_difference(&wide(&first.values), &expected("prototypes"));
         assert!(off < TOLERANCE, "{name}: prototypes {off}");
         let logits = first.logits(&units(&features.tokens, features.width));
         let assignment = sinkhorn::assign(&logits, heads.len(), sinkhorn::TEMPERATURE, sinkhorn::ITERATIONS);
         // The rounding error of a logit is divided by the temperature.
-        let off = apart(&assignment, &expected("assignment"));
+        let off = largest_difference(&assignment, &expected("assignment"));
         assert!(off < 1e-4, "{name}: assignment {off}");
         // The vectors have a length of about 60.
         let refined = Prototypes::refined_of(&features, &heads).unwrap();
-        let off = apart(&wide(&refined.values), &expected("refined"));
+        let off = largest_difference(&wide(&refined.values), &expected("refined"));
         assert!(off < 1e-3, "{name}: refined {off}");
     }
 }
@@ -54,7 +54,7 @@ fn tracks_and_masks_match_the_reference_in_every_frame() {
             for (frame, expected) in (0..FRAMES).zip(expected.chunks(heads.len() * grid.len())) {
                 let features = features_of(&fixture, &format!("{name}.{frame}"), grid);
                 let tracked = tracker.push(&features).unwrap();
-                let off = apart(&wide(&tracked.tracks), expected);
+                let off = largest_difference(&wide(&tracked.tracks), expected);
                 assert!(off < TOLERANCE && !tracked.is_cut, "{name}, frame {frame}, {part}: {off}");
                 assert_eq!(tracked.objects.len(), heads.len());
                 let masks = &masks[frame * heads.len() * grid.len()..];
@@ -75,8 +75,11 @@ fn swapping_heads_only_swaps_objects() {
     let (there, swapped) = (of([0, 1, 2]), of([1, 0, 2]));
     let width = features.width;
     let back = [&swapped[width..2 * width], &swapped[..width], &swapped[2 * width..]].concat();
-    assert!(apart(&wide(&there), &wide(&back)) < 1e-3);
-    assert!(apart(&wide(&there), &wide(&swapped)) > 1.0, "the objects are too similar to detect a swap");
+    assert!(largest_difference(&wide(&there), &wide(&back)) < 1e-3);
+    assert!(
+        largest_difference(&wide(&there), &wide(&swapped)) > 1.0,
+        "the objects are too similar to detect a swap"
+    );
 }
 
 /// A key that moves to another patch takes its share of the track along. A token does not, because prototypes are
@@ -99,10 +102,10 @@ fn swapping_two_patches_is_detected() {
     assert!(off < 1e-6 && moved[1..9] == track[1..9] && (track[0] - track[9]).abs() > 1e-3, "{off}");
     let of = |features: &Features| wide(&Prototypes::refined_of(features, &heads).unwrap().values);
     let tokens = Features { tokens: swapped(&features.tokens), ..features.clone() };
-    assert!(apart(&of(&tokens), &wide(&prototypes.values)) < 1e-3);
+    assert!(largest_difference(&of(&tokens), &wide(&prototypes.values)) < 1e-3);
     let queries = Features { queries: swapped(&features.queries), ..features.clone() };
     assert!(
-        apart(&of(&queries), &wide(&prototypes.values)) > 1e-2,
+        largest_difference(&of(&queries), &wide(&prototypes.values)) > 1e-2,
         "swapped queries did not change the prototypes"
     );
 }

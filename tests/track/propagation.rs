@@ -5,7 +5,7 @@ use headlamp::model::Features;
 use headlamp::track::{PropagateOptions, Propagator, SoftMasks, TrackError};
 
 use crate::{TOLERANCE, grid_of, narrow, wide};
-use test_support::reference::{Fixture, apart};
+use test_support::reference::{Fixture, largest_difference};
 
 const FRAMES: usize = 5;
 
@@ -57,7 +57,7 @@ fn propagated_masks_match_the_reference() {
         propagator.seed(0, &frames[0], seed.clone()).unwrap();
         for (frame, expected) in (1..FRAMES).zip(expected.chunks(seed.values.len())) {
             let masks = propagator.push(&frames[frame]).unwrap();
-            let off = apart(&wide(&masks.values), expected);
+            let off = largest_difference(&wide(&masks.values), expected);
             assert!(off < TOLERANCE, "{name}, frame {frame}: {off}");
             let found: Vec<usize> =
                 masks.labels_in_photo(&frame_of(&fixture)).into_iter().map(usize::from).collect();

@@ -12,7 +12,7 @@ use crate::scratch::Scratch;
 
 /// The encoder's time, and the time that its multiplications predict.
 #[test]
-#[ignore = "needs what `cargo xtask bench` sets up"]
+#[ignore = "needs the set-up of `cargo xtask bench`"]
 fn bench_growth_tokens() {
     const BASE: usize = 224;
     let serving = bench_site().serve(0).unwrap();
@@ -45,7 +45,7 @@ fn multiplications(vision: &VisionConfig, tokens: f64) -> f64 {
 
 /// Image towers of three sizes with seeded random weights, side by side.
 #[test]
-#[ignore = "needs what `cargo xtask bench` sets up"]
+#[ignore = "needs the set-up of `cargo xtask bench`"]
 fn bench_growth_models() {
     let scratch = Scratch::new("bench-models");
     let models = [
@@ -119,7 +119,7 @@ fn write_random(config: &ModelConfig, folder: &std::path::Path) {
 
 /// A gallery of the default pack in the browser's storage. Everything except adding should grow with the pictures.
 #[test]
-#[ignore = "needs what `cargo xtask bench` sets up"]
+#[ignore = "needs the set-up of `cargo xtask bench`"]
 fn bench_growth_gallery() {
     /// The first size warms up.
     const SIZES: [usize; 3] = [10, 100, 1000];
@@ -154,7 +154,7 @@ fn bench_growth_gallery() {
 
 /// Frames of a video, one after another, on the default pack.
 #[test]
-#[ignore = "needs what `cargo xtask bench` sets up"]
+#[ignore = "needs the set-up of `cargo xtask bench`"]
 fn bench_growth_video() {
     /// As many frames as the shortest video has.
     const ENDS: usize = 15;

@@ -11,7 +11,7 @@ use crate::video::Clip;
 
 /// A gallery and a video of sixty each on the page itself, with helper workers and without, in turns.
 #[test]
-#[ignore = "needs what `cargo xtask bench` sets up"]
+#[ignore = "needs the set-up of `cargo xtask bench`"]
 fn bench_hands() {
     const COUNT: usize = 60;
     const TURNS: usize = 3;

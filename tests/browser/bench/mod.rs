@@ -86,7 +86,7 @@ fn ask(window: &Window, name: &str, options: &Value) -> Value {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask bench` sets up"]
+#[ignore = "needs the set-up of `cargo xtask bench`"]
 fn bench_cpu() {
     let serving = bench_site().serve(0).unwrap();
     for peers in [&PEERS[..2], &PEERS[2..]] {
@@ -96,7 +96,7 @@ fn bench_cpu() {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask bench` sets up"]
+#[ignore = "needs the set-up of `cargo xtask bench`"]
 fn bench_webgpu() {
     let serving = bench_site().serve(0).unwrap();
     let (window, adapter) = open_on_gpu(&serving.url());
@@ -215,7 +215,7 @@ impl Rounds {
 
 /// Each engine alone in fresh browsers: the time until it is usable, its download, and its memory.
 #[test]
-#[ignore = "needs what `cargo xtask bench` sets up"]
+#[ignore = "needs the set-up of `cargo xtask bench`"]
 fn bench_start_engines() {
     let serving = bench_site().serve(0).unwrap();
     println!("\n| engine, alone on the page | open | first embedding | files | compressed | memory at most |");
@@ -255,7 +255,7 @@ fn bench_start_engines() {
 
 /// The first visit of a fresh browser, and later visits.
 #[test]
-#[ignore = "needs what `cargo xtask bench` sets up"]
+#[ignore = "needs the set-up of `cargo xtask bench`"]
 fn bench_start_page() {
     let serving = site().serve(0).unwrap();
     let window = Window::open("bench-start-up", Graphics::None);

@@ -17,7 +17,7 @@ const TARGET: f64 = 50e-3;
 const SHARE: f64 = 0.15;
 
 #[test]
-#[ignore = "needs what `cargo xtask bench` sets up"]
+#[ignore = "needs the set-up of `cargo xtask bench`"]
 fn bench_redraw_page() {
     let scratch = Scratch::new("bench-redraw");
     let large = scratch.path().join("large.png");
@@ -75,7 +75,7 @@ fn print_kind(page: &Page, photo: &str, what: &str, kind: &str, selector: impl F
 
 /// The time that the worker takes for each request of a click, compared with its encoder.
 #[test]
-#[ignore = "needs what `cargo xtask bench` sets up"]
+#[ignore = "needs the set-up of `cargo xtask bench`"]
 fn bench_redraw_worker() {
     let serving = bench_site().serve(0).unwrap();
     let window = open_bench(&serving.url(), Graphics::None);

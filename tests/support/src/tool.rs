@@ -26,7 +26,7 @@ pub fn on_pack(arguments: &[&str]) -> Command {
 }
 
 /// Runs a command that must succeed, and returns its output.
-pub fn said(command: &mut Command) -> String {
+pub fn output_of(command: &mut Command) -> String {
     let Output { status, stdout, stderr } = command.output().unwrap();
     let stderr = String::from_utf8(stderr).unwrap();
     assert!(status.success(), "{command:?} failed: {stderr}");
@@ -35,13 +35,13 @@ pub fn said(command: &mut Command) -> String {
 
 /// Runs a command with `--json`, and returns its one line of JSON.
 pub fn json(command: &mut Command) -> Value {
-    let said = said(command.arg("--json"));
+    let said = output_of(command.arg("--json"));
     assert_eq!(said.lines().count(), 1, "{said}");
     serde_json::from_str(&said).unwrap()
 }
 
 /// Runs a command that must fail, and returns its error: one line on stderr, and nothing on stdout.
-pub fn refusal(command: &mut Command, status: i32) -> String {
+pub fn error_of(command: &mut Command, status: i32) -> String {
     let output = command.output().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(status), "{command:?}: {stderr}");
@@ -55,7 +55,7 @@ pub fn pack() -> &'static Path {
     static PACK: OnceLock<PathBuf> = OnceLock::new();
     PACK.get_or_init(|| {
         let pack = folder("pack").join("tiny");
-        said(headlamp().args(["pack", "random", "--seed", "7", "--out"]).arg(&pack));
+        output_of(headlamp().args(["pack", "random", "--seed", "7", "--out"]).arg(&pack));
         pack
     })
 }
@@ -85,7 +85,7 @@ pub fn gallery(name: &str, photos: &[&str]) -> PathBuf {
 }
 
 /// Writes a file that has the name of a picture but is none.
-pub fn spoiled(path: &Path) {
+pub fn write_unreadable(path: &Path) {
     std::fs::write(path, "not a picture").unwrap();
 }
 
