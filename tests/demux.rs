@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use flate2::Crc;
 use headlamp::geometry::Size;
-use headlamp::media::video::{Container, Index, VideoError, demux};
+use headlamp::media::video::{Container, VideoError, VideoIndex, demux};
 use serde::Deserialize;
 
 /// ffprobe's results for a clip.
@@ -41,13 +41,13 @@ fn expected() -> BTreeMap<String, Expected> {
     serde_json::from_slice(&bytes_of("expected.json")).unwrap()
 }
 
-fn open(name: &str, bytes: &[u8]) -> Result<Index, VideoError> {
+fn open(name: &str, bytes: &[u8]) -> Result<VideoIndex, VideoError> {
     demux(name, Cursor::new(bytes))
 }
 
 /// Returns the time of the first visible sample: ours and ffprobe's. They differ only if an edit list starts
 /// inside a sample.
-fn first_shown(index: &Index, expected: &Expected) -> (i64, i64) {
+fn first_shown(index: &VideoIndex, expected: &Expected) -> (i64, i64) {
     let ours = index.samples[index.shown[0] as usize].time;
     let theirs = expected.packets.iter().filter(|packet| !packet.5).map(|packet| packet.0).min().unwrap();
     assert!(

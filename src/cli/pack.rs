@@ -8,9 +8,9 @@ use clap::{Args, Subcommand, ValueEnum};
 use super::pack_from::FromRecipe;
 use super::progress::Progress;
 use super::{CliError, inputs, output};
-use crate::checkpoint::default_pack::{self, Ingredients};
-use crate::checkpoint::random::{self, RandomWeights};
-use crate::checkpoint::{Manifest, PackWriter, Quantisation, pack, random_texts};
+use crate::checkpoint::default_pack::{self, SourceFiles};
+use crate::checkpoint::random_model::{self, RandomWeights};
+use crate::checkpoint::{Manifest, PackWriter, Quantisation, pack, random_model_texts};
 use crate::decompose::Decomposition;
 use crate::session::{EngineError, Session};
 use crate::statistics::Statistics;
@@ -107,7 +107,7 @@ impl DefaultRecipe {
         let statistics = self.statistics.as_deref().map(inputs::read).transpose()?;
         let Self { onnx, alignment, minilm, .. } = self;
         let manifest = default_pack::manifest(self.quant.into());
-        let mut source = default_pack::source(&Ingredients { onnx, alignment, minilm })?;
+        let mut source = default_pack::source(&SourceFiles { onnx, alignment, minilm })?;
         let mut draft = Draft::new(manifest, &mut source, inputs::read(&self.tokenizer)?)?;
         drop(source);
         if pool.is_some() || statistics.is_some() {
@@ -128,11 +128,11 @@ impl RandomRecipe {
     fn run(&self) -> Result<(), CliError> {
         is_free_folder(&self.out)?;
         let mut random = RandomWeights::new(self.seed);
-        let manifest = random::manifest(self.seed, Quantisation::Q8);
-        let tokenizer = random_texts::tokenizer().to_string().into_bytes();
+        let manifest = random_model::manifest(self.seed, Quantisation::Q8);
+        let tokenizer = random_model_texts::tokenizer().to_string().into_bytes();
         let mut draft = Draft::new(manifest, &mut random, tokenizer)?;
         let session = draft.open()?;
-        draft.add_pool(&session, random_texts::POOL.map(str::to_owned).to_vec())?;
+        draft.add_pool(&session, random_model_texts::POOL.map(str::to_owned).to_vec())?;
         let statistics = random_statistics(&session, &mut random)?;
         draft.writer.add(pack::STATISTICS, statistics.to_bytes().map_err(EngineError::from)?);
         draft.write(&self.out)
@@ -144,7 +144,7 @@ fn random_statistics(session: &Session, random: &mut RandomWeights) -> Result<St
     let model = session.model();
     let mut statistics = session.new_statistics();
     for _picture in 0..RANDOM_GALLERY {
-        let crop = random::crop(model.config.vision.image_size, random);
+        let crop = random_model::crop(model.config.vision.image_size, random);
         let trace = pollster::block_on(model.vision.trace(&crop)).map_err(EngineError::from)?;
         statistics.push(&Decomposition::new(&model.readout, &trace));
     }

@@ -9,10 +9,10 @@ use super::download::{Download, DownloadError};
 use super::pack::{Quant, is_free_folder};
 use super::progress::Progress;
 use super::{CliError, inputs, options, output};
-use crate::checkpoint::detect::{Answers, Detected, detect};
-use crate::checkpoint::files::Checkpoint;
-use crate::checkpoint::hub::{DEFAULT_HUB, Repository, WEIGHTS};
-use crate::checkpoint::{COMPANIONS, Converter, Manifest, clip_tokens, pack};
+use crate::checkpoint::detect::{Detected, GivenSettings, detect};
+use crate::checkpoint::hub::{DEFAULT_HUB, Repository, WEIGHTS_FILES};
+use crate::checkpoint::on_disk::CheckpointOnDisk;
+use crate::checkpoint::{CONFIG_FILES, Converter, Manifest, clip_tokens, pack};
 use crate::model::Activation;
 
 #[derive(Args, Debug)]
@@ -73,7 +73,7 @@ enum ActivationChoice {
 }
 
 impl AnswerOptions {
-    fn answers(&self) -> Result<Answers, CliError> {
+    fn answers(&self) -> Result<GivenSettings, CliError> {
         let triple = |name: &str, values: &Option<Vec<f32>>| match values {
             None => Ok(None),
             Some(values) => match values.as_slice().try_into() {
@@ -83,7 +83,7 @@ impl AnswerOptions {
                 }
             },
         };
-        Ok(Answers {
+        Ok(GivenSettings {
             vision_heads: self.heads,
             text_heads: self.text_heads,
             activation: self.activation.map(|choice| match choice {
@@ -109,19 +109,19 @@ impl FromRecipe {
             Some(repository) => self.fetch(&repository)?,
             None => PathBuf::from(&self.source),
         };
-        let checkpoint = Checkpoint::find(&path)?;
+        let checkpoint = CheckpointOnDisk::find(&path)?;
         let (index, reader) = checkpoint.open()?;
         // A cache's folders say less than the hub does, a disk's further folders nothing of the model.
         let name = match self.source.strip_prefix("hf:") {
             Some(repository) => format!("{repository} {}", checkpoint.name),
             None => checkpoint.name.clone(),
         };
-        let detected = detect(index, &checkpoint.companions, &name, &answers)?;
+        let detected = detect(index, &checkpoint.config_files, &name, &answers)?;
         let tokenizer = self.tokenizer(&detected, &checkpoint)?;
         let quantisation = self.quant.into();
         let source = self.source_name(&checkpoint);
         let manifest = detected.manifest(self.name.clone(), self.licence.clone(), &source, quantisation);
-        let manifest = Manifest { told: answers != Answers::default(), ..manifest };
+        let manifest = Manifest { settings_given: answers != GivenSettings::default(), ..manifest };
         let bar = Progress::of(megabytes(checkpoint.bytes()), "MB of weights");
         let converter = Converter::new(detected, quantisation)?;
         let mut writer = reader.convert(converter, |done, _total| bar.reached(megabytes(done)))?;
@@ -136,7 +136,7 @@ impl FromRecipe {
     }
 
     /// Where the weights are from, without what only this machine knows.
-    fn source_name(&self, checkpoint: &Checkpoint) -> String {
+    fn source_name(&self, checkpoint: &CheckpointOnDisk) -> String {
         match self.source.strip_prefix("hf:") {
             Some(name) => name.to_owned(),
             None => checkpoint.weights.file_name().unwrap_or_default().to_string_lossy().into_owned(),
@@ -145,7 +145,7 @@ impl FromRecipe {
 
     /// The named tokenizer, CLIP's where the model is of its vocabulary, or the one beside the weights; none for a
     /// model without texts.
-    fn tokenizer(&self, detected: &Detected, checkpoint: &Checkpoint) -> Result<Option<Vec<u8>>, CliError> {
+    fn tokenizer(&self, detected: &Detected, checkpoint: &CheckpointOnDisk) -> Result<Option<Vec<u8>>, CliError> {
         if detected.model.text.is_none() {
             return Ok(None);
         }
@@ -155,7 +155,7 @@ impl FromRecipe {
         if detected.has_clip_tokens() {
             return Ok(Some(clip_tokens::tokenizer_json(clip_tokens::MERGES)?));
         }
-        let beside = checkpoint.companions.get(pack::TOKENIZER);
+        let beside = checkpoint.config_files.get(pack::TOKENIZER);
         beside.cloned().map(Some).ok_or_else(|| {
             let of = detected.tokenizer.as_ref().map(|name| format!(" ({name}'s)")).unwrap_or_default();
             CliError::Usage(format!(
@@ -171,8 +171,8 @@ impl FromRecipe {
         let folder = options::cache().join("hub").join(&repository.organisation).join(&repository.name);
         std::fs::create_dir_all(&folder).map_err(CliError::io("make", &folder))?;
         let download = |file: &str| Download::new(repository.address(&hub, file), folder.join(file));
-        let weights = WEIGHTS.into_iter().map(|file| folder.join(file)).find(|path| path.is_file());
-        for file in COMPANIONS {
+        let weights = WEIGHTS_FILES.into_iter().map(|file| folder.join(file)).find(|path| path.is_file());
+        for file in CONFIG_FILES {
             let path = folder.join(file);
             let is_damaged = path.is_file() && !is_json(&path);
             // Configs come before weights, so where weights are, all of it is.
@@ -189,7 +189,7 @@ impl FromRecipe {
             return Ok(weights);
         }
         let mut missing = None;
-        for file in WEIGHTS {
+        for file in WEIGHTS_FILES {
             match fetch_weights(&download(file)) {
                 Err(DownloadError::Missing(url)) => missing = missing.or(Some(url)),
                 other => return other.map(|()| folder.join(file)).map_err(CliError::from),

@@ -2,7 +2,7 @@
 //!
 //! `tests/reference/self_supervised.py` made the fixtures.
 
-use headlamp::checkpoint::detect::{Answers, Detected, Family};
+use headlamp::checkpoint::detect::{Detected, Family, GivenSettings};
 use headlamp::checkpoint::{CheckpointError, Quantisation, StateDict};
 use headlamp::decompose::Decomposition;
 use headlamp::geometry::{Grid, Size};
@@ -36,8 +36,8 @@ const FOLDERS: [(&str, &str, Family, PositionResize); 10] = [
 ];
 
 /// The heads of the fixtures have a width of 8. DINO's own files have no config that declares the width.
-fn answers() -> Answers {
-    Answers { vision_heads: Some(2), ..Answers::default() }
+fn answers() -> GivenSettings {
+    GivenSettings { vision_heads: Some(2), ..GivenSettings::default() }
 }
 
 fn found(folder: &str) -> Detected {
@@ -149,10 +149,12 @@ fn preprocessing_is_read_from_configs() {
 #[test]
 fn an_unknown_number_of_heads_is_asked_for() {
     let path = path_of("self_supervised/dino");
-    let Err(CheckpointError::Unknown(unknowns)) = detected(&path, &Answers::default()).map(|found| found.0) else {
+    let Err(CheckpointError::MissingSettings(missing)) =
+        detected(&path, &GivenSettings::default()).map(|found| found.0)
+    else {
         panic!("the number of heads of a tower of width 16 must be unknown")
     };
-    assert_eq!(unknowns.0.len(), 1, "{unknowns}");
+    assert_eq!(missing.0.len(), 1, "{missing}");
 }
 
 /// The layouts work in every way to store weights. q8 and q4 stay close.

@@ -9,7 +9,7 @@ mod objects;
 mod propagation;
 
 use headlamp::geometry::Grid;
-use headlamp::model::Features;
+use headlamp::track::Features;
 use test_support::reference::Fixture;
 
 /// Results are f32, sums f64. The largest difference measured is a tenth of this value.

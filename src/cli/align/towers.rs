@@ -8,7 +8,7 @@ use crate::align::Learned;
 use crate::checkpoint::pack::{self, PackWeights};
 use crate::checkpoint::{CheckpointError, Manifest, Pack, PackWriter, Quantisation, StoredWeights};
 use crate::cli::{CliError, options};
-use crate::model::{ModelConfig, TensorSource, TextConfig, VisionConfig};
+use crate::model::{ModelConfig, TensorError, TensorSource, TextConfig, VisionConfig};
 use crate::session::pool::Pool;
 use crate::zero_shot::normalised;
 
@@ -118,7 +118,7 @@ impl About {
             licence: format!("{} (image tower); {} (text tower)", tower.licence, text.licence),
             provenance: from("image tower", tower).chain(from("text tower", text)).chain([learned]).collect(),
             source: None,
-            told: false,
+            settings_given: false,
             quantisation,
             storages: Vec::new(),
             model,
@@ -152,7 +152,7 @@ struct Joined {
 }
 
 impl TensorSource for Joined {
-    fn tensor(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, CheckpointError> {
+    fn tensor(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, TensorError> {
         match self.learned.get(name) {
             Some(values) => Ok(values.clone()),
             None if name.starts_with("vision.") => self.tower.tensor(name, shape),

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::path::Path;
 
-use headlamp::checkpoint::random::RandomWeights;
+use headlamp::checkpoint::random_model::RandomWeights;
 use serde_json::{Map, json};
 
 /// Returns values of mean 0 and standard deviation 1. The seed is computed from the name.
