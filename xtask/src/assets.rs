@@ -225,7 +225,7 @@ fn hex(hash: Sha256) -> String {
 const CODE_OF_PACKS: [&str; 6] = [
     "src/checkpoint",
     "src/model",
-    "src/cli/pack.rs",
+    "src/cli/pack",
     "src/decompose.rs",
     "src/engine/pool.rs",
     "src/statistics.rs",

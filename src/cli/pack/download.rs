@@ -34,9 +34,7 @@ pub enum DownloadError {
     Unreachable { url: String, reason: String },
     #[error("{url} stopped after {done} of {total} bytes ({reason}): the same command goes on from there")]
     CutOff { url: String, done: u64, total: u64, reason: String },
-    #[error(
-        "{url} has {found} bytes, but the server announced {expected}: the file changed during the download, try again"
-    )]
+    #[error("{url} changed during the download ({expected} bytes before, {found} bytes now): try again")]
     Length { url: String, expected: u64, found: u64 },
     #[error("cannot write {}: {reason}", path.display())]
     Write { path: PathBuf, reason: std::io::Error },
