@@ -6,13 +6,13 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use headlamp::checkpoint::Pack;
-use headlamp::engine::gallery::{Gallery, GalleryFile, NoRoom};
-use headlamp::engine::message::GalleryEntry;
-use headlamp::engine::{Session, Traced};
 use headlamp::geometry::Framing;
 use headlamp::media;
 use headlamp::model::Backend;
+use headlamp::protocol::GalleryEntry;
 use headlamp::retrieve::Property;
+use headlamp::session::gallery::{Gallery, GalleryFile, NoRoom};
+use headlamp::session::{Session, Traced};
 use xtask::places;
 
 const SIZES: [usize; 3] = [100, 1_000, 10_000];

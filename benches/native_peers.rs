@@ -12,10 +12,11 @@ use std::time::{Duration, Instant};
 use burn::tensor::Device;
 use headlamp::ablate::Ablation;
 use headlamp::checkpoint::Pack;
-use headlamp::engine::{Session, device, message::DevicePreference};
 use headlamp::geometry::Framing;
 use headlamp::media;
 use headlamp::model::Backend;
+use headlamp::protocol::DevicePreference;
+use headlamp::session::{Session, device};
 use xtask::places;
 
 /// Rounds after the warm-up round.

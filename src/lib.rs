@@ -2,21 +2,21 @@
 //! words, and a segmentation for any phrase, computed on the machine that holds the picture.
 //!
 //! The mathematics (`model`, [`decompose`], `textspan`, `segment`) knows nothing of browsers, the page
-//! ([`app`]) knows nothing of tensors, and [`engine`] joins them. `docs/ARCHITECTURE.md` follows one
+//! ([`page`]) knows nothing of tensors. [`session`] holds an open model, [`worker`] runs one for the page, and
+//! [`protocol`] is what page and worker say to each other. `docs/ARCHITECTURE.md` follows one
 //! photo through the code.
 
 pub mod ablate;
-pub mod engine;
 pub mod geometry;
 pub mod metrics;
+pub mod page;
+pub mod protocol;
 pub mod rle;
 pub mod spurious;
-pub mod view;
+pub mod text;
 
 #[cfg(feature = "cli")]
 pub mod align;
-#[cfg(feature = "page")]
-pub mod app;
 #[cfg(feature = "compute")]
 pub mod checkpoint;
 #[cfg(feature = "cli")]
@@ -34,6 +34,8 @@ pub mod retrieve;
 #[cfg(feature = "compute")]
 pub mod segment;
 #[cfg(feature = "compute")]
+pub mod session;
+#[cfg(feature = "compute")]
 pub mod shaders;
 #[cfg(feature = "compute")]
 pub mod statistics;
@@ -41,5 +43,7 @@ pub mod statistics;
 pub mod textspan;
 #[cfg(feature = "compute")]
 pub mod track;
+#[cfg(feature = "worker")]
+pub mod worker;
 #[cfg(feature = "compute")]
 pub mod zero_shot;

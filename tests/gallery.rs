@@ -1,17 +1,14 @@
 //! A gallery's files, whatever becomes of them while it is written, with a tiny model of random weights.
 #![cfg(not(target_arch = "wasm32"))]
 
-#[path = "fixture/session.rs"]
-mod fixture;
-
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use headlamp::engine::gallery::{FILES, Gallery, GalleryFile, NoRoom};
-use headlamp::engine::message::GalleryEntry;
-use headlamp::engine::{Session, Traced};
 use headlamp::geometry::{Framing, Size};
 use headlamp::media::Photo;
+use headlamp::protocol::GalleryEntry;
+use headlamp::session::gallery::{FILES, Gallery, GalleryFile, NoRoom};
+use headlamp::session::{Session, Traced};
 use pollster::block_on;
 
 const SEED: u64 = 11;
@@ -45,7 +42,7 @@ impl GalleryFile for Disk {
 type Files = [Disk; FILES.len()];
 
 fn session() -> Session {
-    fixture::session(SEED)
+    test_support::tiny::session(SEED)
 }
 
 fn traced(session: &Session) -> Traced {

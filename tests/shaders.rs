@@ -1,12 +1,9 @@
 //! Each shader against its definition in f64, on shapes that fill no tile.
 #![cfg(not(target_arch = "wasm32"))]
 
-#[path = "fixture/gpu.rs"]
-mod gpu;
-
 use burn::tensor::{Device, Tensor, TensorData};
-use headlamp::engine::device;
-use headlamp::engine::message::DevicePreference;
+use headlamp::protocol::DevicePreference;
+use headlamp::session::device;
 use headlamp::shaders::{Activation, Matrix, Norm, attention, gather, pool};
 
 /// The largest error, against the root mean square of what is expected.
@@ -39,7 +36,7 @@ fn assert_close<const D: usize>(what: &str, found: Tensor<D>, expected: &[f64]) 
 }
 
 fn device() -> Option<Device> {
-    gpu::gpu().map(|backend| backend.device())
+    test_support::gpu::gpu().map(|backend| backend.device())
 }
 
 #[test]

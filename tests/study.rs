@@ -1,27 +1,24 @@
 //! What is kept of a video's frames answers as the model itself would, on a tiny model of random weights.
 #![cfg(not(target_arch = "wasm32"))]
 
-#[path = "fixture/session.rs"]
-mod fixture;
-
 use std::collections::BTreeMap;
 
 use headlamp::ablate::Ablation;
 use headlamp::checkpoint::random::RandomWeights;
-use headlamp::engine::video::follow::Follower;
-use headlamp::engine::video::message::{Run, Seed, SeedKind};
-use headlamp::engine::video::sampling::Sampling;
-use headlamp::engine::video::study::{self, Study, above_mean};
-use headlamp::engine::{Session, Traced};
 use headlamp::geometry::{PhotoRect, Size};
 use headlamp::media::Photo;
+use headlamp::protocol::sampling::Sampling;
+use headlamp::protocol::video::{Run, Seed, SeedKind};
+use headlamp::session::video::follow::Follower;
+use headlamp::session::video::study::{self, Study, above_mean};
+use headlamp::session::{Session, Traced};
 use headlamp::zero_shot;
 use pollster::block_on;
 
 const SEED: u64 = 5;
 
 fn session() -> Session {
-    fixture::session(SEED)
+    test_support::tiny::session(SEED)
 }
 
 /// A bright square on a dark ground, further to the right with every frame.

@@ -4,9 +4,9 @@
 //! its own number.
 #![cfg(all(target_arch = "wasm32", feature = "page"))]
 
-use headlamp::app::video_element::ElementVideo;
 use headlamp::geometry::Size;
-use headlamp::view::playback::PlaybackError;
+use headlamp::page::common::playback_error::PlaybackError;
+use headlamp::page::video::browser::hidden_player::ElementVideo;
 use js_sys::{Array, Uint8Array};
 use wasm_bindgen::JsCast as _;
 use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};

@@ -23,7 +23,7 @@ class Peer {
   }
 }
 
-/// headlamp's worker. It gets the same messages as from the page (src/engine/wire.rs).
+/// headlamp's worker. It gets the same messages as from the page (src/protocol/wire.rs).
 export class Headlamp {
   static async start() {
     const start = performance.now();

@@ -1,6 +1,6 @@
-//! The page: starts the views of `headlamp::app` in place of what index.html shows meanwhile.
+//! The page: starts the views of `headlamp::page` in place of what index.html shows meanwhile.
 
 fn main() {
     console_error_panic_hook::set_once();
-    headlamp::app::mount();
+    headlamp::page::app::mount();
 }

@@ -1,6 +1,6 @@
 //! The compute worker: listens to the page that started it.
 
-use headlamp::engine::worker::Heap;
+use headlamp::worker::Heap;
 
 #[global_allocator]
 static HEAP: Heap = Heap;
@@ -15,5 +15,5 @@ fn main() {
     // linker makes every call from JavaScript, each allocation of a string too, run them all again.
     unsafe { __wasm_call_ctors() };
     console_error_panic_hook::set_once();
-    headlamp::engine::worker::listen();
+    headlamp::worker::listen();
 }

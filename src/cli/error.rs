@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use super::pack::download::DownloadError;
 use crate::align::AlignError;
 use crate::checkpoint::CheckpointError;
-use crate::engine::EngineError;
 use crate::media::MediaError;
+use crate::session::EngineError;
 use crate::statistics::StatisticsError;
 use crate::track::TrackError;
 
@@ -18,7 +18,7 @@ pub enum CliError {
     #[error("{0}")]
     Usage(String),
     #[error(transparent)]
-    Engine(#[from] EngineError),
+    Session(#[from] EngineError),
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
     #[error(transparent)]
@@ -91,7 +91,7 @@ impl CliError {
     pub fn is_of_picture(&self) -> bool {
         matches!(
             self,
-            Self::Media(_) | Self::DecoderPanic(_) | Self::Io { .. } | Self::Engine(EngineError::Media(_))
+            Self::Media(_) | Self::DecoderPanic(_) | Self::Io { .. } | Self::Session(EngineError::Media(_))
         )
     }
 
@@ -99,7 +99,7 @@ impl CliError {
     pub fn status(&self) -> ExitCode {
         match self {
             Self::Usage(_)
-            | Self::Engine(EngineError::NoHead { .. })
+            | Self::Session(EngineError::NoHead { .. })
             | Self::Track(TrackError::NoHead { .. } | TrackError::NoHeads) => ExitCode::from(2),
             // The reader closed stdout on purpose: `headlamp ... | head`.
             Self::Stdout(err) if err.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,

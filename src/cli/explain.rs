@@ -14,10 +14,10 @@ use super::options::{FramingOptions, ModelOptions, OpenModel, PhraseOptions};
 use super::terminal_progress::TerminalProgress;
 use super::{output, parallel, pictures};
 use crate::ablate::Ablation;
-use crate::engine::Session;
-use crate::engine::message::Attribution;
 use crate::geometry::Framing;
 use crate::media::Photo;
+use crate::protocol::Attribution;
+use crate::session::Session;
 
 /// Number of heads in the text for people.
 const STRONGEST: usize = 5;

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use super::error::CliError;
 use super::terminal_progress::TerminalProgress;
 use super::{output, pictures};
-use crate::view::natural_order;
+use crate::text::natural_order;
 
 /// The frames of a video, in order.
 pub struct Frames {

@@ -11,8 +11,8 @@ use super::inputs;
 use super::options::{ModelOptions, OpenModel};
 use super::output::{AnswerFormat, CommandAnswer};
 use super::terminal_progress::TerminalProgress;
-use crate::engine::Session;
-use crate::engine::message::HeadLabel;
+use crate::protocol::HeadLabel;
+use crate::session::Session;
 
 /// Label attention heads with the texts that span their outputs
 #[derive(Args, Debug)]

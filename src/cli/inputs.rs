@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::error::CliError;
 use super::terminal_progress::TerminalProgress;
-use crate::engine::{Session, pool_lines};
+use crate::session::{Session, pool_lines};
 use crate::statistics::Statistics;
 
 /// Reads a file.
@@ -35,7 +35,7 @@ pub fn pool(path: &Path) -> Result<Vec<String>, CliError> {
 /// Embeds the lines of a text pool with the open model, and uses them in place of the pack's pool.
 ///
 /// # Errors
-/// [`CliError::Engine`] if the model has no text tower, or a line is too long for it.
+/// [`CliError::Session`] if the model has no text tower, or a line is too long for it.
 pub fn use_pool(session: &mut Session, lines: Vec<String>) -> Result<(), CliError> {
     let progress = TerminalProgress::bar(lines.len(), "texts");
     let pool = pollster::block_on(session.embed_pool(lines, |done| progress.reached(done)))?;

@@ -11,8 +11,8 @@ use super::error::CliError;
 use super::output::{AnswerFormat, CommandAnswer};
 use super::{inputs, output};
 use crate::checkpoint::{CheckpointError, Manifest, PackFile, Quantisation, StorageCost, pack};
-use crate::engine::pool;
 use crate::model::ModelConfig;
+use crate::session::pool;
 use crate::statistics::Statistics;
 
 /// Show the contents of a pack, and verify it; or show the contents of a statistics or other safetensors file

@@ -1,7 +1,7 @@
 //! The command-line tool `headlamp`: one module for each command. `docs/CLI.md` describes the commands and the
 //! schema of each answer.
 //!
-//! A command reads its arguments, asks the [`Session`](crate::engine::Session), and prints. Exit status 2 means
+//! A command reads its arguments, asks the [`Session`](crate::session::Session), and prints. Exit status 2 means
 //! wrong arguments, 1 a failure. In both cases stderr gets one line that begins with `headlamp:`.
 
 mod align;

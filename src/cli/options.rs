@@ -9,9 +9,9 @@ use clap::{Args, ValueEnum};
 use super::error::CliError;
 use super::terminal_progress::TerminalProgress;
 use crate::checkpoint::{Pack, Quantisation, pack};
-use crate::engine::message::DevicePreference;
-use crate::engine::{Session, device};
 use crate::geometry::Framing;
+use crate::protocol::DevicePreference;
+use crate::session::{Session, device};
 
 /// The model, and the device that it runs on.
 #[derive(Args, Debug)]
@@ -84,7 +84,7 @@ impl ModelOptions {
     /// Opens the pack on the device.
     ///
     /// # Errors
-    /// [`CliError::NoPack`]; [`CliError::Checkpoint`] if the pack is damaged; [`CliError::Engine`] if the device
+    /// [`CliError::NoPack`]; [`CliError::Checkpoint`] if the pack is damaged; [`CliError::Session`] if the device
     /// does not exist.
     pub fn open(&self) -> Result<OpenModel, CliError> {
         let start = Instant::now();

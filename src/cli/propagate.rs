@@ -12,9 +12,9 @@ use super::options::{ModelOptions, OpenModel};
 use super::output::{AnswerFormat, CommandAnswer};
 use super::terminal_progress::TerminalProgress;
 use super::{inputs, output, parallel, pictures};
-use crate::engine::{Featured, Session};
 use crate::geometry::{Framing, Size};
 use crate::media::{self, Photo};
+use crate::session::{Featured, Session};
 use crate::track::{PropagateOptions, Propagator, SoftMasks};
 
 /// Short side of the frames in the DAVIS protocol, in pixels.

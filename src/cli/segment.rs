@@ -12,10 +12,10 @@ use super::options::{FramingOptions, ModelOptions, OpenModel, PhraseOptions};
 use super::output::{AnswerFormat, CommandAnswer};
 use super::{output, pictures};
 use crate::ablate::Ablation;
-use crate::engine::{Session, Traced};
 use crate::geometry::Size;
 use crate::media;
 use crate::segment::{SoftMap, grey_in_photo, mask_in_photo};
+use crate::session::{Session, Traced};
 
 /// Below this share of the photo, the text for people mentions `--whole-photo`.
 const NEARLY_WHOLE: f64 = 0.995;

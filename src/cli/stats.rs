@@ -12,9 +12,9 @@ use super::options::{ModelOptions, OpenModel};
 use super::output::{AnswerFormat, CommandAnswer};
 use super::parallel::{SkippedPicture, on_readable_pictures};
 use super::{inputs, output, pictures};
-use crate::engine::{EngineError, Session};
 use crate::geometry::Framing;
 use crate::media::Photo;
+use crate::session::{EngineError, Session};
 use crate::statistics::Statistics;
 
 /// Gather head statistics over the pictures in a folder and the folders in it, or merge statistics

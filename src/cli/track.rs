@@ -12,12 +12,12 @@ use super::options::{ModelOptions, OpenModel};
 use super::output::{AnswerFormat, CommandAnswer};
 use super::terminal_progress::TerminalProgress;
 use super::{output, parallel};
-use crate::engine::Featured;
 use crate::geometry::Framing;
 use crate::media::{self, Photo};
 use crate::metrics::discovery::PixelBox;
 use crate::model::Features;
 use crate::rle::Rle;
+use crate::session::Featured;
 use crate::track::prototypes::concentrated_heads;
 use crate::track::{ObjectId, Refinement, TrackedFrame, Tracker, tracks};
 

@@ -6,15 +6,15 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use headlamp::checkpoint::Pack;
-use headlamp::engine::Session;
 use headlamp::geometry::{Framing, Size};
 use headlamp::media::{Photo, indexed_png, rgb_png};
 use headlamp::metrics::davis::{OverFrames, boundary, region};
+use headlamp::session::Session;
 use headlamp::track::{PropagateOptions, Propagator, SoftMasks};
 use serde_json::Value;
 
 use crate::sets::{assert_close, assert_members, eval, records, records_file};
-use crate::tool::{folder, json, pack, refusal};
+use test_support::tool::{folder, json, pack, refusal};
 
 const SIZE: Size = Size { width: 96, height: 64 };
 const FRAMES: usize = 5;

@@ -1,16 +1,16 @@
 //! One sample at least of every message that the package speaks, and of every shape that its parts may have.
 
 use headlamp::ablate::Ablation;
-use headlamp::engine::message::{
-    Answer, Attribution, DevicePreference, DeviceSummary, HeadLabel, MemorySummary, OpenSeconds, PackSummary,
-    PhotoSummary, Progress, Request, Response, Storage, StorageSummary, Task, TraceSeconds,
-};
-use headlamp::engine::video::message::{
+use headlamp::geometry::{Framing, Grid, PhotoRect, Size};
+use headlamp::protocol::sampling::Sampling;
+use headlamp::protocol::video::{
     FrameObjects, FrameSeconds, FrameSummary, SampledVideo, TrackLabels, VideoAnswer, VideoSource, VideoSummary,
     VideoTask,
 };
-use headlamp::engine::video::sampling::Sampling;
-use headlamp::geometry::{Framing, Grid, PhotoRect, Size};
+use headlamp::protocol::{
+    Answer, Attribution, DevicePreference, DeviceSummary, HeadLabel, MemorySummary, OpenSeconds, PackSummary,
+    PhotoSummary, Progress, Request, Response, Storage, StorageSummary, Task, TraceSeconds,
+};
 
 use crate::typescript::ANY_TEXT;
 

@@ -7,8 +7,8 @@ use headlamp::track::prototypes::{Prototypes, concentrated_heads};
 use headlamp::track::seeds::{self, PatchBox};
 use headlamp::track::{ObjectId, Refinement, TrackError, Tracker, tracks};
 
-use crate::fixture::apart;
 use crate::wide;
+use test_support::reference::apart;
 
 const WIDTH: usize = 24;
 const HEADS: usize = 6;

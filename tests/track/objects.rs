@@ -4,8 +4,8 @@ use headlamp::model::Features;
 use headlamp::track::prototypes::Prototypes;
 use headlamp::track::{Refinement, Tracker, sinkhorn, tracks};
 
-use crate::fixture::{Fixture, apart};
 use crate::{TOLERANCE, features_of, grid_of, wide};
+use test_support::reference::{Fixture, apart};
 
 /// Cases of the fixture: three heads of six, two in another order on another grid, all.
 const CASES: [&str; 3] = ["three", "mixed", "all"];

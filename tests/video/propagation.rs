@@ -1,6 +1,6 @@
 //! The first frame's masks carried through the clips, and the last frame's back.
 
-use headlamp::engine::Featured;
+use headlamp::session::Featured;
 use headlamp::track::{PropagateOptions, Propagator, SoftMasks};
 
 use crate::clips::Clip;

@@ -1,6 +1,6 @@
 //! Tracks of the shapes, against raw heads and the mean attention.
 
-use headlamp::engine::Featured;
+use headlamp::session::Featured;
 use headlamp::track::prototypes::concentrated_heads;
 use headlamp::track::{Refinement, Tracker, tracks};
 

@@ -227,7 +227,7 @@ const CODE_OF_PACKS: [&str; 6] = [
     "src/model",
     "src/cli/pack",
     "src/decompose.rs",
-    "src/engine/pool.rs",
+    "src/session/pool.rs",
     "src/statistics.rs",
 ];
 

@@ -10,8 +10,8 @@ use crate::checkpoint::pack::sha256_hex;
 use crate::cli::error::CliError;
 use crate::cli::parallel::{SkippedPicture, on_readable_pictures};
 use crate::cli::{options, output};
-use crate::engine::Session;
 use crate::geometry::Framing;
+use crate::session::Session;
 
 /// The features of each picture; `None` if the picture could not be read.
 pub type FeatureRows = Vec<Option<Vec<f32>>>;

@@ -19,7 +19,7 @@ use super::stats::gather_statistics;
 use super::terminal_progress::TerminalProgress;
 use crate::align::{Learned, Learning, Pairs, learn, split};
 use crate::checkpoint::Pack;
-use crate::engine::EngineError;
+use crate::session::EngineError;
 use captions::CaptionedPictures;
 use features::FeatureRows;
 use report::{AlignAnswer, HeldOutRetrieval};

@@ -5,8 +5,8 @@ use std::path::Path;
 use crate::cli::error::CliError;
 use crate::cli::options::{self, DeviceOptions, OpenModel};
 use crate::cli::terminal_progress::TerminalProgress;
-use crate::engine::EngineError;
 use crate::model::ModelError;
+use crate::session::EngineError;
 use crate::zero_shot::normalised;
 
 /// The captions in the space of the text tower.
@@ -26,7 +26,7 @@ impl TextSpace {
     /// unless the pack subtracts one already.
     ///
     /// # Errors
-    /// [`CliError::NoPack`], [`CliError::Checkpoint`]; [`CliError::Engine`] if the pack has no text tower.
+    /// [`CliError::NoPack`], [`CliError::Checkpoint`]; [`CliError::Session`] if the pack has no text tower.
     pub fn embed(device: DeviceOptions, text: &Path, captions: &[String], centre: bool) -> Result<Self, CliError> {
         let OpenModel { session, .. } = device.open(options::read_pack(text)?)?;
         let config = session.model().config.text.as_ref();

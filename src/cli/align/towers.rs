@@ -9,8 +9,8 @@ use crate::checkpoint::pack::{self, PackWeights};
 use crate::checkpoint::{CheckpointError, Manifest, Pack, PackWriter, Quantisation, StoredWeights};
 use crate::cli::error::CliError;
 use crate::cli::options;
-use crate::engine::pool::Pool;
 use crate::model::{ModelConfig, TensorSource, TextConfig, VisionConfig};
+use crate::session::pool::Pool;
 
 /// Reads the image tower of the pack in `folder` without its projection and texts. Its embedding is the CLS token after
 /// the final norm.

@@ -15,9 +15,9 @@ use super::output::{AnswerFormat, CommandAnswer};
 use super::parallel::{SkippedPicture, on_readable_pictures};
 use super::{output, pictures};
 use crate::decompose::{Decomposition, HeadBasis};
-use crate::engine::Session;
 use crate::geometry::Framing;
 use crate::media::Photo;
+use crate::session::Session;
 use partial_output::{OutputHeading, PartialOutput};
 
 /// Write the contribution vector of every component, for every picture in a folder and the folders in it

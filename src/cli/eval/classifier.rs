@@ -51,7 +51,7 @@ impl Classifier {
     /// `classes-HASH.safetensors` (tensor `classes`, f32, `[class, embedding]`), and the next run reads them.
     ///
     /// # Errors
-    /// [`CliError::Data`] if a template lacks `{}` or the kept file is wrong; [`CliError::Engine`] if a name is too
+    /// [`CliError::Data`] if a template lacks `{}` or the kept file is wrong; [`CliError::Session`] if a name is too
     /// long for the text tower.
     pub fn new(
         evaluation: &Evaluation<'_>,

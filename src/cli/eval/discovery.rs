@@ -13,9 +13,9 @@ use super::voc::{AnnotatedPicture, annotated_pictures};
 use crate::cli::error::CliError;
 use crate::cli::propagate::read_features;
 use crate::cli::track::ObjectOptions;
-use crate::engine::Featured;
 use crate::geometry::Framing;
 use crate::metrics::discovery::{PixelBox, localised};
+use crate::session::Featured;
 use crate::track::regions::largest;
 use crate::track::tracks;
 

@@ -18,8 +18,8 @@ use crate::cli::output::AnswerFormat;
 use crate::cli::parallel::{SkippedPicture, skipping_unreadable};
 use crate::cli::terminal_progress::TerminalProgress;
 use crate::cli::{inputs, output, pictures};
-use crate::engine::{EngineError, Session, Traced};
 use crate::geometry::Framing;
+use crate::session::{EngineError, Session, Traced};
 use crate::statistics::Statistics;
 
 #[derive(Args, Debug)]

@@ -13,10 +13,10 @@ use super::imagenet_segmentation::{MaskedPhoto, SegmentationSet};
 use super::labelled_pictures::class_names;
 use super::report::{EvaluationResults, per_cent, table};
 use crate::cli::error::CliError;
-use crate::engine::Traced;
 use crate::geometry::{Framing, Size};
 use crate::metrics::{PixelCounts, average_precision};
 use crate::segment::{SoftMap, mask_in_photo, soft_in_photo, soft_map};
+use crate::session::Traced;
 
 /// How well masks for the model's own top class agree with labelled masks, compared with raw attention and rollout
 ///

@@ -16,8 +16,8 @@ use crate::checkpoint::pack::sha256_hex;
 use crate::cli::error::CliError;
 use crate::cli::inputs;
 use crate::cli::terminal_progress::TerminalProgress;
-use crate::engine::pool::Pool;
 use crate::retrieve::Imprint;
+use crate::session::pool::Pool;
 use crate::textspan::LateHeads;
 
 /// Zero-shot accuracy when every head of the last layers is reconstructed from a number of texts

@@ -17,7 +17,7 @@ use crate::cli::error::CliError;
 use crate::cli::inputs;
 use crate::cli::table::{self as text_table, Separator, TableRow};
 use crate::decompose::{Decomposition, Direction};
-use crate::engine::EngineError;
+use crate::session::EngineError;
 use crate::spurious::{Following, Group, GroupCounts, Margins, PUBLISHED, Published};
 
 const METADATA: &str = "metadata.csv";

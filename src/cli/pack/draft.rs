@@ -8,8 +8,8 @@ use crate::checkpoint::{Manifest, PackWriter, pack};
 use crate::cli::error::CliError;
 use crate::cli::output;
 use crate::cli::terminal_progress::TerminalProgress;
-use crate::engine::Session;
 use crate::model::TensorSource;
+use crate::session::Session;
 
 /// A pack to which files can still be added.
 pub struct PackDraft {
@@ -31,7 +31,7 @@ impl PackDraft {
     /// Opens the model as it is stored, on the CPU: the results of GPUs differ between machines.
     ///
     /// # Errors
-    /// [`CliError::Checkpoint`] or [`CliError::Engine`].
+    /// [`CliError::Checkpoint`] or [`CliError::Session`].
     pub fn open(&self) -> Result<Session, CliError> {
         let pack = self.writer.clone().finish(self.manifest.clone())?;
         Ok(Session::open(pack, Device::flex())?)
@@ -40,7 +40,7 @@ impl PackDraft {
     /// Embeds the lines of a text pool, and adds both.
     ///
     /// # Errors
-    /// [`CliError::Engine`] if a line is too long for the text tower.
+    /// [`CliError::Session`] if a line is too long for the text tower.
     pub fn add_pool(&mut self, session: &Session, lines: Vec<String>) -> Result<(), CliError> {
         let progress = TerminalProgress::bar(lines.len(), "texts");
         let pool = pollster::block_on(session.embed_pool(lines, |done| progress.reached(done)))?;

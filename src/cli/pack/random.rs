@@ -10,7 +10,7 @@ use crate::checkpoint::{Quantisation, pack, random_texts};
 use crate::cli::error::CliError;
 use crate::cli::output;
 use crate::decompose::Decomposition;
-use crate::engine::{EngineError, Session};
+use crate::session::{EngineError, Session};
 use crate::statistics::Statistics;
 
 /// Number of random pictures behind the head statistics.

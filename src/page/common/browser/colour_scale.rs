@@ -1,0 +1,24 @@
+//! What the colours of a map stand for, with the values at their ends.
+
+use leptos::prelude::*;
+
+use crate::page::common::colour::Ramp;
+
+/// A colour scale. `what` says what is measured.
+#[component]
+pub fn ColourScale(
+    #[prop(into)] what: Signal<String>,
+    #[prop(into)] ramp: Signal<Ramp>,
+    /// The values at the left and the right end.
+    #[prop(into)]
+    ends: Signal<(String, String)>,
+) -> impl IntoView {
+    view! {
+        <div class="scale">
+            <span class="what">{what}</span>
+            <span class="end">{move || ends.get().0}</span>
+            <span class="ramp" aria-hidden="true" style:background=move || ramp.get().css()></span>
+            <span class="end">{move || ends.get().1}</span>
+        </div>
+    }
+}

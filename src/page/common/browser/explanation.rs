@@ -1,0 +1,24 @@
+//! "How is this computed?": a formula beside what it computes, and the paper that it is from.
+
+use leptos::prelude::*;
+
+use crate::page::common::formulas::{self, Explanation, Topic};
+
+/// Folded until somebody asks.
+#[component]
+pub fn How(about: Topic) -> impl IntoView {
+    let Explanation { formulas, words, source } = formulas::explanation(about);
+    view! {
+        <details class="how" data-topic=format!("{about:?}").to_lowercase()>
+            <summary>"How is this computed?"</summary>
+            <div class="how-body">
+                <div class="formulas" tabindex="0" role="group" aria-label="Formula" inner_html=formulas.concat()></div>
+                <p class="quiet hint">{words}</p>
+                <p class="quiet hint">
+                    <a href=source.address target="_blank" rel="noopener">{source.paper}</a>
+                    {format!(", {}.", source.place)}
+                </p>
+            </div>
+        </details>
+    }
+}

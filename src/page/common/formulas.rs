@@ -1,0 +1,343 @@
+//! How each figure of the page is computed: a formula, its letters in words, and where it comes from.
+
+use crate::page::common::mathml::{
+    display, id, indices, inner, large, marked, norm, number, op, over, round, row, sub, sup,
+};
+
+/// What is explained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Topic {
+    Scores,
+    Contributions,
+    HeadMap,
+    TextSpan,
+    Segmentation,
+    Ablation,
+    Ranking,
+    Cues,
+    Tracks,
+    Propagation,
+}
+
+impl Topic {
+    pub const ALL: [Self; 10] = [
+        Self::Scores,
+        Self::Contributions,
+        Self::HeadMap,
+        Self::TextSpan,
+        Self::Segmentation,
+        Self::Ablation,
+        Self::Ranking,
+        Self::Cues,
+        Self::Tracks,
+        Self::Propagation,
+    ];
+}
+
+/// A paper, by its address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Source {
+    pub paper: &'static str,
+    pub place: &'static str,
+    pub address: &'static str,
+}
+
+/// The paper on CLIP itself.
+const CLIP: &str = "https://arxiv.org/abs/2103.00020";
+const DECOMPOSITION: &str = "https://arxiv.org/abs/2310.05916";
+const DORA: &str = "https://arxiv.org/abs/2310.08584";
+const DINO: &str = "https://arxiv.org/abs/2104.14294";
+
+const fn decomposition(place: &'static str) -> Source {
+    Source { paper: "Gandelsman, Efros and Steinhardt (2024)", place, address: DECOMPOSITION }
+}
+
+/// How something is computed.
+pub struct Explanation {
+    /// MathML.
+    pub formulas: Vec<String>,
+    /// What the letters stand for.
+    pub words: &'static str,
+    pub source: Source,
+}
+
+/// The explanation of a topic.
+pub fn explanation(topic: Topic) -> Explanation {
+    match topic {
+        Topic::Scores => scores(),
+        Topic::Contributions => contributions(),
+        Topic::HeadMap => head_map(),
+        Topic::TextSpan => text_span(),
+        Topic::Segmentation => segmentation(),
+        Topic::Ablation => ablation(),
+        Topic::Ranking => ranking(),
+        Topic::Cues => cues(),
+        Topic::Tracks => tracks(),
+        Topic::Propagation => propagation(),
+    }
+}
+
+/// c with indices.
+fn c(names: &str) -> String {
+    sub(id("c"), indices(names))
+}
+
+fn scores() -> Explanation {
+    let exponential = |text: &str| sup(id("e"), row([id("τ"), sub(id("s"), id(text))]));
+    Explanation {
+        formulas: vec![
+            display([
+                sub(id("s"), id("t")),
+                op("="),
+                over(inner(id("M"), id("t")), row([norm(id("M")), norm(id("t"))])),
+            ]),
+            display([
+                sub(id("p"), id("t")),
+                op("="),
+                over(exponential("t"), row([large("∑", id("u")), exponential("u")])),
+            ]),
+        ],
+        words: "M is the model's embedding of the photo, t its embedding of the phrase: the bar is their cosine. The \
+                percentage is a softmax over your phrases u, with the temperature τ that the model learned.",
+        source: Source { paper: "Radford and others (2021)", place: "Section 3.1", address: CLIP },
+    }
+}
+
+fn contributions() -> Explanation {
+    let part = |name: &str| row([large("∑", id("l")), inner(sub(id(name), id("l")), id("t"))]);
+    let share = |of: &str| over(id(of), row([id("C"), id("N"), id("H")]));
+    let centred = row([sub(id("x"), indices("lhi")), op("−"), share("μ")]);
+    let normed = row([id("γ"), op("⊙"), over(centred, id("σ")), op("+"), share("β")]);
+    Explanation {
+        formulas: vec![
+            display([
+                sub(id("s"), id("t")),
+                op("="),
+                large("∑", indices("lh")),
+                inner(c("lh"), id("t")),
+                op("+"),
+                part("m"),
+                op("+"),
+                inner(sub(id("z"), number("0")), id("t")),
+            ]),
+            display([
+                c("lh"),
+                op("="),
+                over(number("1"), norm(id("M"))),
+                large("∑", id("i")),
+                sup(id("P"), id("T")),
+                round(normed),
+            ]),
+        ],
+        words: "What head h of layer l writes for the CLS token, x, is a sum over the tokens i that it looks at. The \
+                last norm (γ, β, with this photo's own μ and σ) and the projection P are folded into each of the C \
+                components, over N tokens and H heads. Nothing is left out: heads, MLPs m and the first embedding z₀ \
+                sum to the score.",
+        source: decomposition("Sections 3 and 4"),
+    }
+}
+
+fn head_map() -> Explanation {
+    Explanation {
+        formulas: vec![display([
+            inner(c("lh"), id("t")),
+            op("="),
+            large("∑", id("i")),
+            inner(c("lhi"), id("t")),
+            op(","),
+            sub(id("x"), indices("lhi")),
+            op("="),
+            sub(id("a"), indices("lhi")),
+            sub(id("v"), indices("lhi")),
+            sub(id("W"), indices("lh")),
+        ])],
+        words: "Each patch i has its own part in what the head adds. “Attention” shows a alone: how much the CLS \
+                token looks at the patch. “Contribution” shows the patch's part in the score, with its sign.",
+        source: decomposition("Section 5"),
+    }
+}
+
+fn text_span() -> Explanation {
+    let project = || inner(sub(id("D"), id("k")), sub(id("R"), id("j")));
+    let pick = sub(id("R"), sup(id("j"), op("*")));
+    Explanation {
+        formulas: vec![
+            display([
+                sup(id("j"), op("*")),
+                op("="),
+                large("argmax", id("j")),
+                sub(id("Var"), id("k")),
+                project(),
+            ]),
+            display([
+                sub(id("D"), id("k")),
+                op("←"),
+                sub(id("D"), id("k")),
+                op("−"),
+                over(inner(sub(id("D"), id("k")), pick.clone()), sup(norm(pick.clone()), number("2"))),
+                pick,
+            ]),
+        ],
+        words: "D has a row for each of many images k: what the head adds to that image. R has the texts, projected \
+                onto what the head can write. The text along which the rows vary most is taken; its direction is \
+                removed from all of them, and so on. The percentage is the variance explained so far.",
+        source: decomposition("Section 4.1, Algorithm 1"),
+    }
+}
+
+fn segmentation() -> Explanation {
+    Explanation {
+        formulas: vec![display([
+            sub(id("s"), id("i")),
+            op("="),
+            large("∑", indices("lh")),
+            inner(c("lhi"), row([id("t"), op("−"), marked(id("t"), "¯")])),
+        ])],
+        words: "Each patch's part in the phrase's score, over all heads, less the mean of what it is held against. \
+                Enlarged bilinearly, cut off at 0 and stretched to 1; the foreground is above the threshold, at \
+                first the map's own mean.",
+        source: decomposition("Section 5.1"),
+    }
+}
+
+fn ablation() -> Explanation {
+    Explanation {
+        formulas: vec![display([
+            sup(id("s"), op("′")),
+            op("="),
+            id("s"),
+            op("−"),
+            inner(id("c"), id("t")),
+            op("+"),
+            inner(marked(id("c"), "¯"), id("t")),
+        ])],
+        words: "What a part adds to this photo, c, is replaced by its mean over many photos: what is special about \
+                this one is gone, and the score keeps its level. Scores are linear in the parts, so this is exact.",
+        source: decomposition("Section 3"),
+    }
+}
+
+fn ranking() -> Explanation {
+    let picture = || sup(c("lh"), op("′"));
+    Explanation {
+        formulas: vec![display([
+            id("cos"),
+            op("="),
+            over(inner(c("lh"), picture()), row([norm(c("lh")), norm(picture())])),
+        ])],
+        words: "Two pictures are alike for a head where it adds the like to both. A head that stands for colours finds \
+                pictures of the same colours, whatever they show.",
+        source: decomposition("Section 4.3"),
+    }
+}
+
+fn cues() -> Explanation {
+    Explanation {
+        formulas: vec![display([
+            id("worst"),
+            op("="),
+            large("min", id("g")),
+            over(row([id("right"), round(id("g"))]), row([id("pictures"), round(id("g"))])),
+        ])],
+        words: "A group g is a class together with a circumstance, waterbirds on land say. Heads that follow the \
+                circumstance are replaced by their means; if the model leaned on it, its worst group gains.",
+        source: decomposition("Section 4.3"),
+    }
+}
+
+fn tracks() -> Explanation {
+    let refined = || sup(id("P"), op("′"));
+    Explanation {
+        formulas: vec![
+            display([
+                id("P"),
+                op("="),
+                id("A"),
+                id("Q"),
+                op(","),
+                refined(),
+                op("="),
+                sup(id("M"), op("*")),
+                id("Z"),
+            ]),
+            display([
+                sub(id("T"), id("t")),
+                op("="),
+                id("softmax"),
+                round(over(
+                    row([refined(), sup(sub(id("K"), id("t")), id("T"))]),
+                    format!("<msqrt>{}</msqrt>", id("d")),
+                )),
+            ]),
+        ],
+        words: "On the first frame three heads' attention A makes a prototype of each object out of the queries Q. \
+                Sinkhorn and Knopp's iteration shares the patches Z out among them (M*), which sharpens the \
+                prototypes; where they meet the keys K of a frame t is the object's track there.",
+        source: Source { paper: "Venkataramanan and others (2024)", place: "Section 4", address: DORA },
+    }
+}
+
+fn propagation() -> Explanation {
+    let likeness =
+        || sup(id("e"), row([id("cos"), round(row([id("i"), op(","), id("j")])), op("/"), number("0.1")]));
+    Explanation {
+        formulas: vec![display([
+            sub(id("m"), id("i")),
+            op("="),
+            over(
+                row([large("∑", id("j")), likeness(), sub(id("m"), id("j"))]),
+                row([large("∑", id("j")), likeness()]),
+            ),
+        ])],
+        words: "A patch i takes the mask m of the five patches j that are most like it, among those nearby in the first \
+                and the last seven frames.",
+        source: Source { paper: "Caron and others (2021)", place: "the evaluation on DAVIS", address: DINO },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Elements that MathML lets have so many children, no more and no fewer.
+    fn arity(name: &str) -> Option<usize> {
+        match name {
+            "msub" | "msup" | "mfrac" | "munder" | "mover" => Some(2),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn formulas_are_well_formed_and_scripts_have_a_base_and_a_script() {
+        for topic in Topic::ALL {
+            for formula in explanation(topic).formulas {
+                // Names of the open elements, and how many children each has so far.
+                let mut open: Vec<(&str, usize)> = vec![("", 0)];
+                for part in formula.split('<').skip(1) {
+                    let (tag, _text) = part.split_once('>').unwrap();
+                    if let Some(name) = tag.strip_prefix('/') {
+                        let (opened, children) = open.pop().unwrap();
+                        assert_eq!(name, opened, "{topic:?}: {formula}");
+                        assert!(
+                            arity(name).is_none_or(|wanted| wanted == children),
+                            "{topic:?} {name}: {formula}"
+                        );
+                    } else {
+                        open.last_mut().unwrap().1 += 1;
+                        open.push((tag.split(' ').next().unwrap(), 0));
+                    }
+                }
+                assert_eq!(open, [("", 1)], "{topic:?}: one formula, closed");
+            }
+        }
+    }
+
+    #[test]
+    fn every_explanation_leads_to_a_paper() {
+        for topic in Topic::ALL {
+            let Explanation { formulas, words, source } = explanation(topic);
+            assert!(!formulas.is_empty() && words.ends_with('.'), "{topic:?}");
+            assert!(source.address.starts_with("https://arxiv.org/abs/") && !source.place.is_empty(), "{topic:?}");
+        }
+    }
+}

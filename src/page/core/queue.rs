@@ -1,0 +1,277 @@
+//! What the page still wants from the engine.
+//!
+//! The engine does one thing at a time, and so the page asks for one at a time: of every kind of work at
+//! most one piece waits, the latest, and the most urgent kind goes first. However fast signals change, the
+//! worker is never flooded, and no answer can belong to another photo than the one that it was asked for.
+
+use std::collections::BTreeMap;
+
+use crate::protocol::video::VideoTask;
+use crate::protocol::{Request, Task};
+
+/// The kinds of work, most urgent first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    Pack,
+    Video,
+    Sampling,
+    Photo,
+    Mask,
+    Scores,
+    Segmentation,
+    HeadMap,
+    FrameScores,
+    SplitScores,
+    Retrack,
+    Pool,
+    Statistics,
+    Labels,
+    /// The gallery as a whole: opening it and forgetting it. Before anything is asked of it.
+    Gallery,
+    Ranking,
+    Cues,
+    Completeness,
+    Thumbnails,
+    AllLabels,
+    /// Before new masks are made and any are saved.
+    Forgetting,
+    VideoExport,
+    FrameSegmentation,
+    Propagation,
+    TrackLabels,
+    /// The frames of a video, one after another: whatever else there is goes between two of them.
+    Frame,
+    /// Seeing to it that a later visit finds all of the gallery.
+    GalleryKeeping,
+    /// The gallery's next picture. Whatever a person waits for goes first.
+    GalleryPicture,
+}
+
+impl Kind {
+    /// Work that goes on by itself while the person does something else.
+    pub fn is_background(self) -> bool {
+        matches!(self, Self::Thumbnails | Self::GalleryPicture)
+    }
+
+    pub fn of(task: &Task) -> Self {
+        match task {
+            Task::OpenPack { .. } | Task::LoadModel { .. } => Self::Pack,
+            Task::TracePhoto { .. } | Task::Reframe { .. } => Self::Photo,
+            Task::ExportMask { .. } => Self::Mask,
+            Task::Attribute { .. } => Self::Scores,
+            Task::Segment { .. } => Self::Segmentation,
+            Task::HeadMap { .. } => Self::HeadMap,
+            Task::UsePool { .. } => Self::Pool,
+            Task::UseStatistics { .. } => Self::Statistics,
+            Task::LabelHead { .. } => Self::Labels,
+            Task::LabelAllHeads { .. } => Self::AllLabels,
+            Task::RankGallery { .. } => Self::Ranking,
+            Task::FindCues { .. } => Self::Cues,
+            Task::MeasureCompleteness { .. } => Self::Completeness,
+            Task::Thumbnails { .. } => Self::Thumbnails,
+            Task::OpenGallery | Task::ClearGallery => Self::Gallery,
+            Task::KeepGallery => Self::GalleryKeeping,
+            Task::AddToGallery { .. } => Self::GalleryPicture,
+            Task::Video(task) => Self::of_video(task),
+        }
+    }
+
+    pub fn of_video(task: &VideoTask) -> Self {
+        match task {
+            VideoTask::Open { .. } => Self::Video,
+            VideoTask::Sample { .. } => Self::Sampling,
+            VideoTask::TraceFrame { .. } => Self::Frame,
+            VideoTask::Retrack { .. } => Self::Retrack,
+            VideoTask::ScoreFrames { .. } => Self::FrameScores,
+            VideoTask::SplitScores { .. } => Self::SplitScores,
+            VideoTask::SegmentFrame { .. } => Self::FrameSegmentation,
+            VideoTask::Propagate { .. } => Self::Propagation,
+            VideoTask::ForgetMasks { .. } => Self::Forgetting,
+            VideoTask::LabelTracks { .. } => Self::TrackLabels,
+            VideoTask::UseStatistics { .. } => Self::Statistics,
+            VideoTask::ExportJson { .. } | VideoTask::ExportMasks { .. } => Self::VideoExport,
+        }
+    }
+}
+
+/// Work that waits, each with the buffers `B` that travel with it, and the one piece that is under way.
+#[derive(Debug)]
+pub struct Queue<B> {
+    waiting: BTreeMap<Kind, (Task, B)>,
+    under_way: Option<Request>,
+    last_id: u32,
+}
+
+/// A piece of work that has ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finished {
+    pub task: Task,
+    /// Newer work of the same kind waits: the answer is out of date.
+    pub superseded: bool,
+}
+
+impl<B> Default for Queue<B> {
+    fn default() -> Self {
+        Self { waiting: BTreeMap::new(), under_way: None, last_id: 0 }
+    }
+}
+
+impl<B> Queue<B> {
+    /// Puts `task` in line, in place of any other of its kind that still waits.
+    pub fn want(&mut self, task: Task, buffers: B) {
+        self.waiting.insert(Kind::of(&task), (task, buffers));
+    }
+
+    /// Takes work of a kind out of the line, and what travels with it.
+    pub fn withdraw(&mut self, kind: Kind) -> Option<(Task, B)> {
+        self.waiting.remove(&kind)
+    }
+
+    /// The work of a kind that waits, for changes.
+    pub fn waiting_mut(&mut self, kind: Kind) -> Option<&mut Task> {
+        self.waiting.get_mut(&kind).map(|(task, _)| task)
+    }
+
+    /// The next piece to post, or none while one is under way.
+    pub fn start_next(&mut self) -> Option<(Request, B)> {
+        if self.under_way.is_some() {
+            return None;
+        }
+        let (_, (task, buffers)) = self.waiting.pop_first()?;
+        self.last_id += 1;
+        let request = Request { id: self.last_id, task };
+        self.under_way = Some(request.clone());
+        Some((request, buffers))
+    }
+
+    /// The kind of work that is under way.
+    pub fn under_way(&self) -> Option<Kind> {
+        self.under_way.as_ref().map(|request| Kind::of(&request.task))
+    }
+
+    /// Whether work of a kind waits or is under way.
+    pub fn has(&self, kind: Kind) -> bool {
+        self.waiting.contains_key(&kind) || self.under_way() == Some(kind)
+    }
+
+    /// Whether the work numbered `id` is under way.
+    pub fn is_under_way(&self, id: u32) -> bool {
+        self.under_way.as_ref().is_some_and(|request| request.id == id)
+    }
+
+    /// Ends the work numbered `id`; none if that is not under way.
+    pub fn finish(&mut self, id: u32) -> Option<Finished> {
+        let Request { task, .. } = self.under_way.take_if(|request| request.id == id)?;
+        let superseded = self.waiting.contains_key(&Kind::of(&task));
+        Some(Finished { task, superseded })
+    }
+
+    /// Forgets everything: the worker is gone.
+    pub fn clear(&mut self) {
+        self.waiting.clear();
+        self.under_way = None;
+    }
+
+    /// What is under way, or else next in line.
+    pub fn busy_with(&self) -> Option<Kind> {
+        self.under_way().or_else(|| self.waiting.keys().next().copied())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::{GalleryEntry, RankBy};
+
+    fn segment(phrase: &str) -> Task {
+        let (against, ablation) = (Vec::new(), Default::default());
+        Task::Segment { phrase: phrase.to_owned(), against, background: true, ablation }
+    }
+
+    #[test]
+    fn one_at_a_time_and_the_latest_wins() {
+        let mut queue = Queue::default();
+        queue.want(segment("a cat"), ());
+        let (first, ()) = queue.start_next().unwrap();
+        assert_eq!(first.task, segment("a cat"));
+        for phrase in ["a dog", "a bird", "a car"] {
+            queue.want(segment(phrase), ());
+            assert!(queue.start_next().is_none(), "one is under way");
+        }
+        assert_eq!(queue.finish(first.id), Some(Finished { task: segment("a cat"), superseded: true }));
+        let (second, ()) = queue.start_next().unwrap();
+        assert_eq!(second.task, segment("a car"));
+        assert_ne!(first.id, second.id);
+        assert_eq!(queue.finish(second.id), Some(Finished { task: segment("a car"), superseded: false }));
+        assert!(queue.start_next().is_none());
+    }
+
+    #[test]
+    fn the_urgent_goes_first_and_takes_its_own_buffers_along() {
+        let mut queue = Queue::default();
+        queue.want(segment("a cat"), "segment");
+        queue.want(Task::UsePool { lines: Vec::new() }, "pool");
+        queue.want(Task::TracePhoto { name: "x.png".to_owned(), framing: Default::default() }, "photo");
+        let mut order = Vec::new();
+        while let Some((request, buffers)) = queue.start_next() {
+            order.push(buffers);
+            queue.finish(request.id).unwrap();
+        }
+        assert_eq!(order, ["photo", "segment", "pool"]);
+    }
+
+    #[test]
+    fn whatever_is_asked_for_goes_between_two_frames_of_a_video() {
+        let frame = |index| Task::Video(VideoTask::TraceFrame { reel: 1, index, ahead: 0 });
+        let mut queue = Queue::default();
+        queue.want(frame(0), ());
+        let (first, ()) = queue.start_next().unwrap();
+        queue.want(frame(1), ());
+        queue.want(segment("a cat"), ());
+        queue.finish(first.id).unwrap();
+        assert_eq!(queue.start_next().unwrap().0.task, segment("a cat"));
+        assert_eq!(queue.waiting_mut(Kind::Frame), Some(&mut frame(1)));
+    }
+
+    #[test]
+    fn a_gallery_is_opened_and_kept_before_it_grows() {
+        let entry = GalleryEntry { name: "x.png".to_owned(), bytes: 1, modified: 2 };
+        let picture = Task::AddToGallery { entry, next: Vec::new() };
+        let by = RankBy::Phrase("a cat".to_owned());
+        let ranking = Task::RankGallery { by, heads: Vec::new(), most: 1 };
+        let mut queue = Queue::default();
+        for task in [&picture, &Task::KeepGallery, &ranking, &Task::OpenGallery] {
+            queue.want(task.clone(), ());
+        }
+        for expected in [Task::OpenGallery, ranking, Task::KeepGallery, picture] {
+            let (request, ()) = queue.start_next().unwrap();
+            assert_eq!(request.task, expected, "none took another's place");
+            queue.finish(request.id).unwrap();
+        }
+    }
+
+    #[test]
+    fn work_is_there_from_when_it_is_wanted_until_it_ends() {
+        let mut queue = Queue::default();
+        assert!(!queue.has(Kind::Segmentation));
+        queue.want(segment("a cat"), ());
+        assert!(queue.has(Kind::Segmentation), "it waits");
+        let (request, ()) = queue.start_next().unwrap();
+        assert!(queue.has(Kind::Segmentation), "it is under way");
+        queue.finish(request.id).unwrap();
+        assert!(!queue.has(Kind::Segmentation));
+    }
+
+    #[test]
+    fn answers_to_other_numbers_change_nothing() {
+        let mut queue = Queue::default();
+        queue.want(segment("a cat"), ());
+        let (request, ()) = queue.start_next().unwrap();
+        assert_eq!(queue.finish(request.id + 1), None);
+        assert_eq!(queue.busy_with(), Some(Kind::Segmentation));
+        queue.clear();
+        assert_eq!(queue.finish(request.id), None, "an answer from a worker that is gone");
+        queue.want(segment("a dog"), ());
+        assert_ne!(queue.start_next().unwrap().0.id, request.id, "numbers are not used again");
+    }
+}

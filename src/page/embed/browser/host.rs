@@ -1,0 +1,401 @@
+//! The page around an embedded one: who may talk to it, what it asks, and what it is told (docs/EMBED.md).
+//!
+//! It is answered only where the frame's own address names its origin, or where it is of the same origin as this
+//! page. Its questions are taken one at a time, each answered once the page has come to rest.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use js_sys::{ArrayBuffer, JSON, Object, Reflect, Uint8Array};
+use leptos::ev;
+use leptos::leptos_dom::helpers::TimeoutHandle;
+use leptos::prelude::*;
+use leptos::web_sys::{
+    Blob, CanvasRenderingContext2d, HtmlCanvasElement, ImageBitmap, ImageData, MessageEvent, Url,
+};
+use leptos_use::{use_event_listener, use_window};
+use serde::Serialize;
+use serde_json::Value;
+use wasm_bindgen::{JsCast as _, JsValue};
+
+use crate::geometry::{PhotoRect, Size};
+use crate::page::common::browser::dom;
+use crate::page::core::browser::engine::Engine;
+use crate::page::core::browser::state::{EngineState, State};
+use crate::page::embed::messages::{self, Asked, Command, Explained, Image, Model, Picture, Segmented, Shown};
+use crate::protocol::{PackSummary, Progress};
+
+/// The page has come to rest when nothing happens for so long.
+const REST: Duration = Duration::from_millis(60);
+
+/// A question, and the picture that came with it.
+struct Question {
+    id: Value,
+    command: Result<Command, String>,
+    picture: Option<JsValue>,
+}
+
+/// A question under way.
+struct UnderWay {
+    id: Value,
+    wants_mask: bool,
+}
+
+#[derive(Default)]
+struct Line {
+    waiting: VecDeque<Question>,
+    under_way: Option<UnderWay>,
+    timer: Option<TimeoutHandle>,
+}
+
+/// The page around this one, where it may talk to this one.
+#[derive(Clone, Copy)]
+pub struct Host {
+    engine: Engine,
+    /// Origins that are talked to.
+    origins: StoredValue<Vec<String>>,
+    line: StoredValue<Line, LocalStorage>,
+}
+
+/// Listens to the page around this one, and tells it what happens; none where there is none that may talk. `named`
+/// are the origins of the address.
+pub fn listen(engine: Engine, named: &[String]) -> Option<Host> {
+    let (origins, line) = (StoredValue::new(origins(named)?), StoredValue::new_local(Line::default()));
+    let host = Host { engine, origins, line };
+    let _stop = use_event_listener(use_window(), ev::message, move |event| host.hear(&event));
+    host.tell_events();
+    Some(host)
+}
+
+/// The origins to talk to; none where this page is in no other, or in one that may not talk to it.
+fn origins(named: &[String]) -> Option<Vec<String>> {
+    let own = window().location().origin().ok()?;
+    let allowed = if named.is_empty() { vec![own] } else { named.to_vec() };
+    window().parent().ok().flatten().filter(|parent| *parent != window())?;
+    match parent_origin() {
+        Some(parent) if !allowed.contains(&parent) => {
+            let line = format!(
+                "headlamp does not talk to {parent}: name it in the frame's address, as in &origin={parent}"
+            );
+            leptos::web_sys::console::info_1(&line.into());
+            None
+        }
+        Some(parent) => Some(vec![parent]),
+        // Whoever it is: what is not meant for them the browser does not hand over.
+        None => Some(allowed),
+    }
+}
+
+/// The origin of the page around this one, where the browser tells.
+fn parent_origin() -> Option<String> {
+    let ancestors = Reflect::get(&window().location(), &"ancestorOrigins".into()).ok();
+    let nearest = ancestors.filter(JsValue::is_object).and_then(|all| Reflect::get_u32(&all, 0).ok()?.as_string());
+    nearest.or_else(|| Url::new(&document().referrer()).ok().map(|url| url.origin()))
+}
+
+impl Host {
+    /// Tells how large this page is, in CSS pixels.
+    pub fn tell_size(self, width: f64, height: f64) {
+        self.tell_event("resize", &serde_json::json!({ "width": width.round(), "height": height.ceil() }));
+    }
+
+    fn hear(self, event: &MessageEvent) {
+        let is_parent = window()
+            .parent()
+            .ok()
+            .flatten()
+            .is_some_and(|parent| event.source().is_some_and(|source| Object::is(&source, &parent)));
+        if !is_parent || !self.origins.with_value(|origins| origins.contains(&event.origin())) {
+            return;
+        }
+        let (message, picture) = plain(&event.data());
+        if let Some(Asked { id, command }) = messages::read(&message) {
+            self.line.update_value(|line| line.waiting.push_back(Question { id, command, picture }));
+            self.look_soon();
+        }
+    }
+
+    /// Looks after a moment whether the page has come to rest.
+    fn look_soon(self) {
+        let timer = set_timeout_with_handle(move || untrack(|| self.look()), REST).ok();
+        self.line.update_value(|line| {
+            if let Some(earlier) = std::mem::replace(&mut line.timer, timer) {
+                earlier.clear();
+            }
+        });
+    }
+
+    /// Answers what is done, and takes the next question.
+    fn look(self) {
+        let phase = self.engine.state.phase();
+        if !matches!(phase, "ready" | "failed") {
+            return;
+        }
+        if let Some(done) = self.line.try_update_value(|line| line.under_way.take()).flatten() {
+            self.answer(done);
+        }
+        let next = self.line.try_update_value(|line| line.waiting.pop_front()).flatten();
+        if let Some(Question { id, command, picture }) = next {
+            self.look_soon();
+            if phase == "failed" {
+                return self.answer(UnderWay { id, wants_mask: false });
+            }
+            self.engine.state.notice.set(None);
+            match command.and_then(|command| self.start(command, picture)) {
+                Ok(wants_mask) => {
+                    self.line.update_value(|line| line.under_way = Some(UnderWay { id, wants_mask }))
+                }
+                Err(sentence) => self.refuse(&id, &sentence),
+            }
+        }
+    }
+
+    /// Starts what is asked for. Says whether the mask is to be sent.
+    fn start(self, command: Command, picture: Option<JsValue>) -> Result<bool, String> {
+        let (engine, state) = (self.engine, self.engine.state);
+        match command {
+            Command::Load { picture: Picture::Url(url), .. } => engine.open_address(url),
+            Command::Load { picture: Picture::Sent, name } => {
+                let name = name.unwrap_or_else(|| "the picture".to_owned());
+                let blob = picture.and_then(|picture| blob_of(&picture)).ok_or_else(|| {
+                    "This picture cannot be read: send it as a file's Blob or ArrayBuffer, or as an ImageBitmap that \
+                     is not closed."
+                        .to_owned()
+                })?;
+                engine.open_photo(name, blob);
+            }
+            Command::Prompts { texts, phrase } => {
+                let Ok(list) = texts.join("\n").parse();
+                state.set_phrases.set(list);
+                state.choice.set(phrase);
+            }
+            Command::Choose { phrase, head } => {
+                if let Some(phrase) = phrase {
+                    if !state.phrases.with(|phrases| phrases.contains(&phrase)) {
+                        return Err(format!("“{phrase}” is none of the prompts: set those first."));
+                    }
+                    state.choice.set(Some(phrase));
+                }
+                if let Some((layer, number)) = head {
+                    let has = |pack: &PackSummary| layer < pack.layers && number < pack.heads;
+                    if !state.pack.with(|pack| pack.as_ref().is_some_and(has)) {
+                        return Err(format!("This model has no head {layer}.{number}: both are counted from 0."));
+                    }
+                    state.head.set(Some((layer, number)));
+                }
+            }
+            Command::Result { mask: true } => {
+                if state.current_segmentation().is_none() {
+                    return Err("There is no mask yet: load a photo and set prompts first.".to_owned());
+                }
+                engine.export_mask();
+                return Ok(true);
+            }
+            Command::Result { mask: false } => {}
+        }
+        Ok(false)
+    }
+
+    fn answer(self, UnderWay { id, wants_mask }: UnderWay) {
+        let state = self.engine.state;
+        if let Some(notice) = state.notice.get() {
+            return self.refuse(&id, &notice.sentence);
+        }
+        let mask = self.engine.inner.try_update_value(|inner| inner.sent_mask.take()).flatten();
+        let mask = mask.filter(|_| wants_mask).and_then(|png| dom::blob_of("image/png", &png));
+        let answer = object(&serde_json::json!({ "id": id, "ok": true, "result": shown(state) }));
+        if let (Some(mask), Ok(result)) = (mask, Reflect::get(&answer, &"result".into())) {
+            let _set = Reflect::set(&result, &"mask".into(), &mask);
+        }
+        self.tell(&answer);
+    }
+
+    fn refuse(self, id: &Value, sentence: &str) {
+        self.tell(&object(&serde_json::json!({ "id": id, "ok": false, "error": sentence })));
+    }
+
+    fn tell_event(self, event: &str, fields: &impl Serialize) {
+        let message = object(fields);
+        let _set = Reflect::set(&message, &"event".into(), &event.into());
+        self.tell(&message);
+    }
+
+    fn tell(self, message: &JsValue) {
+        let Some(parent) = window().parent().ok().flatten() else { return };
+        let _set = Reflect::set(message, &"headlamp".into(), &JsValue::from(messages::VERSION as u32));
+        for origin in self.origins.get_value() {
+            let _posted = parent.post_message(message, &origin);
+        }
+    }
+
+    /// Tells of what happens without being asked for.
+    fn tell_events(self) {
+        let state = self.engine.state;
+        Effect::new(move |was_open: Option<bool>| {
+            let is_open = state.engine.get() == EngineState::Open;
+            if is_open && was_open != Some(true) {
+                self.tell_event("ready", &serde_json::json!({ "model": model(state) }));
+            }
+            is_open
+        });
+        Effect::new(move || {
+            let _phase = state.phase();
+            self.look_soon();
+        });
+        Effect::new(move || {
+            state
+                .progress
+                .with(|progress| progress.iter().for_each(|at| self.tell_event("progress", &progress_of(at))))
+        });
+        Effect::new(move || {
+            let is_answer = self.line.with_value(|line| line.under_way.is_some());
+            if let Some(notice) = state.notice.get().filter(|_| !is_answer) {
+                self.tell_event("error", &serde_json::json!({ "error": notice.sentence }));
+            }
+        });
+        Effect::new(move |before: Option<(Option<String>, Option<(usize, usize)>)>| {
+            let now = (state.choice.get(), state.head.get());
+            let is_answer = self.line.with_value(|line| line.under_way.is_some());
+            // The first head is the page's own choice.
+            let is_persons =
+                before.is_some_and(|before| before.0 != now.0 || before.1.is_some() && before.1 != now.1);
+            if !is_answer && is_persons {
+                self.tell_event("change", &serde_json::json!({ "phrase": now.0, "head": now.1 }));
+            }
+            now
+        });
+    }
+}
+
+/// The fields that a message of the host's may have.
+const FIELDS: [&str; 9] = ["headlamp", "id", "do", "image", "name", "texts", "phrase", "head", "mask"];
+
+/// A message as plain data, `true` in the place of a picture; and that picture.
+fn plain(message: &JsValue) -> (Value, Option<JsValue>) {
+    if !message.is_object() {
+        return (Value::Null, None);
+    }
+    let (mut fields, mut picture) = (serde_json::Map::new(), None);
+    for name in FIELDS {
+        let Ok(value) = Reflect::get(message, &name.into()) else { continue };
+        if name == "image" && value.is_object() {
+            fields.insert(name.to_owned(), Value::Bool(true));
+            picture = Some(value);
+        } else if !value.is_undefined() {
+            // What has no JSON (a cycle, a BigInt) makes as little sense as null.
+            let text = JSON::stringify(&value).ok().and_then(|text| text.as_string());
+            let value = text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or(Value::Null);
+            fields.insert(name.to_owned(), value);
+        }
+    }
+    (Value::Object(fields), picture)
+}
+
+/// A picture that came with a message, as a file; none where it is none.
+fn blob_of(picture: &JsValue) -> Option<Blob> {
+    if let Some(blob) = picture.dyn_ref::<Blob>() {
+        return Some(blob.clone());
+    }
+    if picture.is_instance_of::<ArrayBuffer>() || ArrayBuffer::is_view(picture) {
+        return dom::blob_of("", &bytes_of(picture)?);
+    }
+    let canvas: HtmlCanvasElement = document().create_element("canvas").ok()?.unchecked_into();
+    if let Some(bitmap) = picture.dyn_ref::<ImageBitmap>() {
+        let size = Size { width: bitmap.width() as usize, height: bitmap.height() as usize };
+        dom::paint(&canvas, size, None, (0.0, 0.0));
+        let context: CanvasRenderingContext2d = canvas.get_context("2d").ok()??.unchecked_into();
+        context.draw_image_with_image_bitmap(bitmap, 0.0, 0.0).ok()?;
+    } else {
+        let data = picture.dyn_ref::<ImageData>()?;
+        let size = Size { width: data.width() as usize, height: data.height() as usize };
+        dom::paint(&canvas, size, Some(data), (0.0, 0.0));
+    }
+    dom::png_of(&canvas)
+}
+
+/// The bytes of a buffer, or of any array over one.
+fn bytes_of(buffer: &JsValue) -> Option<Uint8Array> {
+    if buffer.is_instance_of::<ArrayBuffer>() {
+        return Some(Uint8Array::new(buffer));
+    }
+    let number = |name: &str| Reflect::get(buffer, &name.into()).ok()?.as_f64();
+    let whole = Reflect::get(buffer, &"buffer".into()).ok()?;
+    let (offset, length) = (number("byteOffset")?, number("byteLength")?);
+    Some(Uint8Array::new_with_byte_offset_and_length(&whole, offset as u32, length as u32))
+}
+
+fn object(fields: &impl Serialize) -> JsValue {
+    // Our own structures have no keys that JavaScript lacks.
+    fields
+        .serialize(&serde_wasm_bindgen::Serializer::json_compatible())
+        .unwrap_or_else(|_err| Object::new().into())
+}
+
+fn progress_of(progress: &Progress) -> Value {
+    match progress {
+        Progress::Bytes { what, done, total } => serde_json::json!({ "what": what, "done": done, "total": total }),
+        Progress::Items { what, done, total } => serde_json::json!({ "what": what, "done": done, "total": total }),
+        Progress::Phase { what } => serde_json::json!({ "what": what }),
+    }
+}
+
+fn model(state: State) -> Option<Model> {
+    state.pack.with(|pack| {
+        let pack = pack.as_ref()?;
+        Some(Model {
+            name: pack.name.clone(),
+            layers: pack.layers,
+            heads: pack.heads,
+            has_text: pack.has_text,
+            device: pack.device.kind.clone(),
+        })
+    })
+}
+
+/// All that there is to tell of what is on screen.
+fn shown(state: State) -> Shown {
+    let image = state.photo.with(|photo| {
+        let summary = &photo.as_ref()?.summary;
+        let PhotoRect { left, top, width, height } = summary.crop_in_photo;
+        Some(Image {
+            name: summary.name.clone(),
+            width: summary.photo.width,
+            height: summary.photo.height,
+            frame: [left, top, width, height],
+            residual: summary.residual,
+        })
+    });
+    let phrase = state.chosen.get();
+    let number = state.photo_number();
+    let scores = state.scores.get().filter(|scores| Some(scores.photo_number) == number);
+    let parts = scores.as_ref().zip(phrase.as_ref()).and_then(|(scores, phrase)| scores.contributions(phrase));
+    let parts = parts.unwrap_or_default();
+    let segmentation = state.current_segmentation().map(|segmentation| Segmented {
+        threshold: state.threshold.get().unwrap_or(segmentation.threshold),
+        is_empty: segmentation.is_empty,
+    });
+    let head = state.head.get();
+    let explained = state.head_texts.with(|texts| {
+        let texts = texts.as_ref().filter(|texts| Some(texts.head) == head);
+        let labels = texts.map(|texts| texts.labels.clone()).unwrap_or_default();
+        let of = labels.into_iter();
+        of.map(|label| Explained { text: label.text, variance_explained: label.variance_explained }).collect()
+    });
+    let attribution = scores.map(|scores| scores.attribution.as_ref().clone());
+    let (texts, scores, probabilities) =
+        attribution.map(|all| (all.texts, all.scores, all.probabilities)).unwrap_or_default();
+    Shown {
+        model: model(state),
+        image,
+        texts,
+        scores,
+        probabilities,
+        phrase,
+        heads: parts.heads,
+        mlps: parts.mlps,
+        embedding: parts.embedding,
+        head,
+        head_texts: explained,
+        segmentation,
+    }
+}

@@ -1,0 +1,192 @@
+//! What the page around an embedded one may ask of it, and what it is told: the messages of docs/EMBED.md, apart
+//! from the pictures that travel with them.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::page::shell::address::head;
+
+/// The version of the messages.
+pub const VERSION: u64 = 1;
+
+/// More phrases than this, or longer ones, are nothing that a person reads.
+const MOST_TEXTS: usize = 1000;
+const LONGEST_TEXT: usize = 1000;
+
+/// A message of the host's.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Asked {
+    /// The host's own number or name of it, which the answer repeats; null where it has none.
+    pub id: Value,
+    /// What to do, or a sentence why that cannot be told.
+    pub command: Result<Command, String>,
+}
+
+/// What the host wants.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    /// Show a photo.
+    Load { picture: Picture, name: Option<String> },
+    /// Score these phrases, and choose one.
+    Prompts { texts: Vec<String>, phrase: Option<String> },
+    /// Choose another phrase, or head.
+    Choose { phrase: Option<String>, head: Option<(usize, usize)> },
+    /// Tell what is there; the mask too, by choice.
+    Result { mask: bool },
+}
+
+/// Where a photo comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Picture {
+    Url(String),
+    /// With the message.
+    Sent,
+}
+
+/// Reads a message, in which a picture that came along stands as `true`; none where it is none of headlamp's.
+pub fn read(message: &Value) -> Option<Asked> {
+    let version = message.get("headlamp")?;
+    let id = message.get("id").filter(|id| id.is_string() || id.is_number()).cloned().unwrap_or(Value::Null);
+    let command = match version.as_u64() {
+        Some(VERSION) => command(message),
+        _ => Err(format!("This page speaks version {VERSION} of the messages: send headlamp: {VERSION}.")),
+    };
+    Some(Asked { id, command })
+}
+
+fn command(message: &Value) -> Result<Command, String> {
+    match message.get("do").and_then(Value::as_str) {
+        Some("load") => {
+            let picture = match message.get("image") {
+                Some(Value::String(url)) if !url.trim().is_empty() => Picture::Url(url.trim().to_owned()),
+                Some(Value::Bool(true)) => Picture::Sent,
+                _ => {
+                    return Err(
+                        "To load a photo takes an image: an address, a Blob, an ArrayBuffer, an ImageBitmap \
+                                or ImageData."
+                            .to_owned(),
+                    );
+                }
+            };
+            Ok(Command::Load { picture, name: text(message, "name")? })
+        }
+        Some("prompts") => {
+            let texts = message.get("texts").and_then(Value::as_array).and_then(|texts| {
+                texts.iter().map(|text| text.as_str().map(str::to_owned)).collect::<Option<Vec<_>>>()
+            });
+            let texts = texts.ok_or("To set prompts takes texts, a list of phrases.")?;
+            if texts.len() > MOST_TEXTS || texts.iter().any(|text| text.len() > LONGEST_TEXT) {
+                return Err(format!("Prompts are {MOST_TEXTS} at most, of {LONGEST_TEXT} bytes at most."));
+            }
+            Ok(Command::Prompts { texts, phrase: text(message, "phrase")? })
+        }
+        Some("choose") => {
+            let (phrase, head) = (text(message, "phrase")?, head_of(message)?);
+            if phrase.is_none() && head.is_none() {
+                return Err("To choose takes a phrase, or a head as in \"11.3\".".to_owned());
+            }
+            Ok(Command::Choose { phrase, head })
+        }
+        Some("result") => match message.get("mask") {
+            None | Some(Value::Null) => Ok(Command::Result { mask: false }),
+            Some(Value::Bool(mask)) => Ok(Command::Result { mask: *mask }),
+            Some(_) => Err("Whether to send the mask is true or false.".to_owned()),
+        },
+        _ => Err("What to do is one of load, prompts, choose and result.".to_owned()),
+    }
+}
+
+fn text(message: &Value, name: &str) -> Result<Option<String>, String> {
+    match message.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) if text.len() <= LONGEST_TEXT => Ok(Some(text.clone())),
+        Some(_) => Err(format!("The {name} is to be a text of {LONGEST_TEXT} bytes at most.")),
+    }
+}
+
+/// "11.3", or [11, 3].
+fn head_of(message: &Value) -> Result<Option<(usize, usize)>, String> {
+    let found = match message.get("head") {
+        None | Some(Value::Null) => return Ok(None),
+        Some(Value::String(name)) => head(name),
+        Some(Value::Array(pair)) => match pair.as_slice() {
+            [layer, at] => {
+                let number = |value: &Value| value.as_u64().and_then(|number| usize::try_from(number).ok());
+                number(layer).zip(number(at))
+            }
+            _ => None,
+        },
+        Some(_) => None,
+    };
+    found.map(Some).ok_or_else(|| "A head is its layer and its number there: \"11.3\", or [11, 3].".to_owned())
+}
+
+/// The open model, as the host is told.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Model {
+    pub name: String,
+    pub layers: usize,
+    pub heads: usize,
+    pub has_text: bool,
+    /// "CPU" or "GPU".
+    pub device: String,
+}
+
+/// What is on screen, as the host is told.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Shown {
+    pub model: Option<Model>,
+    pub image: Option<Image>,
+    pub texts: Vec<String>,
+    /// Cosine per text.
+    pub scores: Vec<f32>,
+    /// What the texts share out among one another.
+    pub probabilities: Vec<f32>,
+    /// The text that everything below is about.
+    pub phrase: Option<String>,
+    /// The parts that add up to the phrase's score: `[layer][head]`.
+    pub heads: Vec<Vec<f32>>,
+    /// `[layer]`
+    pub mlps: Vec<f32>,
+    pub embedding: f32,
+    /// The chosen head: layer and number.
+    pub head: Option<(usize, usize)>,
+    pub head_texts: Vec<Explained>,
+    pub segmentation: Option<Segmented>,
+}
+
+/// The photo.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Image {
+    pub name: String,
+    /// In pixels, upright.
+    pub width: usize,
+    pub height: usize,
+    /// The part of it that the model is shown: left, top, width, height.
+    pub frame: [f64; 4],
+    /// Largest difference between the parts' sum and the embedding.
+    pub residual: f64,
+}
+
+/// A text of the chosen head.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Explained {
+    pub text: String,
+    pub variance_explained: f32,
+}
+
+/// The segmentation of the phrase.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Segmented {
+    pub threshold: f32,
+    /// Nothing speaks for the phrase.
+    pub is_empty: bool,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,353 @@
+//! Spurious cues: which heads follow what a classifier should not go by, and how its worst group fares without
+//! them.
+
+use leptos::prelude::*;
+use leptos::web_sys::{Event, HtmlInputElement};
+
+use crate::page::common::browser::dom;
+use crate::page::common::browser::explanation::How;
+use crate::page::common::formulas::Topic;
+use crate::page::core::browser::engine::{Engine, Freight};
+use crate::page::core::browser::state::State;
+use crate::page::core::queue::Kind;
+use crate::page::gallery::picture_labels::{LabelError, Labels};
+use crate::page::heads::browser::grid::name;
+use crate::page::heads::contributions::Cell;
+use crate::protocol::completeness::Classes;
+use crate::protocol::cues::{CueHead, CueOutcome, CuePrompts, CueReport, LabelledPicture};
+use crate::protocol::{Task, sentence};
+use crate::text::units;
+
+/// Heads that are shown of the ranking.
+const SHOWN: usize = 10;
+
+#[derive(Clone, Copy)]
+pub struct CueState {
+    labels: RwSignal<Option<Result<Labels, LabelError>>>,
+    /// As typed, commas between phrases: of the classes, of the nuisances.
+    prompts: RwSignal<[[String; 2]; 2]>,
+    report: RwSignal<Option<CueReport>>,
+}
+
+impl CueState {
+    pub fn new() -> Self {
+        Self { labels: RwSignal::default(), prompts: RwSignal::default(), report: RwSignal::default() }
+    }
+
+    /// Forgets what another model said.
+    pub(in crate::page) fn forget_report(self) {
+        self.report.set(None);
+    }
+
+    fn take_labels(self, labels: Result<Labels, LabelError>) {
+        if let Ok(Labels { classes, nuisances, .. }) = &labels {
+            let nuisances = nuisances.clone().unwrap_or_default();
+            let background = |name: String| if name.is_empty() { name } else { format!("a photo of {name}") };
+            let classes = classes.clone().map(|name| format!("a photo of a {name}"));
+            self.prompts.set([classes, nuisances.map(background)]);
+        }
+        self.report.set(None);
+        self.labels.set(Some(labels));
+    }
+
+    fn pictures(self, state: State) -> Vec<LabelledPicture> {
+        self.labels.with(|labels| match labels {
+            Some(Ok(labels)) => state
+                .gallery
+                .pictures
+                .with(|pictures| labels.pictures(pictures.iter().map(|entry| entry.name.as_str()))),
+            _ => Vec::new(),
+        })
+    }
+
+    /// What the labelled pictures are told apart by; none where there are no labels, or no phrases for a class.
+    pub(in crate::page) fn labelled_classes(self, state: State) -> Option<Classes> {
+        let [phrases, _nuisances] =
+            self.prompts.with(|prompts| prompts.each_ref().map(|two| two.each_ref().map(phrases_of)));
+        let pictures = self.pictures(state);
+        let is_whole = !pictures.is_empty() && phrases.iter().all(|prompt| !prompt.is_empty());
+        let labels = pictures.iter().map(|labelled| (labelled.picture, labelled.class)).collect();
+        is_whole.then(|| Classes { phrases: phrases.to_vec(), labels: Some(labels) })
+    }
+
+    /// None while one is missing.
+    fn wanted(self) -> Option<CuePrompts> {
+        let [classes, nuisances] =
+            self.prompts.with(|prompts| prompts.each_ref().map(|two| two.each_ref().map(phrases_of)));
+        let is_whole = classes.iter().chain(&nuisances).all(|prompt| !prompt.is_empty());
+        is_whole.then_some(CuePrompts { classes, nuisances })
+    }
+}
+
+/// The phrases of a prompt.
+fn phrases_of(typed: &String) -> Vec<String> {
+    typed.split(',').map(|phrase| phrase.trim().to_owned()).filter(|phrase| !phrase.is_empty()).collect()
+}
+
+impl Engine {
+    fn find_cues(self) {
+        let cues = self.state.gallery.cues;
+        if let Some(prompts) = untrack(|| cues.wanted()) {
+            let pictures = untrack(|| cues.pictures(self.state));
+            self.want(Task::FindCues { pictures, prompts }, Freight::default());
+        }
+    }
+
+    pub(in crate::page) fn take_cues(self, report: CueReport) {
+        self.state.gallery.cues.report.set(Some(report));
+    }
+}
+
+#[component]
+pub fn Cues() -> impl IntoView {
+    let (state, engine) = (expect_context::<State>(), expect_context::<Engine>());
+    let cues = state.gallery.cues;
+    let matched = Memo::new(move |_| cues.pictures(state).len());
+    let has_labels = move || cues.labels.with(|labels| matches!(labels, Some(Ok(_))));
+    let says = move || {
+        cues.labels.with(|labels| match labels {
+            None => None,
+            Some(Err(err)) => Some(err.to_string()),
+            Some(Ok(labels)) => Some(format!(
+                "{} of the gallery have a label: {} or {}{}.",
+                units::plural(matched.get() as u64, "picture", "pictures"),
+                labels.classes[0],
+                labels.classes[1],
+                match &labels.nuisances {
+                    Some([one, other]) => format!("; {one} or {other}"),
+                    None => "; the second pair of phrases tells the rest".to_owned(),
+                }
+            )),
+        })
+    };
+    let is_ready = move || matched.get() > 0 && cues.wanted().is_some();
+    view! {
+        <details id="cues">
+            <summary>"Spurious cues"</summary>
+            <p class="quiet">
+                "Does the model tell your pictures apart by what they show, or by what tends to come with it, birds
+                by the water behind them? With labels for both, headlamp finds the heads that follow the second, and
+                how the group that fares worst does without them."
+            </p>
+            <LabelSources/>
+            <p class="quiet" id="cue-labels" role="status">{says}</p>
+            <Show when=has_labels>
+                <Prompts/>
+                <button type="button" id="find-cues" disabled=move || !is_ready() on:click=move |_| engine.find_cues()>
+                    "Find the heads"
+                </button>
+            </Show>
+            {move || cues.report.get().map(|report| view! { <Report report=report/> })}
+            <How about=Topic::Cues/>
+        </details>
+    }
+}
+
+#[component]
+fn LabelSources() -> impl IntoView {
+    let (state, engine) = (expect_context::<State>(), expect_context::<Engine>());
+    let cues = state.gallery.cues;
+    let from_table = move |event: Event| {
+        let input: HtmlInputElement = event_target(&event);
+        if let Some(file) = dom::files_of(input.files()).into_iter().next() {
+            engine.while_reading(async move {
+                match dom::bytes_of(&file.name(), &file).await {
+                    Ok(bytes) => cues.take_labels(Labels::of_table(&String::from_utf8_lossy(&bytes.to_vec()))),
+                    Err(err) => engine.complain(Kind::Cues, sentence(&err.to_string())),
+                }
+            });
+        }
+        input.set_value("");
+    };
+    let from_folders = move |_| {
+        let of = |names: Vec<String>| Labels::of_folders(names.iter().map(String::as_str));
+        let names =
+            state.gallery.pictures.with_untracked(|all| all.iter().map(|entry| entry.name.clone()).collect());
+        cues.take_labels(of(names));
+    };
+    view! {
+        <div class="row">
+            <label class="button">
+                "Open a table of labels"
+                <input class="unseen" type="file" name="labels" accept=".csv,.tsv,.txt" on:change=from_table/>
+            </label>
+            <button type="button" on:click=from_folders>"Take the folders' names"</button>
+            <p class="quiet hint">
+                "The table's columns: file, class, nuisance; Waterbirds' metadata.csv as it is. Folders:
+                class/nuisance/picture."
+            </p>
+        </div>
+    }
+}
+
+/// The two groups of two prompts.
+#[component]
+fn Prompts() -> impl IntoView {
+    let state = expect_context::<State>();
+    let prompts = state.gallery.cues.prompts;
+    let field = move |group: usize, index: usize, name: &'static str, label: &'static str| {
+        let typed = move |event: Event| {
+            let value = event_target_value(&event);
+            prompts.update(|prompts| prompts[group][index] = value);
+        };
+        view! {
+            <label>
+                <span>{label}</span>
+                <input
+                    type="text"
+                    name=name
+                    autocomplete="off"
+                    prop:value=move || prompts.with(|prompts| prompts[group][index].clone())
+                    on:input=typed
+                />
+            </label>
+        }
+    };
+    view! {
+        <div class="telling">
+            {field(0, 0, "class-0", "The first class, in phrases")}
+            {field(0, 1, "class-1", "The second class")}
+            {field(1, 0, "nuisance-0", "What may come with it")}
+            {field(1, 1, "nuisance-1", "or else")}
+        </div>
+    }
+}
+
+#[component]
+fn Report(report: CueReport) -> impl IntoView {
+    let says = match &report.outcomes[..] {
+        [before, without, ..] if without.ablation.heads.is_empty() => format!(
+            "Worst group: {} right. No head follows the nuisance more than the class.",
+            share(before.worst)
+        ),
+        [before, without, ..] => format!(
+            "Worst group: {} right, and {} without the {}.",
+            share(before.worst),
+            share(without.worst),
+            units::plural(without.ablation.heads.len() as u64, "head that is proposed", "heads that are proposed")
+        ),
+        _ => String::new(),
+    };
+    let of = format!(
+        "Over {}, means over {}. The heads are chosen and measured on the same pictures: a hint, not a proof.",
+        units::plural(report.pictures as u64, "labelled picture", "labelled pictures"),
+        units::plural(report.means_of, "picture", "pictures")
+    );
+    view! {
+        <div id="cue-report">
+            <p role="status">{says}</p>
+            <Outcomes report=report.clone()/>
+            <Ranking heads=report.heads/>
+            <p class="quiet hint">{of}</p>
+        </div>
+    }
+}
+
+/// Accuracy by group before and after.
+#[component]
+fn Outcomes(report: CueReport) -> impl IntoView {
+    const NAMES: [&str; 4] = ["Nothing", "The proposed heads", "All but late attention", "Both"];
+    let state = expect_context::<State>();
+    let groups = groups(state, report.nuisance_of_class_1);
+    let pictures =
+        report.outcomes.first().map(|outcome| outcome.groups.map(|(pictures, _)| pictures)).unwrap_or_default();
+    let heading = |(group, pictures): (String, u64)| view! { <th scope="col">{group}" "<span class="quiet">{pictures}</span></th> };
+    let row = move |(name, outcome): (&'static str, CueOutcome)| {
+        let CueOutcome { ablation, overall, worst, groups } = outcome;
+        let worst_raw = worst.map(|worst| worst.to_string());
+        let off = ablation.clone();
+        let is_on = move || state.ablation.with(|now| *now == off);
+        let apply = move |_| state.ablation.set(ablation.clone());
+        view! {
+            <tr data-worst=worst_raw>
+                <th scope="row">{name}</th>
+                <td>{share(worst)}</td>
+                <td>{share(overall)}</td>
+                {groups.map(|(_, accuracy)| view! { <td>{share(accuracy)}</td> }).collect_view()}
+                <td>
+                    <button
+                        type="button"
+                        class="quiet-button"
+                        aria-label=format!("Switch off in the lab: {name}")
+                        aria-pressed=move || is_on().to_string()
+                        disabled=move || !state.has_statistics()
+                        on:click=apply
+                    >
+                        "Apply"
+                    </button>
+                </td>
+            </tr>
+        }
+    };
+    view! {
+        <div class="plain-table">
+            <table id="cue-outcomes">
+                <thead>
+                    <tr>
+                        <th scope="col">"Switched off"</th>
+                        <th scope="col">"Worst group"</th>
+                        <th scope="col">"All"</th>
+                        {groups.into_iter().zip(pictures).map(heading).collect_view()}
+                        <th scope="col"><span class="unseen">"In the lab"</span></th>
+                    </tr>
+                </thead>
+                <tbody>{NAMES.into_iter().zip(report.outcomes).map(row).collect_view()}</tbody>
+            </table>
+        </div>
+        <Show when=move || !state.has_statistics()>
+            <p class="quiet hint">"To apply it in the lab, let the head statistics come from the gallery first."</p>
+        </Show>
+    }
+}
+
+#[component]
+fn Ranking(heads: Vec<CueHead>) -> impl IntoView {
+    let state = expect_context::<State>();
+    let row = move |CueHead { layer, head, nuisance, class, tells }: CueHead| {
+        view! {
+            <tr data-head=format!("{layer}.{head}")>
+                <th scope="row">
+                    <button type="button" class="quiet-button" on:click=move |_| state.head.set(Some((layer, head)))>
+                        {name(Cell::Head { layer, head })}
+                    </button>
+                </th>
+                <td>{units::signed(nuisance as f32, 4)}</td>
+                <td>{units::signed(class as f32, 4)}</td>
+                <td>{units::signed(tells as f32, 1)}</td>
+            </tr>
+        }
+    };
+    view! {
+        <div class="plain-table">
+            <table id="cue-heads">
+                <thead>
+                    <tr>
+                        <th scope="col">"Head"</th>
+                        <th scope="col">"Follows the nuisance"</th>
+                        <th scope="col">"Follows the class"</th>
+                        <th scope="col">"Tells the nuisance apart, deviations"</th>
+                    </tr>
+                </thead>
+                <tbody>{heads.into_iter().take(SHOWN).map(row).collect_view()}</tbody>
+            </table>
+        </div>
+    }
+}
+
+/// The groups' names, as the report has them: by class, then by nuisance, the one that speaks for class 1 last.
+fn groups(state: State, nuisance_of_class_1: usize) -> Vec<String> {
+    let cues = state.gallery.cues;
+    let labels = cues.labels.with_untracked(|labels| labels.clone().and_then(Result::ok));
+    let Some(Labels { classes, nuisances, .. }) = labels else { return Vec::new() };
+    let mut nuisances = nuisances.unwrap_or_else(|| cues.prompts.with_untracked(|prompts| prompts[1].clone()));
+    if nuisance_of_class_1 == 0 {
+        nuisances.swap(0, 1);
+    }
+    let of_class = |class: String| nuisances.clone().map(|nuisance| format!("{class}, {nuisance}"));
+    classes.into_iter().flat_map(of_class).collect()
+}
+
+/// A share of right answers; a dot where there is no picture.
+fn share(share: Option<f64>) -> String {
+    share.map_or_else(|| "·".to_owned(), |share| format!("{:.1} %", share * 100.0))
+}

@@ -1,0 +1,91 @@
+//! The gallery's thumbnails. Only the rows in sight are on the page, however many pictures there are.
+
+use leptos::html::Div;
+use leptos::prelude::*;
+use leptos_use::{UseElementSizeReturn, use_element_size};
+
+use crate::page::core::browser::engine::Engine;
+use crate::page::core::browser::state::State;
+use crate::page::gallery::tiles::Tiles;
+use crate::text::units;
+
+#[component]
+pub fn Grid() -> impl IntoView {
+    let (state, engine) = (expect_context::<State>(), expect_context::<Engine>());
+    let gallery = state.gallery;
+    let frame = NodeRef::<Div>::new();
+    let UseElementSizeReturn { width, height } = use_element_size(frame);
+    let scrolled = RwSignal::new(0.0);
+    // Which picture is at each place.
+    let count = Memo::new(move |_| match gallery.order.with(|order| order.as_ref().map(Vec::len)) {
+        Some(count) => count,
+        None => gallery.pictures.with(|pictures| pictures.len()),
+    });
+    let at = move |place: usize| {
+        gallery.order.with(|order| match order {
+            Some(order) => order.get(place).map(|(index, score)| (*index, Some(*score))),
+            None => Some((place, None)),
+        })
+    };
+    let tiles = Memo::new(move |_| Tiles::new(count.get(), width.get()));
+    let in_sight = Memo::new(move |_| tiles.get().in_sight(scrolled.get(), height.get()));
+    Effect::new(move || {
+        let pictures: Vec<usize> = in_sight.get().filter_map(|place| at(place)).map(|(index, _)| index).collect();
+        engine.want_thumbnails(&pictures);
+    });
+    // A new order is read from its beginning.
+    Effect::new(move || {
+        gallery.order.track();
+        if let Some(frame) = frame.get_untracked() {
+            frame.set_scroll_top(0);
+        }
+    });
+    let on_scroll =
+        move |_| scrolled.set(frame.get_untracked().map_or(0.0, |frame| f64::from(frame.scroll_top())));
+    let name_of = move |index: usize| gallery.pictures.with(|all| all.get(index).map(|entry| entry.name.clone()));
+    let places = move || {
+        let tile = |place: usize| {
+            let (index, score) = at(place)?;
+            Some((place, index, score, name_of(index).unwrap_or_default()))
+        };
+        in_sight.get().filter_map(tile).collect::<Vec<_>>()
+    };
+    // In another model's gallery another picture is at the same place.
+    let key = |(place, index, score, name): &(usize, usize, Option<f32>, String)| {
+        (*place, *index, score.map(f32::to_bits), name.clone())
+    };
+    view! {
+        <div class="gallery-grid" node_ref=frame on:scroll=on_scroll tabindex="0" role="group" aria-label="Pictures">
+            <ul style:height=move || format!("{}px", tiles.get().height())>
+                <For each=places key=key let:tile>
+                    <Tile place=tile.0 index=tile.1 score=tile.2 name=tile.3 tiles=tiles/>
+                </For>
+            </ul>
+        </div>
+    }
+}
+
+#[component]
+fn Tile(place: usize, index: usize, score: Option<f32>, name: String, tiles: Memo<Tiles>) -> impl IntoView {
+    let engine = expect_context::<Engine>();
+    let label = match score {
+        Some(score) => format!("{name}, {}", units::signed(score, 3)),
+        None => name.clone(),
+    };
+    let title = name.clone();
+    view! {
+        <li
+            style:transform=move || {
+                let (x, y) = tiles.get().corner(place);
+                format!("translate({x}px, {y}px)")
+            }
+            data-index=index
+            data-name=name
+        >
+            <button type="button" title=title aria-label=label on:click=move |_| engine.open_picture(index)>
+                {move || engine.thumbnail(index).map(|url| view! { <img src=url alt="" decoding="async"/> })}
+                {score.map(|score| view! { <span class="score">{units::signed(score, 3)}</span> })}
+            </button>
+        </li>
+    }
+}

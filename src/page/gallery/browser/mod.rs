@@ -1,0 +1,7 @@
+//! The part that runs in a browser.
+
+pub mod cues;
+pub mod grid;
+pub mod panel;
+pub mod requests;
+pub mod state;

@@ -1,0 +1,247 @@
+//! The gallery: a person's own pictures, looked at in the background, ordered by what a head or the whole model
+//! finds in them.
+
+use leptos::prelude::*;
+use leptos::web_sys::{Event, HtmlInputElement};
+
+use super::state::{Order, Through};
+use super::{cues, grid};
+use crate::page::common::browser::controls::{Choice, HeadChips};
+use crate::page::common::browser::dom;
+use crate::page::common::browser::explanation::How;
+use crate::page::common::formulas::Topic;
+use crate::page::core::browser::engine::Engine;
+use crate::page::core::browser::state::State;
+use crate::text::units;
+
+#[component]
+pub fn Gallery() -> impl IntoView {
+    let state = expect_context::<State>();
+    let gallery = state.gallery;
+    let count = move || gallery.pictures.with(|pictures| pictures.len());
+    let held = move || match count() {
+        0 => String::new(),
+        count => units::plural(count as u64, "picture", "pictures"),
+    };
+    view! {
+        <section
+            id="gallery"
+            aria-labelledby="gallery-title"
+            data-drop="gallery"
+            data-pictures=count
+            data-by-hand=move || gallery.by_hand.get().to_string()
+        >
+            <div class="heading">
+                <h2 id="gallery-title">"Gallery"</h2>
+                <p class="quiet">{held}</p>
+                <Adding/>
+            </div>
+            <Progress/>
+            <Show
+                when=move || count() != 0
+                fallback=|| view! {
+                    <p class="quiet">
+                        "Add pictures of your own, some dozens or thousands, and see which of them are alike to one
+                        head or score highest for a phrase; and let your pictures say what the heads stand for.
+                        They stay on this machine."
+                    </p>
+                }
+            >
+                <Ordering/>
+                <grid::Grid/>
+                <How about=Topic::Ranking/>
+                <Show when=move || state.has_text()>
+                    <cues::Cues/>
+                </Show>
+            </Show>
+            <p class="quiet hint">{move || gallery.not_kept.get()}</p>
+        </section>
+    }
+}
+
+/// Ways to add pictures, and to be rid of them.
+#[component]
+fn Adding() -> impl IntoView {
+    let (state, engine) = (expect_context::<State>(), expect_context::<Engine>());
+    let add = move |event: Event| {
+        let input: HtmlInputElement = event_target(&event);
+        engine.add_to_gallery(dom::files_of(input.files()));
+        input.set_value("");
+    };
+    let is_empty = move || state.gallery.pictures.with(|pictures| pictures.is_empty());
+    let sure = RwSignal::new(false);
+    let clear = move |_| {
+        if sure.get_untracked() {
+            engine.clear_gallery();
+        }
+        sure.update(|sure| *sure = !*sure);
+    };
+    view! {
+        <div class="row">
+            <label class="button">
+                "Add pictures"
+                <input class="unseen" type="file" name="gallery" accept="image/*,.heic,.heif,.avif" multiple on:change=add/>
+            </label>
+            <label class="button">
+                "Add a folder"
+                <input class="unseen" type="file" name="gallery-folder" prop:webkitdirectory=true multiple on:change=add/>
+            </label>
+            <Show when=move || !is_empty()>
+                <button
+                    type="button"
+                    id="clear-gallery"
+                    class="quiet-button"
+                    on:click=clear
+                    on:blur=move |_| sure.set(false)
+                >
+                    {move || if sure.get() { "Really remove all?" } else { "Remove all" }}
+                </button>
+            </Show>
+        </div>
+    }
+}
+
+/// How far the pictures in line have come.
+#[component]
+fn Progress() -> impl IntoView {
+    let (state, engine) = (expect_context::<State>(), expect_context::<Engine>());
+    let gallery = state.gallery;
+    let is_open = move || gallery.run.with(|run| run.done < run.total);
+    let is_going = move || gallery.run.with(|run| run.is_going);
+    let says = move || {
+        let run = gallery.run.get();
+        let done = format!("{} of {} looked at", units::count(run.done as u64), units::count(run.total as u64));
+        if !run.is_going {
+            return format!("Paused: {done}.");
+        }
+        let seconds = (js_sys::Date::now() - run.start) / 1000.0;
+        match run.done {
+            0 => format!("{done}…"),
+            count => {
+                let left = seconds / count as f64 * (run.total - count) as f64;
+                format!("{done}, {} left…", units::time_left(left))
+            }
+        }
+    };
+    let left_out = move || {
+        let all = gallery.left_out.get();
+        match &all[..] {
+            [] => None,
+            [one] => Some(format!("Left out: {one}")),
+            [first, ..] => Some(format!("{} were left out, the first because: {first}", all.len())),
+        }
+    };
+    view! {
+        <Show when=is_open>
+            <div class="row" id="gallery-progress">
+                <progress
+                    aria-label="Pictures looked at"
+                    max=move || gallery.run.with(|run| run.total.to_string())
+                    prop:value=move || gallery.run.with(|run| run.done as f64)
+                ></progress>
+                <p class="quiet">{says}</p>
+                <Show
+                    when=is_going
+                    fallback=move || view! {
+                        <button type="button" id="go-on" on:click=move |_| engine.go_on_with_gallery()>"Go on"</button>
+                    }
+                >
+                    <button type="button" id="pause" on:click=move |_| engine.pause_gallery()>"Pause"</button>
+                </Show>
+            </div>
+        </Show>
+        <p class="quiet hint" id="left-out">{left_out}</p>
+    }
+}
+
+/// What the gallery is ordered by, and through which parts of the model.
+#[component]
+fn Ordering() -> impl IntoView {
+    let state = expect_context::<State>();
+    let gallery = state.gallery;
+    let head = move || state.head.get().map(|(layer, head)| format!("{layer}.{head}"));
+    let says = move || {
+        let property = match gallery.through.get() {
+            Through::Whole => "the whole model".to_owned(),
+            Through::Head => {
+                head().map_or_else(|| "no head: open one first".to_owned(), |head| format!("head {head}"))
+            }
+            Through::Heads => match gallery.heads.with(|heads| heads.len()) {
+                0 => "the whole model, until heads are added".to_owned(),
+                count => format!("{} together", units::plural(count as u64, "head", "heads")),
+            },
+        };
+        match gallery.by.get() {
+            Order::AsAdded => None,
+            Order::Photo => Some(format!("Most like the photo first, by {property}.")),
+            Order::Phrase => {
+                state.chosen.get().map(|phrase| format!("Highest for “{phrase}” first, by {property}."))
+            }
+        }
+    };
+    let is_ordered = move || gallery.by.get() != Order::AsAdded;
+    view! {
+        <div class="row ordering">
+            <Choice
+                legend="Order of the gallery"
+                name="gallery-order"
+                options=vec![(Order::AsAdded, "As added"), (Order::Photo, "Like the photo"), (Order::Phrase, "For the phrase")]
+                value=gallery.by
+                on_change=move |order| gallery.by.set(order)
+            />
+            <Show when=is_ordered>
+                <Choice
+                    legend="Parts of the model that count"
+                    name="gallery-through"
+                    options=vec![(Through::Whole, "Whole model"), (Through::Head, "The open head"), (Through::Heads, "Some heads")]
+                    value=gallery.through
+                    on_change=move |through| gallery.through.set(through)
+                />
+            </Show>
+        </div>
+        <Show when=move || is_ordered() && gallery.through.get() == Through::Heads>
+            <Heads/>
+        </Show>
+        <p class="quiet" role="status">{says}</p>
+    }
+}
+
+/// The set of heads that count together.
+#[component]
+fn Heads() -> impl IntoView {
+    let state = expect_context::<State>();
+    let heads = state.gallery.heads;
+    let open = move || state.head.get().filter(|head| heads.with(|heads| !heads.contains(head)));
+    let add = move |_| {
+        // Looked up first: a signal cannot be read while it is being changed.
+        if let Some(head) = untrack(open) {
+            heads.update(|heads| {
+                heads.insert(head);
+            });
+        }
+    };
+    let leave_out = move |head: (usize, usize)| {
+        heads.update(|heads| {
+            heads.remove(&head);
+        });
+    };
+    view! {
+        <div class="row">
+            <HeadChips
+                label="Heads that count"
+                heads=Signal::derive(move || heads.get().into_iter().collect())
+                says=|name| format!("Leave head {name} out")
+                on_press=leave_out
+            />
+            <Show when=move || open().is_some()>
+                <button
+                    type="button"
+                    id="count-head"
+                    on:click=add
+                >
+                    {move || open().map(|(layer, head)| format!("Add head {layer}.{head}"))}
+                </button>
+            </Show>
+        </div>
+    }
+}

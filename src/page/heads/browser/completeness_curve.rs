@@ -1,0 +1,136 @@
+//! How much a few texts for each head keep of the model: the completeness curve.
+
+use leptos::prelude::*;
+
+use crate::page::common::chart::{HEIGHT, WIDTH};
+use crate::page::common::colour;
+use crate::page::core::browser::engine::{Engine, Freight};
+use crate::page::core::browser::state::State;
+use crate::page::heads::completeness::{Line, Row, lines, rows};
+use crate::protocol::Task;
+use crate::protocol::completeness::{Classes, Completeness};
+use crate::text::units;
+
+impl Engine {
+    fn measure_completeness(self) {
+        let state = self.state;
+        let classes = untrack(|| state.gallery.cues.labelled_classes(state)).unwrap_or_else(|| Classes {
+            phrases: state
+                .phrases
+                .with_untracked(|all| all.as_slice().iter().map(|one| vec![one.clone()]).collect()),
+            labels: None,
+        });
+        self.want(Task::MeasureCompleteness { classes }, Freight::default());
+    }
+}
+
+#[component]
+pub fn CompletenessCurve() -> impl IntoView {
+    let (state, engine) = (expect_context::<State>(), expect_context::<Engine>());
+    // Other texts or other images: another curve.
+    Effect::new(move || {
+        state.label_source.track();
+        state.completeness.set(None);
+    });
+    let pictures = move || state.gallery.pictures.with(|pictures| pictures.len());
+    let over = move || match pictures() {
+        0 => "Add pictures to the gallery, and it is also measured how many of them your phrases name alike."
+            .to_owned(),
+        pictures => format!(
+            "It is also measured how many of the gallery's {} your phrases still name alike, or right, where the \
+             gallery has labels (see Spurious cues).",
+            units::plural(pictures as u64, "picture", "pictures")
+        ),
+    };
+    view! {
+        <details class="source" id="completeness">
+            <summary>"How much the texts keep"</summary>
+            <p class="quiet hint">
+                "The paper's check that head labels mean something: every head of the last four layers is put together
+                from its first texts alone, earlier attention is replaced by its mean, MLPs stay. "{over}
+            </p>
+            <button
+                type="button"
+                id="measure-completeness"
+                disabled=move || !state.has_statistics()
+                on:click=move |_| engine.measure_completeness()
+            >
+                "Measure"
+            </button>
+            {move || state.completeness.get().map(|curve| view! { <Curve curve=curve/> })}
+        </details>
+    }
+}
+
+#[component]
+fn Curve(curve: Completeness) -> impl IntoView {
+    let lines = lines(&curve);
+    let line = |(index, Line { points, .. }): (usize, &Line)| {
+        let style = format!("color:{}", colour::css(colour::series(index)));
+        view! { <polyline points=points.clone() style=style></polyline> }
+    };
+    let name = |(index, Line { name, .. }): (usize, &Line)| {
+        let style = format!("background:{}", colour::css(colour::series(index)));
+        view! { <li><span class="swatch" style=style aria-hidden="true"></span>{*name}</li> }
+    };
+    let most = curve.points.last().map_or(0, |point| point.texts);
+    let says = format!(
+        "{} of the last {}, out of {}{}.",
+        units::plural(curve.heads as u64, "head", "heads"),
+        units::plural(curve.late_layers as u64, "layer", "layers"),
+        units::plural(curve.pool as u64, "text", "texts"),
+        match curve.pictures {
+            0 => String::new(),
+            pictures => format!("; {}", units::plural(pictures as u64, "picture", "pictures")),
+        }
+    );
+    view! {
+        <div id="completeness-curve" data-pictures=curve.pictures>
+            <p class="quiet">{says}</p>
+            <div class="chart still" role="img" aria-label="Shares against the number of texts for each head; the table has the numbers">
+                <svg viewBox=format!("0 0 {WIDTH} {HEIGHT}") preserveAspectRatio="none" aria-hidden="true">
+                    {lines.iter().enumerate().map(line).collect_view()}
+                </svg>
+                <span class="high">"100 %"</span>
+                <span class="low">"0 %"</span>
+            </div>
+            <p class="ends quiet" aria-hidden="true">
+                <span>"no text"</span>
+                <span>{format!("{} for each head", units::plural(most as u64, "text", "texts"))}</span>
+            </p>
+            <ul class="legend-lines" aria-label="Lines of the chart">{lines.iter().enumerate().map(name).collect_view()}</ul>
+            <Table rows=rows(&curve) is_labelled=curve.whole.is_some_and(|kept| kept.right.is_some())/>
+        </div>
+    }
+}
+
+#[component]
+fn Table(rows: Vec<Row>, is_labelled: bool) -> impl IntoView {
+    let is_kept = rows.iter().any(|row| row.kept.is_some());
+    let share = |share: Option<f64>| share.map(units::fine_percent);
+    let row = move |Row { what, explained, kept }: Row| {
+        view! {
+            <tr data-explained=explained data-same=kept.map(|kept| kept.same) data-right=kept.and_then(|kept| kept.right)>
+                <th scope="row">{what}</th>
+                <td>{share(explained)}</td>
+                {is_kept.then(|| view! { <td>{share(kept.map(|kept| kept.same))}</td> })}
+                {is_labelled.then(|| view! { <td>{share(kept.and_then(|kept| kept.right))}</td> })}
+            </tr>
+        }
+    };
+    view! {
+        <div class="plain-table">
+            <table>
+                <thead>
+                    <tr>
+                        <th scope="col">"Attention"</th>
+                        <th scope="col">"Variance explained"</th>
+                        {is_kept.then(|| view! { <th scope="col">"Named alike"</th> })}
+                        {is_labelled.then(|| view! { <th scope="col">"Named right"</th> })}
+                    </tr>
+                </thead>
+                <tbody>{rows.into_iter().map(row).collect_view()}</tbody>
+            </table>
+        </div>
+    }
+}

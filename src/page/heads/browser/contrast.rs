@@ -1,0 +1,107 @@
+//! Why this and not that: the chosen phrase held against another, the photo against another, and the heads
+//! that make the difference.
+
+use leptos::prelude::*;
+
+use crate::page::core::browser::state::{Pinned, State};
+use crate::page::heads::browser::grid::name;
+use crate::page::heads::contributions::Cell;
+use crate::text::units;
+
+/// Heads that are listed.
+const RANKED: usize = 6;
+
+#[component]
+pub fn Contrast() -> impl IntoView {
+    let state = expect_context::<State>();
+    let others = move || {
+        let chosen = state.chosen.get().unwrap_or_default();
+        state.phrases.with(|phrases| phrases.others(&chosen))
+    };
+    let choose = move |event| {
+        let phrase = event_target_value(&event);
+        state.rather_than.set((!phrase.is_empty()).then_some(phrase));
+    };
+    let option = move |phrase: String| {
+        let is_rival = {
+            let phrase = phrase.clone();
+            move || state.rival.get().as_ref() == Some(&phrase)
+        };
+        view! { <option value=phrase.clone() prop:selected=is_rival>{phrase.clone()}</option> }
+    };
+    view! {
+        <div class="contrast">
+            <label class="rival">
+                <span>"rather than"</span>
+                <select name="rather-than" on:change=choose>
+                    <option value="" prop:selected=move || state.rival.get().is_none()>"nothing else"</option>
+                    <For each=others key=String::clone let:phrase>{option(phrase)}</For>
+                </select>
+            </label>
+            <Pin/>
+        </div>
+        <Ranking/>
+    }
+}
+
+/// Keeps the current photo's figures, to hold the next photo against them.
+#[component]
+fn Pin() -> impl IntoView {
+    let state = expect_context::<State>();
+    let is_pinned = move || state.pinned.with(Option::is_some);
+    let click = move |_| {
+        let pin =
+            state.scores.get_untracked().map(|scores| Pinned { photo_name: scores.photo_name.clone(), scores });
+        state.pinned.update(|pinned| *pinned = if pinned.is_some() { None } else { pin });
+    };
+    let says = move || {
+        let name = state.pinned.with(|pinned| pinned.as_ref().map(|pinned| pinned.photo_name.clone()))?;
+        Some(match state.contributions.with(Option::is_some) {
+            true => format!("Everything is the difference to {name}."),
+            false => format!("{name} was not scored for this phrase: let it go, and pin it anew."),
+        })
+    };
+    view! {
+        <button
+            type="button"
+            id="pin"
+            aria-pressed=move || is_pinned().to_string()
+            disabled=move || state.scores.with(Option::is_none)
+            title="Then open another photo: the grid shows how they differ"
+            on:click=click
+        >
+            {move || if is_pinned() { "Let the photo go" } else { "Compare with another photo" }}
+        </button>
+        <p class="quiet hint">{says}</p>
+    }
+}
+
+/// The heads that add or take most.
+#[component]
+fn Ranking() -> impl IntoView {
+    let state = expect_context::<State>();
+    let ranking =
+        move || state.contributions.with(|all| all.as_ref().map(|all| all.ranking(RANKED))).unwrap_or_default();
+    let row = move |(layer, head, value): (usize, usize, f32)| {
+        let is_chosen = move || state.head.get() == Some((layer, head));
+        view! {
+            <li>
+                <button
+                    type="button"
+                    aria-label=format!("{}: {}", name(Cell::Head { layer, head }), units::signed(value, 4))
+                    aria-pressed=move || is_chosen().to_string()
+                    data-value=value.to_string()
+                    on:click=move |_| state.head.set(Some((layer, head)))
+                >
+                    <span>{format!("{layer}.{head}")}</span>
+                    <b class:negative={value < 0.0}>{units::signed(value, 3)}</b>
+                </button>
+            </li>
+        }
+    };
+    view! {
+        <ol class="ranking" aria-label="Heads that matter most here, layer.head">
+            {move || ranking().into_iter().map(row).collect_view()}
+        </ol>
+    }
+}

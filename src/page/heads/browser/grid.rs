@@ -1,0 +1,290 @@
+//! All components of the model at a glance: layers by heads, an MLP a layer, and the embedding, coloured by
+//! what each adds to the chosen phrase's score.
+
+use leptos::html::Div;
+use leptos::prelude::*;
+use leptos::web_sys::{HtmlElement, KeyboardEvent};
+use wasm_bindgen::JsCast as _;
+
+use crate::page::common::browser::colour_scale::ColourScale;
+use crate::page::common::browser::explanation::How;
+use crate::page::common::colour::Ramp;
+use crate::page::common::formulas::Topic;
+use crate::page::core::browser::state::State;
+use crate::page::heads::browser::contrast::Contrast;
+use crate::page::heads::contributions::{Cell, Contributions, Extent, Step, strength};
+use crate::page::heads::switched_off;
+use crate::page::shell::address::ModelAddress;
+use crate::text::units;
+
+#[component]
+pub fn HeadGrid() -> impl IntoView {
+    let state = expect_context::<State>();
+    let extent = Memo::new(move |_| {
+        let of_pack =
+            || state.pack.with(|pack| pack.as_ref().map(|pack| Extent { layers: pack.layers, heads: pack.heads }));
+        // What was computed beforehand is there before the model.
+        let of_computed = || state.contributions.with(|all| all.as_ref().map(Contributions::extent));
+        of_pack().or_else(of_computed).or_else(|| awaited(state))
+    });
+    let strongest = move || state.contributions.with(|all| all.as_ref().and_then(|all| all.strongest_head()));
+    view! {
+        <section class="head-grid" aria-labelledby="grid-title">
+            <div class="heading">
+                <h2 id="grid-title">"Heads"</h2>
+                <p class="quiet name">{move || state.subject().map(|subject| format!("for {subject}"))}</p>
+                <Show when=move || state.has_text()>
+                    <button
+                        type="button"
+                        class="quiet-button"
+                        disabled=move || strongest().is_none()
+                        on:click=move |_| state.head.set(strongest())
+                    >
+                        "Strongest"
+                    </button>
+                </Show>
+            </div>
+            <Readout/>
+            <Show when=move || state.has_text()>
+                <Contrast/>
+            </Show>
+            {move || extent.get().map(|extent| view! { <Cells extent=extent/> })}
+            <Show when=move || state.has_text()>
+                <Legend/>
+                <How about=Topic::Contributions/>
+            </Show>
+        </section>
+    }
+}
+
+/// The grid that is awaited, so that the page has room for it from the start.
+fn awaited(state: State) -> Option<Extent> {
+    let is_default =
+        state.model.with(|model| model.as_ref().is_none_or(|model| *model == ModelAddress::default()));
+    is_default.then_some(Extent { layers: 12, heads: 6 })
+}
+
+/// The exact value of the cell under the pointer or the focus; else of the chosen head.
+#[component]
+fn Readout() -> impl IntoView {
+    let state = expect_context::<State>();
+    let cell = move || {
+        let chosen = || state.head.get().map(|(layer, head)| Cell::Head { layer, head });
+        state.pointed.get().or_else(chosen)
+    };
+    let value = move || state.contributions.with(|all| all.as_ref()?.of(cell()?));
+    let share = move || {
+        let total = state.contributions.with(|all| all.as_ref().map(|all| all.total()))?;
+        Some(format!("of {}", units::signed(total, 4)))
+    };
+    view! {
+        <p class="readout">
+            <span>{move || cell().map_or_else(|| "No phrase is chosen".to_owned(), name)}</span>
+            <b>{move || value().map(|value| units::signed(value, 5))}</b>
+            <span class="quiet">{move || value().and_then(|_| share())}</span>
+        </p>
+    }
+}
+
+/// A cell in words.
+pub fn name(cell: Cell) -> String {
+    match cell {
+        Cell::Head { layer, head } => format!("Layer {layer}, head {head}"),
+        Cell::Mlp { layer } => format!("Layer {layer}, MLP"),
+        Cell::Embedding => "Embedding (z0)".to_owned(),
+    }
+}
+
+/// Where a cell is found in the document.
+fn selector(cell: Cell) -> String {
+    match cell {
+        Cell::Head { layer, head } => format!("button.head[data-layer='{layer}'][data-head='{head}']"),
+        Cell::Mlp { layer } => format!("[data-mlp='{layer}']"),
+        Cell::Embedding => ".embedding-cell".to_owned(),
+    }
+}
+
+/// The grid itself: one stop for the Tab key, arrows inside.
+#[component]
+fn Cells(extent: Extent) -> impl IntoView {
+    let state = expect_context::<State>();
+    let grid = NodeRef::<Div>::new();
+    // The cell that Tab leads to: where the keyboard last was, at first the chosen head.
+    let visited = RwSignal::new(None::<Cell>);
+    let stop = Memo::new(move |_| {
+        let chosen = || state.head.get().map(|(layer, head)| Cell::Head { layer, head });
+        let first = Cell::Head { layer: extent.layers.saturating_sub(1), head: 0 };
+        visited.get().or_else(chosen).unwrap_or(first)
+    });
+    let move_on = move |event: KeyboardEvent| {
+        if matches!(event.key().as_str(), "x" | "X") && state.has_statistics() {
+            state.ablation.update(|now| switched_off::toggle(now, stop.get_untracked()));
+        }
+        let Some(step) = Step::of_key(&event.key()) else { return };
+        event.prevent_default();
+        let next = extent.after(stop.get_untracked(), step);
+        visited.set(Some(next));
+        let found = grid.get().and_then(|grid| grid.query_selector(&selector(next)).ok().flatten());
+        if let Some(cell) = found.and_then(|cell| cell.dyn_into::<HtmlElement>().ok()) {
+            let _focused = cell.focus();
+        }
+    };
+    let rows = (0..extent.layers)
+        .map(|layer| view! { <Layer layer=layer heads=extent.heads stop=stop visited=visited/> });
+    view! {
+        <div
+            class="cells"
+            class:dense={extent.heads > 12}
+            node_ref=grid
+            role="grid"
+            aria-label="Contribution of every head, MLP and the embedding; the last layer is at the top"
+            style:--heads=extent.heads.to_string()
+            on:keydown=move_on
+            on:pointerleave=move |_| state.pointed.set(None)
+            on:focusout=move |_| state.pointed.set(None)
+        >
+            // In the document the embedding and the first layer come first; on screen they are at the bottom.
+            <div class="grid-row" role="row">
+                <span class="axis" role="rowheader">"z0"</span>
+                <Value cell=Cell::Embedding stop=stop visited=visited/>
+                <span class="note">"the embedding before the first layer"</span>
+            </div>
+            {rows.collect_view()}
+            <div class="grid-row columns" role="row">
+                <span class="axis" role="columnheader">"layer"</span>
+                {(0..extent.heads)
+                    .map(|head| view! { <span class="axis" role="columnheader">{head}</span> })
+                    .collect_view()}
+                <span class="axis mlp" role="columnheader">"MLP"</span>
+            </div>
+        </div>
+    }
+}
+
+#[component]
+fn Layer(layer: usize, heads: usize, stop: Memo<Cell>, visited: RwSignal<Option<Cell>>) -> impl IntoView {
+    let cells =
+        (0..heads).map(|head| view! { <Value cell=Cell::Head { layer, head } stop=stop visited=visited/> });
+    view! {
+        <div class="grid-row" role="row">
+            <span class="axis" role="rowheader">{layer}</span>
+            {cells.collect_view()}
+            <Value cell=Cell::Mlp { layer } stop=stop visited=visited/>
+        </div>
+    }
+}
+
+/// One cell, coloured by its value.
+#[component]
+fn Value(cell: Cell, stop: Memo<Cell>, visited: RwSignal<Option<Cell>>) -> impl IntoView {
+    let state = expect_context::<State>();
+    let value = Memo::new(move |_| state.contributions.with(|all| all.as_ref().and_then(|all| all.of(cell))));
+    let share = move || {
+        state.contributions.with(|all| {
+            let (all, value) = (all.as_ref()?, value.get()?);
+            let scale = if matches!(cell, Cell::Head { .. }) { all.head_scale() } else { all.other_scale() };
+            Some(strength(value, scale))
+        })
+    };
+    let paint = move || share().map(|share| format!("{:.1}%", share.abs() * 100.0));
+    let is_off = move || state.ablation.with(|now| switched_off::is_off(now, cell));
+    let switch = move |_| {
+        if state.has_statistics() {
+            state.ablation.update(|now| switched_off::toggle(now, cell));
+        }
+    };
+    let is_negative = move || share().is_some_and(|share| share < 0.0);
+    // Ten digits and more: an f32, unrounded.
+    let exact = move || value.get().map(|value| value.to_string());
+    let label = move || {
+        let value = value.get().map(|value| units::signed(value, 5)).unwrap_or_default();
+        format!("{}{}: {value}", name(cell), if is_off() { ", switched off" } else { "" })
+    };
+    let tabindex = move || if stop.get() == cell { "0" } else { "-1" };
+    let point = move |_| state.pointed.set(Some(cell));
+    let focus = move |_| {
+        visited.set(Some(cell));
+        state.pointed.set(Some(cell));
+    };
+    match cell {
+        Cell::Head { layer, head } => {
+            let is_chosen = move || state.head.get() == Some((layer, head));
+            view! {
+                <div role="gridcell">
+                    <button
+                        type="button"
+                        class="head cell"
+                        class:negative=is_negative
+                        class:off=is_off
+                        data-layer=layer.to_string()
+                        data-head=head.to_string()
+                        data-contribution=exact
+                        aria-label=label
+                        aria-pressed=move || is_chosen().to_string()
+                        tabindex=tabindex
+                        style:--share=paint
+                        on:click=move |_| state.head.set(Some((layer, head)))
+                        on:pointerenter=point
+                        on:focus=focus
+                    ></button>
+                </div>
+            }
+            .into_any()
+        }
+        Cell::Mlp { layer } => view! {
+            <div
+                role="gridcell"
+                class="mlp cell"
+                class:negative=is_negative
+                class:off=is_off
+                on:click=switch
+                data-mlp=layer.to_string()
+                data-contribution=exact
+                aria-label=label
+                tabindex=tabindex
+                style:--share=paint
+                on:pointerenter=point
+                on:focus=focus
+            ></div>
+        }
+        .into_any(),
+        Cell::Embedding => view! {
+            <div
+                role="gridcell"
+                class="embedding-cell cell"
+                class:negative=is_negative
+                class:off=is_off
+                on:click=switch
+                data-embedding-contribution=exact
+                aria-label=label
+                tabindex=tabindex
+                style:--share=paint
+                on:pointerenter=point
+                on:focus=focus
+            ></div>
+        }
+        .into_any(),
+    }
+}
+
+/// What the colours stand for.
+#[component]
+fn Legend() -> impl IntoView {
+    let state = expect_context::<State>();
+    let scales = Memo::new(move |_| {
+        state.contributions.with(|all| all.as_ref().map(|all| (all.head_scale(), all.other_scale())))
+    });
+    let scale = |what: &'static str, scale: f32| {
+        let ends = (units::signed(-scale, 4), units::signed(scale, 4));
+        view! { <ColourScale what=what.to_owned() ramp=Ramp::Diverging ends=ends/> }
+    };
+    view! {
+        <div class="legend">
+            {move || scales.get().map(|(heads, others)| (scale("heads", heads), scale("MLPs, z0", others)))}
+            <p class="quiet hint">
+                "Orange adds to the phrase's score, blue takes away. All cells together are the score; hatched
+                ones are switched off."
+            </p>
+        </div>
+    }
+}

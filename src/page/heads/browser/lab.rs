@@ -1,0 +1,155 @@
+//! The ablation lab: parts of the model switched off (replaced by their means), and what that does.
+
+use leptos::prelude::*;
+
+use crate::ablate::{Ablation, LATE_LAYERS, Study};
+use crate::page::common::browser::controls::HeadChips;
+use crate::page::common::browser::explanation::How;
+use crate::page::common::formulas::Topic;
+use crate::page::core::browser::state::State;
+use crate::page::heads::browser::undo::UndoButtons;
+use crate::page::heads::contributions::Cell;
+use crate::page::heads::switched_off;
+use crate::text::units;
+
+/// Switched-off heads that are named one by one; more are only counted.
+const NAMED: usize = 12;
+
+#[component]
+pub fn Lab() -> impl IntoView {
+    let state = expect_context::<State>();
+    let layers = move || state.pack.with(|pack| pack.as_ref().map_or(0, |pack| pack.layers));
+    let summary = move || state.ablation.with(|ablation| switched_off::summary(ablation, layers()));
+    let says = move || match summary() {
+        off if off.is_empty() => "Everything is on.".to_owned(),
+        off => format!("Off: {off}."),
+    };
+    let is_none = move || state.ablation.with(Ablation::is_none);
+    view! {
+        <section id="lab" aria-labelledby="lab-title" data-off=summary>
+            <div class="heading">
+                <h2 id="lab-title">"Switch parts off"</h2>
+                <UndoButtons/>
+                <button
+                    type="button"
+                    id="all-on"
+                    class="quiet-button"
+                    disabled=is_none
+                    on:click=move |_| state.ablation.set(Ablation::default())
+                >
+                    "All on"
+                </button>
+            </div>
+            <Show
+                when=move || state.has_statistics() || state.pack.with(Option::is_none)
+                fallback=|| view! {
+                    <p class="quiet">
+                        "A part is switched off by putting its mean over many images in its place, and this pack
+                        has none: give it images of your own below."
+                    </p>
+                }
+            >
+                <p class="quiet" role="status">{says}</p>
+                <Studies/>
+                <OffHeads/>
+                <Outcome/>
+                <p class="quiet hint">
+                    {move || format!(
+                        "What is off is replaced by its mean over {}. Scores and segmentation follow at once; \
+                         the model is not run again. In the grid, X switches the cell under the focus, a click \
+                         an MLP.",
+                        means(state),
+                    )}
+                </p>
+                <How about=Topic::Ablation/>
+            </Show>
+        </section>
+    }
+}
+
+/// Over what the means are.
+fn means(state: State) -> String {
+    match state.statistics_images() {
+        0 => "many images".to_owned(),
+        images => units::plural(images, "image", "images"),
+    }
+}
+
+/// The paper's studies, one click each.
+#[component]
+fn Studies() -> impl IntoView {
+    let state = expect_context::<State>();
+    let early =
+        move || state.pack.with(|pack| pack.as_ref().map_or(0, |pack| pack.layers.saturating_sub(LATE_LAYERS)));
+    let of = move |study: Study| {
+        state.pack.with(|pack| pack.as_ref().map(|pack| Ablation::of_study(study, pack.layers, pack.heads)))
+    };
+    let button = move |label: &'static str, study: Signal<Study>| {
+        // Of a model with few layers some studies switch nothing off.
+        let is_on = move || {
+            of(study.get()).is_some_and(|wanted| !wanted.is_none() && state.ablation.with(|now| *now == wanted))
+        };
+        let click = move |_| {
+            let wanted = untrack(|| of(study.get())).unwrap_or_default();
+            state.ablation.update(|now| *now = if *now == wanted { Ablation::default() } else { wanted });
+        };
+        view! {
+            <button type="button" aria-pressed=move || is_on().to_string() on:click=click>{label}</button>
+        }
+    };
+    view! {
+        <div class="studies" role="group" aria-label="The paper's studies">
+            {button("All MLPs", Signal::stored(Study::Mlps))}
+            {button("CLS to CLS", Signal::stored(Study::ClsToCls))}
+            {button("Both", Signal::stored(Study::MlpsAndClsToCls))}
+            {button("Early attention", Signal::derive(move || Study::FirstAttentions(early())))}
+            {button("All but late attention", Signal::stored(Study::AllButLastAttentions))}
+        </div>
+    }
+}
+
+/// The heads that are off, each with a way back.
+#[component]
+fn OffHeads() -> impl IntoView {
+    let state = expect_context::<State>();
+    let few = move || {
+        let heads = state.ablation.with(|ablation| ablation.heads.clone());
+        if heads.len() <= NAMED { heads.into_iter().collect() } else { Vec::new() }
+    };
+    let switch_on = move |(layer, head): (usize, usize)| {
+        state.ablation.update(|now| switched_off::toggle(now, Cell::Head { layer, head }));
+    };
+    view! {
+        <HeadChips
+            label="Heads that are off"
+            heads=Signal::derive(few)
+            says=|name| format!("Switch head {name} on")
+            on_press=switch_on
+        />
+    }
+}
+
+/// What the ablation does to the chosen phrase, and to which phrase comes first.
+#[component]
+fn Outcome() -> impl IntoView {
+    let state = expect_context::<State>();
+    let says = move || {
+        let chosen = state.chosen.get()?;
+        state.scores.with(|scores| {
+            let scores = scores.as_ref()?;
+            let (before, after) = (scores.before(&chosen)?, scores.of(&chosen)?.0);
+            let (first, now) = (scores.top_before()?, scores.top()?);
+            let top = if first == now {
+                format!("“{now}” still comes first.")
+            } else {
+                format!("“{now}” comes first instead of “{first}”.")
+            };
+            Some(format!(
+                "“{chosen}”: {} with everything on, {} now. {top}",
+                units::signed(before, 3),
+                units::signed(after, 3)
+            ))
+        })
+    };
+    view! { <p class="effect">{says}</p> }
+}

@@ -1,0 +1,9 @@
+//! The part that runs in a browser.
+
+pub mod completeness_curve;
+pub mod contrast;
+pub mod grid;
+pub mod lab;
+pub mod panel;
+pub mod sources;
+pub mod undo;

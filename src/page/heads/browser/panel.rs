@@ -1,0 +1,180 @@
+//! One head: where it looks on this photo, and the texts that its outputs span.
+
+use leptos::html::Canvas;
+use leptos::prelude::*;
+
+use crate::geometry::Size;
+use crate::page::common::browser::controls::Choice;
+use crate::page::common::browser::dom;
+use crate::page::common::browser::explanation::How;
+use crate::page::common::formulas::Topic;
+use crate::page::core::browser::state::{HeadTexts, State};
+use crate::page::heads::browser::grid::name;
+use crate::page::heads::contributions::Cell;
+use crate::page::heads::switched_off;
+use crate::page::photo::browser::overlay_controls::HeadScale;
+use crate::page::photo::raster::{self, HeadMapKind};
+use crate::protocol::HeadLabel;
+use crate::text::units;
+
+#[component]
+pub fn HeadPanel() -> impl IntoView {
+    let state = expect_context::<State>();
+    let title = move || {
+        state.head.get().map_or_else(|| "Head".to_owned(), |(layer, head)| name(Cell::Head { layer, head }))
+    };
+    let value = move || {
+        let (layer, head) = state.head.get()?;
+        let value = state.contributions.with(|all| all.as_ref()?.of(Cell::Head { layer, head }))?;
+        Some(format!("{} for {}", units::signed(value, 5), state.subject()?))
+    };
+    let cell = move || state.head.get().map(|(layer, head)| Cell::Head { layer, head });
+    let is_off = move || cell().is_some_and(|cell| state.ablation.with(|now| switched_off::is_off(now, cell)));
+    let switch = move |_| {
+        if let Some(cell) = untrack(cell) {
+            state.ablation.update(|now| switched_off::toggle(now, cell));
+        }
+    };
+    view! {
+        <section
+            id="head-panel"
+            aria-labelledby="head-title"
+            data-layer=move || state.head.get().map(|(layer, _)| layer.to_string())
+            data-head=move || state.head.get().map(|(_, head)| head.to_string())
+        >
+            <div class="heading">
+                <h2 id="head-title">{title}</h2>
+                <p class="quiet name">{value}</p>
+                <Show when=move || state.has_text()>
+                    <button
+                        type="button"
+                        id="switch-head"
+                        aria-pressed=move || is_off().to_string()
+                        disabled=move || cell().is_none() || !state.has_statistics()
+                        on:click=switch
+                    >
+                        {move || if is_off() { "Switch on" } else { "Switch off" }}
+                    </button>
+                </Show>
+            </div>
+            <div class="head-body">
+                <HeadMap/>
+                <Labels/>
+            </div>
+            <How about=Topic::HeadMap/>
+            <Show when=move || state.has_text()>
+                <How about=Topic::TextSpan/>
+            </Show>
+        </section>
+    }
+}
+
+/// The head's map over the part of the photo that the model was shown, one square a patch.
+#[component]
+fn HeadMap() -> impl IntoView {
+    let state = expect_context::<State>();
+    let (backdrop, canvas) = (NodeRef::<Canvas>::new(), NodeRef::<Canvas>::new());
+    Effect::new(move || {
+        let Some(backdrop) = backdrop.get() else { return };
+        state.photo.with(|photo| {
+            let Some(photo) = photo else { return };
+            let frame = photo.placement(photo.summary.crop_in_photo, photo.summary.preview).frame_in_preview();
+            let size = Size { width: frame.width as usize, height: frame.height as usize };
+            dom::paint(&backdrop, size, Some(&photo.pixels), (frame.left, frame.top));
+        });
+    });
+    Effect::new(move || {
+        let Some(canvas) = canvas.get() else { return };
+        let (size, image) = state.current_head_map().map_or((Size { width: 1, height: 1 }, None), |map| {
+            let size = Size { width: map.grid.columns, height: map.grid.rows };
+            (size, dom::image_of_slice(&raster::paint_patches(map.kind, &map.map).concat(), size))
+        });
+        dom::paint(&canvas, size, image.as_ref(), (0.0, 0.0));
+    });
+    view! {
+        <div class="head-map-panel">
+            <div class="head-stage">
+                <canvas class="head-photo" node_ref=backdrop aria-hidden="true" width="1" height="1"></canvas>
+                <canvas
+                    class="head-map"
+                    node_ref=canvas
+                    role="img"
+                    aria-label="Where this head looks"
+                    width="1"
+                    height="1"
+                ></canvas>
+            </div>
+            <Show
+                when=move || state.has_text()
+                fallback=|| view! { <p class="quiet hint">"The attention that its CLS token pays to each patch."</p> }
+            >
+                <Choice
+                    legend="What the map shows"
+                    name="map-kind"
+                    options=vec![(HeadMapKind::Contribution, "Contribution"), (HeadMapKind::Attention, "Attention")]
+                    value=state.map_kind
+                    on_change=move |kind| state.map_kind.set(kind)
+                />
+            </Show>
+            <HeadScale/>
+        </div>
+    }
+}
+
+#[component]
+fn Labels() -> impl IntoView {
+    let state = expect_context::<State>();
+    let texts = Memo::new(move |_| {
+        let head = state.head.get();
+        state.head_texts.with(|texts| {
+            let HeadTexts { head: of, labels, images } = texts.as_ref()?;
+            (Some(*of) == head).then(|| (labels.clone(), *images))
+        })
+    });
+    let label = |HeadLabel { text, variance_explained: share }: HeadLabel| {
+        view! {
+            <li data-text=text.clone() data-explained=share.to_string()>
+                <span class="text">{text.clone()}</span>
+                <span class="explained">{units::percent(share)}</span>
+                <span class="bar" aria-hidden="true">
+                    <span class="fill" style=format!("width:{:.2}%", share * 100.0)></span>
+                </span>
+            </li>
+        }
+    };
+    let list = move || texts.get().map(|(labels, _)| labels.into_iter().map(label).collect_view());
+    let source = move || {
+        let images = texts.get().map_or(0, |(_, images)| images);
+        let lines = state.own_pool.get().map(|lines| lines as u64);
+        let lines = lines.or_else(|| state.pack.with(|pack| pack.as_ref().map(|pack| pack.pool_lines as u64)));
+        let among = lines.map(|lines| format!("among {} ", units::plural(lines, "text", "texts")));
+        format!(
+            "The texts along which this head's outputs vary most, found {}over {}. The percentage is the \
+             share of that variation which a text and those above it account for: where it stays low, words \
+             cover little of what the head does.",
+            among.unwrap_or_default(),
+            units::plural(images, "image", "images"),
+        )
+    };
+    let missing = move || match state.has_text() {
+        true => {
+            "This pack has no head statistics, and so no texts for its heads. Give it images of your own below."
+        }
+        false => "This model has no measure for phrases, and so no texts for its heads.",
+    };
+    view! {
+        <div class="labels-panel">
+            <Show
+                when=move || {
+                    state.has_text() && state.has_statistics() || state.pack.with(Option::is_none)
+                }
+                fallback=move || view! { <p class="quiet">{missing}</p> }
+            >
+                <ol class="labels" class:waiting=move || texts.with(Option::is_none)>{list}</ol>
+                <Show when=move || texts.with(Option::is_some)>
+                    <p class="quiet hint">{source}" "<a href="#model-panel">"What to expect of this model."</a></p>
+                </Show>
+            </Show>
+        </div>
+    }
+}

@@ -1,0 +1,175 @@
+//! Where the heads' texts come from: the pool of texts, and the images behind the statistics.
+
+use leptos::html::Textarea;
+use leptos::prelude::*;
+use leptos::web_sys::{Event, HtmlInputElement};
+
+use crate::page::common::browser::dom;
+use crate::page::core::browser::engine::Engine;
+use crate::page::core::browser::state::{State, StatisticsOf};
+use crate::page::heads::browser::completeness_curve::CompletenessCurve;
+use crate::page::photo::phrase_list;
+use crate::page::shell::browser::drop_and_paste::use_pool_file;
+use crate::protocol::StatisticsSource;
+use crate::text::units;
+
+#[component]
+pub fn Sources() -> impl IntoView {
+    view! {
+        <section class="sources" aria-labelledby="sources-title">
+            <div class="heading">
+                <h2 id="sources-title">"Where the heads' texts come from"</h2>
+            </div>
+            <Pool/>
+            <Statistics/>
+            <Export/>
+            <CompletenessCurve/>
+        </section>
+    }
+}
+
+/// All heads' texts at once, for people's own notes.
+#[component]
+fn Export() -> impl IntoView {
+    let (state, engine) = (expect_context::<State>(), expect_context::<Engine>());
+    view! {
+        <div class="source">
+            <button
+                type="button"
+                id="export-labels"
+                disabled=move || !state.has_statistics()
+                on:click=move |_| engine.export_labels()
+            >
+                "Save every head's texts (JSON and Markdown)"
+            </button>
+        </div>
+    }
+}
+
+#[component]
+fn Pool() -> impl IntoView {
+    let (state, engine) = (expect_context::<State>(), expect_context::<Engine>());
+    let area = NodeRef::<Textarea>::new();
+    let typed = RwSignal::new(0);
+    let count = move |_| {
+        if let Some(area) = area.get() {
+            typed.set(phrase_list::lines(&area.value()).count());
+        }
+    };
+    let now = move || match state.own_pool.get() {
+        Some(lines) => format!("In use: your own {}.", units::plural(lines as u64, "text", "texts")),
+        None => state.pack.with(|pack| {
+            pack.as_ref().map_or_else(String::new, |pack| {
+                format!("In use: the pack's own {}.", units::plural(pack.pool_lines as u64, "text", "texts"))
+            })
+        }),
+    };
+    let pack_has_none = move || state.pack.with(|pack| pack.as_ref().is_some_and(|pack| pack.pool_lines == 0));
+    let use_typed = move |_| {
+        if let Some(area) = area.get() {
+            engine.use_pool(&area.value());
+        }
+    };
+    let use_file = move |event: Event| {
+        let input: HtmlInputElement = event_target(&event);
+        if let Some(file) = dom::files_of(input.files()).into_iter().next() {
+            use_pool_file(engine, file);
+        }
+        input.set_value("");
+    };
+    view! {
+        <div class="source" data-drop="pool">
+            <h3>"Texts"</h3>
+            <p class="quiet">{now}</p>
+            <textarea
+                name="pool"
+                node_ref=area
+                rows="4"
+                aria-label="Texts of your own, one a line"
+                placeholder="Paste texts of your own, one a line, or drop a text file here"
+                on:input=count
+            ></textarea>
+            <div class="row">
+                <button type="button" class="use-pool" disabled=move || typed.get() == 0 on:click=use_typed>
+                    {move || match typed.get() {
+                        0 => "Use these texts".to_owned(),
+                        lines => format!("Use {}", units::plural(lines as u64, "text", "texts")),
+                    }}
+                </button>
+                <label class="button">
+                    "Open a text file"
+                    <input class="unseen" type="file" name="pool-file" accept=".txt,text/plain" on:change=use_file/>
+                </label>
+                <Show when=move || state.own_pool.get().is_none() && pack_has_none()>
+                    <button type="button" id="default-pool" on:click=move |_| engine.use_default_pool()>
+                        "Use headlamp's own texts"
+                    </button>
+                </Show>
+                <Show when=move || state.own_pool.get().is_some()>
+                    <button type="button" class="quiet-button" on:click=move |_| engine.use_pool("")>
+                        "Back to the pack's"
+                    </button>
+                </Show>
+            </div>
+        </div>
+    }
+}
+
+#[component]
+fn Statistics() -> impl IntoView {
+    let (state, engine) = (expect_context::<State>(), expect_context::<Engine>());
+    let now = move || {
+        let images = units::plural(state.statistics_images(), "image", "images");
+        match state.statistics_of.get() {
+            StatisticsOf::Pack if state.statistics_images() == 0 => {
+                "In use: none; this pack comes without statistics.".to_owned()
+            }
+            StatisticsOf::Pack => format!("In use: the pack's statistics over {images}."),
+            StatisticsOf::File(_) => format!("In use: a file's statistics over {images}."),
+            StatisticsOf::Gallery(_) => format!("In use: your gallery's {images}."),
+            StatisticsOf::Video(_) => format!("In use: the video's {images}."),
+        }
+    };
+    let use_file = move |event: Event| {
+        let input: HtmlInputElement = event_target(&event);
+        if let Some(file) = dom::files_of(input.files()).into_iter().next() {
+            engine.use_statistics_file(file);
+        }
+        input.set_value("");
+    };
+    let has_gallery = move || state.gallery.pictures.with(|pictures| pictures.len() >= 2);
+    let is_pack = move || state.statistics_of.get() == StatisticsOf::Pack;
+    view! {
+        <div class="source" data-drop="statistics">
+            <h3>"Images"</h3>
+            <p class="quiet" id="statistics-in-use">{now}</p>
+            <p class="quiet hint">
+                "A head's texts describe how its outputs vary over many images: those behind the pack, or those of
+                your gallery. Some hundreds give a steady result. A file that headlamp stats made does as well."
+            </p>
+            <div class="row">
+                <button
+                    type="button"
+                    id="use-gallery"
+                    disabled=move || !has_gallery()
+                    on:click=move |_| engine.use_statistics(StatisticsSource::Gallery)
+                >
+                    "Use my gallery"
+                </button>
+                <label class="button">
+                    "Open a statistics file"
+                    <input class="unseen" type="file" name="statistics" accept=".safetensors" on:change=use_file/>
+                </label>
+                <Show when=move || !is_pack()>
+                    <button
+                        type="button"
+                        class="quiet-button"
+                        on:click=move |_| engine.use_statistics(StatisticsSource::Pack)
+                    >
+                        "Back to the pack's"
+                    </button>
+                </Show>
+            </div>
+        </div>
+    }
+}

@@ -1,0 +1,75 @@
+//! Undo and redo of what is switched off.
+
+use leptos::prelude::*;
+
+use crate::ablate::Ablation;
+use crate::page::core::browser::state::State;
+use crate::page::heads::undo_history::History;
+
+/// Every ablation that there was with the open model.
+#[derive(Clone, Copy)]
+pub struct Undo {
+    ablation: RwSignal<Ablation>,
+    history: RwSignal<History<Ablation>>,
+}
+
+impl Undo {
+    /// Takes note of every change of the ablation; another model begins a history of its own.
+    pub fn new(state: State) -> Self {
+        let history = RwSignal::new(History::default());
+        Effect::new(move |last: Option<Option<String>>| {
+            let model = state.pack.with(|pack| pack.as_ref().map(|pack| pack.weights.clone()));
+            let now = state.ablation.get();
+            match last {
+                Some(last) if last == model => history.update(|history| history.record(&now)),
+                _ => history.set(History::of(now)),
+            }
+            model
+        });
+        Self { ablation: state.ablation, history }
+    }
+
+    pub fn undo(self) {
+        self.go(History::undo);
+    }
+
+    pub fn redo(self) {
+        self.go(History::redo);
+    }
+
+    fn go(self, step: impl Fn(&mut History<Ablation>) -> Option<Ablation>) {
+        if let Some(ablation) = self.history.try_update(step).flatten() {
+            self.ablation.set(ablation);
+        }
+    }
+}
+
+/// Back and forth, for those who do not use the keys.
+#[component]
+pub fn UndoButtons() -> impl IntoView {
+    let undo = expect_context::<Undo>();
+    let (can_undo, can_redo) =
+        (move || undo.history.with(History::can_undo), move || undo.history.with(History::can_redo));
+    view! {
+        <button
+            type="button"
+            id="undo"
+            class="quiet-button"
+            title="Ctrl+Z"
+            disabled=move || !can_undo()
+            on:click=move |_| undo.undo()
+        >
+            "Undo"
+        </button>
+        <button
+            type="button"
+            id="redo"
+            class="quiet-button"
+            title="Ctrl+Y"
+            disabled=move || !can_redo()
+            on:click=move |_| undo.redo()
+        >
+            "Redo"
+        </button>
+    }
+}

@@ -1,0 +1,103 @@
+//! The completeness curve, drawn into a box of [`chart`](super::chart)'s units: texts to the right, shares from 0 at
+//! the bottom to 1 at the top.
+
+use super::chart::{HEIGHT, WIDTH};
+use crate::protocol::completeness::{Completeness, Kept, Point};
+
+/// A line of the chart.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Line {
+    pub name: &'static str,
+    /// An SVG polyline's points.
+    pub points: String,
+}
+
+/// The lines that there are values for.
+pub fn lines(curve: &Completeness) -> Vec<Line> {
+    let most = curve.points.iter().map(|point| point.texts).max().unwrap_or(0).max(1) as f64;
+    let line = |name, value: fn(&Point) -> Option<f64>| {
+        let place = |point: &Point| {
+            let share = value(point)?;
+            Some(format!("{:.1},{:.2}", WIDTH * point.texts as f64 / most, HEIGHT * (1.0 - share)))
+        };
+        let points: Vec<String> = curve.points.iter().filter_map(place).collect();
+        (!points.is_empty()).then(|| Line { name, points: points.join(" ") })
+    };
+    [
+        line("Variance explained", |point| Some(point.explained)),
+        line("Pictures named as the whole model names them", |point| Some(point.kept?.same)),
+        line("Pictures named right", |point| point.kept?.right),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// A row of the table: what is put together how, and the shares.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    pub what: String,
+    pub explained: Option<f64>,
+    pub kept: Option<Kept>,
+}
+
+/// The whole model, earlier attention by its mean, and each count of texts.
+pub fn rows(curve: &Completeness) -> Vec<Row> {
+    let whole = curve.whole.map(|kept| ("The whole model", kept));
+    let early = curve.early.map(|kept| ("Late heads as they are", kept));
+    let first = [whole, early].into_iter().flatten().map(|(what, kept)| Row {
+        what: what.to_owned(),
+        explained: None,
+        kept: Some(kept),
+    });
+    let by_texts = curve.points.iter().map(|point| Row {
+        what: match point.texts {
+            0 => "Late heads by their means".to_owned(),
+            1 => "By 1 text each".to_owned(),
+            texts => format!("By {texts} texts each"),
+        },
+        explained: Some(point.explained),
+        kept: point.kept,
+    });
+    first.chain(by_texts).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn curve(right: Option<f64>) -> Completeness {
+        let kept = |same| Some(Kept { same, right });
+        let point = |(texts, explained, same)| Point { texts, explained, kept: kept(same) };
+        let points = [(0, 0.0, 0.1), (1, 0.2, 0.5), (4, 0.6, 1.0)].map(point).to_vec();
+        Completeness {
+            late_layers: 4,
+            heads: 24,
+            pool: 9,
+            pictures: 10,
+            whole: kept(1.0),
+            early: kept(0.9),
+            points,
+        }
+    }
+
+    #[test]
+    fn lines_run_from_no_text_to_the_most() {
+        let found = lines(&curve(None));
+        assert_eq!(found.len(), 2, "nothing is said of what is right");
+        assert_eq!(found[0].points, "0.0,100.00 250.0,80.00 1000.0,40.00");
+        assert_eq!(found[1].points, "0.0,90.00 250.0,50.00 1000.0,0.00");
+        assert_eq!(lines(&curve(Some(0.5))).len(), 3);
+    }
+
+    #[test]
+    fn without_pictures_the_variance_is_left() {
+        let mut bare = curve(None);
+        (bare.whole, bare.early) = (None, None);
+        bare.points.iter_mut().for_each(|point| point.kept = None);
+        assert_eq!(lines(&bare).len(), 1);
+        let what: Vec<String> = rows(&bare).into_iter().map(|row| row.what).collect();
+        assert_eq!(what, ["Late heads by their means", "By 1 text each", "By 4 texts each"]);
+        assert_eq!(rows(&curve(None)).len(), 5);
+    }
+}

@@ -1,0 +1,9 @@
+//! The heads: what each adds to the score, the texts that describe it, and switching parts off.
+
+#[cfg(feature = "page")]
+pub mod browser;
+pub mod completeness;
+pub mod contributions;
+pub mod label_files;
+pub mod switched_off;
+pub mod undo_history;

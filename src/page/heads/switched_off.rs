@@ -1,0 +1,75 @@
+//! Ablations as people read and change them.
+
+use crate::ablate::Ablation;
+use crate::page::heads::contributions::Cell;
+use crate::text::units;
+
+/// Whether a component is switched off.
+pub fn is_off(ablation: &Ablation, cell: Cell) -> bool {
+    match cell {
+        Cell::Head { layer, head } => ablation.heads.contains(&(layer, head)),
+        Cell::Mlp { layer } => ablation.mlps.contains(&layer),
+        Cell::Embedding => ablation.embedding,
+    }
+}
+
+/// Switches a component off, or on again.
+pub fn toggle(ablation: &mut Ablation, cell: Cell) {
+    match cell {
+        Cell::Head { layer, head } => flip(&mut ablation.heads, (layer, head)),
+        Cell::Mlp { layer } => flip(&mut ablation.mlps, layer),
+        Cell::Embedding => ablation.embedding = !ablation.embedding,
+    }
+}
+
+fn flip<T: Ord>(set: &mut std::collections::BTreeSet<T>, value: T) {
+    if !set.remove(&value) {
+        set.insert(value);
+    }
+}
+
+/// What is switched off, in words: "2 heads, all MLPs"; empty where nothing is.
+pub fn summary(ablation: &Ablation, layers: usize) -> String {
+    let mut parts = Vec::new();
+    if !ablation.heads.is_empty() {
+        parts.push(units::plural(ablation.heads.len() as u64, "head", "heads"));
+    }
+    match ablation.mlps.len() {
+        0 => {}
+        all if all == layers => parts.push("all MLPs".to_owned()),
+        some => parts.push(units::plural(some as u64, "MLP", "MLPs")),
+    }
+    if ablation.embedding {
+        parts.push("the embedding".to_owned());
+    }
+    if ablation.cls_to_cls {
+        parts.push("CLS-to-CLS attention".to_owned());
+    }
+    parts.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_component_goes_off_and_on_again() {
+        let mut ablation = Ablation::default();
+        for cell in [Cell::Head { layer: 3, head: 1 }, Cell::Mlp { layer: 2 }, Cell::Embedding] {
+            toggle(&mut ablation, cell);
+            assert!(is_off(&ablation, cell));
+        }
+        assert_eq!(summary(&ablation, 12), "1 head, 1 MLP, the embedding");
+        for cell in [Cell::Head { layer: 3, head: 1 }, Cell::Mlp { layer: 2 }, Cell::Embedding] {
+            toggle(&mut ablation, cell);
+        }
+        assert!(ablation.is_none());
+        assert_eq!(summary(&ablation, 12), "");
+    }
+
+    #[test]
+    fn all_mlps_are_said_to_be_all() {
+        let ablation = Ablation { mlps: (0..12).collect(), cls_to_cls: true, ..Ablation::default() };
+        assert_eq!(summary(&ablation, 12), "all MLPs, CLS-to-CLS attention");
+    }
+}

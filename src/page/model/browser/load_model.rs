@@ -1,0 +1,246 @@
+//! Another model in place of the one that is open: from files, or from a hub.
+
+use leptos::html::Input;
+use leptos::prelude::*;
+use leptos::web_sys::{Event, HtmlInputElement, SubmitEvent};
+
+use crate::page::common::browser::dom;
+use crate::page::core::browser::engine::Engine;
+use crate::page::model::published::{PUBLISHED, Published};
+use crate::protocol::{ModelSource, Storage, Told};
+use crate::text::units;
+
+/// What goes with either way in.
+#[derive(Clone, Copy)]
+struct Choices {
+    storage: RwSignal<Storage>,
+    told: RwSignal<Told>,
+}
+
+#[component]
+pub fn LoadModel() -> impl IntoView {
+    let choices = Choices { storage: RwSignal::default(), told: RwSignal::default() };
+    view! {
+        <section id="load-model" aria-labelledby="load-title">
+            <div class="heading">
+                <h2 id="load-title">"Open a CLIP, DINO or DoRA"</h2>
+            </div>
+            <p class="quiet">
+                "headlamp opens published CLIPs (Hugging Face's, OpenCLIP's and OpenAI's own files) and vision
+                transformers that learned without texts (DINO, DoRA, DINOv2; their authors', timm's and Hugging
+                Face's files). They are read part by part and made small on the way; nothing of them leaves this
+                machine, where they are kept to be opened again. A CLIP comes without head statistics: give it images of your own below to label its heads.
+                The others show where their heads look."
+            </p>
+            <FromFiles choices=choices/>
+            <FromHub choices=choices/>
+            <Storing choices=choices/>
+            <Telling choices=choices/>
+        </section>
+    }
+}
+
+#[component]
+fn FromFiles(choices: Choices) -> impl IntoView {
+    let engine = expect_context::<Engine>();
+    let open = move |event: Event| {
+        let input: HtmlInputElement = event_target(&event);
+        let files = dom::files_of(input.files());
+        if !files.is_empty() {
+            let names = files.iter().map(leptos::web_sys::File::name).collect();
+            let source = ModelSource::Files { names };
+            engine.load_model(source, files, choices.storage.get_untracked(), choices.told.get_untracked());
+        }
+        input.set_value("");
+    };
+    view! {
+        <div class="row">
+            <label class="button">
+                "Open weights from your disk"
+                <input
+                    class="unseen"
+                    type="file"
+                    name="weights"
+                    accept=".safetensors,.bin,.pt,.pth,.json"
+                    multiple
+                    on:change=open
+                />
+            </label>
+            <p class="quiet hint">"The weights, and config.json with them if you have it."</p>
+        </div>
+    }
+}
+
+#[component]
+fn FromHub(choices: Choices) -> impl IntoView {
+    let engine = expect_context::<Engine>();
+    let (name, hub) = (NodeRef::<Input>::new(), NodeRef::<Input>::new());
+    let value = |input: NodeRef<Input>| input.get().map(|input| input.value().trim().to_owned());
+    let submit = move |event: SubmitEvent| {
+        event.prevent_default();
+        let Some(repository) = value(name).filter(|name| !name.is_empty()) else { return };
+        let source = ModelSource::Hub { repository, hub: value(hub).filter(|hub| !hub.is_empty()) };
+        engine.load_model(source, Vec::new(), choices.storage.get_untracked(), choices.told.get_untracked());
+    };
+    let option = |Published { repository, name, megabytes, licence }: Published| {
+        let size = units::bytes(u64::from(megabytes) * 1_000_000);
+        view! { <option value=repository>{format!("{name}, {size} to fetch, {licence}")}</option> }
+    };
+    view! {
+        <form class="from-hub" on:submit=submit>
+            <label>
+                <span>"or from a model hub"</span>
+                <input
+                    type="text"
+                    name="repository"
+                    node_ref=name
+                    list="published-models"
+                    autocomplete="off"
+                    spellcheck="false"
+                    placeholder="openai/clip-vit-base-patch32"
+                />
+            </label>
+            <datalist id="published-models">{PUBLISHED.map(option).collect_view()}</datalist>
+            <label>
+                <span>"Hub"</span>
+                <input
+                    type="text"
+                    name="hub"
+                    node_ref=hub
+                    inputmode="url"
+                    autocomplete="off"
+                    spellcheck="false"
+                    placeholder="Hugging Face"
+                />
+            </label>
+            <button type="submit">"Fetch and open"</button>
+        </form>
+        <KnownModels name=name/>
+    }
+}
+
+/// The models to choose from; a choice goes into the field `name`.
+#[component]
+fn KnownModels(name: NodeRef<Input>) -> impl IntoView {
+    let choose = move |repository: &str| {
+        if let Some(input) = name.get() {
+            input.set_value(repository);
+            // The field is in the page; where it takes no focus nothing is lost.
+            let _focused = input.focus();
+        }
+    };
+    let row = move |model: Published| {
+        let link = model.link();
+        let Published { repository, name, megabytes, licence } = model;
+        view! {
+            <tr data-repository=repository>
+                <th scope="row"><a href=link target="_blank" rel="noopener">{name}</a></th>
+                <td>{units::bytes(u64::from(megabytes) * 1_000_000)}</td>
+                <td>{licence}</td>
+                <td>
+                    <button
+                        type="button"
+                        class="quiet-button"
+                        aria-label=format!("Take {name}")
+                        on:click=move |_| choose(repository)
+                    >
+                        "Take"
+                    </button>
+                </td>
+            </tr>
+        }
+    };
+    view! {
+        <details id="known-models">
+            <summary>"Models that are known to open"</summary>
+            <div class="plain-table">
+                <table>
+                    <thead>
+                        <tr>
+                            <th scope="col">"Model"</th>
+                            <th scope="col">"To fetch"</th>
+                            <th scope="col">"Licence"</th>
+                            <th scope="col"><span class="unseen">"Take"</span></th>
+                        </tr>
+                    </thead>
+                    <tbody>{PUBLISHED.map(row).collect_view()}</tbody>
+                </table>
+            </div>
+            <p class="quiet">
+                "Others of the same kinds open too, where their config.json says what they are. DoRA's weights are on
+                its authors' own drive: "
+                <a href="https://github.com/shashankvkt/DoRA_ICLR24" target="_blank" rel="noopener">"fetch them there"</a>
+                " and open the file."
+            </p>
+        </details>
+    }
+}
+
+/// How the weights are kept in memory and how exact they stay.
+#[component]
+fn Storing(choices: Choices) -> impl IntoView {
+    let option = move |storage: Storage| {
+        let is_chosen = move || choices.storage.get() == storage;
+        view! {
+            <label>
+                <input
+                    type="radio"
+                    name="storage"
+                    prop:checked=is_chosen
+                    on:change=move |_| choices.storage.set(storage)
+                />
+                <span>{storage.label()}</span>
+            </label>
+        }
+    };
+    view! {
+        <fieldset class="choice">
+            <legend class="unseen">"Kept as"</legend>
+            {option(Storage::Q8)}
+            {option(Storage::Q4)}
+            {option(Storage::F16)}
+        </fieldset>
+    }
+}
+
+/// What neither weights nor config may tell.
+#[component]
+fn Telling(choices: Choices) -> impl IntoView {
+    let heads = move |label: &'static str, name: &'static str, set: fn(&mut Told, Option<usize>)| {
+        let change = move |event: Event| {
+            let heads = event_target_value(&event).trim().parse().ok();
+            choices.told.update(|told| set(told, heads));
+        };
+        view! {
+            <label>
+                <span>{label}</span>
+                <input type="text" name=name inputmode="numeric" autocomplete="off" placeholder="from the config" on:change=change/>
+            </label>
+        }
+    };
+    let activation = move |event: Event| {
+        let quick = match event_target_value(&event).as_str() {
+            "quick_gelu" => Some(true),
+            "gelu" => Some(false),
+            _ => None,
+        };
+        choices.told.update(|told| told.quick_gelu = quick);
+    };
+    view! {
+        <details>
+            <summary>"What the weights do not tell"</summary>
+            <div class="telling">
+                {heads("Heads of the image tower", "vision-heads", |told, heads| told.vision_heads = heads)}
+                {heads("Heads of the text tower", "text-heads", |told, heads| told.text_heads = heads)}
+                <label>
+                    <span>"Activation"</span>
+                    <select name="activation" on:change=activation>
+                        <option value="">"from the config"</option>
+                        <option value="quick_gelu">"QuickGELU (OpenAI's weights)"</option>
+                        <option value="gelu">"GELU (most others)"</option>
+                    </select>
+                </label>
+            </div>
+        </details>
+    }
+}

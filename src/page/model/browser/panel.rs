@@ -1,0 +1,218 @@
+//! The model in use, the device it runs on, and what the current photo cost and proved.
+
+use leptos::prelude::*;
+
+use crate::geometry::Size;
+use crate::page::core::browser::state::State;
+use crate::page::model::browser::storage_costs::Storages;
+use crate::protocol::{PackSummary, PhotoSummary};
+use crate::text::units;
+
+/// The decomposition is exact: a larger difference than this is a fault.
+const SUM_CHECK: f64 = 1e-4;
+
+/// A figure as a machine and as a person reads it.
+struct Figure {
+    raw: String,
+    shown: String,
+}
+
+impl Figure {
+    fn new(raw: impl ToString, shown: impl Into<String>) -> Self {
+        Self { raw: raw.to_string(), shown: shown.into() }
+    }
+
+    fn count(count: u64) -> Self {
+        Self::new(count, units::count(count))
+    }
+
+    fn seconds(seconds: f64) -> Self {
+        Self::new(seconds, units::seconds(seconds))
+    }
+
+    fn text(text: &str) -> Self {
+        Self::new(text, text)
+    }
+}
+
+#[component]
+pub fn ModelPanel() -> impl IntoView {
+    let state = expect_context::<State>();
+    let description = move || {
+        let text = state.pack.with(|pack| pack.as_ref().map(|pack| pack.description.clone())).unwrap_or_default();
+        let paragraphs = text.split("\n\n").map(str::trim).filter(|text| !text.is_empty());
+        paragraphs.map(|text| view! { <p>{text.to_owned()}</p> }).collect_view()
+    };
+    view! {
+        <section id="model-panel" aria-labelledby="model-title">
+            <div class="heading">
+                <h2 id="model-title">"Model"</h2>
+            </div>
+            <div class="description">{description}</div>
+            <div class="figure-groups">
+                <ModelFigures/>
+                <DeviceFigures/>
+                <PhotoFigures/>
+            </div>
+            <SumCheck/>
+            <Storages/>
+        </section>
+    }
+}
+
+#[component]
+fn ModelFigures() -> impl IntoView {
+    view! {
+        <dl>
+            <Field name="name" label="Pack" figure=of_pack(|pack| Figure::text(&pack.name))/>
+            <Field name="licence" label="Licence" figure=of_pack(|pack| Figure::text(&pack.licence))/>
+            <Field
+                name="layers"
+                label="Layers × heads"
+                figure=of_pack(|pack| Figure::new(pack.layers, format!("{} × {}", pack.layers, pack.heads)))
+            />
+            <Field
+                name="width"
+                label="Width, embedding"
+                figure=of_pack(|pack| Figure::new(pack.width, format!("{}, {}", pack.width, pack.embedding)))
+            />
+            <Field
+                name="image-size"
+                label="Crop, patch"
+                figure=of_pack(|pack| Figure::new(pack.image_size, format!("{} px, {} px", pack.image_size, pack.patch)))
+            />
+            <Field name="parameters" label="Parameters" figure=of_pack(|pack| Figure::count(pack.parameters))/>
+            <Field name="bytes" label="Size" figure=of_pack(|pack| Figure::new(pack.bytes, units::bytes(pack.bytes)))/>
+            <Field
+                name="statistics-images"
+                label="Images behind the statistics"
+                figure=of_pack(|pack| Figure::count(pack.statistics_images))
+            />
+            <Field name="pool-lines" label="Texts in the pool" figure=of_pack(|pack| Figure::count(pack.pool_lines as u64))/>
+        </dl>
+    }
+}
+
+#[component]
+fn DeviceFigures() -> impl IntoView {
+    view! {
+        <dl>
+            <Field
+                name="device"
+                label="Device"
+                figure=of_pack(|pack| Figure::new(&pack.device.kind, device(&pack.device.kind, &pack.device.name)))
+            />
+            <Field name="why" label="Why this one" figure=of_pack(|pack| Figure::text(&pack.device.why))/>
+            <Field
+                name="download-seconds"
+                label="Fetching the pack"
+                figure=of_pack(|pack| Figure::seconds(pack.seconds.download))
+            />
+            <Field name="load-seconds" label="Loading it" figure=of_pack(|pack| Figure::seconds(pack.seconds.load))/>
+        </dl>
+    }
+}
+
+fn device(kind: &str, name: &str) -> String {
+    if name.is_empty() || name == kind { kind.to_owned() } else { format!("{kind}: {name}") }
+}
+
+#[component]
+fn PhotoFigures() -> impl IntoView {
+    let size = |size: Size| format!("{} × {} px", size.width, size.height);
+    view! {
+        <dl>
+            <Field
+                name="photo-size"
+                label="Photo"
+                figure=of_photo(move |photo| Figure::new(photo.photo.width, size(photo.photo)))
+            />
+            <Field
+                name="grid"
+                label="Patches"
+                figure=of_photo(|photo| {
+                    Figure::new(photo.grid.len(), format!("{} × {}", photo.grid.columns, photo.grid.rows))
+                })
+            />
+            <Field
+                name="decode-seconds"
+                label="Decoding the photo"
+                figure=of_photo(|photo| Figure::seconds(photo.seconds.decode))
+            />
+            <Field
+                name="encode-seconds"
+                label="Running the model"
+                figure=of_photo(|photo| Figure::seconds(photo.seconds.encode))
+            />
+            <Field
+                name="residual"
+                label="Sum check"
+                figure=of_photo(|photo| Figure::new(photo.residual, units::scientific(photo.residual)))
+            />
+        </dl>
+    }
+}
+
+/// Whether the parts add up to the whole, and what that means.
+#[component]
+fn SumCheck() -> impl IntoView {
+    let state = expect_context::<State>();
+    let residual = move || state.photo.with(|photo| photo.as_ref().map(|photo| photo.summary.residual));
+    let says = move || {
+        residual().map(|residual| {
+            let size = units::scientific(residual);
+            if residual < SUM_CHECK {
+                format!(
+                    "The parts add up: heads, MLPs and the first embedding of this photo sum to the model's own \
+                     embedding, to within {size}. What the grid shows is all there is."
+                )
+            } else {
+                format!(
+                    "The parts do not add up: they miss the model's own embedding by {size}. Do not trust the \
+                     figures on this page; try another device."
+                )
+            }
+        })
+    };
+    view! {
+        <p
+            class="sum-check"
+            class:holds=move || residual().is_some_and(|residual| residual < SUM_CHECK)
+            class:fails=move || residual().is_some_and(|residual| residual >= SUM_CHECK || residual.is_nan())
+        >
+            {says}
+        </p>
+    }
+}
+
+fn of_pack(figure: impl Fn(&PackSummary) -> Figure + Send + Sync + 'static) -> Signal<Option<(String, String)>> {
+    let state = expect_context::<State>();
+    Signal::derive(move || {
+        state.pack.with(|pack| pack.as_ref().map(&figure).map(|Figure { raw, shown }| (raw, shown)))
+    })
+}
+
+fn of_photo(figure: impl Fn(&PhotoSummary) -> Figure + Send + Sync + 'static) -> Signal<Option<(String, String)>> {
+    let state = expect_context::<State>();
+    Signal::derive(move || {
+        // What was computed beforehand says nothing of this machine.
+        let is_here = !state.is_beforehand.get();
+        state.photo.with(|photo| {
+            photo
+                .as_ref()
+                .filter(|_| is_here)
+                .map(|photo| figure(&photo.summary))
+                .map(|Figure { raw, shown }| (raw, shown))
+        })
+    })
+}
+
+#[component]
+fn Field(name: &'static str, label: &'static str, figure: Signal<Option<(String, String)>>) -> impl IntoView {
+    view! {
+        <div class="field" data-field=name data-value=move || figure.get().map(|(raw, _)| raw)>
+            <dt>{label}</dt>
+            <dd>{move || figure.get().map_or_else(|| "·".to_owned(), |(_, shown)| shown)}</dd>
+        </div>
+    }
+}

@@ -1,0 +1,139 @@
+//! What lies on the shelf of kept packs, from the addresses of its files and the manifests among them.
+
+use serde::Deserialize;
+
+use crate::protocol::Storage;
+
+const MANIFEST: &str = "pack.json";
+const WEIGHTS: &str = "weights.safetensors";
+
+/// A kept file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptFile {
+    pub url: String,
+    /// What it says, where it is a manifest.
+    pub text: Option<String>,
+    /// When it came, as HTTP writes dates: "Wed, 25 Nov 2026 01:39:21 GMT".
+    pub date: Option<String>,
+}
+
+/// A kept pack.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptPack {
+    /// The address of its folder, with the slash.
+    pub folder: String,
+    pub name: String,
+    /// How its weights are stored; none: in 32 bits.
+    pub stored_as: Option<Storage>,
+    /// SHA-256 of its weights.
+    pub weights: String,
+    /// Of the files that are kept.
+    pub bytes: u64,
+    /// The day that it came: "25 Nov 2026".
+    pub day: Option<String>,
+    /// All its files are kept: it opens without a network.
+    pub is_whole: bool,
+}
+
+/// The part of a manifest that is shown.
+#[derive(Deserialize)]
+struct Manifest {
+    name: String,
+    #[serde(default)]
+    quantisation: String,
+    files: Vec<Listed>,
+}
+
+#[derive(Deserialize)]
+struct Listed {
+    path: String,
+    bytes: u64,
+    #[serde(default)]
+    sha256: String,
+}
+
+/// Whether an address is a manifest's.
+pub fn is_manifest(url: &str) -> bool {
+    url.rsplit('/').next() == Some(MANIFEST)
+}
+
+/// The packs whose manifests are among the files, in the files' order.
+pub fn packs(files: &[KeptFile]) -> Vec<KeptPack> {
+    let pack = |file: &KeptFile| {
+        let manifest: Manifest = serde_json::from_str(file.text.as_deref()?).ok()?;
+        let folder = file.url.strip_suffix(MANIFEST)?.to_owned();
+        let is_kept = |listed: &&Listed| {
+            files.iter().any(|file| file.url.strip_prefix(&folder) == Some(listed.path.as_str()))
+        };
+        let bytes = manifest.files.iter().filter(is_kept).map(|listed| listed.bytes).sum();
+        let is_whole = manifest.files.iter().all(|listed| is_kept(&listed));
+        let weights = manifest.files.iter().find(|listed| listed.path == WEIGHTS);
+        Some(KeptPack {
+            folder,
+            name: manifest.name,
+            stored_as: storage(&manifest.quantisation),
+            weights: weights.map(|listed| listed.sha256.clone()).unwrap_or_default(),
+            bytes,
+            day: file.date.as_deref().and_then(day),
+            is_whole,
+        })
+    };
+    files.iter().filter_map(pack).collect()
+}
+
+fn storage(quantisation: &str) -> Option<Storage> {
+    match quantisation {
+        "q8" => Some(Storage::Q8),
+        "q4" => Some(Storage::Q4),
+        "f16" => Some(Storage::F16),
+        _ => None,
+    }
+}
+
+/// The day of an HTTP date.
+fn day(date: &str) -> Option<String> {
+    let (_weekday, rest) = date.split_once(", ")?;
+    let words: Vec<&str> = rest.split(' ').take(3).collect();
+    (words.len() == 3).then(|| words.join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(url: &str, text: Option<&str>) -> KeptFile {
+        let date = Some("Wed, 25 Nov 2026 01:39:21 GMT".to_owned());
+        KeptFile { url: url.to_owned(), text: text.map(str::to_owned), date }
+    }
+
+    #[test]
+    fn other_dates_have_no_day() {
+        assert_eq!(day("Thu, 01 Jan 1970 00:00:00 GMT").as_deref(), Some("01 Jan 1970"));
+        assert_eq!(["", "yesterday", "Thu, soon"].map(day), [None, None, None]);
+    }
+
+    #[test]
+    fn a_pack_is_its_manifest_and_the_files_beside_it() {
+        let manifest = r#"{"name": "tiny", "quantisation": "q4", "files": [
+            {"path": "weights.safetensors", "bytes": 1000, "sha256": "5eed"}, {"path": "pool.txt", "bytes": 10}]}"#;
+        let files = [
+            file("https://a.example/packs/tiny/pack.json", Some(manifest)),
+            file("https://a.example/packs/tiny/weights.safetensors", None),
+            file("https://a.example/packs/other/pool.txt", None),
+            file("https://a.example/packs/broken/pack.json", Some("{")),
+        ];
+        let cut = KeptPack {
+            folder: "https://a.example/packs/tiny/".to_owned(),
+            name: "tiny".to_owned(),
+            stored_as: Some(Storage::Q4),
+            weights: "5eed".to_owned(),
+            bytes: 1000,
+            day: Some("25 Nov 2026".to_owned()),
+            is_whole: false,
+        };
+        assert_eq!(packs(&files), [cut.clone()]);
+        let mut whole = files.to_vec();
+        whole.push(file("https://a.example/packs/tiny/pool.txt", None));
+        assert_eq!(packs(&whole), [KeptPack { bytes: 1010, is_whole: true, ..cut }]);
+    }
+}

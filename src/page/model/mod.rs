@@ -1,0 +1,6 @@
+//! The open model: choosing one, what it is, and what its storage costs.
+
+#[cfg(feature = "page")]
+pub mod browser;
+pub mod kept_files;
+pub mod published;

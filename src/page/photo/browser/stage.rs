@@ -1,0 +1,200 @@
+//! The photo with what lies over it: the overlay and the crop frame.
+
+use leptos::html::Canvas;
+use leptos::prelude::*;
+use leptos::web_sys::{Event, HtmlInputElement};
+
+use crate::geometry::{Framing, Size};
+use crate::page::common::browser::dom;
+use crate::page::core::browser::engine::Engine;
+use crate::page::core::browser::state::{Layer, State};
+use crate::page::photo::browser::camera::PhotoCamera;
+use crate::page::photo::browser::overlay_controls::OverlayControls;
+use crate::page::photo::browser::zoomable::Zoomable;
+use crate::page::photo::raster;
+use crate::page::shell::browser::beforehand::Beforehand;
+use crate::page::shell::browser::export::Exports;
+use crate::page::shell::browser::samples::Samples;
+
+#[component]
+pub fn PhotoPanel() -> impl IntoView {
+    let state = expect_context::<State>();
+    let name = move || state.photo.with(|photo| photo.as_ref().map(|photo| photo.summary.name.clone()));
+    view! {
+        <section class="photo-panel" aria-labelledby="photo-title">
+            <div class="heading">
+                <h2 id="photo-title">"Photo"</h2>
+                <p class="quiet name">{name}</p>
+                <OpenButton/>
+                <PhotoCamera/>
+            </div>
+            <Samples/>
+            <Stage/>
+            <OverlayControls/>
+            <Exports/>
+        </section>
+    }
+}
+
+#[component]
+fn OpenButton() -> impl IntoView {
+    let engine = expect_context::<Engine>();
+    let open = move |event: Event| {
+        let input: HtmlInputElement = event_target(&event);
+        if let Some(file) = dom::files_of(input.files()).into_iter().next() {
+            engine.open_photo(file.name(), file.into());
+        }
+        // So that the same file can be chosen again.
+        input.set_value("");
+    };
+    view! {
+        <label class="button" title="Or drop a photo anywhere, or paste one">
+            "Open a photo"
+            <input class="unseen" type="file" name="photo" accept="image/*,.heic,.heif,.avif" on:change=open/>
+        </label>
+    }
+}
+
+/// The photo at its preview's size, everything else laid over it.
+#[component]
+pub fn Stage() -> impl IntoView {
+    let (state, engine) = (expect_context::<State>(), expect_context::<Engine>());
+    let canvas = NodeRef::<Canvas>::new();
+    Effect::new(move || {
+        let Some(canvas) = canvas.get() else { return };
+        state.photo.with(|photo| {
+            if let Some(photo) = photo {
+                dom::paint(&canvas, photo.summary.preview, Some(&photo.pixels), (0.0, 0.0));
+            }
+        });
+    });
+    let ratio = move || {
+        state.photo.with(|photo| {
+            let Size { width, height } = photo.as_ref()?.summary.preview;
+            Some((width as f64 / height.max(1) as f64).to_string())
+        })
+    };
+    let frame = move || {
+        state.photo.with(|photo| {
+            let summary = &photo.as_ref()?.summary;
+            let (frame, size) = (summary.crop_in_photo, summary.photo);
+            let (width, height) = (size.width as f64 / 100.0, size.height as f64 / 100.0);
+            Some(format!(
+                "left:{:.3}%;top:{:.3}%;width:{:.3}%;height:{:.3}%",
+                frame.left / width,
+                frame.top / height,
+                frame.width / width,
+                frame.height / height
+            ))
+        })
+    };
+    let subject = Signal::derive(move || {
+        state.photo.with(|photo| photo.as_ref().map(|photo| photo.summary.name.clone())).unwrap_or_default()
+    });
+    let described = move || format!("The photo {}, with {}", subject.get(), describe_layer(state));
+    let is_whole = move || state.framing.get() == Framing::WholePhoto;
+    let reframe = move |_| {
+        engine.frame(if is_whole() { Framing::CentreCrop } else { Framing::WholePhoto });
+    };
+    view! {
+        <div
+            class="stage"
+            class:empty=move || state.photo.with(Option::is_none)
+            class:grey=move || state.layer.get() == Layer::Head
+            style:--ratio=ratio
+        >
+            <Zoomable subject=subject>
+                <canvas id="photo" node_ref=canvas role="img" aria-label=described width="1" height="1"></canvas>
+                <Overlay/>
+                <div id="crop-frame" style=frame></div>
+            </Zoomable>
+            <Beforehand/>
+            <p class="placeholder">"Drop a photo here, paste one, or pick a sample."</p>
+        </div>
+        <div class="row">
+            <button type="button" id="whole-photo" aria-pressed=move || is_whole().to_string() on:click=reframe>
+                "Whole photo"
+            </button>
+            <p class="quiet hint">
+                {move || if is_whole() {
+                    "The model is shown the whole photo, on more patches than it was trained on."
+                } else {
+                    "The model is shown the framed part only, as in its training."
+                }}
+            </p>
+        </div>
+    }
+}
+
+/// What lies over the photo, for those who do not see it.
+fn describe_layer(state: State) -> String {
+    match (state.layer.get(), state.current_segmentation(), state.head.get()) {
+        (Layer::Segmentation, Some(found), _) if found.is_empty => format!("nothing found for {}", found.phrase),
+        (Layer::Segmentation, Some(found), _) => format!("the segmentation of {}", found.phrase),
+        (Layer::Head, _, Some((layer, head))) => format!("the map of layer {layer}, head {head}"),
+        _ => "nothing over it".to_owned(),
+    }
+}
+
+/// The chosen layer, at the preview's size. Every pixel with alpha is the layer's; the segmentation's are its
+/// foreground.
+#[component]
+fn Overlay() -> impl IntoView {
+    let state = expect_context::<State>();
+    let canvas = NodeRef::<Canvas>::new();
+    Effect::new(move || {
+        let Some(canvas) = canvas.get() else { return };
+        let Some(size) = state.photo.with(|photo| photo.as_ref().map(|photo| photo.summary.preview)) else {
+            return;
+        };
+        let (kind, stamp, rgba) = layer(state).unwrap_or(("none", None, Vec::new()));
+        let image = dom::image_of_slice(&rgba, size);
+        dom::paint(&canvas, size, image.as_ref(), (0.0, 0.0));
+        // Setting attributes whose names are literals does not fail.
+        let _set = canvas.set_attribute("data-layer-kind", kind);
+        if let Some(stamp) = stamp {
+            let _set = canvas.set_attribute("data-stamp", &stamp.to_string());
+        }
+    });
+    view! {
+        <canvas
+            id="overlay"
+            node_ref=canvas
+            aria-hidden="true"
+            width="1"
+            height="1"
+            data-layer-kind="none"
+            data-stamp="0"
+            style:opacity=move || state.opacity.get().to_string()
+        ></canvas>
+    }
+}
+
+/// The layer to draw: its kind, the stamp of a segmentation, and its pixels.
+fn layer(state: State) -> Option<(&'static str, Option<u32>, Vec<u8>)> {
+    match state.layer.get() {
+        Layer::None => None,
+        Layer::Segmentation => {
+            let segmentation = state.current_segmentation()?;
+            let threshold = state.threshold_in_use()?;
+            let (place, size) = state.photo.with(|photo| {
+                let photo = photo.as_ref()?;
+                Some((photo.placement(segmentation.frame, segmentation.size), photo.summary.preview))
+            })?;
+            // Where nothing is positive there is no foreground, whatever the threshold.
+            let mask = if segmentation.is_empty {
+                vec![false; size.width * size.height]
+            } else {
+                raster::foreground(&place, &segmentation.map, threshold)
+            };
+            Some(("segmentation", Some(segmentation.stamp), raster::paint_mask(size, &mask)))
+        }
+        Layer::Head => {
+            let map = state.current_head_map()?;
+            let size = Size { width: map.grid.columns, height: map.grid.rows };
+            let place = state.photo.with(|photo| photo.as_ref().map(|photo| photo.placement(map.frame, size)))?;
+            let colours = raster::paint_patches(map.kind, &map.map);
+            Some(("head", None, raster::spread(&place, &colours)))
+        }
+    }
+}

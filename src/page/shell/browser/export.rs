@@ -1,0 +1,237 @@
+//! What the page has found, to take away: pictures, a figure, figures for programs, notes.
+
+use js_sys::Uint8Array;
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use leptos::web_sys::{CanvasRenderingContext2d, HtmlCanvasElement};
+use wasm_bindgen::JsCast as _;
+
+use crate::geometry::Size;
+use crate::page::common::browser::dom;
+use crate::page::common::colour::Ramp;
+use crate::page::core::browser::state::{Layer, State};
+use crate::page::heads::contributions::Cell;
+use crate::page::photo::raster::HeadMapKind;
+use crate::page::shell::browser::share;
+use crate::page::shell::figure::{self, Over, Pictures};
+use crate::page::shell::findings::{
+    Findings, HeadFinding, HeadMapFinding, ModelFinding, PhotoFinding, PhraseFinding, SegmentationFinding,
+};
+use crate::rle::Rle;
+use crate::text::units;
+
+const MADE_BY: &str = concat!("headlamp ", env!("CARGO_PKG_VERSION"));
+
+/// Ways to take the result away.
+#[component]
+pub fn Exports() -> impl IntoView {
+    let state = expect_context::<State>();
+    let is_none = move || state.photo.with(Option::is_none) || state.pack.with(Option::is_none);
+    let said = RwSignal::new("");
+    let save = move |how: fn(State)| {
+        move |_| {
+            said.set("");
+            how(state);
+        }
+    };
+    let copy = move |_| {
+        let Some(markdown) = findings(state).map(|findings| findings.markdown()) else { return };
+        spawn_local(async move {
+            said.set(match share::write_to_clipboard(&markdown).await {
+                true => "Copied.",
+                false if !window().is_secure_context() => {
+                    "Pages without HTTPS have no clipboard: save the JSON instead."
+                }
+                false => "The browser did not let the page copy: allow it the clipboard, and try again.",
+            });
+        });
+    };
+    view! {
+        <div class="exports row" role="group" aria-label="Save what was found">
+            <button type="button" id="save-png" disabled=is_none on:click=save(save_png)
+                title="The photo with what lies over it">"PNG"</button>
+            <button type="button" id="save-svg" disabled=is_none on:click=save(save_svg)
+                title="A figure: photo, map, legend, phrases, heads and texts">"Figure (SVG)"</button>
+            <button type="button" id="save-json" disabled=is_none on:click=save(save_json)
+                title="Every number">"JSON"</button>
+            <button type="button" id="copy-markdown" disabled=is_none on:click=copy
+                title="Tables for your notes">"Copy as Markdown"</button>
+            <p class="quiet hint" role="status">{said}</p>
+        </div>
+    }
+}
+
+fn save_png(state: State) {
+    let Some(photo) = canvas("photo") else { return };
+    let Some(composed) = composed(&photo, state) else { return };
+    if let Some(png) = dom::png_of(&composed) {
+        dom::save(&format!("{}.png", stem(state)), &png);
+    }
+}
+
+fn save_svg(state: State) {
+    if let Some((findings, pictures)) = untrack(|| findings(state).zip(pictures(state))) {
+        save_text(state, "svg", "image/svg+xml", &figure::svg(&findings, &pictures));
+    }
+}
+
+fn save_json(state: State) {
+    if let Some(Ok(json)) = findings(state).map(|findings| findings.json()) {
+        save_text(state, "json", "application/json", &json);
+    }
+}
+
+fn save_text(state: State, ending: &str, kind: &str, text: &str) {
+    dom::download(&format!("{}.{ending}", stem(state)), kind, &Uint8Array::from(text.as_bytes()));
+}
+
+fn stem(state: State) -> String {
+    let name = state.photo.with_untracked(|photo| photo.as_ref().map(|photo| photo.summary.name.clone()));
+    let chosen = state.chosen.get_untracked().unwrap_or_default();
+    units::file_stem(&format!("headlamp {} {chosen}", name.unwrap_or_default()))
+}
+
+/// Everything that is known of the photo on screen; none before there is one.
+fn findings(state: State) -> Option<Findings> {
+    untrack(|| {
+        let photo = state.photo.with(|photo| photo.as_ref().map(|photo| photo.summary.clone()))?;
+        let pack = state.pack.get()?;
+        Some(Findings {
+            made_by: MADE_BY.to_owned(),
+            model: ModelFinding {
+                name: pack.name,
+                weights: pack.weights,
+                device: pack.device.kind,
+                layers: pack.layers,
+                heads: pack.heads,
+            },
+            photo: PhotoFinding {
+                name: photo.name,
+                size: photo.photo,
+                framing: photo.framing,
+                crop_in_photo: photo.crop_in_photo,
+                grid: photo.grid,
+                residual: photo.residual,
+            },
+            phrases: phrases(state),
+            subject: state.subject(),
+            contributions: state.contributions.with(|all| all.as_ref().map(Into::into)),
+            ablation: state.ablation_in_use(),
+            segmentation: segmentation(state),
+            head: head(state),
+        })
+    })
+}
+
+/// Those that are scored, in the user's order.
+fn phrases(state: State) -> Vec<PhraseFinding> {
+    let list = state.phrases.with(|phrases| phrases.as_slice().to_vec());
+    state.scores.with(|scores| {
+        let Some(scores) = scores else { return Vec::new() };
+        let finding = |phrase: String| {
+            let (cosine, probability) = scores.of(&phrase)?;
+            Some(PhraseFinding { cosine, probability, intact: scores.before(&phrase), phrase })
+        };
+        list.into_iter().filter_map(finding).collect()
+    })
+}
+
+fn segmentation(state: State) -> Option<SegmentationFinding> {
+    let (found, threshold) = (state.current_segmentation()?, state.threshold_in_use()?);
+    let mask: Vec<bool> = found.map.iter().map(|value| !found.is_empty && *value > threshold).collect();
+    let inside = mask.iter().filter(|pixel| **pixel).count();
+    Some(SegmentationFinding {
+        phrase: found.phrase,
+        threshold,
+        crop_in_photo: found.frame,
+        foreground: inside as f64 / mask.len().max(1) as f64,
+        mask: Rle::of(&mask, found.size),
+    })
+}
+
+fn head(state: State) -> Option<HeadFinding> {
+    let (layer, head) = state.head.get()?;
+    let texts = state.head_texts.get().filter(|texts| texts.head == (layer, head));
+    let map = state.current_head_map().map(|map| HeadMapFinding {
+        kind: match map.kind {
+            HeadMapKind::Contribution => "contribution",
+            HeadMapKind::Attention => "attention",
+        },
+        grid: map.grid,
+        patches: map.map.to_vec(),
+    });
+    Some(HeadFinding {
+        layer,
+        head,
+        contribution: state.contributions.with(|all| all.as_ref()?.of(Cell::Head { layer, head })),
+        map,
+        images: texts.as_ref().map_or(0, |texts| texts.images),
+        labels: texts.map(|texts| texts.labels).unwrap_or_default(),
+    })
+}
+
+/// What the stage shows, for the figure.
+fn pictures(state: State) -> Option<Pictures> {
+    let photo = canvas("photo")?;
+    let size = Size { width: photo.width() as usize, height: photo.height() as usize };
+    let over = match state.layer.get() {
+        Layer::None => None,
+        layer => canvas("overlay").and_then(|canvas| canvas.to_data_url().ok()).map(|picture| {
+            let (says, scale) = match layer {
+                Layer::Head => (head_says(state), head_scale(state)),
+                _ => (segmentation_says(state), None),
+            };
+            Over { picture, opacity: state.opacity.get(), says, scale }
+        }),
+    };
+    // A photograph in PNG would be ten times as large.
+    let photo = photo.to_data_url_with_type_and_encoder_options("image/jpeg", &0.92.into()).ok()?;
+    Some(Pictures { photo, size, is_grey: state.layer.get() == Layer::Head, over })
+}
+
+fn segmentation_says(state: State) -> String {
+    let threshold = state.threshold_in_use().unwrap_or_default();
+    state
+        .current_segmentation()
+        .map_or_else(String::new, |found| format!("“{}”, above {threshold:.2}", found.phrase))
+}
+
+fn head_says(state: State) -> String {
+    let Some((layer, head)) = state.head.get() else { return String::new() };
+    match state.map_kind.get() {
+        HeadMapKind::Attention => format!("Attention of layer {layer}, head {head}"),
+        HeadMapKind::Contribution => {
+            let subject = state.subject().unwrap_or_default();
+            format!("Contribution of layer {layer}, head {head} to {subject}")
+        }
+    }
+}
+
+/// The scale of the head map's colours, with the values at its ends.
+pub fn head_scale(state: State) -> Option<(Ramp, String, String)> {
+    let map = state.current_head_map()?;
+    let strongest = map.map.iter().fold(0.0_f32, |most, value| most.max(value.abs()));
+    Some(match map.kind {
+        HeadMapKind::Contribution => (Ramp::Diverging, units::signed(-strongest, 5), units::signed(strongest, 5)),
+        HeadMapKind::Attention => (Ramp::Sequential, "0".to_owned(), units::percent(strongest)),
+    })
+}
+
+/// Photo and overlay in one canvas of the photo's size.
+fn composed(photo: &HtmlCanvasElement, state: State) -> Option<HtmlCanvasElement> {
+    let composed: HtmlCanvasElement = document().create_element("canvas").ok()?.dyn_into().ok()?;
+    composed.set_width(photo.width());
+    composed.set_height(photo.height());
+    let context: CanvasRenderingContext2d = composed.get_context("2d").ok()??.dyn_into().ok()?;
+    context.draw_image_with_html_canvas_element(photo, 0.0, 0.0).ok()?;
+    if let Some(overlay) = canvas("overlay").filter(|_| state.layer.get_untracked() != Layer::None) {
+        context.set_global_alpha(state.opacity.get_untracked());
+        context.draw_image_with_html_canvas_element(&overlay, 0.0, 0.0).ok()?;
+    }
+    Some(composed)
+}
+
+/// One of the stage's canvases.
+fn canvas(id: &str) -> Option<HtmlCanvasElement> {
+    document().get_element_by_id(id)?.dyn_into().ok()
+}

@@ -1,0 +1,68 @@
+//! Keys that work wherever the focus is.
+
+use leptos::ev::keydown;
+use leptos::prelude::*;
+use leptos::web_sys::{Element, HtmlElement, KeyboardEvent};
+use leptos_use::{use_document, use_event_listener};
+use wasm_bindgen::JsCast as _;
+
+use crate::page::core::browser::state::State;
+use crate::page::heads::browser::undo::Undo;
+use crate::page::shell::browser::help::Help;
+use crate::page::shell::shortcuts::{self, Action, Focus, Press};
+
+/// Hears them as long as the page is there.
+pub fn listen(state: State, undo: Undo, help: Help) {
+    let _stop = use_event_listener(use_document(), keydown, move |event: KeyboardEvent| {
+        // A view has taken it, or a dialog has the page.
+        if event.default_prevented() || has_dialog() {
+            return;
+        }
+        let key = event.key();
+        let press = Press {
+            key: &key,
+            command: event.ctrl_key() || event.meta_key(),
+            shift: event.shift_key(),
+            alt: event.alt_key(),
+        };
+        let Some(action) = shortcuts::action(press, focus(&event)) else { return };
+        match action {
+            Action::Prompts => focus_prompts(),
+            Action::Help => help.show(),
+            Action::Undo => undo.undo(),
+            Action::Redo => undo.redo(),
+            Action::Play if state.video.is_video() && state.video.reel.with_untracked(Option::is_some) => {
+                state.video.is_playing.update(|is_playing| *is_playing = !*is_playing);
+            }
+            Action::Play => return,
+        }
+        event.prevent_default();
+    });
+}
+
+fn has_dialog() -> bool {
+    document().query_selector("dialog[open]").is_ok_and(|found| found.is_some())
+}
+
+fn focus(event: &KeyboardEvent) -> Focus {
+    let Some(target) = event.target().and_then(|target| target.dyn_into::<Element>().ok()) else {
+        return Focus::Elsewhere;
+    };
+    // It fails for selectors that are none only.
+    let is = |selector| target.closest(selector).ok().flatten().is_some();
+    if is("textarea, [contenteditable], input:not([type=range], [type=radio], [type=checkbox], [type=file])") {
+        Focus::Text
+    } else if is("button, a, summary, label, input, select, [role=gridcell]") {
+        Focus::Control
+    } else {
+        Focus::Elsewhere
+    }
+}
+
+/// The field for phrases of the view that is shown.
+fn focus_prompts() {
+    let found = document().query_selector("main:not(.off) input[name=phrase]").ok().flatten();
+    if let Some(field) = found.and_then(|field| field.dyn_into::<HtmlElement>().ok()) {
+        let _focused = field.focus();
+    }
+}

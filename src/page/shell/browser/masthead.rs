@@ -1,0 +1,158 @@
+//! The top of the page: what this is, what the engine is doing, and the colour mode.
+
+use codee::string::FromToStringCodec;
+use leptos::prelude::*;
+use leptos_use::storage::{UseStorageOptions, use_local_storage_with_options};
+
+use crate::page::common::browser::controls::Choice;
+use crate::page::core::browser::engine::Engine;
+use crate::page::core::browser::state::{EngineState, State};
+use crate::page::core::queue::Kind;
+use crate::page::shell::browser::help::HelpButton;
+use crate::page::shell::browser::share::Share;
+use crate::page::video::browser::state::Mode;
+use crate::protocol::Progress;
+use crate::text::units;
+
+#[component]
+pub fn Masthead() -> impl IntoView {
+    view! {
+        <header class="masthead">
+            <div class="title">
+                <h1>"headlamp"</h1>
+                <p>"Opens up a vision transformer: what each head looks at, and what it stands for in words."</p>
+            </div>
+            <Subject/>
+            <Status/>
+            <Share/>
+            <Theme/>
+            <HelpButton/>
+        </header>
+    }
+}
+
+/// Whether the page is about a photo or a video.
+#[component]
+fn Subject() -> impl IntoView {
+    let (state, engine) = (expect_context::<State>(), expect_context::<Engine>());
+    view! {
+        <Choice
+            legend="What to look at"
+            name="mode"
+            options=vec![(Mode::Photo, "Photo"), (Mode::Video, "Video")]
+            value=state.video.mode
+            on_change=move |mode| engine.show_mode(mode)
+        />
+    }
+}
+
+/// What the engine is doing, and how far it has come.
+#[component]
+pub fn Status() -> impl IntoView {
+    let state = expect_context::<State>();
+    let share = move || state.progress.with(|progress| progress.as_ref().and_then(share));
+    view! {
+        <div class="status">
+            <p role="status" aria-live="polite">{move || line(state)}</p>
+            <div
+                class="progress"
+                class:shown=move || share().is_some()
+                role="progressbar"
+                aria-label="Progress"
+                aria-valuemin="0"
+                aria-valuemax="100"
+                aria-valuenow=move || share().map(|share| (share * 100.0).round().to_string())
+            >
+                <span style:transform=move || format!("scaleX({})", share().unwrap_or(0.0))></span>
+            </div>
+        </div>
+    }
+}
+
+fn share(progress: &Progress) -> Option<f64> {
+    let (done, total) = match progress {
+        Progress::Bytes { done, total, .. } => (*done as f64, *total as f64),
+        Progress::Items { done, total, .. } => (*done as f64, *total as f64),
+        Progress::Phase { .. } => return None,
+    };
+    (total > 0.0).then(|| (done / total).clamp(0.0, 1.0))
+}
+
+fn line(state: State) -> String {
+    if let Some(progress) = state.progress.get() {
+        return match progress {
+            Progress::Bytes { what, done, total: 0 } => format!("{what}: {}", units::bytes(done)),
+            Progress::Bytes { what, done, total } => {
+                format!("{what}: {} of {}", units::bytes(done), units::bytes(total))
+            }
+            Progress::Phase { what } => format!("{what}…"),
+            Progress::Items { what, done, total } => {
+                format!("{what}: {} of {}", units::count(done as u64), units::count(total as u64))
+            }
+        };
+    }
+    let text = match (state.engine.get(), state.busy_with.get()) {
+        (EngineState::Failed, _) => "The engine is not running",
+        (EngineState::Opening, _) => "Starting the engine…",
+        (EngineState::Open, _) if state.reading.get() > 0 => "Reading the file…",
+        (EngineState::Open, None) => return ready(state),
+        (EngineState::Open, Some(kind)) => match kind {
+            Kind::Pack => "Opening the model…",
+            Kind::Photo => "Running the model on the photo…",
+            Kind::Mask => "Writing the mask…",
+            Kind::Scores => "Scoring the phrases…",
+            Kind::Segmentation => "Segmenting…",
+            Kind::HeadMap => "Mapping the head…",
+            Kind::Pool => "Reading the texts…",
+            Kind::Statistics => "Reading the images…",
+            Kind::Labels => "Labelling the head…",
+            Kind::AllLabels => "Labelling every head…",
+            Kind::Cues => "Looking for heads that follow the nuisance…",
+            Kind::Completeness => "Putting heads together from texts…",
+            Kind::Ranking => "Looking through the gallery…",
+            Kind::Gallery | Kind::Thumbnails => "Opening the gallery…",
+            Kind::GalleryKeeping => "Keeping the gallery…",
+            Kind::GalleryPicture => "Looking at the gallery's pictures…",
+            Kind::Video | Kind::Sampling => "Opening the video…",
+            Kind::Frame => "Running the model on the video's frames…",
+            Kind::Retrack => "Following the objects…",
+            Kind::FrameScores | Kind::SplitScores => "Scoring the frames…",
+            Kind::FrameSegmentation => "Segmenting the frame…",
+            Kind::Propagation => "Propagating the masks…",
+            Kind::Forgetting => "Forgetting the masks…",
+            Kind::TrackLabels => "Naming the objects…",
+            Kind::VideoExport => "Writing the file…",
+        },
+    };
+    text.to_owned()
+}
+
+fn ready(state: State) -> String {
+    let pack = state.pack.get();
+    pack.map_or_else(|| "Ready".to_owned(), |pack| format!("Ready: {} on the {}", pack.name, pack.device.kind))
+}
+
+/// The colours: the system's, or the person's own choice, which is remembered.
+#[component]
+fn Theme() -> impl IntoView {
+    const CHOICES: [(&str, &str); 3] = [("auto", "System"), ("light", "Light"), ("dark", "Dark")];
+    let (kept, keep, _) = use_local_storage_with_options::<String, FromToStringCodec>(
+        "headlamp-theme",
+        UseStorageOptions::default().initial_value(CHOICES[0].0.to_owned()),
+    );
+    Effect::new(move || {
+        let Some(root) = document().document_element() else { return };
+        // Setting an attribute whose name is a literal does not fail. The style sheet knows "light" and "dark".
+        let _done = kept.with(|theme| root.set_attribute("data-theme", theme));
+    });
+    let chosen = move || kept.with(|theme| CHOICES.iter().position(|(name, _)| theme == name).unwrap_or_default());
+    view! {
+        <Choice
+            legend="Colours"
+            name="theme"
+            options=CHOICES.iter().enumerate().map(|(index, (_, label))| (index, *label)).collect()
+            value=Signal::derive(chosen)
+            on_change=move |index: usize| keep.set(CHOICES[index].0.to_owned())
+        />
+    }
+}

@@ -1,0 +1,15 @@
+//! The part that runs in a browser.
+
+pub mod beforehand;
+pub mod drop_and_paste;
+pub mod dropped_folders;
+pub mod export;
+pub mod help;
+pub mod history;
+pub mod keys;
+pub mod masthead;
+pub mod notice;
+pub mod offline;
+pub mod samples;
+pub mod share;
+pub mod tour;

@@ -1,0 +1,248 @@
+//! What the browser keeps of headlamp, so that it works without a network: the page itself, whose new version
+//! waits for the user's word, and the packs on the worker's shelf.
+
+use js_sys::{Array, Reflect};
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use leptos::web_sys::{Cache, CacheStorage, Request, Response, StorageEstimate, StorageManager};
+use leptos_use::{UseServiceWorkerOptions, UseServiceWorkerReturn, use_service_worker_with_options};
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::JsFuture;
+
+use crate::page::core::browser::engine::Engine;
+use crate::page::core::browser::state::State;
+use crate::page::model::kept_files::{self, KeptFile, KeptPack};
+use crate::page::shell::browser::history::is_converted_here;
+use crate::protocol::PackSummary;
+use crate::text::units;
+
+/// The worker's cache (`engine/shelf.rs`).
+const SHELF: &str = "headlamp-packs";
+
+/// Offers the new version of the page once it has come.
+#[component]
+pub fn Update() -> impl IntoView {
+    // Absent on pages without HTTPS; the page then lives without it.
+    let has_service_workers = Reflect::has(&window().navigator(), &"serviceWorker".into()).is_ok_and(|has| has);
+    has_service_workers.then(|| view! { <Waiting/> })
+}
+
+#[component]
+fn Waiting() -> impl IntoView {
+    let is_wanted = StoredValue::new(false);
+    // The first visit's service worker takes the page over as well, and is of no other build.
+    let is_first = StoredValue::new(window().navigator().service_worker().controller().is_none());
+    let is_outdated = RwSignal::new(false);
+    let change = move || {
+        if is_wanted.get_value() {
+            return reload();
+        }
+        if !is_first.get_value() {
+            is_outdated.set(true);
+        }
+        is_first.set_value(false);
+    };
+    let options = UseServiceWorkerOptions::default().script_url("sw.js").on_controller_change(change);
+    let UseServiceWorkerReturn { waiting, skip_waiting, .. } = use_service_worker_with_options(options);
+    let take = move |_| {
+        // Where none waits another tab has taken it, and there is nothing to wait for.
+        if !waiting.get_untracked() {
+            return reload();
+        }
+        is_wanted.set_value(true);
+        skip_waiting();
+    };
+    let says = move || match (is_outdated.get(), waiting.get()) {
+        (true, _) => Some("headlamp was updated in another tab."),
+        (false, true) => Some("A new version of headlamp is here."),
+        (false, false) => None,
+    };
+    view! {
+        <div class="notice" class:shown=move || says().is_some()>
+            <p role="status">{says}</p>
+            <button type="button" id="take-update" on:click=take>"Reload to use it"</button>
+        </div>
+    }
+}
+
+fn reload() {
+    let _reloads = window().location().reload();
+}
+
+/// The kept packs: how large, since when, how to open or to let go of one, how to keep them for good.
+#[component]
+pub fn Kept() -> impl IntoView {
+    let (state, engine) = (expect_context::<State>(), expect_context::<Engine>());
+    let packs = RwSignal::new(Vec::<KeptPack>::new());
+    let room = RwSignal::new(None::<Room>);
+    let look = move || {
+        spawn_local(async move {
+            packs.set(kept_packs().await.unwrap_or_default());
+            room.set(Room::measure().await.ok());
+        });
+    };
+    Effect::new(move || {
+        state.pack.track();
+        look();
+    });
+    let drop_pack = move |folder: String| {
+        spawn_local(async move {
+            // What cannot be removed is still listed.
+            let _removed = drop_folder(&folder).await;
+            look();
+        });
+    };
+    let persist = move |_| {
+        spawn_local(async move {
+            let _asked = ask_to_persist().await;
+            look();
+        });
+    };
+    let row = move |pack: KeptPack| {
+        let about = about(&pack);
+        let KeptPack { folder, name, weights, is_whole, .. } = pack;
+        let is_open = {
+            let folder = folder.clone();
+            move || state.pack.with(|open| open.as_ref().is_some_and(|open| is_kept_in(open, &folder, &weights)))
+        };
+        let open = {
+            let folder = folder.clone();
+            move |_| engine.open_kept(folder.clone())
+        };
+        let label = format!("Remove {name}");
+        view! {
+            <li>
+                <span class="name">{name.clone()}</span>
+                <span class="quiet">{about}</span>
+                <Show when=move || is_whole>
+                    <button
+                        type="button"
+                        class="quiet-button open-kept"
+                        aria-label=format!("Open {name}")
+                        disabled=is_open.clone()
+                        on:click=open.clone()
+                    >
+                        {let is_open = is_open.clone(); move || if is_open() { "Is open" } else { "Open" }}
+                    </button>
+                </Show>
+                <button type="button" class="quiet-button" aria-label=label on:click=move |_| drop_pack(folder.clone())>
+                    "Remove"
+                </button>
+            </li>
+        }
+    };
+    let unkept = move || {
+        let why = state.pack.with(|pack| pack.as_ref().and_then(|pack| pack.unkept.clone()));
+        why.map(|why| format!("The open model is not kept, and will have to be read again: {why}."))
+    };
+    let is_persistent = move || room.with(|room| room.is_some_and(|room| room.is_persistent));
+    view! {
+        <section id="kept" aria-labelledby="kept-title">
+            <div class="heading">
+                <h2 id="kept-title">"Kept on this machine"</h2>
+            </div>
+            <Show
+                when=move || packs.with(|packs| !packs.is_empty())
+                fallback=|| view! { <p class="quiet">"Nothing yet: without a network, headlamp will not open a model."</p> }
+            >
+                <ul class="kept">
+                    <For each=move || packs.get() key=|pack| (pack.folder.clone(), pack.bytes, pack.day.clone()) let:pack>{row(pack)}</For>
+                </ul>
+            </Show>
+            <p class="quiet">{unkept}</p>
+            <p class="quiet">{move || room.with(|room| room.map(Room::says))}</p>
+            <Show when=move || room.with(Option::is_some) && !is_persistent()>
+                <button type="button" id="persist" on:click=persist>"Keep it for good"</button>
+            </Show>
+        </section>
+    }
+}
+
+/// "8 bits, 161.3 MB, 25 Nov 2026".
+fn about(pack: &KeptPack) -> String {
+    let stored = pack.stored_as.map(|storage| storage.label().to_owned());
+    let size = format!("{}{}", units::bytes(pack.bytes), if pack.is_whole { "" } else { " of it only" });
+    [stored, Some(size), pack.day.clone()].into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+/// How much the browser keeps for this page, and whether it may throw that away by itself.
+#[derive(Clone, Copy, Debug)]
+struct Room {
+    used: f64,
+    quota: f64,
+    is_persistent: bool,
+}
+
+impl Room {
+    async fn measure() -> Result<Self, JsValue> {
+        let storage = storage()?;
+        let estimate: StorageEstimate = JsFuture::from(storage.estimate()?).await?.unchecked_into();
+        let is_persistent = JsFuture::from(storage.persisted()?).await?.is_truthy();
+        let number = |value: Option<f64>| value.unwrap_or_default();
+        Ok(Self { used: number(estimate.get_usage()), quota: number(estimate.get_quota()), is_persistent })
+    }
+
+    fn says(self) -> String {
+        let keeps = match self.is_persistent {
+            true => "It stays until you remove it.",
+            false => "The browser may remove it when the disk runs full.",
+        };
+        format!(
+            "headlamp uses {} of the {} that the browser gives it. {keeps}",
+            units::bytes(self.used as u64),
+            units::bytes(self.quota as u64)
+        )
+    }
+}
+
+/// Fails where the browser has none: pages without HTTPS.
+fn storage() -> Result<StorageManager, JsValue> {
+    Reflect::get(&window().navigator(), &"storage".into())?.dyn_into()
+}
+
+async fn ask_to_persist() -> Result<JsValue, JsValue> {
+    JsFuture::from(storage()?.persist()?).await
+}
+
+async fn shelf() -> Result<Cache, JsValue> {
+    let caches: CacheStorage = Reflect::get(&window(), &"caches".into())?.dyn_into()?;
+    Ok(JsFuture::from(caches.open(SHELF)).await?.unchecked_into())
+}
+
+async fn kept_packs() -> Result<Vec<KeptPack>, JsValue> {
+    let cache = shelf().await?;
+    let mut files = Vec::new();
+    for request in keys(&cache).await? {
+        let response: Response = JsFuture::from(cache.match_with_request(&request)).await?.dyn_into()?;
+        let url = request.url();
+        let date = response.headers().get("date")?;
+        let text = match kept_files::is_manifest(&url) {
+            true => JsFuture::from(response.text()?).await?.as_string(),
+            false => None,
+        };
+        files.push(KeptFile { url, text, date });
+    }
+    Ok(kept_files::packs(&files))
+}
+
+async fn drop_folder(folder: &str) -> Result<(), JsValue> {
+    let cache = shelf().await?;
+    for request in keys(&cache).await? {
+        if request.url().starts_with(folder) {
+            JsFuture::from(cache.delete_with_request(&request)).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn keys(cache: &Cache) -> Result<Vec<Request>, JsValue> {
+    let keys: Array = JsFuture::from(cache.keys()).await?.unchecked_into();
+    Ok(keys.iter().map(JsCast::unchecked_into).collect())
+}
+
+/// Whether what is open is the kept pack of these weights. Converted models lie in folders that are named by more than
+/// the weights, which may be kept several times, read in different ways.
+fn is_kept_in(open: &PackSummary, folder: &str, weights: &str) -> bool {
+    let name = folder.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+    open.weights == weights && (!is_converted_here(folder) || open.model.starts_with(name))
+}

@@ -1,0 +1,272 @@
+//! A tour of one photo in five steps. It drives the page itself: what it tells of is what one sees.
+
+use codee::string::FromToStringCodec;
+use leptos::html::H2;
+use leptos::prelude::*;
+use leptos::web_sys::KeyboardEvent;
+use leptos_use::storage::{UseStorageOptions, use_local_storage_with_options};
+
+use crate::ablate::Ablation;
+use crate::page::core::browser::engine::Engine;
+use crate::page::core::browser::state::{Layer, State};
+use crate::page::heads::contributions::Cell;
+use crate::page::photo::raster::HeadMapKind;
+use crate::page::shell::browser::help::Help;
+use crate::page::shell::browser::samples::{SAMPLES, Sample};
+use crate::page::shell::tour_steps::{self, STEPS, Seen, Step};
+use crate::page::video::browser::state::Mode;
+
+/// The photo of the tour, and its phrase.
+const PHOTO: &str = "coffee";
+const PHRASE: &str = "a photo of a cup of coffee";
+
+/// A handle on the tour.
+#[derive(Clone, Copy)]
+pub struct Tour {
+    state: State,
+    engine: Engine,
+    /// The step that is shown.
+    step: RwSignal<Option<usize>>,
+    /// Whether it was taken, or declined, on this machine.
+    was_seen: Signal<bool>,
+    set_was_seen: WriteSignal<bool>,
+    /// What was switched off before the tour.
+    ablation: StoredValue<Ablation>,
+}
+
+impl Tour {
+    pub fn new(state: State, engine: Engine) -> Self {
+        let (was_seen, set_was_seen, _) = use_local_storage_with_options::<bool, FromToStringCodec>(
+            "headlamp-tour-seen",
+            UseStorageOptions::default().initial_value(false).listen_to_storage_changes(false),
+        );
+        let tour = Self {
+            state,
+            engine,
+            step: RwSignal::new(None),
+            was_seen,
+            set_was_seen,
+            ablation: StoredValue::default(),
+        };
+        // The strongest head is known once the phrase is scored: the steps about it follow it.
+        Effect::new(move || {
+            let strongest = state.contributions.with(|all| all.as_ref().and_then(|all| all.strongest_head()));
+            if tour.step.get().is_some_and(|step| STEPS[step] == Step::Head) && strongest.is_some() {
+                state.head.set(strongest);
+            }
+        });
+        tour
+    }
+
+    pub fn start(self) {
+        self.set_was_seen.set(true);
+        // In the middle of a tour, what is off is the tour's own.
+        if self.step.with_untracked(Option::is_none) {
+            self.ablation.set_value(self.state.ablation.get_untracked());
+        }
+        self.engine.show_mode(Mode::Photo);
+        self.state.ablation.set(Ablation::default());
+        self.state.rather_than.set(None);
+        self.state.pinned.set(None);
+        let is_open = |sample: &Sample| {
+            self.state
+                .photo
+                .with_untracked(|photo| photo.as_ref().is_some_and(|at| at.summary.name == sample.file))
+        };
+        if let Some(sample) = SAMPLES.iter().find(|sample| sample.name == PHOTO).filter(|sample| !is_open(sample))
+        {
+            self.engine.open_sample(sample);
+        }
+        self.state.set_phrases.update(|phrases| {
+            phrases.add(PHRASE);
+        });
+        self.state.choice.set(Some(PHRASE.to_owned()));
+        self.go(0);
+    }
+
+    /// Goes to a step, and shows on the page what it is about.
+    fn go(self, index: usize) {
+        let state = self.state;
+        match STEPS[index] {
+            Step::Contribution | Step::Segmentation => state.layer.set(Layer::Segmentation),
+            Step::Head => {
+                state.map_kind.set(HeadMapKind::Contribution);
+                state.layer.set(Layer::Head);
+            }
+            Step::TextSpan | Step::Ablation => {}
+        }
+        // Without means to put in its place nothing can be switched off.
+        if STEPS[index] == Step::Ablation && untrack(|| state.has_statistics()) {
+            self.switch(true);
+        } else if !state.ablation.with_untracked(Ablation::is_none) {
+            state.ablation.set(Ablation::default());
+        }
+        self.step.set(Some(index));
+    }
+
+    /// Switches the chosen head off, or on again.
+    fn switch(self, is_off: bool) {
+        let heads = self.state.head.get_untracked().into_iter().filter(|_| is_off).collect();
+        self.state.ablation.set(Ablation { heads, ..Ablation::default() });
+    }
+
+    fn end(self) {
+        self.step.set(None);
+        self.state.layer.set(Layer::Segmentation);
+        self.state.ablation.set(self.ablation.get_value());
+    }
+
+    fn next(self) {
+        match self.step.get_untracked() {
+            Some(step) if step + 1 < STEPS.len() => self.go(step + 1),
+            Some(_) => self.end(),
+            None => {}
+        }
+    }
+
+    fn back(self) {
+        if let Some(step) = self.step.get_untracked().and_then(|step| step.checked_sub(1)) {
+            self.go(step);
+        }
+    }
+
+    /// What the page shows just now, for the words of a step.
+    fn seen(self) -> Seen {
+        let state = self.state;
+        let head = state.head.get();
+        let of_scores = |pick: fn(&crate::page::core::browser::state::Scores) -> Option<f32>| {
+            state.scores.with(|scores| scores.as_ref().and_then(pick))
+        };
+        let labels = state.head_texts.with(|texts| {
+            let texts = texts.as_ref().filter(|texts| Some(texts.head) == head);
+            texts.map(|texts| texts.labels.iter().take(2).map(|label| label.text.clone()).collect())
+        });
+        Seen {
+            phrase: PHRASE.to_owned(),
+            score: of_scores(|scores| scores.of(PHRASE).map(|(score, _)| score)),
+            intact: of_scores(|scores| scores.before(PHRASE)),
+            head,
+            part: state.contributions.with(|all| {
+                let (layer, head) = head?;
+                all.as_ref()?.of(Cell::Head { layer, head })
+            }),
+            labels: labels.unwrap_or_default(),
+            can_switch_off: state.has_statistics(),
+        }
+    }
+}
+
+/// Asks a newcomer. Where others have put the page into theirs, nobody is asked.
+#[component]
+pub fn Offer() -> impl IntoView {
+    let tour = expect_context::<Tour>();
+    let is_shown = move || {
+        !tour.state.is_embedded && !tour.was_seen.get() && tour.step.get().is_none() && tour.state.has_text()
+    };
+    view! {
+        <Show when=is_shown>
+            <aside class="offer" aria-label="Tour">
+                <p>"New here? Five steps through one photo show what a contribution, a head and its texts are."</p>
+                <button type="button" id="start-tour" class="strong" on:click=move |_| tour.start()>"Take the tour"</button>
+                <button type="button" id="decline-tour" on:click=move |_| tour.set_was_seen.set(true)>"No, thanks"</button>
+            </aside>
+        </Show>
+    }
+}
+
+/// Starts it from the help.
+#[component]
+pub fn TourButton() -> impl IntoView {
+    let (tour, help) = (expect_context::<Tour>(), expect_context::<Help>());
+    let start = move |_| {
+        help.close();
+        tour.start();
+    };
+    view! {
+        <Show when=move || tour.state.has_text()>
+            <div class="row">
+                <button type="button" id="tour-again" on:click=start>"Take the tour"</button>
+                <p class="quiet hint">"Five steps through one photo."</p>
+            </div>
+        </Show>
+    }
+}
+
+/// The step that is shown, over the page but not in its way.
+#[component]
+pub fn TourCard() -> impl IntoView {
+    let tour = expect_context::<Tour>();
+    let title = NodeRef::<H2>::new();
+    Effect::new(move || {
+        let step = tour.step.get();
+        point_at(step.map(|step| STEPS[step].target()));
+        if let Some(title) = title.get().filter(|_| step.is_some()) {
+            let _focused = title.focus();
+        }
+    });
+    let press = move |event: KeyboardEvent| {
+        match event.key().as_str() {
+            "ArrowRight" => tour.next(),
+            "ArrowLeft" => tour.back(),
+            "Escape" => tour.end(),
+            _ => return,
+        }
+        event.prevent_default();
+    };
+    let index = move || tour.step.get().unwrap_or(0);
+    let is_last = move || index() + 1 == STEPS.len();
+    let is_ablation = move || STEPS[index()] == Step::Ablation && tour.state.has_statistics();
+    let is_off = move || tour.state.ablation.with(|now| !now.is_none());
+    view! {
+        <Show when=move || tour.step.with(Option::is_some)>
+            <div
+                class="tour"
+                id="tour"
+                role="dialog"
+                aria-labelledby="tour-title"
+                aria-describedby="tour-says"
+                class:left=move || STEPS[index()].is_on_the_right()
+                data-step=move || (index() + 1).to_string()
+                on:keydown=press
+            >
+                <p class="quiet hint">{move || format!("Step {} of {}", index() + 1, STEPS.len())}</p>
+                <h2 id="tour-title" tabindex="-1" node_ref=title>{move || STEPS[index()].title()}</h2>
+                <p id="tour-says" aria-live="polite">{move || tour_steps::says(STEPS[index()], &tour.seen())}</p>
+                <div class="row">
+                    <button type="button" id="tour-back" disabled=move || index() == 0 on:click=move |_| tour.back()>
+                        "Back"
+                    </button>
+                    <button type="button" id="tour-next" class="strong" on:click=move |_| tour.next()>
+                        {move || if is_last() { "Done" } else { "Next" }}
+                    </button>
+                    <Show when=is_ablation>
+                        <button
+                            type="button"
+                            id="tour-switch"
+                            aria-pressed=move || is_off().to_string()
+                            on:click=move |_| tour.switch(!tour.state.ablation.with_untracked(|now| !now.is_none()))
+                        >
+                            {move || if is_off() { "Switch it on again" } else { "Switch it off" }}
+                        </button>
+                    </Show>
+                    <button type="button" id="tour-end" class="quiet-button" on:click=move |_| tour.end()>
+                        "Leave the tour"
+                    </button>
+                </div>
+            </div>
+        </Show>
+    }
+}
+
+/// Outlines what a step is about and brings it into sight; none: nothing is outlined.
+fn point_at(target: Option<&'static str>) {
+    let document = document();
+    while let Some(last) = document.query_selector(".toured").ok().flatten() {
+        // It fails for names that are none only.
+        let _removed = last.class_list().remove_1("toured");
+    }
+    if let Some(found) = target.and_then(|target| document.query_selector(target).ok().flatten()) {
+        let _added = found.class_list().add_1("toured");
+        found.scroll_into_view_with_bool(true);
+    }
+}

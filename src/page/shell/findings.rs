@@ -1,0 +1,272 @@
+//! Everything that the page has found out about a photo, as files for programs and for people's notes.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use crate::ablate::Ablation;
+use crate::geometry::{Framing, Grid, PhotoRect, Size};
+use crate::page::heads::contributions::Contributions;
+use crate::page::heads::switched_off;
+use crate::protocol::HeadLabel;
+use crate::rle::Rle;
+use crate::text::units;
+
+/// The whole result. As JSON its fields have these names.
+#[derive(Clone, Debug, Serialize)]
+pub struct Findings {
+    /// "headlamp 0.1.0"
+    pub made_by: String,
+    pub model: ModelFinding,
+    pub photo: PhotoFinding,
+    pub phrases: Vec<PhraseFinding>,
+    /// What the contributions are to: "“a cat” rather than “a dog”".
+    pub subject: Option<String>,
+    pub contributions: Option<ContributionsFinding>,
+    /// What was switched off.
+    pub ablation: Ablation,
+    pub segmentation: Option<SegmentationFinding>,
+    pub head: Option<HeadFinding>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct ModelFinding {
+    pub name: String,
+    /// SHA-256
+    pub weights: String,
+    pub device: String,
+    pub layers: usize,
+    pub heads: usize,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct PhotoFinding {
+    pub name: String,
+    pub size: Size,
+    pub framing: Framing,
+    /// What the model was shown, in photo pixels.
+    pub crop_in_photo: PhotoRect,
+    pub grid: Grid,
+    /// By how much the components' sum misses the embedding.
+    pub residual: f64,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct PhraseFinding {
+    pub phrase: String,
+    pub cosine: f32,
+    /// Among these phrases.
+    pub probability: f32,
+    /// The cosine with everything on, where something is off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub intact: Option<f32>,
+}
+
+/// They sum to `total`.
+#[derive(Clone, Debug, Serialize)]
+pub struct ContributionsFinding {
+    /// `[layer][head]`
+    pub heads: Vec<Vec<f32>>,
+    /// `[layer]`
+    pub mlps: Vec<f32>,
+    pub embedding: f32,
+    pub total: f32,
+}
+
+impl From<&Contributions> for ContributionsFinding {
+    fn from(all: &Contributions) -> Self {
+        let Contributions { heads, mlps, embedding } = all.clone();
+        Self { heads, mlps, embedding, total: all.total() }
+    }
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct SegmentationFinding {
+    pub phrase: String,
+    /// Foreground is above it.
+    pub threshold: f32,
+    /// What the mask covers, in photo pixels.
+    pub crop_in_photo: PhotoRect,
+    /// Share of `crop_in_photo`.
+    pub foreground: f64,
+    pub mask: Rle,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct HeadFinding {
+    pub layer: usize,
+    pub head: usize,
+    pub contribution: Option<f32>,
+    pub map: Option<HeadMapFinding>,
+    pub labels: Vec<HeadLabel>,
+    /// Images behind the labels.
+    pub images: u64,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct HeadMapFinding {
+    /// "contribution" or "attention"
+    pub kind: &'static str,
+    pub grid: Grid,
+    /// Rows first.
+    pub patches: Vec<f32>,
+}
+
+/// Heads that the notes name.
+const STRONGEST: usize = 8;
+
+impl Findings {
+    /// # Errors
+    /// None for finite figures; NaN has no place in JSON and becomes null.
+    pub fn json(&self) -> Result<String, serde_json::Error> {
+        serde_json::to_string_pretty(self).map(|json| json + "\n")
+    }
+
+    /// Notes with tables.
+    pub fn markdown(&self) -> String {
+        let mut text = format!("## {} through {}\n", plain(&self.photo.name), plain(&self.model.name));
+        // Writing to a string does not fail.
+        let mut line = |line: &str| {
+            let _written = writeln!(text, "{line}");
+        };
+        if !self.phrases.is_empty() {
+            line("\n| phrase | cosine | share |\n|---|--:|--:|");
+        }
+        for PhraseFinding { phrase, cosine, probability, .. } in &self.phrases {
+            let (cosine, share) = (units::signed(*cosine, 3), units::percent(*probability));
+            line(&format!("| {} | {cosine} | {share} |", plain(phrase)));
+        }
+        let off = switched_off::summary(&self.ablation, self.model.layers);
+        if !off.is_empty() {
+            line(&format!("\nSwitched off: {off}."));
+        }
+        if let Some((subject, all)) = self.subject.as_ref().zip(self.contributions.as_ref()) {
+            line(&format!(
+                "\nHeads that matter most for {} (of {}):",
+                plain(subject),
+                units::signed(all.total, 4)
+            ));
+            line("\n| layer.head | contribution |\n|---|--:|");
+            for (layer, head, value) in all.strongest(STRONGEST) {
+                line(&format!("| {layer}.{head} | {} |", units::signed(value, 4)));
+            }
+        }
+        if let Some(head) = self.head.as_ref().filter(|head| !head.labels.is_empty()) {
+            line(&format!(
+                "\nTexts that span layer {}, head {} (over {}):\n",
+                head.layer,
+                head.head,
+                units::plural(head.images, "image", "images")
+            ));
+            for HeadLabel { text, variance_explained } in &head.labels {
+                line(&format!("- {} ({})", plain(text), units::percent(*variance_explained)));
+            }
+        }
+        if let Some(SegmentationFinding { phrase, foreground, threshold, .. }) = &self.segmentation {
+            let share = units::percent(*foreground as f32);
+            line(&format!("\n“{}” covers {share} of what the model saw (above {threshold:.2}).", plain(phrase)));
+        }
+        line(&format!(
+            "\nAll parts add up to the embedding within {}. Made with {}.",
+            units::scientific(self.photo.residual),
+            self.made_by
+        ));
+        text
+    }
+}
+
+impl ContributionsFinding {
+    /// The heads whose parts are largest in size: (layer, head, part).
+    pub fn strongest(&self, count: usize) -> Vec<(usize, usize, f32)> {
+        let Self { heads, mlps, embedding, .. } = self.clone();
+        Contributions { heads, mlps, embedding }.ranking(count)
+    }
+}
+
+/// Words of the user's, harmless in a table.
+fn plain(words: &str) -> String {
+    words.replace('|', "\\|").replace(['\n', '\r'], " ")
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// Made up, with everything that needs care when it is written: quotes, angle brackets, bars.
+    pub fn findings() -> Findings {
+        Findings {
+            made_by: "headlamp".to_owned(),
+            model: ModelFinding {
+                name: "tiny".to_owned(),
+                weights: "00".to_owned(),
+                device: "CPU".to_owned(),
+                layers: 2,
+                heads: 3,
+            },
+            photo: PhotoFinding {
+                name: "a<b>.png".to_owned(),
+                size: Size { width: 60, height: 40 },
+                framing: Framing::CentreCrop,
+                crop_in_photo: PhotoRect { left: 10.0, top: 0.0, width: 40.0, height: 40.0 },
+                grid: Grid { columns: 2, rows: 2 },
+                residual: 2.5e-7,
+            },
+            phrases: vec![
+                PhraseFinding {
+                    phrase: "\"red\" | & <green>".into(),
+                    cosine: 0.25,
+                    probability: 0.9,
+                    intact: None,
+                },
+                PhraseFinding { phrase: "a dog".into(), cosine: -0.125, probability: 0.1, intact: Some(0.5) },
+            ],
+            subject: Some("“red”".to_owned()),
+            contributions: Some(ContributionsFinding {
+                heads: vec![vec![0.0, 0.0625, -0.03125], vec![0.125, 0.0, 0.0]],
+                mlps: vec![0.0, 0.0625],
+                embedding: 0.03125,
+                total: 0.25,
+            }),
+            ablation: Ablation { heads: [(0, 1)].into(), ..Ablation::default() },
+            segmentation: Some(SegmentationFinding {
+                phrase: "red".to_owned(),
+                threshold: 0.5,
+                crop_in_photo: PhotoRect { left: 10.0, top: 0.0, width: 40.0, height: 40.0 },
+                foreground: 0.25,
+                mask: Rle::of(&[false, false, false, true], Size { width: 2, height: 2 }),
+            }),
+            head: Some(HeadFinding {
+                layer: 1,
+                head: 0,
+                contribution: Some(0.125),
+                map: Some(HeadMapFinding {
+                    kind: "contribution",
+                    grid: Grid { columns: 2, rows: 2 },
+                    patches: vec![0.0, 0.125, 0.0, 0.0],
+                }),
+                labels: vec![HeadLabel { text: "fur & <feathers>".to_owned(), variance_explained: 0.5 }],
+                images: 40,
+            }),
+        }
+    }
+
+    #[test]
+    fn json_keeps_every_figure() {
+        let parsed: serde_json::Value = serde_json::from_str(&findings().json().unwrap()).unwrap();
+        assert_eq!(parsed["contributions"]["heads"][1][0], 0.125);
+        assert_eq!(parsed["phrases"][0]["phrase"], "\"red\" | & <green>");
+        assert_eq!(parsed["phrases"][1]["intact"], 0.5);
+        assert!(parsed["phrases"][0].get("intact").is_none());
+        assert_eq!(parsed["segmentation"]["mask"]["size"], serde_json::json!([2, 2]));
+        assert_eq!(parsed["head"]["map"]["patches"][1], 0.125);
+    }
+
+    #[test]
+    fn markdown_names_the_strongest_first_and_cells_stay_cells() {
+        let text = findings().markdown();
+        assert!(text.contains("| \"red\" \\| & <green> | +0.250 | 90 % |"), "{text}");
+        let (first, second) = (text.find("| 1.0 | +0.1250 |"), text.find("| 0.1 | +0.0625 |"));
+        assert!(first.is_some() && first < second, "{text}");
+        assert!(text.contains("Switched off: 1 head.") && text.contains("fur & <feathers> (50 %)"), "{text}");
+    }
+}

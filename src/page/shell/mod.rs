@@ -1,0 +1,10 @@
+//! What holds the features together: masthead, address, keys, tour, export.
+
+pub mod address;
+#[cfg(feature = "page")]
+pub mod browser;
+pub mod computed_sample;
+pub mod figure;
+pub mod findings;
+pub mod shortcuts;
+pub mod tour_steps;

@@ -1,0 +1,148 @@
+//! The tour's steps in words.
+
+use crate::text::units;
+
+/// A step of the tour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    Contribution,
+    Head,
+    TextSpan,
+    Segmentation,
+    Ablation,
+}
+
+/// In the order of the tour.
+pub const STEPS: [Step; 5] = [Step::Contribution, Step::Head, Step::TextSpan, Step::Segmentation, Step::Ablation];
+
+impl Step {
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Contribution => "A score is a sum",
+            Self::Head => "A head looks somewhere",
+            Self::TextSpan => "A head in words",
+            Self::Segmentation => "Where the phrase is",
+            Self::Ablation => "Switch a head off",
+        }
+    }
+
+    /// What it is about, as a selector.
+    pub fn target(self) -> &'static str {
+        match self {
+            Self::Contribution => "#scores",
+            Self::Head => ".head-grid",
+            Self::TextSpan => "#head-panel",
+            Self::Segmentation => ".photo-panel",
+            Self::Ablation => "#lab",
+        }
+    }
+
+    /// Whether its target is at the right of a wide page, so that words belong to the left.
+    pub fn is_on_the_right(self) -> bool {
+        matches!(self, Self::Head | Self::TextSpan | Self::Ablation)
+    }
+}
+
+/// What the page shows while a step is told; what is not there yet is none.
+#[derive(Clone, Debug, Default)]
+pub struct Seen {
+    pub phrase: String,
+    pub score: Option<f32>,
+    /// The score with everything on, where something is off.
+    pub intact: Option<f32>,
+    pub head: Option<(usize, usize)>,
+    /// The head's part in the score.
+    pub part: Option<f32>,
+    pub labels: Vec<String>,
+    pub can_switch_off: bool,
+}
+
+/// What a step says.
+pub fn says(step: Step, seen: &Seen) -> String {
+    let Seen { phrase, score, head, part, .. } = seen;
+    let score = score.map_or_else(|| "…".to_owned(), |score| units::signed(score, 3));
+    let head = head.map_or_else(|| "the head".to_owned(), |(layer, head)| format!("head {head} of layer {layer}"));
+    let part = part.map_or_else(|| "…".to_owned(), |part| units::signed(part, 3));
+    match step {
+        Step::Contribution => format!(
+            "The model gives “{phrase}” a score of {score} for this photo. That number is a sum: every part of the \
+             model adds to it or takes from it, and this page takes the sum apart exactly. A part's share is its \
+             contribution."
+        ),
+        Step::Head => format!(
+            "Each cell is an attention head: a row is a layer, the last one at the top. Orange adds to the score, blue \
+             takes away. The strongest is {head}, with {part}. On the photo you see which patches it gets that from."
+        ),
+        Step::TextSpan => format!(
+            "What does {head} stand for? Over thousands of photos its output varies along a few directions, and \
+             these texts lie along them{}. The percentage says how much of the head they cover: this small model's \
+             heads are broad, a large CLIP's are often about one thing.",
+            first(&seen.labels)
+        ),
+        Step::Segmentation => format!(
+            "The same sum, patch by patch: where all heads together speak more for “{phrase}” than for your other \
+             phrases, the photo is tinted. The model was never taught where things are. Move the threshold to see \
+             more or less."
+        ),
+        Step::Ablation if !seen.can_switch_off => {
+            "Parts can be switched off to see what they did, but this model brings no means to put in their place: \
+             give it pictures of your own, in the gallery."
+                .to_owned()
+        }
+        Step::Ablation => format!(
+            "Is {head} what makes the score? It is replaced by its mean over many photos. {} Any cell of the grid can \
+             be switched off like this.",
+            change(seen, &score)
+        ),
+    }
+}
+
+fn first(labels: &[String]) -> String {
+    match labels {
+        [] => String::new(),
+        labels => format!(": {}", labels.iter().map(|label| format!("“{label}”")).collect::<Vec<_>>().join(", ")),
+    }
+}
+
+fn change(seen: &Seen, score: &str) -> String {
+    match seen.intact {
+        Some(intact) => format!("The score goes from {} to {score}.", units::signed(intact, 3)),
+        None => format!("The score is {score} with everything on."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen() -> Seen {
+        Seen {
+            phrase: "a cat".to_owned(),
+            score: Some(0.2),
+            intact: Some(0.25),
+            head: Some((11, 4)),
+            part: Some(0.05),
+            labels: vec!["fur".to_owned(), "ears".to_owned()],
+            can_switch_off: true,
+        }
+    }
+
+    #[test]
+    fn the_steps_tell_of_what_is_on_screen() {
+        let told = STEPS.map(|step| says(step, &seen()));
+        assert!(told[0].contains("“a cat” a score of +0.200"));
+        assert!(told[1].contains("head 4 of layer 11, with +0.050"));
+        assert!(told[2].contains("“fur”, “ears”"));
+        assert!(told[4].contains("from +0.250 to +0.200"), "{}", told[4]);
+    }
+
+    #[test]
+    fn before_anything_is_there_no_figure_is_made_up() {
+        for step in STEPS {
+            let told = says(step, &Seen { phrase: "a cat".to_owned(), can_switch_off: true, ..Seen::default() });
+            assert!(!told.chars().any(|character| character.is_ascii_digit()), "{told}");
+        }
+        let told = says(Step::Ablation, &Seen { can_switch_off: false, ..seen() });
+        assert!(told.contains("no means"), "{told}");
+    }
+}

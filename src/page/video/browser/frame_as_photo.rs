@@ -1,0 +1,68 @@
+//! The frame on screen, opened as a photo: taken apart head by head.
+
+use js_sys::{Function, Promise};
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use leptos::web_sys::{Blob, CanvasRenderingContext2d, HtmlCanvasElement, HtmlVideoElement};
+use wasm_bindgen::JsCast as _;
+use wasm_bindgen_futures::JsFuture;
+
+use super::state::{Mode, VideoState};
+use crate::page::core::browser::engine::Engine;
+use crate::page::core::browser::state::State;
+use crate::page::core::queue::Kind;
+use crate::page::video::time;
+
+#[component]
+pub fn TakeApart() -> impl IntoView {
+    let (state, engine) = (expect_context::<State>(), expect_context::<Engine>());
+    let video = state.video;
+    let open = move |_| {
+        video.is_playing.set(false);
+        spawn_local(async move {
+            match picture().await {
+                Some(blob) => {
+                    engine.show_mode(Mode::Photo);
+                    engine.open_photo(name(video), blob);
+                }
+                None => {
+                    engine.complain(Kind::Photo, "The frame could not be taken: wait until it shows.".to_owned())
+                }
+            }
+        });
+    };
+    view! {
+        <button type="button" class="quiet-button" id="take-apart" on:click=open
+            title="Open this frame as a photo: scores, heads and segmentation">
+            "Frame as photo"
+        </button>
+    }
+}
+
+fn name(video: VideoState) -> String {
+    let of = video.reel.with_untracked(|reel| reel.as_ref().map(|reel| reel.name.clone())).unwrap_or_default();
+    format!("{of} at {}", time::clock(video.time.get_untracked()))
+}
+
+/// What the player shows, as a PNG of the video's own size.
+async fn picture() -> Option<Blob> {
+    let find = |selector: &str| document().query_selector(selector).ok().flatten();
+    let canvas = match find("#pictures") {
+        Some(canvas) => canvas.dyn_into().ok()?,
+        None => of_element(&find("#video")?.dyn_into().ok()?)?,
+    };
+    let promise = Promise::new(&mut |resolve: Function, _reject| {
+        // It fails for canvases with another site's pictures only.
+        let _asked = canvas.to_blob(&resolve);
+    });
+    JsFuture::from(promise).await.ok()?.dyn_into().ok()
+}
+
+fn of_element(element: &HtmlVideoElement) -> Option<HtmlCanvasElement> {
+    let canvas: HtmlCanvasElement = document().create_element("canvas").ok()?.unchecked_into();
+    canvas.set_width(element.video_width());
+    canvas.set_height(element.video_height());
+    let context: CanvasRenderingContext2d = canvas.get_context("2d").ok()??.unchecked_into();
+    context.draw_image_with_html_video_element(element, 0.0, 0.0).ok()?;
+    Some(canvas)
+}

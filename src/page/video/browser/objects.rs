@@ -1,0 +1,132 @@
+//! The objects that the heads have found: colour, name, what they are in words, on and off.
+
+use leptos::prelude::*;
+
+use super::state::{ObjectLook, Work};
+use crate::page::common::browser::explanation::How;
+use crate::page::common::colour;
+use crate::page::common::formulas::Topic;
+use crate::page::core::browser::engine::Engine;
+use crate::page::core::browser::state::State;
+use crate::page::video::tracks;
+use crate::text::units;
+
+#[component]
+pub fn Objects() -> impl IntoView {
+    let (state, engine) = (expect_context::<State>(), expect_context::<Engine>());
+    let video = state.video;
+    let ids = Memo::new(move |_| video.objects.with(|looks| looks.iter().map(|look| look.id).collect::<Vec<_>>()));
+    let is_working = move || video.work.get() == Work::Running;
+    let has_frames = move || !video.frames.with(Vec::is_empty);
+    view! {
+        <section class="objects" aria-labelledby="objects-title">
+            <div class="heading">
+                <h2 id="objects-title">"Objects"</h2>
+                <button type="button" class="quiet-button" id="name-objects"
+                    disabled=move || is_working() || !has_frames() || !engine.can_describe()
+                    title="Texts that speak more for an object's patches than for the rest of the frame"
+                    on:click=move |_| engine.label_tracks()>
+                    "Describe"
+                </button>
+            </div>
+            <ul class="object-list">
+                {move || ids.get().into_iter().enumerate().map(|(place, id)| object(state, place, id)).collect_view()}
+            </ul>
+            <Show when=move || !has_frames()>
+                <p class="quiet hint">"Objects appear with the first frame."</p>
+            </Show>
+            <Heads/>
+            <div class="row">
+                <button type="button" class="quiet-button" id="use-video-statistics" disabled=move || !has_frames()
+                    on:click=move |_| engine.use_video_statistics()>
+                    "Label heads from this video"
+                </button>
+                <p class="quiet hint">"The texts in the photo view's head panel then speak of these frames."</p>
+            </div>
+            <How about=Topic::Tracks/>
+        </section>
+    }
+}
+
+fn object(state: State, place: usize, id: u32) -> impl IntoView {
+    let video = state.video;
+    let look = Memo::new(move |_| video.objects.with(|looks| looks.iter().find(|look| look.id == id).cloned()));
+    let change = move |change: &dyn Fn(&mut ObjectLook)| {
+        video.objects.update(|looks| {
+            if let Some(look) = looks.iter_mut().find(|look| look.id == id) {
+                change(look);
+            }
+        });
+    };
+    let area = move || {
+        let frame = video.frame_here()?;
+        let at = frame.objects.objects.iter().position(|object| *object == id)?;
+        let patches = frame.grid.len();
+        let track = frame.tracks.get(at * patches..(at + 1) * patches)?;
+        Some(units::percent(tracks::area(track)))
+    };
+    let labels = move || {
+        look.get().map(|look| look.labels.into_iter().map(|(text, _)| text).collect::<Vec<_>>().join(" · "))
+    };
+    view! {
+        <li data-object=id.to_string() data-labels=labels>
+            <input
+                type="checkbox"
+                aria-label="Show this object"
+                prop:checked=move || look.get().is_some_and(|look| look.is_shown)
+                on:change=move |event| {
+                    let is_shown = event_target_checked(&event);
+                    change(&|look| look.is_shown = is_shown);
+                }
+            />
+            <i class="swatch" style=format!("background:{}", colour::css(colour::series(place)))></i>
+            <input
+                type="text"
+                class="object-name"
+                aria-label="The object's name"
+                prop:value=move || look.get().map(|look| look.name).unwrap_or_default()
+                on:change=move |event| {
+                    let name = event_target_value(&event);
+                    change(&|look| look.name.clone_from(&name));
+                }
+            />
+            <span class="quiet area" title="Share of the frame on screen">{area}</span>
+            <span class="quiet labels-line">{labels}</span>
+        </li>
+    }
+}
+
+/// The heads whose objects are followed.
+#[component]
+fn Heads() -> impl IntoView {
+    let (state, engine) = (expect_context::<State>(), expect_context::<Engine>());
+    let video = state.video;
+    let all = move || state.pack.with(|pack| pack.as_ref().map_or(0, |pack| pack.heads));
+    let head = move |head: usize| {
+        let is_on = move || video.heads.with(|heads| heads.contains(&head));
+        let toggle = move |_| {
+            let mut heads = video.heads.get_untracked();
+            if is_on() {
+                heads.retain(|other| *other != head);
+            } else {
+                heads.push(head);
+                heads.sort_unstable();
+            }
+            engine.retrack(heads);
+        };
+        view! {
+            <button type="button" class="track-head" data-head=head.to_string()
+                aria-pressed=move || is_on().to_string()
+                disabled=move || video.work.get() == Work::Running
+                on:click=toggle>
+                {head}
+            </button>
+        }
+    };
+    view! {
+        <div class="row heads-row" role="group" aria-label="Heads of the last layer whose objects are followed">
+            <span class="quiet hint">"One object for each of these heads of the last layer:"</span>
+            <div class="chips">{move || (0..all()).map(head).collect_view()}</div>
+        </div>
+    }
+}

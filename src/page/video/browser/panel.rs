@@ -1,0 +1,75 @@
+//! The video view: a video with what the model makes of its frames laid over it.
+//!
+//! `state` has its signals, `requests` asks the worker, `answers` takes the answers; every other file is one view.
+
+use leptos::prelude::*;
+use leptos::web_sys::{HtmlElement, HtmlInputElement, KeyboardEvent};
+use wasm_bindgen::JsCast as _;
+
+use super::state::VideoState;
+use super::{layers, objects, open, phrase_chart, processing, propagation, save, stage, timeline};
+use crate::page::core::browser::state::State;
+
+/// The whole view.
+#[component]
+pub fn VideoView() -> impl IntoView {
+    let state = expect_context::<State>();
+    let video = state.video;
+    let is_open = move || video.reel.with(Option::is_some);
+    view! {
+        <main class="video-main" class:off=move || !video.is_video()>
+            <section
+                id="player"
+                class="player"
+                aria-labelledby="video-title"
+                tabindex="-1"
+                data-frames=move || video.frames.with(Vec::len).to_string()
+                data-sampled=move || video.times().len().to_string()
+                data-by-hand=move || video.by_hand.get().to_string()
+                data-work=move || format!("{:?}", video.work.get()).to_lowercase()
+                data-time=move || format!("{:.3}", video.time.get())
+                on:keydown=move |event| press(video, &event)
+            >
+                <open::Heading/>
+                <Show when=is_open fallback=|| view! { <open::Welcome/> }>
+                    <layers::Layers/>
+                    <stage::Stage/>
+                    <timeline::Timeline/>
+                    <Show when=move || state.has_text()>
+                        <phrase_chart::Meaning/>
+                    </Show>
+                </Show>
+            </section>
+            <Show when=is_open>
+                <div class="video-side">
+                    <processing::Processing/>
+                    <objects::Objects/>
+                    <propagation::Propagation/>
+                    <save::Save/>
+                </div>
+            </Show>
+        </main>
+    }
+}
+
+/// Space plays, arrows step, unless something is being typed.
+fn press(video: VideoState, event: &KeyboardEvent) {
+    let target = event.target().and_then(|target| target.dyn_into::<HtmlElement>().ok());
+    let tag = target.as_ref().map(|target| target.tag_name());
+    let kind = target.and_then(|target| target.dyn_into::<HtmlInputElement>().ok()).map(|input| input.type_());
+    let is_scrubber = kind.as_deref() == Some("range");
+    if matches!(tag.as_deref(), Some("SELECT" | "TEXTAREA")) || (kind.is_some() && !is_scrubber) {
+        return;
+    }
+    // A focused button is pressed by the space bar.
+    let is_button = tag.as_deref() == Some("BUTTON");
+    match event.key().as_str() {
+        " " | "k" if !is_button => video.is_playing.update(|is_playing| *is_playing = !*is_playing),
+        "ArrowLeft" => video.step(-1),
+        "ArrowRight" => video.step(1),
+        "Home" => video.seek(0.0),
+        "End" => video.seek(video.duration()),
+        _ => return,
+    }
+    event.prevent_default();
+}

@@ -1,0 +1,204 @@
+//! Which frames are looked at, how far that has come, and stop and go.
+
+use leptos::prelude::*;
+use leptos::web_sys::Event;
+
+use super::open::frames;
+use super::state::{VideoState, Work};
+use crate::geometry::Framing;
+use crate::page::core::browser::engine::Engine;
+use crate::page::core::browser::state::State;
+use crate::protocol::sampling::{self, ModelSize, Sampling};
+use crate::protocol::video::FrameSeconds;
+use crate::text::units;
+
+/// Frames a second to choose from, and seconds.
+const RATES: [f64; 6] = [0.5, 1.0, 2.0, 5.0, 10.0, 25.0];
+const LENGTHS: [f64; 6] = [5.0, 15.0, 30.0, 60.0, 120.0, 600.0];
+
+#[component]
+pub fn Processing() -> impl IntoView {
+    let (state, engine) = (expect_context::<State>(), expect_context::<Engine>());
+    let video = state.video;
+    let total = move || video.times().len();
+    let share = move || video.next.get() as f64 / total().max(1) as f64;
+    let is_done = move || total() > 0 && video.next.get() >= total();
+    // What the user has chosen now, where that is not what the frames at hand are.
+    let wanted = Memo::new(move |_| {
+        let sampling = video.sampling.get();
+        video.sampled.with(|at| at.as_ref().is_some_and(|at| at.sampling != sampling)).then_some(sampling)
+    });
+    let plan = Memo::new(move |_| plan(state, video.sampling.get()));
+    view! {
+        <section class="processing" aria-labelledby="processing-title">
+            <div class="heading">
+                <h2 id="processing-title">"Frames"</h2>
+                <p class="quiet name" id="video-progress" aria-live="polite">{move || progress(video)}</p>
+            </div>
+            <div class="progress" class:shown={move || total() > 0} role="progressbar" aria-label="Frames looked at"
+                aria-valuemin="0" aria-valuemax="100"
+                aria-valuenow=move || (share() * 100.0).round().to_string()>
+                <span style:transform=move || format!("scaleX({:.4})", share())></span>
+            </div>
+            <div class="row">
+                <Show when=move || wanted.get().is_none()>
+                    <Show
+                        when=move || video.work.get() == Work::Running
+                        fallback=move || view! {
+                            <button type="button" class="strong" id="look" disabled=is_done
+                                on:click=move |_| engine.look_on()>
+                                {move || match (is_done(), video.next.get()) {
+                                    (true, _) => "All frames are done".to_owned(),
+                                    (false, 0) => format!("Find objects in {}", frames(total())),
+                                    (false, done) => format!("Go on with {}", frames(total() - done)),
+                                }}
+                            </button>
+                        }
+                    >
+                        <button type="button" id="pause-looking" on:click=move |_| engine.pause_looking()>
+                            "Pause"
+                        </button>
+                    </Show>
+                </Show>
+                {move || wanted.get().map(|sampling| view! {
+                    <button type="button" class="strong" id="resample"
+                        disabled=move || plan.with(|plan| plan.refusal.is_some())
+                        on:click=move |_| engine.sample_video(sampling)>
+                        {move || format!("Look at {} instead", frames(plan.with(|plan| plan.frames)))}
+                    </button>
+                })}
+            </div>
+            <div class="settings">
+                <Pick label="Frames a second" name="rate" options=&RATES value=move || video.sampling.get().rate
+                    on_pick=move |rate| video.sampling.update(|sampling| sampling.rate = rate)/>
+                <Pick label="Seconds" name="length" options=&LENGTHS value=move || video.sampling.get().length
+                    on_pick=move |length| video.sampling.update(|sampling| sampling.length = length)/>
+                <label class="inline">
+                    "From"
+                    <button type="button" class="quiet-button" id="from-here"
+                        title="Begin at the frame on screen"
+                        on:click=move |_| {
+                            let time = video.time.get_untracked();
+                            video.sampling.update(|sampling| sampling.start = time);
+                        }>
+                        {move || crate::page::video::time::clock(video.sampling.get().start)}
+                    </button>
+                </label>
+                <label class="check" title="Fewer patches, so faster; the sides of a wide frame are left out">
+                    <input type="checkbox" name="centre"
+                        prop:checked=move || video.sampling.get().framing == Framing::CentreCrop
+                        on:change=move |event| {
+                            let is_centre = event_target_checked(&event);
+                            let framing = if is_centre { Framing::CentreCrop } else { Framing::WholePhoto };
+                            video.sampling.update(|sampling| sampling.framing = framing);
+                        }/>
+                    <span>"Centre square only"</span>
+                </label>
+            </div>
+            <p class="quiet hint" id="video-plan">{move || plan.get().words}</p>
+            <p class="quiet hint" id="video-seconds">{move || video.seconds.get().map(shares)}</p>
+        </section>
+    }
+}
+
+/// What a choice of frames comes to.
+#[derive(Clone, Default, PartialEq)]
+struct Plan {
+    frames: usize,
+    words: String,
+    refusal: Option<String>,
+}
+
+fn plan(state: State, wanted: Sampling) -> Plan {
+    let video = state.video;
+    let model = state.pack.with(|pack| pack.as_ref().map(ModelSize::from));
+    let summary = video.summary.get();
+    let Some((model, summary)) = model.zip(summary) else { return Plan::default() };
+    let moments = wanted.moments(summary.duration).len();
+    // What the player takes pictures of has as many frames as it is asked for.
+    let is_taken = video.reel.with(|reel| reel.as_ref().is_some_and(|reel| reel.taken().is_some()));
+    let count = if is_taken { moments } else { moments.min(summary.frames.max(1)) };
+    let grid = model.grid(summary.size, wanted.framing);
+    match sampling::memory(model, grid, count) {
+        Err(refusal) => {
+            let words = crate::protocol::sentence(&refusal.to_string());
+            Plan { frames: count, refusal: Some(words.clone()), words }
+        }
+        Ok(bytes) => {
+            let time =
+                video.pace.get().remaining(count).map(|time| format!(", {time} of work")).unwrap_or_default();
+            let (rows, columns) = (grid.rows, grid.columns);
+            let words = format!(
+                "{} of {columns} × {rows} patches take {} of memory{time}.",
+                frames(count),
+                units::bytes(bytes)
+            );
+            Plan { frames: count, words, refusal: None }
+        }
+    }
+}
+
+/// Where a frame's time goes, in words.
+fn shares(FrameSeconds { decode, encode, track }: FrameSeconds) -> String {
+    format!(
+        "The last frame took {}: decoding {}, the model {}, tracking {}.",
+        units::seconds(decode + encode + track),
+        units::seconds(decode),
+        units::seconds(encode),
+        units::seconds(track)
+    )
+}
+
+/// "12 of 240 · about 3 min left".
+fn progress(video: VideoState) -> String {
+    let (done, total) = (video.next.get(), video.times().len());
+    match video.work.get() {
+        _ if total == 0 => String::new(),
+        Work::Running => {
+            let left = video.pace.get().remaining(total - done.min(total));
+            let left = left.map(|left| format!(" · {left} left")).unwrap_or_default();
+            format!("{done} of {}{left}", frames(total))
+        }
+        Work::Paused => format!("{done} of {} · paused", frames(total)),
+        Work::Idle => format!("{done} of {}", frames(total)),
+    }
+}
+
+/// One of a few numbers; one that is not among them is shown too.
+#[component]
+fn Pick(
+    label: &'static str,
+    name: &'static str,
+    options: &'static [f64],
+    #[prop(into)] value: Signal<f64>,
+    on_pick: impl Fn(f64) + 'static,
+) -> impl IntoView {
+    let all = move || {
+        let mut all = options.to_vec();
+        if !all.contains(&value.get()) {
+            all.push(value.get());
+            all.sort_by(f64::total_cmp);
+        }
+        all
+    };
+    let option = move |number: f64| {
+        let is_chosen = move || value.get() == number;
+        let words = format!("{}", (number * 100.0).round() / 100.0);
+        view! { <option value=number.to_string() selected=is_chosen>{words}</option> }
+    };
+    view! {
+        <label class="inline">
+            {label}
+            <select
+                name=name
+                on:change=move |event: Event| {
+                    if let Ok(number) = event_target_value(&event).parse() {
+                        on_pick(number);
+                    }
+                }
+            >
+                {move || all().into_iter().map(option).collect_view()}
+            </select>
+        </label>
+    }
+}

@@ -1,0 +1,73 @@
+//! Ways to keep what was found: JSON, masks, and the overlay as a video.
+
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+
+use super::record;
+use super::state::VideoLayer;
+use crate::page::common::browser::dom;
+use crate::page::core::browser::engine::Engine;
+use crate::page::core::browser::state::State;
+use crate::page::core::queue::Kind;
+use crate::protocol::sentence;
+use crate::protocol::video::MasksOf;
+use crate::text::units;
+
+#[component]
+pub fn Save() -> impl IntoView {
+    let (state, engine) = (expect_context::<State>(), expect_context::<Engine>());
+    let video = state.video;
+    let is_recording = RwSignal::new(false);
+    // What the masks are of: what is on screen.
+    let of = move || match video.layer.get() {
+        VideoLayer::Propagation => MasksOf::Propagation,
+        _ => MasksOf::Tracks,
+    };
+    let has = move || match of() {
+        MasksOf::Propagation => !video.propagated.with(|all| all.is_empty()),
+        MasksOf::Tracks => !video.frames.with(Vec::is_empty),
+    };
+    let record = move |_| {
+        is_recording.set(true);
+        spawn_local(async move {
+            match record::record(video).await {
+                Ok(blob) => {
+                    let name = video.reel.with_untracked(|reel| reel.as_ref().map(|reel| reel.name.clone()));
+                    let stem = units::file_stem(&format!("{} overlay", name.unwrap_or_default()));
+                    dom::save(&format!("{stem}.webm"), &blob);
+                }
+                Err(err) => engine.complain(Kind::VideoExport, sentence(&err.to_string())),
+            }
+            is_recording.set(false);
+        });
+    };
+    view! {
+        <section class="save" aria-labelledby="save-title">
+            <div class="heading">
+                <h2 id="save-title">"Save"</h2>
+                <p class="quiet name">{move || match of() {
+                    MasksOf::Tracks => "the objects' tracks",
+                    MasksOf::Propagation => "the masks that follow",
+                }}</p>
+            </div>
+            <div class="row">
+                <button type="button" id="export-json" disabled=move || !has()
+                    on:click=move |_| engine.export_tracks(of())>
+                    "JSON"
+                </button>
+                <button type="button" id="export-masks" disabled=move || !has()
+                    on:click=move |_| engine.export_masks(of())>
+                    "Masks (PNG)"
+                </button>
+                <button type="button" id="export-overlay" disabled=move || !has() || is_recording.get()
+                    on:click=record>
+                    {move || if is_recording.get() { "Recording…" } else { "Overlay (WebM)" }}
+                </button>
+            </div>
+            <p class="quiet hint">
+                "The JSON has every object's mask on every frame in COCO's run lengths. The overlay is recorded while
+                it plays, once through the frames that are done."
+            </p>
+        </section>
+    }
+}

@@ -1,0 +1,5 @@
+//! Videos: what is kept of each frame, and what follows from it.
+
+pub mod export;
+pub mod follow;
+pub mod study;

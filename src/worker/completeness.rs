@@ -1,0 +1,48 @@
+//! The completeness curve over the gallery.
+
+use super::report::{Reporter, said};
+use super::{Answered, Engine};
+use crate::ablate::LATE_LAYERS;
+use crate::protocol::Answer;
+use crate::protocol::completeness::Classes;
+use crate::session::EngineError;
+use crate::session::completeness::{Picture, measure};
+use crate::textspan::LateHeads;
+use crate::zero_shot;
+
+/// Texts for each head, up to a CLIP's head width, as the paper's figure has them.
+const COUNTS: [usize; 10] = [0, 1, 2, 5, 10, 20, 30, 40, 50, 60];
+
+impl Engine {
+    pub(super) async fn measure_completeness(&mut self, classes: Classes, report: &Reporter) -> Answered {
+        let session = self.session_mut()?;
+        let mut units = Vec::with_capacity(classes.phrases.len());
+        for phrases in &classes.phrases {
+            units.push(zero_shot::ensemble(&session.embed(phrases, false).await.map_err(said)?));
+        }
+        let session = self.session()?;
+        let readout = &session.model().readout;
+        let statistics = session.statistics().ok_or_else(|| said(EngineError::NoStatistics))?;
+        let pool = session.pool().ok_or_else(|| said(EngineError::NoPool))?;
+        let (mut done, total) = (0, LATE_LAYERS.min(readout.layers) * readout.heads);
+        let most = COUNTS[COUNTS.len() - 1];
+        let late = LateHeads::new(readout, statistics, &pool.embeddings, LATE_LAYERS, most, || {
+            done += 1;
+            report.items("Spanning the heads", done, total);
+        });
+        // Without a gallery the heads' variance is all that is measured.
+        let gallery = self.gallery.as_ref();
+        let all =
+            || (0..gallery.map_or(0, |gallery| gallery.entries().len())).map(|index| (index, None)).collect();
+        let labelled = |labels: Vec<(usize, usize)>| labels.into_iter().map(|(index, class)| (index, Some(class)));
+        let wanted: Vec<(usize, Option<usize>)> =
+            classes.labels.map_or_else(all, |labels| labelled(labels).collect());
+        let total = wanted.len();
+        let pictures = wanted.into_iter().enumerate().filter_map(|(done, (index, class))| {
+            report.items("Putting pictures together from texts", done, total);
+            Some(Picture { imprint: gallery?.imprint(index, readout)?, class })
+        });
+        let found = measure(&late, pool.lines.len(), &COUNTS, &units, pictures);
+        Ok((Answer::Completeness(found), Vec::new()))
+    }
+}

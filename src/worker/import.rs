@@ -1,0 +1,215 @@
+//! Published weights, from the user's disk or from a hub, made a pack on the way: read part by part, so that the
+//! whole of them is never in memory.
+
+use std::ops::Range;
+
+use js_sys::{ArrayBuffer, Uint8Array};
+use wasm_bindgen::JsCast as _;
+use wasm_bindgen_futures::JsFuture;
+use web_sys::Blob;
+
+use super::fetch::{self, FetchError};
+use crate::checkpoint::detect::{Answers, detect};
+use crate::checkpoint::hub::{DEFAULT_HUB, Repository, WEIGHTS};
+use crate::checkpoint::index::{Index, Opened, Opening};
+use crate::checkpoint::{
+    COMPANIONS, CheckpointError, Companions, Converter, Manifest, Pack, Quantisation, clip_tokens, pack,
+};
+use crate::model::Activation;
+use crate::protocol::{ModelSource, Storage, Told};
+
+/// Bytes that are read at a time: tensors lie one after another, and a request for each would take long.
+const AHEAD: u64 = 8 << 20;
+
+/// Weights that could not be made a pack.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ImportError {
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    #[error(
+        "none of these files holds weights: choose a .safetensors, .bin, .pt or .pth file, and its config.json with it"
+    )]
+    NoWeights,
+    #[error("{0:?} is no model's name: it reads ORGANISATION/NAME")]
+    NoRepository(String),
+    #[error("{0} has no weights that headlamp reads (it looked for {looked})", looked = WEIGHTS.join(", "))]
+    NoModel(String),
+    #[error("{0} could not be read: choose it again")]
+    Unreadable(String),
+    #[error("the model's tokenizer is not CLIP's own: choose its tokenizer.json together with the weights")]
+    NoTokenizer,
+}
+
+/// Reads published weights and makes a pack of them; `progress` hears the bytes done and the bytes in all.
+pub(super) async fn pack(
+    source: &ModelSource,
+    files: &[Blob],
+    storage: Storage,
+    told: &Told,
+    mut progress: impl FnMut(u64, u64),
+) -> Result<Pack, ImportError> {
+    let Published { mut weights, companions, name } = match source {
+        ModelSource::Files { names } => Published::of_files(names, files).await?,
+        ModelSource::Hub { repository, hub } => Published::of_hub(repository, hub.as_deref()).await?,
+    };
+    let index = weights.open().await?;
+    let detected = detect(index, &companions, &name, &answers(told))?;
+    let quantisation = storage.into();
+    let tokenizer = match companions.get(pack::TOKENIZER) {
+        _ if detected.model.text.is_none() => None,
+        _ if detected.has_clip_tokens() => {
+            Some(clip_tokens::tokenizer_json(&fetch::small(clip_tokens::MERGES_PATH).await?)?)
+        }
+        Some(tokenizer) => Some(tokenizer.clone()),
+        None => return Err(ImportError::NoTokenizer),
+    };
+    let told_something = *told != Told::default();
+    let manifest = Manifest { told: told_something, ..detected.manifest(None, None, &name, quantisation) };
+    let mut converter = Converter::new(detected, quantisation)?;
+    while let Some(range) = converter.wants() {
+        let end = range.end;
+        converter.push(weights.read(range).await?)?;
+        progress(end, weights.length);
+    }
+    let mut writer = converter.finish()?;
+    if let Some(tokenizer) = tokenizer {
+        writer.add(pack::TOKENIZER, tokenizer);
+    }
+    Ok(writer.finish(manifest)?)
+}
+
+impl From<Storage> for Quantisation {
+    fn from(storage: Storage) -> Self {
+        match storage {
+            Storage::Q8 => Self::Q8,
+            Storage::Q4 => Self::Q4,
+            Storage::F16 => Self::F16,
+        }
+    }
+}
+
+fn answers(told: &Told) -> Answers {
+    let activation = |quick| if quick { Activation::QuickGelu } else { Activation::Gelu };
+    Answers {
+        vision_heads: told.vision_heads,
+        text_heads: told.text_heads,
+        activation: told.quick_gelu.map(activation),
+        ..Answers::default()
+    }
+}
+
+/// Weights, and what lies beside them.
+struct Published {
+    weights: Ranged,
+    companions: Companions,
+    name: String,
+}
+
+impl Published {
+    async fn of_files(names: &[String], files: &[Blob]) -> Result<Self, ImportError> {
+        let mut weights = None;
+        let mut companions = Companions::new();
+        for (name, file) in names.iter().zip(files) {
+            let extension = name.rsplit('.').next().unwrap_or_default();
+            if COMPANIONS.contains(&name.as_str()) {
+                companions.insert(name.clone(), part(name, file, 0..file.size() as u64).await?);
+            } else if matches!(extension, "safetensors" | "bin" | "pt" | "pth") {
+                weights = Some(Ranged::new(name.clone(), Place::Local(file.clone()), file.size() as u64));
+            }
+        }
+        let weights = weights.ok_or(ImportError::NoWeights)?;
+        Ok(Self { name: weights.name.clone(), weights, companions })
+    }
+
+    async fn of_hub(repository: &str, hub: Option<&str>) -> Result<Self, ImportError> {
+        let no_repository = || ImportError::NoRepository(repository.to_owned());
+        let parsed = Repository::parse(repository.trim()).ok_or_else(no_repository)?;
+        let address = |file: &str| parsed.address(hub.unwrap_or(DEFAULT_HUB), file);
+        let mut companions = Companions::new();
+        for file in COMPANIONS {
+            match fetch::small(&address(file)).await {
+                Ok(bytes) => {
+                    companions.insert(file.to_owned(), bytes);
+                }
+                Err(FetchError::Missing { .. }) => {}
+                Err(err) => return Err(err.into()),
+            }
+        }
+        for file in WEIGHTS {
+            let url = address(file);
+            match fetch::length(&url).await {
+                Ok(length) => {
+                    let weights = Ranged::new(file.to_owned(), Place::Remote(url), length);
+                    return Ok(Self { weights, companions, name: parsed.to_string() });
+                }
+                Err(FetchError::Missing { .. }) => {}
+                Err(err) => return Err(err.into()),
+            }
+        }
+        Err(ImportError::NoModel(parsed.to_string()))
+    }
+}
+
+/// Where a file is.
+enum Place {
+    Local(Blob),
+    Remote(String),
+}
+
+/// A file that is read part by part, mostly in order.
+struct Ranged {
+    name: String,
+    place: Place,
+    length: u64,
+    /// Where `ahead` starts in the file.
+    start: u64,
+    /// The bytes read last, and some after them.
+    ahead: Vec<u8>,
+}
+
+impl Ranged {
+    fn new(name: String, place: Place, length: u64) -> Self {
+        Self { name, place, length, start: 0, ahead: Vec::new() }
+    }
+
+    /// Says what is where in the file.
+    async fn open(&mut self) -> Result<Index, ImportError> {
+        let mut opening = Opening::new(self.name.clone(), self.length);
+        loop {
+            let wanted = opening.wants();
+            match opening.push(self.read(wanted).await?)? {
+                Opened::Further(further) => opening = further,
+                Opened::Whole(index) => return Ok(index),
+            }
+        }
+    }
+
+    /// The bytes of `range`, of which those beyond the file's end are missing.
+    async fn read(&mut self, range: Range<u64>) -> Result<&[u8], ImportError> {
+        let range = range.start.min(self.length)..range.end.min(self.length);
+        if range.start < self.start || range.end > self.start + self.ahead.len() as u64 {
+            let further = range.start..range.end.max(range.start + AHEAD).min(self.length);
+            // Let go first: both at once may not fit.
+            self.ahead = Vec::new();
+            self.ahead = match &self.place {
+                Place::Local(file) => part(&self.name, file, further).await?,
+                Place::Remote(url) => fetch::part(url, further).await?,
+            };
+            self.start = range.start;
+        }
+        let from = usize::try_from(range.start - self.start).unwrap_or(usize::MAX);
+        let length = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
+        let found = from.checked_add(length).and_then(|to| self.ahead.get(from..to));
+        found.ok_or_else(|| ImportError::Unreadable(self.name.clone()))
+    }
+}
+
+/// Part of a file on the user's disk.
+async fn part(name: &str, file: &Blob, range: Range<u64>) -> Result<Vec<u8>, ImportError> {
+    let unreadable = |_err| ImportError::Unreadable(name.to_owned());
+    let part = file.slice_with_f64_and_f64(range.start as f64, range.end as f64).map_err(unreadable)?;
+    let buffer: ArrayBuffer = JsFuture::from(part.array_buffer()).await.map_err(unreadable)?.unchecked_into();
+    Ok(Uint8Array::new(&buffer).to_vec())
+}

@@ -1,0 +1,77 @@
+//! What the worker says: progress, answers, and the time.
+
+use std::cell::Cell;
+
+use serde::Serialize;
+use wasm_bindgen::JsCast as _;
+use web_sys::DedicatedWorkerGlobalScope;
+
+use crate::protocol::wire::{self, Beside};
+use crate::protocol::{Answer, Progress, Response};
+
+/// Progress is told at most this often, in milliseconds.
+const PROGRESS_PAUSE: f64 = 60.0;
+
+/// Tells the page how far the work under one number has come.
+pub(super) struct Reporter {
+    id: u32,
+    last: Cell<f64>,
+}
+
+impl Reporter {
+    pub(super) fn new(id: u32) -> Self {
+        Self { id, last: Cell::new(f64::NEG_INFINITY) }
+    }
+
+    pub(super) fn phase(&self, what: &str) {
+        self.tell(Progress::Phase { what: what.to_owned() });
+    }
+
+    pub(super) fn bytes(&self, what: &str, done: u64, total: u64) {
+        if done == total || self.is_due() {
+            self.tell(Progress::Bytes { what: what.to_owned(), done, total });
+        }
+    }
+
+    pub(super) fn items(&self, what: &str, done: usize, total: usize) {
+        if done == 0 || done == total || self.is_due() {
+            self.tell(Progress::Items { what: what.to_owned(), done, total });
+        }
+    }
+
+    fn is_due(&self) -> bool {
+        let is_due = now() * 1000.0 - self.last.get() >= PROGRESS_PAUSE;
+        if is_due {
+            self.last.set(now() * 1000.0);
+        }
+        is_due
+    }
+
+    fn tell(&self, progress: Progress) {
+        post(&Response { id: self.id, answer: Answer::Progress(progress) }, Beside::default());
+    }
+}
+
+/// Posts a message to whoever started this worker.
+pub(super) fn post<T: Serialize>(message: &T, beside: Beside) {
+    let posted = wire::wrap(message, &beside).map_err(said).and_then(|parcel| {
+        let posted = scope().post_message_with_transfer(&parcel.message, &parcel.transfer);
+        posted.map_err(|_refused| "the browser did not take the worker's answer".to_owned())
+    });
+    if let Err(err) = posted {
+        wasm_bindgen::throw_str(&err);
+    }
+}
+
+pub(super) fn scope() -> DedicatedWorkerGlobalScope {
+    js_sys::global().unchecked_into()
+}
+
+/// Seconds since the worker started.
+pub(super) fn now() -> f64 {
+    scope().performance().map_or(0.0, |performance| performance.now() / 1000.0)
+}
+
+pub(super) fn said(err: impl std::fmt::Display) -> String {
+    err.to_string()
+}

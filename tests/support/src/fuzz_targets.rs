@@ -1,0 +1,109 @@
+//! What reads bytes from outside: one function for each kind, which may refuse, but never panic, hang, or take memory
+//! that the bytes do not account for.
+//!
+//! `tests/fuzz.rs` runs them over the corpus and over mutations of it, in every run of the tests; `fuzz/` has them for
+//! cargo-fuzz, which looks further.
+
+use std::io::Cursor;
+
+use headlamp::checkpoint::detect::{Answers, detect};
+use headlamp::checkpoint::index::{Index, Opened, Opening};
+use headlamp::checkpoint::{Companions, Manifest, StateDict, read_onnx};
+use headlamp::media;
+use headlamp::media::video::demux;
+use headlamp::page::common::content_policy;
+use headlamp::page::gallery::picture_labels::Labels;
+use headlamp::page::shell::address::Address;
+use headlamp::protocol::{Request, Response};
+use headlamp::statistics::Statistics;
+
+/// A kind of bytes: its name, and what reads it.
+pub struct Target {
+    pub name: &'static str,
+    pub read: fn(&[u8]),
+}
+
+pub const ALL: [Target; 10] = [
+    Target { name: "picture", read: picture },
+    Target { name: "video", read: video },
+    Target { name: "checkpoint", read: checkpoint },
+    Target { name: "safetensors", read: safetensors },
+    Target { name: "onnx", read: onnx },
+    Target { name: "manifest", read: manifest },
+    Target { name: "statistics", read: statistics },
+    Target { name: "message", read: message },
+    Target { name: "address", read: address },
+    Target { name: "labels", read: labels },
+];
+
+/// Reads bytes of the kind that is called `name`.
+pub fn read(name: &str, bytes: &[u8]) {
+    let target = ALL.iter().find(|target| target.name == name).expect("a target of that name");
+    (target.read)(bytes);
+}
+
+fn picture(bytes: &[u8]) {
+    let _photo_or_sentence = pollster::block_on(media::decode("picture.png", bytes));
+}
+
+fn video(bytes: &[u8]) {
+    let Ok(index) = demux("video.mp4", Cursor::new(bytes)) else { return };
+    // What is shown is there.
+    assert!(index.shown.iter().all(|sample| (*sample as usize) < index.samples.len()));
+}
+
+/// Weights of any kind, opened part by part as the page does, and what model they are of.
+fn checkpoint(bytes: &[u8]) {
+    let Some(index) = opened(bytes) else { return };
+    let _model_or_sentence = detect(index, &Companions::default(), "weights.bin", &Answers::default());
+}
+
+fn opened(bytes: &[u8]) -> Option<Index> {
+    let mut opening = Opening::new("weights.bin", bytes.len() as u64);
+    loop {
+        let wanted = opening.wants();
+        let (start, end) = (usize::try_from(wanted.start).ok()?, usize::try_from(wanted.end).ok()?);
+        match opening.push(bytes.get(start..end)?).ok()? {
+            Opened::Further(further) => opening = further,
+            Opened::Whole(index) => return Some(index),
+        }
+    }
+}
+
+fn safetensors(bytes: &[u8]) {
+    let _tensors_or_sentence = StateDict::from_safetensors("weights.safetensors", bytes);
+}
+
+fn onnx(bytes: &[u8]) {
+    let _tensors_or_sentence = read_onnx("tower.onnx", bytes);
+}
+
+fn manifest(bytes: &[u8]) {
+    let Ok(manifest) = Manifest::parse(bytes) else { return };
+    // Nothing leaves the pack's folder.
+    assert!(manifest.files.iter().all(|file| !file.path.contains("..") && !file.path.starts_with('/')));
+}
+
+fn statistics(bytes: &[u8]) {
+    let _statistics_or_sentence = Statistics::from_bytes(bytes);
+}
+
+fn message(bytes: &[u8]) {
+    let _request = serde_json::from_slice::<Request>(bytes);
+    let _response = serde_json::from_slice::<Response>(bytes);
+}
+
+fn address(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let (address, _complaints) = Address::parse(&text);
+    // What is read is written so that it is read again.
+    let written = address.query();
+    assert_eq!(Address::parse(&written).0.query(), written);
+    let _may = content_policy::may_fetch(Some(&text), "https://a.example", &text);
+}
+
+fn labels(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let _labels_or_sentence = Labels::of_table(&text);
+    let _of_folders = Labels::of_folders(text.lines());
+}
