@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use clap::Args;
 use serde::Serialize;
@@ -107,16 +107,9 @@ pub fn make_folder(folder: &Path) -> Result<(), CliError> {
 /// # Errors
 /// [`CliError::Io`].
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
-    let unfinished = with_suffix(path, ".unfinished");
+    let unfinished = path.with_added_extension("unfinished");
     std::fs::write(&unfinished, bytes).map_err(CliError::io("write", &unfinished))?;
     std::fs::rename(&unfinished, path).map_err(CliError::io("write", path))
-}
-
-/// Appends `suffix` to the whole file name of `path`.
-pub fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
 }
 
 /// Formats a number of things: "1 picture", "2 pictures".

@@ -53,7 +53,7 @@ impl Decompose {
         let start = Instant::now();
         let images = pictures::in_all_folders(&self.folder)?;
         let OpenModel { session, threads, .. } = self.model.open()?;
-        let folder = output::with_suffix(&self.out, ".part");
+        let folder = self.out.with_added_extension("part");
         let mut partial = PartialOutput::resume(&folder, &OutputHeading::of(session.manifest()))?;
         let name_of = |path: &Path| pictures::name_in(&self.folder, path);
         let to_do: Vec<PathBuf> = images.iter().filter(|path| !partial.has(&name_of(path))).cloned().collect();

@@ -11,8 +11,6 @@ use std::time::Duration;
 use ureq::http::Response;
 use ureq::{Agent, Body};
 
-use crate::cli::output::with_suffix;
-
 /// After this time without a byte from the server, the connection is closed and the rest is requested again.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -74,7 +72,7 @@ impl Download {
             .timeout_per_read(Some(TIMEOUT))
             .build()
             .into();
-        let (part, version) = (with_suffix(&target, ".part"), with_suffix(&target, ".part.version"));
+        let (part, version) = (target.with_added_extension("part"), target.with_added_extension("part.version"));
         Self { agent, url, target, part, version, replaces: false }
     }
 
