@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 
 use burn::tensor::Device;
 use headlamp::checkpoint::default_pack;
-use headlamp::checkpoint::random::RandomWeights;
+use headlamp::checkpoint::random_model::RandomWeights;
 use headlamp::decompose::{Decomposition, HeadBasis, Readout};
 use headlamp::geometry::{Grid, Size};
-use headlamp::model::{Crop, Features, VisionTransformer};
+use headlamp::model::{Crop, VisionTransformer, load_readout};
 use headlamp::statistics::Moments;
 use headlamp::textspan::textspan;
-use headlamp::track::{PropagateOptions, Propagator, SoftMasks, Tracker};
+use headlamp::track::{Features, PropagateOptions, Propagator, SoftMasks, Tracker};
 use headlamp::zero_shot;
 use nalgebra::DMatrix;
 
@@ -68,7 +68,7 @@ fn encoder() -> Encoder {
     let config = default_pack::config();
     let (vision, embedding) = (&config.vision, config.embedding);
     let tower = VisionTransformer::load(vision, embedding, &mut RandomWeights::new(1), &Device::flex());
-    let readout = Readout::load(vision, embedding, &mut RandomWeights::new(2));
+    let readout = load_readout(vision, embedding, &mut RandomWeights::new(2));
     let (Ok(tower), Ok(readout)) = (tower, readout) else { unreachable!("random weights have every shape") };
     let size = Size { width: vision.image_size, height: vision.image_size };
     let mut random = RandomWeights::new(3);

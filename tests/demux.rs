@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use flate2::Crc;
 use headlamp::geometry::Size;
-use headlamp::media::video::{Container, Index, VideoError, demux};
+use headlamp::media::video::{Container, VideoError, VideoIndex, demux};
 use serde::Deserialize;
 
 /// What ffprobe says of a clip.
@@ -41,12 +41,12 @@ fn expected() -> BTreeMap<String, Expected> {
     serde_json::from_slice(&bytes_of("expected.json")).unwrap()
 }
 
-fn open(name: &str, bytes: &[u8]) -> Result<Index, VideoError> {
+fn open(name: &str, bytes: &[u8]) -> Result<VideoIndex, VideoError> {
     demux(name, Cursor::new(bytes))
 }
 
 /// The time of the first sample that is shown: ours, and ffprobe's. They differ within an edit list only.
-fn first_shown(index: &Index, expected: &Expected) -> (i64, i64) {
+fn first_shown(index: &VideoIndex, expected: &Expected) -> (i64, i64) {
     let ours = index.samples[index.shown[0] as usize].time;
     let theirs = expected.packets.iter().filter(|packet| !packet.5).map(|packet| packet.0).min().unwrap();
     assert!(

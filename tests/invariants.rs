@@ -3,10 +3,12 @@
 
 use burn::tensor::Device;
 use headlamp::ablate::{Ablation, MeanContributions, MeanParts, Study};
-use headlamp::checkpoint::random::{self, RandomWeights};
+use headlamp::checkpoint::random_model::{self, RandomWeights};
 use headlamp::decompose::{Decomposition, Readout};
 use headlamp::geometry::Size;
-use headlamp::model::{Crop, ModelConfig, TensorSource, TextKind, VisionConfig, VisionTransformer};
+use headlamp::model::{
+    Crop, ModelConfig, TensorError, TensorSource, TextKind, VisionConfig, VisionTransformer, load_readout,
+};
 use headlamp::retrieve::{Imprint, Property, ranked};
 use headlamp::statistics::Statistics;
 use headlamp::zero_shot;
@@ -23,7 +25,7 @@ impl Tower {
         config.check().unwrap();
         let (embedding, device) = (config.embedding, Device::flex());
         let mut stored = Recorded::new(&config, seed);
-        let readout = Readout::load(&config.vision, embedding, &mut stored).unwrap();
+        let readout = load_readout(&config.vision, embedding, &mut stored).unwrap();
         let vision = VisionTransformer::load(&config.vision, embedding, &mut stored, &device).unwrap();
         Self { config, vision, readout }
     }
@@ -52,14 +54,14 @@ impl Recorded {
 }
 
 impl TensorSource for Recorded {
-    fn tensor(&mut self, name: &str, _shape: &[usize]) -> Result<Vec<f32>, headlamp::checkpoint::CheckpointError> {
-        self.0.get(name).cloned().ok_or_else(|| headlamp::checkpoint::CheckpointError::Missing(name.to_owned()))
+    fn tensor(&mut self, name: &str, _shape: &[usize]) -> Result<Vec<f32>, TensorError> {
+        self.0.get(name).cloned().ok_or_else(|| TensorError::Missing(name.to_owned()))
     }
 }
 
 /// The tiny model, and variants without each of its optional parts.
 fn configs() -> Vec<ModelConfig> {
-    let tiny = random::config(100);
+    let tiny = random_model::config(100);
     assert_eq!(tiny.text.as_ref().unwrap().kind, TextKind::Clip);
     let with = |change: fn(&mut VisionConfig)| {
         let mut config = tiny.clone();
@@ -314,7 +316,7 @@ fn an_imprint_scores_texts_as_its_picture_does() {
 /// Against the contributions as vectors, which retrieval does not keep.
 #[test]
 fn pictures_are_alike_by_what_their_heads_contribute() {
-    let tower = Tower::new(random::config(100), 5);
+    let tower = Tower::new(random_model::config(100), 5);
     let readout = &tower.readout;
     let traces: Vec<_> =
         (0..6).map(|seed| pollster::block_on(tower.vision.trace(&tower.crop(64, 64, seed))).unwrap()).collect();
@@ -325,10 +327,8 @@ fn pictures_are_alike_by_what_their_heads_contribute() {
     let last = readout.layers - 1;
     for heads in [vec![(last, 0)], vec![(0, 1), (last, 0), (last, 1)]] {
         let property = Property::new(readout, heads.iter().copied());
-        let vectors: Vec<Vec<f64>> = images
-            .iter()
-            .map(|image| image.heads_together(|layer, head| heads.contains(&(layer, head))))
-            .collect();
+        let vectors: Vec<Vec<f64>> =
+            images.iter().map(|image| image.sum_of_heads(|layer, head| heads.contains(&(layer, head)))).collect();
         let alike = property.similarities(readout, &imprints[0], &imprints);
         for (index, (found, vector)) in alike.iter().zip(&vectors).enumerate() {
             let expected = cosine(&vectors[0], vector);

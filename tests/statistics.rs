@@ -1,10 +1,10 @@
 //! A gallery's statistics: moments against `tests/reference/textspan.py`, merging, and the file.
 #![cfg(not(target_arch = "wasm32"))]
 
-use headlamp::checkpoint::random::{self, RandomWeights};
-use headlamp::decompose::{Decomposition, Readout};
+use headlamp::checkpoint::random_model::{self, RandomWeights};
+use headlamp::decompose::{Decomposition, Readout, Trace, TracedLayer};
 use headlamp::geometry::Grid;
-use headlamp::model::{ModelConfig, Trace, TracedLayer};
+use headlamp::model::{ModelConfig, load_readout};
 use headlamp::statistics::{Moments, Statistics, StatisticsError};
 use headlamp::textspan::textspan;
 use test_support::reference::{Fixture, apart};
@@ -109,11 +109,11 @@ struct Gallery {
 
 impl Gallery {
     fn new(images: u64) -> Self {
-        Self::of(&random::config(100), images)
+        Self::of(&random_model::config(100), images)
     }
 
     fn of(config: &ModelConfig, images: u64) -> Self {
-        let readout = Readout::load(&config.vision, config.embedding, &mut RandomWeights::new(7)).unwrap();
+        let readout = load_readout(&config.vision, config.embedding, &mut RandomWeights::new(7)).unwrap();
         Self { readout, traces: (0..images).map(|image| random_trace(config, 100 + image)).collect() }
     }
 
@@ -229,7 +229,7 @@ fn statistics_of_other_weights_or_shapes_do_not_merge() {
     let other = Statistics::new(&gallery.readout, "another");
     assert!(matches!(statistics.merge(&other), Err(StatisticsError::OtherWeights { .. })));
 
-    let mut config = random::config(100);
+    let mut config = random_model::config(100);
     config.vision.layers -= 1;
     let fewer_layers = Gallery::of(&config, 2).statistics();
     assert_eq!(statistics.merge(&fewer_layers), Err(StatisticsError::Unlike));

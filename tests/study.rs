@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use headlamp::ablate::Ablation;
-use headlamp::checkpoint::random::RandomWeights;
+use headlamp::checkpoint::random_model::RandomWeights;
 use headlamp::geometry::{PhotoRect, Size};
 use headlamp::media::Photo;
 use headlamp::protocol::sampling::Sampling;

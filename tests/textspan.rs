@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use headlamp::checkpoint::random::RandomWeights;
+use headlamp::checkpoint::random_model::RandomWeights;
 use headlamp::decompose::HeadBasis;
 use headlamp::statistics::Moments;
 use headlamp::textspan::{Pick, Reconstruction, textspan};

@@ -15,11 +15,11 @@ use super::{output, parallel};
 use crate::geometry::Framing;
 use crate::media::{self, Photo};
 use crate::metrics::discovery::PixelBox;
-use crate::model::Features;
+
 use crate::rle::Rle;
 use crate::session::Featured;
 use crate::track::prototypes::concentrated_heads;
-use crate::track::{ObjectId, Refinement, TrackedFrame, Tracker, tracks};
+use crate::track::{Features, ObjectId, Refinement, TrackedFrame, Tracker, tracks};
 
 /// Frames per second of a video file, by default.
 const DEFAULT_RATE: f64 = 2.0;

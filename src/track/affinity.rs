@@ -1,14 +1,15 @@
-//! Which patches of earlier frames a patch continues: the most alike of a neighbourhood, over all contexts. Of
-//! the affinities of a frame only each patch's best are ever kept.
+//! The affinity between the patches of a frame and of earlier frames (docs/PAPERS.md, 2.4): for each patch, the
+//! most similar patches within a neighbourhood, over all context frames. Only the best matches of each patch are
+//! kept, never all affinities of a frame.
 
-use super::PropagateOptions;
+use super::propagate_options::PropagateOptions;
 use super::vectors::dots;
 use crate::geometry::Grid;
 
-/// Patches of a row that are compared at a time, so that each of the others is loaded once for all of them.
+/// Patches of a row that are compared together, so that each context token is loaded once for all of them.
 const TILE: usize = 4;
 
-/// A patch of a context, and its cosine to the patch in question.
+/// A patch of a context frame, and its cosine to the patch that is matched.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Match {
     pub cosine: f32,
@@ -16,8 +17,10 @@ pub struct Match {
     pub patch: usize,
 }
 
-/// The best matches of each patch, best first; fewer than `options.top` only where there are fewer patches.
-/// `target` and each of `contexts` are unit tokens, `[patch][width]`, of the same grid.
+/// Returns the best matches of each patch, best first. A patch has fewer than `options.top` matches only when the
+/// neighbourhoods contain fewer patches.
+///
+/// `target` and each of `contexts` are unit tokens, `[patch][width]`, on the same grid.
 pub fn best_matches(
     target: &[f32],
     contexts: &[&[f32]],
@@ -26,7 +29,7 @@ pub fn best_matches(
 ) -> Vec<Vec<Match>> {
     let width = target.len() / grid.len();
     let mut best = vec![Vec::with_capacity(options.top + 1); grid.len()];
-    // Blocks of TILE x TILE patches go over the contexts together: they share most of their neighbourhood.
+    // Blocks of TILE x TILE patches visit the contexts together, because their neighbourhoods overlap.
     for top in (0..grid.rows).step_by(TILE) {
         for left in (0..grid.columns).step_by(TILE) {
             let block = Block { top, left, rows: TILE.min(grid.rows - top) };
@@ -38,7 +41,7 @@ pub fn best_matches(
     best
 }
 
-/// Some patches of the target.
+/// A block of target patches, TILE columns wide.
 struct Block {
     top: usize,
     left: usize,
@@ -59,7 +62,7 @@ impl Block {
         let within = |first: usize, last: usize, length: usize| {
             first.saturating_sub(radius)..last.saturating_add(radius).saturating_add(1).min(length)
         };
-        // At the right edge the last column stands in for those beyond; nothing is kept for these.
+        // At the right edge the last column stands in for columns beyond the grid. Their cosines are not kept.
         let column = |tile: usize| (self.left + tile).min(grid.columns - 1);
         for row in within(self.top, self.top + self.rows - 1, grid.rows) {
             for place in within(self.left, self.left + TILE - 1, grid.columns) {
@@ -82,7 +85,7 @@ impl Block {
     }
 }
 
-/// Puts a match into its place among the best; of equals the first stays first.
+/// Inserts a match into the list of best matches. Among equal matches, the first stays first.
 fn keep(best: &mut Vec<Match>, found: Match, top: usize) {
     if best.len() == top && best.last().is_none_or(|least| found.cosine <= least.cosine) {
         return;

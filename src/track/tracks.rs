@@ -1,12 +1,12 @@
-//! Where an object is in a frame (docs/PAPERS.md, 2.1, steps 4 and 5).
+//! The tracks of objects in a frame, and their masks (docs/PAPERS.md, 2.1, steps 4 and 5).
 
-use super::Prototypes;
+use super::features::Features;
+use super::prototypes::Prototypes;
 use super::vectors::dot;
 use crate::geometry::{CropFromPhoto, Size};
-use crate::model::Features;
 
-/// The track of each object in a frame, `softmax(P' K^T / sqrt(width))` over the frame's patches,
-/// `[object][patch]`. Each sums to 1.
+/// Returns the track of each object in a frame, `[object][patch]`: `softmax(P' K^T / sqrt(width))` over the
+/// frame's patches. Each track sums to 1.
 pub fn tracks(prototypes: &Prototypes, features: &Features) -> Vec<f32> {
     let scale = (features.width as f64).sqrt().recip();
     let track = |prototype: &[f32]| {
@@ -17,14 +17,14 @@ pub fn tracks(prototypes: &Prototypes, features: &Features) -> Vec<f32> {
     prototypes.iter().flat_map(track).collect()
 }
 
-/// Foreground of a track: what lies above its own mean.
+/// Returns the foreground of a track: the patches above the track's mean.
 pub fn mask(track: &[f32]) -> Vec<bool> {
     let mean = track.iter().map(|value| f64::from(*value)).sum::<f64>() / track.len().max(1) as f64;
     track.iter().map(|value| f64::from(*value) > mean).collect()
 }
 
-/// A mask over patches in the photo's own pixels, rows first: each takes the patch that it lies in; outside the crop
-/// there is no foreground.
+/// Converts a mask over patches to the photo's own pixels, row by row. Each pixel takes the value of the patch in
+/// which it lies. Outside the crop there is no foreground.
 pub fn mask_in_photo(mask: &[bool], frame: &CropFromPhoto) -> Vec<bool> {
     let (grid, Size { width, height }) = (frame.grid(), frame.photo);
     let place = |at: f64, length: usize| (at >= 0.0 && at < length as f64).then_some(at as usize);

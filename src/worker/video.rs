@@ -13,7 +13,6 @@ use crate::ablate::Ablation;
 use crate::geometry::{CropFromPhoto, Framing};
 use crate::media::video::Video;
 use crate::media::{self, Photo};
-use crate::model::Features;
 use crate::protocol::sampling::{self, ModelSize, Sampling};
 use crate::protocol::video::{
     FrameObjects, FrameSeconds, FrameSummary, MasksOf, PropagatedFrame, Run, SampledVideo, SeedKind, TrackLabels,
@@ -26,7 +25,7 @@ use crate::session::video::export::{self, FrameMasks, Masks, ObjectMask};
 use crate::session::video::follow::Follower;
 use crate::session::video::study::{self, StudiedFrame, Study};
 use crate::session::{EngineError, Session};
-use crate::track::TrackedFrame;
+use crate::track::{Features, TrackedFrame};
 
 /// An open video, and what has been made of it.
 pub(super) struct OpenVideo {

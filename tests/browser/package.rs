@@ -183,7 +183,7 @@ fn it_says_in_a_sentence_what_it_cannot_do() {
     let origin = "`${location.origin}";
     for (work, sentence) in [
         (format!("load({{ pack: {origin}/packs/nowhere/` }})"), "there is no pack at"),
-        ("h.explain(new Blob(['no picture']), ['a cat'])".to_owned(), "is not a picture of any kind known here"),
+        ("h.explain(new Blob(['no picture']), ['a cat'])".to_owned(), "is not a picture that headlamp knows"),
         (format!("h.explain({origin}/samples/nowhere.png`, ['a cat'])"), "nowhere.png is not on"),
         ("h.explain({}, ['a cat'])".to_owned(), "This is no picture"),
         ("h.headMap(image, 9, 9)".to_owned(), "9"),

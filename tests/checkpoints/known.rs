@@ -1,24 +1,25 @@
 //! Published models are recognised by sizes and name, from a header alone: no weights are needed for that.
 
-use headlamp::checkpoint::detect::{Answers, Detected, Unknown, detect};
-use headlamp::checkpoint::files::Checkpoint;
-use headlamp::checkpoint::index::{Index, Opened, Opening};
-use headlamp::checkpoint::known::{KNOWN, Known, Tower};
-use headlamp::checkpoint::{CheckpointError, Companions};
+use headlamp::checkpoint::detect::{
+    Detected, GivenSettings, MissingSetting, PUBLISHED_MODELS, PublishedModel, TowerSizes, detect,
+};
+use headlamp::checkpoint::index::{IndexReader, IndexStep, TensorIndex};
+use headlamp::checkpoint::on_disk::CheckpointOnDisk;
+use headlamp::checkpoint::{CheckpointError, ConfigFiles};
 use headlamp::model::Activation;
 use serde_json::{Map, json};
 
 /// Names and shapes of a model as far as its sizes go by them: OpenCLIP's, or DINO's where it has no texts.
-fn listing(known: &Known) -> Vec<(String, Vec<usize>)> {
+fn listing(known: &PublishedModel) -> Vec<(String, Vec<usize>)> {
     match known.sizes.text {
         Some(text) => clip_listing(known, text),
         None => dino_listing(known),
     }
 }
 
-fn clip_listing(known: &Known, text: Tower) -> Vec<(String, Vec<usize>)> {
+fn clip_listing(known: &PublishedModel, text: TowerSizes) -> Vec<(String, Vec<usize>)> {
     let sizes = known.sizes;
-    let Tower { width, layers, .. } = sizes.vision;
+    let TowerSizes { width, layers, .. } = sizes.vision;
     let mut listing = vec![
         ("visual.class_embedding".to_owned(), vec![width]),
         ("visual.conv1.weight".to_owned(), vec![width, 3, sizes.patch, sizes.patch]),
@@ -28,7 +29,9 @@ fn clip_listing(known: &Known, text: Tower) -> Vec<(String, Vec<usize>)> {
         ("token_embedding.weight".to_owned(), vec![49_408, text.width]),
         ("positional_embedding".to_owned(), vec![77, text.width]),
     ];
-    for (prefix, Tower { width, layers, .. }) in [("visual.", Tower { width, layers, heads: 0 }), ("", text)] {
+    for (prefix, TowerSizes { width, layers, .. }) in
+        [("visual.", TowerSizes { width, layers, heads: 0 }), ("", text)]
+    {
         for layer in 0..layers {
             let name = format!("{prefix}transformer.resblocks.{layer}.mlp.c_fc.weight");
             listing.push((name, vec![4 * width, width]));
@@ -37,9 +40,9 @@ fn clip_listing(known: &Known, text: Tower) -> Vec<(String, Vec<usize>)> {
     listing
 }
 
-fn dino_listing(known: &Known) -> Vec<(String, Vec<usize>)> {
+fn dino_listing(known: &PublishedModel) -> Vec<(String, Vec<usize>)> {
     let sizes = known.sizes;
-    let Tower { width, layers, .. } = sizes.vision;
+    let TowerSizes { width, layers, .. } = sizes.vision;
     let mut listing = vec![
         ("cls_token".to_owned(), vec![1, 1, width]),
         ("patch_embed.proj.weight".to_owned(), vec![width, 3, sizes.patch, sizes.patch]),
@@ -58,7 +61,7 @@ fn dino_listing(known: &Known) -> Vec<(String, Vec<usize>)> {
 }
 
 /// The index of a safetensors file of which only the header exists.
-fn index(listing: &[(String, Vec<usize>)]) -> Index {
+fn index(listing: &[(String, Vec<usize>)]) -> TensorIndex {
     let mut header = Map::new();
     let mut end = 0_usize;
     for (name, shape) in listing {
@@ -67,22 +70,24 @@ fn index(listing: &[(String, Vec<usize>)]) -> Index {
         header.insert(name.clone(), json!({"dtype": "F16", "shape": shape, "data_offsets": [start, end]}));
     }
     let header = serde_json::to_vec(&header).unwrap();
-    let opening = Opening::new("a header", (8 + header.len() + end) as u64);
-    let Opened::Further(opening) = opening.push(&(header.len() as u64).to_le_bytes()).unwrap() else { panic!() };
-    let Opened::Whole(index) = opening.push(&header).unwrap() else { panic!() };
+    let reader = IndexReader::new("a header", (8 + header.len() + end) as u64);
+    let IndexStep::Unfinished(reader) = reader.push(&(header.len() as u64).to_le_bytes()).unwrap() else {
+        panic!()
+    };
+    let IndexStep::Finished(index) = reader.push(&header).unwrap() else { panic!() };
     index
 }
 
-fn recognised(known: &Known, name: &str) -> Result<Detected, CheckpointError> {
-    detect(index(&listing(known)), &Companions::new(), name, &Answers::default())
+fn recognised(known: &PublishedModel, name: &str) -> Result<Detected, CheckpointError> {
+    detect(index(&listing(known)), &ConfigFiles::new(), name, &GivenSettings::default())
 }
 
 #[test]
 fn every_known_model_is_recognised_by_its_repository() {
-    for known in KNOWN.iter().filter(|known| known.activation.is_some()) {
+    for known in PUBLISHED_MODELS.iter().filter(|known| known.activation.is_some()) {
         let name = known.repository.unwrap_or("dora_vits16.pth");
         let found = recognised(known, name).unwrap_or_else(|err| panic!("{}: {err}", known.name));
-        assert_eq!(found.known.map(|known| known.name), Some(known.name));
+        assert_eq!(found.published.map(|known| known.name), Some(known.name));
         let (vision, text) = (&found.model.vision, &found.model.text);
         let text_heads = text.as_ref().map(|text| text.heads);
         let known_heads = (known.sizes.vision.heads, known.sizes.text.map(|text| text.heads));
@@ -97,7 +102,8 @@ fn every_known_model_is_recognised_by_its_repository() {
 
 #[test]
 fn the_papers_models_differ_as_published() {
-    let of = |repository: &str| KNOWN.iter().find(|known| known.repository == Some(repository)).unwrap();
+    let of =
+        |repository: &str| PUBLISHED_MODELS.iter().find(|known| known.repository == Some(repository)).unwrap();
     let large = of("laion/CLIP-ViT-L-14-laion2B-s32B-b82K");
     assert_eq!((large.mean, large.activation), ([0.5; 3], Some(Activation::Gelu)));
     let huge = of("laion/CLIP-ViT-H-14-laion2B-s32B-b79K");
@@ -108,30 +114,30 @@ fn the_papers_models_differ_as_published() {
 /// Weights of DINO's sizes and names are DINO's or DoRA's: only the file's name tells which, and little hangs on it.
 #[test]
 fn a_tower_of_dinos_sizes_needs_no_name() {
-    let small = KNOWN.iter().find(|known| known.name == "DINO ViT-S/16").unwrap();
+    let small = PUBLISHED_MODELS.iter().find(|known| known.name == "DINO ViT-S/16").unwrap();
     let found = recognised(small, "mine/teacher.pth").unwrap();
-    assert_eq!((found.known.map(|known| known.name), found.model.vision.heads), (None, 6));
+    assert_eq!((found.published.map(|known| known.name), found.model.vision.heads), (None, 6));
     assert_eq!(found.model.embedding, 384);
-    let named = |name: &str| recognised(small, name).unwrap().known.map(|known| known.name);
+    let named = |name: &str| recognised(small, name).unwrap().published.map(|known| known.name);
     assert_eq!(named("fedora/teacher.pth"), None);
     assert_eq!(named("papers/my_dora.pth"), Some("DoRA ViT-S/16"));
 }
 
 #[test]
 fn a_tower_with_parts_of_its_own_is_refused() {
-    let small = KNOWN.iter().find(|known| known.name == "DINO ViT-S/16").unwrap();
+    let small = PUBLISHED_MODELS.iter().find(|known| known.name == "DINO ViT-S/16").unwrap();
     let mut listing = listing(small);
     listing.push(("blocks.3.attn.q_norm.weight".to_owned(), vec![64]));
-    let err = detect(index(&listing), &Companions::new(), "dino", &Answers::default()).unwrap_err();
+    let err = detect(index(&listing), &ConfigFiles::new(), "dino", &GivenSettings::default()).unwrap_err();
     assert!(err.to_string().contains("blocks.3.attn.q_norm.weight"), "{err}");
 }
 
 #[test]
 fn a_clip_with_parts_of_its_own_is_refused() {
     let with = |extra: &str| {
-        let mut listing = listing(&KNOWN[0]);
+        let mut listing = listing(&PUBLISHED_MODELS[0]);
         listing.push((extra.to_owned(), vec![64]));
-        detect(index(&listing), &Companions::new(), "openai", &Answers::default())
+        detect(index(&listing), &ConfigFiles::new(), "openai", &GivenSettings::default())
     };
     for foreign in ["visual.transformer.resblocks.3.ls_1.gamma", "transformer.resblocks.3.attn.ln.weight"] {
         let err = with(foreign).unwrap_err();
@@ -145,10 +151,12 @@ fn a_clip_with_parts_of_its_own_is_refused() {
 /// Sizes that are known tell the heads; whose weights they are, only the name can.
 #[test]
 fn a_known_size_of_unknown_weights_is_asked_about() {
-    let CheckpointError::Unknown(unknowns) = recognised(&KNOWN[0], "mine/epoch_3.pt").unwrap_err() else {
+    let CheckpointError::MissingSettings(missing) =
+        recognised(&PUBLISHED_MODELS[0], "mine/epoch_3.pt").unwrap_err()
+    else {
         panic!()
     };
-    assert_eq!(unknowns.0, [Unknown::Activation, Unknown::Normalisation]);
+    assert_eq!(missing.0, [MissingSetting::Activation, MissingSetting::Normalisation]);
 }
 
 #[test]
@@ -163,7 +171,7 @@ fn models_of_other_kinds_are_refused_by_kind() {
     ];
     for (name, expected) in cases {
         let index = index(&[(name.to_owned(), vec![4])]);
-        let err = detect(index, &Companions::new(), "", &Answers::default()).unwrap_err();
+        let err = detect(index, &ConfigFiles::new(), "", &GivenSettings::default()).unwrap_err();
         assert!(err.to_string().contains(expected), "{name}: {err}");
     }
 }
@@ -179,12 +187,14 @@ fn configs_of_other_kinds_are_refused() {
         ("config.json", json!({"vision_config": {"hidden_size": 12}}), "width of the image tower is 12"),
     ];
     for (file, config, expected) in cases {
-        let companions = Companions::from([(file.to_owned(), serde_json::to_vec(&config).unwrap())]);
-        let err = detect(index(&listing(&KNOWN[0])), &companions, "openai", &Answers::default()).unwrap_err();
+        let files = ConfigFiles::from([(file.to_owned(), serde_json::to_vec(&config).unwrap())]);
+        let err = detect(index(&listing(&PUBLISHED_MODELS[0])), &files, "openai", &GivenSettings::default())
+            .unwrap_err();
         assert!(err.to_string().contains(expected), "{config}: {err}");
     }
-    let companions = Companions::from([("config.json".to_owned(), b"{".to_vec())]);
-    let err = detect(index(&listing(&KNOWN[0])), &companions, "openai", &Answers::default()).unwrap_err();
+    let files = ConfigFiles::from([("config.json".to_owned(), b"{".to_vec())]);
+    let err =
+        detect(index(&listing(&PUBLISHED_MODELS[0])), &files, "openai", &GivenSettings::default()).unwrap_err();
     assert!(matches!(err, CheckpointError::Malformed { .. }), "{err}");
 }
 
@@ -195,7 +205,7 @@ fn in_a_hubs_cache_the_repository_is_named() {
     std::fs::create_dir_all(&folder).unwrap();
     let weights = folder.join("open_clip_model.safetensors");
     std::fs::write(&weights, []).unwrap();
-    let found = Checkpoint::find(&weights).unwrap();
+    let found = CheckpointOnDisk::find(&weights).unwrap();
     std::fs::remove_dir_all(&cache).unwrap();
     assert_eq!(found.name, "models--laion--CLIP-ViT-B-32/open_clip_model.safetensors");
 }

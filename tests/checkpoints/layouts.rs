@@ -2,7 +2,7 @@
 
 use headlamp::checkpoint::Quantisation;
 use headlamp::checkpoint::StateDict;
-use headlamp::checkpoint::detect::{Answers, Family};
+use headlamp::checkpoint::detect::{Family, GivenSettings};
 use headlamp::geometry::Size;
 use headlamp::model::{Activation, Crop};
 use headlamp::zero_shot;
@@ -44,9 +44,10 @@ fn every_layout_computes_what_pytorch_does() {
     let expected = tensors_of("checkpoints/all.expected");
     for (folder, reference, family) in FOLDERS {
         let path = path_of(&format!("checkpoints/{folder}"));
-        let (found, _) = detected(&path, &Answers::default()).unwrap_or_else(|err| panic!("{folder}: {err}"));
+        let (found, _) =
+            detected(&path, &GivenSettings::default()).unwrap_or_else(|err| panic!("{folder}: {err}"));
         assert_eq!(found.family, family, "{folder}");
-        let pack = converted(&path, &Answers::default(), Quantisation::F32);
+        let pack = converted(&path, &GivenSettings::default(), Quantisation::F32);
         let model = model(pack.unwrap_or_else(|err| panic!("{folder}: {err}")));
         let config = &model.config;
         let side = config.vision.image_size;
@@ -68,7 +69,7 @@ fn every_layout_computes_what_pytorch_does() {
 #[test]
 fn what_tensors_cannot_tell_comes_from_the_configs() {
     let of = |folder: &str| {
-        let found = detected(&path_of(&format!("checkpoints/{folder}")), &Answers::default()).unwrap().0;
+        let found = detected(&path_of(&format!("checkpoints/{folder}")), &GivenSettings::default()).unwrap().0;
         (found.model.vision, found.model.text.unwrap())
     };
     let (vision, text) = of("hf_safetensors");
@@ -82,7 +83,8 @@ fn what_tensors_cannot_tell_comes_from_the_configs() {
 
 #[test]
 fn conversion_is_deterministic() {
-    let pack =
-        || converted(&path_of("checkpoints/hf_bin"), &Answers::default(), Quantisation::Q8).unwrap().manifest;
+    let pack = || {
+        converted(&path_of("checkpoints/hf_bin"), &GivenSettings::default(), Quantisation::Q8).unwrap().manifest
+    };
     assert_eq!(pack().files, pack().files);
 }

@@ -13,20 +13,20 @@ mod tokens;
 use std::path::Path;
 
 use burn::tensor::Device;
-use headlamp::checkpoint::detect::{Answers, Detected, detect};
-use headlamp::checkpoint::files::{Checkpoint, Reader};
+use headlamp::checkpoint::detect::{Detected, GivenSettings, detect};
+use headlamp::checkpoint::on_disk::{CheckpointOnDisk, WeightsFile};
 use headlamp::checkpoint::{CheckpointError, Converter, Pack, PackWriter, Quantisation, pack};
 use headlamp::model::Model;
 
 /// Recognises the checkpoint at `path`.
-fn detected(path: &Path, answers: &Answers) -> Result<(Detected, Reader), CheckpointError> {
-    let checkpoint = Checkpoint::find(path)?;
+fn detected(path: &Path, answers: &GivenSettings) -> Result<(Detected, WeightsFile), CheckpointError> {
+    let checkpoint = CheckpointOnDisk::find(path)?;
     let (index, reader) = checkpoint.open()?;
-    Ok((detect(index, &checkpoint.companions, &checkpoint.name, answers)?, reader))
+    Ok((detect(index, &checkpoint.config_files, &checkpoint.name, answers)?, reader))
 }
 
 /// The pack that the checkpoint at `path` becomes. Its tokenizer is not CLIP's, so that an empty one is put in.
-fn converted(path: &Path, answers: &Answers, quantisation: Quantisation) -> Result<Pack, CheckpointError> {
+fn converted(path: &Path, answers: &GivenSettings, quantisation: Quantisation) -> Result<Pack, CheckpointError> {
     let (detected, reader) = detected(path, answers)?;
     let manifest = detected.manifest(None, None, "a test", quantisation);
     let mut writer: PackWriter = reader.convert(Converter::new(detected, quantisation)?, |_done, _total| {})?;

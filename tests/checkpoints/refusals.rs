@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::PathBuf;
 
-use headlamp::checkpoint::detect::{Answers, Unknown};
-use headlamp::checkpoint::index::{Opened, Opening};
+use headlamp::checkpoint::detect::{GivenSettings, MissingSetting};
+use headlamp::checkpoint::index::{IndexReader, IndexStep};
 use headlamp::checkpoint::{CheckpointError, Quantisation};
 use headlamp::model::Activation;
 use safetensors::tensor::TensorView;
@@ -38,7 +38,7 @@ impl Drop for Folder {
 }
 
 fn refusal(path: &std::path::Path) -> String {
-    match converted(path, &Answers::default(), Quantisation::Q8) {
+    match converted(path, &GivenSettings::default(), Quantisation::Q8) {
         Ok(_) => panic!("{} was not refused", path.display()),
         Err(err) => err.to_string(),
     }
@@ -46,13 +46,13 @@ fn refusal(path: &std::path::Path) -> String {
 
 /// Opens bytes as if they were a file of that length.
 fn opened(bytes: &[u8]) -> Result<(), CheckpointError> {
-    let mut opening = Opening::new("a file", bytes.len() as u64);
+    let mut reader = IndexReader::new("a file", bytes.len() as u64);
     loop {
-        let range = opening.wants();
+        let range = reader.wanted();
         let at = |place: u64| usize::try_from(place).unwrap().min(bytes.len());
-        match opening.push(&bytes[at(range.start)..at(range.end)])? {
-            Opened::Further(further) => opening = further,
-            Opened::Whole(_) => return Ok(()),
+        match reader.push(&bytes[at(range.start)..at(range.end)])? {
+            IndexStep::Unfinished(next) => reader = next,
+            IndexStep::Finished(_) => return Ok(()),
         }
     }
 }
@@ -106,14 +106,14 @@ fn what_is_missing_or_misshapen_is_named() {
     let infinite = |name: &str| (name == norm).then(|| (vec![16], f32::INFINITY));
     assert!(said(&infinite).contains("not finite"));
     let odd = |name: &str| name.ends_with("position_embedding.weight").then(|| (vec![19, 16], 0.0));
-    assert!(said(&odd).contains("no square"), "{}", said(&odd));
+    assert!(said(&odd).contains("not a square"), "{}", said(&odd));
 }
 
 #[test]
 fn files_that_are_no_checkpoint_say_what_they_are() {
     let folder = Folder::new("strange");
     let cases: [(&str, &[u8], &str); 8] = [
-        ("a.safetensors", b"", "all but empty"),
+        ("a.safetensors", b"", "almost empty"),
         ("b.safetensors", b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
         ("c.safetensors", b"<!DOCTYPE html><html></html>", "web page"),
         ("d.safetensors", b"GGUF\x03\x00\x00\x00 and more", "neither a safetensors file"),
@@ -157,7 +157,7 @@ fn no_changed_byte_breaks_the_readers() {
             let _either = opened(&bytes);
             if round % 25 == 0 {
                 let path = folder.write("pytorch_model.bin", &bytes);
-                let _either = converted(&path, &Answers::default(), Quantisation::Q8);
+                let _either = converted(&path, &GivenSettings::default(), Quantisation::Q8);
             }
         }
     }
@@ -217,7 +217,7 @@ fn pickles_that_would_copy_much_are_refused() {
     // A list of 5,000 pairs that is made a dictionary a thousand times.
     let dictionaries = b"ccollections\nOrderedDict\nh\x00\x85R0".repeat(1_000);
     let pairs = [b"\x80\x02](".as_slice(), &b"NN\x86".repeat(5_000), b"eq\x00", &dictionaries, b"."].concat();
-    for (pickle, expected) in [(name, "longer name"), (pairs, "longer than any model's")] {
+    for (pickle, expected) in [(name, "a name that is longer"), (pairs, "longer than the pickle of any model")] {
         let said = opened(&legacy(&pickle)).unwrap_err().to_string();
         assert!(said.contains(expected), "{said}");
     }
@@ -258,21 +258,22 @@ fn a_safetensors_header_may_be_of_any_length() {
 fn what_nobody_told_is_asked_for() {
     let folder = Folder::new("unknown");
     let weights = folder.write("model.safetensors", &bytes_of("checkpoints/hf_safetensors/model.safetensors"));
-    let err = converted(&weights, &Answers::default(), Quantisation::Q8).err().unwrap();
+    let err = converted(&weights, &GivenSettings::default(), Quantisation::Q8).err().unwrap();
     let said = err.to_string();
-    let CheckpointError::Unknown(unknowns) = err else { panic!("{said}") };
-    assert_eq!(unknowns.0.len(), 4, "{said}");
-    assert!(unknowns.0.contains(&Unknown::Activation) && said.contains("quick_gelu"), "{said}");
-    let answers = Answers {
+    let CheckpointError::MissingSettings(missing) = err else { panic!("{said}") };
+    assert_eq!(missing.0.len(), 4, "{said}");
+    assert!(missing.0.contains(&MissingSetting::Activation) && said.contains("quick_gelu"), "{said}");
+    let answers = GivenSettings {
         vision_heads: Some(2),
         text_heads: Some(4),
         activation: Some(Activation::Gelu),
         mean: Some([0.5; 3]),
         std: Some([0.5; 3]),
-        ..Answers::default()
+        ..GivenSettings::default()
     };
     let answered = converted(&weights, &answers, Quantisation::F32).unwrap().manifest;
-    let told = converted(&path_of("checkpoints/hf_safetensors"), &Answers::default(), Quantisation::F32).unwrap();
+    let told =
+        converted(&path_of("checkpoints/hf_safetensors"), &GivenSettings::default(), Quantisation::F32).unwrap();
     assert_eq!(answered.model, told.manifest.model);
     assert_eq!(answered.files, told.manifest.files);
 }

@@ -2,7 +2,7 @@
 //!
 //! `tests/reference/self_supervised.py` made the fixtures.
 
-use headlamp::checkpoint::detect::{Answers, Detected, Family};
+use headlamp::checkpoint::detect::{Detected, Family, GivenSettings};
 use headlamp::checkpoint::{CheckpointError, Quantisation, StateDict};
 use headlamp::decompose::Decomposition;
 use headlamp::geometry::{Grid, Size};
@@ -36,8 +36,8 @@ const FOLDERS: [(&str, &str, Family, PositionResize); 10] = [
 ];
 
 /// The fixtures' heads are 8 wide, which no config beside DINO's own files tells.
-fn answers() -> Answers {
-    Answers { vision_heads: Some(2), ..Answers::default() }
+fn answers() -> GivenSettings {
+    GivenSettings { vision_heads: Some(2), ..GivenSettings::default() }
 }
 
 fn found(folder: &str) -> Detected {
@@ -146,10 +146,12 @@ fn configs_tell_how_pictures_are_prepared() {
 #[test]
 fn heads_that_nobody_told_are_asked_for() {
     let path = path_of("self_supervised/dino");
-    let Err(CheckpointError::Unknown(unknowns)) = detected(&path, &Answers::default()).map(|found| found.0) else {
+    let Err(CheckpointError::MissingSettings(missing)) =
+        detected(&path, &GivenSettings::default()).map(|found| found.0)
+    else {
         panic!("the heads of a tower of 16 numbers are anyone's guess")
     };
-    assert_eq!(unknowns.0.len(), 1, "{unknowns}");
+    assert_eq!(missing.0.len(), 1, "{missing}");
 }
 
 /// The layouts survive every way to store them; q8 and q4 stay near.

@@ -119,9 +119,9 @@ fn wrong_seeds_and_videos_get_a_sentence() {
     let small = seed("small.png", grey_png(Size { width: 2, height: 2 }, &[0, 255, 0, 0]).unwrap());
     assert!(refusal(&mut propagate(&small, &[]), 1).contains("2 x 2 pixels, its frame 96 x 64"));
     let colours = seed("colours.png", rgb_png(SIZE, &vec![1; 3 * 96 * 64]).unwrap());
-    assert!(refusal(&mut propagate(&colours, &[]), 1).contains("is no mask"));
+    assert!(refusal(&mut propagate(&colours, &[]), 1).contains("is not a mask"));
     let words = seed("words.png", b"words".to_vec());
-    assert!(refusal(&mut propagate(&words, &[]), 1).contains("is no mask"));
+    assert!(refusal(&mut propagate(&words, &[]), 1).contains("is not a mask"));
     assert!(refusal(&mut propagate(&small, &["--at", "2"]), 2).contains("no frame 2"));
     let missing = place.join("missing.png");
     assert!(refusal(&mut propagate(&missing, &[]), 1).contains("missing.png"));

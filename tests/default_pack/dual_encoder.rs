@@ -1,7 +1,7 @@
 //! The dual encoder in f32 against PyTorch, both on the same 224 x 224 picture and the same tokens.
 
-use headlamp::decompose::{Decomposition, Direction};
-use headlamp::model::{Crop, Trace};
+use headlamp::decompose::{Decomposition, Direction, Trace};
+use headlamp::model::Crop;
 use headlamp::zero_shot;
 
 use super::tokens::texts;

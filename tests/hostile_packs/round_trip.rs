@@ -1,7 +1,7 @@
 //! Packs written and read back.
 
+use headlamp::checkpoint::pack::quantise::block_len;
 use headlamp::checkpoint::pack::{TOKENIZER, WEIGHTS};
-use headlamp::checkpoint::quantise::block_len;
 use headlamp::checkpoint::{Pack, Quantisation};
 use headlamp::model::TensorSpec;
 

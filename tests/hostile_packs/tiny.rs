@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use headlamp::checkpoint::pack::{TOKENIZER, WEIGHTS};
-use headlamp::checkpoint::random::{self, RandomWeights};
+use headlamp::checkpoint::random_model::{self, RandomWeights};
 use headlamp::checkpoint::{CheckpointError, Manifest, Pack, PackWriter, Quantisation};
 use headlamp::model::{ModelConfig, TensorSource};
 use safetensors::tensor::TensorView;
@@ -14,11 +14,11 @@ const SEED: u64 = 5;
 
 /// The tiny model's config, with a vocabulary that keeps the whole pack under 100 kB.
 pub fn config() -> ModelConfig {
-    random::config(8)
+    random_model::config(8)
 }
 
 pub fn manifest(quantisation: Quantisation) -> Manifest {
-    Manifest { model: config(), ..random::manifest(SEED, quantisation) }
+    Manifest { model: config(), ..random_model::manifest(SEED, quantisation) }
 }
 
 /// The tiny model's tensors, in f32.

@@ -1,7 +1,7 @@
 //! That the tests beside this one can fail: each mistake here must cost far more than their tolerance.
 
-use headlamp::checkpoint::CheckpointError;
-use headlamp::model::{PositionResize, TensorSource, Trace, VisionConfig};
+use headlamp::decompose::Trace;
+use headlamp::model::{PositionResize, TensorError, TensorSource, VisionConfig};
 
 use super::text::TextFixture;
 use super::vision::{Errors, Fixture, SIZES};
@@ -15,7 +15,7 @@ struct Changed<S, C> {
 }
 
 impl<S: TensorSource, C: Fn(&mut [f32])> TensorSource for Changed<S, C> {
-    fn tensor(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, CheckpointError> {
+    fn tensor(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, TensorError> {
         let mut values = self.source.tensor(name, shape)?;
         if name == self.name {
             (self.change)(&mut values);

@@ -7,10 +7,12 @@ use std::task::{Context, Poll, Waker};
 use burn::tensor::Device;
 use headlamp::checkpoint::StateDict;
 use headlamp::checkpoint::layouts::Layout;
-use headlamp::checkpoint::random::RandomWeights;
-use headlamp::decompose::{Decomposition, Direction, Readout};
+use headlamp::checkpoint::random_model::RandomWeights;
+use headlamp::decompose::{Decomposition, Direction, Readout, Trace};
 use headlamp::geometry::{Grid, LongSide, Size};
-use headlamp::model::{Backend, Crop, PositionResize, TensorSource, Trace, VisionConfig, VisionTransformer};
+use headlamp::model::{
+    Backend, Crop, PositionResize, TensorSource, VisionConfig, VisionTransformer, load_readout,
+};
 use headlamp::zero_shot;
 
 use super::{HubConfig, IN_PARTS, backends};
@@ -61,7 +63,7 @@ impl Fixture {
     }
 
     fn tower_on(&self, backend: &Backend, config: &VisionConfig, source: &mut dyn TensorSource) -> Tower {
-        let readout = Readout::load(config, self.embedding, source).unwrap();
+        let readout = load_readout(config, self.embedding, source).unwrap();
         let vision = VisionTransformer::load(config, self.embedding, source, backend).unwrap();
         Tower { vision, readout }
     }
@@ -90,7 +92,7 @@ impl Fixture {
     /// What the trace itself holds: the tower's own results.
     fn trace_errors(&self, trace: &Trace, size: &str) -> Errors {
         let expected = |part| self.expected(size, part);
-        let all = |part: fn(&headlamp::model::TracedLayer) -> &[f32]| -> Vec<f32> {
+        let all = |part: fn(&headlamp::decompose::TracedLayer) -> &[f32]| -> Vec<f32> {
             trace.layers.iter().flat_map(part).copied().collect()
         };
         let width = self.config.width;

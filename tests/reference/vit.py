@@ -1,6 +1,6 @@
 """A vision transformer in NumPy, run from a pack: every component of its embedding, in f64.
 
-Written from the formulas of docs/PAPERS.md (1.1 and 1.2) and the layout that `checkpoint/pack.rs`
+Written from the formulas of docs/PAPERS.md (1.1 and 1.2) and the layout that `checkpoint/pack/`
 documents; no deep-learning library is needed.
 """
 

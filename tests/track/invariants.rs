@@ -1,11 +1,10 @@
 //! What holds of any features.
 
-use headlamp::checkpoint::random::RandomWeights;
+use headlamp::checkpoint::random_model::RandomWeights;
 use headlamp::geometry::Grid;
-use headlamp::model::Features;
 use headlamp::track::prototypes::{Prototypes, concentrated_heads};
 use headlamp::track::seeds::{self, PatchBox};
-use headlamp::track::{ObjectId, Refinement, TrackError, Tracker, tracks};
+use headlamp::track::{Features, ObjectId, Refinement, TrackError, Tracker, tracks};
 
 use crate::wide;
 use test_support::reference::apart;

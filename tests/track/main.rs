@@ -8,7 +8,7 @@ mod objects;
 mod propagation;
 
 use headlamp::geometry::Grid;
-use headlamp::model::Features;
+use headlamp::track::Features;
 use test_support::reference::Fixture;
 
 /// Results are f32, sums f64; the largest difference seen is a tenth of this.

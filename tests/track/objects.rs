@@ -1,8 +1,7 @@
 //! Prototypes, their assignment, tracks and masks.
 
-use headlamp::model::Features;
 use headlamp::track::prototypes::Prototypes;
-use headlamp::track::{Refinement, Tracker, sinkhorn, tracks};
+use headlamp::track::{Features, Refinement, Tracker, sinkhorn, tracks};
 
 use crate::{TOLERANCE, features_of, grid_of, wide};
 use test_support::reference::{Fixture, apart};

@@ -1,8 +1,7 @@
 //! Masks carried through frames, and labels in the photo.
 
 use headlamp::geometry::{CropFromPhoto, Size};
-use headlamp::model::Features;
-use headlamp::track::{PropagateOptions, Propagator, SoftMasks, TrackError};
+use headlamp::track::{Features, PropagateOptions, Propagator, SoftMasks, TrackError};
 
 use crate::{TOLERANCE, grid_of, narrow, wide};
 use test_support::reference::{Fixture, apart};

@@ -9,7 +9,7 @@ use crate::checkpoint::pack::{self, PackWeights};
 use crate::checkpoint::{CheckpointError, Manifest, Pack, PackWriter, Quantisation, StoredWeights};
 use crate::cli::error::CliError;
 use crate::cli::options;
-use crate::model::{ModelConfig, TensorSource, TextConfig, VisionConfig};
+use crate::model::{ModelConfig, TensorError, TensorSource, TextConfig, VisionConfig};
 use crate::session::pool::Pool;
 
 /// Reads the image tower of the pack in `folder` without its projection and texts. Its embedding is the CLS token after
@@ -115,7 +115,7 @@ impl PackDescription {
             licence: format!("{} (image tower); {} (text tower)", tower.licence, text.licence),
             provenance: from("image tower", tower).chain(from("text tower", text)).chain([learned]).collect(),
             source: None,
-            told: false,
+            settings_given: false,
             quantisation,
             storages: Vec::new(),
             model,
@@ -149,7 +149,7 @@ struct JoinedTensors {
 }
 
 impl TensorSource for JoinedTensors {
-    fn tensor(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, CheckpointError> {
+    fn tensor(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, TensorError> {
         match self.learned.get(name) {
             Some(values) => Ok(values.clone()),
             None if name.starts_with("vision.") => self.tower.tensor(name, shape),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::draft::PackDraft;
-use crate::checkpoint::default_pack::{self, Ingredients};
+use crate::checkpoint::default_pack::{self, SourceFiles};
 use crate::checkpoint::pack;
 use crate::cli::error::CliError;
 use crate::cli::options::WeightStorage;
@@ -46,7 +46,7 @@ impl DefaultPack {
         let statistics = self.statistics.as_deref().map(inputs::read).transpose()?;
         let Self { onnx, alignment, minilm, .. } = self;
         let manifest = default_pack::manifest(self.quant.into());
-        let mut source = default_pack::source(&Ingredients { onnx, alignment, minilm })?;
+        let mut source = default_pack::source(&SourceFiles { onnx, alignment, minilm })?;
         let mut draft = PackDraft::new(manifest, &mut source, inputs::read(&self.tokenizer)?)?;
         drop(source);
         if pool.is_some() || statistics.is_some() {

@@ -6,10 +6,10 @@ use clap::{Args, ValueEnum};
 use serde::de::IgnoredAny;
 
 use super::download::{Download, DownloadError};
-use crate::checkpoint::detect::{Answers, Detected, detect};
-use crate::checkpoint::files::Checkpoint;
-use crate::checkpoint::hub::{DEFAULT_HUB, Repository, WEIGHTS};
-use crate::checkpoint::{COMPANIONS, Converter, Manifest, clip_tokens, pack};
+use crate::checkpoint::detect::{Detected, GivenSettings, detect};
+use crate::checkpoint::hub::{DEFAULT_HUB, Repository, WEIGHTS_FILES};
+use crate::checkpoint::on_disk::CheckpointOnDisk;
+use crate::checkpoint::{CONFIG_FILES, Converter, Manifest, clip_tokens, pack};
 use crate::cli::error::CliError;
 use crate::cli::options::WeightStorage;
 use crate::cli::terminal_progress::TerminalProgress;
@@ -74,7 +74,7 @@ enum ActivationChoice {
 }
 
 impl ModelSettings {
-    fn answers(&self) -> Result<Answers, CliError> {
+    fn given(&self) -> Result<GivenSettings, CliError> {
         let triple = |name: &str, values: &Option<Vec<f32>>| match values {
             None => Ok(None),
             Some(values) => match values.as_slice().try_into() {
@@ -84,7 +84,7 @@ impl ModelSettings {
                 }
             },
         };
-        Ok(Answers {
+        Ok(GivenSettings {
             vision_heads: self.heads,
             text_heads: self.text_heads,
             activation: self.activation.map(|choice| match choice {
@@ -101,7 +101,7 @@ impl ModelSettings {
 impl PublishedPack {
     pub fn run(&self) -> Result<(), CliError> {
         output::is_free_folder(&self.out)?;
-        let answers = self.settings.answers()?;
+        let given = self.settings.given()?;
         let repository = self.repository_name().map(|name| {
             let usage = || CliError::Usage(format!("hf:{name} is not a model of a hub: write hf:ORG/NAME"));
             Repository::parse(name).ok_or_else(usage)
@@ -110,19 +110,19 @@ impl PublishedPack {
             Some(repository) => self.fetch(&repository)?,
             None => PathBuf::from(&self.source),
         };
-        let checkpoint = Checkpoint::find(&path)?;
+        let checkpoint = CheckpointOnDisk::find(&path)?;
         let (index, reader) = checkpoint.open()?;
         // Words in the name tell known models apart. The repository's name has more of them than the cache folder.
         let name = match self.repository_name() {
             Some(repository) => format!("{repository} {}", checkpoint.name),
             None => checkpoint.name.clone(),
         };
-        let detected = detect(index, &checkpoint.companions, &name, &answers)?;
+        let detected = detect(index, &checkpoint.config_files, &name, &given)?;
         let tokenizer = self.tokenizer(&detected, &checkpoint)?;
         let quantisation = self.quant.into();
         let source = self.source_name(&checkpoint);
         let manifest = detected.manifest(self.name.clone(), self.licence.clone(), &source, quantisation);
-        let manifest = Manifest { told: answers != Answers::default(), ..manifest };
+        let manifest = Manifest { settings_given: given != GivenSettings::default(), ..manifest };
         let bar = TerminalProgress::bar(megabytes(checkpoint.bytes()), "MB of weights");
         let converter = Converter::new(detected, quantisation)?;
         let mut writer = reader.convert(converter, |done, _total| bar.reached(megabytes(done)))?;
@@ -142,7 +142,7 @@ impl PublishedPack {
     }
 
     /// Returns the origin of the weights for the manifest, without paths of this machine.
-    fn source_name(&self, checkpoint: &Checkpoint) -> String {
+    fn source_name(&self, checkpoint: &CheckpointOnDisk) -> String {
         match self.repository_name() {
             Some(name) => name.to_owned(),
             None => checkpoint.weights.file_name().unwrap_or_default().to_string_lossy().into_owned(),
@@ -151,7 +151,7 @@ impl PublishedPack {
 
     /// Returns tokenizer.json: the file that the user named, else CLIP's own if the model has its vocabulary, else
     /// the file beside the weights. `None` for a model without a text tower.
-    fn tokenizer(&self, detected: &Detected, checkpoint: &Checkpoint) -> Result<Option<Vec<u8>>, CliError> {
+    fn tokenizer(&self, detected: &Detected, checkpoint: &CheckpointOnDisk) -> Result<Option<Vec<u8>>, CliError> {
         if detected.model.text.is_none() {
             return Ok(None);
         }
@@ -161,7 +161,7 @@ impl PublishedPack {
         if detected.has_clip_tokens() {
             return Ok(Some(clip_tokens::tokenizer_json(clip_tokens::MERGES)?));
         }
-        let beside_weights = checkpoint.companions.get(pack::TOKENIZER);
+        let beside_weights = checkpoint.config_files.get(pack::TOKENIZER);
         beside_weights.cloned().map(Some).ok_or_else(|| {
             let of = detected.tokenizer.as_ref().map(|name| format!(" but that of {name}")).unwrap_or_default();
             CliError::Usage(format!(
@@ -177,8 +177,8 @@ impl PublishedPack {
         let folder = options::cache().join("hub").join(&repository.organisation).join(&repository.name);
         output::make_folder(&folder)?;
         let download = |file: &str| Download::new(repository.address(&hub, file), folder.join(file));
-        let weights = WEIGHTS.into_iter().map(|file| folder.join(file)).find(|path| path.is_file());
-        for file in COMPANIONS {
+        let weights = WEIGHTS_FILES.into_iter().map(|file| folder.join(file)).find(|path| path.is_file());
+        for file in CONFIG_FILES {
             let path = folder.join(file);
             let is_damaged = path.is_file() && !is_json(&path);
             // Configs are downloaded before weights. So if the weights are here, all configs are here.
@@ -195,7 +195,7 @@ impl PublishedPack {
             return Ok(weights);
         }
         let mut missing = None;
-        for file in WEIGHTS {
+        for file in WEIGHTS_FILES {
             match fetch_weights(&download(file)) {
                 Err(DownloadError::Missing(url)) => missing = missing.or(Some(url)),
                 other => return other.map(|()| folder.join(file)).map_err(CliError::from),

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::draft::PackDraft;
-use crate::checkpoint::random::{self, RandomWeights};
-use crate::checkpoint::{Quantisation, pack, random_texts};
+use crate::checkpoint::random_model::{self, RandomWeights};
+use crate::checkpoint::{Quantisation, pack, random_model_texts};
 use crate::cli::error::CliError;
 use crate::cli::output;
 use crate::decompose::Decomposition;
@@ -30,11 +30,11 @@ impl RandomPack {
     pub fn run(&self) -> Result<(), CliError> {
         output::is_free_folder(&self.out)?;
         let mut random = RandomWeights::new(self.seed);
-        let manifest = random::manifest(self.seed, Quantisation::Q8);
-        let tokenizer = random_texts::tokenizer().to_string().into_bytes();
+        let manifest = random_model::manifest(self.seed, Quantisation::Q8);
+        let tokenizer = random_model_texts::tokenizer().to_string().into_bytes();
         let mut draft = PackDraft::new(manifest, &mut random, tokenizer)?;
         let session = draft.open()?;
-        draft.add_pool(&session, random_texts::POOL.map(str::to_owned).to_vec())?;
+        draft.add_pool(&session, random_model_texts::POOL.map(str::to_owned).to_vec())?;
         let statistics = random_statistics(&session, &mut random)?;
         draft.writer.add(pack::STATISTICS, statistics.to_bytes().map_err(EngineError::from)?);
         draft.write(&self.out)
@@ -46,7 +46,7 @@ fn random_statistics(session: &Session, random: &mut RandomWeights) -> Result<St
     let model = session.model();
     let mut statistics = session.new_statistics();
     for _picture in 0..GALLERY {
-        let crop = random::crop(model.config.vision.image_size, random);
+        let crop = random_model::crop(model.config.vision.image_size, random);
         let trace = pollster::block_on(model.vision.trace(&crop)).map_err(EngineError::from)?;
         statistics.push(&Decomposition::new(&model.readout, &trace));
     }

@@ -1,6 +1,6 @@
 //! How headlamp's worker grows, on the CPU: measured beside what one should expect.
 
-use headlamp::checkpoint::random::RandomWeights;
+use headlamp::checkpoint::random_model::RandomWeights;
 use headlamp::checkpoint::{Manifest, PackWriter, Quantisation, default_pack};
 use headlamp::geometry::Grid;
 use headlamp::model::{Activation, ModelConfig, VisionConfig};

@@ -6,9 +6,9 @@
 
 use std::io::Cursor;
 
-use headlamp::checkpoint::detect::{Answers, detect};
-use headlamp::checkpoint::index::{Index, Opened, Opening};
-use headlamp::checkpoint::{Companions, Manifest, StateDict, read_onnx};
+use headlamp::checkpoint::detect::{GivenSettings, detect};
+use headlamp::checkpoint::index::{IndexReader, IndexStep, TensorIndex};
+use headlamp::checkpoint::{ConfigFiles, Manifest, StateDict, read_onnx};
 use headlamp::media;
 use headlamp::media::video::demux;
 use headlamp::page::common::content_policy;
@@ -55,17 +55,17 @@ fn video(bytes: &[u8]) {
 /// Weights of any kind, opened part by part as the page does, and what model they are of.
 fn checkpoint(bytes: &[u8]) {
     let Some(index) = opened(bytes) else { return };
-    let _model_or_sentence = detect(index, &Companions::default(), "weights.bin", &Answers::default());
+    let _model_or_sentence = detect(index, &ConfigFiles::default(), "weights.bin", &GivenSettings::default());
 }
 
-fn opened(bytes: &[u8]) -> Option<Index> {
-    let mut opening = Opening::new("weights.bin", bytes.len() as u64);
+fn opened(bytes: &[u8]) -> Option<TensorIndex> {
+    let mut reader = IndexReader::new("weights.bin", bytes.len() as u64);
     loop {
-        let wanted = opening.wants();
+        let wanted = reader.wanted();
         let (start, end) = (usize::try_from(wanted.start).ok()?, usize::try_from(wanted.end).ok()?);
-        match opening.push(bytes.get(start..end)?).ok()? {
-            Opened::Further(further) => opening = further,
-            Opened::Whole(index) => return Some(index),
+        match reader.push(bytes.get(start..end)?).ok()? {
+            IndexStep::Unfinished(next) => reader = next,
+            IndexStep::Finished(index) => return Some(index),
         }
     }
 }
