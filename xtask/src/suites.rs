@@ -178,9 +178,12 @@ const BROWSER_BENCHES: [(&str, &str); 9] = [
     ("hands", "bench_hands"),
 ];
 
-/// Native benchmarks: the name, and the file in `benches/`.
-const NATIVE_BENCHES: [(&str, &str); 3] =
-    [("growth-gallery-native", "galleries"), ("native", "beside"), ("native-spine", "spine")];
+/// Native benchmarks: name, and file of `benches/`.
+const NATIVE_BENCHES: [(&str, &str); 3] = [
+    ("growth-gallery-native", "gallery_growth"),
+    ("native", "native_peers"),
+    ("native-spine", "decomposition_cost"),
+];
 
 /// Runs the benchmarks whose names begin with one of `names`, or all.
 pub fn bench(names: &[String]) -> anyhow::Result<()> {
