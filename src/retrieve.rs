@@ -28,7 +28,7 @@ pub struct Imprint {
 /// Bytes that are no imprint of the open model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the stored picture has {found} bytes where this model needs {expected}: add the picture again")]
-pub struct NoImprint {
+pub struct ImprintSizeError {
     pub expected: usize,
     pub found: usize,
 }
@@ -59,11 +59,11 @@ impl Imprint {
     /// Reads the bytes that [`Self::to_bytes`] wrote for the same model.
     ///
     /// # Errors
-    /// [`NoImprint`] when the number of bytes is not that of an imprint of the model.
-    pub fn from_bytes(bytes: &[u8], readout: &Readout) -> Result<Self, NoImprint> {
+    /// [`ImprintSizeError`] when the number of bytes is not that of an imprint of the model.
+    pub fn from_bytes(bytes: &[u8], readout: &Readout) -> Result<Self, ImprintSizeError> {
         let expected = 2 * Self::numbers(readout);
         if bytes.len() != expected {
-            return Err(NoImprint { expected, found: bytes.len() });
+            return Err(ImprintSizeError { expected, found: bytes.len() });
         }
         let mut values = bytes.as_chunks().0.iter().map(|pair| f16::from_le_bytes(*pair).to_f32());
         let mut next = |count: usize| values.by_ref().take(count).collect::<Vec<f32>>();
@@ -116,11 +116,11 @@ pub enum Property {
     /// The whole embedding.
     Whole,
     /// The sum of the contributions of some heads.
-    Heads(Vec<OfHead>),
+    Heads(Vec<HeadWithBasis>),
 }
 
 /// A head and its matrix B.
-pub struct OfHead {
+pub struct HeadWithBasis {
     layer: usize,
     head: usize,
     basis: HeadBasis,
@@ -130,8 +130,8 @@ impl Property {
     /// Selects the sum of the contributions of the heads (layer, head). Without heads, selects the whole
     /// embedding.
     pub fn new(readout: &Readout, heads: impl IntoIterator<Item = (usize, usize)>) -> Self {
-        let of_head = |(layer, head)| OfHead { layer, head, basis: readout.head_basis(layer, head) };
-        let heads: Vec<OfHead> = heads.into_iter().map(of_head).collect();
+        let of_head = |(layer, head)| HeadWithBasis { layer, head, basis: readout.head_basis(layer, head) };
+        let heads: Vec<HeadWithBasis> = heads.into_iter().map(of_head).collect();
         if heads.is_empty() { Self::Whole } else { Self::Heads(heads) }
     }
 
@@ -141,7 +141,7 @@ impl Property {
             Self::Whole => image.embedding.iter().map(|value| f64::from(*value)).collect(),
             Self::Heads(heads) => {
                 let mut sum = vec![0.0; readout.embedding];
-                for OfHead { layer, head, basis } in heads {
+                for HeadWithBasis { layer, head, basis } in heads {
                     let part = basis.contribution(&image.code(readout, *layer, *head));
                     sum.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
                 }
@@ -174,7 +174,7 @@ impl Property {
             Self::Whole => image.score(text),
             Self::Heads(heads) => heads
                 .iter()
-                .map(|OfHead { layer, head, .. }| {
+                .map(|HeadWithBasis { layer, head, .. }| {
                     readout.code_part(&direction, *layer, *head, &image.code(readout, *layer, *head))
                 })
                 .sum(),

@@ -69,7 +69,7 @@ impl GroupCounts {
 /// How a head's part in the margin follows the place and the class. The margin is the score of class 1 minus the
 /// score of class 0.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Following {
+pub struct MarginShift {
     pub layer: usize,
     pub head: usize,
     /// The mean margin at place 1 minus that at place 0, with the class held fixed.
@@ -111,13 +111,13 @@ impl Margins {
     /// Returns the heads, ordered by how much the place moves their margin towards the class that usually comes
     /// with the place, the most first. `first_layer` is the layer of the first head, `heads` the number of heads
     /// in a layer.
-    pub fn ranked(&self, first_layer: usize, heads: usize) -> Vec<Following> {
+    pub fn ranked(&self, first_layer: usize, heads: usize) -> Vec<MarginShift> {
         let all = self.sum[0].len();
-        let mut ranked: Vec<Following> = (0..all)
+        let mut ranked: Vec<MarginShift> = (0..all)
             .map(|index| {
                 let place = self.shift(index, [(0, 1), (2, 3)]);
                 let deviation = self.deviation(index);
-                Following {
+                MarginShift {
                     layer: first_layer + index / heads,
                     head: index % heads,
                     place,
@@ -154,7 +154,7 @@ impl Margins {
 /// The heads belong to OpenCLIP's LAION-2B weights. In other weights of the same shape, the same head numbers
 /// represent something else.
 #[derive(Clone, Copy, Debug)]
-pub struct Published {
+pub struct PublishedHeads {
     pub name: &'static str,
     pub layers: usize,
     pub heads: usize,
@@ -167,8 +167,8 @@ pub struct Published {
 }
 
 /// The models of the paper's Waterbirds table (docs/PAPERS.md, 1.12).
-pub const PUBLISHED: [Published; 3] = [
-    Published {
+pub const PUBLISHED_HEADS: [PublishedHeads; 3] = [
+    PublishedHeads {
         name: "B/16",
         layers: 12,
         heads: 12,
@@ -177,7 +177,7 @@ pub const PUBLISHED: [Published; 3] = [
         setting: &[(11, 3), (10, 11), (10, 10), (9, 8), (9, 6)],
         worst_group: (45.6, 57.5),
     },
-    Published {
+    PublishedHeads {
         name: "L/14",
         layers: 24,
         heads: 16,
@@ -186,7 +186,7 @@ pub const PUBLISHED: [Published; 3] = [
         setting: &[(21, 3), (21, 6), (21, 8), (21, 13), (22, 2), (22, 12), (22, 15), (23, 1), (23, 3), (23, 5)],
         worst_group: (47.7, 72.9),
     },
-    Published {
+    PublishedHeads {
         name: "H/14",
         layers: 32,
         heads: 16,
@@ -197,7 +197,7 @@ pub const PUBLISHED: [Published; 3] = [
     },
 ];
 
-impl Published {
+impl PublishedHeads {
     /// Returns the heads of both lists, each head once.
     pub fn all_heads(&self) -> Vec<(usize, usize)> {
         let mut heads: Vec<_> = self.geolocation.iter().chain(self.setting).copied().collect();
@@ -240,11 +240,11 @@ mod tests {
 
     #[test]
     fn published_heads_exist_in_their_models() {
-        for published in PUBLISHED {
+        for published in PUBLISHED_HEADS {
             let within = |(layer, head): &(usize, usize)| *layer < published.layers && *head < published.heads;
             assert!(published.all_heads().iter().all(within), "{}", published.name);
         }
         // One head is in both lists.
-        assert_eq!(PUBLISHED[1].all_heads().len(), 15);
+        assert_eq!(PUBLISHED_HEADS[1].all_heads().len(), 15);
     }
 }

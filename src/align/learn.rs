@@ -17,7 +17,7 @@ const LARGEST_SCALE: f64 = 100.0;
 
 /// The settings of the learning.
 #[derive(Clone, Copy, Debug)]
-pub struct Learning {
+pub struct LearningOptions {
     /// The ridge penalty, in units of the features' mean variance. None: the penalty that is best on the held-out
     /// parts.
     pub ridge: Option<f64>,
@@ -32,7 +32,7 @@ pub struct Learning {
     pub seed: u64,
 }
 
-impl Default for Learning {
+impl Default for LearningOptions {
     fn default() -> Self {
         Self { ridge: None, epochs: 40, batch: 512, rate: 2e-3, decay: 0.05, seed: 0 }
     }
@@ -40,7 +40,7 @@ impl Default for Learning {
 
 /// A learned projection, and how it was learned.
 #[derive(Clone, Debug)]
-pub struct Learned {
+pub struct LearnedProjection {
     pub projection: Projection,
     /// The factor of the cosines before softmax.
     pub logit_scale: f64,
@@ -79,9 +79,9 @@ struct WatchedRefinement {
 /// [`AlignError`] when there are too few pairs, or the features are not finite.
 pub fn learn(
     training: &Pairs,
-    learning: &Learning,
+    learning: &LearningOptions,
     mut on_epoch: impl FnMut(usize, usize),
-) -> Result<Learned, AlignError> {
+) -> Result<LearnedProjection, AlignError> {
     training.check()?;
     let folds = folds(training, learning.seed)?;
     let trials = try_penalties(&folds, learning.ridge);
@@ -101,7 +101,15 @@ pub fn learn(
     }
     let logit_scale = refinement.scale();
     let WatchedRefinement { losses, .. } = watched;
-    Ok(Learned { projection: refinement.projection, logit_scale, ridge, penalty, trials, losses, epochs })
+    Ok(LearnedProjection {
+        projection: refinement.projection,
+        logit_scale,
+        ridge,
+        penalty,
+        trials,
+        losses,
+        epochs,
+    })
 }
 
 /// Cuts the pairs into parts by image, and solves the ridge regression without each part.
@@ -130,7 +138,7 @@ impl Fold {
     fn watch_refinement(
         &self,
         penalty: f64,
-        learning: &Learning,
+        learning: &LearningOptions,
         on_epoch: &mut impl FnMut(usize, usize),
     ) -> WatchedRefinement {
         let Self { rest, held_out, ridge } = self;
@@ -165,8 +173,8 @@ struct Refinement {
 }
 
 impl Refinement {
-    fn new(projection: Projection, scale: f64, noise: f64, learning: &Learning) -> Self {
-        let Learning { rate, decay, .. } = *learning;
+    fn new(projection: Projection, scale: f64, noise: f64, learning: &LearningOptions) -> Self {
+        let LearningOptions { rate, decay, .. } = *learning;
         let size = |norm: f64, numbers: usize| (norm / (numbers as f64).sqrt()).max(1e-9);
         let weight_size = size(projection.weight.norm(), projection.weight.len());
         let bias_size = size(projection.bias.norm(), projection.bias.len());

@@ -17,7 +17,7 @@ pub mod ridge;
 pub mod split;
 
 pub use error::AlignError;
-pub use learn::{Learned, Learning, learn};
+pub use learn::{LearnedProjection, LearningOptions, learn};
 pub use optimiser::AdamW;
 pub use pairs::Pairs;
 pub use projection::Projection;

@@ -82,7 +82,7 @@ fn dilated(map: &[bool], size: Size, radius: usize) -> Vec<bool> {
 
 /// A measure, summarised over the frames of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct OverFrames {
+pub struct MeasureOverFrames {
     pub mean: f64,
     /// The share of frames with a value above 0.5.
     pub recall: f64,
@@ -90,7 +90,7 @@ pub struct OverFrames {
     pub decay: f64,
 }
 
-impl OverFrames {
+impl MeasureOverFrames {
     /// Summarises the values of a measure, one for each frame. None when there is no value.
     pub fn of(values: &[f64]) -> Option<Self> {
         let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
@@ -156,10 +156,10 @@ mod tests {
 
     #[test]
     fn decay_is_first_quarter_minus_last() {
-        let of = |values: &[f64]| OverFrames::of(values).unwrap();
+        let of = |values: &[f64]| MeasureOverFrames::of(values).unwrap();
         assert_eq!(of(&[1.0, 1.0, 1.0, 1.0, 0.5, 0.4, 0.0, 0.0, 0.0]).decay, 1.0);
-        assert_eq!(of(&[0.7]), OverFrames { mean: 0.7, recall: 1.0, decay: 0.0 });
+        assert_eq!(of(&[0.7]), MeasureOverFrames { mean: 0.7, recall: 1.0, decay: 0.0 });
         assert_eq!(of(&[0.5, 0.6]).recall, 0.5);
-        assert_eq!(OverFrames::of(&[]), None);
+        assert_eq!(MeasureOverFrames::of(&[]), None);
     }
 }

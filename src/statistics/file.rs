@@ -67,14 +67,7 @@ impl Statistics {
     /// When the bytes are no statistics file of this format.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, StatisticsError> {
         let tensors = SafeTensors::deserialize(bytes).map_err(|err| malformed(&err))?;
-        let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(|err| malformed(&err))?;
-        let heading = metadata.metadata().as_ref().and_then(|metadata| metadata.get(HEADING));
-        let heading = heading.ok_or_else(|| malformed(&"it has no description"))?;
-        let Heading { statistics, weights, images } =
-            serde_json::from_str(heading).map_err(|err| malformed(&err))?;
-        if statistics != FORMAT {
-            return Err(StatisticsError::Format(statistics));
-        }
+        let Heading { weights, images, .. } = Heading::read(bytes)?;
         let read = |name: &str| Values::of(&tensors, name);
         let (means, covariances) = (read("head.code.mean")?, read("head.code.covariance")?);
         let (cls_codes, mlps, embedded) =
@@ -110,6 +103,20 @@ impl Statistics {
             mlps: mlps.values,
             embedded: embedded.values,
         })
+    }
+}
+
+impl Heading {
+    /// Reads the heading and checks the format.
+    fn read(bytes: &[u8]) -> Result<Self, StatisticsError> {
+        let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(|err| malformed(&err))?;
+        let heading = metadata.metadata().as_ref().and_then(|metadata| metadata.get(HEADING));
+        let heading = heading.ok_or_else(|| malformed(&"it has no description"))?;
+        let heading: Self = serde_json::from_str(heading).map_err(|err| malformed(&err))?;
+        match heading.statistics {
+            FORMAT => Ok(heading),
+            other => Err(StatisticsError::Format(other)),
+        }
     }
 }
 

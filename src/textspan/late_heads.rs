@@ -21,7 +21,7 @@ pub struct LateHeads<'a> {
 }
 
 /// A picture's unit embedding with attention replaced, `[embedding]` each. The result is not of unit length.
-pub struct Replaced {
+pub struct ReplacedAttention {
     /// Earlier attention is replaced by its mean; late heads are unchanged.
     pub early: Vec<f64>,
     /// Earlier attention and late heads are replaced by their means. `steps` are added to this.
@@ -61,7 +61,7 @@ impl<'a> LateHeads<'a> {
     }
 
     /// Replaces the attention of a picture.
-    pub fn replace(&self, image: &Imprint) -> Replaced {
+    pub fn replace(&self, image: &Imprint) -> ReplacedAttention {
         // All components sum to the embedding. Without attention, MLPs and z0 remain.
         let mut early = image.without_attention(self.readout);
         add(&mut early, &self.early_mean);
@@ -77,7 +77,7 @@ impl<'a> LateHeads<'a> {
                 }
             }
         }
-        Replaced { early, base, steps }
+        ReplacedAttention { early, base, steps }
     }
 
     /// Returns the number of reconstructed heads.
@@ -97,7 +97,7 @@ impl<'a> LateHeads<'a> {
     }
 }
 
-impl Replaced {
+impl ReplacedAttention {
     /// Returns the embedding with each late head reconstructed from its first `count` texts. With zero texts the
     /// heads are replaced by their means.
     pub fn by_texts(&self, count: usize) -> Vec<f64> {

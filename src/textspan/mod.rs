@@ -10,6 +10,6 @@ mod late_heads;
 mod reconstruction;
 mod text_picking;
 
-pub use late_heads::{LateHeads, Replaced};
+pub use late_heads::{LateHeads, ReplacedAttention};
 pub use reconstruction::Reconstruction;
 pub use text_picking::{Pick, textspan};

@@ -11,7 +11,7 @@ const TILE: usize = 4;
 
 /// A patch of a context frame, and its cosine to the patch that is matched.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Match {
+pub struct PatchMatch {
     pub cosine: f32,
     pub context: usize,
     pub patch: usize,
@@ -26,7 +26,7 @@ pub fn best_matches(
     contexts: &[&[f32]],
     grid: Grid,
     options: &PropagateOptions,
-) -> Vec<Vec<Match>> {
+) -> Vec<Vec<PatchMatch>> {
     let width = target.len() / grid.len();
     let mut best = vec![Vec::with_capacity(options.top + 1); grid.len()];
     // Blocks of TILE x TILE patches visit the contexts together, because their neighbourhoods overlap.
@@ -56,7 +56,7 @@ impl Block {
         grid: Grid,
         width: usize,
         options: &PropagateOptions,
-        best: &mut [Vec<Match>],
+        best: &mut [Vec<PatchMatch>],
     ) {
         let radius = options.radius;
         let within = |first: usize, last: usize, length: usize| {
@@ -76,7 +76,7 @@ impl Block {
                     for (tile, cosine) in cosines.into_iter().enumerate() {
                         let own_column = self.left + tile;
                         if own_column < grid.columns && own_column.abs_diff(place) <= radius {
-                            keep(&mut best[own(tile)], Match { cosine, context, patch }, options.top);
+                            keep(&mut best[own(tile)], PatchMatch { cosine, context, patch }, options.top);
                         }
                     }
                 }
@@ -86,7 +86,7 @@ impl Block {
 }
 
 /// Inserts a match into the list of best matches. Among equal matches, the first stays first.
-fn keep(best: &mut Vec<Match>, found: Match, top: usize) {
+fn keep(best: &mut Vec<PatchMatch>, found: PatchMatch, top: usize) {
     if best.len() == top && best.last().is_none_or(|least| found.cosine <= least.cosine) {
         return;
     }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::affinity::{Match, best_matches};
+use super::affinity::{PatchMatch, best_matches};
 use super::error::TrackError;
 use super::features::Features;
 use super::masks::SoftMasks;
@@ -91,14 +91,14 @@ impl Propagator {
 }
 
 /// Returns the masks of each patch: the mean of the masks of its matches, weighted by affinity.
-fn carry_masks(matches: &[Vec<Match>], contexts: &[&Context], grid: Grid, temperature: f32) -> SoftMasks {
+fn carry_masks(matches: &[Vec<PatchMatch>], contexts: &[&Context], grid: Grid, temperature: f32) -> SoftMasks {
     let channels = contexts.iter().map(|context| context.masks.channels).max().unwrap_or(1);
     let mut masks = SoftMasks { grid, channels, values: vec![0.0; channels * grid.len()] };
     for (patch, matches) in matches.iter().enumerate() {
         let Some(best) = matches.first() else { continue };
         // Affinities relative to the best one: the common factor cancels in the mean, and no temperature
         // overflows.
-        let weight = |found: &Match| ((found.cosine - best.cosine) / temperature).exp();
+        let weight = |found: &PatchMatch| ((found.cosine - best.cosine) / temperature).exp();
         let sum: f32 = matches.iter().map(weight).sum();
         for found in matches {
             let share = weight(found) / sum;

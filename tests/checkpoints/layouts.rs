@@ -1,4 +1,4 @@
-//! Every layout computes what PyTorch computes with the same weights.
+//! Every layout gives the same results as PyTorch with the same weights.
 
 use headlamp::checkpoint::Quantisation;
 use headlamp::checkpoint::StateDict;
@@ -10,10 +10,10 @@ use headlamp::zero_shot;
 use super::{converted, detected, model};
 use test_support::reference::{path_of, relative, tensors_of};
 
-/// The largest relative error of any vector.
+/// The largest allowed relative error of any vector.
 const TOLERANCE: f64 = 1e-4;
 
-/// A folder of fixtures, and which of the reference's models is in it.
+/// Each folder of fixtures, and the model of the reference that it holds.
 const FOLDERS: [(&str, &str, Family); 8] = [
     ("hf_safetensors", "hf", Family::HuggingFace),
     ("hf_bin", "hf", Family::HuggingFace),
@@ -25,7 +25,7 @@ const FOLDERS: [(&str, &str, Family); 8] = [
     ("openai", "openai", Family::OpenAi),
 ];
 
-/// The reference's texts, each from its start to its end.
+/// Returns the reference's texts, each from its start token to its end token.
 fn texts() -> Vec<Vec<u32>> {
     let bytes = test_support::reference::bytes_of("checkpoints/all.expected.safetensors");
     let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
@@ -40,7 +40,7 @@ fn values(expected: &StateDict, name: &str) -> Vec<f32> {
 }
 
 #[test]
-fn every_layout_computes_what_pytorch_does() {
+fn every_layout_computes_like_pytorch() {
     let expected = tensors_of("checkpoints/all.expected");
     for (folder, reference, family) in FOLDERS {
         let path = path_of(&format!("checkpoints/{folder}"));
@@ -67,7 +67,7 @@ fn every_layout_computes_what_pytorch_does() {
 }
 
 #[test]
-fn what_tensors_cannot_tell_comes_from_the_configs() {
+fn settings_outside_the_tensors_come_from_configs() {
     let of = |folder: &str| {
         let found = detected(&path_of(&format!("checkpoints/{folder}")), &GivenSettings::default()).unwrap().0;
         (found.model.vision, found.model.text.unwrap())

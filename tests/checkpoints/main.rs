@@ -1,11 +1,11 @@
-//! Published models in every layout and container: recognised, converted stretch by stretch, and computing what
-//! PyTorch computes; and files that are wrong, hostile or cut off, each refused in words.
+//! Published models in every layout and container: recognised, converted part by part, with the same results as
+//! PyTorch. And files that are wrong, hostile or truncated: each is refused with a message that helps.
 //!
 //! `tests/reference/checkpoints.py` made the fixtures with Hugging Face's `transformers` and with `open_clip_torch`.
 #![cfg(not(target_arch = "wasm32"))]
 
-mod known;
 mod layouts;
+mod published_models;
 mod refusals;
 mod self_supervised;
 mod tokens;
@@ -25,7 +25,7 @@ fn detected(path: &Path, answers: &GivenSettings) -> Result<(Detected, WeightsFi
     Ok((detect(index, &checkpoint.config_files, &checkpoint.name, answers)?, reader))
 }
 
-/// The pack that the checkpoint at `path` becomes. Its tokenizer is not CLIP's, so that an empty one is put in.
+/// Converts the checkpoint at `path` to a pack. Its tokenizer is not CLIP's, so the pack gets an empty one.
 fn converted(path: &Path, answers: &GivenSettings, quantisation: Quantisation) -> Result<Pack, CheckpointError> {
     let (detected, reader) = detected(path, answers)?;
     let manifest = detected.manifest(None, None, "a test", quantisation);
@@ -34,7 +34,7 @@ fn converted(path: &Path, answers: &GivenSettings, quantisation: Quantisation) -
     writer.finish(manifest)
 }
 
-/// The model of a pack, on the CPU.
+/// Loads the model of a pack on the CPU.
 fn model(mut pack: Pack) -> Model {
     let config = pack.manifest.model.clone();
     Model::load(config, &mut pack.weights().unwrap(), &Device::flex()).unwrap()

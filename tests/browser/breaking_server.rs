@@ -1,4 +1,4 @@
-//! A server that breaks off once, half-way through one file, and gives parts of files to those who ask.
+//! A server that breaks off once in the middle of one file, and answers requests for ranges.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -10,18 +10,18 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 struct Files {
     dist: PathBuf,
     packs: PathBuf,
-    /// The file that breaks off.
+    /// The file whose first answer breaks off.
     brittle: &'static str,
     broken: AtomicUsize,
     parts: AtomicUsize,
 }
 
-pub struct Breaking {
+pub struct BreakingServer {
     files: Arc<Files>,
     address: SocketAddr,
 }
 
-impl Breaking {
+impl BreakingServer {
     pub fn new(dist: PathBuf, packs: PathBuf, brittle: &'static str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -31,7 +31,7 @@ impl Breaking {
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let files = Arc::clone(&shared);
-                // A browser that goes away early is no failure of ours.
+                // A browser that closes the connection early is not an error.
                 std::thread::spawn(move || files.answer(&stream));
             }
         });
@@ -42,12 +42,12 @@ impl Breaking {
         format!("http://{}/", self.address)
     }
 
-    /// How often the file broke off.
+    /// Returns how often the file broke off.
     pub fn broken(&self) -> usize {
         self.files.broken.load(Ordering::Relaxed)
     }
 
-    /// How many parts of files were asked for.
+    /// Returns how many ranges of files were requested.
     pub fn parts(&self) -> usize {
         self.files.parts.load(Ordering::Relaxed)
     }

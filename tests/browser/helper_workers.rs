@@ -1,5 +1,4 @@
-//! Further workers that help with galleries and videos: the same results with them as without, and without them
-//! where they fail.
+//! Helper workers for galleries and videos: the results are the same with and without them, and also if they fail.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -16,8 +15,8 @@ use crate::video::Clip;
 const ALONE: &str = "?device=cpu&hands=0";
 const HELPED: &str = "?device=cpu";
 
-/// In front of the worker's loader: a hand that dies after so many messages.
-const MORTAL: &str = r#"
+/// A script before the worker's loader: a helper worker that stops after a number of messages.
+const STOPPING_HELPER: &str = r#"
 if (self.name === "headlamp-hand") {
   const post = self.postMessage.bind(self);
   let left = %LEFT%;
@@ -29,13 +28,13 @@ if (self.name === "headlamp-hand") {
 }
 "#;
 
-/// The built page, whose hands die after so many messages: the greeting, having the tower, and one for each
-/// picture.
-fn mortal(scratch: &Scratch, messages: u32) -> Site {
+/// Returns the built page with helper workers that stop after `messages` messages: the greeting, the tower's
+/// arrival, and one message for each picture.
+fn site_with_stopping_helpers(scratch: &Scratch, messages: u32) -> Site {
     let dist = scratch.path().join(format!("dist-{messages}"));
     std::fs::create_dir_all(&dist).unwrap();
     let built = folder("HEADLAMP_DIST");
-    // First: what is mounted first is found first.
+    // The first mount comes first, because the server uses the first match.
     let mut site = Site::new(&dist).mount("packs/default", packs().join("default"));
     for entry in std::fs::read_dir(&built).unwrap() {
         let (path, name) = entry.map(|entry| (entry.path(), entry.file_name())).unwrap();
@@ -47,7 +46,7 @@ fn mortal(scratch: &Scratch, messages: u32) -> Site {
     }
     let loader = dist.join("worker_loader.js");
     let script = std::fs::read_to_string(&loader).unwrap();
-    std::fs::write(&loader, MORTAL.replace("%LEFT%", &messages.to_string()) + &script).unwrap();
+    std::fs::write(&loader, STOPPING_HELPER.replace("%LEFT%", &messages.to_string()) + &script).unwrap();
     site
 }
 
@@ -56,7 +55,7 @@ pub fn by_hand(page: &Page, section: &str) -> u64 {
     page.window.script(script, &json!([section])).as_u64().unwrap()
 }
 
-/// What the browser keeps of the gallery: each file's SHA-256.
+/// Returns the gallery's files in the browser's storage: the SHA-256 of each.
 fn kept(page: &Page) -> Value {
     let script = "return (async () => {
         const galleries = await (await navigator.storage.getDirectory()).getDirectoryHandle('galleries');
@@ -72,7 +71,7 @@ fn kept(page: &Page) -> Value {
     page.window.script(script, &json!([]))
 }
 
-/// A gallery's files, and how many pictures hands looked at.
+/// Returns a gallery's files, and the number of pictures that helper workers traced.
 fn grown(test: &'static str, site: Site, query: &str, pictures: &Pictures, count: u64) -> (Value, u64) {
     let page = Page::open_unready(test, site, Graphics::None, query);
     page.wait_until_ready();
@@ -82,33 +81,33 @@ fn grown(test: &'static str, site: Site, query: &str, pictures: &Pictures, count
     page.settle();
     assert_eq!(page.message(), "");
     let helped = by_hand(&page, "#gallery");
-    // Its files are closed with the worker.
+    // The worker ends with the page, which closes its files.
     page.load("icons/icon.svg");
     (kept(&page), helped)
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
-fn a_gallery_is_the_same_with_hands_and_without() {
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
+fn helper_workers_do_not_change_a_gallery() {
     const COUNT: usize = 30;
     let (pictures, scratch) = (Pictures::new("hands", COUNT, 300), Scratch::new("gallery-hands"));
     let grown = |site, query| grown("gallery-hands", site, query, &pictures, COUNT as u64);
     let (alone, none) = grown(site(), ALONE);
-    assert_eq!(none, 0, "none were wanted");
+    assert_eq!(none, 0, "helper workers traced pictures although they were off");
     assert!(alone["imprints.f16"][0].as_u64().unwrap() > 0, "{alone}");
     let (helped, some) = grown(site(), HELPED);
-    println!("hands looked at {some} of {COUNT} pictures");
-    assert!(some >= 3, "hands looked at {some}");
+    println!("helper workers traced {some} of {COUNT} pictures");
+    assert!(some >= 3, "helper workers traced {some}");
     assert_eq!(helped, alone);
-    // Four messages: two pictures.
-    let (bereft, few) = grown(mortal(&scratch, 4), HELPED);
-    assert!(few <= 2 * 3, "hands that died looked at {few}");
-    assert_eq!(bereft, alone);
-    let (refused, none) = grown(mortal(&scratch, 0), HELPED);
+    // Four messages are enough for two pictures.
+    let (unfinished, few) = grown(site_with_stopping_helpers(&scratch, 4), HELPED);
+    assert!(few <= 2 * 3, "helper workers that stopped traced {few}");
+    assert_eq!(unfinished, alone);
+    let (refused, none) = grown(site_with_stopping_helpers(&scratch, 0), HELPED);
     assert_eq!((refused, none), (alone, 0));
 }
 
-/// What the page saves of a video's objects, and how many frames hands looked at.
+/// Returns the page's saved objects of a video, and the number of frames that helper workers traced.
 fn tracked(site: Site, query: &str, frames: &[PathBuf]) -> (Value, u64) {
     let page = Page::open_unready("video-hands", site, Graphics::None, query);
     page.wait_until_ready();
@@ -124,34 +123,34 @@ fn tracked(site: Site, query: &str, frames: &[PathBuf]) -> (Value, u64) {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
-fn a_video_is_the_same_with_hands_and_without() {
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
+fn helper_workers_do_not_change_a_video() {
     let scratch = Scratch::new("video-hands");
     let clip = Clip { width: 320, height: 200, frames: 30 };
     let frames = clip.write(scratch.path());
     let (alone, none) = tracked(site(), ALONE, &frames);
-    assert_eq!(none, 0, "none were wanted");
+    assert_eq!(none, 0, "helper workers traced frames although they were off");
     let (helped, some) = tracked(site(), HELPED, &frames);
-    println!("hands looked at {some} of {} frames", frames.len());
-    assert!(some >= 3, "hands looked at {some}");
+    println!("helper workers traced {some} of {} frames", frames.len());
+    assert!(some >= 3, "helper workers traced {some}");
     assert_eq!(helped, alone);
-    let (bereft, few) = tracked(mortal(&scratch, 4), HELPED, &frames);
-    assert!(few <= 2 * 3, "hands that died looked at {few}");
-    assert_eq!(bereft, alone);
+    let (unfinished, few) = tracked(site_with_stopping_helpers(&scratch, 4), HELPED, &frames);
+    assert!(few <= 2 * 3, "helper workers that stopped traced {few}");
+    assert_eq!(unfinished, alone);
 }
 
-/// Stopping, another sampling and a photo in between: what was handed out before is of no use then, and does no
-/// harm.
+/// After a stop, another sampling, or a photo in between, earlier requests to helper workers are outdated. They do
+/// no harm.
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
-fn what_was_handed_out_is_dropped_when_something_else_is_wanted() {
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
+fn work_of_helper_workers_is_dropped_when_outdated() {
     let scratch = Scratch::new("hands-dropped");
     let clip = Clip { width: 320, height: 200, frames: 30 };
     let frames = clip.write(scratch.path());
     let page = Page::open("hands-dropped", Graphics::None, HELPED);
     page.open_frames(&frames);
-    wait("a hand at work", Duration::from_secs(120), || (by_hand(&page, "#player") > 1).then_some(()));
-    // The same frames, shown otherwise, while the old ones are under way.
+    wait("a helper worker at work", Duration::from_secs(120), || (by_hand(&page, "#player") > 1).then_some(()));
+    // The same frames are requested with another framing while the earlier requests are running.
     page.window.click("input[type=checkbox][name=centre]");
     page.window.click("#resample");
     page.wait_for_frames(3);
@@ -165,10 +164,10 @@ fn what_was_handed_out_is_dropped_when_something_else_is_wanted() {
     page.assert_quiet_console();
 }
 
-/// The package's numbers, bit for bit.
+/// The numbers of the package are the same, bit for bit.
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
-fn the_package_tracks_the_same_with_hands_and_without() {
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
+fn helper_workers_do_not_change_the_packages_tracks() {
     let page = Page::open_unready("package-hands", site(), Graphics::None, "icons/icon.svg");
     let script = "return (async () => {
         const { load } = await import(`${location.origin}/headlamp.js`);

@@ -1,5 +1,5 @@
-//! What the decomposition, TextSpan and tracking cost, each against a named peer in the same run: the encoder that it
-//! follows, and the plain algorithm that it replaces. `cargo xtask bench` runs it.
+//! Measures the cost of decomposition, TextSpan and tracking: `cargo xtask bench`. Each is compared, in the same run, with
+//! the encoder that runs before it, or with the plain algorithm that it replaces.
 
 use std::time::{Duration, Instant};
 
@@ -24,20 +24,23 @@ const OBJECTS: usize = 3;
 /// DAVIS's frames of 480 pixels in patches of 16.
 const DAVIS_GRID: Grid = Grid { rows: 30, columns: 52 };
 const CONTEXTS: usize = 8;
-/// What the decomposition, a head's TextSpan and a frame's tracks may take together, as a share of the encoder.
-const SHARE: f64 = 0.15;
+/// The limit for the decomposition, the TextSpan of one head and the tracks of one frame together, as a share of the
+/// encoder's time.
+const MAX_SHARE: f64 = 0.15;
 
 fn main() {
-    println!("(medians of {RUNS} runs after one to warm up; random weights, as time does not depend on them)\n");
+    println!(
+        "(medians of {RUNS} runs after a warm-up run; random weights, because time does not depend on them)\n"
+    );
     let encoder = encoder();
-    let Parts { phrases, sum_check, segmentation } = decomposition(&encoder);
-    let row = |what: &str, time: Duration, against: String| println!("{what:<32}{} {against}", said(time));
+    let DecompositionTimes { phrases, sum_check, segmentation } = decomposition(&encoder);
+    let row = |what: &str, time: Duration, against: String| println!("{what:<32}{} {against}", milliseconds(time));
     row("ViT-S/14 at 224 px, CPU", encoder.time, String::new());
     let of_encoder = |time: Duration| ratio(time, encoder.time, "the encoder");
     row(&format!("{PHRASES} phrases to all components"), phrases, of_encoder(phrases));
     row("sum check", sum_check, of_encoder(sum_check));
     row("patches of one phrase", segmentation, of_encoder(segmentation));
-    let Video { features, push, discover, propagate } = video(&encoder);
+    let VideoTimes { features, push, discover, propagate } = video(&encoder);
     row("features of a frame", features, of_encoder(features));
     row(&format!("{OBJECTS} tracks, a further frame"), push, of_encoder(push));
     row(&format!("{OBJECTS} tracks, the first frame"), discover, of_encoder(discover));
@@ -48,10 +51,10 @@ fn main() {
     println!("\nTextSpan, one head, {POOL} texts, {IMAGES} images, {PICKS} picks");
     row("on moments", on_moments, ratio(on_moments, plain, "the plain algorithm"));
     row("plain, on the images' matrix", plain, String::new());
-    let spine = phrases + sum_check + segmentation + on_moments + push;
-    let share = spine.as_secs_f64() / encoder.time.as_secs_f64();
-    let verdict = if share <= SHARE { "within" } else { "beyond" };
-    println!("\nDecomposition, a head's TextSpan and tracks: {share:.3} of the encoder, {verdict} {SHARE}");
+    let total = phrases + sum_check + segmentation + on_moments + push;
+    let share = total.as_secs_f64() / encoder.time.as_secs_f64();
+    let verdict = if share <= MAX_SHARE { "within" } else { "beyond" };
+    println!("\nDecomposition, a head's TextSpan and tracks: {share:.3} of the encoder, {verdict} {MAX_SHARE}");
 }
 
 struct Encoder {
@@ -74,19 +77,19 @@ fn encoder() -> Encoder {
     Encoder { vision: tower, readout, crop, time }
 }
 
-struct Parts {
+struct DecompositionTimes {
     phrases: Duration,
     sum_check: Duration,
     segmentation: Duration,
 }
 
-fn decomposition(encoder: &Encoder) -> Parts {
+fn decomposition(encoder: &Encoder) -> DecompositionTimes {
     let Encoder { vision, readout, crop, .. } = encoder;
     let Ok(trace) = pollster::block_on(vision.trace(crop)) else { unreachable!("it ran before") };
     let texts = unit_texts(PHRASES, readout.embedding, 4);
     let image = Decomposition::new(readout, &trace);
     let direction = readout.direction(&texts[..readout.embedding]);
-    Parts {
+    DecompositionTimes {
         phrases: median(|| {
             let image = Decomposition::new(readout, &trace);
             for text in texts.chunks(readout.embedding) {
@@ -102,15 +105,15 @@ fn decomposition(encoder: &Encoder) -> Parts {
     }
 }
 
-struct Video {
-    /// The encoder with the features read back.
+struct VideoTimes {
+    /// The encoder, with the features read back from the device.
     features: Duration,
     push: Duration,
     discover: Duration,
     propagate: Duration,
 }
 
-fn video(encoder: &Encoder) -> Video {
+fn video(encoder: &Encoder) -> VideoTimes {
     let heads: Vec<usize> = (0..OBJECTS).collect();
     let Ok(frame) = pollster::block_on(encoder.vision.features(&encoder.crop)) else {
         unreachable!("it ran before")
@@ -123,7 +126,7 @@ fn video(encoder: &Encoder) -> Video {
     let labels: Vec<u8> = (0..DAVIS_GRID.len()).map(|patch| (patch % 3) as u8).collect();
     assert!(propagator.seed(0, &large, SoftMasks::one_hot(DAVIS_GRID, &labels)).is_ok());
     (1..CONTEXTS).for_each(|_frame| assert!(propagator.push(&large).is_ok()));
-    Video {
+    VideoTimes {
         features: median(|| assert!(pollster::block_on(encoder.vision.features(&encoder.crop)).is_ok())),
         push: median(|| assert!(tracker.push(&frame).is_ok())),
         discover: median(|| assert!(Tracker::new(heads.clone()).push(&frame).is_ok())),
@@ -131,7 +134,7 @@ fn video(encoder: &Encoder) -> Video {
     }
 }
 
-/// TextSpan of one head: on moments, and as docs/PAPERS.md, 1.7 states it.
+/// Measures TextSpan of one head: on moments, and as docs/PAPERS.md, 1.7 defines it.
 fn labels() -> (Duration, Duration) {
     let config = default_pack::config();
     let (size, rank) = (config.embedding, config.vision.head_width());
@@ -158,7 +161,7 @@ fn labels() -> (Duration, Duration) {
     )
 }
 
-/// docs/PAPERS.md, 1.7, steps 1 to 3, on D itself.
+/// Runs the steps 1 to 3 of docs/PAPERS.md, 1.7, on the matrix of all images.
 fn plain(images: &DMatrix<f64>, texts: &[f32], rank: usize) -> Vec<usize> {
     let Some(v_t) = images.clone().svd(false, true).v_t else { unreachable!("it was asked for") };
     let v_t = v_t.rows(0, rank).into_owned();
@@ -206,7 +209,7 @@ fn median(mut work: impl FnMut()) -> Duration {
     times[RUNS / 2]
 }
 
-fn said(time: Duration) -> String {
+fn milliseconds(time: Duration) -> String {
     format!("{:>9.2} ms", time.as_secs_f64() * 1e3)
 }
 

@@ -1,4 +1,4 @@
-//! Parts switched off, phrases and photos held against one another: on the tiny pack, from the page itself.
+//! Switching parts off, and comparing phrases and photos, on the tiny pack, read from the page.
 
 use std::time::Duration;
 
@@ -26,8 +26,8 @@ fn close(a: f64, b: f64) -> bool {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
-fn a_head_that_is_switched_off_leaves_its_mean_behind() {
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
+fn a_switched_off_head_contributes_its_mean() {
     let page = open("lab");
     let before = page.attribution();
     let score = before.score(PHRASES[0]);
@@ -37,20 +37,26 @@ fn a_head_that_is_switched_off_leaves_its_mean_behind() {
     page.window.click("#switch-head");
     page.settle();
     let off = page.attribution();
-    assert!(!close(off.heads[layer][head], before.heads[layer][head]), "the head's part is its mean's now");
+    assert!(
+        !close(off.heads[layer][head], before.heads[layer][head]),
+        "the head's contribution did not become its mean's"
+    );
     let moved = off.heads[layer][head] - before.heads[layer][head];
-    assert!(close(off.score(PHRASES[0]), score + moved), "the score moves by what the head's part moves");
-    assert!(close(off.sum(), off.score(PHRASES[0])), "what is left still adds up");
+    assert!(
+        close(off.score(PHRASES[0]), score + moved),
+        "the score must change by the change of the head's contribution"
+    );
+    assert!(close(off.sum(), off.score(PHRASES[0])), "the contributions do not sum to the score");
     let heads = before.heads[0].len();
     for (number, (off, before)) in off.heads.concat().iter().zip(before.heads.concat()).enumerate() {
         let is_it = number == layer * heads + head;
-        assert!(is_it || close(*off, before), "head number {number} keeps its part");
+        assert!(is_it || close(*off, before), "the contribution of head number {number} changed");
     }
-    // A study replaces what was off before; "All on" brings everything back.
+    // A study replaces the parts that were off before. "All on" restores everything.
     page.window.click("#lab .studies button:nth-of-type(1)");
     page.settle();
     let study = page.attribution();
-    assert!(close(study.heads[layer][head], before.heads[layer][head]), "the head is on again");
+    assert!(close(study.heads[layer][head], before.heads[layer][head]), "the head is still off");
     assert!(study.mlps.iter().zip(&before.mlps).all(|(off, on)| !close(*off, *on)), "all MLPs are off");
     page.window.click("#all-on");
     page.settle();
@@ -58,10 +64,10 @@ fn a_head_that_is_switched_off_leaves_its_mean_behind() {
     page.assert_quiet_console();
 }
 
-/// The means of what is off are those of the statistics in use.
+/// The means of switched-off heads come from the statistics in use.
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
-fn what_is_off_follows_the_statistics_in_use() {
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
+fn switched_off_heads_follow_the_statistics() {
     let scratch = Scratch::new("lab-statistics");
     let page = open("lab-statistics");
     let (layer, head) = (page.attribution().heads.len() - 1, 1);
@@ -79,16 +85,19 @@ fn what_is_off_follows_the_statistics_in_use() {
     });
     page.settle();
     let after = page.attribution();
-    assert!(!close(after.heads[layer][head], before.heads[layer][head]), "another mean is in its place");
+    assert!(
+        !close(after.heads[layer][head], before.heads[layer][head]),
+        "the mean did not change with the statistics"
+    );
     let moved = after.heads[layer][head] - before.heads[layer][head];
     let scores = (after.score(PHRASES[0]), before.score(PHRASES[0]));
-    assert!(close(scores.0, scores.1 + moved), "and the score follows: {scores:?} {moved}");
+    assert!(close(scores.0, scores.1 + moved), "the score did not change with the mean: {scores:?} {moved}");
     page.assert_quiet_console();
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
-fn the_grid_shows_what_sets_two_phrases_apart() {
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
+fn the_grid_shows_the_difference_of_two_phrases() {
     let page = open("contrast");
     let first = page.attribution();
     page.choose_phrase(PHRASES[2]);
@@ -98,7 +107,7 @@ fn the_grid_shows_what_sets_two_phrases_apart() {
     let apart = page.attribution();
     assert!(
         close(apart.sum(), first.score(PHRASES[0]) - first.score(PHRASES[2])),
-        "the parts are the difference's"
+        "the contributions are not those of the difference"
     );
     for (apart, (first, other)) in
         apart.heads.concat().iter().zip(first.heads.concat().iter().zip(other.heads.concat()))
@@ -111,8 +120,8 @@ fn the_grid_shows_what_sets_two_phrases_apart() {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
-fn the_grid_shows_what_sets_two_photos_apart() {
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
+fn the_grid_shows_the_difference_of_two_photos() {
     let page = open("pinned");
     let china = page.attribution();
     page.window.click("#pin");
@@ -123,7 +132,7 @@ fn the_grid_shows_what_sets_two_photos_apart() {
     assert!(close(apart.sum(), coffee - china.score(PHRASES[0])), "{} {coffee} {china:?}", apart.sum());
     page.window.click("#pin");
     page.settle();
-    assert!(close(page.attribution().sum(), coffee), "the photo itself again");
+    assert!(close(page.attribution().sum(), coffee), "the grid does not show the photo itself again");
     page.assert_quiet_console();
 }
 
@@ -136,8 +145,8 @@ fn choose_rival(page: &Page, phrase: &str) {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
-fn a_statistics_file_stands_in_for_images() {
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
+fn a_statistics_file_replaces_images() {
     let page = open("statistics");
     let says = "return document.querySelector('#statistics-in-use').textContent.includes(arguments[0])";
     let says = |text: &str| page.window.script(says, &json!([text])) == true;
@@ -147,11 +156,14 @@ fn a_statistics_file_stands_in_for_images() {
         says("statistics over 40 images").then_some(())
     });
     page.settle();
-    assert!(!page.choose_head(0, 0).is_empty(), "heads are labelled from it");
+    assert!(!page.choose_head(0, 0).is_empty(), "heads have no labels from the file");
     assert_eq!(page.message(), "");
-    // A file of another kind is refused, and what was in use stays so.
+    // A file of another kind is refused, and the statistics in use stay.
     page.window.choose_file("input[name=statistics]", &files.join("pool.safetensors"));
     let message = page.wait_for_message();
-    assert!(message.contains("headlamp stats"), "says what makes one: {message:?}");
+    assert!(
+        message.contains("headlamp stats"),
+        "the message does not say which command makes the file: {message:?}"
+    );
     assert!(says("statistics over 40 images"));
 }

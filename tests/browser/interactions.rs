@@ -1,4 +1,4 @@
-//! What people do without thinking: keys, undo, zoom, the camera, and taking the result away.
+//! Usual interactions: keys, undo, zoom, the camera, saving results, dropping and pasting photos.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ impl Page {
         self.window.script(script, &json!([]))
     }
 
-    /// What the lab says is off.
+    /// Returns the text that lists the switched-off parts.
     fn off(&self) -> String {
         let script = "return document.querySelector('#lab').dataset.off";
         self.window.script(script, &json!([])).as_str().unwrap_or_default().to_owned()
@@ -36,8 +36,8 @@ impl Page {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
-fn keys_lead_to_phrases_help_and_through_the_grid() {
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
+fn keys_open_phrases_help_and_move_in_the_grid() {
     let page = Page::open("keys", Graphics::None, TINY);
     page.blur();
     page.window.press("/", false);
@@ -45,18 +45,18 @@ fn keys_lead_to_phrases_help_and_through_the_grid() {
     page.window.press("?", false);
     page.window.press("/", false);
     let typed = page.window.script("return document.activeElement.value", &json!([]));
-    assert_eq!(typed, "?/", "what is typed is typed");
+    assert_eq!(typed, "?/", "a key in a text field must type its character");
     page.blur();
     page.window.press("?", false);
     let is_open = "return document.querySelector('#help').open";
     let is_open = || page.window.script(is_open, &json!([])) == true;
     wait("the help", SHORT, || is_open().then_some(()));
     page.window.press("/", false);
-    assert!(is_open(), "keys of the page rest behind the dialog");
+    assert!(is_open(), "the page's keys must not work while the dialog is open");
     page.window.press("Escape", false);
     wait("the help's end", SHORT, || (!is_open()).then_some(()));
 
-    // Through the grid, and a head off by a key.
+    // Moves through the grid, and switches a head off by a key.
     page.window
         .script("document.querySelector('button.head[data-layer=\"1\"][data-head=\"0\"]').focus()", &json!([]));
     page.window.press("ArrowRight", false);
@@ -72,8 +72,8 @@ fn keys_lead_to_phrases_help_and_through_the_grid() {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
-fn what_was_switched_off_is_undone_and_redone() {
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
+fn switching_off_can_be_undone_and_redone() {
     let page = Page::open("undo", Graphics::None, TINY);
     let intact = page.attribution();
     page.window.click("#lab .studies button:nth-of-type(1)");
@@ -90,9 +90,9 @@ fn what_was_switched_off_is_undone_and_redone() {
     page.window.click("#undo");
     page.settle();
     assert_eq!(page.off(), "");
-    assert_eq!(page.attribution().heads, intact.heads, "every figure is as it was");
+    assert_eq!(page.attribution().heads, intact.heads, "undo did not restore every figure");
     let is_disabled = page.window.script("return document.querySelector('#undo').disabled", &json!([]));
-    assert_eq!(is_disabled, true, "there is nothing before");
+    assert_eq!(is_disabled, true, "nothing is left to undo, so the button must be disabled");
     page.window.press("y", true);
     page.window.press("y", true);
     page.settle();
@@ -101,7 +101,7 @@ fn what_was_switched_off_is_undone_and_redone() {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn the_photo_is_zoomed_by_keys_wheel_mouse_and_fingers() {
     let page = Page::open("zoom", Graphics::None, TINY);
     page.window.script("document.querySelector('#zoom').scrollIntoView({ block: 'center' })", &json!([]));
@@ -111,7 +111,7 @@ fn the_photo_is_zoomed_by_keys_wheel_mouse_and_fingers() {
         let side = |index: usize| rect[index].as_f64().unwrap();
         (side(0) + x * side(2), side(1) + y * side(3))
     };
-    // The wheel is the page's, and with Ctrl the photo's.
+    // The wheel scrolls the page. With Ctrl it zooms the photo.
     let wheel = |modifiers: u32| {
         let (x, y) = at(0.25, 0.25);
         let event =
@@ -129,17 +129,17 @@ fn the_photo_is_zoomed_by_keys_wheel_mouse_and_fingers() {
     mouse("mousePressed", at(0.5, 0.5));
     mouse("mouseMoved", at(0.4, 0.4));
     mouse("mouseReleased", at(0.4, 0.4));
-    assert_ne!(page.window.script(content, &json!([])), before, "it follows the mouse");
+    assert_ne!(page.window.script(content, &json!([])), before, "the photo must follow the mouse");
     page.window.click("#zoom-reset");
     page.wait_for_zoom("the whole", |zoom| zoom == 1.0);
-    // Keys, once it has the focus.
+    // Keys work once the photo has the focus.
     page.window.script("document.querySelector('#zoom').focus()", &json!([]));
     page.window.press("+", false);
     page.wait_for_zoom("a step in", |zoom| (zoom - 1.5).abs() < 1e-3);
     page.window.press("ArrowRight", false);
     page.window.press("0", false);
     page.wait_for_zoom("the whole again", |zoom| zoom == 1.0);
-    // Two fingers, twice as far apart.
+    // Two fingers move to twice their distance.
     page.window.chrome("Emulation.setTouchEmulationEnabled", &json!({ "enabled": true, "maxTouchPoints": 2 }));
     let touch = |kind: &str, places: &[(f64, f64)]| {
         let points: Vec<_> =
@@ -153,15 +153,15 @@ fn the_photo_is_zoomed_by_keys_wheel_mouse_and_fingers() {
     }
     touch("touchEnd", &[]);
     page.wait_for_zoom("twice as close", |zoom| (1.7..2.3).contains(&zoom));
-    // Another photo is shown whole.
+    // Another photo is shown unzoomed.
     page.choose_sample("coffee");
     assert_eq!(page.zoom(), 1.0);
     page.assert_quiet_console();
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
-fn results_are_taken_away_as_pictures_figures_and_notes() {
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
+fn results_are_saved_as_pictures_figures_and_notes() {
     let page = Page::open("exports", Graphics::None, TINY);
     page.choose_sample("china");
     let shown = page.attribution();
@@ -180,7 +180,7 @@ fn results_are_taken_away_as_pictures_figures_and_notes() {
     }
     assert_eq!(document["phrases"].as_array().unwrap().len(), shown.phrases.len());
 
-    // The head's map is of the same text as the figure beside it, in templates and without.
+    // The head's map belongs to the same text as the figure beside it, with templates and without.
     page.choose_head(1, 1);
     let head = || serde_json::from_slice::<Value>(&page.save("#save-json")).unwrap()["head"].clone();
     let toggle = || {
@@ -199,7 +199,7 @@ fn results_are_taken_away_as_pictures_figures_and_notes() {
     let picture = image::load_from_memory(&png).unwrap();
     assert_eq!((picture.width(), picture.height()), (640, 427));
 
-    // The browser reads the figure, finds every head in it, and draws it: photo and map are inside.
+    // The browser parses the figure, finds every head in it, and draws it: photo and map are inside.
     let svg = String::from_utf8(page.save("#save-svg")).unwrap();
     let script = "const svg = new DOMParser().parseFromString(arguments[0], 'image/svg+xml');
         const count = (at) => svg.querySelectorAll(at).length;
@@ -220,7 +220,7 @@ fn results_are_taken_away_as_pictures_figures_and_notes() {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn the_camera_takes_a_photo() {
     let page = Page::open("camera", Graphics::None, TINY);
     page.window.click("#photo-camera");
@@ -231,14 +231,14 @@ fn the_camera_takes_a_photo() {
     wait("the photo", Duration::from_secs(60), || (page.photo() == "camera photo").then_some(()));
     page.settle();
     let is_dark = "return document.querySelector('.viewfinder').srcObject === null";
-    assert_eq!(page.window.script(is_dark, &json!([])), true, "the camera is let go");
+    assert_eq!(page.window.script(is_dark, &json!([])), true, "the camera is still in use");
     page.assert_quiet_console();
 }
 
-/// Dropped anywhere, pasted anywhere.
+/// A photo can be dropped or pasted anywhere on the page.
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
-fn photos_are_dropped_and_pasted_anywhere() {
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
+fn photos_can_be_dropped_and_pasted_anywhere() {
     let page = Page::open("drop", Graphics::None, TINY);
     let script = "const [kind, at] = arguments;
         return fetch('samples/flower.jpg').then((answer) => answer.blob()).then((blob) => {

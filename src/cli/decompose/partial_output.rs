@@ -1,11 +1,11 @@
-//! Work that may be cut off: a folder with one record for each picture that is done, until all are joined into
-//! the final file.
+//! The unfinished output of an interruptible run: a folder with one record for each finished picture, until all
+//! records are joined into the final file.
 //!
-//! | file | holds |
+//! | file | contents |
 //! |---|---|
-//! | `work.json` | the [`Heading`]: whose work it is |
-//! | `records` | one record of f32 numbers for each picture, in the order in which they were done |
-//! | `names` | the pictures' names, a JSON string a line; a record counts once its name is there |
+//! | `work.json` | the [`OutputHeading`]: which model the records come from |
+//! | `records` | one record of f32 numbers for each picture, in the order in which the pictures were finished |
+//! | `names` | the names of the pictures, one JSON string per line; a record counts once its name is written |
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
@@ -15,39 +15,41 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::CliError;
 use crate::checkpoint::Manifest;
+use crate::cli::error::CliError;
+use crate::cli::output;
 
-/// The format of the final file, and of the work on it.
+/// The format of the final file and of the unfinished output.
 const FORMAT: &str = "headlamp decompose 1";
-/// The safetensors crates read no longer header.
-const LONGEST_HEADER: usize = 100_000_000;
+/// The longest header, in bytes, that safetensors libraries read.
+const MAX_HEADER: usize = 100_000_000;
 
-/// What the records are of.
+/// The model that the records come from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Heading {
+pub struct OutputHeading {
     format: String,
     pack: String,
     /// SHA-256 of the pack's weights.
     weights: String,
-    /// Hash of the weights and of how they are read.
+    /// Hash of the weights and of the settings that change results.
     model: String,
     layers: usize,
     heads: usize,
-    /// d
+    /// Width d of the embedding.
     embedding: usize,
 }
 
-/// A tensor of the final file, and where it lies in a record, in f32 numbers.
-struct Part {
+/// A tensor of the final file.
+struct OutputTensor {
     name: &'static str,
-    /// Of one picture.
+    /// Shape for one picture.
     shape: Vec<usize>,
+    /// Where the tensor begins in a record, in f32 numbers.
     start: usize,
 }
 
-impl Heading {
-    /// Of the work with a pack.
+impl OutputHeading {
+    /// Returns the heading for the model of a pack.
     pub fn of(manifest: &Manifest) -> Self {
         let model = &manifest.model;
         Self {
@@ -61,7 +63,7 @@ impl Heading {
         }
     }
 
-    fn parts(&self) -> Vec<Part> {
+    fn tensors(&self) -> Vec<OutputTensor> {
         let Self { layers, heads, embedding, .. } = *self;
         let shapes = [
             ("heads", vec![layers, heads, embedding]),
@@ -73,41 +75,41 @@ impl Heading {
         let place = |(name, shape): (&'static str, Vec<usize>)| {
             let start = next;
             next += shape.iter().product::<usize>();
-            Part { name, shape, start }
+            OutputTensor { name, shape, start }
         };
         shapes.into_iter().map(place).collect()
     }
 
-    /// Bytes of a record.
-    fn record(&self) -> u64 {
-        self.parts().iter().map(Part::bytes).sum()
+    /// Returns the size of a record in bytes.
+    fn record_bytes(&self) -> u64 {
+        self.tensors().iter().map(OutputTensor::bytes).sum()
     }
 }
 
-impl Part {
-    /// Bytes of one picture's share.
+impl OutputTensor {
+    /// Returns the size for one picture in bytes.
     fn bytes(&self) -> u64 {
         4 * self.shape.iter().product::<usize>() as u64
     }
 }
 
-/// The work so far.
-pub struct Work {
+/// The unfinished output.
+pub struct PartialOutput {
     folder: PathBuf,
-    heading: Heading,
+    heading: OutputHeading,
     records: File,
     names: File,
-    /// Each picture's record, by its name.
+    /// The number of each picture's record, by the picture's name.
     done: HashMap<String, u64>,
 }
 
-impl Work {
-    /// Takes up the work in `folder`, or begins it.
+impl PartialOutput {
+    /// Continues the output in `folder`, or begins it.
     ///
     /// # Errors
-    /// [`CliError::OtherWork`] where the folder is another model's; [`CliError::Io`].
-    pub fn go_on(folder: &Path, heading: &Heading) -> Result<Self, CliError> {
-        std::fs::create_dir_all(folder).map_err(CliError::io("make", folder))?;
+    /// [`CliError::OtherWork`] if the folder belongs to another model; [`CliError::Io`].
+    pub fn resume(folder: &Path, heading: &OutputHeading) -> Result<Self, CliError> {
+        output::make_folder(folder)?;
         claim(folder, heading)?;
         let open = |name: &str| {
             let path = folder.join(name);
@@ -115,22 +117,22 @@ impl Work {
             file.map_err(CliError::io("write", &path))
         };
         let (records, names) = (open("records")?, open("names")?);
-        let mut work =
+        let mut partial =
             Self { folder: folder.to_owned(), heading: heading.clone(), records, names, done: HashMap::new() };
-        work.drop_halves().map_err(CliError::io("read", folder))?;
-        Ok(work)
+        partial.drop_incomplete().map_err(CliError::io("read", folder))?;
+        Ok(partial)
     }
 
-    /// Counts what is whole, and cuts off what is not: the last record or name of a run that was cut off.
-    fn drop_halves(&mut self) -> std::io::Result<()> {
-        let record = self.heading.record();
+    /// Counts the complete records with their names, and cuts off an incomplete record or name at the end.
+    fn drop_incomplete(&mut self) -> std::io::Result<()> {
+        let record = self.heading.record_bytes();
         let whole_records = self.records.metadata()?.len() / record;
         let mut lines = BufReader::new(&self.names);
         let (mut line, mut kept) = (Vec::new(), 0);
         while (self.done.len() as u64) < whole_records {
             line.clear();
             let bytes = lines.read_until(b'\n', &mut line)?;
-            // A half line is no JSON string, or lacks its end.
+            // An incomplete line is no JSON string, or has no line end.
             let name = line.strip_suffix(b"\n").and_then(|line| serde_json::from_slice::<String>(line).ok());
             let Some(name) = name else { break };
             kept += bytes as u64;
@@ -144,15 +146,15 @@ impl Work {
         Ok(())
     }
 
-    /// Whether the picture is done.
+    /// Tells whether the picture is finished.
     pub fn has(&self, name: &str) -> bool {
         self.done.contains_key(name)
     }
 
-    /// Keeps a picture's record: heads, MLPs, z0, embedding.
+    /// Writes the record of a picture: heads, MLPs, z0, embedding.
     ///
     /// # Errors
-    /// [`CliError::Unwritten`] where the system refuses, for want of space perhaps.
+    /// [`CliError::Unwritten`], for example if the disk is full.
     pub fn add(&mut self, name: &str, record: &[f32]) -> Result<(), CliError> {
         let bytes: Vec<u8> = record.iter().flat_map(|value| value.to_le_bytes()).collect();
         let line = format!("{}\n", Value::from(name));
@@ -162,10 +164,10 @@ impl Work {
         Ok(())
     }
 
-    /// Joins the records of `names` into the final file and clears the work away.
+    /// Joins the records of `names` into the final file, and removes the folder.
     ///
     /// # Errors
-    /// [`CliError::Unwritten`]; the work stays.
+    /// [`CliError::Unwritten`]; the folder stays.
     pub fn finish(self, names: &[String], out: &Path) -> Result<(), CliError> {
         let unwritten = |reason| CliError::Unwritten { path: out.to_owned(), reason };
         let whole = self.folder.join("whole");
@@ -173,42 +175,43 @@ impl Work {
         std::fs::remove_dir_all(&self.folder).map_err(CliError::io("remove", &self.folder))
     }
 
-    /// One tensor after another, picture by picture: nothing is held but one picture's share.
+    /// Writes one tensor after another, picture by picture. Only the numbers of one picture are in memory.
     fn join(&self, names: &[String], path: &Path) -> std::io::Result<()> {
         let mut file = BufWriter::with_capacity(1 << 20, File::create(path)?);
         file.write_all(&self.header(names)?)?;
         let mut records = &self.records;
-        for part in self.heading.parts() {
-            let mut share = vec![0; part.bytes() as usize];
+        for tensor in self.heading.tensors() {
+            let mut numbers = vec![0; tensor.bytes() as usize];
             for name in names {
                 let record = self.done.get(name).copied().unwrap_or_default();
-                records.seek(SeekFrom::Start(record * self.heading.record() + 4 * part.start as u64))?;
-                records.read_exact(&mut share)?;
-                file.write_all(&share)?;
+                records.seek(SeekFrom::Start(record * self.heading.record_bytes() + 4 * tensor.start as u64))?;
+                records.read_exact(&mut numbers)?;
+                file.write_all(&numbers)?;
             }
         }
         file.into_inner()?.sync_all()
     }
 
-    /// The final file's beginning: the header's length in 8 bytes, and the header.
+    /// Returns the beginning of the final file: the length of the header in 8 bytes, then the header.
     fn header(&self, names: &[String]) -> std::io::Result<Vec<u8>> {
-        let Heading { format, pack, weights, .. } = &self.heading;
+        let OutputHeading { format, pack, weights, .. } = &self.heading;
         let files = serde_json::to_string(names)?;
         let metadata = json!({"format": format, "pack": pack, "weights": weights, "files": files});
         let mut header = Map::from_iter([("__metadata__".to_owned(), metadata)]);
         let mut start = 0;
-        for part in self.heading.parts() {
-            let end = start + part.bytes() * names.len() as u64;
-            let shape = [&[names.len()], &part.shape[..]].concat();
-            let tensor = json!({"dtype": "F32", "shape": shape, "data_offsets": [start, end]});
-            header.insert(part.name.to_owned(), tensor);
+        for tensor in self.heading.tensors() {
+            let end = start + tensor.bytes() * names.len() as u64;
+            let shape = [&[names.len()], &tensor.shape[..]].concat();
+            let entry = json!({"dtype": "F32", "shape": shape, "data_offsets": [start, end]});
+            header.insert(tensor.name.to_owned(), entry);
             start = end;
         }
         let mut json = serde_json::to_vec(&header)?;
-        // Tensors begin at a multiple of eight.
+        // Tensors must begin at a multiple of eight bytes.
         json.resize(json.len().next_multiple_of(8), b' ');
-        if json.len() > LONGEST_HEADER {
-            let reason = "its list of files would be longer than a safetensors file may have: take fewer pictures";
+        if json.len() > MAX_HEADER {
+            let reason =
+                "the list of pictures is too long for the header of a safetensors file: use fewer pictures";
             return Err(std::io::Error::other(reason));
         }
         let length = json.len() as u64;
@@ -216,24 +219,24 @@ impl Work {
     }
 }
 
-/// Writes the heading into an empty folder, or compares it with the one that is there.
-fn claim(folder: &Path, heading: &Heading) -> Result<(), CliError> {
+/// Writes the heading into an empty folder, or compares it with the heading in the folder.
+fn claim(folder: &Path, heading: &OutputHeading) -> Result<(), CliError> {
     let path = folder.join("work.json");
     let other = |why: &str| CliError::OtherWork { path: folder.to_owned(), why: why.to_owned() };
     match std::fs::read(&path) {
-        Ok(bytes) => match serde_json::from_slice::<Heading>(&bytes) {
+        Ok(bytes) => match serde_json::from_slice::<OutputHeading>(&bytes) {
             Ok(found) if found == *heading => Ok(()),
-            Ok(found) if found.format == heading.format => Err(other(&format!("with {}", found.pack))),
-            _ => Err(other("by another version of headlamp")),
+            Ok(found) if found.format == heading.format => Err(other(&format!("of the pack {}", found.pack))),
+            _ => Err(other("of another version of headlamp")),
         },
         Err(err) if err.kind() == std::io::ErrorKind::NotFound => {
             let is_empty = std::fs::read_dir(folder).map_err(CliError::io("read", folder))?.next().is_none();
             if !is_empty {
-                return Err(other("not headlamp's"));
+                return Err(other("files that headlamp did not write"));
             }
             let json =
                 serde_json::to_vec_pretty(heading).map_err(|err| CliError::io("write", &path)(err.into()))?;
-            crate::cli::output::write(&path, &json)
+            output::write(&path, &json)
         }
         Err(err) => Err(CliError::io("read", &path)(err)),
     }
@@ -243,13 +246,13 @@ fn claim(folder: &Path, heading: &Heading) -> Result<(), CliError> {
 mod tests {
     use super::*;
 
-    fn heading() -> Heading {
+    fn heading() -> OutputHeading {
         let [format, pack, weights, model] = [FORMAT, "a pack", "00", "01"].map(str::to_owned);
-        Heading { format, pack, weights, model, layers: 1, heads: 1, embedding: 2 }
+        OutputHeading { format, pack, weights, model, layers: 1, heads: 1, embedding: 2 }
     }
 
     fn folder(name: &str) -> PathBuf {
-        let folder = std::env::temp_dir().join(format!("headlamp-work-{name}-{}", std::process::id()));
+        let folder = std::env::temp_dir().join(format!("headlamp-partial-{name}-{}", std::process::id()));
         let _none = std::fs::remove_dir_all(&folder);
         folder
     }
@@ -260,19 +263,19 @@ mod tests {
     }
 
     #[test]
-    fn a_record_without_its_name_is_done_again_and_so_is_half_a_record() {
+    fn incomplete_records_and_names_are_dropped() {
         let folder = folder("halves");
-        let mut work = Work::go_on(&folder, &heading()).unwrap();
-        work.add("a", &record(1.0)).unwrap();
-        work.add("b", &record(2.0)).unwrap();
-        work.records.write_all(&[1; 40]).unwrap();
-        work.names.write_all(b"\"c").unwrap();
-        drop(work);
-        let mut work = Work::go_on(&folder, &heading()).unwrap();
-        assert!(work.has("a") && work.has("b") && !work.has("c"));
-        work.add("c", &record(3.0)).unwrap();
+        let mut partial = PartialOutput::resume(&folder, &heading()).unwrap();
+        partial.add("a", &record(1.0)).unwrap();
+        partial.add("b", &record(2.0)).unwrap();
+        partial.records.write_all(&[1; 40]).unwrap();
+        partial.names.write_all(b"\"c").unwrap();
+        drop(partial);
+        let mut partial = PartialOutput::resume(&folder, &heading()).unwrap();
+        assert!(partial.has("a") && partial.has("b") && !partial.has("c"));
+        partial.add("c", &record(3.0)).unwrap();
         let out = folder.with_extension("safetensors");
-        work.finish(&["c", "a"].map(str::to_owned), &out).unwrap();
+        partial.finish(&["c", "a"].map(str::to_owned), &out).unwrap();
         let bytes = std::fs::read(&out).unwrap();
         let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
         let floats = |name: &str| {
@@ -288,16 +291,16 @@ mod tests {
     }
 
     #[test]
-    fn another_models_work_is_left_alone() {
+    fn the_output_of_another_model_is_refused() {
         let folder = folder("other");
-        drop(Work::go_on(&folder, &heading()).unwrap());
+        drop(PartialOutput::resume(&folder, &heading()).unwrap());
         let others = [
-            Heading { weights: "11".to_owned(), ..heading() },
-            // The same weights, read with another activation.
-            Heading { model: "11".to_owned(), ..heading() },
+            OutputHeading { weights: "11".to_owned(), ..heading() },
+            // The same weights with another activation.
+            OutputHeading { model: "11".to_owned(), ..heading() },
         ];
         for other in others {
-            assert!(matches!(Work::go_on(&folder, &other), Err(CliError::OtherWork { .. })));
+            assert!(matches!(PartialOutput::resume(&folder, &other), Err(CliError::OtherWork { .. })));
         }
         std::fs::remove_dir_all(&folder).unwrap();
     }

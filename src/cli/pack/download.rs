@@ -1,4 +1,7 @@
-//! Downloads that go on where they were cut off.
+//! Downloads that continue after an interruption.
+//!
+//! The crate hf-hub is not used: it cannot continue an interrupted download, and it needs headers that mirrors and
+//! plain servers do not send.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};
@@ -8,52 +11,51 @@ use std::time::Duration;
 use ureq::http::Response;
 use ureq::{Agent, Body};
 
-use super::output::beside;
+/// After this time without a byte from the server, the connection is closed and the rest is requested again.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A server that sends nothing for so long is given up, and asked again for the rest.
-const PATIENCE: Duration = Duration::from_secs(30);
-
-/// Attempts in a row that bring nothing.
-const FRUITLESS: usize = 3;
+/// After this many attempts in a row without a new byte, the download fails.
+const MAX_EMPTY_ATTEMPTS: usize = 3;
 
 const BUFFER: usize = 256 << 10;
 
-/// A file that could not be had.
+/// The reason why a download failed.
 #[derive(Debug, thiserror::Error)]
 pub enum DownloadError {
     #[error("there is nothing at {0}: check the name")]
     Missing(String),
     #[error(
-        "the server refuses {url} (status {status}): a model that asks for consent must be fetched with a browser and given as a file"
+        "the server refuses {url} (status {status}): download a model that asks for consent with a browser, and give the file"
     )]
     Refused { url: String, status: u16 },
     #[error("{url} cannot be reached ({reason}): check the connection, then try again")]
     Unreachable { url: String, reason: String },
     #[error("{url} stopped after {done} of {total} bytes ({reason}): the same command goes on from there")]
     CutOff { url: String, done: u64, total: u64, reason: String },
-    #[error("{url} is {found} bytes long where {expected} were promised: it changed meanwhile, try again")]
+    #[error("{url} changed during the download ({expected} bytes before, {found} bytes now): try again")]
     Length { url: String, expected: u64, found: u64 },
     #[error("cannot write {}: {reason}", path.display())]
     Write { path: PathBuf, reason: std::io::Error },
 }
 
-/// A file at a server, and where it goes.
+/// A file on a server, and the path to store it at.
 pub struct Download {
     agent: Agent,
     url: String,
     target: PathBuf,
-    /// What has come so far, and which version of the file it is of.
+    /// The bytes received so far.
     part: PathBuf,
+    /// The ETag of the file that these bytes belong to.
     version: PathBuf,
-    /// Whether a file that is there is fetched all the same.
+    /// Whether to download even if the target exists.
     replaces: bool,
 }
 
-/// What an attempt came to.
-enum Attempt {
-    Whole,
-    /// The file has another length, or is another, than when it was begun.
-    Anew,
+/// The outcome of one request.
+enum AttemptOutcome {
+    Complete,
+    /// The file on the server is not the file that the download began with: it must begin again.
+    Changed,
     CutOff {
         done: u64,
         total: u64,
@@ -65,51 +67,51 @@ impl Download {
     pub fn new(url: String, target: PathBuf) -> Self {
         let agent = Agent::config_builder()
             .http_status_as_error(false)
-            .timeout_connect(Some(PATIENCE))
-            .timeout_recv_response(Some(PATIENCE))
-            .timeout_per_read(Some(PATIENCE))
+            .timeout_connect(Some(TIMEOUT))
+            .timeout_recv_response(Some(TIMEOUT))
+            .timeout_per_read(Some(TIMEOUT))
             .build()
             .into();
-        let (part, version) = (beside(&target, ".part"), beside(&target, ".part.version"));
+        let (part, version) = (target.with_added_extension("part"), target.with_added_extension("part.version"));
         Self { agent, url, target, part, version, replaces: false }
     }
 
-    /// The same, of a file that is there and no good: it stays until another has come whole.
+    /// Downloads even if the target exists. The old file stays until the new one is complete.
     pub fn replacing(self) -> Self {
         Self { replaces: true, ..self }
     }
 
-    /// Fetches the file, unless it is there; `progress` hears the bytes done and the bytes in all.
+    /// Downloads the file, unless it exists. `progress` receives the number of bytes done and in total.
     ///
     /// # Errors
-    /// [`DownloadError`]. What has come so far, of a length that the server told, is kept for the next time.
+    /// [`DownloadError`]. If the server announced a length, the bytes received so far are kept for the next run.
     pub fn run(&self, mut progress: impl FnMut(u64, u64)) -> Result<(), DownloadError> {
         if self.target.is_file() && !self.replaces {
             return Ok(());
         }
-        let mut fruitless = 0;
-        // The last time that something came and then no more: worth more to the reader than a refused connection.
+        let mut empty_attempts = 0;
+        // The last interruption: it tells the reader more than a refused connection after it.
         let mut cut_off = None;
         loop {
             let before = self.done();
             let failure = match self.attempt(&mut progress) {
-                Ok(Attempt::Whole) => {
+                Ok(AttemptOutcome::Complete) => {
                     return std::fs::rename(&self.part, &self.target).map_err(self.write(&self.target));
                 }
-                Ok(Attempt::Anew) => {
+                Ok(AttemptOutcome::Changed) => {
                     let (expected, found) = (before, self.done());
                     self.forget()?;
                     DownloadError::Length { url: self.url.clone(), expected, found }
                 }
-                Ok(Attempt::CutOff { done, total, reason }) => {
+                Ok(AttemptOutcome::CutOff { done, total, reason }) => {
                     cut_off = Some((done, total, reason.clone()));
                     DownloadError::CutOff { url: self.url.clone(), done, total, reason }
                 }
                 Err(err @ DownloadError::Unreachable { .. }) => err,
                 Err(err) => return Err(err),
             };
-            fruitless = if self.done() > before { 0 } else { fruitless + 1 };
-            if fruitless == FRUITLESS {
+            empty_attempts = if self.done() > before { 0 } else { empty_attempts + 1 };
+            if empty_attempts == MAX_EMPTY_ATTEMPTS {
                 return Err(match cut_off {
                     Some((done, total, reason)) if done == self.done() => {
                         DownloadError::CutOff { url: self.url.clone(), done, total, reason }
@@ -120,8 +122,8 @@ impl Download {
         }
     }
 
-    /// Asks once for what is still missing.
-    fn attempt(&self, progress: &mut impl FnMut(u64, u64)) -> Result<Attempt, DownloadError> {
+    /// Requests the missing bytes once.
+    fn attempt(&self, progress: &mut impl FnMut(u64, u64)) -> Result<AttemptOutcome, DownloadError> {
         let done = self.done();
         let mut request = self.agent.get(&self.url);
         if done > 0 {
@@ -132,7 +134,7 @@ impl Download {
         }
         let response = request.call().map_err(|err| self.unreachable(&err))?;
         match response.status().as_u16() {
-            // The whole of it, whatever was asked for.
+            // The server sends the whole file, even if a part was requested.
             200 => {
                 self.forget()?;
                 let total = header(&response, "content-length").and_then(|length| length.parse().ok());
@@ -140,12 +142,12 @@ impl Download {
             }
             206 => match range_of(&response) {
                 Some((start, total)) if start == done => self.receive(response, done, Some(total), progress),
-                _ => Ok(Attempt::Anew),
+                _ => Ok(AttemptOutcome::Changed),
             },
-            // Nothing is left of it, or it has become shorter.
+            // The file is complete already, or it became shorter.
             416 => match range_total(&response) {
-                Some(total) if total == done => Ok(Attempt::Whole),
-                _ => Ok(Attempt::Anew),
+                Some(total) if total == done => Ok(AttemptOutcome::Complete),
+                _ => Ok(AttemptOutcome::Changed),
             },
             404 | 410 => Err(DownloadError::Missing(self.url.clone())),
             408 | 429 | 500.. => Err(self.unreachable(&format!("status {}", response.status().as_u16()))),
@@ -153,14 +155,14 @@ impl Download {
         }
     }
 
-    /// Appends the body to what has come.
+    /// Appends the body of the response to the bytes received so far.
     fn receive(
         &self,
         mut response: Response<Body>,
         start: u64,
         total: Option<u64>,
         progress: &mut impl FnMut(u64, u64),
-    ) -> Result<Attempt, DownloadError> {
+    ) -> Result<AttemptOutcome, DownloadError> {
         if let Some(version) = header(&response, "etag").filter(|version| version.starts_with('"')) {
             std::fs::write(&self.version, version).map_err(self.write(&self.version))?;
         }
@@ -181,17 +183,17 @@ impl Download {
         };
         file.sync_all().map_err(self.write(&self.part))?;
         match (total, end) {
-            (Some(total), _) if done > total => Ok(Attempt::Anew),
+            (Some(total), _) if done > total => Ok(AttemptOutcome::Changed),
             (Some(total), end) if done < total => {
                 let reason = end.unwrap_or_else(|| "the connection was closed".to_owned());
-                Ok(Attempt::CutOff { done, total, reason })
+                Ok(AttemptOutcome::CutOff { done, total, reason })
             }
-            // Without a length nothing but the body's own end says that it is whole, and nothing how far it came.
+            // Without a length, an interrupted body cannot be continued.
             (None, Some(reason)) => {
                 self.forget()?;
                 Err(self.unreachable(&reason))
             }
-            _ => Ok(Attempt::Whole),
+            _ => Ok(AttemptOutcome::Complete),
         }
     }
 
@@ -199,12 +201,12 @@ impl Download {
         OpenOptions::new().create(true).append(true).open(&self.part).map_err(self.write(&self.part))
     }
 
-    /// Bytes that have come.
+    /// Returns the number of bytes received so far.
     fn done(&self) -> u64 {
         std::fs::metadata(&self.part).map_or(0, |part| part.len())
     }
 
-    /// Throws away what has come.
+    /// Deletes the bytes received so far.
     fn forget(&self) -> Result<(), DownloadError> {
         for path in [&self.part, &self.version] {
             match std::fs::remove_file(path) {
@@ -228,7 +230,7 @@ fn header<'a>(response: &'a Response<Body>, name: &str) -> Option<&'a str> {
     response.headers().get(name)?.to_str().ok()
 }
 
-/// Where a partial body begins, and how long the whole is: `bytes START-END/TOTAL`.
+/// Reads the start of a partial body and the length of the whole file from `bytes START-END/TOTAL`.
 fn range_of(response: &Response<Body>) -> Option<(u64, u64)> {
     let range = header(response, "content-range")?.strip_prefix("bytes ")?;
     Some((range.split('-').next()?.parse().ok()?, range_total(response)?))

@@ -1,4 +1,4 @@
-//! Published models are recognised by sizes and name, from a header alone: no weights are needed for that.
+//! Published models are recognised by sizes and name. The header of a file is enough; no weights are needed.
 
 use headlamp::checkpoint::detect::{
     Detected, GivenSettings, MissingSetting, PUBLISHED_MODELS, PublishedModel, TowerSizes, detect,
@@ -9,7 +9,7 @@ use headlamp::checkpoint::{CheckpointError, ConfigFiles};
 use headlamp::model::Activation;
 use serde_json::{Map, json};
 
-/// Names and shapes of a model as far as its sizes go by them: OpenCLIP's, or DINO's where it has no texts.
+/// Returns the names and shapes that determine a model's sizes: OpenCLIP's, or DINO's for a model without texts.
 fn listing(known: &PublishedModel) -> Vec<(String, Vec<usize>)> {
     match known.sizes.text {
         Some(text) => clip_listing(known, text),
@@ -60,7 +60,7 @@ fn dino_listing(known: &PublishedModel) -> Vec<(String, Vec<usize>)> {
     listing
 }
 
-/// The index of a safetensors file of which only the header exists.
+/// Returns the index of a safetensors file that has only a header.
 fn index(listing: &[(String, Vec<usize>)]) -> TensorIndex {
     let mut header = Map::new();
     let mut end = 0_usize;
@@ -83,7 +83,7 @@ fn recognised(known: &PublishedModel, name: &str) -> Result<Detected, Checkpoint
 }
 
 #[test]
-fn every_known_model_is_recognised_by_its_repository() {
+fn every_known_model_is_recognised_by_repository() {
     for known in PUBLISHED_MODELS.iter().filter(|known| known.activation.is_some()) {
         let name = known.repository.unwrap_or("dora_vits16.pth");
         let found = recognised(known, name).unwrap_or_else(|err| panic!("{}: {err}", known.name));
@@ -94,7 +94,7 @@ fn every_known_model_is_recognised_by_its_repository() {
         assert_eq!((vision.heads, text_heads), known_heads, "{}", known.name);
         assert_eq!(Some(vision.activation), known.activation, "{}", known.name);
         assert_eq!((vision.mean, vision.std), (known.mean, known.std), "{}", known.name);
-        // DINOv2's last steps of training were at 518 pixels; it is used at 224.
+        // The last training steps of DINOv2 used 518 pixels. Its input size in use is 224.
         let trained = known.sizes.patch * known.sizes.grid;
         assert_eq!(vision.image_size, if trained == 518 { 224 } else { trained }, "{}", known.name);
     }
@@ -111,9 +111,10 @@ fn the_papers_models_differ_as_published() {
     assert_eq!(of("openai/clip-vit-large-patch14-336").sizes.grid, 24);
 }
 
-/// Weights of DINO's sizes and names are DINO's or DoRA's: only the file's name tells which, and little hangs on it.
+/// Weights of DINO's sizes and names are DINO's or DoRA's. Only the file's name shows which, and the difference is
+/// small.
 #[test]
-fn a_tower_of_dinos_sizes_needs_no_name() {
+fn a_tower_of_dino_sizes_needs_no_name() {
     let small = PUBLISHED_MODELS.iter().find(|known| known.name == "DINO ViT-S/16").unwrap();
     let found = recognised(small, "mine/teacher.pth").unwrap();
     assert_eq!((found.published.map(|known| known.name), found.model.vision.heads), (None, 6));
@@ -124,7 +125,7 @@ fn a_tower_of_dinos_sizes_needs_no_name() {
 }
 
 #[test]
-fn a_tower_with_parts_of_its_own_is_refused() {
+fn a_tower_with_unknown_parts_is_refused() {
     let small = PUBLISHED_MODELS.iter().find(|known| known.name == "DINO ViT-S/16").unwrap();
     let mut listing = listing(small);
     listing.push(("blocks.3.attn.q_norm.weight".to_owned(), vec![64]));
@@ -133,7 +134,7 @@ fn a_tower_with_parts_of_its_own_is_refused() {
 }
 
 #[test]
-fn a_clip_with_parts_of_its_own_is_refused() {
+fn a_clip_with_unknown_parts_is_refused() {
     let with = |extra: &str| {
         let mut listing = listing(&PUBLISHED_MODELS[0]);
         listing.push((extra.to_owned(), vec![64]));
@@ -148,9 +149,9 @@ fn a_clip_with_parts_of_its_own_is_refused() {
     }
 }
 
-/// Sizes that are known tell the heads; whose weights they are, only the name can.
+/// The sizes of a known model determine the heads. Only the name shows whose weights the file has.
 #[test]
-fn a_known_size_of_unknown_weights_is_asked_about() {
+fn unknown_weights_of_a_known_size_need_an_answer() {
     let CheckpointError::MissingSettings(missing) =
         recognised(&PUBLISHED_MODELS[0], "mine/epoch_3.pt").unwrap_err()
     else {
@@ -160,7 +161,7 @@ fn a_known_size_of_unknown_weights_is_asked_about() {
 }
 
 #[test]
-fn models_of_other_kinds_are_refused_by_kind() {
+fn other_kinds_of_models_are_refused_by_kind() {
     let cases = [
         ("visual.trunk.blocks.0.norm1.weight", "timm"),
         ("visual.layer1.0.conv1.weight", "ResNet"),
@@ -177,7 +178,7 @@ fn models_of_other_kinds_are_refused_by_kind() {
 }
 
 #[test]
-fn configs_of_other_kinds_are_refused() {
+fn configs_of_other_kinds_of_models_are_refused() {
     let cases = [
         ("config.json", json!({"model_type": "siglip"}), "siglip"),
         ("config.json", json!({"vision_config": {"hidden_act": "gelu_pytorch_tanh"}}), "gelu_pytorch_tanh"),
@@ -199,7 +200,7 @@ fn configs_of_other_kinds_are_refused() {
 }
 
 #[test]
-fn in_a_hubs_cache_the_repository_is_named() {
+fn the_repository_is_read_from_a_hub_cache_path() {
     let cache = std::env::temp_dir().join(format!("headlamp-hub-cache-{}", std::process::id()));
     let folder = cache.join("models--laion--CLIP-ViT-B-32/snapshots/0123abcd");
     std::fs::create_dir_all(&folder).unwrap();

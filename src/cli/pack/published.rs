@@ -1,4 +1,4 @@
-//! `headlamp pack from`: published weights become a pack.
+//! `headlamp pack from`: a pack from published weights (docs/PAPERS.md, 1.5 and 2.3).
 
 use std::path::{Path, PathBuf};
 
@@ -6,60 +6,61 @@ use clap::{Args, ValueEnum};
 use serde::de::IgnoredAny;
 
 use super::download::{Download, DownloadError};
-use super::pack::{Quant, is_free_folder};
-use super::progress::Progress;
-use super::{CliError, inputs, options, output};
 use crate::checkpoint::detect::{Detected, GivenSettings, detect};
 use crate::checkpoint::hub::{DEFAULT_HUB, Repository, WEIGHTS_FILES};
 use crate::checkpoint::on_disk::CheckpointOnDisk;
 use crate::checkpoint::{CONFIG_FILES, Converter, Manifest, clip_tokens, pack};
+use crate::cli::error::CliError;
+use crate::cli::options::WeightStorage;
+use crate::cli::terminal_progress::TerminalProgress;
+use crate::cli::{inputs, options, output};
 use crate::model::Activation;
 
 #[derive(Args, Debug)]
-pub struct FromRecipe {
+pub struct PublishedPack {
     /// Weights (.safetensors, .bin, .pt, .pth), a folder with weights and their configs, or hf:ORG/NAME
     source: String,
     /// How matrices are stored
     #[arg(long, value_enum, default_value_t)]
-    quant: Quant,
-    /// The pack's name. Default: the known model's, else the source's
+    quant: WeightStorage,
+    /// Name of the pack. Default: the name of a known model, else of the source
     #[arg(long)]
     name: Option<String>,
-    /// The weights' licence. Default: the known model's
+    /// Licence of the weights. Default: the licence of a known model
     #[arg(long)]
     licence: Option<String>,
     #[command(flatten)]
-    answers: AnswerOptions,
-    /// The text tower's tokenizer.json, where it is not CLIP's own. Default: the one beside the weights
+    settings: ModelSettings,
+    /// tokenizer.json of the text tower, if it is not CLIP's own. Default: the file beside the weights
     #[arg(long, value_name = "FILE")]
     tokenizer: Option<PathBuf>,
-    /// The hub that hf: asks. Default: $HEADLAMP_HUB, else Hugging Face's
+    /// The hub that hf: downloads from. Default: $HEADLAMP_HUB, else Hugging Face
     #[arg(long, value_name = "URL")]
     hub: Option<String>,
-    /// The pack's folder, new or empty
+    /// Folder for the pack, new or empty
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
 }
 
-/// What neither the weights nor their configs may tell.
+/// Settings of the model that the weights and their configs may not contain.
 #[derive(Args, Debug)]
-pub struct AnswerOptions {
-    /// Heads of the image tower
+pub struct ModelSettings {
+    /// Number of heads of the image tower
     #[arg(long, value_name = "N")]
     heads: Option<usize>,
-    /// Heads of the text tower
+    /// Number of heads of the text tower
     #[arg(long, value_name = "N")]
     text_heads: Option<usize>,
-    /// What the MLPs compute
+    /// Activation function of the MLPs
     #[arg(long, value_enum)]
     activation: Option<ActivationChoice>,
-    /// The norms' epsilon
+    /// Epsilon of the norms
     #[arg(long)]
     eps: Option<f64>,
-    /// Mean of red, green and blue: three numbers from 0 to 1, with commas
+    /// Mean of red, green and blue: three numbers from 0 to 1, with commas between them
     #[arg(long, value_name = "R,G,B", value_delimiter = ',', num_args = 1)]
     mean: Option<Vec<f32>>,
-    /// Deviation of red, green and blue
+    /// Standard deviation of red, green and blue
     #[arg(long, value_name = "R,G,B", value_delimiter = ',', num_args = 1)]
     std: Option<Vec<f32>>,
 }
@@ -72,8 +73,8 @@ enum ActivationChoice {
     QuickGelu,
 }
 
-impl AnswerOptions {
-    fn answers(&self) -> Result<GivenSettings, CliError> {
+impl ModelSettings {
+    fn given(&self) -> Result<GivenSettings, CliError> {
         let triple = |name: &str, values: &Option<Vec<f32>>| match values {
             None => Ok(None),
             Some(values) => match values.as_slice().try_into() {
@@ -97,12 +98,12 @@ impl AnswerOptions {
     }
 }
 
-impl FromRecipe {
+impl PublishedPack {
     pub fn run(&self) -> Result<(), CliError> {
-        is_free_folder(&self.out)?;
-        let answers = self.answers.answers()?;
-        let repository = self.source.strip_prefix("hf:").map(|name| {
-            let usage = || CliError::Usage(format!("hf:{name} is no model of a hub: it reads hf:ORG/NAME"));
+        output::is_free_folder(&self.out)?;
+        let given = self.settings.given()?;
+        let repository = self.repository_name().map(|name| {
+            let usage = || CliError::Usage(format!("hf:{name} is not a model of a hub: write hf:ORG/NAME"));
             Repository::parse(name).ok_or_else(usage)
         });
         let path = match repository.transpose()? {
@@ -111,18 +112,18 @@ impl FromRecipe {
         };
         let checkpoint = CheckpointOnDisk::find(&path)?;
         let (index, reader) = checkpoint.open()?;
-        // A cache's folders say less than the hub does, a disk's further folders nothing of the model.
-        let name = match self.source.strip_prefix("hf:") {
+        // Words in the name tell known models apart. The repository's name has more of them than the cache folder.
+        let name = match self.repository_name() {
             Some(repository) => format!("{repository} {}", checkpoint.name),
             None => checkpoint.name.clone(),
         };
-        let detected = detect(index, &checkpoint.config_files, &name, &answers)?;
+        let detected = detect(index, &checkpoint.config_files, &name, &given)?;
         let tokenizer = self.tokenizer(&detected, &checkpoint)?;
         let quantisation = self.quant.into();
         let source = self.source_name(&checkpoint);
         let manifest = detected.manifest(self.name.clone(), self.licence.clone(), &source, quantisation);
-        let manifest = Manifest { settings_given: answers != GivenSettings::default(), ..manifest };
-        let bar = Progress::of(megabytes(checkpoint.bytes()), "MB of weights");
+        let manifest = Manifest { settings_given: given != GivenSettings::default(), ..manifest };
+        let bar = TerminalProgress::bar(megabytes(checkpoint.bytes()), "MB of weights");
         let converter = Converter::new(detected, quantisation)?;
         let mut writer = reader.convert(converter, |done, _total| bar.reached(megabytes(done)))?;
         drop(bar);
@@ -135,16 +136,21 @@ impl FromRecipe {
         output::print(&format!("{}: {name}, {bytes}", self.out.display()))
     }
 
-    /// Where the weights are from, without what only this machine knows.
+    /// Returns ORG/NAME if the source is a model of a hub.
+    fn repository_name(&self) -> Option<&str> {
+        self.source.strip_prefix("hf:")
+    }
+
+    /// Returns the origin of the weights for the manifest, without paths of this machine.
     fn source_name(&self, checkpoint: &CheckpointOnDisk) -> String {
-        match self.source.strip_prefix("hf:") {
+        match self.repository_name() {
             Some(name) => name.to_owned(),
             None => checkpoint.weights.file_name().unwrap_or_default().to_string_lossy().into_owned(),
         }
     }
 
-    /// The named tokenizer, CLIP's where the model is of its vocabulary, or the one beside the weights; none for a
-    /// model without texts.
+    /// Returns tokenizer.json: the file that the user named, else CLIP's own if the model has its vocabulary, else
+    /// the file beside the weights. `None` for a model without a text tower.
     fn tokenizer(&self, detected: &Detected, checkpoint: &CheckpointOnDisk) -> Result<Option<Vec<u8>>, CliError> {
         if detected.model.text.is_none() {
             return Ok(None);
@@ -155,27 +161,27 @@ impl FromRecipe {
         if detected.has_clip_tokens() {
             return Ok(Some(clip_tokens::tokenizer_json(clip_tokens::MERGES)?));
         }
-        let beside = checkpoint.config_files.get(pack::TOKENIZER);
-        beside.cloned().map(Some).ok_or_else(|| {
-            let of = detected.tokenizer.as_ref().map(|name| format!(" ({name}'s)")).unwrap_or_default();
+        let beside_weights = checkpoint.config_files.get(pack::TOKENIZER);
+        beside_weights.cloned().map(Some).ok_or_else(|| {
+            let of = detected.tokenizer.as_ref().map(|name| format!(" but that of {name}")).unwrap_or_default();
             CliError::Usage(format!(
-                "the model's tokenizer is not CLIP's own{of}: name its tokenizer.json with --tokenizer"
+                "the tokenizer of the model is not CLIP's own{of}: name its tokenizer.json with --tokenizer"
             ))
         })
     }
 
-    /// Downloads a model's configs and the best of its weights; the folder that they lie in.
+    /// Downloads the configs and the best weights of a model into the cache folder. Returns the path of the weights.
     fn fetch(&self, repository: &Repository) -> Result<PathBuf, CliError> {
-        let set = || std::env::var("HEADLAMP_HUB").ok().filter(|hub| !hub.is_empty());
-        let hub = self.hub.clone().or_else(set).unwrap_or_else(|| DEFAULT_HUB.to_owned());
+        let from_environment = || std::env::var("HEADLAMP_HUB").ok().filter(|hub| !hub.is_empty());
+        let hub = self.hub.clone().or_else(from_environment).unwrap_or_else(|| DEFAULT_HUB.to_owned());
         let folder = options::cache().join("hub").join(&repository.organisation).join(&repository.name);
-        std::fs::create_dir_all(&folder).map_err(CliError::io("make", &folder))?;
+        output::make_folder(&folder)?;
         let download = |file: &str| Download::new(repository.address(&hub, file), folder.join(file));
         let weights = WEIGHTS_FILES.into_iter().map(|file| folder.join(file)).find(|path| path.is_file());
         for file in CONFIG_FILES {
             let path = folder.join(file);
             let is_damaged = path.is_file() && !is_json(&path);
-            // Configs come before weights, so where weights are, all of it is.
+            // Configs are downloaded before weights. So if the weights are here, all configs are here.
             if weights.is_some() && !is_damaged {
                 continue;
             }
@@ -199,16 +205,16 @@ impl FromRecipe {
     }
 }
 
-/// Whether a config can be read: one that cannot is fetched again.
+/// Tells whether a config is readable JSON.
 fn is_json(path: &Path) -> bool {
     std::fs::read(path).is_ok_and(|bytes| serde_json::from_slice::<IgnoredAny>(&bytes).is_ok())
 }
 
-/// Downloads weights under a bar, which is there only once their length is known.
+/// Downloads weights under a progress bar, which appears once their size is known.
 fn fetch_weights(download: &Download) -> Result<(), DownloadError> {
-    let mut bar: Option<Progress> = None;
+    let mut bar: Option<TerminalProgress> = None;
     download.run(|done, total| {
-        let bar = bar.get_or_insert_with(|| Progress::of(megabytes(total), "MB downloaded"));
+        let bar = bar.get_or_insert_with(|| TerminalProgress::bar(megabytes(total), "MB downloaded"));
         bar.reached(megabytes(done));
     })
 }

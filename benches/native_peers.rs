@@ -1,8 +1,8 @@
-//! The native library beside onnxruntime on the CPU, with the same weights, and where there is a GPU beside PyTorch
-//! and onnxruntime's WebGPU provider on that, if the machine's own Python has them: `cargo xtask bench native`.
+//! Compares the native library with onnxruntime on the CPU, with the same weights: `cargo xtask bench native`. On a GPU,
+//! compares it with PyTorch and with onnxruntime's WebGPU provider, if the machine's own Python has them.
 //!
-//! Every engine is a process of its own, with its own threads and memory, that answers one question at a time with the
-//! seconds that it took; this program asks them in turns. headlamp's are this program again.
+//! Each contestant is a process with its own threads and memory. It answers one question at a time with the seconds that
+//! the work took. This program asks the contestants in turn. headlamp's own contestants run this program too.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
@@ -19,11 +19,12 @@ use headlamp::protocol::DevicePreference;
 use headlamp::session::{Session, device};
 use xtask::places;
 
-/// Rounds after the one that warms up.
+/// Rounds after the warm-up round.
 const ROUNDS: usize = 11;
-/// An engine's threads spin a while after their work, which the next one is not to pay for.
+/// The threads of a contestant keep spinning for a while after its work. The pause keeps them from slowing down the next
+/// one.
 const PAUSE: Duration = Duration::from_millis(50);
-/// What is asked, and what a peer is asked beside it: with the decomposition, its encoder alone.
+/// The question to headlamp, and the question to its peers. Peers have no decomposition, so they run the encoder alone.
 const QUESTIONS: [(&str, &str); 3] = [("encoder", "encoder"), ("decomposed", "encoder"), ("texts", "texts")];
 /// Threads, label, backend.
 const OWN: [(usize, &str, &str); 3] = [
@@ -31,11 +32,11 @@ const OWN: [(usize, &str, &str); 3] = [
     (1, "headlamp, the page's kernels", "kernels"),
     (2, "headlamp, burn-flex: the tool", "flex"),
 ];
-/// Stands for the GPU, where threads do not matter.
+/// Stands for the GPU in place of a number of threads.
 const GPU: usize = 0;
 const OWN_ON_GPU: [(usize, &str, &str); 2] =
     [(GPU, "headlamp, the shaders", "shaders"), (GPU, "headlamp, Burn's operations", "burn-gpu")];
-/// Threads, label, suffix of the models.
+/// Threads, label, suffix of the model files.
 const PEERS: [(usize, &str, &str); 4] = [
     (1, "onnxruntime, f32", ".onnx"),
     (1, "onnxruntime, int8", ".int8.onnx"),
@@ -54,7 +55,7 @@ fn main() {
     }
 }
 
-/// The GPU, where the machine has a real one.
+/// Returns the GPU, if the machine has a real one.
 fn gpu() -> Option<Backend> {
     let chosen = pollster::block_on(device::choose(DevicePreference::Auto)).ok()?;
     (chosen.summary.kind == "GPU").then_some(chosen.backend)
@@ -63,27 +64,28 @@ fn gpu() -> Option<Backend> {
 fn compare() {
     let has_gpu = gpu().is_some();
     let own = OWN.into_iter().chain(if has_gpu { OWN_ON_GPU.to_vec() } else { Vec::new() });
-    let own = own.map(|(threads, label, backend)| Engine::own(threads, label, backend));
+    let own = own.map(|(threads, label, backend)| Contestant::own(threads, label, backend));
     let bench = std::env::var_os("HEADLAMP_BENCH").map(PathBuf::from);
     let peers = PEERS.into_iter().filter_map(|(threads, label, suffix)| {
-        bench.as_ref().map(|bench| Engine::peer(threads, label, bench, suffix))
+        bench.as_ref().map(|bench| Contestant::peer(threads, label, bench, suffix))
     });
-    let on_gpu = has_gpu.then(|| Engine::peers_on_gpu(bench.as_deref())).into_iter().flatten();
-    let mut engines: Vec<Engine> = own.chain(peers).chain(on_gpu).collect();
+    let on_gpu = has_gpu.then(|| Contestant::peers_on_gpu(bench.as_deref())).into_iter().flatten();
+    let mut contestants: Vec<Contestant> = own.chain(peers).chain(on_gpu).collect();
     for round in 0..=ROUNDS {
-        for engine in &mut engines {
+        for contestant in &mut contestants {
             for question in 0..QUESTIONS.len() {
                 std::thread::sleep(PAUSE);
-                let seconds = engine.ask(question);
+                let seconds = contestant.ask(question);
                 if round > 0 {
-                    engine.times[question].push(seconds);
+                    contestant.times[question].push(seconds);
                 }
             }
         }
     }
-    println!("(medians of {ROUNDS} rounds, all engines in turns; the default pack, 224 px)");
+    println!("(medians of {ROUNDS} rounds, all contestants in turn; the default pack, 224 px)");
     for threads in [1, 2, GPU] {
-        let of_threads: Vec<&Engine> = engines.iter().filter(|engine| engine.threads == threads).collect();
+        let of_threads: Vec<&Contestant> =
+            contestants.iter().filter(|contestant| contestant.threads == threads).collect();
         if !of_threads.is_empty() {
             print(threads, &of_threads);
         }
@@ -93,40 +95,41 @@ fn compare() {
     }
 }
 
-/// A peer's time has behind it each of headlamp's over it, in the order of the table.
-fn print(threads: usize, engines: &[&Engine]) {
+/// Prints the table of one device. Behind the time of a peer stand the ratios of headlamp's times to it, in the order of
+/// the rows.
+fn print(threads: usize, contestants: &[&Contestant]) {
     let on = match threads {
         GPU => "GPU".to_owned(),
         1 => "1 thread".to_owned(),
         more => format!("{more} threads"),
     };
-    println!("\n| {on} | encoder | encoder + decomposition | 10 texts | memory at most |");
+    println!("\n| {on} | encoder | encoder + decomposition | 10 texts | peak memory |");
     println!("|---|---:|---:|---:|---:|");
-    for engine in engines {
+    for contestant in contestants {
         let cells = [0, 1, 2].map(|question| {
-            let time = engine.median(question);
-            let own = engines.iter().filter(|_engine| engine.is_peer).filter(|own| !own.is_peer);
+            let time = contestant.median(question);
+            let own = contestants.iter().filter(|_contestant| contestant.is_peer).filter(|own| !own.is_peer);
             let ratios: Vec<String> = own.map(|own| format!("{:.2}x", own.median(question) / time)).collect();
             let ratios = if ratios.is_empty() { String::new() } else { format!(" ({})", ratios.join(", ")) };
             format!("{:.1} ms{ratios}", time * 1e3)
         });
-        println!("| {} | {} | {} |", engine.label, cells.join(" | "), engine.memory());
+        println!("| {} | {} | {} |", contestant.label, cells.join(" | "), contestant.memory());
     }
 }
 
-/// A process that answers.
-struct Engine {
+/// A process that answers questions.
+struct Contestant {
     label: &'static str,
     threads: usize,
     is_peer: bool,
     process: Child,
     questions: ChildStdin,
     answers: BufReader<ChildStdout>,
-    /// Seconds, by question.
+    /// Seconds of each round, by question.
     times: [Vec<f64>; 3],
 }
 
-impl Engine {
+impl Contestant {
     fn own(threads: usize, label: &'static str, backend: &str) -> Self {
         let mut command = Command::new(std::env::current_exe().unwrap_or_default());
         command.args(["answer", backend]).env("RAYON_NUM_THREADS", threads.to_string());
@@ -141,7 +144,8 @@ impl Engine {
         Self::start(threads, label, true, command)
     }
 
-    /// What the machine's own Python has for the GPU: PyTorch, op by op and as one graph, and onnxruntime on WebGPU.
+    /// Starts the peers on the GPU that the machine's own Python has: PyTorch, eager and as a CUDA graph, and onnxruntime
+    /// on WebGPU.
     fn peers_on_gpu(bench: Option<&Path>) -> Vec<Self> {
         const TORCH: &str = "import sys, torch; sys.exit(not torch.cuda.is_available())";
         const WEBGPU: &str = "import sys, onnxruntime as ort; \
@@ -180,7 +184,7 @@ impl Engine {
         Self { label, threads, is_peer, process, questions, answers, times: Default::default() }
     }
 
-    /// The seconds that the engine took.
+    /// Asks a question, and returns the seconds that the work took.
     fn ask(&mut self, question: usize) -> f64 {
         let (own, of_peer) = QUESTIONS[question];
         let asked = writeln!(self.questions, "{}", if self.is_peer { of_peer } else { own });
@@ -196,7 +200,7 @@ impl Engine {
         times[times.len() / 2]
     }
 
-    /// The most that the process has held, where the system tells.
+    /// Returns the peak memory of the process; a dash if the system does not tell.
     fn memory(&self) -> String {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap_or_default();
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
@@ -205,14 +209,14 @@ impl Engine {
     }
 }
 
-impl Drop for Engine {
+impl Drop for Contestant {
     fn drop(&mut self) {
         let _ended = self.process.kill();
         let _waited = self.process.wait();
     }
 }
 
-/// Answers the questions that come in, one a line.
+/// Answers the questions on stdin, one per line.
 fn answer(backend: Backend) {
     let pack =
         Pack::read(&places::packs().join("default")).unwrap_or_else(|err| panic!("the default pack: {err}"));
@@ -224,8 +228,8 @@ fn answer(backend: Backend) {
         asked += 1;
         (0..10).map(|index| format!("a photo number {asked} {index}")).collect::<Vec<String>>()
     };
-    let divided = phrases();
-    let units = pollster::block_on(session.embed(&divided, false)).unwrap_or_else(|err| panic!("{err}"));
+    let attributed = phrases();
+    let units = pollster::block_on(session.embed(&attributed, false)).unwrap_or_else(|err| panic!("{err}"));
     for question in std::io::stdin().lines().map_while(Result::ok) {
         let new = phrases();
         let start = Instant::now();
@@ -235,7 +239,7 @@ fn answer(backend: Backend) {
             let traced = pollster::block_on(session.trace(&photo, Framing::CentreCrop));
             let traced = traced.unwrap_or_else(|err| panic!("{err}"));
             if question == "decomposed" {
-                assert!(session.attribute(&traced, &divided, &units, &Ablation::default()).is_ok());
+                assert!(session.attribute(&traced, &attributed, &units, &Ablation::default()).is_ok());
             }
         }
         println!("{}", start.elapsed().as_secs_f64());

@@ -1,5 +1,5 @@
-//! How a gallery grows: up to ten thousand pictures of the default model, in memory. `cargo xtask bench growth` runs it;
-//! what the browser's files add is in tests/browser/bench/growth.rs.
+//! Measures a gallery of up to ten thousand pictures of the default model, in memory: `cargo xtask bench growth`.
+//! tests/browser/bench/growth.rs measures the same with the browser's files.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -17,18 +17,18 @@ use xtask::places;
 
 const SIZES: [usize; 3] = [100, 1_000, 10_000];
 const SAMPLES: [&str; 3] = ["coffee.png", "flower.jpg", "chelsea.png"];
-/// About what the page's thumbnails have.
+/// About the size of the page's thumbnails, in bytes.
 const THUMBNAIL: usize = 12_000;
 const HEAD: (usize, usize) = (11, 3);
-/// Pictures that the page asks for.
+/// Number of pictures that the page requests.
 const MOST: usize = 500;
 const RUNS: usize = 5;
 
-/// A file that outlives the gallery which has it open.
+/// A file in memory that outlives the gallery that uses it.
 #[derive(Clone, Default)]
-struct Kept(Rc<RefCell<Vec<u8>>>);
+struct SharedFile(Rc<RefCell<Vec<u8>>>);
 
-impl GalleryFile for Kept {
+impl GalleryFile for SharedFile {
     fn len(&self) -> u64 {
         GalleryFile::len(&*self.0.borrow())
     }
@@ -55,11 +55,11 @@ fn main() {
     let text = pollster::block_on(session.embed(&phrase, false)).unwrap_or_else(|err| panic!("{err}")).concat();
     let session = session;
     let traced = SAMPLES.map(|name| traced(&session, name));
-    let files: [Kept; 5] = Default::default();
+    let files: [SharedFile; 5] = Default::default();
     let mut gallery = Gallery::open(files.clone(), &session);
     println!(
-        "(medians of {RUNS} runs, in memory and natively; what the model takes for a picture is not in it)\n\n\
-         | pictures | take one in | order by a head | by the whole model | by a phrase | open again | kept |\n\
+        "(medians of {RUNS} runs, in memory and natively; without the time of the model)\n\n\
+         | pictures | add one | order by a head | by the whole model | by a phrase | open again | size |\n\
          |---:|---:|---:|---:|---:|---:|---:|"
     );
     let mut first = None;
@@ -67,29 +67,29 @@ fn main() {
         let (start, added) = (Instant::now(), size - gallery.entries().len());
         fill(&mut gallery, &session, &traced, size);
         let add = start.elapsed().as_secs_f64() / added as f64;
-        let [by_head, by_whole, by_phrase] = asked(&gallery, &session, &text);
+        let [by_head, by_whole, by_phrase] = order_seconds(&gallery, &session, &text);
         assert!(gallery.commit().is_ok());
         drop(gallery);
         let open = median(|| drop(Gallery::open(files.clone(), &session)));
         gallery = Gallery::open(files.clone(), &session);
-        assert_eq!(gallery.entries().len(), size, "all of it is there again");
+        assert_eq!(gallery.entries().len(), size, "the gallery is complete after opening");
         let bytes: u64 = files.iter().map(GalleryFile::len).sum();
         let numbers = [size as f64, add, by_head, by_whole, by_phrase, open, bytes as f64];
         print(numbers, *first.get_or_insert(numbers));
     }
 }
 
-/// A row: pictures, seconds, bytes, each with how many times the first it is. All but what is added should grow with
-/// the pictures.
+/// Prints a row: pictures, seconds, bytes, each with its ratio to the first row. All except the time to add a picture
+/// should grow with the number of pictures.
 fn print(numbers: [f64; 7], first: [f64; 7]) {
     let cell = |(index, number): (usize, f64)| {
-        let said = match index {
+        let text = match index {
             0 => format!("{number}"),
             6 => format!("{:.1} MB", number / 1e6),
             _ => format!("{:.2} ms", number * 1e3),
         };
         let first = first[index];
-        if number == first { said } else { format!("{said} ({:.1}x)", number / first) }
+        if number == first { text } else { format!("{text} ({:.1}x)", number / first) }
     };
     println!("| {} |", numbers.into_iter().enumerate().map(cell).collect::<Vec<_>>().join(" | "));
 }
@@ -100,8 +100,8 @@ fn traced(session: &Session, name: &str) -> Traced {
     pollster::block_on(session.trace(&photo, Framing::CentreCrop)).unwrap_or_else(|err| panic!("{err}"))
 }
 
-/// Takes pictures in, the samples by turns, until there are `size`.
-fn fill(gallery: &mut Gallery<Kept>, session: &Session, traced: &[Traced], size: usize) {
+/// Adds the sample pictures in turn, until the gallery has `size` pictures.
+fn fill(gallery: &mut Gallery<SharedFile>, session: &Session, traced: &[Traced], size: usize) {
     let readout = &session.model().readout;
     let before = gallery.entries().len();
     for index in before..size {
@@ -111,8 +111,8 @@ fn fill(gallery: &mut Gallery<Kept>, session: &Session, traced: &[Traced], size:
     }
 }
 
-/// Seconds of each order: by a head, by the whole model, by a phrase.
-fn asked(gallery: &Gallery<Kept>, session: &Session, text: &[f32]) -> [f64; 3] {
+/// Measures the seconds of each order: by a head, by the whole model, by a phrase.
+fn order_seconds(gallery: &Gallery<SharedFile>, session: &Session, text: &[f32]) -> [f64; 3] {
     let readout = &session.model().readout;
     let Some(query) = gallery.imprint(0, readout) else { unreachable!("it was filled") };
     let like = |heads: &[(usize, usize)]| {
@@ -127,7 +127,7 @@ fn asked(gallery: &Gallery<Kept>, session: &Session, text: &[f32]) -> [f64; 3] {
     [like(&[HEAD]), like(&[]), scoring]
 }
 
-/// Seconds, after a run that warms up.
+/// Returns the median of the seconds, after a warm-up run.
 fn median(mut work: impl FnMut()) -> f64 {
     work();
     let mut times: Vec<f64> = (0..RUNS)
