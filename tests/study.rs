@@ -6,12 +6,13 @@ use std::collections::BTreeMap;
 
 use headlamp::ablate::Ablation;
 use headlamp::checkpoint::random_model::RandomWeights;
+use headlamp::foreground;
 use headlamp::geometry::{PhotoRect, Size};
 use headlamp::media::Photo;
 use headlamp::protocol::sampling::Sampling;
 use headlamp::protocol::video::{Run, Seed, SeedKind};
 use headlamp::session::video::follow::Follower;
-use headlamp::session::video::study::{self, Study, above_mean};
+use headlamp::session::video::study::{self, Study};
 use headlamp::session::{Session, Traced};
 use headlamp::zero_shot;
 use pollster::block_on;
@@ -109,7 +110,7 @@ fn a_region_scores_like_its_patches() {
 
     // An object's vector: the sum of its patches minus the same number of times the mean of the other patches.
     let object = study.frames[0].tracked.objects[0];
-    let mask = above_mean(&study.frames[0].tracked.tracks[..patches.len()]);
+    let mask = foreground::above_mean(&study.frames[0].tracked.tracks[..patches.len()]);
     let mean = |of: bool| {
         let some: Vec<f64> =
             patches.iter().zip(&mask).filter(|(_, is_in)| **is_in == of).map(|at| *at.0).collect();

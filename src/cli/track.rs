@@ -12,6 +12,7 @@ use super::options::{ModelOptions, OpenModel};
 use super::output::{AnswerFormat, CommandAnswer};
 use super::terminal_progress::TerminalProgress;
 use super::{output, parallel};
+use crate::foreground;
 use crate::geometry::Framing;
 use crate::media::{self, Photo};
 use crate::metrics::discovery::PixelBox;
@@ -19,7 +20,7 @@ use crate::metrics::discovery::PixelBox;
 use crate::rle::Rle;
 use crate::session::Featured;
 use crate::track::prototypes::concentrated_heads;
-use crate::track::{Features, ObjectId, Refinement, TrackedFrame, Tracker, tracks};
+use crate::track::{Features, ObjectId, Refinement, TrackedFrame, Tracker};
 
 /// Frames per second of a video file, by default.
 const DEFAULT_RATE: f64 = 2.0;
@@ -232,7 +233,7 @@ impl TracksWriter<'_> {
         let (index, size) = (self.frames.len(), photo.size);
         let masks: Vec<Vec<bool>> = tracks
             .chunks(featured.features.grid.len())
-            .map(|track| tracks::mask_in_photo(&tracks::mask(track), &featured.frame))
+            .map(|track| foreground::in_photo(&foreground::above_mean(track), &featured.frame))
             .collect();
         let name = frames.name(index);
         // Folders are made after the tracker has accepted the heads: a wrong head leaves no folder behind.

@@ -1,6 +1,7 @@
 //! Properties of any features.
 
 use headlamp::checkpoint::random_model::RandomWeights;
+use headlamp::foreground;
 use headlamp::geometry::Grid;
 use headlamp::track::prototypes::{Prototypes, concentrated_heads};
 use headlamp::track::seeds::{self, PatchBox};
@@ -138,7 +139,7 @@ fn the_most_concentrated_heads_come_first() {
     assert_eq!(concentrated_heads(&features, 1), [1]);
     assert_eq!(concentrated_heads(&features, 2), [1, 2]);
     assert_eq!(concentrated_heads(&features, 9), [0, 1, 2]);
-    assert_eq!(tracks::mask(features.attention(1)), [false, true, false, false]);
+    assert_eq!(foreground::above_mean(features.attention(1)), [false, true, false, false]);
 }
 
 #[test]

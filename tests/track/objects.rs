@@ -1,5 +1,6 @@
 //! Prototypes, their assignment, tracks and masks.
 
+use headlamp::foreground;
 use headlamp::track::prototypes::Prototypes;
 use headlamp::track::{Features, Refinement, Tracker, sinkhorn, tracks};
 
@@ -58,7 +59,7 @@ fn tracks_and_masks_match_the_reference_in_every_frame() {
                 assert_eq!(tracked.objects.len(), heads.len());
                 let masks = &masks[frame * heads.len() * grid.len()..];
                 for (track, mask) in tracked.tracks.chunks(grid.len()).zip(masks.chunks(grid.len())) {
-                    let found: Vec<usize> = tracks::mask(track).into_iter().map(usize::from).collect();
+                    let found: Vec<usize> = foreground::above_mean(track).into_iter().map(usize::from).collect();
                     assert!(refinement == Refinement::Off || found == mask, "{name}, frame {frame}");
                 }
             }

@@ -13,11 +13,11 @@ use super::voc::{AnnotatedPicture, annotated_pictures};
 use crate::cli::error::CliError;
 use crate::cli::propagate::read_features;
 use crate::cli::track::ObjectOptions;
+use crate::foreground;
 use crate::geometry::Framing;
 use crate::metrics::discovery::{PixelBox, localised};
 use crate::session::Featured;
 use crate::track::regions::largest;
-use crate::track::tracks;
 
 /// How often a box around a discovered object is right: CorLoc on the boxes of Pascal VOC
 ///
@@ -110,8 +110,8 @@ impl EvalDiscovery {
 
 /// Returns the box, in the photo's pixels, around the largest region of patches above the mean of the map.
 fn box_around(map: &[f32], featured: &Featured) -> Option<PixelBox> {
-    let region = largest(&tracks::mask(map), featured.features.grid);
-    PixelBox::around(&tracks::mask_in_photo(&region, &featured.frame), featured.frame.photo)
+    let region = largest(&foreground::above_mean(map), featured.features.grid);
+    PixelBox::around(&foreground::in_photo(&region, &featured.frame), featured.frame.photo)
 }
 
 impl EvaluationResults for DiscoveryResults {
