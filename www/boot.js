@@ -1,4 +1,4 @@
-// Says that the page could not be loaded, as long as there is nothing else to say it.
+// Shows a sentence if the page cannot be loaded, until the page itself can show messages.
 (() => {
   const say = (sentence) => {
     const line = document.getElementById("boot");

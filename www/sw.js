@@ -10,7 +10,7 @@ const FILES = new Set(%FILES%);
 
 const PAGE = `headlamp-page-${BUILD}`;
 
-/** A file of the page, by its name in the folder that the page is served from; none for anything else. */
+/** Returns the name of the page's file at an address, or null if the address is not a file of the page. */
 function pageFile(url) {
   const scope = self.registration.scope;
   const plain = url.split(/[?#]/)[0];
@@ -21,7 +21,7 @@ function pageFile(url) {
 
 async function keepPage() {
   const cache = await caches.open(PAGE);
-  // Past the browser's own cache, or files of two builds could meet.
+  // Without the browser's own cache, which may contain files of another build.
   const requests = [...FILES].map((name) => new Request(new URL(name, self.registration.scope), { cache: "reload" }));
   await cache.addAll(requests);
 }
@@ -39,7 +39,8 @@ async function fromPage(request, name) {
   return kept ? direct(kept) : fetch(request);
 }
 
-/** Some hosts redirect index.html to its folder, and what came by a redirect may not answer for a page. */
+/** Returns the response without its redirect. Some hosts redirect index.html to its folder, and a browser refuses a
+ *  redirected response for a page. */
 function direct(response) {
   if (!response.redirected) return response;
   const { body, status, statusText, headers } = response;

@@ -4,13 +4,13 @@ import init from "./worker.js";
 
 const [MANIFEST, WEIGHTS] = ["pack.json", "weights.safetensors"];
 
-/** So much of a file is read before the engine is there to take it, in bytes. */
+/** At most this many bytes of a file are read before the worker has started and reads them. */
 const AHEAD = 1 << 28;
 
-/** How long a browser may take to say whether there is a GPU, in milliseconds. */
+/** The longest time that a browser may take to say whether there is a GPU, in milliseconds. */
 const PATIENCE = 15_000;
 
-// A browser whose GPU process fails again and again never says. To the engine that is none.
+// A browser whose GPU process fails repeatedly never answers. The worker then finds no GPU.
 const requestAdapter = self.GPU?.prototype.requestAdapter;
 if (requestAdapter) {
   GPU.prototype.requestAdapter = function (...given) {
@@ -19,7 +19,7 @@ if (requestAdapter) {
   };
 }
 
-/** The folder of the pack, as the engine has it; none where the name is of no engine, or says nothing of use. */
+/** Returns the folder of the pack; null if the worker's name contains no valid address of a pack. */
 const folderOf = (name) => {
   if (!name.startsWith("pack:")) return null;
   try {
@@ -31,20 +31,20 @@ const folderOf = (name) => {
 
 const folder = folderOf(self.name);
 
-/** The responses to come, by their addresses. */
+/** The requested responses, by address. */
 const coming = new Map();
 const ended = new AbortController();
 
 const ask = (name) => {
   const url = folder + name;
-  // The server says whether the copy at hand is still good.
+  // The browser asks the server whether its cached copy is still valid.
   const response = fetch(url, { cache: "no-cache", signal: ended.signal }).then(readAhead);
-  // What goes wrong is heard by whoever takes it.
+  // The worker gets the error when it takes the response.
   response.catch(() => {});
   coming.set(url, response);
 };
 
-/** The same response; of its body more comes than a browser lets come by itself while nobody reads. */
+/** Returns the same response. More of its body is read in advance than a browser would read. */
 const readAhead = (response) => {
   if (!response.ok || !response.body) return response;
   const room = new ByteLengthQueuingStrategy({ highWaterMark: AHEAD });
@@ -55,7 +55,7 @@ const isKept = async (url) => {
   try {
     return (await self.caches?.match(url, { cacheName: "headlamp-packs" })) !== undefined;
   } catch {
-    // A browser that keeps nothing.
+    // This browser stores nothing.
     return false;
   }
 };
@@ -63,11 +63,11 @@ const isKept = async (url) => {
 if (folder) {
   ask(MANIFEST);
   const asked = isKept(folder + WEIGHTS).then((kept) => kept || ask(WEIGHTS));
-  /** The response to a file that has been asked for, for whoever wants it first; nothing for any other. */
+  /** Returns the response to a file that was requested here, once; undefined for other files. */
   self.takeEarly = async (url) => {
     const isOpenedLater = url === folder + MANIFEST && !coming.has(url);
     if (isOpenedLater || !url.startsWith(folder)) {
-      // Another pack, or this one again: what was left of the first opening is of no more use.
+      // The worker opens another pack, or this pack a second time: the early responses are no longer needed.
       ended.abort();
       coming.clear();
       return undefined;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::PackSummary;
+use super::model::PackSummary;
 use crate::geometry::{CropFromPhoto, Framing, Grid, LongSide, Size};
 
 /// The memory that the results of all frames may take in the worker, in bytes.

@@ -7,13 +7,26 @@ use serde::{Deserialize, Serialize};
 
 use super::completeness::{Completeness, MeasureCompleteness};
 use super::cues::{CueReport, FindCues};
+use super::gallery::{
+    AddToGallery, ClearGallery, GalleryGrown, GalleryKept, GalleryOpened, GalleryRanked, KeepGallery, OpenGallery,
+    RankGallery, ReadThumbnails, Thumbnails,
+};
+use super::heads::{
+    AllHeadLabels, HeadLabels, HeadMap, LabelAllHeads, LabelHead, MapHead, PoolReady, StatisticsReady, UsePool,
+    UseStatistics,
+};
+use super::kind::Kind;
+use super::model::{LoadModel, OpenPack, PackSummary};
+use super::photo::{
+    Attribute, Attribution, ExportMask, MaskPng, PhotoSummary, Reframe, Segment, Segmented, TracePhoto,
+};
+use super::progress::Progress;
 use super::video::{
     ExportJson, ExportMasks, ExportedFile, ForgetMasks, FrameSegmented, FrameSummary, FramesScored, LabelTracks,
     MasksForgotten, OpenVideo, Propagate, PropagatedFrame, Retrack, Retracked, SampleVideo, SampledVideo,
     ScoreFrames, ScoresSplit, SegmentFrame, SplitScores, TraceFrame, TracksLabelled, UseVideoStatistics,
     VideoSummary,
 };
-use super::*;
 
 /// A unit of work that the page asks of the worker.
 pub trait Work: Into<Task> + Clone + 'static {
@@ -266,6 +279,7 @@ answers! {
 mod tests {
     use super::*;
     use crate::geometry::{Grid, PhotoRect};
+    use crate::protocol::Request;
 
     fn json(message: impl Serialize) -> String {
         serde_json::to_string(&message).unwrap()

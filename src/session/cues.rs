@@ -5,7 +5,7 @@ use crate::ablate::{Ablation, LATE_LAYERS, MeanParts};
 use crate::decompose::{Direction, Parts, Readout};
 use crate::protocol::cues::{CueHead, CueOutcome, CueReport};
 use crate::retrieve::Imprint;
-use crate::spurious::{Following, Group, GroupCounts, Margins};
+use crate::spurious::{Group, GroupCounts, MarginShift, Margins};
 use crate::statistics::Statistics;
 
 /// The largest number of proposed heads; the paper's own lists have 7 to 15.
@@ -55,8 +55,8 @@ pub fn find(
     }
     let count = readout.layers * readout.heads;
     let tells = margins(&pictures, count, |picture| picture.nuisances.clone()).ranked(0, readout.heads);
-    let tells = |wanted: &Following| {
-        let is_it = |found: &&Following| (found.layer, found.head) == (wanted.layer, wanted.head);
+    let tells = |wanted: &MarginShift| {
+        let is_it = |found: &&MarginShift| (found.layer, found.head) == (wanted.layer, wanted.head);
         let effect = tells.iter().find(is_it).map_or(0.0, |found| found.effect);
         // A positive effect points to the second nuisance, whichever class it speaks for.
         if is_turned { -effect } else { effect }
@@ -86,8 +86,8 @@ pub fn find(
 /// Proposes heads to ablate: the first heads of the ranking, among those that follow the nuisance more than the class.
 /// Their number is the one with the best accuracy of the worst group; ties go to the best overall accuracy, then to the
 /// fewest heads.
-fn proposed(ranked: &[Following], pictures: &[PictureMargins], means: &MeanParts) -> Ablation {
-    let follows = |head: &&Following| head.place > 0.0 && head.place > head.class.abs();
+fn proposed(ranked: &[MarginShift], pictures: &[PictureMargins], means: &MeanParts) -> Ablation {
+    let follows = |head: &&MarginShift| head.place > 0.0 && head.place > head.class.abs();
     let following = ranked.iter().filter(follows).take(PROPOSED).map(|head| (head.layer, head.head));
     let following: Vec<(usize, usize)> = following.collect();
     let first =

@@ -1,7 +1,7 @@
 //! The completeness curve over the gallery.
 
 use super::progress::Reporter;
-use super::{Handled, Reply, Worker};
+use super::state::{Handled, Reply, Worker};
 use crate::ablate::LATE_LAYERS;
 use crate::protocol::completeness::MeasureCompleteness;
 use crate::session::SessionError;

@@ -1,7 +1,7 @@
 //! Spurious cues over the gallery.
 
 use super::error::WorkerError;
-use super::{Handled, Reply, Worker};
+use super::state::{Handled, Reply, Worker};
 use crate::protocol::cues::{FindCues, LabelledPicture};
 use crate::session::cues::{PictureMargins, find};
 use crate::session::{Session, SessionError};

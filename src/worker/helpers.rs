@@ -16,13 +16,14 @@ use super::helper;
 use super::nested_worker::NestedWorker;
 use super::progress::scope;
 use crate::geometry::CropFromPhoto;
-use crate::model::{Backend, Crop, Features, VisionTransformer};
+use crate::model::{Backend, Crop};
 use crate::protocol::GalleryEntry;
 use crate::protocol::wire::{self, Attachments};
 use crate::session::helpers::how_many;
 use crate::session::helpers::messages::{HelperMessage, HelperRequest, HelperSetup, OutputShape, TowerOutput};
 use crate::session::helpers::schedule::Schedule;
 use crate::session::{Session, Traced};
+use crate::track::Features;
 
 /// Helpers are started when more pieces than this are listed: the start takes about as long as a few pictures.
 const WORTH_IT: usize = 4;
@@ -257,7 +258,7 @@ impl Helpers {
     fn start(&mut self) {
         let Some(setup) = self.setup.as_ref().filter(|_| !self.are_started) else { return };
         self.are_started = true;
-        let tower = VisionTransformer::tensors(&setup.vision, setup.embedding);
+        let tower = setup.vision.tensors(setup.embedding);
         let size = |shape: &[usize]| shape.iter().map(|length| *length as u64).product::<u64>();
         let parameters = tower.iter().map(|tensor| size(&tensor.shape)).sum();
         for _helper in 0..how_many(cores(), memory(), parameters) {

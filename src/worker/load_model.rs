@@ -8,7 +8,7 @@ use super::import;
 use super::open::{choose, fetched};
 use super::pack_store::PackStore;
 use super::progress::{Reporter, now};
-use super::{Handled, Reply, Worker};
+use super::state::{Handled, Reply, Worker};
 use crate::checkpoint::{Manifest, Quantisation, StorageCost};
 use crate::protocol::{
     DevicePreference, LoadModel, MemorySummary, ModelSettings, ModelSource, PackSummary, Storage, StorageSummary,

@@ -10,6 +10,7 @@ mod download;
 mod error;
 mod fetch;
 mod gallery;
+mod gallery_files;
 mod heads;
 mod helper;
 mod helpers;
@@ -18,55 +19,26 @@ mod import;
 mod load_model;
 mod nested_worker;
 mod open;
+mod open_video;
 mod pack_store;
 mod photo;
 mod progress;
+mod state;
 mod video;
 
 use async_channel::{Receiver, Sender};
-use js_sys::Uint8Array;
 use wasm_bindgen::{JsCast as _, JsValue, closure::Closure};
 use web_sys::{Blob, MessageEvent};
 
 pub use self::allocator::ReportingAllocator;
 
 use self::error::WorkerError;
-use self::gallery::BrowserFile;
-use self::helpers::Helpers;
 use self::idle::IdleTimer;
-use self::photo::CurrentPhoto;
 use self::progress::{Reporter, post, scope};
-use self::video::OpenVideo;
+use self::state::{Reply, Worker};
 use crate::protocol::wire::{self, Attachments};
-use crate::protocol::{Answer, GREETING, Request, Response, Task, VideoTask, Work, sentence};
-use crate::session::gallery::Gallery;
-use crate::session::{Session, SessionError, device};
-
-/// An answer, and the buffers that travel with it.
-struct Reply<A> {
-    answer: A,
-    buffers: Vec<Uint8Array>,
-}
-
-/// What the handler of a task returns.
-type Handled<T> = Result<Reply<<T as Work>::Answer>, WorkerError>;
-
-impl<A> Reply<A> {
-    /// An answer without buffers.
-    fn plain(answer: A) -> Self {
-        Self { answer, buffers: Vec::new() }
-    }
-
-    /// An answer whose buffer 0 holds these floats.
-    fn with_floats(answer: A, values: &[f32]) -> Self {
-        Self { answer, buffers: vec![wire::buffer_of_f32(values)] }
-    }
-
-    /// An answer whose buffer 0 holds these bytes.
-    fn with_bytes(answer: A, bytes: &[u8]) -> Self {
-        Self { answer, buffers: vec![Uint8Array::from(bytes)] }
-    }
-}
+use crate::protocol::{Answer, GREETING, Request, Response, Task, VideoTask, sentence};
+use crate::session::{Session, device};
 
 /// A typed reply as it travels.
 fn wired<A: Into<Answer>>(handled: Result<Reply<A>, WorkerError>) -> Result<Reply<Answer>, WorkerError> {
@@ -113,18 +85,6 @@ async fn serve(messages: Receiver<JsValue>, mut idle: IdleTimer) {
     }
 }
 
-/// Everything that the worker holds for the page.
-#[derive(Default)]
-struct Worker {
-    session: Option<Session>,
-    current: Option<CurrentPhoto>,
-    gallery: Option<Gallery<BrowserFile>>,
-    /// Why a later visit will not find the gallery.
-    not_kept: Option<String>,
-    video: Option<OpenVideo>,
-    helpers: Helpers,
-}
-
 impl Worker {
     async fn serve(&mut self, message: &JsValue) {
         let (Request { id, task }, attachments) = match wire::unwrap(message) {
@@ -156,7 +116,7 @@ impl Worker {
         }
     }
 
-    /// Passes a task to its handler: one row per task. [`Handled`] says what each returns.
+    /// Passes a task to its handler: one row per task. [`state::Handled`] says what each returns.
     async fn answer(
         &mut self,
         task: Task,
@@ -211,20 +171,5 @@ impl Worker {
             VideoTask::ExportJson(task) => wired(self.export_json(&task)),
             VideoTask::ExportMasks(task) => wired(self.export_masks(task, report)),
         }
-    }
-
-    fn session(&self) -> Result<&Session, SessionError> {
-        self.session.as_ref().ok_or(SessionError::NoPack)
-    }
-
-    fn session_mut(&mut self) -> Result<&mut Session, SessionError> {
-        self.session.as_mut().ok_or(SessionError::NoPack)
-    }
-
-    /// The open model and the current photo.
-    fn with_photo(&mut self) -> Result<(&mut Session, &mut CurrentPhoto), SessionError> {
-        let session = self.session.as_mut().ok_or(SessionError::NoPack)?;
-        let current = self.current.as_mut().ok_or(SessionError::NoPhoto)?;
-        Ok((session, current))
     }
 }

@@ -5,7 +5,7 @@ use super::fetch;
 use super::helpers::Helpers;
 use super::load_model;
 use super::progress::{Reporter, now};
-use super::{Handled, Reply, Worker};
+use super::state::{Handled, Reply, Worker};
 use crate::checkpoint::Pack;
 use crate::protocol::{DevicePreference, DeviceSummary, OpenPack, OpenSeconds, PackSummary};
 use crate::session::device::{self, Chosen};

@@ -108,7 +108,7 @@ impl PackStore {
             let is_it = |manifest: &Manifest| {
                 manifest.source.as_deref() == Some(source)
                     && manifest.quantisation == quantisation
-                    && !manifest.told
+                    && !manifest.settings_given
             };
             if manifest.is_ok_and(|(manifest, _bytes)| is_it(&manifest)) {
                 return Some(folder.to_owned());

@@ -4,7 +4,7 @@ use js_sys::Uint8Array;
 
 use super::error::WorkerError;
 use super::progress::{Reporter, now};
-use super::{Handled, Reply, Worker};
+use super::state::{CurrentPhoto, Handled, Reply, Worker};
 use crate::ablate::Ablation;
 use crate::geometry::Framing;
 use crate::media::{self, Photo};
@@ -18,13 +18,6 @@ use crate::zero_shot;
 
 /// The longer side of the photo as the page shows it, in pixels.
 const PREVIEW: usize = 1400;
-
-/// The photo that requests are about.
-pub(super) struct CurrentPhoto {
-    name: String,
-    photo: Photo,
-    pub(super) traced: Traced,
-}
 
 impl Worker {
     pub(super) async fn trace_photo(

@@ -4,8 +4,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::PackFile;
+use crate::decompose::{Trace, TracedLayer};
 use crate::geometry::{Grid, Size};
-use crate::model::{Crop, Features, ModelError, Trace, TracedLayer, VisionConfig, VisionTransformer};
+use crate::model::{Crop, ModelError, VisionConfig, VisionTransformer};
+use crate::track::Features;
 
 /// A request of the main worker to a helper worker.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
