@@ -58,7 +58,7 @@ fn site_of_loader(scratch: &Scratch, messages: &str) -> Site {
     }
     let loader = dist.join("worker_loader.js");
     let script = std::fs::read_to_string(&built.join("worker_loader.js")).unwrap();
-    std::fs::write(&loader, OBSERVED.replace("%LEFT%", messages) + &script).unwrap();
+    std::fs::write(&loader, format!("{}{script}", OBSERVED.replace("%LEFT%", messages))).unwrap();
     site
 }
 
