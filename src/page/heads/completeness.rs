@@ -1,7 +1,7 @@
-//! The completeness curve, drawn into a box of [`chart`](super::chart)'s units: texts to the right, shares from 0 at
+//! The completeness curve, drawn into a box of [`chart`](crate::page::common::chart)'s units: texts to the right, shares from 0 at
 //! the bottom to 1 at the top.
 
-use super::chart::{HEIGHT, WIDTH};
+use crate::page::common::chart::{HEIGHT, WIDTH};
 use crate::protocol::completeness::{Completeness, Kept, Point};
 
 /// A line of the chart.
