@@ -7,6 +7,7 @@
 //! photo through the code.
 
 pub mod ablate;
+pub mod foreground;
 pub mod geometry;
 pub mod metrics;
 pub mod page;

@@ -2,16 +2,13 @@
 //! against differences, and the whole on data of which the answer is known.
 #![cfg(not(target_arch = "wasm32"))]
 
-#[path = "fixture/mod.rs"]
-mod fixture;
-
-use fixture::{Fixture, apart};
 use headlamp::align::contrast::{self, Contrast};
 use headlamp::align::retrieval::{self, Recall};
 use headlamp::align::ridge::Ridge;
 use headlamp::align::split::{self, Shuffle};
 use headlamp::align::{AlignError, Learning, Pairs, Projection, learn};
 use nalgebra::{DMatrix, DVector};
+use test_support::reference::{Fixture, apart};
 
 /// Both sides compute in f64.
 const TOLERANCE: f64 = 1e-9;

@@ -1,16 +1,13 @@
 //! The completeness curve from imprints, held against the same over whole embeddings.
 #![cfg(not(target_arch = "wasm32"))]
 
-#[path = "fixture/gallery.rs"]
-mod gallery;
-
-use gallery::RandomGallery;
 use headlamp::ablate::{Ablation, MeanContributions, Study};
 use headlamp::decompose::Decomposition;
 use headlamp::retrieve::Imprint;
 use headlamp::session::completeness::{Picture, measure};
 use headlamp::statistics::Statistics;
 use headlamp::textspan::{LateHeads, Reconstruction};
+use test_support::tiny::RandomGallery;
 
 const PICTURES: usize = 16;
 /// Layers that are put together from texts; the model has one more.

@@ -1,16 +1,13 @@
 //! Spurious cues over a labelled gallery, from imprints, held against the same sums over whole embeddings.
 #![cfg(not(target_arch = "wasm32"))]
 
-#[path = "fixture/gallery.rs"]
-mod gallery;
-
-use gallery::RandomGallery;
 use headlamp::ablate::{Ablation, MeanContributions};
 use headlamp::decompose::{Decomposition, Direction};
 use headlamp::protocol::cues::{CueOutcome, CueReport};
 use headlamp::retrieve::Imprint;
 use headlamp::session::cues::{Seen, find};
 use headlamp::zero_shot::dot;
+use test_support::tiny::RandomGallery;
 
 const PICTURES: usize = 24;
 /// The head whose part in the margin gives the pictures their nuisance.

@@ -1,14 +1,11 @@
-//! A short run of the fuzz targets (`fuzz/targets.rs`): every file of the corpus, and mutations of it, the same ones at
+//! A short run of the fuzz targets (`tests/support/src/fuzz_targets.rs`): every file of the corpus, and mutations of it, the same ones at
 //! every run. `fuzz/` looks further, with cargo-fuzz.
 #![cfg(not(target_arch = "wasm32"))]
-
-#[path = "../fuzz/targets.rs"]
-mod targets;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
-use targets::Target;
+use test_support::fuzz_targets::{self, Target};
 
 /// Mutations of each target's corpus together.
 const MUTATIONS: usize = 20_000;
@@ -101,7 +98,7 @@ fn run(target: &Target, what: &str, bytes: &[u8]) {
 }
 
 fn short_run(name: &str) {
-    let target = targets::ALL.iter().find(|target| target.name == name).unwrap();
+    let target = fuzz_targets::ALL.iter().find(|target| target.name == name).unwrap();
     let corpus = corpus(name);
     assert!(!corpus.is_empty(), "{name} has no corpus");
     corpus.iter().for_each(|(file, bytes)| run(target, file, bytes));
@@ -124,7 +121,7 @@ macro_rules! short_runs {
 
         #[test]
         fn every_target_has_its_run() {
-            let names: Vec<&str> = targets::ALL.iter().map(|target| target.name).collect();
+            let names: Vec<&str> = fuzz_targets::ALL.iter().map(|target| target.name).collect();
             assert_eq!(names, [$(stringify!($name)),*]);
         }
     };

@@ -1,9 +1,6 @@
 //! A gallery's files, whatever becomes of them while it is written, with a tiny model of random weights.
 #![cfg(not(target_arch = "wasm32"))]
 
-#[path = "fixture/session.rs"]
-mod fixture;
-
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
@@ -45,7 +42,7 @@ impl GalleryFile for Disk {
 type Files = [Disk; FILES.len()];
 
 fn session() -> Session {
-    fixture::session(SEED)
+    test_support::tiny::session(SEED)
 }
 
 fn traced(session: &Session) -> Traced {

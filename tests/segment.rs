@@ -1,11 +1,9 @@
 //! Segmentation against `tests/reference/segment.py`: from patches' scores to a map in the photo.
 #![cfg(not(target_arch = "wasm32"))]
 
-mod fixture;
-
-use fixture::{Fixture, apart};
 use headlamp::geometry::{CropFromPhoto, Framing, Grid, LongSide, Size};
 use headlamp::segment::{SoftMap, grey_in_photo, mask_in_photo, soft_in_photo, soft_map};
+use test_support::reference::{Fixture, apart};
 
 /// Grids of the fixture, with the frames that their maps are placed by.
 const GRIDS: [(&str, &[&str]); 3] =

@@ -1,9 +1,6 @@
 //! Each shader against its definition in f64, on shapes that fill no tile.
 #![cfg(not(target_arch = "wasm32"))]
 
-#[path = "fixture/gpu.rs"]
-mod gpu;
-
 use burn::tensor::{Device, Tensor, TensorData};
 use headlamp::protocol::DevicePreference;
 use headlamp::session::device;
@@ -39,7 +36,7 @@ fn assert_close<const D: usize>(what: &str, found: Tensor<D>, expected: &[f64]) 
 }
 
 fn device() -> Option<Device> {
-    gpu::gpu().map(|backend| backend.device())
+    test_support::gpu::gpu().map(|backend| backend.device())
 }
 
 #[test]

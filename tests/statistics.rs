@@ -1,15 +1,13 @@
 //! A gallery's statistics: moments against `tests/reference/textspan.py`, merging, and the file.
 #![cfg(not(target_arch = "wasm32"))]
 
-mod fixture;
-
-use fixture::{Fixture, apart};
 use headlamp::checkpoint::random::{self, RandomWeights};
 use headlamp::decompose::{Decomposition, Readout};
 use headlamp::geometry::Grid;
 use headlamp::model::{ModelConfig, Trace, TracedLayer};
 use headlamp::statistics::{Moments, Statistics, StatisticsError};
 use headlamp::textspan::textspan;
+use test_support::reference::{Fixture, apart};
 
 const WEIGHTS: &str = "6f1ed002ab5595859014ebf0951522d9";
 

@@ -1,19 +1,17 @@
 //! What is kept of a video's frames answers as the model itself would, on a tiny model of random weights.
 #![cfg(not(target_arch = "wasm32"))]
 
-#[path = "fixture/session.rs"]
-mod fixture;
-
 use std::collections::BTreeMap;
 
 use headlamp::ablate::Ablation;
 use headlamp::checkpoint::random::RandomWeights;
+use headlamp::foreground;
 use headlamp::geometry::{PhotoRect, Size};
 use headlamp::media::Photo;
 use headlamp::protocol::sampling::Sampling;
 use headlamp::protocol::video::{Run, Seed, SeedKind};
 use headlamp::session::video::follow::Follower;
-use headlamp::session::video::study::{self, Study, above_mean};
+use headlamp::session::video::study::{self, Study};
 use headlamp::session::{Session, Traced};
 use headlamp::zero_shot;
 use pollster::block_on;
@@ -21,7 +19,7 @@ use pollster::block_on;
 const SEED: u64 = 5;
 
 fn session() -> Session {
-    fixture::session(SEED)
+    test_support::tiny::session(SEED)
 }
 
 /// A bright square on a dark ground, further to the right with every frame.
@@ -111,7 +109,7 @@ fn a_region_scores_as_its_patches_do() {
 
     // An object's vector: its patches, less as many of the others.
     let object = study.frames[0].tracked.objects[0];
-    let mask = above_mean(&study.frames[0].tracked.tracks[..patches.len()]);
+    let mask = foreground::above_mean(&study.frames[0].tracked.tracks[..patches.len()]);
     let mean = |of: bool| {
         let some: Vec<f64> =
             patches.iter().zip(&mask).filter(|(_, is_in)| **is_in == of).map(|at| *at.0).collect();

@@ -2,15 +2,13 @@
 //! and what must hold for any head and any texts.
 #![cfg(not(target_arch = "wasm32"))]
 
-mod fixture;
-
 use std::collections::BTreeSet;
 
-use fixture::{Fixture, apart};
 use headlamp::checkpoint::random::RandomWeights;
 use headlamp::decompose::HeadBasis;
 use headlamp::statistics::Moments;
 use headlamp::textspan::{Pick, Reconstruction, textspan};
+use test_support::reference::{Fixture, apart};
 
 /// What TextSpan is asked about one head.
 #[derive(Clone)]

@@ -1,6 +1,3 @@
 #![no_main]
 
-#[path = "../targets.rs"]
-mod targets;
-
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| targets::read("manifest", bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| test_support::fuzz_targets::read("manifest", bytes));

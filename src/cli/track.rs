@@ -10,13 +10,14 @@ use super::frames::{Frames, video_of};
 use super::options::{ModelOptions, Opened};
 use super::progress::Progress;
 use super::{CliError, output, pictures};
+use crate::foreground;
 use crate::geometry::Framing;
 use crate::media::{self, Photo};
 use crate::metrics::discovery::PixelBox;
 use crate::rle::Rle;
 use crate::session::Featured;
 use crate::track::prototypes::concentrated_heads;
-use crate::track::{ObjectId, Refinement, TrackedFrame, Tracker, tracks};
+use crate::track::{ObjectId, Refinement, TrackedFrame, Tracker};
 
 /// Frames a second that a video is cut into.
 const RATE: f64 = 2.0;
@@ -215,7 +216,7 @@ impl<'a> Writer<'a> {
         let (index, size) = (self.frames.len(), photo.size);
         let masks: Vec<Vec<bool>> = tracks
             .chunks(featured.features.grid.len())
-            .map(|track| tracks::mask_in_photo(&tracks::mask(track), &featured.frame))
+            .map(|track| foreground::in_photo(&foreground::above_mean(track), &featured.frame))
             .collect();
         let name = frames.name(index);
         for (id, mask) in objects.iter().zip(&masks) {

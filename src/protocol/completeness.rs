@@ -47,3 +47,10 @@ pub struct Completeness {
     pub early: Option<Kept>,
     pub points: Vec<Point>,
 }
+
+/// Measures how much a few texts for each late head preserve: of the heads' variance, and of the gallery's classes
+/// (docs/PAPERS.md, 1.9).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MeasureCompleteness {
+    pub classes: Classes,
+}

@@ -58,3 +58,10 @@ pub struct CueReport {
     /// Nothing ablated; the heads that are proposed; all but late attention; both.
     pub outcomes: Vec<CueOutcome>,
 }
+
+/// Finds the heads that follow a nuisance among labelled pictures of the gallery, and measures what ablations bring.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FindCues {
+    pub pictures: Vec<LabelledPicture>,
+    pub prompts: CuePrompts,
+}

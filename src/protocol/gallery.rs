@@ -21,3 +21,70 @@ pub enum RankBy {
     /// The score of a phrase.
     Phrase(String),
 }
+
+/// Opens the gallery that the browser keeps for the open model, or begins one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OpenGallery;
+
+/// The whole gallery, as it was opened or cleared.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GalleryOpened {
+    pub pictures: Vec<GalleryEntry>,
+    /// Why a later visit will not find the gallery.
+    pub not_kept: Option<String>,
+}
+
+/// Runs the model on one picture, the first file beside the message, and adds the picture to the gallery.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AddToGallery {
+    pub entry: GalleryEntry,
+    /// The pictures that the page asks for next. Their files follow the first one: helper workers may begin on them.
+    pub next: Vec<GalleryEntry>,
+}
+
+/// The picture is the last one of the gallery now, unless it was left out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GalleryGrown {
+    /// Why the picture is not in the gallery.
+    pub left_out: Option<String>,
+}
+
+/// Writes the gallery, so that a later visit finds all pictures up to now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KeepGallery;
+
+/// The gallery was written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GalleryKept;
+
+/// Reads the thumbnails of some of the gallery's pictures.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReadThumbnails {
+    /// Indices in the gallery.
+    pub pictures: Vec<usize>,
+}
+
+/// Thumbnails were read. One buffer per picture: the thumbnail's file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Thumbnails;
+
+/// Orders the gallery's pictures by similarity or score.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RankGallery {
+    pub by: RankBy,
+    /// The (layer, head) pairs whose contributions count; if empty, the whole model counts.
+    pub heads: Vec<(usize, usize)>,
+    /// At most this many pictures are answered.
+    pub most: usize,
+}
+
+/// An order of the gallery.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GalleryRanked {
+    /// Pictures with their cosines or scores, the best first.
+    pub order: Vec<(usize, f32)>,
+}
+
+/// Removes all pictures from the gallery.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ClearGallery;

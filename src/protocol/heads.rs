@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::geometry::{Grid, PhotoRect};
+
 /// Where head statistics come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum StatisticsSource {
@@ -19,4 +21,77 @@ pub struct HeadLabel {
     pub text: String,
     /// Share of the head's variance over the gallery explained by this text and those before it.
     pub variance_explained: f32,
+}
+
+/// Maps where one head looks. With a phrase: each patch's signed contribution to the phrase's score through this
+/// head, or to the difference between the phrase and `rather_than`. Without a phrase: the head's CLS attention.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MapHead {
+    pub layer: usize,
+    pub head: usize,
+    pub phrase: Option<String>,
+    pub rather_than: Option<String>,
+    pub templates: bool,
+}
+
+/// Where one head looks. Buffer 0: `f32` per patch, rows first.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HeadMap {
+    pub grid: Grid,
+    pub crop_in_photo: PhotoRect,
+}
+
+/// Finds the texts that span one head's outputs (TextSpan; docs/PAPERS.md, 1.7), the most telling first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LabelHead {
+    pub layer: usize,
+    pub head: usize,
+    pub count: usize,
+}
+
+/// The texts of one head.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HeadLabels {
+    pub labels: Vec<HeadLabel>,
+    /// Images behind the head statistics.
+    pub images: u64,
+}
+
+/// Finds the texts of every head.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LabelAllHeads {
+    pub count: usize,
+}
+
+/// The texts of every head.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AllHeadLabels {
+    /// `[layer][head]`
+    pub labels: Vec<Vec<Vec<HeadLabel>>>,
+    /// Images behind the head statistics.
+    pub images: u64,
+}
+
+/// Labels heads from these lines from now on, or from the pack's own pool if there are no lines.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UsePool {
+    pub lines: Vec<String>,
+}
+
+/// The pool of texts is in use.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PoolReady {
+    pub lines: usize,
+}
+
+/// Takes head statistics from `source` from now on. A file travels as buffer 0.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UseStatistics {
+    pub source: StatisticsSource,
+}
+
+/// The head statistics are in use.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatisticsReady {
+    pub images: u64,
 }

@@ -127,3 +127,21 @@ pub struct OpenSeconds {
     pub download: f64,
     pub load: f64,
 }
+
+/// Fetches, verifies and loads the pack in a folder.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenPack {
+    /// The folder's address.
+    pub url: String,
+    pub device: DevicePreference,
+}
+
+/// Converts published weights to a pack, and opens the pack. The files travel beside the message. The open model
+/// stays open until the new one is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LoadModel {
+    pub source: ModelSource,
+    pub storage: Storage,
+    pub told: Told,
+    pub device: DevicePreference,
+}

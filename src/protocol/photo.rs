@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::ablate::Ablation;
 use crate::geometry::{Framing, Grid, PhotoRect, Size};
 
 /// The current photo as the model was shown it.
@@ -43,3 +44,63 @@ pub struct Attribution {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub intact: Option<Vec<f32>>,
 }
+
+/// Decodes the photo file in buffer 0 and runs the model on the photo, which becomes the current one. Buffer 0 of
+/// the answer is the photo for display: RGBA bytes of `preview` size.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TracePhoto {
+    pub name: String,
+    pub framing: Framing,
+}
+
+/// Runs the model on the current photo again with another framing. The answer's buffer is that of [`TracePhoto`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Reframe {
+    pub framing: Framing,
+}
+
+/// Scores phrases against the current photo and divides each score among the model's components. The ablation
+/// replaces some components by their means.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Attribute {
+    pub phrases: Vec<String>,
+    pub templates: bool,
+    pub ablation: Ablation,
+}
+
+/// Segments the current photo by a phrase, against other phrases and, by choice, the built-in list of backgrounds.
+/// Ablated heads tell no patches apart.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Segment {
+    pub phrase: String,
+    pub against: Vec<String>,
+    pub background: bool,
+    pub ablation: Ablation,
+}
+
+/// A segmentation. Buffer 0: the soft map, `f32` in [0, 1] per pixel of `size`, rows first, which covers
+/// `crop_in_photo`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Segmented {
+    pub size: Size,
+    pub crop_in_photo: PhotoRect,
+    /// The mean of the map; the foreground is above.
+    pub threshold: f32,
+    /// Whether no patch scored positive.
+    pub empty: bool,
+}
+
+/// Writes the mask of a segmentation as a PNG of the photo's own size. The foreground is where the soft map is above
+/// `threshold`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ExportMask {
+    pub phrase: String,
+    pub against: Vec<String>,
+    pub background: bool,
+    pub ablation: Ablation,
+    pub threshold: f32,
+}
+
+/// A mask was written. Buffer 0: the PNG file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MaskPng;

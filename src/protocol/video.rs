@@ -57,103 +57,155 @@ pub enum MasksOf {
     Propagation,
 }
 
-/// The worker's units of work on videos.
+/// Opens a video in place of any other. Its files travel beside the message.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub enum VideoTask {
-    /// Open a video in place of any other; its files come beside the message. Answer: [`VideoAnswer::Opened`].
-    Open { reel: u32, source: VideoSource },
-    /// Choose the frames to look at, forgetting what was made of others. Answer: [`VideoAnswer::Sampled`].
-    Sample { reel: u32, sampling: Sampling },
-    /// Decode the sampled frame `index`, run the model on it, and track objects up to it. Frames are asked
-    /// for in order, and so many more after this one: further workers may begin on them.
-    /// Answer: [`VideoAnswer::FrameTraced`].
-    TraceFrame { reel: u32, index: usize, ahead: usize },
-    /// Follow objects of other heads over the frames that are done. Answer: [`VideoAnswer::Retracked`].
-    Retrack { reel: u32, heads: Vec<usize> },
-    /// Score phrases on every frame that is done. Answer: [`VideoAnswer::Scored`].
-    ScoreFrames { reel: u32, phrases: Vec<String>, templates: bool },
-    /// Divide one phrase's scores on the frames among the heads. Answer: [`VideoAnswer::Split`].
-    SplitScores { reel: u32, phrase: String, templates: bool },
-    /// Segment one frame by a phrase against others. Answer: [`VideoAnswer::FrameSegmented`].
-    SegmentFrame { reel: u32, index: usize, phrase: String, against: Vec<String>, background: bool },
-    /// Take a run one frame on: its seeds' first frame first, then neighbour after neighbour.
-    /// Answer: [`VideoAnswer::Propagated`].
-    Propagate { reel: u32, run: Run, index: usize },
-    /// Forget all propagated masks. Answer: [`VideoAnswer::MasksForgotten`].
-    ForgetMasks { reel: u32 },
-    /// What texts speak for each tracked object more than for the rest of the frame.
-    /// Answer: [`VideoAnswer::TracksLabelled`].
-    LabelTracks { reel: u32, count: usize },
-    /// Label heads from the statistics of this video's frames from now on.
-    /// Answer: [`super::Answer::StatisticsReady`].
-    UseStatistics { reel: u32 },
-    /// Tracks or propagated masks as JSON, each mask in COCO's run lengths. `names` are the objects', by
-    /// number. Answer: [`VideoAnswer::File`].
-    ExportJson { reel: u32, of: MasksOf, names: Vec<(u32, String)> },
-    /// The masks as a zip of PNG files, one a frame, a pixel's value being its object's number.
-    /// Answer: [`VideoAnswer::File`].
-    ExportMasks { reel: u32, of: MasksOf },
+pub struct OpenVideo {
+    pub reel: u32,
+    pub source: VideoSource,
 }
 
-impl VideoTask {
-    /// The number of the video that is asked about.
-    pub fn reel(&self) -> u32 {
-        match self {
-            Self::Open { reel, .. }
-            | Self::Sample { reel, .. }
-            | Self::TraceFrame { reel, .. }
-            | Self::Retrack { reel, .. }
-            | Self::ScoreFrames { reel, .. }
-            | Self::SplitScores { reel, .. }
-            | Self::SegmentFrame { reel, .. }
-            | Self::Propagate { reel, .. }
-            | Self::ForgetMasks { reel }
-            | Self::LabelTracks { reel, .. }
-            | Self::UseStatistics { reel }
-            | Self::ExportJson { reel, .. }
-            | Self::ExportMasks { reel, .. } => *reel,
-        }
-    }
+/// Chooses the frames to look at. Everything that was computed of other frames is dropped.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SampleVideo {
+    pub reel: u32,
+    pub sampling: Sampling,
 }
 
-/// The worker's answers about videos.
+/// Decodes a sampled frame, runs the model on it, and tracks objects up to it. Frames are asked for in order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TraceFrame {
+    pub reel: u32,
+    /// Index of the sampled frame.
+    pub index: usize,
+    /// How many frames the page asks for after this one: helper workers may begin on them.
+    pub ahead: usize,
+}
+
+/// Tracks the objects of other heads over the frames that are done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retrack {
+    pub reel: u32,
+    /// Heads of the last block.
+    pub heads: Vec<usize>,
+}
+
+/// Scores phrases on every frame that is done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScoreFrames {
+    pub reel: u32,
+    pub phrases: Vec<String>,
+    pub templates: bool,
+}
+
+/// Divides the scores of one phrase on the frames among the heads.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SplitScores {
+    pub reel: u32,
+    pub phrase: String,
+    pub templates: bool,
+}
+
+/// Segments one frame by a phrase against others.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SegmentFrame {
+    pub reel: u32,
+    /// Index of the sampled frame.
+    pub index: usize,
+    pub phrase: String,
+    pub against: Vec<String>,
+    pub background: bool,
+}
+
+/// Continues a run by one frame: first the frame of its seeds, then neighbour after neighbour.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub enum VideoAnswer {
-    Opened(VideoSummary),
-    Sampled(SampledVideo),
-    /// Buffer 0: the tracks, `f32` `[object][patch]`; each sums to one. Buffer 1: the last block's CLS
-    /// attention, `f32` `[head][patch]`.
-    FrameTraced(FrameSummary),
-    /// Buffer 0: the tracks of all frames that are done, one after another.
-    Retracked {
-        frames: Vec<FrameObjects>,
-    },
-    /// Buffer 0: `f32` `[phrase][frame]`, of the `frames` that are done.
-    Scored {
-        frames: usize,
-    },
-    /// Buffer 0: `f32` `[layer][head][frame]`.
-    Split {
-        frames: usize,
-    },
-    /// Buffer 0: the soft map, `f32` in [0, 1] per pixel of `size`.
-    FrameSegmented {
-        size: Size,
-        crop_in_frame: PhotoRect,
-        threshold: f32,
-        empty: bool,
-    },
-    /// Buffer 0: soft masks, `f32` `[object][patch]`, background first.
-    Propagated(PropagatedFrame),
-    MasksForgotten,
-    TracksLabelled {
-        tracks: Vec<TrackLabels>,
-    },
-    /// Buffer 0: the file.
-    File {
-        name: String,
-        kind: String,
-    },
+pub struct Propagate {
+    pub reel: u32,
+    pub run: Run,
+    /// Index of the sampled frame.
+    pub index: usize,
+}
+
+/// Removes all propagated masks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ForgetMasks {
+    pub reel: u32,
+}
+
+/// Finds the texts that describe each tracked object better than the rest of the frame.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LabelTracks {
+    pub reel: u32,
+    /// Texts per object.
+    pub count: usize,
+}
+
+/// Labels heads from the statistics of this video's frames from now on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UseVideoStatistics {
+    pub reel: u32,
+}
+
+/// Writes tracks or propagated masks as JSON, each mask in COCO's run lengths.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExportJson {
+    pub reel: u32,
+    pub of: MasksOf,
+    /// The objects' names, by number.
+    pub names: Vec<(u32, String)>,
+}
+
+/// Writes the masks as a zip of PNG files, one per frame. A pixel's value is the number of its object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExportMasks {
+    pub reel: u32,
+    pub of: MasksOf,
+}
+
+/// Other heads were tracked. Buffer 0: the tracks of all frames that are done, frame after frame.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Retracked {
+    pub frames: Vec<FrameObjects>,
+}
+
+/// Scores of phrases on the `frames` that are done. Buffer 0: `f32` `[phrase][frame]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FramesScored {
+    pub frames: usize,
+}
+
+/// One phrase's scores, divided among the heads. Buffer 0: `f32` `[layer][head][frame]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ScoresSplit {
+    pub frames: usize,
+}
+
+/// One segmented frame. Buffer 0: the soft map, `f32` in [0, 1] per pixel of `size`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FrameSegmented {
+    pub size: Size,
+    pub crop_in_frame: PhotoRect,
+    /// The mean of the map; the foreground is above.
+    pub threshold: f32,
+    /// Whether no patch scored positive.
+    pub empty: bool,
+}
+
+/// The propagated masks were removed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MasksForgotten;
+
+/// The texts of every tracked object.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TracksLabelled {
+    pub tracks: Vec<TrackLabels>,
+}
+
+/// A written file. Buffer 0: its bytes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ExportedFile {
+    pub name: String,
+    /// The MIME type.
+    pub kind: String,
 }
 
 /// An opened video.
@@ -191,7 +243,8 @@ pub struct FrameObjects {
     pub is_cut: bool,
 }
 
-/// One frame, looked at.
+/// One frame that went through the model. Buffer 0: the tracks, `f32` `[object][patch]`, of which each sums to one.
+/// Buffer 1: the CLS attention of the last block, `f32` `[head][patch]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FrameSummary {
     pub index: usize,
@@ -201,8 +254,6 @@ pub struct FrameSummary {
     pub heads: Vec<usize>,
     pub objects: FrameObjects,
     pub seconds: FrameSeconds,
-    /// A further worker ran the model on it.
-    pub by_hand: bool,
 }
 
 /// Where the time went from asking for a frame to the answer.
@@ -213,7 +264,7 @@ pub struct FrameSeconds {
     pub track: f64,
 }
 
-/// One frame of a propagation.
+/// One frame of a propagation. Buffer 0: the soft masks, `f32` `[object][patch]`, the background first.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PropagatedFrame {
     pub index: usize,

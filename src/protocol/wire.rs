@@ -19,50 +19,50 @@ pub const UNREAD: &str = "messageerror";
 pub struct WireError(String);
 
 /// A message in its JavaScript shape, with the list of buffers to transfer.
-pub struct Parcel {
+pub struct Payload {
     pub message: JsValue,
     pub transfer: Array,
 }
 
 /// What travels beside a message.
 #[derive(Clone, Debug, Default)]
-pub struct Beside {
+pub struct Attachments {
     pub buffers: Vec<Uint8Array>,
     pub files: Vec<Blob>,
 }
 
-impl Beside {
+impl Attachments {
     /// Buffers alone.
     pub fn of(buffers: Vec<Uint8Array>) -> Self {
         Self { buffers, files: Vec::new() }
     }
 }
 
-/// Wraps `body` and what travels beside it for `postMessage(parcel.message, parcel.transfer)`.
-pub fn wrap<T: Serialize>(body: &T, beside: &Beside) -> Result<Parcel, WireError> {
+/// Wraps `body` and its attachments for `postMessage(payload.message, payload.transfer)`.
+pub fn wrap<T: Serialize>(body: &T, attachments: &Attachments) -> Result<Payload, WireError> {
     let body = serde_wasm_bindgen::to_value(body).map_err(|err| WireError(err.to_string()))?;
     let transfer = Array::new();
     let views = Array::new();
-    for buffer in &beside.buffers {
+    for buffer in &attachments.buffers {
         transfer.push(&buffer.buffer());
         views.push(buffer);
     }
-    let files: Array = beside.files.iter().collect();
+    let files: Array = attachments.files.iter().collect();
     let message = Object::new();
     for (key, value) in [("body", &body), ("buffers", views.as_ref()), ("files", files.as_ref())] {
         Reflect::set(&message, &key.into(), value).map_err(|_refused| WireError(key.to_owned()))?;
     }
-    Ok(Parcel { message: message.into(), transfer })
+    Ok(Payload { message: message.into(), transfer })
 }
 
-/// The body of a received message, and what came beside it.
-pub fn unwrap<T: DeserializeOwned>(message: &JsValue) -> Result<(T, Beside), WireError> {
+/// The body of a received message, and its attachments.
+pub fn unwrap<T: DeserializeOwned>(message: &JsValue) -> Result<(T, Attachments), WireError> {
     let field = |key: &str| Reflect::get(message, &key.into()).map_err(|_missing| WireError(key.to_owned()));
     let body = serde_wasm_bindgen::from_value(field("body")?).map_err(|err| WireError(err.to_string()))?;
     let list = |key: &str| field(key)?.dyn_into::<Array>().map_err(|_other| WireError(key.to_owned()));
     let buffers = list("buffers")?.iter().map(JsValue::unchecked_into).collect();
     let files = list("files")?.iter().map(JsValue::unchecked_into).collect();
-    Ok((body, Beside { buffers, files }))
+    Ok((body, Attachments { buffers, files }))
 }
 
 /// The bytes of `values`, copied into a JavaScript buffer that can be transferred.

@@ -1,7 +1,5 @@
 //! Figures as people read them: few digits, a true minus sign, units apart.
 
-pub use crate::protocol::file_stem;
-
 /// A signed contribution or cosine: "+0.0213", "−0.0004".
 pub fn signed(value: f32, digits: usize) -> String {
     let text = format!("{:.digits$}", value.abs());
@@ -85,6 +83,12 @@ pub fn scientific(value: f64) -> String {
     format!("{value:.1e}").replace('-', "−")
 }
 
+/// A file name for what is about `words`: letters and digits, joined by hyphens.
+pub fn file_stem(words: &str) -> String {
+    let parts = words.split(|char: char| !char.is_alphanumeric()).filter(|part| !part.is_empty());
+    parts.collect::<Vec<_>>().join("-").chars().take(80).collect()
+}
+
 /// The name of the file at an address, for people: "china.jpg".
 pub fn file_of_url(url: &str) -> String {
     let path = url.split(['?', '#']).next().unwrap_or_default();
@@ -126,5 +130,10 @@ mod tests {
     fn thousands_stand_apart() {
         let ascii = |number| count(number).replace('\u{202f}', " ");
         assert_eq!([0, 999, 1000, 22_050_664].map(ascii), ["0", "999", "1 000", "22 050 664"]);
+    }
+
+    #[test]
+    fn file_names_hold_no_separators() {
+        assert_eq!(file_stem("../a cat: 50 %/.png"), "a-cat-50-png");
     }
 }

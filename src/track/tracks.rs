@@ -1,8 +1,7 @@
-//! Where an object is in a frame (docs/PAPERS.md, 2.1, steps 4 and 5).
+//! Where an object is in a frame (docs/PAPERS.md, 2.1, step 4).
 
 use super::Prototypes;
 use super::vectors::dot;
-use crate::geometry::{CropFromPhoto, Size};
 use crate::model::Features;
 
 /// The track of each object in a frame, `softmax(P' K^T / sqrt(width))` over the frame's patches,
@@ -15,28 +14,6 @@ pub fn tracks(prototypes: &Prototypes, features: &Features) -> Vec<f32> {
         softmax(&logits)
     };
     prototypes.iter().flat_map(track).collect()
-}
-
-/// Foreground of a track: what lies above its own mean.
-pub fn mask(track: &[f32]) -> Vec<bool> {
-    let mean = track.iter().map(|value| f64::from(*value)).sum::<f64>() / track.len().max(1) as f64;
-    track.iter().map(|value| f64::from(*value) > mean).collect()
-}
-
-/// A mask over patches in the photo's own pixels, rows first: each takes the patch that it lies in; outside the crop
-/// there is no foreground.
-pub fn mask_in_photo(mask: &[bool], frame: &CropFromPhoto) -> Vec<bool> {
-    let (grid, Size { width, height }) = (frame.grid(), frame.photo);
-    let place = |at: f64, length: usize| (at >= 0.0 && at < length as f64).then_some(at as usize);
-    let columns: Vec<Option<usize>> =
-        (0..width).map(|x| place(frame.grid_from_photo(x as f64 + 0.5, 0.0).0, grid.columns)).collect();
-    let row = |y: usize| place(frame.grid_from_photo(0.0, y as f64 + 0.5).1, grid.rows);
-    let of_row = |row: Option<usize>| {
-        columns
-            .iter()
-            .map(move |column| row.zip(*column).is_some_and(|(row, column)| mask[row * grid.columns + column]))
-    };
-    (0..height).flat_map(|y| of_row(row(y))).collect()
 }
 
 fn softmax(logits: &[f64]) -> Vec<f32> {

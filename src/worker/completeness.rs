@@ -1,10 +1,9 @@
 //! The completeness curve over the gallery.
 
-use super::report::{Reporter, said};
-use super::{Answered, Engine};
+use super::report::Reporter;
+use super::{Handled, Reply, Worker};
 use crate::ablate::LATE_LAYERS;
-use crate::protocol::Answer;
-use crate::protocol::completeness::Classes;
+use crate::protocol::completeness::MeasureCompleteness;
 use crate::session::EngineError;
 use crate::session::completeness::{Picture, measure};
 use crate::textspan::LateHeads;
@@ -13,17 +12,21 @@ use crate::zero_shot;
 /// Texts for each head, up to a CLIP's head width, as the paper's figure has them.
 const COUNTS: [usize; 10] = [0, 1, 2, 5, 10, 20, 30, 40, 50, 60];
 
-impl Engine {
-    pub(super) async fn measure_completeness(&mut self, classes: Classes, report: &Reporter) -> Answered {
+impl Worker {
+    pub(super) async fn measure_completeness(
+        &mut self,
+        MeasureCompleteness { classes }: MeasureCompleteness,
+        report: &Reporter,
+    ) -> Handled<MeasureCompleteness> {
         let session = self.session_mut()?;
         let mut units = Vec::with_capacity(classes.phrases.len());
         for phrases in &classes.phrases {
-            units.push(zero_shot::ensemble(&session.embed(phrases, false).await.map_err(said)?));
+            units.push(zero_shot::ensemble(&session.embed(phrases, false).await?));
         }
         let session = self.session()?;
         let readout = &session.model().readout;
-        let statistics = session.statistics().ok_or_else(|| said(EngineError::NoStatistics))?;
-        let pool = session.pool().ok_or_else(|| said(EngineError::NoPool))?;
+        let statistics = session.statistics().ok_or(EngineError::NoStatistics)?;
+        let pool = session.pool().ok_or(EngineError::NoPool)?;
         let (mut done, total) = (0, LATE_LAYERS.min(readout.layers) * readout.heads);
         let most = COUNTS[COUNTS.len() - 1];
         let late = LateHeads::new(readout, statistics, &pool.embeddings, LATE_LAYERS, most, || {
@@ -42,7 +45,7 @@ impl Engine {
             report.items("Putting pictures together from texts", done, total);
             Some(Picture { imprint: gallery?.imprint(index, readout)?, class })
         });
-        let found = measure(&late, pool.lines.len(), &COUNTS, &units, pictures);
-        Ok((Answer::Completeness(found), Vec::new()))
+        let curve = measure(&late, pool.lines.len(), &COUNTS, &units, pictures);
+        Ok(Reply::plain(curve))
     }
 }

@@ -5,64 +5,57 @@ use wasm_bindgen::JsCast as _;
 use web_sys::Blob;
 
 use super::import;
-use super::report::{Reporter, now, said};
+use super::open::{choose, fetched};
+use super::report::{Reporter, now};
 use super::shelf::Shelf;
-use super::{Answered, Engine, choose, fetched};
+use super::{Handled, Reply, Worker};
 use crate::checkpoint::{Manifest, Quantisation, StorageCost};
 use crate::protocol::{
-    Answer, DevicePreference, MemorySummary, ModelSource, PackSummary, Storage, StorageSummary, Told,
+    DevicePreference, LoadModel, MemorySummary, ModelSource, PackSummary, Storage, StorageSummary, Told,
 };
 use crate::session::EngineError;
 
-impl Engine {
+impl Worker {
     /// Opens published weights: as they were converted and kept before, where they were; else converts and keeps
     /// them. What does not open is not kept.
     pub(super) async fn load_model(
         &mut self,
-        source: &ModelSource,
+        task: LoadModel,
         files: &[Blob],
-        (storage, told): (Storage, Told),
-        device: DevicePreference,
         report: &Reporter,
-    ) -> Answered {
+    ) -> Handled<LoadModel> {
+        let LoadModel { source, storage, told, device } = task;
         let shelf = Shelf::open().await;
         // Before hundreds of megabytes are read for a device that is not there.
         let chosen = choose(device, report).await?;
         // A file of the same name may be another one; a repository's is the same again.
-        if let ModelSource::Hub { repository, hub: None } = source
+        if let ModelSource::Hub { repository, hub: None } = &source
             && told == Told::default()
             && let Some(folder) = shelf.converted_from(repository.trim(), storage.into()).await
             && let Ok((pack, download)) = fetched(&folder, report).await
         {
-            return self.open_fetched(pack, (download, folder), (device, chosen), report).await;
+            let summary = self.open_fetched(pack, (download, folder), (device, chosen), report).await?;
+            return Ok(Reply::plain(summary));
         }
         let start = now();
         let progress = |done, total| report.bytes("Reading the weights", done, total);
-        let pack = import::pack(source, files, storage, &told, progress).await.map_err(said)?;
+        let pack = import::pack(&source, files, storage, &told, progress).await?;
         let seconds = now() - start;
         report.phase("Keeping the model");
-        let kept = shelf.keep_converted(&pack).await.map_err(said);
-        let (folder, unkept) = (kept.as_ref().ok().cloned(), kept.err());
+        let kept = shelf.keep_converted(&pack).await;
+        let folder = kept.as_ref().ok().cloned();
         let manifest = pack.manifest.clone();
-        let opened = match self.open(pack, chosen, (seconds, folder.clone()), report).await {
-            Err(EngineError::GpuRefused(reason)) => {
-                match folder.filter(|_kept| device == DevicePreference::Auto) {
-                    Some(folder) => return self.open_on_cpu(&folder, report).await,
-                    None => Err(EngineError::GpuRefused(reason)),
-                }
-            }
-            Err(err) => {
+        let opened = self.open(pack, chosen, (seconds, folder.clone()), report).await;
+        let summary = match (opened, folder.filter(|_kept| device == DevicePreference::Auto)) {
+            (Err(EngineError::GpuRefused(_reason)), Some(folder)) => self.open_on_cpu(&folder, report).await?,
+            (Err(err @ EngineError::GpuRefused(_)), None) => return Err(err.into()),
+            (Err(err), _) => {
                 shelf.drop_converted(&manifest).await;
-                Err(err)
+                return Err(err.into());
             }
-            opened => opened,
+            (Ok(summary), _) => PackSummary { unkept: kept.err().map(|err| err.to_string()), ..summary },
         };
-        match opened.map_err(said)? {
-            (Answer::PackOpened(summary), buffers) => {
-                Ok((Answer::PackOpened(PackSummary { unkept, ..summary }), buffers))
-            }
-            other => Ok(other),
-        }
+        Ok(Reply::plain(summary))
     }
 }
 

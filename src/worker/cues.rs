@@ -1,18 +1,17 @@
 //! Spurious cues over the gallery.
 
-use super::report::said;
-use super::{Answered, Engine};
-use crate::protocol::Answer;
-use crate::protocol::cues::{CuePrompts, LabelledPicture};
-use crate::session::Session;
+use super::error::WorkerError;
+use super::{Handled, Reply, Worker};
+use crate::protocol::cues::{FindCues, LabelledPicture};
 use crate::session::cues::{Seen, find};
+use crate::session::{EngineError, Session};
 use crate::zero_shot;
 
-impl Engine {
-    pub(super) async fn find_cues(&mut self, pictures: &[LabelledPicture], prompts: &CuePrompts) -> Answered {
+impl Worker {
+    pub(super) async fn find_cues(&mut self, FindCues { pictures, prompts }: FindCues) -> Handled<FindCues> {
         let session = self.session_mut()?;
-        let classes = apart(session, &prompts.classes).await?;
-        let nuisances = apart(session, &prompts.nuisances).await?;
+        let classes = difference(session, &prompts.classes).await?;
+        let nuisances = difference(session, &prompts.nuisances).await?;
         let (session, gallery) = (self.session()?, self.gallery()?);
         let (classes, nuisances) = (session.direction(&classes), session.direction(&nuisances));
         let readout = &session.model().readout;
@@ -22,17 +21,17 @@ impl Engine {
         });
         let seen: Vec<Seen> = seen.collect();
         if seen.is_empty() {
-            return Err("none of the labelled pictures is in the gallery: add them first".to_owned());
+            return Err(WorkerError::NoLabelledPicture);
         }
-        // The means that the lab uses too, where there are some.
+        // The statistics that the ablation lab uses, if there are any.
         let statistics = session.statistics().unwrap_or(gallery.statistics());
-        Ok((Answer::Cues(find(readout, statistics, &classes, seen)), Vec::new()))
+        Ok(Reply::plain(find(readout, statistics, &classes, seen)))
     }
 }
 
-/// What scores as much as the second prompt scores more than the first, a prompt being the mean of its phrases.
-async fn apart(session: &mut Session, [first, second]: &[Vec<String>; 2]) -> Result<Vec<f32>, String> {
-    let first = zero_shot::ensemble(&session.embed(first, false).await.map_err(said)?);
-    let second = zero_shot::ensemble(&session.embed(second, false).await.map_err(said)?);
+/// The difference: second prompt minus first. A prompt of several phrases is their mean.
+async fn difference(session: &mut Session, [first, second]: &[Vec<String>; 2]) -> Result<Vec<f32>, EngineError> {
+    let first = zero_shot::ensemble(&session.embed(first, false).await?);
+    let second = zero_shot::ensemble(&session.embed(second, false).await?);
     Ok(zero_shot::difference(&second, &first))
 }

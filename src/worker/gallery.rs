@@ -8,15 +8,20 @@ use web_sys::{
     FileSystemGetFileOptions, FileSystemReadWriteOptions, FileSystemSyncAccessHandle, StorageManager,
 };
 
-use super::hands::{Key, Looked, Prepared, Trouble};
-use super::report::{said, scope};
-use super::{Answered, Current, Engine};
+use super::error::WorkerError;
+use super::hands::{Key, Looked, PieceError, Prepared};
+use super::photo::CurrentPhoto;
+use super::report::scope;
+use super::{Handled, Reply, Worker};
 use crate::geometry::Framing;
-use crate::media;
-use crate::protocol::{Answer, GalleryEntry, RankBy};
+use crate::media::{self, Photo};
+use crate::protocol::{
+    AddToGallery, ClearGallery, GalleryEntry, GalleryGrown, GalleryKept, GalleryOpened, GalleryRanked,
+    KeepGallery, OpenGallery, RankBy, RankGallery, ReadThumbnails, Thumbnails,
+};
 use crate::retrieve::{Imprint, Property};
-use crate::session::Session;
 use crate::session::gallery::{FILES, Gallery, GalleryFile, NoRoom};
+use crate::session::{EngineError, Session};
 
 /// The longer side of a thumbnail, in pixels: twice what the page shows.
 const THUMBNAIL: usize = 208;
@@ -24,8 +29,8 @@ const THUMBNAIL: usize = 208;
 /// The folder of all galleries.
 const FOLDER: &str = "galleries";
 
-impl Engine {
-    pub(super) async fn open_gallery(&mut self) -> Answered {
+impl Worker {
+    pub(super) async fn open_gallery(&mut self, _: OpenGallery) -> Handled<OpenGallery> {
         // Its files can be open once only.
         self.gallery = None;
         let session = self.session()?;
@@ -39,55 +44,52 @@ impl Engine {
         self.gallery_opened()
     }
 
-    fn gallery_opened(&self) -> Answered {
+    fn gallery_opened(&self) -> Handled<OpenGallery> {
         let pictures = self.gallery()?.entries().cloned().collect();
-        Ok((Answer::GalleryOpened { pictures, not_kept: self.not_kept.clone() }, Vec::new()))
+        Ok(Reply::plain(GalleryOpened { pictures, not_kept: self.not_kept.clone() }))
     }
 
-    pub(super) async fn add_to_gallery(
-        &mut self,
-        entry: GalleryEntry,
-        next: Vec<GalleryEntry>,
-        files: &[Blob],
-    ) -> Answered {
+    pub(super) async fn add_to_gallery(&mut self, task: AddToGallery, files: &[Blob]) -> Handled<AddToGallery> {
+        let AddToGallery { entry, next } = task;
         let (Some(session), Some(gallery)) = (&self.session, &mut self.gallery) else {
-            return Err(NO_GALLERY.to_owned());
+            return Err(WorkerError::NoGallery);
         };
         let pictures: Vec<GalleryEntry> = std::iter::once(entry.clone()).chain(next).collect();
         let line: Vec<Key> = pictures.iter().cloned().map(Key::Picture).collect();
         let prepare = async |place: usize| prepared(session, &pictures[place].name, files.get(place)).await;
-        let Looked { traced, thumbnail, by_hand, .. } = match self.hands.look(session, &line, prepare).await {
+        let Looked { traced, thumbnail, .. } = match self.hands.look(session, &line, prepare).await {
             Ok(looked) => looked,
             // One bad file among many is left out, and named.
-            Err(Trouble::Picture(reason)) => {
-                return Ok((Answer::GalleryGrown { left_out: Some(reason), by_hand: false }, Vec::new()));
+            Err(PieceError::Picture(reason)) => {
+                return Ok(Reply::plain(GalleryGrown { left_out: Some(reason.to_string()) }));
             }
-            Err(Trouble::Model(words)) => return Err(words),
+            Err(PieceError::Model(err)) => return Err(err),
         };
-        gallery.add(entry, &session.decompose(&traced), &session.model().readout, &thumbnail).map_err(said)?;
-        Ok((Answer::GalleryGrown { left_out: None, by_hand }, Vec::new()))
+        gallery.add(entry, &session.decompose(&traced), &session.model().readout, &thumbnail)?;
+        Ok(Reply::plain(GalleryGrown { left_out: None }))
     }
 
-    pub(super) fn keep_gallery(&mut self) -> Answered {
-        self.gallery.as_mut().ok_or(NO_GALLERY)?.commit().map_err(said)?;
-        Ok((Answer::GalleryKept, Vec::new()))
+    pub(super) fn keep_gallery(&mut self, _: KeepGallery) -> Handled<KeepGallery> {
+        self.gallery.as_mut().ok_or(WorkerError::NoGallery)?.commit()?;
+        Ok(Reply::plain(GalleryKept))
     }
 
-    pub(super) fn thumbnails(&self, pictures: &[usize]) -> Answered {
+    pub(super) fn read_thumbnails(&self, ReadThumbnails { pictures }: ReadThumbnails) -> Handled<ReadThumbnails> {
         let gallery = self.gallery()?;
-        let thumbnails = pictures.iter().map(|index| Uint8Array::from(&gallery.thumbnail(*index)[..]));
-        Ok((Answer::Thumbnails, thumbnails.collect()))
+        let buffers = pictures.iter().map(|index| Uint8Array::from(&gallery.thumbnail(*index)[..])).collect();
+        Ok(Reply { answer: Thumbnails, buffers })
     }
 
-    pub(super) async fn rank_gallery(&mut self, by: RankBy, heads: Vec<(usize, usize)>, most: usize) -> Answered {
+    pub(super) async fn rank_gallery(&mut self, task: RankGallery) -> Handled<RankGallery> {
+        let RankGallery { by, heads, most } = task;
         let phrase = match &by {
             RankBy::Phrase(phrase) => Some(phrase.clone()),
             RankBy::Photo | RankBy::Picture(_) => None,
         };
         let session = self.session_mut()?;
-        let units = session.embed(phrase.as_slice(), false).await.map_err(said)?;
+        let units = session.embed(phrase.as_slice(), false).await?;
         for (layer, head) in &heads {
-            session.has_head(*layer, *head).map_err(said)?;
+            session.has_head(*layer, *head)?;
         }
         let (session, gallery) = (self.session()?, self.gallery()?);
         let readout = &session.model().readout;
@@ -98,49 +100,50 @@ impl Engine {
                 gallery.scoring(text, &property, readout, most)
             }
             RankBy::Photo => {
-                let Current { traced, .. } = self.current.as_ref().ok_or("open a photo first")?;
+                let CurrentPhoto { traced, .. } = self.current.as_ref().ok_or(EngineError::NoPhoto)?;
                 gallery.like(&Imprint::of(&session.decompose(traced), readout), &property, readout, most)
             }
             RankBy::Picture(index) => {
-                let query = gallery.imprint(index, readout).ok_or("the gallery has no such picture")?;
+                let query = gallery.imprint(index, readout).ok_or(WorkerError::NoPicture)?;
                 gallery.like(&query, &property, readout, most)
             }
         };
         let order = order.into_iter().map(|(index, score)| (index, score as f32)).collect();
-        Ok((Answer::GalleryRanked { order }, Vec::new()))
+        Ok(Reply::plain(GalleryRanked { order }))
     }
 
-    pub(super) fn clear_gallery(&mut self) -> Answered {
+    pub(super) fn clear_gallery(&mut self, _: ClearGallery) -> Handled<ClearGallery> {
         let (Some(session), Some(gallery)) = (&self.session, &mut self.gallery) else {
-            return Err(NO_GALLERY.to_owned());
+            return Err(WorkerError::NoGallery);
         };
         gallery.clear(session);
         self.hands.forget();
         self.gallery_opened()
     }
 
-    pub(super) fn gallery(&self) -> Result<&Gallery<BrowserFile>, &'static str> {
-        self.gallery.as_ref().ok_or(NO_GALLERY)
+    pub(super) fn gallery(&self) -> Result<&Gallery<BrowserFile>, WorkerError> {
+        self.gallery.as_ref().ok_or(WorkerError::NoGallery)
     }
 }
 
 /// A picture of the gallery, decoded and framed.
-async fn prepared(session: &Session, name: &str, file: Option<&Blob>) -> Result<Prepared, Trouble> {
-    let looked = async {
-        let file = file.ok_or("the picture did not come along: add it again")?;
-        let unreadable = |_gone: JsValue| format!("{name} could not be read: it was moved or changed meanwhile");
-        let buffer = JsFuture::from(file.array_buffer()).await.map_err(unreadable)?;
-        let bytes = Uint8Array::new(&buffer).to_vec();
-        let photo = media::decode(name, &bytes).await.map_err(said)?;
-        let thumbnail = media::thumbnail(&photo, THUMBNAIL).await.map_err(said)?;
-        Ok::<_, String>((photo, thumbnail))
-    };
-    let (photo, thumbnail) = looked.await.map_err(Trouble::Picture)?;
-    let (frame, crop) = session.crop(&photo, Framing::CentreCrop).map_err(|err| Trouble::Model(said(err)))?;
+async fn prepared(session: &Session, name: &str, file: Option<&Blob>) -> Result<Prepared, PieceError> {
+    let (photo, thumbnail) = decoded(name, file).await.map_err(PieceError::Picture)?;
+    let cropped = session.crop(&photo, Framing::CentreCrop);
+    let (frame, crop) = cropped.map_err(|err| PieceError::Model(err.into()))?;
     Ok(Prepared { frame, crop, thumbnail })
 }
 
-const NO_GALLERY: &str = "the gallery is not open yet";
+/// A picture of the gallery, and its thumbnail's file.
+async fn decoded(name: &str, file: Option<&Blob>) -> Result<(Photo, Vec<u8>), WorkerError> {
+    let file = file.ok_or(WorkerError::NotSent)?;
+    let unreadable = |_gone: JsValue| WorkerError::PictureUnreadable(name.to_owned());
+    let buffer = JsFuture::from(file.array_buffer()).await.map_err(unreadable)?;
+    let bytes = Uint8Array::new(&buffer).to_vec();
+    let photo = media::decode(name, &bytes).await?;
+    let thumbnail = media::thumbnail(&photo, THUMBNAIL).await?;
+    Ok((photo, thumbnail))
+}
 
 /// A file that the browser keeps for the page, or else one in memory.
 pub(super) enum BrowserFile {

@@ -4,11 +4,12 @@ use async_channel::Receiver;
 use js_sys::Uint8Array;
 use wasm_bindgen::{JsCast as _, JsValue, closure::Closure};
 
+use super::error::WorkerError;
 use super::fetch;
-use super::report::{post, said, scope};
+use super::report::{post, scope};
 use crate::checkpoint::PackWeights;
 use crate::model::{Backend, Crop, VisionTransformer};
-use crate::protocol::wire::{self, Beside};
+use crate::protocol::wire::{self, Attachments};
 use crate::session::hands::order::{Lesson, Order, Report, Seen};
 
 /// The name of a worker that is a hand.
@@ -19,7 +20,7 @@ const REST: i32 = 30_000;
 
 /// Takes orders until there are no more for long, or the engine ends the worker.
 pub(super) async fn serve(messages: Receiver<JsValue>) {
-    post(&Report::Listening, Beside::default());
+    post(&Report::Listening, Attachments::default());
     let mut tower = None;
     let leave = Closure::<dyn FnMut()>::new(leave);
     loop {
@@ -29,32 +30,32 @@ pub(super) async fn serve(messages: Receiver<JsValue>) {
         let Ok(message) = messages.recv().await else { return };
         scope().clear_timeout_with_handle(timer);
         match follow(&message, &mut tower).await {
-            Ok((report, buffers)) => post(&report, Beside::of(buffers)),
+            Ok((report, buffers)) => post(&report, Attachments::of(buffers)),
             // The engine does without this hand.
-            Err(err) => wasm_bindgen::throw_str(&err),
+            Err(err) => wasm_bindgen::throw_str(&err.to_string()),
         }
     }
 }
 
 fn leave() {
-    post(&Report::Gone, Beside::default());
+    post(&Report::Gone, Attachments::default());
     scope().close();
 }
 
 async fn follow(
     message: &JsValue,
     tower: &mut Option<VisionTransformer>,
-) -> Result<(Report, Vec<Uint8Array>), String> {
-    let (order, beside) = wire::unwrap(message).map_err(said)?;
+) -> Result<(Report, Vec<Uint8Array>), WorkerError> {
+    let (order, attachments) = wire::unwrap(message)?;
     match order {
         Order::Learn(lesson) => {
             *tower = learn(lesson).await;
             Ok((if tower.is_some() { Report::Ready } else { Report::Unable }, Vec::new()))
         }
         Order::Run { order, size, wants_patches } => {
-            let tower = tower.as_ref().ok_or("this hand has no tower")?;
-            let values = beside.buffers.first().map(wire::f32_of_buffer).unwrap_or_default();
-            let seen = Seen::run(tower, &Crop { size, values }, wants_patches).await.map_err(said)?;
+            let tower = tower.as_ref().ok_or(WorkerError::NoTower)?;
+            let values = attachments.buffers.first().map(wire::f32_of_buffer).unwrap_or_default();
+            let seen = Seen::run(tower, &Crop { size, values }, wants_patches).await?;
             let buffers = seen.arrays().into_iter().map(wire::buffer_of_f32).collect();
             Ok((Report::Done { order, shape: seen.shape() }, buffers))
         }

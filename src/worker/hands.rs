@@ -11,13 +11,14 @@ use async_channel::{Receiver, Sender};
 use js_sys::{Function, Reflect, Uint8Array};
 use wasm_bindgen::{JsCast as _, JsValue, closure::Closure};
 
+use super::error::WorkerError;
 use super::hand;
 use super::nested::Nested;
-use super::report::{said, scope};
+use super::report::scope;
 use crate::geometry::CropFromPhoto;
 use crate::model::{Backend, Crop, Features, VisionTransformer};
 use crate::protocol::GalleryEntry;
-use crate::protocol::wire::{self, Beside};
+use crate::protocol::wire::{self, Attachments};
 use crate::session::hands::ahead::Ahead;
 use crate::session::hands::how_many;
 use crate::session::hands::order::{Lesson, Order, Report, Seen, Shape};
@@ -53,22 +54,20 @@ pub(super) struct Looked {
     pub features: Option<Features>,
     /// Of a picture.
     pub thumbnail: Vec<u8>,
-    /// Whether a hand did it.
-    pub by_hand: bool,
 }
 
-/// Why a piece of work came to nothing.
-pub(super) enum Trouble {
-    /// The picture is to blame.
-    Picture(String),
-    /// The model is.
-    Model(String),
+/// Why a piece of work was not done.
+pub(super) enum PieceError {
+    /// The picture cannot be used; the next one may be.
+    Picture(WorkerError),
+    /// The model failed.
+    Model(WorkerError),
 }
 
-impl Trouble {
-    pub(super) fn words(self) -> String {
-        match self {
-            Self::Picture(words) | Self::Model(words) => words,
+impl From<PieceError> for WorkerError {
+    fn from(err: PieceError) -> Self {
+        match err {
+            PieceError::Picture(err) | PieceError::Model(err) => err,
         }
     }
 }
@@ -82,7 +81,7 @@ struct Kept {
 /// What came of a piece. A hand's arrays stay where they came until somebody asks for them.
 enum Outcome {
     ByHand { kept: Kept, shape: Shape, arrays: Vec<Uint8Array> },
-    Own(Result<Looked, Trouble>),
+    Own(Result<Looked, PieceError>),
 }
 
 enum Heard {
@@ -132,8 +131,8 @@ impl Hands {
         &mut self,
         session: &Session,
         line: &[Key],
-        mut prepare: impl AsyncFnMut(usize) -> Result<Prepared, Trouble>,
-    ) -> Result<Looked, Trouble> {
+        mut prepare: impl AsyncFnMut(usize) -> Result<Prepared, PieceError>,
+    ) -> Result<Looked, PieceError> {
         self.ahead.attend_to(line);
         if line.len() > WORTH_IT {
             self.start();
@@ -145,9 +144,9 @@ impl Hands {
         &mut self,
         session: &Session,
         line: &[Key],
-        prepare: &mut impl AsyncFnMut(usize) -> Result<Prepared, Trouble>,
-    ) -> Result<Looked, Trouble> {
-        let first = line.first().ok_or_else(|| Trouble::Model("there is nothing to look at".to_owned()))?;
+        prepare: &mut impl AsyncFnMut(usize) -> Result<Prepared, PieceError>,
+    ) -> Result<Looked, PieceError> {
+        let first = line.first().ok_or_else(|| PieceError::Model(WorkerError::NothingToRun))?;
         loop {
             while let Ok(heard) = self.heard.try_recv() {
                 self.hear(heard);
@@ -168,7 +167,7 @@ impl Hands {
                 Some(place) => {
                     let looked = match prepare(place).await {
                         Ok(prepared) => run(session, &line[place], prepared).await,
-                        Err(trouble) => Err(trouble),
+                        Err(err) => Err(err),
                     };
                     self.ahead.keep(line[place].clone(), Outcome::Own(looked));
                 }
@@ -183,7 +182,11 @@ impl Hands {
     }
 
     /// Gives the next pieces of a line to the hands that have nothing to do.
-    async fn hand_out(&mut self, line: &[Key], prepare: &mut impl AsyncFnMut(usize) -> Result<Prepared, Trouble>) {
+    async fn hand_out(
+        &mut self,
+        line: &[Key],
+        prepare: &mut impl AsyncFnMut(usize) -> Result<Prepared, PieceError>,
+    ) {
         while let Some((hand, place)) = self.ahead.idle().zip(self.next(line)) {
             let key = line[place].clone();
             match prepare(place).await {
@@ -193,7 +196,7 @@ impl Hands {
                     let floats = vec![wire::buffer_of_f32(&crop.values)];
                     self.post(hand, &Order::Run { order, size, wants_patches }, floats);
                 }
-                Err(trouble) => self.ahead.keep(key, Outcome::Own(Err(trouble))),
+                Err(err) => self.ahead.keep(key, Outcome::Own(Err(err))),
             }
         }
     }
@@ -217,7 +220,7 @@ impl Hands {
     fn hear(&mut self, heard: Heard) {
         match heard {
             Heard::Said(hand, Some(message)) => match wire::unwrap(&message) {
-                Ok((report, Beside { buffers, .. })) => self.take(hand, report, buffers),
+                Ok((report, Attachments { buffers, .. })) => self.take(hand, report, buffers),
                 Err(_other) => self.lose(hand),
             },
             Heard::Said(hand, None) => self.lose(hand),
@@ -275,8 +278,8 @@ impl Hands {
 
     fn post(&mut self, hand: u32, order: &Order, buffers: Vec<Uint8Array>) {
         let Some(worker) = self.workers.get(&hand) else { return };
-        let parcel = wire::wrap(order, &Beside::of(buffers));
-        if !parcel.is_ok_and(|parcel| worker.post(&parcel)) {
+        let payload = wire::wrap(order, &Attachments::of(buffers));
+        if !payload.is_ok_and(|payload| worker.post(&payload)) {
             self.lose(hand);
         }
     }
@@ -294,28 +297,28 @@ impl Hands {
 
 impl Outcome {
     /// None where a hand's arrays are not those of a picture's way through the tower.
-    fn looked(self) -> Option<Result<Looked, Trouble>> {
+    fn looked(self) -> Option<Result<Looked, PieceError>> {
         match self {
             Self::Own(looked) => Some(looked),
             Self::ByHand { kept, shape, arrays } => {
                 let seen = Seen::of_arrays(shape, arrays.iter().map(wire::f32_of_buffer))?;
-                Some(Ok(looked(kept, seen, true)))
+                Some(Ok(looked(kept, seen)))
             }
         }
     }
 }
 
 /// Runs the engine's own tower over a piece.
-async fn run(session: &Session, key: &Key, prepared: Prepared) -> Result<Looked, Trouble> {
+async fn run(session: &Session, key: &Key, prepared: Prepared) -> Result<Looked, PieceError> {
     let Prepared { frame, crop, thumbnail } = prepared;
     let seen = Seen::run(&session.model().vision, &crop, wants_patches(key)).await;
-    let seen = seen.map_err(|err| Trouble::Model(said(err)))?;
-    Ok(looked(Kept { frame, thumbnail }, seen, false))
+    let seen = seen.map_err(|err| PieceError::Model(err.into()))?;
+    Ok(looked(Kept { frame, thumbnail }, seen))
 }
 
-fn looked(kept: Kept, seen: Seen, by_hand: bool) -> Looked {
+fn looked(kept: Kept, seen: Seen) -> Looked {
     let (Kept { frame, thumbnail }, Seen { trace, features }) = (kept, seen);
-    Looked { traced: Traced { frame, trace }, features, thumbnail, by_hand }
+    Looked { traced: Traced { frame, trace }, features, thumbnail }
 }
 
 /// A frame's patches are tracked.

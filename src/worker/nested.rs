@@ -6,7 +6,7 @@ use wasm_bindgen::{JsCast as _, JsValue, closure::Closure};
 use web_sys::{Event, MessageEvent};
 
 use super::report::scope;
-use crate::protocol::wire::{Parcel, UNREAD};
+use crate::protocol::wire::{Payload, UNREAD};
 
 #[wasm_bindgen]
 extern "C" {
@@ -67,8 +67,8 @@ impl Nested {
     }
 
     /// Whether the message is on its way. Its buffers' memory moves to the worker.
-    pub(super) fn post(&self, parcel: &Parcel) -> bool {
-        self.worker.post_message(&parcel.message, &parcel.transfer).is_ok()
+    pub(super) fn post(&self, payload: &Payload) -> bool {
+        self.worker.post_message(&payload.message, &payload.transfer).is_ok()
     }
 }
 

@@ -6,7 +6,7 @@ use serde::Serialize;
 use wasm_bindgen::JsCast as _;
 use web_sys::DedicatedWorkerGlobalScope;
 
-use crate::protocol::wire::{self, Beside};
+use crate::protocol::wire::{self, Attachments};
 use crate::protocol::{Answer, Progress, Response};
 
 /// Progress is told at most this often, in milliseconds.
@@ -48,18 +48,18 @@ impl Reporter {
     }
 
     fn tell(&self, progress: Progress) {
-        post(&Response { id: self.id, answer: Answer::Progress(progress) }, Beside::default());
+        post(&Response { id: self.id, answer: Answer::Progress(progress) }, Attachments::default());
     }
 }
 
 /// Posts a message to whoever started this worker.
-pub(super) fn post<T: Serialize>(message: &T, beside: Beside) {
-    let posted = wire::wrap(message, &beside).map_err(said).and_then(|parcel| {
-        let posted = scope().post_message_with_transfer(&parcel.message, &parcel.transfer);
-        posted.map_err(|_refused| "the browser did not take the worker's answer".to_owned())
-    });
-    if let Err(err) = posted {
-        wasm_bindgen::throw_str(&err);
+pub(super) fn post<T: Serialize>(message: &T, attachments: Attachments) {
+    let payload = match wire::wrap(message, &attachments) {
+        Ok(payload) => payload,
+        Err(err) => wasm_bindgen::throw_str(&err.to_string()),
+    };
+    if scope().post_message_with_transfer(&payload.message, &payload.transfer).is_err() {
+        wasm_bindgen::throw_str("the browser did not take the worker's answer");
     }
 }
 
@@ -70,8 +70,4 @@ pub(super) fn scope() -> DedicatedWorkerGlobalScope {
 /// Seconds since the worker started.
 pub(super) fn now() -> f64 {
     scope().performance().map_or(0.0, |performance| performance.now() / 1000.0)
-}
-
-pub(super) fn said(err: impl std::fmt::Display) -> String {
-    err.to_string()
 }

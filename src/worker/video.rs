@@ -6,26 +6,30 @@ use js_sys::Uint8Array;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::Blob;
 
-use super::hands::{Key, Prepared, Trouble};
-use super::report::{Reporter, now, said};
-use super::{Answered, Engine};
+use super::error::WorkerError;
+use super::hands::{Key, PieceError, Prepared};
+use super::report::{Reporter, now};
+use super::{Handled, Reply, Worker};
 use crate::ablate::Ablation;
+use crate::foreground;
 use crate::geometry::{CropFromPhoto, Framing};
 use crate::media::video::Video;
 use crate::media::{self, Photo};
 use crate::model::Features;
 use crate::protocol::sampling::{self, ModelSize, Sampling};
 use crate::protocol::video::{
-    FrameObjects, FrameSeconds, FrameSummary, MasksOf, PropagatedFrame, Run, SampledVideo, SeedKind, TrackLabels,
-    VideoAnswer, VideoSource, VideoSummary, VideoTask,
+    ExportJson, ExportMasks, ExportedFile, ForgetMasks, FrameObjects, FrameSeconds, FrameSegmented, FrameSummary,
+    FramesScored, LabelTracks, MasksForgotten, MasksOf, OpenVideo as OpenVideoTask, Propagate, PropagatedFrame,
+    Retrack, Retracked, Run, SampleVideo, SampledVideo, ScoreFrames, ScoresSplit, SeedKind, SegmentFrame,
+    SplitScores, TraceFrame, TrackLabels, TracksLabelled, UseVideoStatistics, VideoSource, VideoSummary,
 };
-use crate::protocol::{AHEAD, Answer};
-use crate::protocol::{file_stem, wire};
+use crate::protocol::{AHEAD, StatisticsReady, wire};
 use crate::segment::SoftMap;
 use crate::session::video::export::{self, FrameMasks, Masks, ObjectMask};
 use crate::session::video::follow::Follower;
 use crate::session::video::study::{self, StudiedFrame, Study};
 use crate::session::{EngineError, Session};
+use crate::text::units::file_stem;
 use crate::track::TrackedFrame;
 
 /// An open video, and what has been made of it.
@@ -47,11 +51,11 @@ enum Reel {
 }
 
 impl Reel {
-    async fn open(source: VideoSource, files: Vec<Blob>) -> Result<(Self, VideoSummary), String> {
+    async fn open(source: VideoSource, files: Vec<Blob>) -> Result<(Self, VideoSummary), WorkerError> {
         match source {
             VideoSource::Pictures { names, times } => {
                 let (Some(first), Some(blob)) = (names.first(), files.first()) else {
-                    return Err("there are no pictures: choose some".to_owned());
+                    return Err(WorkerError::NoPictures);
                 };
                 let photo = picture(first, blob).await?;
                 let apart = times.windows(2).map(|pair| pair[1] - pair[0]).fold(0.0, f64::max).max(0.04);
@@ -66,8 +70,8 @@ impl Reel {
                 Ok((Self::Pictures { names, blobs: files, times }, summary))
             }
             VideoSource::File { name } => {
-                let blob = files.into_iter().next().ok_or("there is no file: choose one")?;
-                let video = Video::open(&name, blob).await.map_err(said)?;
+                let blob = files.into_iter().next().ok_or(WorkerError::NoFile)?;
+                let video = Video::open(&name, blob).await?;
                 let info = video.info();
                 let times: Vec<f64> = info.times.iter().map(|micros| *micros as f64 / 1e6).collect();
                 let ending = if info.is_cut_off { ", cut off" } else { "" };
@@ -93,14 +97,14 @@ impl Reel {
         }
     }
 
-    async fn frame_at(&mut self, time: f64) -> Result<Photo, String> {
+    async fn frame_at(&mut self, time: f64) -> Result<Photo, WorkerError> {
         match self {
             // Between two frames' times, whichever way they were rounded.
-            Self::File { video, .. } => video.frame_at((time * 1e6).round() as i64).await.map_err(said),
+            Self::File { video, .. } => Ok(video.frame_at((time * 1e6).round() as i64).await?),
             Self::Pictures { names, blobs, times } => {
                 let index = times.partition_point(|at| *at <= time + 1e-6).saturating_sub(1);
                 let (Some(name), Some(blob)) = (names.get(index), blobs.get(index)) else {
-                    return Err("this picture is not there any more: open the pictures again".to_owned());
+                    return Err(WorkerError::PictureGone);
                 };
                 picture(name, blob).await
             }
@@ -108,40 +112,44 @@ impl Reel {
     }
 }
 
-async fn picture(name: &str, blob: &Blob) -> Result<Photo, String> {
+async fn picture(name: &str, blob: &Blob) -> Result<Photo, WorkerError> {
     let buffer = JsFuture::from(blob.array_buffer()).await;
-    let buffer =
-        buffer.map_err(|_gone| format!("{name} cannot be read: it may have been moved; open it again"))?;
-    media::decode(name, &Uint8Array::new(&buffer).to_vec()).await.map_err(said)
+    let buffer = buffer.map_err(|_gone| WorkerError::FrameUnreadable(name.to_owned()))?;
+    Ok(media::decode(name, &Uint8Array::new(&buffer).to_vec()).await?)
 }
 
 impl OpenVideo {
-    async fn photo(&mut self, index: usize) -> Result<&Photo, String> {
+    async fn photo(&mut self, index: usize) -> Result<&Photo, WorkerError> {
         if self.last.as_ref().is_none_or(|(last, _)| *last != index) {
-            let time = self.times.get(index).ok_or("this frame is not among those that were chosen")?;
+            let time = self.times.get(index).ok_or(WorkerError::NotSampled)?;
             // Let the old one go first.
             self.last = None;
             let photo = self.reel.frame_at(*time).await?;
             self.last = Some((index, photo));
         }
-        self.last.as_ref().map(|(_, photo)| photo).ok_or_else(|| "the frame is gone: ask for it again".to_owned())
+        self.last.as_ref().map(|(_, photo)| photo).ok_or(WorkerError::FrameGone)
     }
 
     /// A frame, decoded and framed.
-    async fn prepared(&mut self, session: &Session, index: usize, framing: Framing) -> Result<Prepared, Trouble> {
-        let photo = self.photo(index).await.map_err(Trouble::Picture)?;
-        let (frame, crop) = session.crop(photo, framing).map_err(|err| Trouble::Model(said(err)))?;
+    async fn prepared(
+        &mut self,
+        session: &Session,
+        index: usize,
+        framing: Framing,
+    ) -> Result<Prepared, PieceError> {
+        let photo = self.photo(index).await.map_err(PieceError::Picture)?;
+        let (frame, crop) = session.crop(photo, framing).map_err(|err| PieceError::Model(err.into()))?;
         Ok(Prepared { frame, crop, thumbnail: Vec::new() })
     }
 
-    fn study(&self) -> Result<&Study, String> {
-        self.study.as_ref().ok_or_else(|| "choose the frames to look at first".to_owned())
+    fn study(&self) -> Result<&Study, WorkerError> {
+        self.study.as_ref().ok_or(WorkerError::NoFrames)
     }
 }
 
 impl OpenVideo {
     /// The masks of all frames that have any.
-    fn masks(&self, of: MasksOf) -> Result<Vec<FrameMasks>, String> {
+    fn masks(&self, of: MasksOf) -> Result<Vec<FrameMasks>, WorkerError> {
         let of_frame = |index: usize, frame: CropFromPhoto, masks: Masks| {
             let time = self.times.get(index).copied().unwrap_or_default();
             FrameMasks { index, time, frame, masks }
@@ -164,39 +172,19 @@ impl OpenVideo {
     }
 }
 
-impl Engine {
-    pub(super) async fn answer_video(&mut self, task: VideoTask, files: Vec<Blob>, report: &Reporter) -> Answered {
-        match task {
-            VideoTask::Open { source, .. } => self.open_video(source, files).await,
-            VideoTask::Sample { sampling, .. } => self.sample_video(sampling),
-            VideoTask::TraceFrame { index, ahead, .. } => self.trace_frame(index, ahead).await,
-            VideoTask::Retrack { heads, .. } => self.retrack(heads),
-            VideoTask::ScoreFrames { phrases, templates, .. } => self.score_frames(&phrases, templates).await,
-            VideoTask::SplitScores { phrase, templates, .. } => self.split_scores(phrase, templates).await,
-            VideoTask::SegmentFrame { index, phrase, against, background, .. } => {
-                self.segment_frame(index, phrase, &against, background).await
-            }
-            VideoTask::Propagate { run, index, .. } => self.propagate(&run, index).await,
-            VideoTask::ForgetMasks { .. } => self.forget_masks(),
-            VideoTask::LabelTracks { count, .. } => self.label_tracks(count, report).await,
-            VideoTask::UseStatistics { .. } => self.use_video_statistics(),
-            VideoTask::ExportJson { of, names, .. } => self.export_json(of, &names),
-            VideoTask::ExportMasks { of, .. } => self.export_masks(of, report),
-        }
-    }
-
-    async fn open_video(&mut self, source: VideoSource, files: Vec<Blob>) -> Answered {
-        let (reel, summary) = Reel::open(source, files).await?;
-        let answer = VideoAnswer::Opened(summary.clone());
+impl Worker {
+    pub(super) async fn open_video(&mut self, task: OpenVideoTask, files: Vec<Blob>) -> Handled<OpenVideoTask> {
+        let (reel, summary) = Reel::open(task.source, files).await?;
+        let answer = summary.clone();
         let (times, study, follower, last) = (Vec::new(), None, Follower::default(), None);
         self.video = Some(OpenVideo { reel, summary, times, study, follower, last });
         self.hands.forget();
-        plain(answer)
+        Ok(Reply::plain(answer))
     }
 
-    fn sample_video(&mut self, sampling: Sampling) -> Answered {
+    pub(super) fn sample_video(&mut self, SampleVideo { sampling, .. }: SampleVideo) -> Handled<SampleVideo> {
         self.hands.forget();
-        let (session, video) = self.both_of_video()?;
+        let (session, video) = self.with_video()?;
         let times = video.reel.sample(&sampling, video.summary.duration);
         let config = &session.model().config.vision;
         let model = ModelSize {
@@ -208,21 +196,22 @@ impl Engine {
             embedding: session.model().config.embedding,
         };
         let grid = model.grid(video.summary.size, sampling.framing);
-        let bytes = sampling::memory(model, grid, times.len()).map_err(said)?;
+        let bytes = sampling::memory(model, grid, times.len())?;
         video.study = Some(Study::new(session, sampling, Vec::new()));
         video.follower = Follower::default();
         video.last = None;
         video.times.clone_from(&times);
-        plain(VideoAnswer::Sampled(SampledVideo { times, sampling, grid, bytes }))
+        Ok(Reply::plain(SampledVideo { times, sampling, grid, bytes }))
     }
 
-    async fn trace_frame(&mut self, index: usize, ahead: usize) -> Answered {
+    pub(super) async fn trace_frame(&mut self, task: TraceFrame) -> Handled<TraceFrame> {
+        let TraceFrame { index, ahead, .. } = task;
         let (Some(session), Some(video)) = (&self.session, &mut self.video) else {
-            return Err("open a video first".to_owned());
+            return Err(WorkerError::NoVideo);
         };
         let study = video.study()?;
         if let Some(known) = study.frame(index) {
-            return frame_traced(known, study.heads.clone(), FrameSeconds::default(), false);
+            return Ok(frame_traced(known, study.heads.clone(), FrameSeconds::default()));
         }
         let framing = study.sampling.framing;
         let is_new = |index: &usize| study.frame(*index).is_none();
@@ -236,73 +225,64 @@ impl Engine {
             decode += now() - start;
             prepared
         };
-        let looked = self.hands.look(session, &line, prepare).await.map_err(Trouble::words)?;
+        let looked = self.hands.look(session, &line, prepare).await?;
         let encode = now() - start - decode;
-        let (traced, by_hand) = (looked.traced, looked.by_hand);
-        let features = looked.features.ok_or("the frame's patches are missing: ask for it again")?;
-        let study = video.study.as_mut().ok_or("choose the frames to look at first")?;
-        study.push(session, index, &traced, &features).map_err(said)?;
+        let features = looked.features.ok_or(WorkerError::NoPatches)?;
+        let study = video.study.as_mut().ok_or(WorkerError::NoFrames)?;
+        study.push(session, index, &looked.traced, &features)?;
         let track = now() - start - decode - encode;
-        let frame = study.frame(index).ok_or("the frame is gone: ask for it again")?;
-        frame_traced(frame, study.heads.clone(), FrameSeconds { decode, encode, track }, by_hand)
+        let frame = study.frame(index).ok_or(WorkerError::FrameGone)?;
+        Ok(frame_traced(frame, study.heads.clone(), FrameSeconds { decode, encode, track }))
     }
 
-    fn retrack(&mut self, heads: Vec<usize>) -> Answered {
-        let (_, video) = self.both_of_video()?;
-        let study = video.study.as_mut().ok_or("choose the frames to look at first")?;
-        study.retrack(heads).map_err(said)?;
+    pub(super) fn retrack(&mut self, Retrack { heads, .. }: Retrack) -> Handled<Retrack> {
+        let (_, video) = self.with_video()?;
+        let study = video.study.as_mut().ok_or(WorkerError::NoFrames)?;
+        study.retrack(heads)?;
         let frames = study.frames.iter().map(|frame| objects_of(&frame.tracked)).collect();
         let tracks: Vec<f32> =
             study.frames.iter().flat_map(|frame| frame.tracked.tracks.iter().copied()).collect();
-        with_floats(VideoAnswer::Retracked { frames }, &tracks)
+        Ok(Reply::with_floats(Retracked { frames }, &tracks))
     }
 
-    async fn score_frames(&mut self, phrases: &[String], templates: bool) -> Answered {
-        let session = self.session_mut()?;
-        let units = session.embed(phrases, templates).await.map_err(said)?;
-        let (_, video) = self.both_of_video()?;
+    pub(super) async fn score_frames(&mut self, task: ScoreFrames) -> Handled<ScoreFrames> {
+        let units = self.session_mut()?.embed(&task.phrases, task.templates).await?;
+        let (_, video) = self.with_video()?;
         let study = video.study()?;
-        with_floats(VideoAnswer::Scored { frames: study.frames.len() }, &study.scores(&units))
+        Ok(Reply::with_floats(FramesScored { frames: study.frames.len() }, &study.scores(&units)))
     }
 
-    async fn split_scores(&mut self, phrase: String, templates: bool) -> Answered {
-        let session = self.session_mut()?;
-        let units = session.embed(&[phrase], templates).await.map_err(said)?;
-        let (session, video) = self.both_of_video()?;
+    pub(super) async fn split_scores(&mut self, task: SplitScores) -> Handled<SplitScores> {
+        let units = self.session_mut()?.embed(&[task.phrase], task.templates).await?;
+        let (session, video) = self.with_video()?;
         let study = video.study()?;
         let direction = session.direction(units.first().map_or(&[], Vec::as_slice));
         let parts = study.parts(&session.model().readout, &direction);
-        with_floats(VideoAnswer::Split { frames: study.frames.len() }, &parts)
+        Ok(Reply::with_floats(ScoresSplit { frames: study.frames.len() }, &parts))
     }
 
-    async fn segment_frame(
-        &mut self,
-        index: usize,
-        phrase: String,
-        against: &[String],
-        background: bool,
-    ) -> Answered {
+    pub(super) async fn segment_frame(&mut self, task: SegmentFrame) -> Handled<SegmentFrame> {
+        let SegmentFrame { index, phrase, against, background, .. } = task;
         let mut texts = vec![phrase.clone()];
-        texts.extend(Session::contrast(&phrase, against, background));
-        let units = self.session_mut()?.embed(&texts, false).await.map_err(said)?;
-        let (session, video) = self.both_of_video()?;
+        texts.extend(Session::contrast(&phrase, &against, background));
+        let units = self.session_mut()?.embed(&texts, false).await?;
+        let (session, video) = self.with_video()?;
         let framing = video.study()?.sampling.framing;
         let photo = video.photo(index).await?;
-        let traced = session.trace(photo, framing).await.map_err(said)?;
-        let (text, contrast) = units.split_first().ok_or("type a phrase first")?;
-        let map = session.segment(&traced, text, contrast, &Ablation::default()).map_err(said)?;
+        let traced = session.trace(photo, framing).await?;
+        let (text, contrast) = units.split_first().ok_or(WorkerError::NoPhrase)?;
+        let map = session.segment(&traced, text, contrast, &Ablation::default())?;
         let SoftMap { size, threshold, is_empty, values } = map;
         let crop_in_frame = traced.frame.crop_in_photo();
-        with_floats(VideoAnswer::FrameSegmented { size, crop_in_frame, threshold, empty: is_empty }, &values)
+        Ok(Reply::with_floats(FrameSegmented { size, crop_in_frame, threshold, empty: is_empty }, &values))
     }
 
-    async fn propagate(&mut self, run: &Run, index: usize) -> Answered {
+    pub(super) async fn propagate(&mut self, Propagate { run, index, .. }: Propagate) -> Handled<Propagate> {
         let start = now();
-        let scores = self.phrase_scores(run, index).await?;
-        let (session, video) = self.both_of_video()?;
+        let scores = self.phrase_scores(&run, index).await?;
+        let (session, video) = self.with_video()?;
         let (frame, features) = fine_features(session, video, run.short_side, index).await?;
-        let masks = video.follower.step(run, index, (frame, &features), &scores).map_err(said)?;
-        let values = masks.values.clone();
+        let masks = video.follower.step(&run, index, (frame, &features), &scores)?;
         let answer = PropagatedFrame {
             index,
             grid: masks.grid,
@@ -310,32 +290,30 @@ impl Engine {
             objects: (1..masks.channels as u32).collect(),
             seconds: now() - start,
         };
-        with_floats(VideoAnswer::Propagated(answer), &values)
+        Ok(Reply::with_floats(answer, &masks.values))
     }
 
     /// The patches' scores of the phrases that seed a frame, each against common backgrounds.
-    async fn phrase_scores(&mut self, run: &Run, index: usize) -> Result<BTreeMap<String, Vec<f64>>, String> {
+    async fn phrase_scores(&mut self, run: &Run, index: usize) -> Result<BTreeMap<String, Vec<f64>>, WorkerError> {
         let mut scores = BTreeMap::new();
         for seed in run.seeds.iter().filter(|seed| seed.frame == index) {
             let SeedKind::Phrase(phrase) = &seed.kind else { continue };
             let mut texts = vec![phrase.clone()];
             texts.extend(Session::contrast(phrase, &[], true));
-            let units = self.session_mut()?.embed(&texts, false).await.map_err(said)?;
-            let (session, video) = self.both_of_video()?;
+            let units = self.session_mut()?.embed(&texts, false).await?;
+            let (session, video) = self.with_video()?;
             let framing = Framing::Frame { short_side: run.short_side };
-            let traced = session.trace(video.photo(index).await?, framing).await.map_err(said)?;
-            let (text, contrast) = units.split_first().ok_or("type a phrase first")?;
+            let traced = session.trace(video.photo(index).await?, framing).await?;
+            let (text, contrast) = units.split_first().ok_or(WorkerError::NoPhrase)?;
             scores.insert(phrase.clone(), session.patch_scores(&traced, text, contrast));
         }
         Ok(scores)
     }
 
-    /// The texts of the pool that speak most for each object, on the frame where it stands out most.
-    async fn label_tracks(&mut self, count: usize, report: &Reporter) -> Answered {
-        let (session, video) = self.both_of_video()?;
-        if session.pool().is_none() {
-            return Err(said(EngineError::NoPool));
-        }
+    /// Finds the texts of the pool that score highest for each object, on the frame where the object stands out most.
+    pub(super) async fn label_tracks(&mut self, task: LabelTracks, report: &Reporter) -> Handled<LabelTracks> {
+        let (session, video) = self.with_video()?;
+        let pool = session.pool().ok_or(EngineError::NoPool)?;
         let mut tellings = video.study()?.tellings();
         tellings.sort_by_key(|(_object, index)| *index);
         let total = tellings.len();
@@ -345,55 +323,56 @@ impl Engine {
             report.items("Describing the objects", done, total);
             let framing = video.study()?.sampling.framing;
             if at_hand.as_ref().is_none_or(|(of, _)| *of != index) {
-                let traced = session.trace(video.photo(index).await?, framing).await.map_err(said)?;
+                let traced = session.trace(video.photo(index).await?, framing).await?;
                 at_hand = Some((index, traced));
             }
-            let (Some((_, traced)), Some(pool)) = (&at_hand, session.pool()) else { continue };
+            let Some((_, traced)) = &at_hand else { continue };
             let vector = video.study()?.object_vector(session, traced, index, object);
             let best =
-                vector.map(|vector| study::best_texts(&vector, &pool.embeddings, count)).unwrap_or_default();
+                vector.map(|vector| study::best_texts(&vector, &pool.embeddings, task.count)).unwrap_or_default();
             let labels = best.into_iter().map(|(line, score)| (pool.lines[line].clone(), score)).collect();
             tracks.push(TrackLabels { object: object.0 as u32, labels });
         }
-        plain(VideoAnswer::TracksLabelled { tracks })
+        Ok(Reply::plain(TracksLabelled { tracks }))
     }
 
-    fn use_video_statistics(&mut self) -> Answered {
-        let (_, video) = self.both_of_video()?;
+    pub(super) fn use_video_statistics(&mut self, _: UseVideoStatistics) -> Handled<UseVideoStatistics> {
+        let (_, video) = self.with_video()?;
         let statistics = video.study()?.statistics().clone();
         let images = statistics.images();
         if images < 2 {
-            return Err("statistics need two frames at least: look at more of the video first".to_owned());
+            return Err(WorkerError::FewFrames);
         }
         self.session_mut()?.use_statistics(Some(statistics));
-        Ok((Answer::StatisticsReady { images }, Vec::new()))
+        Ok(Reply::plain(StatisticsReady { images }))
     }
 
-    fn forget_masks(&mut self) -> Answered {
-        let (_, video) = self.both_of_video()?;
+    pub(super) fn forget_masks(&mut self, _: ForgetMasks) -> Handled<ForgetMasks> {
+        let (_, video) = self.with_video()?;
         video.follower.masks.clear();
-        plain(VideoAnswer::MasksForgotten)
+        Ok(Reply::plain(MasksForgotten))
     }
 
-    fn export_json(&mut self, of: MasksOf, names: &[(u32, String)]) -> Answered {
-        let (_, video) = self.both_of_video()?;
-        let frames = video.masks(of)?;
-        let names = if of == MasksOf::Tracks { names } else { &[] };
-        let file = export::json(&video.summary.name, names, &frames).map_err(said)?;
-        file_of(video.file_name(of, "json"), "application/json", &file)
+    pub(super) fn export_json(&mut self, ExportJson { of, names, .. }: &ExportJson) -> Handled<ExportJson> {
+        let (_, video) = self.with_video()?;
+        let frames = video.masks(*of)?;
+        let names = if *of == MasksOf::Tracks { &names[..] } else { &[] };
+        let file = export::json(&video.summary.name, names, &frames)?;
+        Ok(file_of(video.file_name(*of, "json"), "application/json", &file))
     }
 
-    fn export_masks(&mut self, of: MasksOf, report: &Reporter) -> Answered {
+    pub(super) fn export_masks(&mut self, task: ExportMasks, report: &Reporter) -> Handled<ExportMasks> {
         report.phase("Writing the masks");
-        let (_, video) = self.both_of_video()?;
-        let frames = video.masks(of)?;
-        let file = export::png_zip(&frames).map_err(said)?;
-        file_of(video.file_name(of, "zip"), "application/zip", &file)
+        let (_, video) = self.with_video()?;
+        let frames = video.masks(task.of)?;
+        let file = export::png_zip(&frames)?;
+        Ok(file_of(video.file_name(task.of, "zip"), "application/zip", &file))
     }
 
-    fn both_of_video(&mut self) -> Result<(&Session, &mut OpenVideo), String> {
-        let session = self.session.as_ref().ok_or_else(|| said(EngineError::NoPack))?;
-        let video = self.video.as_mut().ok_or("open a video first")?;
+    /// The open model and the open video.
+    fn with_video(&mut self) -> Result<(&Session, &mut OpenVideo), WorkerError> {
+        let session = self.session.as_ref().ok_or(EngineError::NoPack)?;
+        let video = self.video.as_mut().ok_or(WorkerError::NoVideo)?;
         Ok((session, video))
     }
 }
@@ -404,7 +383,7 @@ async fn fine_features(
     video: &mut OpenVideo,
     short_side: usize,
     index: usize,
-) -> Result<(CropFromPhoto, Features), String> {
+) -> Result<(CropFromPhoto, Features), WorkerError> {
     let config = &session.model().config.vision;
     let framing = Framing::Frame { short_side };
     let size = video.summary.size;
@@ -417,12 +396,12 @@ async fn fine_features(
         return Ok(known);
     }
     let photo = video.photo(index).await?;
-    let featured = study::fine_features(session, photo, short_side).await.map_err(said)?;
+    let featured = study::fine_features(session, photo, short_side).await?;
     video.follower.keep(short_side, index, featured.frame, &featured.features);
     Ok((featured.frame, featured.features))
 }
 
-fn frame_traced(frame: &StudiedFrame, heads: Vec<usize>, seconds: FrameSeconds, by_hand: bool) -> Answered {
+fn frame_traced(frame: &StudiedFrame, heads: Vec<usize>, seconds: FrameSeconds) -> Reply<FrameSummary> {
     let summary = FrameSummary {
         index: frame.index,
         grid: frame.frame.grid(),
@@ -430,16 +409,17 @@ fn frame_traced(frame: &StudiedFrame, heads: Vec<usize>, seconds: FrameSeconds, 
         heads,
         objects: objects_of(&frame.tracked),
         seconds,
-        by_hand,
     };
     let buffers = vec![wire::buffer_of_f32(&frame.tracked.tracks), wire::buffer_of_f32(frame.attention())];
-    Ok((Answer::Video(VideoAnswer::FrameTraced(summary)), buffers))
+    Reply { answer: summary, buffers }
 }
 
 fn masks_of_tracks(frame: &StudiedFrame) -> Vec<ObjectMask> {
     let tracks = frame.tracked.tracks.chunks(frame.frame.grid().len().max(1));
     let objects = frame.tracked.objects.iter().zip(tracks);
-    objects.map(|(object, track)| ObjectMask { object: object.0 as u32, mask: study::above_mean(track) }).collect()
+    objects
+        .map(|(object, track)| ObjectMask { object: object.0 as u32, mask: foreground::above_mean(track) })
+        .collect()
 }
 
 fn objects_of(tracked: &TrackedFrame) -> FrameObjects {
@@ -449,15 +429,6 @@ fn objects_of(tracked: &TrackedFrame) -> FrameObjects {
     }
 }
 
-fn file_of(name: String, kind: &str, bytes: &[u8]) -> Answered {
-    let answer = VideoAnswer::File { name, kind: kind.to_owned() };
-    Ok((Answer::Video(answer), vec![Uint8Array::from(bytes)]))
-}
-
-fn plain(answer: VideoAnswer) -> Answered {
-    Ok((Answer::Video(answer), Vec::new()))
-}
-
-fn with_floats(answer: VideoAnswer, values: &[f32]) -> Answered {
-    Ok((Answer::Video(answer), vec![wire::buffer_of_f32(values)]))
+fn file_of(name: String, kind: &str, bytes: &[u8]) -> Reply<ExportedFile> {
+    Reply::with_bytes(ExportedFile { name, kind: kind.to_owned() }, bytes)
 }

@@ -1,5 +1,4 @@
-//! Further workers that help with galleries and videos: the same results with them as without, and without them
-//! where they fail.
+//! Helper workers for galleries and videos: the same results with them and without them, also where they fail.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -16,26 +15,38 @@ use crate::video::Clip;
 const ALONE: &str = "?device=cpu&hands=0";
 const HELPED: &str = "?device=cpu";
 
-/// In front of the worker's loader: a hand that dies after so many messages.
-const MORTAL: &str = r#"
-if (self.name === "headlamp-hand") {
+/// The script in front of the worker's loader: a helper worker reports each picture that it computed on a channel, and
+/// fails after a number of messages.
+const OBSERVED: &str = r#"
+if (self.name === "headlamp-helper") {
   const post = self.postMessage.bind(self);
+  const channel = new BroadcastChannel("helped");
   let left = %LEFT%;
-  self.postMessage = (...message) => {
-    if (left === 0) throw new Error("this hand dies here");
+  self.postMessage = (message, ...rest) => {
+    if (left === 0) throw new Error("this helper worker fails here");
     left -= 1;
-    post(...message);
+    post(message, ...rest);
+    if (message.body.Done) channel.postMessage(null);
   };
 }
 "#;
 
-/// The built page, whose hands die after so many messages: the greeting, having the tower, and one for each
-/// picture.
+/// The built page, whose helper workers can be counted.
+pub fn observed(scratch: &Scratch) -> Site {
+    site_of_loader(scratch, "Infinity")
+}
+
+/// The built page, whose helper workers fail after a number of messages: the greeting, having the tower, and one for
+/// each picture.
 fn mortal(scratch: &Scratch, messages: u32) -> Site {
+    site_of_loader(scratch, &messages.to_string())
+}
+
+fn site_of_loader(scratch: &Scratch, messages: &str) -> Site {
     let dist = scratch.path().join(format!("dist-{messages}"));
     std::fs::create_dir_all(&dist).unwrap();
     let built = folder("HEADLAMP_DIST");
-    // First: what is mounted first is found first.
+    // First: the server looks into the first mounted folder first.
     let mut site = Site::new(&dist).mount("packs/default", packs().join("default"));
     for entry in std::fs::read_dir(&built).unwrap() {
         let (path, name) = entry.map(|entry| (entry.path(), entry.file_name())).unwrap();
@@ -46,14 +57,23 @@ fn mortal(scratch: &Scratch, messages: u32) -> Site {
         }
     }
     let loader = dist.join("worker_loader.js");
-    let script = std::fs::read_to_string(&loader).unwrap();
-    std::fs::write(&loader, MORTAL.replace("%LEFT%", &messages.to_string()) + &script).unwrap();
+    let script = std::fs::read_to_string(&built.join("worker_loader.js")).unwrap();
+    std::fs::write(&loader, OBSERVED.replace("%LEFT%", messages) + &script).unwrap();
     site
 }
 
-pub fn by_hand(page: &Page, section: &str) -> u64 {
-    let script = "return +document.querySelector(arguments[0]).dataset.byHand";
-    page.window.script(script, &json!([section])).as_u64().unwrap()
+/// Counts from now on how many pictures helper workers compute for a page of [`observed`] or [`mortal`].
+pub fn observe(page: &Page) {
+    let script = "
+        window.helped = 0;
+        window.helpers = new BroadcastChannel('helped');
+        window.helpers.onmessage = () => { window.helped += 1; };";
+    page.window.script(script, &json!([]));
+}
+
+/// How many pictures helper workers have computed since [`observe`].
+pub fn helped(page: &Page) -> u64 {
+    page.window.script("return window.helped", &json!([])).as_u64().unwrap()
 }
 
 /// What the browser keeps of the gallery: each file's SHA-256.
@@ -72,16 +92,17 @@ fn kept(page: &Page) -> Value {
     page.window.script(script, &json!([]))
 }
 
-/// A gallery's files, and how many pictures hands looked at.
+/// A gallery's files, and how many pictures helper workers computed.
 fn grown(test: &'static str, site: Site, query: &str, pictures: &Pictures, count: u64) -> (Value, u64) {
     let page = Page::open_unready(test, site, Graphics::None, query);
     page.wait_until_ready();
+    observe(&page);
     page.settle();
     add(&page, &pictures.files());
     wait_for_count(&page, count);
     page.settle();
     assert_eq!(page.message(), "");
-    let helped = by_hand(&page, "#gallery");
+    let helped = helped(&page);
     // Its files are closed with the worker.
     page.load("icons/icon.svg");
     (kept(&page), helped)
@@ -89,29 +110,30 @@ fn grown(test: &'static str, site: Site, query: &str, pictures: &Pictures, count
 
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
-fn a_gallery_is_the_same_with_hands_and_without() {
+fn a_gallery_is_the_same_with_helpers_and_without() {
     const COUNT: usize = 30;
     let (pictures, scratch) = (Pictures::new("hands", COUNT, 300), Scratch::new("gallery-hands"));
     let grown = |site, query| grown("gallery-hands", site, query, &pictures, COUNT as u64);
-    let (alone, none) = grown(site(), ALONE);
+    let (alone, none) = grown(observed(&scratch), ALONE);
     assert_eq!(none, 0, "none were wanted");
     assert!(alone["imprints.f16"][0].as_u64().unwrap() > 0, "{alone}");
-    let (helped, some) = grown(site(), HELPED);
-    println!("hands looked at {some} of {COUNT} pictures");
-    assert!(some >= 3, "hands looked at {some}");
+    let (helped, some) = grown(observed(&scratch), HELPED);
+    println!("helper workers computed {some} of {COUNT} pictures");
+    assert!(some >= 3, "helper workers computed {some}");
     assert_eq!(helped, alone);
     // Four messages: two pictures.
     let (bereft, few) = grown(mortal(&scratch, 4), HELPED);
-    assert!(few <= 2 * 3, "hands that died looked at {few}");
+    assert!(few <= 2 * 3, "helper workers that failed computed {few}");
     assert_eq!(bereft, alone);
     let (refused, none) = grown(mortal(&scratch, 0), HELPED);
     assert_eq!((refused, none), (alone, 0));
 }
 
-/// What the page saves of a video's objects, and how many frames hands looked at.
+/// What the page saves of a video's objects, and how many frames helper workers computed.
 fn tracked(site: Site, query: &str, frames: &[PathBuf]) -> (Value, u64) {
     let page = Page::open_unready("video-hands", site, Graphics::None, query);
     page.wait_until_ready();
+    observe(&page);
     page.settle();
     page.open_frames(frames);
     page.wait_for_rest();
@@ -120,37 +142,38 @@ fn tracked(site: Site, query: &str, frames: &[PathBuf]) -> (Value, u64) {
         "return [...document.querySelectorAll('#chart polyline')].map((line) => line.getAttribute('points'))";
     let chart = page.window.script(chart, &json!([]));
     let masks: Value = serde_json::from_slice(&page.save("#export-json")).unwrap();
-    (json!([chart, masks]), by_hand(&page, "#player"))
+    (json!([chart, masks]), helped(&page))
 }
 
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
-fn a_video_is_the_same_with_hands_and_without() {
+fn a_video_is_the_same_with_helpers_and_without() {
     let scratch = Scratch::new("video-hands");
     let clip = Clip { width: 320, height: 200, frames: 30 };
     let frames = clip.write(scratch.path());
-    let (alone, none) = tracked(site(), ALONE, &frames);
+    let (alone, none) = tracked(observed(&scratch), ALONE, &frames);
     assert_eq!(none, 0, "none were wanted");
-    let (helped, some) = tracked(site(), HELPED, &frames);
-    println!("hands looked at {some} of {} frames", frames.len());
-    assert!(some >= 3, "hands looked at {some}");
+    let (helped, some) = tracked(observed(&scratch), HELPED, &frames);
+    println!("helper workers computed {some} of {} frames", frames.len());
+    assert!(some >= 3, "helper workers computed {some}");
     assert_eq!(helped, alone);
     let (bereft, few) = tracked(mortal(&scratch, 4), HELPED, &frames);
-    assert!(few <= 2 * 3, "hands that died looked at {few}");
+    assert!(few <= 2 * 3, "helper workers that failed computed {few}");
     assert_eq!(bereft, alone);
 }
 
-/// Stopping, another sampling and a photo in between: what was handed out before is of no use then, and does no
-/// harm.
+/// Another sampling while helper workers compute frames of the old one: their results are dropped.
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
-fn what_was_handed_out_is_dropped_when_something_else_is_wanted() {
+fn frames_of_an_older_sampling_are_dropped() {
     let scratch = Scratch::new("hands-dropped");
     let clip = Clip { width: 320, height: 200, frames: 30 };
     let frames = clip.write(scratch.path());
-    let page = Page::open("hands-dropped", Graphics::None, HELPED);
+    let page = Page::open_unready("hands-dropped", observed(&scratch), Graphics::None, HELPED);
+    page.wait_until_ready();
+    observe(&page);
     page.open_frames(&frames);
-    wait("a hand at work", Duration::from_secs(120), || (by_hand(&page, "#player") > 1).then_some(()));
+    wait("a helper worker at work", Duration::from_secs(120), || (helped(&page) > 1).then_some(()));
     // The same frames, shown otherwise, while the old ones are under way.
     page.window.click("input[type=checkbox][name=centre]");
     page.window.click("#resample");
@@ -160,7 +183,7 @@ fn what_was_handed_out_is_dropped_when_something_else_is_wanted() {
     page.wait_for_rest();
     assert_eq!(page.done(), frames.len());
     let again: Value = serde_json::from_slice(&page.save("#export-json")).unwrap();
-    let (alone, _none) = tracked(site(), ALONE, &frames);
+    let (alone, _none) = tracked(observed(&scratch), ALONE, &frames);
     assert_eq!(again, alone[1]);
     page.assert_quiet_console();
 }
@@ -168,7 +191,7 @@ fn what_was_handed_out_is_dropped_when_something_else_is_wanted() {
 /// The package's numbers, bit for bit.
 #[test]
 #[ignore = "needs what `cargo xtask test browser` sets up"]
-fn the_package_tracks_the_same_with_hands_and_without() {
+fn the_package_tracks_the_same_with_helpers_and_without() {
     let page = Page::open_unready("package-hands", site(), Graphics::None, "icons/icon.svg");
     let script = "return (async () => {
         const { load } = await import(`${location.origin}/headlamp.js`);

@@ -13,7 +13,7 @@ use serde_json::json;
 
 use crate::driver::{Graphics, wait};
 use crate::page::Page;
-use crate::seeded;
+use test_support::clip_b32;
 
 const REPOSITORY: &str = "openai/clip-vit-base-patch32";
 /// What the page may take while it opens the model.
@@ -95,7 +95,7 @@ fn a_full_size_clip_is_opened_from_a_hub() {
     let scratch = Scratch(std::env::temp_dir().join(format!("headlamp-browser-b32-{}", std::process::id())));
     std::fs::create_dir_all(&scratch.0).unwrap();
     let weights = scratch.0.join("model.safetensors");
-    seeded::write(&weights);
+    clip_b32::write(&weights);
     let hub = Hub::new(weights);
     let page = Page::open("real-clip", Graphics::None, "?device=cpu&pack=packs/tiny/");
     page.choose_sample("coffee");

@@ -7,8 +7,8 @@ use headlamp::geometry::Size;
 use headlamp::model::{Activation, Crop};
 use headlamp::zero_shot;
 
-use super::expected::{path_of, relative, tensors_of};
 use super::{converted, detected, model};
+use test_support::reference::{path_of, relative, tensors_of};
 
 /// The largest relative error of any vector.
 const TOLERANCE: f64 = 1e-4;
@@ -27,7 +27,7 @@ const FOLDERS: [(&str, &str, Family); 8] = [
 
 /// The reference's texts, each from its start to its end.
 fn texts() -> Vec<Vec<u32>> {
-    let bytes = super::expected::bytes_of("checkpoints/all.expected.safetensors");
+    let bytes = test_support::reference::bytes_of("checkpoints/all.expected.safetensors");
     let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
     let ids = tensors.tensor("ids").unwrap();
     let numbers: Vec<i64> = ids.data().as_chunks().0.iter().map(|eight| i64::from_le_bytes(*eight)).collect();

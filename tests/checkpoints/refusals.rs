@@ -12,7 +12,7 @@ use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 
 use super::converted;
-use super::expected::{bytes_of, path_of};
+use test_support::reference::{bytes_of, path_of};
 
 /// A folder that goes away with the test.
 struct Folder(PathBuf);

@@ -8,8 +8,8 @@ use headlamp::decompose::Decomposition;
 use headlamp::geometry::{Grid, Size};
 use headlamp::model::{Crop, Model, PositionResize};
 
-use super::expected::{path_of, relative, tensors_of};
 use super::{converted, detected, model};
+use test_support::reference::{path_of, relative, tensors_of};
 
 /// The largest relative error of any vector.
 const TOLERANCE: f64 = 1e-4;

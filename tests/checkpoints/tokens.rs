@@ -4,7 +4,7 @@ use headlamp::checkpoint::clip_tokens;
 use serde_json::Value;
 use tokenizers::Tokenizer;
 
-use super::expected::bytes_of;
+use test_support::reference::bytes_of;
 
 #[test]
 fn awkward_texts_have_open_clips_tokens() {

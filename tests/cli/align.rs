@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::tool::{folder, headlamp, json, pack, refusal, said, spoiled};
+use test_support::tool::{folder, headlamp, json, pack, refusal, said, spoiled};
 
 const COLOURS: [(&str, [u8; 3]); 5] = [
     ("red", [220, 40, 40]),
@@ -157,7 +157,7 @@ fn a_dino_is_aligned_from_its_file() {
     let explain = |pack: &Path| {
         let mut command = headlamp();
         command.args(["explain", "--text", "a cat", "--device", "cpu", "--pack"]).arg(pack);
-        command.arg(super::tool::photo("coffee.png"));
+        command.arg(test_support::tool::photo("coffee.png"));
         command
     };
     assert!(refusal(&mut explain(&dino), 1).contains("headlamp align"));

@@ -8,7 +8,7 @@ use headlamp::session::Session;
 use safetensors::SafeTensors;
 use serde_json::{Value, json};
 
-use crate::tool::{folder, gallery, on_pack, pack, photo, refusal, said, spoiled};
+use test_support::tool::{folder, gallery, on_pack, pack, photo, refusal, said, spoiled};
 
 const LAYERS: usize = 3;
 const HEADS: usize = 3;
@@ -52,7 +52,7 @@ impl Components {
 }
 
 fn decompose(folder: &Path, out: &Path) -> Value {
-    crate::tool::json(on_pack(&["decompose"]).arg(folder).arg("--out").arg(out))
+    test_support::tool::json(on_pack(&["decompose"]).arg(folder).arg("--out").arg(out))
 }
 
 #[test]
@@ -82,7 +82,8 @@ fn components_sum_to_the_embedding_and_score_as_explained() {
 fn scores_as_explained(components: &Components, text: &str) {
     let mut session = Session::open(Pack::read(pack()).unwrap(), Device::flex()).unwrap();
     let unit = pollster::block_on(session.embed(&[text.to_owned()], false)).unwrap().remove(0);
-    let explained = crate::tool::json(on_pack(&["explain", "--text", text]).arg(photo(&components.files[0])));
+    let explained =
+        test_support::tool::json(on_pack(&["explain", "--text", text]).arg(photo(&components.files[0])));
     let dots = |name: &str| -> Vec<f64> {
         let dot = |part: Vec<f32>| part.iter().zip(&unit).map(|(a, b)| f64::from(a * b)).sum();
         components.of(name, 0).into_iter().map(dot).collect()

@@ -4,7 +4,7 @@ use std::process::Stdio;
 
 use serde_json::Value;
 
-use crate::tool::{folder, gallery, json, members, numbers, on_pack, photo, refusal, said, spoiled};
+use test_support::tool::{folder, gallery, json, members, numbers, on_pack, photo, refusal, said, spoiled};
 
 const TEXTS: [&str; 3] = ["a cat", "a dog", "the night sky"];
 const LAYERS: usize = 3;

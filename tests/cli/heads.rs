@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use headlamp::statistics::Statistics;
 use serde_json::Value;
 
-use crate::tool::{folder, gallery, headlamp, json, members, on_pack, refusal, said, spoiled};
+use test_support::tool::{folder, gallery, headlamp, json, members, on_pack, refusal, said, spoiled};
 
 fn stats(gallery: &Path, out: &Path, more: &[&str]) -> Value {
     json(on_pack(&["stats"]).arg(gallery).arg("--out").arg(out).args(more))
@@ -134,7 +134,7 @@ fn statistics_of_another_model_are_refused() {
     let theirs = other.join("pack/statistics.safetensors");
     let refused = refusal(on_pack(&["heads"]).arg("--statistics").arg(&theirs), 1);
     assert!(refused.contains("another model's weights"), "{refused}");
-    let ours = crate::tool::pack().join("statistics.safetensors");
+    let ours = test_support::tool::pack().join("statistics.safetensors");
     let mut merge = headlamp();
     merge.args(["stats", "merge"]).arg(ours).arg(theirs).arg("--out").arg(other.join("merged"));
     assert!(refusal(&mut merge, 1).contains("another model's weights"));

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::tool::{folder, headlamp, json, on_pack, pack, photo, refusal, said};
+use test_support::tool::{folder, headlamp, json, on_pack, pack, photo, refusal, said};
 
 const FILES: [&str; 6] = [
     "pack.json",

@@ -1,6 +1,6 @@
 //! Bad use, and what is missing: one line each, and the right exit status.
 
-use crate::tool::{folder, headlamp, on_pack, photo, refusal, said};
+use test_support::tool::{folder, headlamp, on_pack, photo, refusal, said};
 
 #[test]
 fn bad_use_is_status_2_and_one_line() {

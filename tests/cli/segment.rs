@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::tool::{folder, json, on_pack, photo, said};
+use test_support::tool::{folder, json, on_pack, photo, said};
 
 /// An 8-bit grey PNG's width, height and values.
 fn grey(path: &Path) -> (u32, u32, Vec<u8>) {

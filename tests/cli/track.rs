@@ -6,7 +6,7 @@ use headlamp::geometry::Size;
 use headlamp::media::{grey_png, indexed_png, labels_of_png, rgb_png};
 use serde_json::Value;
 
-use crate::tool::{folder, json, members, on_pack, refusal, said};
+use test_support::tool::{folder, json, members, on_pack, refusal, said};
 
 const SIZE: Size = Size { width: 96, height: 64 };
 

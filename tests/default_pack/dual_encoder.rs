@@ -4,9 +4,9 @@ use headlamp::decompose::{Decomposition, Direction};
 use headlamp::model::{Crop, Trace};
 use headlamp::zero_shot;
 
-use super::expected::{bytes_of, relative};
 use super::tokens::texts;
 use super::{TOLERANCE, embed, f32_model, photos, reference, trace};
+use test_support::reference::{bytes_of, relative};
 
 /// `crop.png`, normalised.
 pub fn crop() -> Crop {

@@ -7,8 +7,8 @@ use headlamp::decompose::{Decomposition, Readout};
 use headlamp::model::{VisionConfig, VisionTransformer};
 
 use super::dual_encoder::crop;
-use super::expected::relative;
 use super::{TOLERANCE, f32_model, ingredient, reference, trace};
+use test_support::reference::relative;
 
 /// Blocks that the alignment left as they are.
 const UNTOUCHED: usize = 10;

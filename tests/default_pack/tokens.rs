@@ -3,8 +3,8 @@
 use serde_json::Value;
 use tokenizers::Tokenizer;
 
-use super::expected::path_of;
 use super::{ingredient, json};
+use test_support::reference::path_of;
 
 /// A text and its ids.
 pub struct Tokenised {

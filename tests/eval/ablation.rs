@@ -9,7 +9,7 @@ use safetensors::SafeTensors;
 use serde_json::Value;
 
 use crate::sets::{assert_close, assert_members, column, data, eval, expected, records, records_file};
-use crate::tool::{folder, json, numbers, pack, said, spoiled};
+use test_support::tool::{folder, json, numbers, pack, said, spoiled};
 
 #[test]
 fn rows_and_every_pictures_classes_are_the_references() {

@@ -1,7 +1,7 @@
 //! Data sets that are none: one line that says what is wrong.
 
 use crate::sets::{data, eval};
-use crate::tool::{folder, refusal};
+use test_support::tool::{folder, refusal};
 
 #[test]
 fn a_data_set_without_names_or_pictures() {

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::sets::{assert_close, assert_members, column, data, eval, expected, records};
-use crate::tool::{folder, json};
+use test_support::tool::{folder, json};
 
 fn assert_expected(answer: &Value) {
     let expected = expected("segmentation");

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::tool::{members, numbers, on_pack};
+use test_support::tool::{members, numbers, on_pack};
 
 /// A data set of `tests/reference/fixtures/eval`.
 pub fn data(name: &str) -> PathBuf {

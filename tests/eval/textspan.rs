@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use crate::sets::{assert_close, assert_members, column, data, eval, expected, records};
-use crate::tool::{folder, json, numbers, on_pack};
+use test_support::tool::{folder, json, numbers, on_pack};
 
 /// The evaluation with statistics over the pictures themselves, as the reference has it.
 fn textspan(name: &str) -> Command {

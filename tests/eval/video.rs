@@ -14,7 +14,7 @@ use headlamp::track::{PropagateOptions, Propagator, SoftMasks};
 use serde_json::Value;
 
 use crate::sets::{assert_close, assert_members, eval, records, records_file};
-use crate::tool::{folder, json, pack, refusal};
+use test_support::tool::{folder, json, pack, refusal};
 
 const SIZE: Size = Size { width: 96, height: 64 };
 const FRAMES: usize = 5;

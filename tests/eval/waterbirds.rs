@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::sets::{assert_close, assert_members, column, data, eval, expected, records};
-use crate::tool::{folder, json, numbers, said};
+use test_support::tool::{folder, json, numbers, said};
 
 fn groups(row: &Value) -> Vec<f64> {
     column(&row["groups"], "accuracy")

@@ -10,9 +10,9 @@ use headlamp::model::{ModelConfig, TensorSource, TensorSpec, TextKind, TextTrans
 use safetensors::Dtype;
 use serde_json::json;
 
-use super::expected::bytes_of;
 use super::memory::assert_modest;
 use super::tiny::{self, Stored, assert_names, packed, unpacked, with_header};
+use test_support::reference::bytes_of;
 
 /// A published checkpoint of the fixtures.
 struct Checkpoint {

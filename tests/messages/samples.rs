@@ -4,12 +4,14 @@ use headlamp::ablate::Ablation;
 use headlamp::geometry::{Framing, Grid, PhotoRect, Size};
 use headlamp::protocol::sampling::Sampling;
 use headlamp::protocol::video::{
-    FrameObjects, FrameSeconds, FrameSummary, SampledVideo, TrackLabels, VideoAnswer, VideoSource, VideoSummary,
-    VideoTask,
+    ForgetMasks, FrameObjects, FrameSeconds, FrameSummary, LabelTracks, MasksForgotten, OpenVideo, Retrack,
+    Retracked, SampleVideo, SampledVideo, TraceFrame, TrackLabels, TracksLabelled, VideoSource, VideoSummary,
 };
 use headlamp::protocol::{
-    Answer, Attribution, DevicePreference, DeviceSummary, HeadLabel, MemorySummary, OpenSeconds, PackSummary,
-    PhotoSummary, Progress, Request, Response, Storage, StorageSummary, Task, TraceSeconds,
+    AllHeadLabels, Answer, Attribute, Attribution, DevicePreference, DeviceSummary, ExportMask, HeadLabel,
+    HeadMap, LabelAllHeads, MapHead, MaskPng, MemorySummary, OpenPack, OpenSeconds, PackSummary, PhotoSummary,
+    Progress, Request, Response, Segment, Segmented, Storage, StorageSummary, Task, TracePhoto, TraceSeconds,
+    VideoAnswer, VideoTask,
 };
 
 use crate::typescript::ANY_TEXT;
@@ -55,30 +57,30 @@ pub fn video_sources() -> Vec<VideoSource> {
 }
 
 pub fn video_tasks() -> Vec<VideoTask> {
-    let opens = video_sources().into_iter().map(|source| VideoTask::Open { reel: 1, source });
-    let samples = samplings().into_iter().map(|sampling| VideoTask::Sample { reel: 1, sampling });
+    let opens = video_sources().into_iter().map(|source| OpenVideo { reel: 1, source });
+    let samples = samplings().into_iter().map(|sampling| SampleVideo { reel: 1, sampling });
     let others = [
-        VideoTask::TraceFrame { reel: 1, index: 0, ahead: 4 },
-        VideoTask::Retrack { reel: 1, heads: vec![0] },
-        VideoTask::ForgetMasks { reel: 1 },
-        VideoTask::LabelTracks { reel: 1, count: 3 },
+        VideoTask::TraceFrame(TraceFrame { reel: 1, index: 0, ahead: 4 }),
+        VideoTask::Retrack(Retrack { reel: 1, heads: vec![0] }),
+        VideoTask::ForgetMasks(ForgetMasks { reel: 1 }),
+        VideoTask::LabelTracks(LabelTracks { reel: 1, count: 3 }),
     ];
-    opens.chain(samples).chain(others).collect()
+    opens.map(VideoTask::Open).chain(samples.map(VideoTask::Sample)).chain(others).collect()
 }
 
 pub fn tasks() -> Vec<Task> {
     let (phrase, against, phrases) = (text(), vec![text()], vec![text()]);
     let (background, templates, threshold) = (true, true, 0.5);
     let devices = [DevicePreference::Auto, DevicePreference::Cpu, DevicePreference::Gpu];
-    let opens = devices.into_iter().map(|device| Task::OpenPack { url: text(), device });
-    let traces = framings().into_iter().map(|framing| Task::TracePhoto { name: text(), framing });
+    let opens = devices.into_iter().map(|device| OpenPack { url: text(), device }.into());
+    let traces = framings().into_iter().map(|framing| TracePhoto { name: text(), framing }.into());
     let others = [
-        Task::Attribute { phrases, templates, ablation: ablation() },
-        Task::HeadMap { layer: 1, head: 2, phrase: None, rather_than: None, templates: false },
-        Task::HeadMap { layer: 1, head: 2, phrase: Some(text()), rather_than: Some(text()), templates: true },
-        Task::Segment { phrase: phrase.clone(), against: against.clone(), background, ablation: ablation() },
-        Task::ExportMask { phrase, against, background, ablation: ablation(), threshold },
-        Task::LabelAllHeads { count: 10 },
+        Attribute { phrases, templates, ablation: ablation() }.into(),
+        MapHead { layer: 1, head: 2, phrase: None, rather_than: None, templates: false }.into(),
+        MapHead { layer: 1, head: 2, phrase: Some(text()), rather_than: Some(text()), templates: true }.into(),
+        Segment { phrase: phrase.clone(), against: against.clone(), background, ablation: ablation() }.into(),
+        ExportMask { phrase, against, background, ablation: ablation(), threshold }.into(),
+        LabelAllHeads { count: 10 }.into(),
     ];
     let videos = video_tasks().into_iter().map(Task::Video);
     opens.chain(traces).chain(others).chain(videos).collect()
@@ -168,7 +170,6 @@ pub fn video_answers() -> Vec<VideoAnswer> {
         heads: vec![0],
         objects: objects.clone(),
         seconds: FrameSeconds::default(),
-        by_hand: true,
     };
     let sampled =
         |sampling| VideoAnswer::Sampled(SampledVideo { times: vec![0.0], sampling, grid: GRID, bytes: 1 });
@@ -176,19 +177,19 @@ pub fn video_answers() -> Vec<VideoAnswer> {
     let others = [
         VideoAnswer::Opened(opened),
         VideoAnswer::FrameTraced(frame),
-        VideoAnswer::Retracked { frames: vec![objects] },
-        VideoAnswer::MasksForgotten,
-        VideoAnswer::TracksLabelled { tracks },
+        VideoAnswer::Retracked(Retracked { frames: vec![objects] }),
+        VideoAnswer::MasksForgotten(MasksForgotten),
+        VideoAnswer::TracksLabelled(TracksLabelled { tracks }),
     ];
     samplings().into_iter().map(sampled).chain(others).collect()
 }
 
 pub fn answers() -> Vec<Answer> {
     let others = [
-        Answer::HeadMap { grid: GRID, crop_in_photo: RECTANGLE },
-        Answer::Segmented { size: SIZE, crop_in_photo: RECTANGLE, threshold: 0.5, empty: true },
-        Answer::MaskPng,
-        Answer::AllHeadLabels { labels: vec![vec![labels()]], images: 1 },
+        HeadMap { grid: GRID, crop_in_photo: RECTANGLE }.into(),
+        Segmented { size: SIZE, crop_in_photo: RECTANGLE, threshold: 0.5, empty: true }.into(),
+        MaskPng.into(),
+        AllHeadLabels { labels: vec![vec![labels()]], images: 1 }.into(),
         Answer::Failed { message: text() },
         Answer::DeviceLost,
     ];

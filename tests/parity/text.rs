@@ -6,9 +6,9 @@ use headlamp::model::{Backend, Model, ModelConfig, TextConfig, TextKind, TextPoo
 use headlamp::shaders::attend;
 use safetensors::SafeTensors;
 
-use super::expected::{bytes_of, relative, tensors_of};
 use super::vision::Fixture;
 use super::{HubConfig, TOLERANCE, backends};
+use test_support::reference::{bytes_of, relative, tensors_of};
 
 /// A text tower of the fixtures, with its texts and what it made of them.
 pub struct TextFixture {

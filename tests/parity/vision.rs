@@ -13,8 +13,8 @@ use headlamp::geometry::{Grid, LongSide, Size};
 use headlamp::model::{Backend, Crop, PositionResize, TensorSource, Trace, VisionConfig, VisionTransformer};
 use headlamp::zero_shot;
 
-use super::expected::{relative, tensors_of};
 use super::{HubConfig, IN_PARTS, backends};
+use test_support::reference::{relative, tensors_of};
 
 /// The crops of every fixture: the model's own size, a smaller square, and one of neither.
 pub const SIZES: [&str; 3] = ["native", "square", "wide"];
@@ -296,7 +296,7 @@ fn every_component_agrees_with_pytorch() {
 /// bit, whatever came between.
 #[test]
 fn a_recorded_run_makes_the_same_of_a_crop() {
-    let Some(shaders) = super::gpu::gpu() else { return };
+    let Some(shaders) = test_support::gpu::gpu() else { return };
     for fixture in Fixture::all() {
         let tower = || fixture.tower_on(&shaders, &fixture.config, &mut fixture.source()).vision;
         let crops = ["native", "square", "native"].map(|size| {

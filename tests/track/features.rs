@@ -6,9 +6,9 @@ use headlamp::geometry::{Grid, Size};
 use headlamp::model::Crop;
 use headlamp::session::Session;
 
-use crate::fixture::{Fixture, apart};
-use crate::tool::pack;
 use crate::{narrow, wide};
+use test_support::reference::{Fixture, apart};
+use test_support::tool::pack;
 
 /// Values of some units' size, through three layers in f32.
 const TOLERANCE: f64 = 2e-4;

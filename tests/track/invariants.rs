@@ -1,14 +1,15 @@
 //! What holds of any features.
 
 use headlamp::checkpoint::random::RandomWeights;
+use headlamp::foreground;
 use headlamp::geometry::Grid;
 use headlamp::model::Features;
 use headlamp::track::prototypes::{Prototypes, concentrated_heads};
 use headlamp::track::seeds::{self, PatchBox};
-use headlamp::track::{ObjectId, Refinement, TrackError, Tracker, tracks};
+use headlamp::track::{ObjectId, Refinement, TrackError, Tracker};
 
-use crate::fixture::apart;
 use crate::wide;
+use test_support::reference::apart;
 
 const WIDTH: usize = 24;
 const HEADS: usize = 6;
@@ -137,7 +138,7 @@ fn the_most_concentrated_heads_come_first() {
     assert_eq!(concentrated_heads(&features, 1), [1]);
     assert_eq!(concentrated_heads(&features, 2), [1, 2]);
     assert_eq!(concentrated_heads(&features, 9), [0, 1, 2]);
-    assert_eq!(tracks::mask(features.attention(1)), [false, true, false, false]);
+    assert_eq!(foreground::above_mean(features.attention(1)), [false, true, false, false]);
 }
 
 #[test]

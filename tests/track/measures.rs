@@ -4,7 +4,7 @@ use headlamp::geometry::Size;
 use headlamp::metrics::davis::{OverFrames, boundary, region};
 use headlamp::rle::Rle;
 
-use crate::fixture::Fixture;
+use test_support::reference::Fixture;
 
 const CASES: usize = 4;
 

@@ -1,11 +1,12 @@
 //! Prototypes, their assignment, tracks and masks.
 
+use headlamp::foreground;
 use headlamp::model::Features;
 use headlamp::track::prototypes::Prototypes;
 use headlamp::track::{Refinement, Tracker, sinkhorn, tracks};
 
-use crate::fixture::{Fixture, apart};
 use crate::{TOLERANCE, features_of, grid_of, wide};
+use test_support::reference::{Fixture, apart};
 
 /// Cases of the fixture: three heads of six, two in another order on another grid, all.
 const CASES: [&str; 3] = ["three", "mixed", "all"];
@@ -59,7 +60,7 @@ fn tracks_and_masks_are_the_references_in_every_frame() {
                 assert_eq!(tracked.objects.len(), heads.len());
                 let masks = &masks[frame * heads.len() * grid.len()..];
                 for (track, mask) in tracked.tracks.chunks(grid.len()).zip(masks.chunks(grid.len())) {
-                    let found: Vec<usize> = tracks::mask(track).into_iter().map(usize::from).collect();
+                    let found: Vec<usize> = foreground::above_mean(track).into_iter().map(usize::from).collect();
                     assert!(refinement == Refinement::Off || found == mask, "{name}, frame {frame}");
                 }
             }

@@ -4,8 +4,8 @@ use headlamp::geometry::{CropFromPhoto, Size};
 use headlamp::model::Features;
 use headlamp::track::{PropagateOptions, Propagator, SoftMasks, TrackError};
 
-use crate::fixture::{Fixture, apart};
 use crate::{TOLERANCE, grid_of, narrow, wide};
+use test_support::reference::{Fixture, apart};
 
 const FRAMES: usize = 5;
 

@@ -1,8 +1,9 @@
 //! Tracks of the shapes, against raw heads and the mean attention.
 
+use headlamp::foreground;
 use headlamp::session::Featured;
 use headlamp::track::prototypes::concentrated_heads;
-use headlamp::track::{Refinement, Tracker, tracks};
+use headlamp::track::{Refinement, Tracker};
 
 use crate::clips::Clip;
 use crate::{clips, features, j, mean};
@@ -14,7 +15,7 @@ const SHORT_SIDE: usize = 224;
 fn best(clip: &Clip, frames: &[Featured], maps: &[Vec<Vec<f32>>]) -> f64 {
     let of_map = |map: usize, shape: u8| {
         let of_frame = |frame: usize| {
-            let mask = tracks::mask_in_photo(&tracks::mask(&maps[frame][map]), &frames[frame].frame);
+            let mask = foreground::in_photo(&foreground::above_mean(&maps[frame][map]), &frames[frame].frame);
             j(mask.into_iter(), &clip.labels[frame], shape)
         };
         mean(&(0..frames.len()).map(of_frame).collect::<Vec<_>>())

@@ -54,7 +54,7 @@ export type HeadLabel = { text: string; variance_explained: number };
 
 export type VideoAnswer =
   | "MasksForgotten"
-  | { FrameTraced: { by_hand: boolean; crop_in_frame: PhotoRect; grid: Grid; heads: number[]; index: number; objects: { is_cut: boolean; objects: number[] }; seconds: { decode: number; encode: number; track: number } } }
+  | { FrameTraced: { crop_in_frame: PhotoRect; grid: Grid; heads: number[]; index: number; objects: { is_cut: boolean; objects: number[] }; seconds: { decode: number; encode: number; track: number } } }
   | { Opened: { coding: string; duration: number; frames: number; name: string; rate: number; size: Size } }
   | { Retracked: { frames: { is_cut: boolean; objects: number[] }[] } }
   | { Sampled: { bytes: number; grid: Grid; sampling: Sampling; times: number[] } }

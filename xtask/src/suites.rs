@@ -131,7 +131,7 @@ pub fn screens() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// `tests/browser.rs` is ignored by a plain `cargo test`, as it needs all that is set up here.
+/// `tests/browser/main.rs` is ignored by a plain `cargo test`, as it needs all that is set up here.
 fn browser_tests(browser: &Browser, names: &[&str]) -> Command {
     let mut cargo = tools::cargo();
     cargo.args(["test", "--package", "headlamp", "--test", "browser", "--"]).args(names);

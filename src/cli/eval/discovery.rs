@@ -14,12 +14,13 @@ use super::voc::{Annotated, annotated};
 use crate::cli::CliError;
 use crate::cli::propagate::of_picture;
 use crate::cli::track::Refine;
+use crate::foreground;
 use crate::geometry::Framing;
 use crate::metrics::discovery::{PixelBox, localised};
 use crate::session::Featured;
+use crate::track::Tracker;
 use crate::track::prototypes::concentrated_heads;
 use crate::track::regions::largest;
-use crate::track::{Tracker, tracks};
 
 /// How often a box around a discovered object is right: CorLoc on VOC's boxes
 ///
@@ -118,8 +119,8 @@ impl DiscoveryTable {
 
 /// The box around the largest region of what lies above a map's own mean, in the photo's pixels.
 fn box_around(map: &[f32], featured: &Featured) -> Option<PixelBox> {
-    let region = largest(&tracks::mask(map), featured.features.grid);
-    PixelBox::around(&tracks::mask_in_photo(&region, &featured.frame), featured.frame.photo)
+    let region = largest(&foreground::above_mean(map), featured.features.grid);
+    PixelBox::around(&foreground::in_photo(&region, &featured.frame), featured.frame.photo)
 }
 
 impl Results for Table {

@@ -6,93 +6,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::protocol::video::VideoTask;
+pub use crate::protocol::Kind;
 use crate::protocol::{Request, Task};
-
-/// The kinds of work, most urgent first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind {
-    Pack,
-    Video,
-    Sampling,
-    Photo,
-    Mask,
-    Scores,
-    Segmentation,
-    HeadMap,
-    FrameScores,
-    SplitScores,
-    Retrack,
-    Pool,
-    Statistics,
-    Labels,
-    /// The gallery as a whole: opening it and forgetting it. Before anything is asked of it.
-    Gallery,
-    Ranking,
-    Cues,
-    Completeness,
-    Thumbnails,
-    AllLabels,
-    /// Before new masks are made and any are saved.
-    Forgetting,
-    VideoExport,
-    FrameSegmentation,
-    Propagation,
-    TrackLabels,
-    /// The frames of a video, one after another: whatever else there is goes between two of them.
-    Frame,
-    /// Seeing to it that a later visit finds all of the gallery.
-    GalleryKeeping,
-    /// The gallery's next picture. Whatever a person waits for goes first.
-    GalleryPicture,
-}
-
-impl Kind {
-    /// Work that goes on by itself while the person does something else.
-    pub fn is_background(self) -> bool {
-        matches!(self, Self::Thumbnails | Self::GalleryPicture)
-    }
-
-    pub fn of(task: &Task) -> Self {
-        match task {
-            Task::OpenPack { .. } | Task::LoadModel { .. } => Self::Pack,
-            Task::TracePhoto { .. } | Task::Reframe { .. } => Self::Photo,
-            Task::ExportMask { .. } => Self::Mask,
-            Task::Attribute { .. } => Self::Scores,
-            Task::Segment { .. } => Self::Segmentation,
-            Task::HeadMap { .. } => Self::HeadMap,
-            Task::UsePool { .. } => Self::Pool,
-            Task::UseStatistics { .. } => Self::Statistics,
-            Task::LabelHead { .. } => Self::Labels,
-            Task::LabelAllHeads { .. } => Self::AllLabels,
-            Task::RankGallery { .. } => Self::Ranking,
-            Task::FindCues { .. } => Self::Cues,
-            Task::MeasureCompleteness { .. } => Self::Completeness,
-            Task::Thumbnails { .. } => Self::Thumbnails,
-            Task::OpenGallery | Task::ClearGallery => Self::Gallery,
-            Task::KeepGallery => Self::GalleryKeeping,
-            Task::AddToGallery { .. } => Self::GalleryPicture,
-            Task::Video(task) => Self::of_video(task),
-        }
-    }
-
-    pub fn of_video(task: &VideoTask) -> Self {
-        match task {
-            VideoTask::Open { .. } => Self::Video,
-            VideoTask::Sample { .. } => Self::Sampling,
-            VideoTask::TraceFrame { .. } => Self::Frame,
-            VideoTask::Retrack { .. } => Self::Retrack,
-            VideoTask::ScoreFrames { .. } => Self::FrameScores,
-            VideoTask::SplitScores { .. } => Self::SplitScores,
-            VideoTask::SegmentFrame { .. } => Self::FrameSegmentation,
-            VideoTask::Propagate { .. } => Self::Propagation,
-            VideoTask::ForgetMasks { .. } => Self::Forgetting,
-            VideoTask::LabelTracks { .. } => Self::TrackLabels,
-            VideoTask::UseStatistics { .. } => Self::Statistics,
-            VideoTask::ExportJson { .. } | VideoTask::ExportMasks { .. } => Self::VideoExport,
-        }
-    }
-}
 
 /// Work that waits, each with the buffers `B` that travel with it, and the one piece that is under way.
 #[derive(Debug)]
@@ -119,7 +34,7 @@ impl<B> Default for Queue<B> {
 impl<B> Queue<B> {
     /// Puts `task` in line, in place of any other of its kind that still waits.
     pub fn want(&mut self, task: Task, buffers: B) {
-        self.waiting.insert(Kind::of(&task), (task, buffers));
+        self.waiting.insert(task.kind(), (task, buffers));
     }
 
     /// Takes work of a kind out of the line, and what travels with it.
@@ -146,7 +61,7 @@ impl<B> Queue<B> {
 
     /// The kind of work that is under way.
     pub fn under_way(&self) -> Option<Kind> {
-        self.under_way.as_ref().map(|request| Kind::of(&request.task))
+        self.under_way.as_ref().map(|request| request.task.kind())
     }
 
     /// Whether work of a kind waits or is under way.
@@ -162,7 +77,7 @@ impl<B> Queue<B> {
     /// Ends the work numbered `id`; none if that is not under way.
     pub fn finish(&mut self, id: u32) -> Option<Finished> {
         let Request { task, .. } = self.under_way.take_if(|request| request.id == id)?;
-        let superseded = self.waiting.contains_key(&Kind::of(&task));
+        let superseded = self.waiting.contains_key(&task.kind());
         Some(Finished { task, superseded })
     }
 
@@ -173,19 +88,23 @@ impl<B> Queue<B> {
     }
 
     /// What is under way, or else next in line.
-    pub fn busy_with(&self) -> Option<Kind> {
-        self.under_way().or_else(|| self.waiting.keys().next().copied())
+    pub fn busy_with(&self) -> Option<&Task> {
+        let next = || self.waiting.values().next().map(|(task, _)| task);
+        self.under_way.as_ref().map(|request| &request.task).or_else(next)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::{GalleryEntry, RankBy};
+    use crate::protocol::video::TraceFrame;
+    use crate::protocol::{
+        AddToGallery, GalleryEntry, KeepGallery, OpenGallery, RankBy, RankGallery, Segment, TracePhoto, UsePool,
+    };
 
     fn segment(phrase: &str) -> Task {
         let (against, ablation) = (Vec::new(), Default::default());
-        Task::Segment { phrase: phrase.to_owned(), against, background: true, ablation }
+        Segment { phrase: phrase.to_owned(), against, background: true, ablation }.into()
     }
 
     #[test]
@@ -210,8 +129,8 @@ mod tests {
     fn the_urgent_goes_first_and_takes_its_own_buffers_along() {
         let mut queue = Queue::default();
         queue.want(segment("a cat"), "segment");
-        queue.want(Task::UsePool { lines: Vec::new() }, "pool");
-        queue.want(Task::TracePhoto { name: "x.png".to_owned(), framing: Default::default() }, "photo");
+        queue.want(UsePool { lines: Vec::new() }.into(), "pool");
+        queue.want(TracePhoto { name: "x.png".to_owned(), framing: Default::default() }.into(), "photo");
         let mut order = Vec::new();
         while let Some((request, buffers)) = queue.start_next() {
             order.push(buffers);
@@ -222,7 +141,7 @@ mod tests {
 
     #[test]
     fn whatever_is_asked_for_goes_between_two_frames_of_a_video() {
-        let frame = |index| Task::Video(VideoTask::TraceFrame { reel: 1, index, ahead: 0 });
+        let frame = |index| Task::from(TraceFrame { reel: 1, index, ahead: 0 });
         let mut queue = Queue::default();
         queue.want(frame(0), ());
         let (first, ()) = queue.start_next().unwrap();
@@ -236,14 +155,14 @@ mod tests {
     #[test]
     fn a_gallery_is_opened_and_kept_before_it_grows() {
         let entry = GalleryEntry { name: "x.png".to_owned(), bytes: 1, modified: 2 };
-        let picture = Task::AddToGallery { entry, next: Vec::new() };
+        let picture = Task::from(AddToGallery { entry, next: Vec::new() });
         let by = RankBy::Phrase("a cat".to_owned());
-        let ranking = Task::RankGallery { by, heads: Vec::new(), most: 1 };
+        let ranking = Task::from(RankGallery { by, heads: Vec::new(), most: 1 });
         let mut queue = Queue::default();
-        for task in [&picture, &Task::KeepGallery, &ranking, &Task::OpenGallery] {
+        for task in [&picture, &KeepGallery.into(), &ranking, &OpenGallery.into()] {
             queue.want(task.clone(), ());
         }
-        for expected in [Task::OpenGallery, ranking, Task::KeepGallery, picture] {
+        for expected in [OpenGallery.into(), ranking, KeepGallery.into(), picture] {
             let (request, ()) = queue.start_next().unwrap();
             assert_eq!(request.task, expected, "none took another's place");
             queue.finish(request.id).unwrap();
@@ -268,7 +187,7 @@ mod tests {
         queue.want(segment("a cat"), ());
         let (request, ()) = queue.start_next().unwrap();
         assert_eq!(queue.finish(request.id + 1), None);
-        assert_eq!(queue.busy_with(), Some(Kind::Segmentation));
+        assert_eq!(queue.busy_with().map(Task::kind), Some(Kind::Segmentation));
         queue.clear();
         assert_eq!(queue.finish(request.id), None, "an answer from a worker that is gone");
         queue.want(segment("a dog"), ());

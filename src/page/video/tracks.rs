@@ -1,5 +1,6 @@
 //! Tracks of objects, painted over a frame: patch by patch, as the mask is defined, with outlines; or softly.
 
+use crate::foreground::above_mean;
 use crate::geometry::{Grid, Size};
 use crate::page::common::colour::{self, Rgba};
 
@@ -9,12 +10,6 @@ pub const SCALE: usize = 10;
 /// Opacity of a mask's inside and outline, out of 255.
 const INSIDE: u8 = 118;
 const OUTLINE: u8 = 255;
-
-/// A track's mask: the patches above the track's own mean.
-pub fn mask(track: &[f32]) -> Vec<bool> {
-    let mean = track.iter().sum::<f32>() / track.len().max(1) as f32;
-    track.iter().map(|value| *value > mean).collect()
-}
 
 /// Which object each patch is shown as: of those whose mask has it, the one that stands out most there against
 /// its own strongest patch. `tracks` is `[object][patch]`, `shown` says which objects count.
@@ -26,7 +21,7 @@ pub fn owners(tracks: &[f32], patches: usize, shown: &[bool]) -> Vec<Option<usiz
             continue;
         }
         let peak = track.iter().copied().fold(f32::MIN_POSITIVE, f32::max);
-        for (patch, is_in) in mask(track).into_iter().enumerate() {
+        for (patch, is_in) in above_mean(track).into_iter().enumerate() {
             if is_in && track[patch] / peak > strongest[patch] {
                 strongest[patch] = track[patch] / peak;
                 owners[patch] = Some(object);
@@ -103,7 +98,7 @@ pub fn paint_soft(tracks: &[f32], patches: usize, shown: &[bool], colours: &[[u8
 
 /// The share of the frame that an object's mask takes.
 pub fn area(track: &[f32]) -> f32 {
-    mask(track).into_iter().filter(|is_in| *is_in).count() as f32 / track.len().max(1) as f32
+    above_mean(track).into_iter().filter(|is_in| *is_in).count() as f32 / track.len().max(1) as f32
 }
 
 /// How much a track stands out: its strongest patch against an even spread. 1 is an even spread.
@@ -126,8 +121,8 @@ mod tests {
 
     #[test]
     fn a_mask_is_what_is_above_the_tracks_own_mean() {
-        assert_eq!(mask(&tracks()[..6]), [true, true, true, false, false, false]);
-        assert_eq!(mask(&[0.25; 4]), [false; 4], "an even spread is no object");
+        assert_eq!(above_mean(&tracks()[..6]), [true, true, true, false, false, false]);
+        assert_eq!(above_mean(&[0.25; 4]), [false; 4], "an even spread is no object");
         assert_eq!(area(&tracks()[6..]), 2.0 / 6.0);
         assert!((concentration(&[0.25; 4]) - 1.0).abs() < 1e-6 && concentration(&tracks()[..6]) > 2.0);
     }

@@ -7,6 +7,7 @@ use serde::Serialize;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
+use crate::foreground;
 use crate::geometry::{CropFromPhoto, Size};
 use crate::media::{self, MediaError};
 use crate::rle::Rle;
@@ -65,9 +66,10 @@ impl FrameMasks {
     /// Each object's pixels, rows first, of the video's own size.
     fn in_pixels(&self) -> Vec<(u32, Vec<bool>)> {
         match &self.masks {
-            Masks::Patches(objects) => {
-                objects.iter().map(|object| (object.object, in_pixels(&object.mask, &self.frame))).collect()
-            }
+            Masks::Patches(objects) => objects
+                .iter()
+                .map(|object| (object.object, foreground::in_photo(&object.mask, &self.frame)))
+                .collect(),
             Masks::Soft(soft) => {
                 let labels = soft.labels_in_photo(&self.frame);
                 let pixels = |object| labels.iter().map(|label| u32::from(*label) == object).collect();
@@ -172,20 +174,6 @@ fn labels(values: &BTreeMap<u32, u8>, frame: &FrameMasks) -> Vec<u8> {
         labels.iter_mut().zip(pixels).filter(|(_, is_in)| *is_in).for_each(|(at, _)| *at = value);
     }
     labels
-}
-
-/// A mask of patches in the frame's own pixels: each takes the patch that it lies in (docs/PAPERS.md, 2.1, step 5).
-fn in_pixels(mask: &[bool], frame: &CropFromPhoto) -> Vec<bool> {
-    let (grid, Size { width, height }) = (frame.grid(), frame.photo);
-    let place = |at: f64, length: usize| (at >= 0.0 && (at as usize) < length).then_some(at as usize);
-    let columns: Vec<Option<usize>> =
-        (0..width).map(|x| place(frame.grid_from_photo(x as f64 + 0.5, 0.0).0, grid.columns)).collect();
-    let row = |y: usize| place(frame.grid_from_photo(0.0, y as f64 + 0.5).1, grid.rows);
-    let is_in = |row: Option<usize>, column: Option<usize>| {
-        row.zip(column)
-            .is_some_and(|(row, column)| mask.get(row * grid.columns + column).copied().unwrap_or(false))
-    };
-    (0..height).map(row).flat_map(|row| columns.iter().map(move |column| is_in(row, *column))).collect()
 }
 
 fn bounds(pixels: &[bool], size: Size) -> [usize; 4] {

@@ -4,6 +4,7 @@
 use half::f16;
 
 use crate::decompose::{Direction, Readout};
+use crate::foreground;
 use crate::geometry::{CropFromPhoto, Framing, Grid};
 use crate::media::Photo;
 use crate::model::Features;
@@ -193,7 +194,7 @@ impl Study {
         let patches = frame.frame.grid().len();
         let place = frame.tracked.objects.iter().position(|known| *known == object)?;
         let track = frame.tracked.tracks.get(place * patches..(place + 1) * patches)?;
-        let mask = above_mean(track);
+        let mask = foreground::above_mean(track);
         let inside = mask.iter().filter(|is_in| **is_in).count();
         if inside == 0 || inside == patches || traced.trace.grid != frame.frame.grid() {
             return None;
@@ -202,12 +203,6 @@ impl Study {
         let weights: Vec<f32> = mask.iter().map(|is_in| if *is_in { 1.0 } else { outside }).collect();
         Some(session.decompose(traced).region(&weights))
     }
-}
-
-/// The mask of a track: above its own mean (docs/PAPERS.md, 2.1, step 5).
-pub fn above_mean(track: &[f32]) -> Vec<bool> {
-    let mean = track.iter().sum::<f32>() / track.len().max(1) as f32;
-    track.iter().map(|value| *value > mean).collect()
 }
 
 /// The texts, of unit embeddings `[text][embedding]`, that score highest with a vector: text and score.

@@ -1,15 +1,15 @@
-//! What further workers add: a gallery and a video, with and without them.
+//! What helper workers add: a gallery and a video, with and without them.
 
 use std::time::Instant;
 
 use crate::driver::Graphics;
 use crate::gallery::{Pictures, add, wait_for_count};
-use crate::hands::by_hand;
+use crate::hands::{helped, observe, observed};
 use crate::page::Page;
 use crate::scratch::Scratch;
 use crate::video::Clip;
 
-/// A gallery and a video of sixty each on the page itself, alone and with hands, in turns.
+/// A gallery and a video of sixty each on the page itself, alone and with helper workers, in turns.
 #[test]
 #[ignore = "needs what `cargo xtask bench` sets up"]
 fn bench_hands() {
@@ -17,26 +17,30 @@ fn bench_hands() {
     const TURNS: usize = 3;
     let (pictures, scratch) = (Pictures::new("bench-hands", COUNT, 480), Scratch::new("bench-hands"));
     let frames = Clip { width: 480, height: 320, frames: COUNT }.write(scratch.path());
-    println!("\n| | by hands | rate | the page's memory at most |\n|---|---:|---:|---:|");
+    println!("\n| | by helper workers | rate | the page's memory at most |\n|---|---:|---:|---:|");
     for _turn in 0..TURNS {
-        for (name, query) in [("alone", "?device=cpu&hands=0"), ("with hands", "?device=cpu")] {
-            let told = |what: &str, section: &str, seconds: f64, page: &Page| {
+        for (name, query) in [("alone", "?device=cpu&hands=0"), ("with helpers", "?device=cpu")] {
+            let told = |what: &str, seconds: f64, page: &Page| {
                 let (memory, rate) = (page.window.renderer_peak() / 1_000_000, COUNT as f64 / seconds);
-                println!("| {what}, {name} | {} | {rate:.2} a second | {memory} MB |", by_hand(page, section));
+                println!("| {what}, {name} | {} | {rate:.2} a second | {memory} MB |", helped(page));
             };
-            let page = Page::open("bench-hands", Graphics::None, query);
+            let page = Page::open_unready("bench-hands", observed(&scratch), Graphics::None, query);
+            page.wait_until_ready();
+            observe(&page);
             page.settle();
             let start = Instant::now();
             add(&page, &pictures.files());
             wait_for_count(&page, COUNT as u64);
-            told("gallery", "#gallery", start.elapsed().as_secs_f64(), &page);
+            told("gallery", start.elapsed().as_secs_f64(), &page);
             drop(page);
-            let page = Page::open("bench-hands", Graphics::None, query);
+            let page = Page::open_unready("bench-hands", observed(&scratch), Graphics::None, query);
+            page.wait_until_ready();
+            observe(&page);
             page.settle();
             let start = Instant::now();
             page.open_frames(&frames);
             page.wait_for_frames(COUNT);
-            told("video", "#player", start.elapsed().as_secs_f64(), &page);
+            told("video", start.elapsed().as_secs_f64(), &page);
         }
     }
 }

@@ -15,9 +15,10 @@ use crate::page::heads::label_files;
 use crate::page::photo::raster::HeadMapKind;
 use crate::page::shell::address::ModelAddress;
 use crate::page::shell::browser::samples;
-use crate::protocol::wire;
 use crate::protocol::{
-    Answer, Attribution, HeadLabel, ModelSource, PackSummary, PhotoSummary, StatisticsSource, Task,
+    self, AllHeadLabels, Answer, Attribution, ExportMask, GalleryRanked, HeadLabel, HeadLabels, LabelHead,
+    LoadModel, MapHead, ModelSource, OpenPack, PackSummary, PhotoSummary, PoolReady, ReadThumbnails, Segment,
+    Segmented, StatisticsReady, StatisticsSource, Task, UsePool, UseStatistics, wire,
 };
 use crate::text::units;
 
@@ -30,7 +31,7 @@ impl Engine {
     /// Puts the answer to a finished piece of work where the views look for it.
     pub(in crate::page) fn take(self, finished: Finished, answer: Answer, buffers: &[Uint8Array]) {
         let Finished { task, superseded } = finished;
-        let kind = Kind::of(&task);
+        let kind = task.kind();
         match answer {
             Answer::Failed { message } => return self.take_failure(&task, message),
             Answer::DeviceLost => return self.recover(),
@@ -49,7 +50,7 @@ impl Engine {
     fn take_success(self, task: Task, answer: Answer, buffers: &[Uint8Array]) -> Result<(), Unfitting> {
         let of_photo = || self.state.traced.get_untracked().ok_or(Unfitting);
         match (task, answer) {
-            (task @ (Task::OpenPack { .. } | Task::LoadModel { .. }), Answer::PackOpened(pack)) => {
+            (task @ (Task::OpenPack(_) | Task::LoadModel(_)), Answer::PackOpened(pack)) => {
                 self.remember_model(&task);
                 self.state.model.set(model_address(task));
                 let is_open = self.state.engine.get_untracked() == EngineState::Open;
@@ -63,11 +64,15 @@ impl Engine {
             }
             (task, Answer::PhotoTraced(summary)) => self.take_photo(task, summary, buffers)?,
             // About phrases that were removed meanwhile, or are not the chosen one any more.
-            (Task::Attribute { .. }, Answer::Attributed(_)) if self.has_no_phrases() => {}
-            (Task::Segment { phrase, .. }, Answer::Segmented { .. }) if !self.is_chosen(&phrase) => {}
-            (Task::HeadMap { phrase: Some(phrase), .. }, Answer::HeadMap { .. }) if !self.is_chosen(&phrase) => {}
-            (Task::Attribute { .. }, Answer::Attributed(attribution)) => self.take_scores(attribution)?,
-            (Task::Segment { phrase, .. }, Answer::Segmented { size, crop_in_photo, threshold, empty }) => {
+            (Task::Attribute(_), Answer::Attributed(_)) if self.has_no_phrases() => {}
+            (Task::Segment(Segment { phrase, .. }), Answer::Segmented(_)) if !self.is_chosen(&phrase) => {}
+            (Task::HeadMap(MapHead { phrase: Some(phrase), .. }), Answer::HeadMap(_))
+                if !self.is_chosen(&phrase) => {}
+            (Task::Attribute(_), Answer::Attributed(attribution)) => self.take_scores(attribution)?,
+            (
+                Task::Segment(Segment { phrase, .. }),
+                Answer::Segmented(Segmented { size, crop_in_photo, threshold, empty }),
+            ) => {
                 self.state.threshold.set(self.wished_threshold());
                 self.state.segmentation.set(Some(Segmentation {
                     photo_number: of_photo()?,
@@ -80,7 +85,10 @@ impl Engine {
                     is_empty: empty,
                 }));
             }
-            (Task::HeadMap { layer, head, phrase, .. }, Answer::HeadMap { grid, crop_in_photo }) => {
+            (
+                Task::HeadMap(MapHead { layer, head, phrase, .. }),
+                Answer::HeadMap(protocol::HeadMap { grid, crop_in_photo }),
+            ) => {
                 self.state.head_map.set(Some(HeadMap {
                     photo_number: of_photo()?,
                     map: floats(buffers, grid.len())?,
@@ -90,38 +98,45 @@ impl Engine {
                     frame: crop_in_photo,
                 }));
             }
-            (Task::LabelHead { layer, head, .. }, Answer::HeadLabels { labels, images }) => {
+            (
+                Task::LabelHead(LabelHead { layer, head, .. }),
+                Answer::HeadLabels(HeadLabels { labels, images }),
+            ) => {
                 self.state.head_texts.set(Some(HeadTexts { head: (layer, head), labels, images }));
             }
-            (Task::LabelAllHeads { .. }, Answer::AllHeadLabels { labels, images }) => {
+            (Task::LabelAllHeads(_), Answer::AllHeadLabels(AllHeadLabels { labels, images })) => {
                 self.save_labels(&labels, images);
             }
-            (Task::ExportMask { phrase, .. }, Answer::MaskPng) => {
+            (Task::ExportMask(ExportMask { phrase, .. }), Answer::MaskPng(_)) => {
                 self.take_mask(&phrase, buffers.first().ok_or(Unfitting)?);
             }
-            (Task::UsePool { lines: own }, Answer::PoolReady { lines }) => self.take_pool(own, lines),
-            (Task::UseStatistics { source }, Answer::StatisticsReady { images }) => {
+            (Task::UsePool(UsePool { lines: own }), Answer::PoolReady(PoolReady { lines })) => {
+                self.take_pool(own, lines)
+            }
+            (
+                Task::UseStatistics(UseStatistics { source }),
+                Answer::StatisticsReady(StatisticsReady { images }),
+            ) => {
                 self.take_statistics(match source {
                     StatisticsSource::Pack => StatisticsOf::Pack,
                     StatisticsSource::File => StatisticsOf::File(images),
                     StatisticsSource::Gallery => StatisticsOf::Gallery(images),
                 });
             }
-            (Task::Video(_), Answer::StatisticsReady { images }) => {
+            (Task::Video(_), Answer::StatisticsReady(StatisticsReady { images })) => {
                 self.take_statistics(StatisticsOf::Video(images));
             }
-            (
-                task,
-                answer @ (Answer::GalleryOpened { .. } | Answer::GalleryGrown { .. } | Answer::GalleryKept),
-            ) => {
+            (task, answer @ (Answer::GalleryOpened(_) | Answer::GalleryGrown(_) | Answer::GalleryKept(_))) => {
                 self.take_gallery(task, answer);
             }
-            (Task::Thumbnails { pictures }, Answer::Thumbnails) => self.take_thumbnails(&pictures, buffers)?,
-            (Task::FindCues { .. }, Answer::Cues(report)) => self.take_cues(report),
-            (Task::MeasureCompleteness { .. }, Answer::Completeness(curve)) => {
+            (Task::Thumbnails(ReadThumbnails { pictures }), Answer::Thumbnails(_)) => {
+                self.take_thumbnails(&pictures, buffers)?
+            }
+            (Task::FindCues(_), Answer::Cues(report)) => self.take_cues(report),
+            (Task::MeasureCompleteness(_), Answer::Completeness(curve)) => {
                 self.state.completeness.set(Some(curve));
             }
-            (Task::RankGallery { .. }, Answer::GalleryRanked { order }) => {
+            (Task::RankGallery(_), Answer::GalleryRanked(GalleryRanked { order })) => {
                 self.state.gallery.order.set(Some(order))
             }
             (Task::Video(task), Answer::Video(answer)) => self.take_video(task, answer, buffers)?,
@@ -141,9 +156,7 @@ impl Engine {
     fn take_failure(self, task: &Task, message: String) {
         match task {
             // At the start there is no other model to go on with.
-            Task::OpenPack { .. } | Task::LoadModel { .. }
-                if self.state.engine.get_untracked() != EngineState::Open =>
-            {
+            Task::OpenPack(_) | Task::LoadModel(_) if self.state.engine.get_untracked() != EngineState::Open => {
                 self.state.engine.set(EngineState::Failed);
                 self.inner.update_value(|inner| inner.queue.clear());
                 self.state.notice.set(Some(Notice {
@@ -153,16 +166,16 @@ impl Engine {
                 }));
             }
             Task::Video(task) => self.take_video_failure(task, message),
-            Task::AddToGallery { .. } => self.take_gallery_failure(message),
+            Task::AddToGallery(_) => self.take_gallery_failure(message),
             task => {
-                if Kind::of(task) == Kind::Pack {
+                if task.kind() == Kind::Pack {
                     self.drop_wishes();
                 }
                 let framing = self.state.photo.with_untracked(|photo| photo.as_ref().map(|at| at.summary.framing));
-                if let (Task::Reframe { .. }, Some(framing)) = (task, framing) {
+                if let (Task::Reframe(_), Some(framing)) = (task, framing) {
                     self.state.framing.set(framing);
                 }
-                self.complain(Kind::of(task), message);
+                self.complain(task.kind(), message);
             }
         }
     }
@@ -246,7 +259,7 @@ impl Engine {
         let mut origin = None;
         self.inner.update_value(|inner| {
             has_next = inner.queue.waiting_mut(Kind::Photo).is_some();
-            if let (Task::TracePhoto { .. }, Some(source)) = (task, inner.under_way.source.take()) {
+            if let (Task::TracePhoto(_), Some(source)) = (task, inner.under_way.source.take()) {
                 inner.last_source = Some(source);
             }
             origin = inner.last_source.as_ref().map(|source| source.origin.clone());
@@ -334,11 +347,11 @@ impl Engine {
 /// Where a model came from that somebody else can open too; none where that is the person's own disk.
 fn model_address(task: Task) -> Option<ModelAddress> {
     match task {
-        Task::OpenPack { url, .. } => {
+        Task::OpenPack(OpenPack { url, .. }) => {
             let folder = url.strip_prefix(&dom::base()).map(str::to_owned).unwrap_or(url);
             Some(ModelAddress::Folder(folder))
         }
-        Task::LoadModel { source: ModelSource::Hub { repository, hub: None }, .. } => {
+        Task::LoadModel(LoadModel { source: ModelSource::Hub { repository, hub: None }, .. }) => {
             Some(ModelAddress::Hub(repository))
         }
         _ => None,

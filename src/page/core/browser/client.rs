@@ -4,7 +4,7 @@ use js_sys::Uint8Array;
 use leptos::web_sys::{ErrorEvent, Event, MessageEvent, Worker, WorkerOptions, WorkerType};
 use wasm_bindgen::{JsCast as _, JsValue, closure::Closure};
 
-use crate::protocol::wire::{self, Beside, UNREAD, WireError};
+use crate::protocol::wire::{self, Attachments, UNREAD, WireError};
 use crate::protocol::{Answer, GREETING, Request, Response, sentence};
 
 /// The worker's loader, beside index.html.
@@ -67,9 +67,9 @@ impl Client {
     }
 
     /// Posts a request. The buffers' memory moves to the worker.
-    pub fn post(&self, request: &Request, beside: &Beside) -> Result<(), ClientError> {
-        let parcel = wire::wrap(request, beside)?;
-        let posted = self.worker.post_message_with_transfer(&parcel.message, &parcel.transfer);
+    pub fn post(&self, request: &Request, attachments: &Attachments) -> Result<(), ClientError> {
+        let payload = wire::wrap(request, attachments)?;
+        let posted = self.worker.post_message_with_transfer(&payload.message, &payload.transfer);
         posted.map_err(|_refused| ClientError::Post)
     }
 }
@@ -87,7 +87,7 @@ impl Drop for Client {
 fn read(message: &JsValue) -> Report {
     match wire::unwrap::<Response>(message) {
         Ok((Response { id: GREETING, .. }, _)) => Report::Listening,
-        Ok((Response { id, answer }, Beside { buffers, .. })) => Report::Answered { id, answer, buffers },
+        Ok((Response { id, answer }, Attachments { buffers, .. })) => Report::Answered { id, answer, buffers },
         Err(err) => Report::Stopped { sentence: sentence(&err.to_string()) },
     }
 }

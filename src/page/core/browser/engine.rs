@@ -22,8 +22,12 @@ use crate::page::shell::address::{Address, ModelAddress};
 use crate::page::shell::browser::beforehand;
 use crate::page::shell::browser::history::{Wishes, is_kept_here_only};
 use crate::page::shell::browser::samples;
-use crate::protocol::wire::Beside;
-use crate::protocol::{Answer, DevicePreference, ModelSource, StatisticsSource, Storage, Task, Told, sentence};
+use crate::protocol::wire::Attachments;
+use crate::protocol::{
+    Answer, Attribute, DevicePreference, ExportMask, LabelAllHeads, LabelHead, LoadModel, MapHead, ModelSource,
+    OpenPack, Reframe, Segment, StatisticsSource, Storage, Task, Told, TracePhoto, UsePool, UseStatistics,
+    sentence,
+};
 use crate::text::units;
 
 /// Texts to ask for per head.
@@ -163,7 +167,7 @@ impl Engine {
 
     /// Opens a model just as it was opened before, on the device that is wanted now.
     fn open_again(self, Opened { mut task, files }: Opened) {
-        if let Task::OpenPack { device, .. } | Task::LoadModel { device, .. } = &mut task {
+        if let Task::OpenPack(OpenPack { device, .. }) | Task::LoadModel(LoadModel { device, .. }) = &mut task {
             *device = self.device_preference();
         }
         self.want(task, Freight::of_files(files));
@@ -214,13 +218,15 @@ impl Engine {
         let mut waits = false;
         self.inner.update_value(|inner| {
             // A photo that waits is traced as wanted now.
-            if let Some(Task::TracePhoto { framing: waiting, .. }) = inner.queue.waiting_mut(Kind::Photo) {
+            if let Some(Task::TracePhoto(TracePhoto { framing: waiting, .. })) =
+                inner.queue.waiting_mut(Kind::Photo)
+            {
                 *waiting = framing;
                 waits = true;
             }
         });
         if !waits && self.state.traced.get_untracked().is_some() {
-            self.want(Task::Reframe { framing }, Freight::default());
+            self.want(Reframe { framing }, Freight::default());
         }
     }
 
@@ -232,7 +238,7 @@ impl Engine {
             return self.complain(Kind::Pack, sentence);
         }
         let files = files.into_iter().map(Blob::from).collect();
-        let task = Task::LoadModel { source, storage, told, device: self.device_preference() };
+        let task = LoadModel { source, storage, told, device: self.device_preference() };
         self.want(task, Freight { files, ..Freight::default() });
     }
 
@@ -248,7 +254,7 @@ impl Engine {
                 EngineState::Opening | EngineState::Failed => self.stop(sentence),
             };
         }
-        self.want(Task::OpenPack { url: folder, device: self.device_preference() }, Freight::default());
+        self.want(OpenPack { url: folder, device: self.device_preference() }, Freight::default());
     }
 
     /// Labels heads with the texts of the default pack, for a model that brings none.
@@ -267,12 +273,12 @@ impl Engine {
 
     /// Labels heads from these lines; from the pack's own pool where there are none.
     pub fn use_pool(self, text: &str) {
-        self.want(Task::UsePool { lines: phrase_list::lines(text).collect() }, Freight::default());
+        self.want(UsePool { lines: phrase_list::lines(text).collect() }, Freight::default());
     }
 
     /// Takes head statistics from elsewhere.
     pub fn use_statistics(self, source: StatisticsSource) {
-        self.want(Task::UseStatistics { source }, Freight::default());
+        self.want(UseStatistics { source }, Freight::default());
     }
 
     /// Takes head statistics from a file that headlamp wrote.
@@ -281,7 +287,7 @@ impl Engine {
             match dom::bytes_of(&file.name(), &file).await {
                 Ok(bytes) => {
                     let freight = Freight { buffers: vec![bytes], ..Freight::default() };
-                    self.want(Task::UseStatistics { source: StatisticsSource::File }, freight);
+                    self.want(UseStatistics { source: StatisticsSource::File }, freight);
                 }
                 Err(err) => self.complain(Kind::Statistics, err.to_string()),
             }
@@ -294,7 +300,7 @@ impl Engine {
         if let Some((phrase, threshold)) = chosen.zip(threshold) {
             let (against, background) = untrack(|| self.against(&phrase));
             let ablation = untrack(|| self.state.ablation_in_use());
-            let task = Task::ExportMask { phrase, against, background, ablation, threshold };
+            let task = ExportMask { phrase, against, background, ablation, threshold };
             self.want(task, Freight::default());
         }
     }
@@ -312,10 +318,8 @@ impl Engine {
                 // A later one has been opened meanwhile.
                 _ if self.inner.with_value(|inner| inner.openings) != opening => {}
                 Ok((source, bytes)) => {
-                    let task = Task::TracePhoto {
-                        name: source.name.clone(),
-                        framing: self.state.framing.get_untracked(),
-                    };
+                    let task =
+                        TracePhoto { name: source.name.clone(), framing: self.state.framing.get_untracked() };
                     self.want(task, Freight { buffers: vec![bytes], source: Some(source), ..Freight::default() });
                 }
                 Err(err) => self.complain(Kind::Photo, sentence(&err.to_string())),
@@ -333,7 +337,7 @@ impl Engine {
 
     /// Saves every head's texts, as JSON and as Markdown.
     pub fn export_labels(self) {
-        self.want(Task::LabelAllHeads { count: LABELS }, Freight::default());
+        self.want(LabelAllHeads { count: LABELS }, Freight::default());
     }
 
     /// What a phrase is segmented against: the rival alone, else as the user has it.
@@ -362,7 +366,7 @@ impl Engine {
             }
             let task = state.traced.get().filter(|_| !phrases.is_empty() && state.has_text());
             let ablation = state.ablation_in_use();
-            want_or_not(Kind::Scores, task.map(|_| Task::Attribute { phrases, templates, ablation }));
+            want_or_not(Kind::Scores, task.map(|_| Attribute { phrases, templates, ablation }.into()));
         });
         Effect::new(move || {
             let chosen = state.chosen.get().filter(|_| state.has_text());
@@ -371,7 +375,7 @@ impl Engine {
             }
             let task = state.traced.get().zip(chosen).map(|(_, phrase)| {
                 let (against, background) = self.against(&phrase);
-                Task::Segment { phrase, against, background, ablation: state.ablation_in_use() }
+                Segment { phrase, against, background, ablation: state.ablation_in_use() }.into()
             });
             want_or_not(Kind::Segmentation, task);
         });
@@ -379,11 +383,11 @@ impl Engine {
             let task = state.traced.get().zip(state.head.get()).and_then(|(_, (layer, head))| {
                 Some(match state.map_kind.get() {
                     HeadMapKind::Attention => {
-                        Task::HeadMap { layer, head, phrase: None, rather_than: None, templates: false }
+                        MapHead { layer, head, phrase: None, rather_than: None, templates: false }
                     }
                     HeadMapKind::Contribution => {
                         let (phrase, rather_than) = (Some(state.chosen.get()?), state.rival.get());
-                        Task::HeadMap { layer, head, phrase, rather_than, templates: state.templates.get() }
+                        MapHead { layer, head, phrase, rather_than, templates: state.templates.get() }
                     }
                 })
             });
@@ -391,18 +395,18 @@ impl Engine {
             if task.is_none() && state.traced.with_untracked(Option::is_some) {
                 state.head_map.set(None);
             }
-            want_or_not(Kind::HeadMap, task);
+            want_or_not(Kind::HeadMap, task.map(Task::from));
         });
         Effect::new(move || {
             state.label_source.track();
             let head = state.head.get().filter(|_| state.has_statistics() && state.has_text());
-            let task = head.map(|(layer, head)| Task::LabelHead { layer, head, count: LABELS });
+            let task = head.map(|(layer, head)| LabelHead { layer, head, count: LABELS }.into());
             want_or_not(Kind::Labels, task);
         });
     }
 
-    pub(in crate::page) fn want(self, task: Task, freight: Freight) {
-        self.inner.update_value(|inner| inner.queue.want(task, freight));
+    pub(in crate::page) fn want(self, task: impl Into<Task>, freight: Freight) {
+        self.inner.update_value(|inner| inner.queue.want(task.into(), freight));
         self.post_soon();
     }
 
@@ -432,7 +436,7 @@ impl Engine {
             let Freight { buffers, files, source } = freight;
             inner.under_way = UnderWay { source, files: files.clone() };
             inner.heard = js_sys::Date::now();
-            failure = client.post(&request, &Beside { buffers, files }).err();
+            failure = client.post(&request, &Attachments { buffers, files }).err();
         });
         if let Some(err) = failure {
             self.stop(sentence(&err.to_string()));
@@ -440,7 +444,8 @@ impl Engine {
     }
 
     fn show_work(self) {
-        let busy_with = self.inner.with_value(|inner| inner.queue.busy_with());
+        let busy_with =
+            self.inner.with_value(|inner| inner.queue.busy_with().map(|task| (task.kind(), task.status())));
         if self.state.busy_with.get_untracked() != busy_with {
             self.state.busy_with.set(busy_with);
         }

@@ -172,7 +172,7 @@ pub enum StatisticsOf {
 pub struct State {
     pub engine: RwSignal<EngineState>,
     /// What the engine does or will do next.
-    pub busy_with: RwSignal<Option<Kind>>,
+    pub busy_with: RwSignal<Option<(Kind, &'static str)>>,
     /// Files that the page is fetching or reading.
     pub reading: RwSignal<u32>,
     pub progress: RwSignal<Option<Progress>>,
@@ -322,7 +322,8 @@ impl State {
             EngineState::Opening => "opening",
             EngineState::Failed => "failed",
             EngineState::Open
-                if self.busy_with.get().is_some_and(|kind| !kind.is_background()) || self.reading.get() > 0 =>
+                if self.busy_with.get().is_some_and(|(kind, _)| !kind.is_background())
+                    || self.reading.get() > 0 =>
             {
                 "busy"
             }

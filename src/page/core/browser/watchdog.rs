@@ -46,7 +46,7 @@ impl Engine {
             losses = inner.losses;
             // A photo on its way is the one to go on with.
             let waiting = inner.queue.withdraw(Kind::Photo);
-            let waiting = waiting.filter(|(task, _)| matches!(task, Task::TracePhoto { .. }));
+            let waiting = waiting.filter(|(task, _)| matches!(task, Task::TracePhoto(_)));
             let waiting = waiting.and_then(|(_, freight)| freight.source);
             if let Some(source) = waiting.or_else(|| inner.under_way.source.take()) {
                 inner.last_source = Some(source);

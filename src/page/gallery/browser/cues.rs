@@ -14,8 +14,8 @@ use crate::page::gallery::picture_labels::{LabelError, Labels};
 use crate::page::heads::browser::grid::name;
 use crate::page::heads::contributions::Cell;
 use crate::protocol::completeness::Classes;
-use crate::protocol::cues::{CueHead, CueOutcome, CuePrompts, CueReport, LabelledPicture};
-use crate::protocol::{Task, sentence};
+use crate::protocol::cues::{CueHead, CueOutcome, CuePrompts, CueReport, FindCues, LabelledPicture};
+use crate::protocol::sentence;
 use crate::text::units;
 
 /// Heads that are shown of the ranking.
@@ -89,7 +89,7 @@ impl Engine {
         let cues = self.state.gallery.cues;
         if let Some(prompts) = untrack(|| cues.wanted()) {
             let pictures = untrack(|| cues.pictures(self.state));
-            self.want(Task::FindCues { pictures, prompts }, Freight::default());
+            self.want(FindCues { pictures, prompts }, Freight::default());
         }
     }
 

@@ -29,7 +29,6 @@ pub fn Gallery() -> impl IntoView {
             aria-labelledby="gallery-title"
             data-drop="gallery"
             data-pictures=count
-            data-by-hand=move || gallery.by_hand.get().to_string()
         >
             <div class="heading">
                 <h2 id="gallery-title">"Gallery"</h2>

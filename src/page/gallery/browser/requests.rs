@@ -14,7 +14,10 @@ use crate::page::core::browser::answers::Unfitting;
 use crate::page::core::browser::engine::{Engine, Freight, ahead};
 use crate::page::core::browser::state::StatisticsOf;
 use crate::page::core::queue::Kind;
-use crate::protocol::{AHEAD, Answer, GalleryEntry, RankBy, StatisticsSource, Task};
+use crate::protocol::{
+    AHEAD, AddToGallery, Answer, ClearGallery, GalleryEntry, GalleryGrown, GalleryOpened, KeepGallery,
+    OpenGallery, RankBy, RankGallery, ReadThumbnails, StatisticsSource, Task,
+};
 
 /// Pictures that are shown of an order.
 const MOST: usize = 500;
@@ -41,7 +44,7 @@ fn entry_of(file: &File) -> GalleryEntry {
 
 impl Engine {
     pub(in crate::page) fn open_gallery(self) {
-        self.want(Task::OpenGallery, Freight::default());
+        self.want(OpenGallery, Freight::default());
     }
 
     /// Whether the gallery is yet to be opened, or forgotten: the answer tells what is in it.
@@ -95,7 +98,7 @@ impl Engine {
     pub fn pause_gallery(self) {
         self.state.gallery.run.update(|run| run.is_going = false);
         self.withdraw(Kind::GalleryPicture);
-        self.want(Task::KeepGallery, Freight::default());
+        self.want(KeepGallery, Freight::default());
     }
 
     /// Forgets the gallery and what is in line for it.
@@ -107,7 +110,7 @@ impl Engine {
         if matches!(self.state.statistics_of.get_untracked(), StatisticsOf::Gallery(_)) {
             self.use_statistics(StatisticsSource::Pack);
         }
-        self.want(Task::ClearGallery, Freight::default());
+        self.want(ClearGallery, Freight::default());
     }
 
     /// Opens one of the gallery's pictures as the photo.
@@ -136,23 +139,23 @@ impl Engine {
         let (mut next, files): (VecDeque<GalleryEntry>, Vec<Blob>) = line.into_iter().unzip();
         match next.pop_front() {
             Some(entry) => {
-                self.want(Task::AddToGallery { entry, next: next.into() }, Freight::of_files(files));
+                self.want(AddToGallery { entry, next: next.into() }, Freight::of_files(files));
             }
             None => {
                 self.state.gallery.run.update(|run| run.is_going = false);
-                self.want(Task::KeepGallery, Freight::default());
+                self.want(KeepGallery, Freight::default());
             }
         }
     }
 
     pub(in crate::page) fn take_gallery(self, task: Task, answer: Answer) {
-        let gallery = self.state.gallery;
         match (task, answer) {
-            (_, Answer::GalleryOpened { pictures, not_kept }) => self.take_whole_gallery(pictures, not_kept),
+            (_, Answer::GalleryOpened(GalleryOpened { pictures, not_kept })) => {
+                self.take_whole_gallery(pictures, not_kept)
+            }
             // It is in a gallery that is about to be forgotten.
-            (Task::AddToGallery { .. }, _) if self.awaits_gallery() => {}
-            (Task::AddToGallery { entry, .. }, Answer::GalleryGrown { left_out, by_hand }) => {
-                gallery.by_hand.update(|count| *count += usize::from(by_hand));
+            (Task::AddToGallery(_), _) if self.awaits_gallery() => {}
+            (Task::AddToGallery(AddToGallery { entry, .. }), Answer::GalleryGrown(GalleryGrown { left_out })) => {
                 self.take_picture(entry, left_out);
             }
             // The labels rest on as many pictures as there are now.
@@ -229,7 +232,7 @@ impl Engine {
             missing.retain(|index| !inner.gallery.thumbnails.contains_key(index));
         });
         if !missing.is_empty() {
-            self.want(Task::Thumbnails { pictures: missing }, Freight::default());
+            self.want(ReadThumbnails { pictures: missing }, Freight::default());
         }
     }
 
@@ -274,7 +277,7 @@ impl Engine {
             let is_empty = gallery.pictures.with_untracked(|pictures| pictures.is_empty());
             is_going.track();
             match by.filter(|_| !is_empty) {
-                Some(by) => self.want(Task::RankGallery { by, heads, most: MOST }, Freight::default()),
+                Some(by) => self.want(RankGallery { by, heads, most: MOST }, Freight::default()),
                 None => {
                     self.withdraw(Kind::Ranking);
                     gallery.order.set(None);

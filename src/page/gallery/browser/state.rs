@@ -46,8 +46,6 @@ pub struct GalleryState {
     /// Why a later visit will not find the gallery.
     pub not_kept: RwSignal<Option<String>>,
     pub run: RwSignal<Run>,
-    /// Pictures that further workers looked at.
-    pub by_hand: RwSignal<usize>,
     /// What was left out of the last run, and why.
     pub left_out: RwSignal<Vec<String>>,
     pub by: RwSignal<Order>,
@@ -66,7 +64,6 @@ impl GalleryState {
             pictures: RwSignal::default(),
             not_kept: RwSignal::default(),
             run: RwSignal::default(),
-            by_hand: RwSignal::default(),
             left_out: RwSignal::default(),
             by: RwSignal::default(),
             through: RwSignal::default(),

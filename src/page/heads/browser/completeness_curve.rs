@@ -7,8 +7,7 @@ use crate::page::common::colour;
 use crate::page::core::browser::engine::{Engine, Freight};
 use crate::page::core::browser::state::State;
 use crate::page::heads::completeness::{Line, Row, lines, rows};
-use crate::protocol::Task;
-use crate::protocol::completeness::{Classes, Completeness};
+use crate::protocol::completeness::{Classes, Completeness, MeasureCompleteness};
 use crate::text::units;
 
 impl Engine {
@@ -20,7 +19,7 @@ impl Engine {
                 .with_untracked(|all| all.as_slice().iter().map(|one| vec![one.clone()]).collect()),
             labels: None,
         });
-        self.want(Task::MeasureCompleteness { classes }, Freight::default());
+        self.want(MeasureCompleteness { classes }, Freight::default());
     }
 }
 

@@ -7,7 +7,6 @@ use leptos_use::storage::{UseStorageOptions, use_local_storage_with_options};
 use crate::page::common::browser::controls::Choice;
 use crate::page::core::browser::engine::Engine;
 use crate::page::core::browser::state::{EngineState, State};
-use crate::page::core::queue::Kind;
 use crate::page::shell::browser::help::HelpButton;
 use crate::page::shell::browser::share::Share;
 use crate::page::video::browser::state::Mode;
@@ -96,33 +95,7 @@ fn line(state: State) -> String {
         (EngineState::Opening, _) => "Starting the engine…",
         (EngineState::Open, _) if state.reading.get() > 0 => "Reading the file…",
         (EngineState::Open, None) => return ready(state),
-        (EngineState::Open, Some(kind)) => match kind {
-            Kind::Pack => "Opening the model…",
-            Kind::Photo => "Running the model on the photo…",
-            Kind::Mask => "Writing the mask…",
-            Kind::Scores => "Scoring the phrases…",
-            Kind::Segmentation => "Segmenting…",
-            Kind::HeadMap => "Mapping the head…",
-            Kind::Pool => "Reading the texts…",
-            Kind::Statistics => "Reading the images…",
-            Kind::Labels => "Labelling the head…",
-            Kind::AllLabels => "Labelling every head…",
-            Kind::Cues => "Looking for heads that follow the nuisance…",
-            Kind::Completeness => "Putting heads together from texts…",
-            Kind::Ranking => "Looking through the gallery…",
-            Kind::Gallery | Kind::Thumbnails => "Opening the gallery…",
-            Kind::GalleryKeeping => "Keeping the gallery…",
-            Kind::GalleryPicture => "Looking at the gallery's pictures…",
-            Kind::Video | Kind::Sampling => "Opening the video…",
-            Kind::Frame => "Running the model on the video's frames…",
-            Kind::Retrack => "Following the objects…",
-            Kind::FrameScores | Kind::SplitScores => "Scoring the frames…",
-            Kind::FrameSegmentation => "Segmenting the frame…",
-            Kind::Propagation => "Propagating the masks…",
-            Kind::Forgetting => "Forgetting the masks…",
-            Kind::TrackLabels => "Naming the objects…",
-            Kind::VideoExport => "Writing the file…",
-        },
+        (EngineState::Open, Some((_, status))) => status,
     };
     text.to_owned()
 }

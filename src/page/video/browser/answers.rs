@@ -12,13 +12,14 @@ use super::state::{
 use crate::page::common::browser::dom;
 use crate::page::core::browser::answers::Unfitting;
 use crate::page::core::browser::engine::Engine;
-use crate::page::core::queue::Kind;
 use crate::protocol::sampling::Sampling;
 use crate::protocol::video::{
-    FrameObjects, FrameSummary, PropagatedFrame, Run, SampledVideo, TrackLabels, VideoAnswer, VideoSummary,
-    VideoTask,
+    ExportedFile, FrameObjects, FrameSegmented, FrameSummary, FramesScored, Propagate, PropagatedFrame, Retracked,
+    Run, SampledVideo, ScoreFrames, ScoresSplit, SegmentFrame, TraceFrame, TrackLabels, TracksLabelled,
+    VideoSummary,
 };
 use crate::protocol::wire;
+use crate::protocol::{VideoAnswer, VideoTask};
 
 /// So many frames are looked at without being asked; for more the user says when.
 const UNASKED: usize = 60;
@@ -38,16 +39,19 @@ impl Engine {
         match (task, answer) {
             // Of a video, or a sampling of it, that is not on screen any more.
             (task, _) if !self.is_current(&task) => {}
-            (VideoTask::Open { .. }, VideoAnswer::Opened(summary)) => self.take_opened(summary),
-            (VideoTask::Sample { .. }, VideoAnswer::Sampled(sampled)) => self.take_sampled(sampled),
-            (VideoTask::TraceFrame { .. }, VideoAnswer::FrameTraced(frame)) => self.take_frame(frame, buffers)?,
-            (VideoTask::Retrack { .. }, VideoAnswer::Retracked { frames }) => {
+            (VideoTask::Open(_), VideoAnswer::Opened(summary)) => self.take_opened(summary),
+            (VideoTask::Sample(_), VideoAnswer::Sampled(sampled)) => self.take_sampled(sampled),
+            (VideoTask::TraceFrame(_), VideoAnswer::FrameTraced(frame)) => self.take_frame(frame, buffers)?,
+            (VideoTask::Retrack(_), VideoAnswer::Retracked(Retracked { frames })) => {
                 take_tracks(video, frames, &all_floats(buffers, 0)?)?;
                 if untrack(|| self.can_describe()) {
                     self.label_tracks();
                 }
             }
-            (VideoTask::ScoreFrames { phrases, .. }, VideoAnswer::Scored { frames }) => {
+            (
+                VideoTask::ScoreFrames(ScoreFrames { phrases, .. }),
+                VideoAnswer::Scored(FramesScored { frames }),
+            ) => {
                 let values = all_floats(buffers, 0)?;
                 if values.len() != phrases.len() * frames {
                     return Err(Unfitting);
@@ -55,12 +59,15 @@ impl Engine {
                 let values = values.chunks(frames.max(1)).map(<[f32]>::to_vec).collect();
                 video.scores.set(Some(FrameScores { phrases, values }));
             }
-            (VideoTask::SplitScores { phrase, .. }, VideoAnswer::Split { frames }) => {
+            (
+                VideoTask::SplitScores(SplitScoresTask { phrase, .. }),
+                VideoAnswer::Split(ScoresSplit { frames }),
+            ) => {
                 video.split.set(Some(SplitScores { phrase, frames, parts: all_floats(buffers, 0)? }));
             }
             (
-                VideoTask::SegmentFrame { index, phrase, .. },
-                VideoAnswer::FrameSegmented { size, crop_in_frame, threshold, empty },
+                VideoTask::SegmentFrame(SegmentFrame { index, phrase, .. }),
+                VideoAnswer::FrameSegmented(FrameSegmented { size, crop_in_frame, threshold, empty }),
             ) => {
                 let map = all_floats(buffers, 0)?;
                 if map.len() != size.width * size.height {
@@ -70,12 +77,17 @@ impl Engine {
                 let found = FrameSegmentation { index, phrase, size, crop_in_frame, threshold, is_empty, map };
                 video.segmentation.set(Some(Arc::new(found)));
             }
-            (VideoTask::Propagate { run, .. }, VideoAnswer::Propagated(frame)) => {
+            (VideoTask::Propagate(Propagate { run, .. }), VideoAnswer::Propagated(frame)) => {
                 self.take_propagated(run.number, frame, buffers)?;
             }
-            (VideoTask::ForgetMasks { .. }, VideoAnswer::MasksForgotten) => {}
-            (VideoTask::LabelTracks { .. }, VideoAnswer::TracksLabelled { tracks }) => take_labels(video, tracks),
-            (VideoTask::ExportJson { .. } | VideoTask::ExportMasks { .. }, VideoAnswer::File { name, kind }) => {
+            (VideoTask::ForgetMasks(_), VideoAnswer::MasksForgotten(_)) => {}
+            (VideoTask::LabelTracks(_), VideoAnswer::TracksLabelled(TracksLabelled { tracks })) => {
+                take_labels(video, tracks)
+            }
+            (
+                VideoTask::ExportJson(_) | VideoTask::ExportMasks(_),
+                VideoAnswer::File(ExportedFile { name, kind }),
+            ) => {
                 dom::download(&name, &kind, buffers.first().ok_or(Unfitting)?);
             }
             _ => return Err(Unfitting),
@@ -86,19 +98,19 @@ impl Engine {
     /// A piece of work on a video failed: the rest goes on.
     pub(in crate::page) fn take_video_failure(self, task: &VideoTask, message: String) {
         let video = self.video();
-        let kind = Kind::of_video(task);
+        let kind = task.kind();
         if !self.is_current(task) {
             return;
         }
         match task {
-            VideoTask::Open { .. } => {
+            VideoTask::Open(_) => {
                 let reel = video.opening.get_untracked();
                 video.opening.set(None);
                 if let Some(reel) = reel {
                     return self.open_by_element(reel, message);
                 }
             }
-            VideoTask::TraceFrame { index, .. } => {
+            VideoTask::TraceFrame(TraceFrame { index, .. }) => {
                 video.next.set(index + 1);
                 let last_good =
                     video.frames.with_untracked(|frames| frames.last().map_or(0, |last| last.index + 1));
@@ -107,7 +119,7 @@ impl Engine {
                 }
                 self.pump();
             }
-            VideoTask::Propagate { .. } => video.steps.update(VecDeque::clear),
+            VideoTask::Propagate(_) => video.steps.update(VecDeque::clear),
             _ => {}
         }
         self.complain(kind, message);
@@ -163,7 +175,7 @@ impl Engine {
 
     fn take_frame(self, frame: FrameSummary, buffers: &[Uint8Array]) -> Result<(), Unfitting> {
         let video = self.video();
-        let FrameSummary { index, grid, crop_in_frame, heads, objects, seconds, by_hand } = frame;
+        let FrameSummary { index, grid, crop_in_frame, heads, objects, seconds } = frame;
         let (tracks, attention) = (all_floats(buffers, 0)?, all_floats(buffers, 1)?);
         let patches = grid.len().max(1);
         let time = video.times().get(index).copied().ok_or(Unfitting)?;
@@ -173,7 +185,6 @@ impl Engine {
         video.meet(&objects.objects);
         video.heads.set(heads);
         video.seconds.set(Some(seconds));
-        video.by_hand.update(|count| *count += usize::from(by_hand));
         video.pace.update(|pace| pace.push(seconds.decode + seconds.encode + seconds.track));
         video.next.set(index + 1);
         let frame = TracedFrame { index, time, grid, crop_in_frame, objects, tracks, attention };

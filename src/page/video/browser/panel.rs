@@ -25,7 +25,6 @@ pub fn VideoView() -> impl IntoView {
                 tabindex="-1"
                 data-frames=move || video.frames.with(Vec::len).to_string()
                 data-sampled=move || video.times().len().to_string()
-                data-by-hand=move || video.by_hand.get().to_string()
                 data-work=move || format!("{:?}", video.work.get()).to_lowercase()
                 data-time=move || format!("{:.3}", video.time.get())
                 on:keydown=move |event| press(video, &event)

@@ -14,8 +14,11 @@ use crate::page::core::browser::engine::{Engine, Freight, ahead};
 use crate::page::core::queue::Kind;
 use crate::page::video::time;
 use crate::protocol::sampling::Sampling;
-use crate::protocol::video::{MasksOf, Run, Seed, VideoSource, VideoTask};
-use crate::protocol::{Task, sentence};
+use crate::protocol::video::{
+    ExportJson, ExportMasks, ForgetMasks, LabelTracks, MasksOf, OpenVideo, Propagate, Retrack, Run, SampleVideo,
+    ScoreFrames, Seed, SegmentFrame, SplitScores, TraceFrame, UseVideoStatistics, VideoSource,
+};
+use crate::protocol::{Task, VideoTask, sentence};
 use crate::text::natural_order;
 
 /// The clip that comes with the page.
@@ -90,7 +93,7 @@ impl Engine {
         };
         self.video().opening.set(Some(reel));
         let number = self.number_opening();
-        self.want(Task::Video(VideoTask::Open { reel: number, source }), Freight::of_files(files));
+        self.want(OpenVideo { reel: number, source }, Freight::of_files(files));
     }
 
     /// The worker cannot decode a file: the page's own player may. Says `sentence` where it does not either.
@@ -146,7 +149,7 @@ impl Engine {
         self.withdraw(Kind::Frame);
         // Answers about the frames before are out of date.
         let reel = self.number_sampling();
-        self.want_of_video(VideoTask::Sample { reel, sampling });
+        self.want_of_video(SampleVideo { reel, sampling });
     }
 
     /// Looks at the frames that are left.
@@ -171,7 +174,7 @@ impl Engine {
         }
         if index < total {
             let ahead = ahead(total - index - 1);
-            self.want_of_video(VideoTask::TraceFrame { reel: self.reel(), index, ahead });
+            self.want_of_video(TraceFrame { reel: self.reel(), index, ahead });
         } else {
             video.work.set(Work::Idle);
             if !video.frames.with_untracked(Vec::is_empty) && untrack(|| self.can_describe()) {
@@ -188,7 +191,7 @@ impl Engine {
     }
 
     pub fn label_tracks(self) {
-        self.want_of_video(VideoTask::LabelTracks { reel: self.reel(), count: LABELS });
+        self.want_of_video(LabelTracks { reel: self.reel(), count: LABELS });
     }
 
     /// Follows the objects of other heads.
@@ -197,12 +200,12 @@ impl Engine {
         if heads.is_empty() {
             return self.complain(Kind::Retrack, "Choose one head or more: each finds an object.".to_owned());
         }
-        self.want_of_video(VideoTask::Retrack { reel: self.reel(), heads });
+        self.want_of_video(Retrack { reel: self.reel(), heads });
     }
 
     /// Labels heads from this video's frames.
     pub fn use_video_statistics(self) {
-        self.want_of_video(VideoTask::UseStatistics { reel: self.reel() });
+        self.want_of_video(UseVideoStatistics { reel: self.reel() });
     }
 
     /// Shows the propagation an object on one frame.
@@ -240,7 +243,7 @@ impl Engine {
     pub(super) fn propagate_on(self) {
         let step = self.video().steps.with_untracked(|steps| steps.front().cloned());
         if let Some((run, index)) = step {
-            self.want_of_video(VideoTask::Propagate { reel: self.reel(), run, index });
+            self.want_of_video(Propagate { reel: self.reel(), run, index });
         }
     }
 
@@ -257,7 +260,7 @@ impl Engine {
         let now = self.next_stamp();
         self.inner.update_value(|inner| inner.started_over = now);
         self.video().forget_propagation();
-        self.want_of_video(VideoTask::ForgetMasks { reel: self.reel() });
+        self.want_of_video(ForgetMasks { reel: self.reel() });
     }
 
     fn new_run(self) -> Run {
@@ -275,12 +278,12 @@ impl Engine {
             .video()
             .objects
             .with_untracked(|objects| objects.iter().map(|look| (look.id, look.name.clone())).collect());
-        self.want_of_video(VideoTask::ExportJson { reel: self.reel(), of, names });
+        self.want_of_video(ExportJson { reel: self.reel(), of, names });
     }
 
     /// Saves the masks as a zip of pictures.
     pub fn export_masks(self, of: MasksOf) {
-        self.want_of_video(VideoTask::ExportMasks { reel: self.reel(), of });
+        self.want_of_video(ExportMasks { reel: self.reel(), of });
     }
 
     /// The number that work on the open video's frames has.
@@ -290,7 +293,7 @@ impl Engine {
 
     /// Whether a task's answer is about what is on screen, or about to be.
     pub(super) fn is_current(self, task: &VideoTask) -> bool {
-        let is_opening = matches!(task, VideoTask::Open { .. });
+        let is_opening = matches!(task, VideoTask::Open(_));
         self.inner.with_value(|inner| task.reel() == if is_opening { inner.opening_reel } else { inner.reel })
     }
 
@@ -306,8 +309,8 @@ impl Engine {
         number
     }
 
-    fn want_of_video(self, task: VideoTask) {
-        self.want(Task::Video(task), Freight::default());
+    fn want_of_video(self, task: impl Into<Task>) {
+        self.want(task, Freight::default());
     }
 
     /// Wants the work that the video view's state calls for, whenever that changes.
@@ -320,14 +323,14 @@ impl Engine {
                 video.scores.set(None);
                 return self.withdraw(Kind::FrameScores);
             }
-            self.want_of_video(VideoTask::ScoreFrames { reel: self.reel(), phrases, templates });
+            self.want_of_video(ScoreFrames { reel: self.reel(), phrases, templates });
         });
         Effect::new(move || {
             let frames = video.frames.with(Vec::len);
             match state.chosen.get().filter(|_| video.is_split.get() && frames > 0 && state.has_text()) {
                 Some(phrase) => {
                     let (reel, templates) = (self.reel(), state.templates.get());
-                    self.want_of_video(VideoTask::SplitScores { reel, phrase, templates });
+                    self.want_of_video(SplitScores { reel, phrase, templates });
                 }
                 None => self.withdraw(Kind::SplitScores),
             }
@@ -340,7 +343,7 @@ impl Engine {
                 Some((index, phrase)) => {
                     let (against, background) = self.against(&phrase);
                     let reel = self.reel();
-                    self.want_of_video(VideoTask::SegmentFrame { reel, index, phrase, against, background });
+                    self.want_of_video(SegmentFrame { reel, index, phrase, against, background });
                 }
                 None => self.withdraw(Kind::FrameSegmentation),
             }

@@ -188,8 +188,6 @@ pub struct VideoState {
     pub pace: RwSignal<Pace>,
     /// Where the last frame spent its time.
     pub seconds: RwSignal<Option<FrameSeconds>>,
-    /// Frames that further workers looked at.
-    pub by_hand: RwSignal<usize>,
 
     pub time: RwSignal<f64>,
     /// Where the user wants to be; a new value is a new wish.
@@ -244,7 +242,6 @@ impl VideoState {
             work: RwSignal::default(),
             pace: RwSignal::default(),
             seconds: RwSignal::default(),
-            by_hand: RwSignal::default(),
             time,
             wish: RwSignal::default(),
             is_playing: RwSignal::default(),

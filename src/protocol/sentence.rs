@@ -1,4 +1,4 @@
-//! Words for people: errors as sentences, and file names.
+//! Errors as sentences for people.
 
 /// An error's words as a sentence: a capital first (but not in a file's name), a full stop last.
 pub fn sentence(words: &str) -> String {
@@ -9,15 +9,9 @@ pub fn sentence(words: &str) -> String {
     format!("{first}{rest}{stop}")
 }
 
-/// A file name for what is about `words`: letters and digits, joined by hyphens.
-pub fn file_stem(words: &str) -> String {
-    let parts = words.split(|char: char| !char.is_alphanumeric()).filter(|part| !part.is_empty());
-    parts.collect::<Vec<_>>().join("-").chars().take(80).collect()
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{file_stem, sentence};
+    use super::sentence;
 
     #[test]
     fn sentences_start_with_a_capital_and_files_keep_their_names() {
@@ -25,10 +19,5 @@ mod tests {
         assert_eq!(sentence("weights.safetensors is damaged"), "weights.safetensors is damaged.");
         assert_eq!(sentence("écrit à la main!"), "Écrit à la main!");
         assert_eq!(sentence(""), ".");
-    }
-
-    #[test]
-    fn file_names_hold_no_separators() {
-        assert_eq!(file_stem("../a cat: 50 %/.png"), "a-cat-50-png");
     }
 }

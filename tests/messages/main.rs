@@ -4,9 +4,7 @@
 //! After a change of the messages, `HEADLAMP_WRITE=1 cargo test --test messages` writes it anew.
 #![cfg(not(target_arch = "wasm32"))]
 
-#[path = "messages/samples.rs"]
 mod samples;
-#[path = "messages/typescript.rs"]
 mod typescript;
 
 use typescript::Declarations;

@@ -2,24 +2,20 @@
 //! computes with the same weights (`tests/reference/clip_b32.py`).
 #![cfg(not(target_arch = "wasm32"))]
 
-#[path = "reference/expected.rs"]
-mod expected;
-#[path = "full_size/memory.rs"]
 mod memory;
-#[path = "full_size/seeded.rs"]
-mod seeded;
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use burn::tensor::Device;
-use expected::{relative, tensors_of};
 use headlamp::checkpoint::detect::{Answers, Detected, detect};
 use headlamp::checkpoint::files::{Checkpoint, Reader};
 use headlamp::checkpoint::{Converter, Pack, Quantisation, pack};
 use headlamp::geometry::Size;
 use headlamp::model::{Crop, Model};
 use headlamp::zero_shot::{dot, normalised};
+use test_support::clip_b32;
+use test_support::reference::{relative, tensors_of};
 
 const START: u32 = 49_406;
 const END: u32 = 49_407;
@@ -62,7 +58,7 @@ fn converted(path: &Path, quantisation: Quantisation) -> (Pack, usize) {
 fn outputs(mut pack: Pack) -> (Vec<f32>, Vec<Vec<f32>>) {
     let config = pack.manifest.model.clone();
     let model = Model::load(config, &mut pack.weights().unwrap(), &Device::flex()).unwrap();
-    let crop = Crop { size: Size { width: 224, height: 224 }, values: seeded::drawn("pixels", 3 * 224 * 224) };
+    let crop = Crop { size: Size { width: 224, height: 224 }, values: clip_b32::drawn("pixels", 3 * 224 * 224) };
     let trace = pollster::block_on(model.vision.trace(&crop)).unwrap();
     let texts: Vec<Vec<u32>> = TEXTS.iter().map(|text| text.to_vec()).collect();
     (trace.embedding, pollster::block_on(model.text_tower().unwrap().embed(&texts)).unwrap())
@@ -74,7 +70,7 @@ fn a_full_size_clip_is_converted_in_bounded_memory() {
     std::fs::create_dir_all(&folder.0).unwrap();
     let path = folder.0.join("model.safetensors");
     let start = Instant::now();
-    seeded::write(&path);
+    clip_b32::write(&path);
     println!("drawn and written in {:.1} s", start.elapsed().as_secs_f64());
     let expected = tensors_of("clip_b32.expected").tensors;
     let (image, texts) = (&expected["image"].values, &expected["texts"].values);

@@ -3,21 +3,12 @@
 //! `tests/reference/default_pack.py` made the fixtures from the same ingredients. Texts are `check.json`'s.
 #![cfg(not(target_arch = "wasm32"))]
 
-#[path = "default_pack/check.rs"]
 mod check;
-#[path = "default_pack/dual_encoder.rs"]
 mod dual_encoder;
-#[path = "reference/expected.rs"]
-mod expected;
-#[path = "default_pack/img_focus.rs"]
 mod img_focus;
-#[path = "default_pack/kernels.rs"]
 mod kernels;
-#[path = "default_pack/pack.rs"]
 mod pack;
-#[path = "default_pack/photos.rs"]
 mod photos;
-#[path = "default_pack/tokens.rs"]
 mod tokens;
 
 use std::path::{Path, PathBuf};
@@ -73,7 +64,7 @@ fn embed(model: &Model, tokens: &[Vec<u32>]) -> Vec<Vec<f32>> {
 
 /// What PyTorch and ONNX Runtime made of `crop.png`.
 fn reference() -> StateDict {
-    expected::tensors_of("default_pack/default_pack.expected")
+    test_support::reference::tensors_of("default_pack/default_pack.expected")
 }
 
 fn json(path: &Path) -> serde_json::Value {

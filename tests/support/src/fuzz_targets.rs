@@ -37,7 +37,6 @@ pub const ALL: [Target; 10] = [
 ];
 
 /// Reads bytes of the kind that is called `name`.
-#[allow(dead_code, reason = "the short run goes through the list")]
 pub fn read(name: &str, bytes: &[u8]) {
     let target = ALL.iter().find(|target| target.name == name).expect("a target of that name");
     (target.read)(bytes);

@@ -1,7 +1,6 @@
 //! `headlamp pack from hf:ORG/NAME` against a hub that redirects, dawdles, breaks off, changes its mind, or lies.
 #![cfg(not(target_arch = "wasm32"))]
 
-#[path = "hub/server.rs"]
 mod server;
 
 use std::path::{Path, PathBuf};

@@ -1,26 +1,15 @@
 //! Paper 2 on random features, against `tests/reference/track.py`, and what must hold of any features.
 #![cfg(not(target_arch = "wasm32"))]
 
-#[path = "track/features.rs"]
 mod features;
-#[path = "fixture/mod.rs"]
-mod fixture;
-#[path = "track/invariants.rs"]
 mod invariants;
-#[path = "track/measures.rs"]
 mod measures;
-#[path = "track/objects.rs"]
 mod objects;
-#[path = "track/propagation.rs"]
 mod propagation;
 
-#[path = "cli/tool.rs"]
-#[allow(dead_code, reason = "only the tiny pack is needed here")]
-mod tool;
-
-use fixture::Fixture;
 use headlamp::geometry::Grid;
 use headlamp::model::Features;
+use test_support::reference::Fixture;
 
 /// Results are f32, sums f64; the largest difference seen is a tenth of this.
 const TOLERANCE: f64 = 1e-5;

@@ -5,15 +5,8 @@
 //! that a mistake in the order of heads or tokens, or the wrong GELU, cannot pass.
 #![cfg(not(target_arch = "wasm32"))]
 
-#[path = "reference/expected.rs"]
-mod expected;
-#[path = "fixture/gpu.rs"]
-mod gpu;
-#[path = "parity/sensitivity.rs"]
 mod sensitivity;
-#[path = "parity/text.rs"]
 mod text;
-#[path = "parity/vision.rs"]
 mod vision;
 
 /// The largest relative error of any vector.
@@ -30,7 +23,7 @@ const IN_PARTS: f64 = 5.0;
 fn backends() -> Vec<(headlamp::model::Backend, f64)> {
     use headlamp::model::Backend::{Burn, Kernels};
     let on_cpu = [(Burn(burn::tensor::Device::flex()), TOLERANCE), (Kernels, ROUNDED)];
-    let on_gpu = gpu::gpu().into_iter().flat_map(|shaders| [Burn(shaders.device()), shaders]);
+    let on_gpu = test_support::gpu::gpu().into_iter().flat_map(|shaders| [Burn(shaders.device()), shaders]);
     on_cpu.into_iter().chain(on_gpu.map(|backend| (backend, TOLERANCE))).collect()
 }
 
@@ -39,7 +32,7 @@ struct HubConfig(serde_json::Value);
 
 impl HubConfig {
     fn read(model: &str) -> Self {
-        Self(serde_json::from_slice(&expected::bytes_of(&format!("{model}.config.json"))).unwrap())
+        Self(serde_json::from_slice(&test_support::reference::bytes_of(&format!("{model}.config.json"))).unwrap())
     }
 
     /// The part of it that is about one tower.

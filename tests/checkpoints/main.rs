@@ -4,17 +4,10 @@
 //! `tests/reference/checkpoints.py` made the fixtures with Hugging Face's `transformers` and with `open_clip_torch`.
 #![cfg(not(target_arch = "wasm32"))]
 
-#[path = "reference/expected.rs"]
-mod expected;
-#[path = "checkpoints/known.rs"]
 mod known;
-#[path = "checkpoints/layouts.rs"]
 mod layouts;
-#[path = "checkpoints/refusals.rs"]
 mod refusals;
-#[path = "checkpoints/self_supervised.rs"]
 mod self_supervised;
-#[path = "checkpoints/tokens.rs"]
 mod tokens;
 
 use std::path::Path;

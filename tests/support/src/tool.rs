@@ -8,9 +8,14 @@ use serde_json::Value;
 
 /// `headlamp`, ready to be given arguments. The default pack is one that is not there.
 pub fn headlamp() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_headlamp"));
+    let mut command = Command::new(program());
     command.env("HEADLAMP_PACK", temporary().join("no-pack"));
     command
+}
+
+/// The program of this build. Cargo sets the variable for the tests that it runs.
+fn program() -> PathBuf {
+    std::env::var_os("CARGO_BIN_EXE_headlamp").expect("`cargo test` runs the tests of the tool").into()
 }
 
 /// `headlamp` and its first arguments, on the tiny pack and the CPU.
@@ -57,7 +62,7 @@ pub fn pack() -> &'static Path {
 
 /// A sample photo.
 pub fn photo(name: &str) -> PathBuf {
-    let photo = Path::new(env!("CARGO_MANIFEST_DIR")).join("www/samples").join(name);
+    let photo = xtask::places::checkout().join("www/samples").join(name);
     assert!(photo.is_file(), "{} is missing", photo.display());
     photo
 }
@@ -88,7 +93,8 @@ pub fn spoiled(path: &Path) {
 fn temporary() -> &'static Path {
     static PLACE: OnceLock<PathBuf> = OnceLock::new();
     PLACE.get_or_init(|| {
-        let runs = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cli");
+        // Beside cargo's other files of the tests: `target/debug/headlamp` gives `target/tmp/cli`.
+        let runs = program().ancestors().nth(2).unwrap().join("tmp/cli");
         for run in std::fs::read_dir(&runs).into_iter().flatten().flatten() {
             let changed = run.metadata().and_then(|data| data.modified()).ok();
             if changed.and_then(|changed| changed.elapsed().ok()).is_some_and(|age| age.as_secs() > 3600) {

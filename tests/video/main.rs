@@ -2,11 +2,8 @@
 //! `cargo test --test video -- --nocapture` prints the figures that docs/REPRODUCTION.md has.
 #![cfg(not(target_arch = "wasm32"))]
 
-#[path = "video/clips.rs"]
 mod clips;
-#[path = "video/propagation.rs"]
 mod propagation;
-#[path = "video/tracks.rs"]
 mod tracks;
 
 use std::sync::OnceLock;

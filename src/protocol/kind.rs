@@ -1,0 +1,46 @@
+//! The places in the request queue.
+
+/// The kinds of work, the most urgent first. Of each kind at most one request waits: a newer one replaces it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    Pack,
+    Video,
+    Sampling,
+    Photo,
+    Mask,
+    Scores,
+    Segmentation,
+    HeadMap,
+    FrameScores,
+    SplitScores,
+    Retrack,
+    Pool,
+    Statistics,
+    Labels,
+    /// Opening and clearing the gallery, before any other request about the gallery.
+    Gallery,
+    Ranking,
+    Cues,
+    Completeness,
+    Thumbnails,
+    AllLabels,
+    /// Clearing the propagated masks, before new masks are made or any are saved.
+    Forgetting,
+    VideoExport,
+    FrameSegmentation,
+    Propagation,
+    TrackLabels,
+    /// The next frame of a video. Every more urgent kind runs between two frames.
+    Frame,
+    /// Writing the gallery, so that a later visit finds all of it.
+    GalleryKeeping,
+    /// The next picture of the gallery. Everything that a person waits for goes first.
+    GalleryPicture,
+}
+
+impl Kind {
+    /// Whether the work goes on by itself while the person does something else.
+    pub fn is_background(self) -> bool {
+        matches!(self, Self::Thumbnails | Self::GalleryPicture)
+    }
+}
