@@ -6,8 +6,7 @@
 
 use std::collections::BTreeMap;
 
-pub use crate::protocol::Kind;
-use crate::protocol::{Request, Task};
+use crate::protocol::{Kind, Request, Task};
 
 /// Work that waits, each with the buffers `B` that travel with it, and the one piece that is under way.
 #[derive(Debug)]
@@ -33,8 +32,8 @@ impl<B> Default for Queue<B> {
 
 impl<B> Queue<B> {
     /// Puts `task` in line, in place of any other of its kind that still waits.
-    pub fn want(&mut self, task: Task, buffers: B) {
-        self.waiting.insert(task.kind(), (task, buffers));
+    pub fn want(&mut self, task: Task, buffers: B) -> Option<(Task, B)> {
+        self.waiting.insert(task.kind(), (task, buffers))
     }
 
     /// Takes work of a kind out of the line, and what travels with it.

@@ -8,6 +8,17 @@ pub enum Cell {
     Embedding,
 }
 
+impl Cell {
+    /// Returns the cell's name: "Layer 11, head 3".
+    pub fn name(self) -> String {
+        match self {
+            Self::Head { layer, head } => format!("Layer {layer}, head {head}"),
+            Self::Mlp { layer } => format!("Layer {layer}, MLP"),
+            Self::Embedding => "Embedding (z0)".to_owned(),
+        }
+    }
+}
+
 /// The grid's extent. The last layer is at the top, the embedding below the first; MLPs are the last column.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Extent {

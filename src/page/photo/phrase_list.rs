@@ -4,6 +4,8 @@ use std::convert::Infallible;
 use std::fmt;
 use std::str::FromStr;
 
+use crate::text::lines;
+
 /// The phrases to score, as typed, in order. As text: one a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PhraseList(Vec<String>);
@@ -46,12 +48,6 @@ impl PhraseList {
     pub fn others(&self, phrase: &str) -> Vec<String> {
         self.0.iter().filter(|other| *other != phrase).cloned().collect()
     }
-}
-
-/// The lines of `text` that say something, with single spaces.
-pub fn lines(text: &str) -> impl Iterator<Item = String> {
-    let tidy = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
-    text.lines().map(tidy).filter(|line| !line.is_empty())
 }
 
 impl fmt::Display for PhraseList {

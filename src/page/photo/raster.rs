@@ -3,6 +3,9 @@
 use crate::geometry::{PhotoRect, Size};
 use crate::page::common::colour::{self, Rgba};
 
+/// The opacity of the layer over the photo, unless somebody chooses another.
+pub const OPACITY: f64 = 0.85;
+
 /// Where a map lies: its `map` pixels cover the rectangle `frame` of a photo that is shown at `preview` pixels.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Placement {

@@ -3,35 +3,15 @@
 mod off;
 mod query;
 
+use crate::page::model::address::{DEFAULT_PACK, ModelAddress};
 use crate::page::photo::phrase_list::PhraseList;
-use crate::page::photo::raster::{HeadMapKind, Layer};
+use crate::page::photo::raster::{HeadMapKind, Layer, OPACITY};
 use crate::protocol::DevicePreference;
 
 pub use off::{Off, head};
 
-/// How opaque the layer over the photo is, unless somebody says otherwise.
-pub const OPACITY: f64 = 0.85;
-
 /// A longer list of phrases, as an address writes it, would make an address that not everything passes on.
 const LONGEST_TEXTS: usize = 6000;
-
-/// The pack that opens unless another is named.
-pub const DEFAULT_PACK: &str = "packs/default/";
-
-/// Where a model is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ModelAddress {
-    /// A pack's folder, by its address.
-    Folder(String),
-    /// A repository of the usual hub: "openai/clip-vit-base-patch32".
-    Hub(String),
-}
-
-impl Default for ModelAddress {
-    fn default() -> Self {
-        Self::Folder(DEFAULT_PACK.to_owned())
-    }
-}
 
 /// Light or dark, whatever the person's system says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -20,9 +20,10 @@ use wasm_bindgen::{JsCast as _, JsValue};
 
 use crate::geometry::{PhotoRect, Size};
 use crate::page::common::browser::dom;
-use crate::page::core::browser::engine::Engine;
-use crate::page::core::browser::state::{EngineState, State};
 use crate::page::embed::messages::{self, Asked, Command, Explained, Image, Model, Picture, Segmented, Shown};
+use crate::page::heads::browser::heads::contributions;
+use crate::page::core::browser::core::WorkerState;
+use crate::page::shell::browser::features::Features;
 use crate::protocol::{PackSummary, Progress};
 
 /// The page has come to rest when nothing happens for so long.
@@ -43,6 +44,8 @@ struct UnderWay {
 
 #[derive(Default)]
 struct Line {
+    /// The mask that the page around this one asked for.
+    mask: Option<Uint8Array>,
     waiting: VecDeque<Question>,
     under_way: Option<UnderWay>,
     timer: Option<TimeoutHandle>,
@@ -51,7 +54,7 @@ struct Line {
 /// The page around this one, where it may talk to this one.
 #[derive(Clone, Copy)]
 pub struct Host {
-    engine: Engine,
+    features: Features,
     /// Origins that are talked to.
     origins: StoredValue<Vec<String>>,
     line: StoredValue<Line, LocalStorage>,
@@ -59,9 +62,9 @@ pub struct Host {
 
 /// Listens to the page around this one, and tells it what happens; none where there is none that may talk. `named`
 /// are the origins of the address.
-pub fn listen(engine: Engine, named: &[String]) -> Option<Host> {
+pub fn listen(features: Features, named: &[String]) -> Option<Host> {
     let (origins, line) = (StoredValue::new(origins(named)?), StoredValue::new_local(Line::default()));
-    let host = Host { engine, origins, line };
+    let host = Host { features, origins, line };
     let _stop = use_event_listener(use_window(), ev::message, move |event| host.hear(&event));
     host.tell_events();
     Some(host)
@@ -127,7 +130,7 @@ impl Host {
 
     /// Answers what is done, and takes the next question.
     fn look(self) {
-        let phase = self.engine.state.phase();
+        let phase = self.features.core.phase();
         if !matches!(phase, "ready" | "failed") {
             return;
         }
@@ -140,7 +143,7 @@ impl Host {
             if phase == "failed" {
                 return self.answer(UnderWay { id, wants_mask: false });
             }
-            self.engine.state.notice.set(None);
+            self.features.core.notice.set(None);
             match command.and_then(|command| self.start(command, picture)) {
                 Ok(wants_mask) => {
                     self.line.update_value(|line| line.under_way = Some(UnderWay { id, wants_mask }))
@@ -152,9 +155,9 @@ impl Host {
 
     /// Starts what is asked for. Says whether the mask is to be sent.
     fn start(self, command: Command, picture: Option<JsValue>) -> Result<bool, String> {
-        let (engine, state) = (self.engine, self.engine.state);
+        let features = self.features;
         match command {
-            Command::Load { picture: Picture::Url(url), .. } => engine.open_address(url),
+            Command::Load { picture: Picture::Url(url), .. } => features.photo.open_address(url),
             Command::Load { picture: Picture::Sent, name } => {
                 let name = name.unwrap_or_else(|| "the picture".to_owned());
                 let blob = picture.and_then(|picture| blob_of(&picture)).ok_or_else(|| {
@@ -162,33 +165,35 @@ impl Host {
                      is not closed."
                         .to_owned()
                 })?;
-                engine.open_photo(name, blob);
+                features.photo.open_file(name, blob);
             }
             Command::Prompts { texts, phrase } => {
                 let Ok(list) = texts.join("\n").parse();
-                state.set_phrases.set(list);
-                state.choice.set(phrase);
+                features.phrases.set_list.set(list);
+                features.phrases.choice.set(phrase);
             }
             Command::Choose { phrase, head } => {
                 if let Some(phrase) = phrase {
-                    if !state.phrases.with(|phrases| phrases.contains(&phrase)) {
+                    if !features.phrases.list.with(|phrases| phrases.contains(&phrase)) {
                         return Err(format!("“{phrase}” is none of the prompts: set those first."));
                     }
-                    state.choice.set(Some(phrase));
+                    features.phrases.choice.set(Some(phrase));
                 }
                 if let Some((layer, number)) = head {
                     let has = |pack: &PackSummary| layer < pack.layers && number < pack.heads;
-                    if !state.pack.with(|pack| pack.as_ref().is_some_and(has)) {
+                    if !features.model.pack.with(|pack| pack.as_ref().is_some_and(has)) {
                         return Err(format!("This model has no head {layer}.{number}: both are counted from 0."));
                     }
-                    state.head.set(Some((layer, number)));
+                    features.head_map.head.set(Some((layer, number)));
                 }
             }
             Command::Result { mask: true } => {
-                if state.current_segmentation().is_none() {
+                if features.segmentation.current().is_none() {
                     return Err("There is no mask yet: load a photo and set prompts first.".to_owned());
                 }
-                engine.export_mask();
+                features.segmentation.ask_for_mask(move |_phrase, png| {
+                    self.line.update_value(|line| line.mask = Some(png.clone()));
+                });
                 return Ok(true);
             }
             Command::Result { mask: false } => {}
@@ -197,13 +202,13 @@ impl Host {
     }
 
     fn answer(self, UnderWay { id, wants_mask }: UnderWay) {
-        let state = self.engine.state;
-        if let Some(notice) = state.notice.get() {
+        let features = self.features;
+        if let Some(notice) = features.core.notice.get() {
             return self.refuse(&id, &notice.sentence);
         }
-        let mask = self.engine.inner.try_update_value(|inner| inner.sent_mask.take()).flatten();
+        let mask = self.line.try_update_value(|line| line.mask.take()).flatten();
         let mask = mask.filter(|_| wants_mask).and_then(|png| dom::blob_of("image/png", &png));
-        let answer = object(&serde_json::json!({ "id": id, "ok": true, "result": shown(state) }));
+        let answer = object(&serde_json::json!({ "id": id, "ok": true, "result": shown(features) }));
         if let (Some(mask), Ok(result)) = (mask, Reflect::get(&answer, &"result".into())) {
             let _set = Reflect::set(&result, &"mask".into(), &mask);
         }
@@ -230,31 +235,32 @@ impl Host {
 
     /// Tells of what happens without being asked for.
     fn tell_events(self) {
-        let state = self.engine.state;
+        let features = self.features;
         Effect::new(move |was_open: Option<bool>| {
-            let is_open = state.engine.get() == EngineState::Open;
+            let is_open = features.core.worker.get() == WorkerState::Open;
             if is_open && was_open != Some(true) {
-                self.tell_event("ready", &serde_json::json!({ "model": model(state) }));
+                self.tell_event("ready", &serde_json::json!({ "model": model(features) }));
             }
             is_open
         });
         Effect::new(move || {
-            let _phase = state.phase();
+            let _phase = features.core.phase();
             self.look_soon();
         });
         Effect::new(move || {
-            state
+            features
+                .core
                 .progress
                 .with(|progress| progress.iter().for_each(|at| self.tell_event("progress", &progress_of(at))))
         });
         Effect::new(move || {
             let is_answer = self.line.with_value(|line| line.under_way.is_some());
-            if let Some(notice) = state.notice.get().filter(|_| !is_answer) {
+            if let Some(notice) = features.core.notice.get().filter(|_| !is_answer) {
                 self.tell_event("error", &serde_json::json!({ "error": notice.sentence }));
             }
         });
         Effect::new(move |before: Option<(Option<String>, Option<(usize, usize)>)>| {
-            let now = (state.choice.get(), state.head.get());
+            let now = (features.phrases.choice.get(), features.head_map.head.get());
             let is_answer = self.line.with_value(|line| line.under_way.is_some());
             // The first head is the page's own choice.
             let is_persons =
@@ -339,8 +345,8 @@ fn progress_of(progress: &Progress) -> Value {
     }
 }
 
-fn model(state: State) -> Option<Model> {
-    state.pack.with(|pack| {
+fn model(features: Features) -> Option<Model> {
+    features.model.pack.with(|pack| {
         let pack = pack.as_ref()?;
         Some(Model {
             name: pack.name.clone(),
@@ -353,8 +359,8 @@ fn model(state: State) -> Option<Model> {
 }
 
 /// All that there is to tell of what is on screen.
-fn shown(state: State) -> Shown {
-    let image = state.photo.with(|photo| {
+fn shown(features: Features) -> Shown {
+    let image = features.photo.photo.with(|photo| {
         let summary = &photo.as_ref()?.summary;
         let PhotoRect { left, top, width, height } = summary.crop_in_photo;
         Some(Image {
@@ -365,17 +371,17 @@ fn shown(state: State) -> Shown {
             residual: summary.residual,
         })
     });
-    let phrase = state.chosen.get();
-    let number = state.photo_number();
-    let scores = state.scores.get().filter(|scores| Some(scores.photo_number) == number);
-    let parts = scores.as_ref().zip(phrase.as_ref()).and_then(|(scores, phrase)| scores.contributions(phrase));
+    let phrase = features.phrases.chosen.get();
+    let number = features.photo.number();
+    let scores = features.phrases.scores.get().filter(|scores| Some(scores.photo_number) == number);
+    let parts = scores.as_ref().zip(phrase.as_ref()).and_then(|(scores, phrase)| contributions(scores, phrase));
     let parts = parts.unwrap_or_default();
-    let segmentation = state.current_segmentation().map(|segmentation| Segmented {
-        threshold: state.threshold.get().unwrap_or(segmentation.threshold),
+    let segmentation = features.segmentation.current().map(|segmentation| Segmented {
+        threshold: features.segmentation.threshold.get().unwrap_or(segmentation.threshold),
         is_empty: segmentation.is_empty,
     });
-    let head = state.head.get();
-    let explained = state.head_texts.with(|texts| {
+    let head = features.head_map.head.get();
+    let explained = features.heads.texts.with(|texts| {
         let texts = texts.as_ref().filter(|texts| Some(texts.head) == head);
         let labels = texts.map(|texts| texts.labels.clone()).unwrap_or_default();
         let of = labels.into_iter();
@@ -385,7 +391,7 @@ fn shown(state: State) -> Shown {
     let (texts, scores, probabilities) =
         attribution.map(|all| (all.texts, all.scores, all.probabilities)).unwrap_or_default();
     Shown {
-        model: model(state),
+        model: model(features),
         image,
         texts,
         scores,

@@ -6,14 +6,13 @@ use leptos::prelude::*;
 use leptos_use::{UseElementSizeReturn, use_element_size};
 
 use crate::page::common::browser::dom;
-use crate::page::core::browser::engine::Engine;
-use crate::page::core::browser::state::State;
 use crate::page::embed::browser::host;
 use crate::page::heads::browser::grid::HeadGrid;
 use crate::page::heads::browser::panel::HeadPanel;
 use crate::page::photo::browser::phrases;
 use crate::page::photo::browser::stage::Stage;
 use crate::page::shell::address::Address;
+use crate::page::shell::browser::features::Features;
 use crate::page::shell::browser::history;
 use crate::page::shell::browser::masthead::Status;
 use crate::page::shell::browser::notice::Notice;
@@ -21,14 +20,14 @@ use crate::page::shell::browser::notice::Notice;
 #[component]
 pub fn Embed() -> impl IntoView {
     let address = expect_context::<Address>();
-    let state = expect_context::<State>();
+    let features = expect_context::<Features>();
     if let (Some(theme), Some(root)) = (address.theme, document().document_element()) {
         // Setting an attribute whose name is a literal does not fail.
         let _set = root.set_attribute("data-theme", theme.name());
     }
     let frame = NodeRef::<Div>::new();
     let UseElementSizeReturn { width, height } = use_element_size(frame);
-    let host = host::listen(expect_context::<Engine>(), &address.origins);
+    let host = host::listen(features, &address.origins);
     Effect::new(move || {
         let (width, height) = (width.get(), height.get());
         if let Some(host) = host.filter(|_| height > 0.0) {
@@ -37,8 +36,9 @@ pub fn Embed() -> impl IntoView {
     });
     // All of it but what makes it an embedded one.
     let opened = Address { embed: false, origins: Vec::new(), theme: None, ..address };
-    let link = move || format!("{}{}", dom::base(), history::now(state, &opened).query());
-    let photo = move || state.scores.with(|scores| scores.as_ref().map(|scores| scores.photo_name.clone()));
+    let link = move || format!("{}{}", dom::base(), history::now(features, &opened).query());
+    let photo =
+        move || features.phrases.scores.with(|scores| scores.as_ref().map(|scores| scores.photo_name.clone()));
     view! {
         <div class="embed" node_ref=frame>
             <header>

@@ -10,14 +10,15 @@ use crate::page::common::browser::controls::{Choice, HeadChips};
 use crate::page::common::browser::dom;
 use crate::page::common::browser::explanation::How;
 use crate::page::common::formulas::Topic;
-use crate::page::core::browser::engine::Engine;
-use crate::page::core::browser::state::State;
+use crate::page::gallery::browser::state::GalleryState;
+use crate::page::model::browser::state::ModelState;
+use crate::page::photo::browser::head_map::HeadMapState;
+use crate::page::photo::browser::phrases::PhrasesState;
 use crate::text::units;
 
 #[component]
 pub fn Gallery() -> impl IntoView {
-    let state = expect_context::<State>();
-    let gallery = state.gallery;
+    let (model, gallery) = (expect_context::<ModelState>(), expect_context::<GalleryState>());
     let count = move || gallery.pictures.with(|pictures| pictures.len());
     let held = move || match count() {
         0 => String::new(),
@@ -49,7 +50,7 @@ pub fn Gallery() -> impl IntoView {
                 <Ordering/>
                 <grid::Grid/>
                 <How about=Topic::Ranking/>
-                <Show when=move || state.has_text()>
+                <Show when=move || model.has_text()>
                     <cues::Cues/>
                 </Show>
             </Show>
@@ -61,17 +62,17 @@ pub fn Gallery() -> impl IntoView {
 /// Ways to add pictures, and to be rid of them.
 #[component]
 fn Adding() -> impl IntoView {
-    let (state, engine) = (expect_context::<State>(), expect_context::<Engine>());
+    let gallery = expect_context::<GalleryState>();
     let add = move |event: Event| {
         let input: HtmlInputElement = event_target(&event);
-        engine.add_to_gallery(dom::files_of(input.files()));
+        gallery.add(dom::files_of(input.files()));
         input.set_value("");
     };
-    let is_empty = move || state.gallery.pictures.with(|pictures| pictures.is_empty());
+    let is_empty = move || gallery.pictures.with(|pictures| pictures.is_empty());
     let sure = RwSignal::new(false);
     let clear = move |_| {
         if sure.get_untracked() {
-            engine.clear_gallery();
+            gallery.clear();
         }
         sure.update(|sure| *sure = !*sure);
     };
@@ -103,8 +104,7 @@ fn Adding() -> impl IntoView {
 /// How far the pictures in line have come.
 #[component]
 fn Progress() -> impl IntoView {
-    let (state, engine) = (expect_context::<State>(), expect_context::<Engine>());
-    let gallery = state.gallery;
+    let gallery = expect_context::<GalleryState>();
     let is_open = move || gallery.run.with(|run| run.done < run.total);
     let is_going = move || gallery.run.with(|run| run.is_going);
     let says = move || {
@@ -142,10 +142,10 @@ fn Progress() -> impl IntoView {
                 <Show
                     when=is_going
                     fallback=move || view! {
-                        <button type="button" id="go-on" on:click=move |_| engine.go_on_with_gallery()>"Go on"</button>
+                        <button type="button" id="go-on" on:click=move |_| gallery.go_on()>"Go on"</button>
                     }
                 >
-                    <button type="button" id="pause" on:click=move |_| engine.pause_gallery()>"Pause"</button>
+                    <button type="button" id="pause" on:click=move |_| gallery.pause()>"Pause"</button>
                 </Show>
             </div>
         </Show>
@@ -156,9 +156,9 @@ fn Progress() -> impl IntoView {
 /// What the gallery is ordered by, and through which parts of the model.
 #[component]
 fn Ordering() -> impl IntoView {
-    let state = expect_context::<State>();
-    let gallery = state.gallery;
-    let head = move || state.head.get().map(|(layer, head)| format!("{layer}.{head}"));
+    let (phrases, head_map, gallery) =
+        (expect_context::<PhrasesState>(), expect_context::<HeadMapState>(), expect_context::<GalleryState>());
+    let head = move || head_map.head.get().map(|(layer, head)| format!("{layer}.{head}"));
     let says = move || {
         let property = match gallery.through.get() {
             Through::Whole => "the whole model".to_owned(),
@@ -174,7 +174,7 @@ fn Ordering() -> impl IntoView {
             Order::AsAdded => None,
             Order::Photo => Some(format!("Most like the photo first, by {property}.")),
             Order::Phrase => {
-                state.chosen.get().map(|phrase| format!("Highest for “{phrase}” first, by {property}."))
+                phrases.chosen.get().map(|phrase| format!("Highest for “{phrase}” first, by {property}."))
             }
         }
     };
@@ -208,9 +208,9 @@ fn Ordering() -> impl IntoView {
 /// The set of heads that count together.
 #[component]
 fn Heads() -> impl IntoView {
-    let state = expect_context::<State>();
-    let heads = state.gallery.heads;
-    let open = move || state.head.get().filter(|head| heads.with(|heads| !heads.contains(head)));
+    let (head_map, gallery) = (expect_context::<HeadMapState>(), expect_context::<GalleryState>());
+    let heads = gallery.heads;
+    let open = move || head_map.head.get().filter(|head| heads.with(|heads| !heads.contains(head)));
     let add = move |_| {
         // Looked up first: a signal cannot be read while it is being changed.
         if let Some(head) = untrack(open) {

@@ -4,35 +4,63 @@ use leptos::prelude::*;
 
 use crate::page::common::chart::{HEIGHT, WIDTH};
 use crate::page::common::colour;
-use crate::page::core::browser::engine::{Engine, Freight};
-use crate::page::core::browser::state::State;
+use crate::page::core::browser::core::Core;
 use crate::page::heads::completeness::{Line, Row, lines, rows};
+use crate::page::model::browser::state::ModelState;
+use crate::page::photo::browser::phrases::PhrasesState;
 use crate::protocol::completeness::{Classes, Completeness, MeasureCompleteness};
 use crate::text::units;
 
-impl Engine {
-    fn measure_completeness(self) {
-        let state = self.state;
-        let classes = untrack(|| state.gallery.cues.labelled_classes(state)).unwrap_or_else(|| Classes {
-            phrases: state
-                .phrases
-                .with_untracked(|all| all.as_slice().iter().map(|one| vec![one.clone()]).collect()),
-            labels: None,
+/// What the heads' views need of the gallery.
+#[derive(Clone, Copy)]
+pub struct GalleryForLabels {
+    /// Number of pictures.
+    pub pictures: Signal<usize>,
+    /// The classes of the labelled pictures; `None` where there are no labels.
+    pub labelled_classes: Signal<Option<Classes>>,
+}
+
+/// The completeness curve, once it has been measured.
+#[derive(Clone, Copy)]
+pub struct CompletenessState {
+    core: Core,
+    pub curve: RwSignal<Option<Completeness>>,
+}
+
+impl CompletenessState {
+    pub fn new(core: Core, model: ModelState) -> Self {
+        let state = Self { core, curve: RwSignal::default() };
+        // Other texts or other images: another curve.
+        Effect::new(move || {
+            model.label_sources.version.track();
+            state.curve.set(None);
         });
-        self.want(MeasureCompleteness { classes }, Freight::default());
+        state
+    }
+
+    /// Asks for the curve, with the share of the pictures that keep their class.
+    fn measure(self, classes: Classes) {
+        self.core.ask(MeasureCompleteness { classes }, move |curve, _buffers| {
+            self.curve.set(Some(curve));
+            Ok(())
+        });
     }
 }
 
 #[component]
-pub fn CompletenessCurve() -> impl IntoView {
-    let (state, engine) = (expect_context::<State>(), expect_context::<Engine>());
-    // Other texts or other images: another curve.
-    Effect::new(move || {
-        state.label_source.track();
-        state.completeness.set(None);
-    });
-    let pictures = move || state.gallery.pictures.with(|pictures| pictures.len());
-    let over = move || match pictures() {
+pub fn CompletenessCurve(gallery: GalleryForLabels) -> impl IntoView {
+    let (model, phrases) = (expect_context::<ModelState>(), expect_context::<PhrasesState>());
+    let completeness = expect_context::<CompletenessState>();
+    let measure = move |_| {
+        let own_classes = || Classes {
+            phrases: phrases
+                .list
+                .with_untracked(|all| all.as_slice().iter().map(|one| vec![one.clone()]).collect()),
+            labels: None,
+        };
+        completeness.measure(untrack(|| gallery.labelled_classes.get()).unwrap_or_else(own_classes));
+    };
+    let over = move || match gallery.pictures.get() {
         0 => "Add pictures to the gallery, and it is also measured how many of them your phrases name alike."
             .to_owned(),
         pictures => format!(
@@ -51,12 +79,12 @@ pub fn CompletenessCurve() -> impl IntoView {
             <button
                 type="button"
                 id="measure-completeness"
-                disabled=move || !state.has_statistics()
-                on:click=move |_| engine.measure_completeness()
+                disabled=move || !model.has_statistics()
+                on:click=measure
             >
                 "Measure"
             </button>
-            {move || state.completeness.get().map(|curve| view! { <Curve curve=curve/> })}
+            {move || completeness.curve.get().map(|curve| view! { <Curve curve=curve/> })}
         </details>
     }
 }

@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use leptos::web_sys::{Event, HtmlInputElement, SubmitEvent};
 
 use crate::page::common::browser::dom;
-use crate::page::core::browser::engine::Engine;
+use crate::page::model::browser::state::ModelState;
 use crate::page::model::published::{PUBLISHED, Published};
 use crate::protocol::{ModelSource, Storage, Told};
 use crate::text::units;
@@ -42,14 +42,14 @@ pub fn LoadModel() -> impl IntoView {
 
 #[component]
 fn FromFiles(choices: Choices) -> impl IntoView {
-    let engine = expect_context::<Engine>();
+    let model = expect_context::<ModelState>();
     let open = move |event: Event| {
         let input: HtmlInputElement = event_target(&event);
         let files = dom::files_of(input.files());
         if !files.is_empty() {
             let names = files.iter().map(leptos::web_sys::File::name).collect();
             let source = ModelSource::Files { names };
-            engine.load_model(source, files, choices.storage.get_untracked(), choices.told.get_untracked());
+            model.load(source, files, choices.storage.get_untracked(), choices.told.get_untracked());
         }
         input.set_value("");
     };
@@ -73,14 +73,14 @@ fn FromFiles(choices: Choices) -> impl IntoView {
 
 #[component]
 fn FromHub(choices: Choices) -> impl IntoView {
-    let engine = expect_context::<Engine>();
+    let model = expect_context::<ModelState>();
     let (name, hub) = (NodeRef::<Input>::new(), NodeRef::<Input>::new());
     let value = |input: NodeRef<Input>| input.get().map(|input| input.value().trim().to_owned());
     let submit = move |event: SubmitEvent| {
         event.prevent_default();
         let Some(repository) = value(name).filter(|name| !name.is_empty()) else { return };
         let source = ModelSource::Hub { repository, hub: value(hub).filter(|hub| !hub.is_empty()) };
-        engine.load_model(source, Vec::new(), choices.storage.get_untracked(), choices.told.get_untracked());
+        model.load(source, Vec::new(), choices.storage.get_untracked(), choices.told.get_untracked());
     };
     let option = |Published { repository, name, megabytes, licence }: Published| {
         let size = units::bytes(u64::from(megabytes) * 1_000_000);

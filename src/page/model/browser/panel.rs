@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 
 use crate::geometry::Size;
-use crate::page::core::browser::state::State;
+use crate::page::model::browser::state::ModelState;
 use crate::page::model::browser::storage_costs::Storages;
 use crate::protocol::{PackSummary, PhotoSummary};
 use crate::text::units;
@@ -36,10 +36,17 @@ impl Figure {
 }
 
 #[component]
-pub fn ModelPanel() -> impl IntoView {
-    let state = expect_context::<State>();
+pub fn ModelPanel(
+    /// The current photo.
+    #[prop(into)]
+    photo: Signal<Option<PhotoSummary>>,
+    /// Whether the photo's figures were measured on this machine.
+    #[prop(into)]
+    is_measured_here: Signal<bool>,
+) -> impl IntoView {
+    let model = expect_context::<ModelState>();
     let description = move || {
-        let text = state.pack.with(|pack| pack.as_ref().map(|pack| pack.description.clone())).unwrap_or_default();
+        let text = model.pack.with(|pack| pack.as_ref().map(|pack| pack.description.clone())).unwrap_or_default();
         let paragraphs = text.split("\n\n").map(str::trim).filter(|text| !text.is_empty());
         paragraphs.map(|text| view! { <p>{text.to_owned()}</p> }).collect_view()
     };
@@ -52,9 +59,9 @@ pub fn ModelPanel() -> impl IntoView {
             <div class="figure-groups">
                 <ModelFigures/>
                 <DeviceFigures/>
-                <PhotoFigures/>
+                <PhotoFigures photo=Signal::derive(move || photo.get().filter(|_| is_measured_here.get()))/>
             </div>
-            <SumCheck/>
+            <SumCheck photo=photo/>
             <Storages/>
         </section>
     }
@@ -118,36 +125,36 @@ fn device(kind: &str, name: &str) -> String {
 }
 
 #[component]
-fn PhotoFigures() -> impl IntoView {
+fn PhotoFigures(photo: Signal<Option<PhotoSummary>>) -> impl IntoView {
     let size = |size: Size| format!("{} × {} px", size.width, size.height);
     view! {
         <dl>
             <Field
                 name="photo-size"
                 label="Photo"
-                figure=of_photo(move |photo| Figure::new(photo.photo.width, size(photo.photo)))
+                figure=of_photo(photo, move |photo| Figure::new(photo.photo.width, size(photo.photo)))
             />
             <Field
                 name="grid"
                 label="Patches"
-                figure=of_photo(|photo| {
+                figure=of_photo(photo, |photo| {
                     Figure::new(photo.grid.len(), format!("{} × {}", photo.grid.columns, photo.grid.rows))
                 })
             />
             <Field
                 name="decode-seconds"
                 label="Decoding the photo"
-                figure=of_photo(|photo| Figure::seconds(photo.seconds.decode))
+                figure=of_photo(photo, |photo| Figure::seconds(photo.seconds.decode))
             />
             <Field
                 name="encode-seconds"
                 label="Running the model"
-                figure=of_photo(|photo| Figure::seconds(photo.seconds.encode))
+                figure=of_photo(photo, |photo| Figure::seconds(photo.seconds.encode))
             />
             <Field
                 name="residual"
                 label="Sum check"
-                figure=of_photo(|photo| Figure::new(photo.residual, units::scientific(photo.residual)))
+                figure=of_photo(photo, |photo| Figure::new(photo.residual, units::scientific(photo.residual)))
             />
         </dl>
     }
@@ -155,9 +162,8 @@ fn PhotoFigures() -> impl IntoView {
 
 /// Whether the parts add up to the whole, and what that means.
 #[component]
-fn SumCheck() -> impl IntoView {
-    let state = expect_context::<State>();
-    let residual = move || state.photo.with(|photo| photo.as_ref().map(|photo| photo.summary.residual));
+fn SumCheck(photo: Signal<Option<PhotoSummary>>) -> impl IntoView {
+    let residual = move || photo.with(|photo| photo.as_ref().map(|photo| photo.residual));
     let says = move || {
         residual().map(|residual| {
             let size = units::scientific(residual);
@@ -186,24 +192,18 @@ fn SumCheck() -> impl IntoView {
 }
 
 fn of_pack(figure: impl Fn(&PackSummary) -> Figure + Send + Sync + 'static) -> Signal<Option<(String, String)>> {
-    let state = expect_context::<State>();
+    let model = expect_context::<ModelState>();
     Signal::derive(move || {
-        state.pack.with(|pack| pack.as_ref().map(&figure).map(|Figure { raw, shown }| (raw, shown)))
+        model.pack.with(|pack| pack.as_ref().map(&figure).map(|Figure { raw, shown }| (raw, shown)))
     })
 }
 
-fn of_photo(figure: impl Fn(&PhotoSummary) -> Figure + Send + Sync + 'static) -> Signal<Option<(String, String)>> {
-    let state = expect_context::<State>();
+fn of_photo(
+    photo: Signal<Option<PhotoSummary>>,
+    figure: impl Fn(&PhotoSummary) -> Figure + Send + Sync + 'static,
+) -> Signal<Option<(String, String)>> {
     Signal::derive(move || {
-        // What was computed beforehand says nothing of this machine.
-        let is_here = !state.is_beforehand.get();
-        state.photo.with(|photo| {
-            photo
-                .as_ref()
-                .filter(|_| is_here)
-                .map(|photo| figure(&photo.summary))
-                .map(|Figure { raw, shown }| (raw, shown))
-        })
+        photo.with(|photo| photo.as_ref().map(&figure).map(|Figure { raw, shown }| (raw, shown)))
     })
 }
 

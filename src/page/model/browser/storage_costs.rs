@@ -2,15 +2,15 @@
 
 use leptos::prelude::*;
 
-use crate::page::core::browser::state::State;
+use crate::page::model::browser::state::ModelState;
 use crate::protocol::{MemorySummary, PackSummary, StorageSummary};
 use crate::text::units;
 
 #[component]
 pub fn Storages() -> impl IntoView {
-    let state = expect_context::<State>();
-    let is_told = move || state.pack.with(|pack| pack.as_ref().is_some_and(|pack| !pack.storages.is_empty()));
-    let is_open = move || state.pack.with(Option::is_some);
+    let model = expect_context::<ModelState>();
+    let is_told = move || model.pack.with(|pack| pack.as_ref().is_some_and(|pack| !pack.storages.is_empty()));
+    let is_open = move || model.pack.with(Option::is_some);
     view! {
         <Show when=is_open>
             <div class="storages">
@@ -23,7 +23,7 @@ pub fn Storages() -> impl IntoView {
                 >
                     <Table/>
                 </Show>
-                <p class="quiet">{move || state.pack.with(|pack| pack.as_ref().map(memory))}</p>
+                <p class="quiet">{move || model.pack.with(|pack| pack.as_ref().map(memory))}</p>
             </div>
         </Show>
     }
@@ -31,9 +31,9 @@ pub fn Storages() -> impl IntoView {
 
 #[component]
 fn Table() -> impl IntoView {
-    let state = expect_context::<State>();
+    let model = expect_context::<ModelState>();
     let rows = move || {
-        state.pack.with(|pack| {
+        model.pack.with(|pack| {
             let of = |pack: &PackSummary| pack.storages.iter().map(|cost| row(pack, cost)).collect_view();
             pack.as_ref().map(of)
         })

@@ -11,8 +11,9 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
 use crate::page::common::playback_error::CameraError;
-use crate::page::core::browser::engine::Engine;
-use crate::page::core::queue::Kind;
+use crate::page::core::browser::core::Core;
+use crate::page::photo::browser::photo::PhotoState;
+use crate::protocol::Kind;
 use crate::protocol::sentence;
 
 /// A camera that looks; its light goes out when this is dropped.
@@ -29,7 +30,7 @@ impl Drop for Looking {
 /// Opens the camera's dialog.
 #[component]
 pub fn PhotoCamera() -> impl IntoView {
-    let engine = expect_context::<Engine>();
+    let (core, photo) = (expect_context::<Core>(), expect_context::<PhotoState>());
     let (dialog, video) = (NodeRef::<Dialog>::new(), NodeRef::<Video>::new());
     let looking = StoredValue::new_local(None::<Looking>);
     on_cleanup(move || {
@@ -55,7 +56,7 @@ pub fn PhotoCamera() -> impl IntoView {
                         looking.set_value(Some(new));
                     }
                 }
-                Err(sentence) => engine.complain(Kind::Photo, sentence),
+                Err(sentence) => core.complain(Kind::Photo, sentence),
             }
         });
     };
@@ -68,8 +69,8 @@ pub fn PhotoCamera() -> impl IntoView {
         let Some(video) = video.get_untracked() else { return };
         spawn_local(async move {
             match picture_of(&video).await {
-                Some(blob) => engine.open_photo("camera photo".to_owned(), blob),
-                None => engine.complain(Kind::Photo, "The camera gave no picture: try again.".to_owned()),
+                Some(blob) => photo.open_file("camera photo".to_owned(), blob),
+                None => core.complain(Kind::Photo, "The camera gave no picture: try again.".to_owned()),
             }
             close();
         });

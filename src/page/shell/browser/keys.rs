@@ -6,13 +6,12 @@ use leptos::web_sys::{Element, HtmlElement, KeyboardEvent};
 use leptos_use::{use_document, use_event_listener};
 use wasm_bindgen::JsCast as _;
 
-use crate::page::core::browser::state::State;
-use crate::page::heads::browser::undo::Undo;
+use crate::page::shell::browser::features::Features;
 use crate::page::shell::browser::help::Help;
 use crate::page::shell::shortcuts::{self, Action, Focus, Press};
 
 /// Hears them as long as the page is there.
-pub fn listen(state: State, undo: Undo, help: Help) {
+pub fn listen(features: Features, help: Help) {
     let _stop = use_event_listener(use_document(), keydown, move |event: KeyboardEvent| {
         // A view has taken it, or a dialog has the page.
         if event.default_prevented() || has_dialog() {
@@ -29,10 +28,13 @@ pub fn listen(state: State, undo: Undo, help: Help) {
         match action {
             Action::Prompts => focus_prompts(),
             Action::Help => help.show(),
-            Action::Undo => undo.undo(),
-            Action::Redo => undo.redo(),
-            Action::Play if state.video.is_video() && state.video.reel.with_untracked(Option::is_some) => {
-                state.video.is_playing.update(|is_playing| *is_playing = !*is_playing);
+            Action::Undo => features.undo.undo(),
+            Action::Redo => features.undo.redo(),
+            Action::Play
+                if features.video.player.is_video()
+                    && features.video.player.loaded.with_untracked(Option::is_some) =>
+            {
+                features.video.player.is_playing.update(|is_playing| *is_playing = !*is_playing);
             }
             Action::Play => return,
         }

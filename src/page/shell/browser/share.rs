@@ -7,15 +7,18 @@ use wasm_bindgen::JsCast as _;
 use wasm_bindgen_futures::JsFuture;
 
 use crate::page::common::browser::dom;
-use crate::page::core::browser::state::{Origin, State, StatisticsOf};
+use crate::page::model::address::ModelAddress;
+use crate::page::model::browser::label_sources::StatisticsOf;
+use crate::page::photo::browser::photo::Origin;
 use crate::page::shell::address::Address;
+use crate::page::shell::browser::features::Features;
 use crate::page::shell::browser::history;
 use crate::page::video::browser::state::Mode;
 
 /// The button, and the dialog that it opens.
 #[component]
 pub fn Share() -> impl IntoView {
-    let state = expect_context::<State>();
+    let features = expect_context::<Features>();
     let dialog = NodeRef::<Dialog>::new();
     let is_open = RwSignal::new(false);
     let open = move |_| {
@@ -44,10 +47,10 @@ pub fn Share() -> impl IntoView {
                 <button type="button" class="quiet-button" on:click=close>"Close"</button>
             </div>
             <Show when=move || is_open.get()>
-                <Link address=shared(state)/>
-                <Embed address=shared(state)/>
+                <Link address=shared(features)/>
+                <Embed address=shared(features)/>
                 <ul class="losses" aria-label="What a link cannot carry">
-                    {losses(state).into_iter().map(|loss| view! { <li>{loss}</li> }).collect_view()}
+                    {losses(features).into_iter().map(|loss| view! { <li>{loss}</li> }).collect_view()}
                 </ul>
             </Show>
         </dialog>
@@ -55,30 +58,35 @@ pub fn Share() -> impl IntoView {
 }
 
 /// What a link says: all of the state that means something elsewhere.
-fn shared(state: State) -> Address {
+fn shared(features: Features) -> Address {
     untrack(|| {
-        let now = history::now(state, &Address::default());
-        let model = if history::is_kept_here_only(&now.model) { Default::default() } else { now.model };
+        let now = history::now(features, &Address::default());
+        let model = if now.model.is_on_this_machine_only() { Default::default() } else { now.model };
         // The receiver may have phrases of their own, even where these are the examples.
-        Address { model, texts: Some(state.phrases.get()), phrase: state.chosen.get(), ..now }
+        Address { model, texts: Some(features.phrases.list.get()), phrase: features.phrases.chosen.get(), ..now }
     })
 }
 
 /// What is on screen and not in the link, in a sentence each.
-fn losses(state: State) -> Vec<&'static str> {
+fn losses(features: Features) -> Vec<&'static str> {
     untrack(|| {
-        let is_own_photo = state
+        let is_own_photo = features
+            .photo
             .photo
             .with(|photo| matches!(photo.as_ref().map(|photo| &photo.origin), Some(Origin::Machine(_))));
-        let is_own_model = state.model.with(|model| model.as_ref().is_none_or(history::is_kept_here_only));
-        let is_own_labels =
-            state.own_pool.with(Option::is_some) || state.statistics_of.get() != StatisticsOf::Pack;
+        let is_own_model =
+            features.model.address.with(|model| model.as_ref().is_none_or(ModelAddress::is_on_this_machine_only));
+        let is_own_labels = features.model.label_sources.own_pool.with(Option::is_some)
+            || features.model.label_sources.statistics_of.get() != StatisticsOf::Pack;
         [
             (is_own_photo, "The photo is from your machine and stays there: a link opens a sample instead."),
             (is_own_model, "The model is kept on your machine only: a link opens the default one."),
             (is_own_labels, "Texts and images of your own that label the heads stay on your machine."),
-            (state.video.mode.get() == Mode::Video, "A video stays on your machine: the link is to the photo."),
-            (!shared(state).carries_texts(), "There are too many phrases for an address: they are left out."),
+            (
+                features.video.player.mode.get() == Mode::Video,
+                "A video stays on your machine: the link is to the photo.",
+            ),
+            (!shared(features).carries_texts(), "There are too many phrases for an address: they are left out."),
         ]
         .into_iter()
         .filter_map(|(is_lost, sentence)| is_lost.then_some(sentence))

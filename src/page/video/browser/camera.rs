@@ -14,10 +14,10 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
 use crate::page::common::playback_error::CameraError;
-use crate::page::core::browser::engine::Engine;
-use crate::page::core::browser::state::State;
-use crate::page::core::queue::Kind;
+use crate::page::core::browser::core::Core;
+use crate::page::video::browser::state::VideoState;
 use crate::page::video::time;
+use crate::protocol::Kind;
 use crate::protocol::sentence;
 
 /// The longest recording, in seconds.
@@ -43,7 +43,7 @@ impl Drop for Filming {
 /// Records until pressed again.
 #[component]
 pub fn Camera() -> impl IntoView {
-    let (state, engine) = (expect_context::<State>(), expect_context::<Engine>());
+    let (core, video) = (expect_context::<Core>(), expect_context::<VideoState>());
     let filming = StoredValue::new_local(None::<Filming>);
     let began = RwSignal::new(None::<f64>);
     let now = RwSignal::new(0.0);
@@ -73,7 +73,7 @@ pub fn Camera() -> impl IntoView {
     let done = move |blob: Blob| {
         filming.try_update_value(Option::take);
         began.set(None);
-        engine.open_video("camera.webm".to_owned(), blob);
+        video.open_file("camera.webm".to_owned(), blob);
     };
     let press = move |_| {
         if began.get_untracked().is_some() {
@@ -86,11 +86,11 @@ pub fn Camera() -> impl IntoView {
                     now.set(js_sys::Date::now() / 1000.0);
                     began.set(Some(now.get_untracked()));
                 }
-                Err(sentence) => engine.complain(Kind::Video, sentence),
+                Err(sentence) => core.complain(Kind::Video, sentence),
             }
         });
     };
-    let is_opening = move || state.video.opening.with(Option::is_some);
+    let is_opening = move || video.player.opening.with(Option::is_some);
     view! {
         <button type="button" id="camera" disabled=is_opening on:click=press title="The recording stays on your machine">
             {move || match began.get() {

@@ -8,25 +8,26 @@ use wasm_bindgen::JsCast as _;
 use wasm_bindgen_futures::JsFuture;
 
 use super::state::{Mode, VideoState};
-use crate::page::core::browser::engine::Engine;
-use crate::page::core::browser::state::State;
-use crate::page::core::queue::Kind;
+use crate::page::core::browser::core::Core;
+use crate::page::photo::browser::photo::PhotoState;
+use crate::page::video::browser::state::VideoState;
 use crate::page::video::time;
+use crate::protocol::Kind;
 
 #[component]
 pub fn TakeApart() -> impl IntoView {
-    let (state, engine) = (expect_context::<State>(), expect_context::<Engine>());
-    let video = state.video;
+    let (core, photo, video) =
+        (expect_context::<Core>(), expect_context::<PhotoState>(), expect_context::<VideoState>());
     let open = move |_| {
-        video.is_playing.set(false);
+        video.player.is_playing.set(false);
         spawn_local(async move {
             match picture().await {
                 Some(blob) => {
-                    engine.show_mode(Mode::Photo);
-                    engine.open_photo(name(video), blob);
+                    video.player.show(Mode::Photo);
+                    photo.open_file(name(video), blob);
                 }
                 None => {
-                    engine.complain(Kind::Photo, "The frame could not be taken: wait until it shows.".to_owned())
+                    core.complain(Kind::Photo, "The frame could not be taken: wait until it shows.".to_owned())
                 }
             }
         });
@@ -40,8 +41,9 @@ pub fn TakeApart() -> impl IntoView {
 }
 
 fn name(video: VideoState) -> String {
-    let of = video.reel.with_untracked(|reel| reel.as_ref().map(|reel| reel.name.clone())).unwrap_or_default();
-    format!("{of} at {}", time::clock(video.time.get_untracked()))
+    let of =
+        video.player.loaded.with_untracked(|reel| reel.as_ref().map(|reel| reel.name.clone())).unwrap_or_default();
+    format!("{of} at {}", time::clock(video.player.time.get_untracked()))
 }
 
 /// What the player shows, as a PNG of the video's own size.

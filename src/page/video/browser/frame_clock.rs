@@ -59,7 +59,7 @@ pub fn follow(element: HtmlVideoElement, video: VideoState) -> Option<Follower> 
     let follower = Follower { teller, ticking: Rc::default(), asked: Rc::default() };
     let (next, again, asked) = (follower.teller.clone(), follower.ticking.clone(), follower.asked.clone());
     *follower.ticking.borrow_mut() = Some(Closure::new(move |_now, told: FrameTold| {
-        video.time.set(told.media_time());
+        video.player.time.set(told.media_time());
         ask(&next, &again, &asked);
     }));
     ask(&follower.teller, &follower.ticking, &follower.asked);
@@ -80,7 +80,7 @@ fn follow_by_display(element: HtmlVideoElement, video: VideoState) {
             return;
         }
         if !element.paused() {
-            video.time.set(element.current_time());
+            video.player.time.set(element.current_time());
         }
         follow_by_display(element, video);
     });
@@ -99,13 +99,14 @@ fn tick_on(video: VideoState, is_alive: Rc<dyn Fn() -> bool>, last: Rc<RefCell<O
         }
         let now = js_sys::Date::now() / 1000.0;
         let before = last.borrow_mut().replace(now);
-        if let Some(before) = before.filter(|_| video.is_playing.get_untracked()) {
-            let time = video.time.get_untracked() + (now - before).min(0.25);
-            let end = video.summary.with_untracked(|summary| summary.as_ref().map_or(0.0, |at| at.duration));
+        if let Some(before) = before.filter(|_| video.player.is_playing.get_untracked()) {
+            let time = video.player.time.get_untracked() + (now - before).min(0.25);
+            let end =
+                video.player.summary.with_untracked(|summary| summary.as_ref().map_or(0.0, |at| at.duration));
             if time >= end {
-                video.is_playing.set(false);
+                video.player.is_playing.set(false);
             }
-            video.time.set(time.min(end));
+            video.player.time.set(time.min(end));
         }
         tick_on(video, is_alive, last);
     });

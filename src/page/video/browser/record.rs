@@ -52,10 +52,11 @@ const LONGEST: f64 = 1280.0;
 /// # Errors
 /// Where the browser cannot film a canvas, or the video leaves the page.
 pub async fn record(video: VideoState) -> Result<Blob, RecordError> {
-    let times = video.frames.with_untracked(|frames| frames.iter().map(|frame| frame.time).collect::<Vec<_>>());
+    let times =
+        video.frames.traced.with_untracked(|frames| frames.iter().map(|frame| frame.time).collect::<Vec<_>>());
     let (first, last) = times.first().copied().zip(times.last().copied()).ok_or(RecordError::Gone)?;
     let apart = (last - first) / (times.len() - 1).max(1) as f64;
-    let end = (last + apart.max(0.04)).min(video.duration() - 0.02).max(first + 0.04);
+    let end = (last + apart.max(0.04)).min(video.player.duration() - 0.02).max(first + 0.04);
 
     let canvas = stage_canvas(video)?;
     let painter: Painter = context_of(&canvas)?;
@@ -72,23 +73,23 @@ pub async fn record(video: VideoState) -> Result<Blob, RecordError> {
         }
     });
     recorder.set_ondataavailable(Some(on_part.as_ref().unchecked_ref()));
-    video.is_playing.set(false);
-    video.seek(first);
+    video.player.is_playing.set(false);
+    video.player.seek(first);
     pause(300).await;
     draw_stage(&painter, &canvas)?;
     recorder.start().map_err(|_refused| RecordError::Unsupported)?;
-    video.is_playing.set(true);
+    video.player.is_playing.set(true);
     let began = now();
     loop {
         frame().await;
         draw_stage(&painter, &canvas)?;
-        let is_over = video.time.get_untracked() >= end || !video.is_playing.get_untracked();
+        let is_over = video.player.time.get_untracked() >= end || !video.player.is_playing.get_untracked();
         // A video that does not get on is given up: three times its length.
         if (is_over && now() - began > 0.2) || now() - began > 3.0 * (end - first) + 5.0 {
             break;
         }
     }
-    video.is_playing.set(false);
+    video.player.is_playing.set(false);
     let stopped = stopped(&recorder);
     recorder.stop().map_err(|_refused| RecordError::Unsupported)?;
     stopped.await;
@@ -99,7 +100,7 @@ pub async fn record(video: VideoState) -> Result<Blob, RecordError> {
 
 /// A canvas of the video's size, reduced where that is large.
 fn stage_canvas(video: VideoState) -> Result<HtmlCanvasElement, RecordError> {
-    let size = video.summary.with_untracked(|summary| summary.as_ref().map(|summary| summary.size));
+    let size = video.player.summary.with_untracked(|summary| summary.as_ref().map(|summary| summary.size));
     let Size { width, height } = size.ok_or(RecordError::Gone)?;
     let scale = (LONGEST / width.max(height).max(1) as f64).min(1.0);
     // Coders want even sides.

@@ -1,78 +1,25 @@
-//! What the browser keeps of headlamp, so that it works without a network: the page itself, whose new version
-//! waits for the user's word, and the packs on the worker's shelf.
+//! The packs that the browser keeps, so that they open without a network.
 
 use js_sys::{Array, Reflect};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use leptos::web_sys::{Cache, CacheStorage, Request, Response, StorageEstimate, StorageManager};
-use leptos_use::{UseServiceWorkerOptions, UseServiceWorkerReturn, use_service_worker_with_options};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 
-use crate::page::core::browser::engine::Engine;
-use crate::page::core::browser::state::State;
+use super::state::ModelState;
+use crate::page::model::address::is_converted_here;
 use crate::page::model::kept_files::{self, KeptFile, KeptPack};
-use crate::page::shell::browser::history::is_converted_here;
 use crate::protocol::PackSummary;
 use crate::text::units;
 
-/// The worker's cache (`engine/shelf.rs`).
+/// The name of the worker's cache (`worker/shelf.rs`).
 const SHELF: &str = "headlamp-packs";
-
-/// Offers the new version of the page once it has come.
-#[component]
-pub fn Update() -> impl IntoView {
-    // Absent on pages without HTTPS; the page then lives without it.
-    let has_service_workers = Reflect::has(&window().navigator(), &"serviceWorker".into()).is_ok_and(|has| has);
-    has_service_workers.then(|| view! { <Waiting/> })
-}
-
-#[component]
-fn Waiting() -> impl IntoView {
-    let is_wanted = StoredValue::new(false);
-    // The first visit's service worker takes the page over as well, and is of no other build.
-    let is_first = StoredValue::new(window().navigator().service_worker().controller().is_none());
-    let is_outdated = RwSignal::new(false);
-    let change = move || {
-        if is_wanted.get_value() {
-            return reload();
-        }
-        if !is_first.get_value() {
-            is_outdated.set(true);
-        }
-        is_first.set_value(false);
-    };
-    let options = UseServiceWorkerOptions::default().script_url("sw.js").on_controller_change(change);
-    let UseServiceWorkerReturn { waiting, skip_waiting, .. } = use_service_worker_with_options(options);
-    let take = move |_| {
-        // Where none waits another tab has taken it, and there is nothing to wait for.
-        if !waiting.get_untracked() {
-            return reload();
-        }
-        is_wanted.set_value(true);
-        skip_waiting();
-    };
-    let says = move || match (is_outdated.get(), waiting.get()) {
-        (true, _) => Some("headlamp was updated in another tab."),
-        (false, true) => Some("A new version of headlamp is here."),
-        (false, false) => None,
-    };
-    view! {
-        <div class="notice" class:shown=move || says().is_some()>
-            <p role="status">{says}</p>
-            <button type="button" id="take-update" on:click=take>"Reload to use it"</button>
-        </div>
-    }
-}
-
-fn reload() {
-    let _reloads = window().location().reload();
-}
 
 /// The kept packs: how large, since when, how to open or to let go of one, how to keep them for good.
 #[component]
 pub fn Kept() -> impl IntoView {
-    let (state, engine) = (expect_context::<State>(), expect_context::<Engine>());
+    let model = expect_context::<ModelState>();
     let packs = RwSignal::new(Vec::<KeptPack>::new());
     let room = RwSignal::new(None::<Room>);
     let look = move || {
@@ -82,7 +29,7 @@ pub fn Kept() -> impl IntoView {
         });
     };
     Effect::new(move || {
-        state.pack.track();
+        model.pack.track();
         look();
     });
     let drop_pack = move |folder: String| {
@@ -103,11 +50,11 @@ pub fn Kept() -> impl IntoView {
         let KeptPack { folder, name, weights, is_whole, .. } = pack;
         let is_open = {
             let folder = folder.clone();
-            move || state.pack.with(|open| open.as_ref().is_some_and(|open| is_kept_in(open, &folder, &weights)))
+            move || model.pack.with(|open| open.as_ref().is_some_and(|open| is_kept_in(open, &folder, &weights)))
         };
         let open = {
             let folder = folder.clone();
-            move |_| engine.open_kept(folder.clone())
+            move |_| model.open_folder(folder.clone())
         };
         let label = format!("Remove {name}");
         view! {
@@ -132,7 +79,7 @@ pub fn Kept() -> impl IntoView {
         }
     };
     let unkept = move || {
-        let why = state.pack.with(|pack| pack.as_ref().and_then(|pack| pack.unkept.clone()));
+        let why = model.pack.with(|pack| pack.as_ref().and_then(|pack| pack.unkept.clone()));
         why.map(|why| format!("The open model is not kept, and will have to be read again: {why}."))
     };
     let is_persistent = move || room.with(|room| room.is_some_and(|room| room.is_persistent));
