@@ -1,5 +1,5 @@
-//! The completeness curve, drawn into a box of [`chart`](crate::page::common::chart)'s units: texts to the right, shares from 0 at
-//! the bottom to 1 at the top.
+//! The completeness curve (docs/PAPERS.md, 1.9), in the units of [`chart`](crate::page::common::chart): the number of
+//! texts to the right, shares from 0 at the bottom to 1 at the top.
 
 use crate::page::common::chart::{HEIGHT, WIDTH};
 use crate::protocol::completeness::{Completeness, Kept, Point};
@@ -8,11 +8,11 @@ use crate::protocol::completeness::{Completeness, Kept, Point};
 #[derive(Clone, Debug, PartialEq)]
 pub struct Line {
     pub name: &'static str,
-    /// An SVG polyline's points.
+    /// The points of an SVG polyline.
     pub points: String,
 }
 
-/// The lines that there are values for.
+/// Returns the lines that have values.
 pub fn lines(curve: &Completeness) -> Vec<Line> {
     let most = curve.points.iter().map(|point| point.texts).max().unwrap_or(0).max(1) as f64;
     let line = |name, value: fn(&Point) -> Option<f64>| {
@@ -33,7 +33,7 @@ pub fn lines(curve: &Completeness) -> Vec<Line> {
     .collect()
 }
 
-/// A row of the table: what is put together how, and the shares.
+/// A row of the table: how attention is rebuilt, and the shares that remain.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Row {
     pub what: String,
@@ -41,7 +41,7 @@ pub struct Row {
     pub kept: Option<Kept>,
 }
 
-/// The whole model, earlier attention by its mean, and each count of texts.
+/// Returns a row for the whole model, one for mean-ablated earlier attention, and one for each number of texts.
 pub fn rows(curve: &Completeness) -> Vec<Row> {
     let whole = curve.whole.map(|kept| ("The whole model", kept));
     let early = curve.early.map(|kept| ("Late heads as they are", kept));

@@ -97,7 +97,7 @@ pub const GROUPS: [Group; 4] = [
         place: "In a video",
         shortcuts: &[
             shortcut(&["Space", "K"], "play or stop"),
-            shortcut(&["← →"], "one looked-at frame back or on"),
+            shortcut(&["← →"], "one frame back or forward"),
             shortcut(&["Home", "End"], "to its beginning or end"),
         ],
     },

@@ -49,7 +49,7 @@ type OnEnd = Box<dyn FnOnce(Outcome<Answer>) -> Result<(), UnexpectedAnswer>>;
 type Hook = Rc<dyn Fn()>;
 
 /// What the queue keeps with a request.
-struct Asked {
+pub(super) struct Asked {
     attachments: Attachments,
     on_end: OnEnd,
 }

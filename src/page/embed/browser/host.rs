@@ -20,9 +20,9 @@ use wasm_bindgen::{JsCast as _, JsValue};
 
 use crate::geometry::{PhotoRect, Size};
 use crate::page::common::browser::dom;
+use crate::page::core::browser::core::WorkerState;
 use crate::page::embed::messages::{self, Asked, Command, Explained, Image, Model, Picture, Segmented, Shown};
 use crate::page::heads::browser::heads::contributions;
-use crate::page::core::browser::core::WorkerState;
 use crate::page::shell::browser::features::Features;
 use crate::protocol::{PackSummary, Progress};
 

@@ -9,7 +9,7 @@ use crate::page::common::browser::dom;
 use crate::page::embed::browser::host;
 use crate::page::heads::browser::grid::HeadGrid;
 use crate::page::heads::browser::panel::HeadPanel;
-use crate::page::photo::browser::phrases;
+use crate::page::photo::browser::phrases_panel;
 use crate::page::photo::browser::stage::Stage;
 use crate::page::shell::address::Address;
 use crate::page::shell::browser::features::Features;
@@ -50,7 +50,7 @@ pub fn Embed() -> impl IntoView {
             <main>
                 <div class="embed-photo"><Stage/></div>
                 <section id="scores" aria-label="Phrases" data-photo=photo>
-                    <phrases::List/>
+                    <phrases_panel::List/>
                 </section>
                 <HeadGrid/>
                 <HeadPanel/>

@@ -1,5 +1,5 @@
-//! Spurious cues: which heads follow what a classifier should not go by, and how its worst group fares without
-//! them.
+//! Spurious cues (docs/PAPERS.md, 1.12): the heads that follow the nuisance, and the accuracy of the worst group
+//! without them.
 
 use leptos::prelude::*;
 use leptos::web_sys::{Event, HtmlInputElement};
@@ -16,7 +16,7 @@ use crate::page::photo::browser::phrases::PhrasesState;
 use crate::protocol::cues::{CueHead, CueOutcome, CueReport};
 use crate::text::units;
 
-/// Heads that are shown of the ranking.
+/// The number of heads in the ranking.
 const SHOWN: usize = 10;
 
 #[component]
@@ -35,7 +35,7 @@ pub fn Cues() -> impl IntoView {
                 labels.classes[1],
                 match &labels.nuisances {
                     Some([one, other]) => format!("; {one} or {other}"),
-                    None => "; the second pair of phrases tells the rest".to_owned(),
+                    None => "; the second pair of phrases separates the groups".to_owned(),
                 }
             )),
         })
@@ -45,9 +45,10 @@ pub fn Cues() -> impl IntoView {
         <details id="cues">
             <summary>"Spurious cues"</summary>
             <p class="quiet">
-                "Does the model tell your pictures apart by what they show, or by what tends to come with it, birds
-                by the water behind them? With labels for both, headlamp finds the heads that follow the second, and
-                how the group that fares worst does without them."
+                "Does the model recognise your pictures by what they show, or by something that often comes
+                with it, such as birds by the water behind them? Give labels for both: headlamp finds the
+                heads that follow the second (the nuisance), and measures the accuracy of the worst group
+                without them."
             </p>
             <LabelSources/>
             <p class="quiet" id="cue-labels" role="status">{says}</p>
@@ -79,7 +80,7 @@ fn LabelSources() -> impl IntoView {
                 "Open a table of labels"
                 <input class="unseen" type="file" name="labels" accept=".csv,.tsv,.txt" on:change=from_table/>
             </label>
-            <button type="button" on:click=move |_| cues.read_folder_names()>"Take the folders' names"</button>
+            <button type="button" on:click=move |_| cues.read_folder_names()>"Use the folders' names"</button>
             <p class="quiet hint">
                 "The table's columns: file, class, nuisance; Waterbirds' metadata.csv as it is. Folders:
                 class/nuisance/picture."
@@ -88,7 +89,7 @@ fn LabelSources() -> impl IntoView {
     }
 }
 
-/// The two groups of two prompts.
+/// The prompts: two classes and two nuisances.
 #[component]
 fn Prompts() -> impl IntoView {
     let cues = expect_context::<CueState>();
@@ -113,10 +114,10 @@ fn Prompts() -> impl IntoView {
     };
     view! {
         <div class="telling">
-            {field(0, 0, "class-0", "The first class, in phrases")}
-            {field(0, 1, "class-1", "The second class")}
-            {field(1, 0, "nuisance-0", "What may come with it")}
-            {field(1, 1, "nuisance-1", "or else")}
+            {field(0, 0, "class-0", "Phrases for class 1")}
+            {field(0, 1, "class-1", "Phrases for class 2")}
+            {field(1, 0, "nuisance-0", "Phrases for nuisance 1")}
+            {field(1, 1, "nuisance-1", "Phrases for nuisance 2")}
         </div>
     }
 }
@@ -151,12 +152,12 @@ fn Report(report: CueReport) -> impl IntoView {
     }
 }
 
-/// Accuracy by group before and after.
+/// Shows the accuracy of each group with each ablation.
 #[component]
 fn Outcomes(report: CueReport) -> impl IntoView {
     const NAMES: [&str; 4] = ["Nothing", "The proposed heads", "All but late attention", "Both"];
     let (model, phrases) = (expect_context::<ModelState>(), expect_context::<PhrasesState>());
-    let groups = groups(cues, report.nuisance_of_class_1);
+    let groups = groups(expect_context::<CueState>(), report.nuisance_of_class_1);
     let pictures =
         report.outcomes.first().map(|outcome| outcome.groups.map(|(pictures, _)| pictures)).unwrap_or_default();
     let heading = |(group, pictures): (String, u64)| view! { <th scope="col">{group}" "<span class="quiet">{pictures}</span></th> };
@@ -233,7 +234,7 @@ fn Ranking(heads: Vec<CueHead>) -> impl IntoView {
                         <th scope="col">"Head"</th>
                         <th scope="col">"Follows the nuisance"</th>
                         <th scope="col">"Follows the class"</th>
-                        <th scope="col">"Tells the nuisance apart, deviations"</th>
+                        <th scope="col">"Separates the nuisance, standard deviations"</th>
                     </tr>
                 </thead>
                 <tbody>{heads.into_iter().take(SHOWN).map(row).collect_view()}</tbody>
@@ -242,7 +243,7 @@ fn Ranking(heads: Vec<CueHead>) -> impl IntoView {
     }
 }
 
-/// The groups' names, as the report has them: by class, then by nuisance, the one that speaks for class 1 last.
+/// Returns the groups' names in the report's order: by class, then by nuisance, the nuisance of class 1 last.
 fn groups(cues: CueState, nuisance_of_class_1: usize) -> Vec<String> {
     let labels = cues.labels.with_untracked(|labels| labels.clone().and_then(Result::ok));
     let Some(Labels { classes, nuisances, .. }) = labels else { return Vec::new() };
@@ -254,7 +255,7 @@ fn groups(cues: CueState, nuisance_of_class_1: usize) -> Vec<String> {
     classes.into_iter().flat_map(of_class).collect()
 }
 
-/// A share of right answers; a dot where there is no picture.
+/// Formats an accuracy; a dot for a group without pictures.
 fn share(share: Option<f64>) -> String {
     share.map_or_else(|| "·".to_owned(), |share| format!("{:.1} %", share * 100.0))
 }

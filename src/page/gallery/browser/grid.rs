@@ -1,4 +1,4 @@
-//! The gallery's thumbnails. Only the rows in sight are on the page, however many pictures there are.
+//! The gallery's thumbnails. Only the rows in sight are in the document, however many pictures the gallery has.
 
 use leptos::html::Div;
 use leptos::prelude::*;
@@ -14,7 +14,7 @@ pub fn Grid() -> impl IntoView {
     let frame = NodeRef::<Div>::new();
     let UseElementSizeReturn { width, height } = use_element_size(frame);
     let scrolled = RwSignal::new(0.0);
-    // Which picture is at each place.
+    // The picture at each place.
     let count = Memo::new(move |_| match gallery.order.with(|order| order.as_ref().map(Vec::len)) {
         Some(count) => count,
         None => gallery.pictures.with(|pictures| pictures.len()),
@@ -31,7 +31,7 @@ pub fn Grid() -> impl IntoView {
         let pictures: Vec<usize> = in_sight.get().filter_map(|place| at(place)).map(|(index, _)| index).collect();
         gallery.ask_for_thumbnails(&pictures);
     });
-    // A new order is read from its beginning.
+    // A new order starts at the top.
     Effect::new(move || {
         gallery.order.track();
         if let Some(frame) = frame.get_untracked() {

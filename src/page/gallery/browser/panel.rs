@@ -1,5 +1,5 @@
-//! The gallery: a person's own pictures, looked at in the background, ordered by what a head or the whole model
-//! finds in them.
+//! The gallery: the person's own pictures. The model runs on them in the background, and they are ordered by
+//! similarity or score, through a head or the whole model (docs/PAPERS.md, 1.13).
 
 use leptos::prelude::*;
 use leptos::web_sys::{Event, HtmlInputElement};
@@ -41,9 +41,9 @@ pub fn Gallery() -> impl IntoView {
                 when=move || count() != 0
                 fallback=|| view! {
                     <p class="quiet">
-                        "Add pictures of your own, some dozens or thousands, and see which of them are alike to one
-                        head or score highest for a phrase; and let your pictures say what the heads stand for.
-                        They stay on this machine."
+                        "Add your own pictures, a few dozen or thousands. Order them by similarity to the
+                        photo or by score for a phrase, through the whole model or through single heads, and
+                        label the heads from them. They stay on this machine."
                     </p>
                 }
             >
@@ -59,7 +59,7 @@ pub fn Gallery() -> impl IntoView {
     }
 }
 
-/// Ways to add pictures, and to be rid of them.
+/// Adds pictures, and removes all of them.
 #[component]
 fn Adding() -> impl IntoView {
     let gallery = expect_context::<GalleryState>();
@@ -101,7 +101,7 @@ fn Adding() -> impl IntoView {
     }
 }
 
-/// How far the pictures in line have come.
+/// Shows the progress with the pictures that were added.
 #[component]
 fn Progress() -> impl IntoView {
     let gallery = expect_context::<GalleryState>();
@@ -109,7 +109,7 @@ fn Progress() -> impl IntoView {
     let is_going = move || gallery.run.with(|run| run.is_going);
     let says = move || {
         let run = gallery.run.get();
-        let done = format!("{} of {} looked at", units::count(run.done as u64), units::count(run.total as u64));
+        let done = format!("{} of {} done", units::count(run.done as u64), units::count(run.total as u64));
         if !run.is_going {
             return format!("Paused: {done}.");
         }
@@ -134,7 +134,7 @@ fn Progress() -> impl IntoView {
         <Show when=is_open>
             <div class="row" id="gallery-progress">
                 <progress
-                    aria-label="Pictures looked at"
+                    aria-label="Pictures done"
                     max=move || gallery.run.with(|run| run.total.to_string())
                     prop:value=move || gallery.run.with(|run| run.done as f64)
                 ></progress>
@@ -153,7 +153,7 @@ fn Progress() -> impl IntoView {
     }
 }
 
-/// What the gallery is ordered by, and through which parts of the model.
+/// Chooses the order of the gallery, and the parts of the model that count.
 #[component]
 fn Ordering() -> impl IntoView {
     let (phrases, head_map, gallery) =
@@ -163,7 +163,7 @@ fn Ordering() -> impl IntoView {
         let property = match gallery.through.get() {
             Through::Whole => "the whole model".to_owned(),
             Through::Head => {
-                head().map_or_else(|| "no head: open one first".to_owned(), |head| format!("head {head}"))
+                head().map_or_else(|| "no head: choose one first".to_owned(), |head| format!("head {head}"))
             }
             Through::Heads => match gallery.heads.with(|heads| heads.len()) {
                 0 => "the whole model, until heads are added".to_owned(),
@@ -172,7 +172,7 @@ fn Ordering() -> impl IntoView {
         };
         match gallery.by.get() {
             Order::AsAdded => None,
-            Order::Photo => Some(format!("Most like the photo first, by {property}.")),
+            Order::Photo => Some(format!("Most similar to the photo first, by {property}.")),
             Order::Phrase => {
                 phrases.chosen.get().map(|phrase| format!("Highest for “{phrase}” first, by {property}."))
             }
@@ -205,14 +205,14 @@ fn Ordering() -> impl IntoView {
     }
 }
 
-/// The set of heads that count together.
+/// Chooses the heads that count together.
 #[component]
 fn Heads() -> impl IntoView {
     let (head_map, gallery) = (expect_context::<HeadMapState>(), expect_context::<GalleryState>());
     let heads = gallery.heads;
     let open = move || head_map.head.get().filter(|head| heads.with(|heads| !heads.contains(head)));
     let add = move |_| {
-        // Looked up first: a signal cannot be read while it is being changed.
+        // Read first: a signal cannot be read while it is being changed.
         if let Some(head) = untrack(open) {
             heads.update(|heads| {
                 heads.insert(head);

@@ -1,4 +1,4 @@
-//! How much a few texts for each head keep of the model: the completeness curve.
+//! The completeness curve: how much of the model a few texts for each head explain (docs/PAPERS.md, 1.9).
 
 use leptos::prelude::*;
 
@@ -61,20 +61,19 @@ pub fn CompletenessCurve(gallery: GalleryForLabels) -> impl IntoView {
         completeness.measure(untrack(|| gallery.labelled_classes.get()).unwrap_or_else(own_classes));
     };
     let over = move || match gallery.pictures.get() {
-        0 => "Add pictures to the gallery, and it is also measured how many of them your phrases name alike."
-            .to_owned(),
+        0 => "Add pictures to the gallery to measure also how many of them keep their best phrase.".to_owned(),
         pictures => format!(
-            "It is also measured how many of the gallery's {} your phrases still name alike, or right, where the \
-             gallery has labels (see Spurious cues).",
+            "Also measured: how many of the gallery's {} keep their best phrase, and how many are classified \
+             correctly where the gallery has labels (see Spurious cues).",
             units::plural(pictures as u64, "picture", "pictures")
         ),
     };
     view! {
         <details class="source" id="completeness">
-            <summary>"How much the texts keep"</summary>
+            <summary>"How much of the model the texts explain"</summary>
             <p class="quiet hint">
-                "The paper's check that head labels mean something: every head of the last four layers is put together
-                from its first texts alone, earlier attention is replaced by its mean, MLPs stay. "{over}
+                "The paper's completeness check: every head of the last four layers is rebuilt from its first
+                texts alone, earlier attention is replaced by its mean, and MLPs stay. "{over}
             </p>
             <button
                 type="button"
@@ -152,8 +151,8 @@ fn Table(rows: Vec<Row>, is_labelled: bool) -> impl IntoView {
                     <tr>
                         <th scope="col">"Attention"</th>
                         <th scope="col">"Variance explained"</th>
-                        {is_kept.then(|| view! { <th scope="col">"Named alike"</th> })}
-                        {is_labelled.then(|| view! { <th scope="col">"Named right"</th> })}
+                        {is_kept.then(|| view! { <th scope="col">"Same class as before"</th> })}
+                        {is_labelled.then(|| view! { <th scope="col">"Correct class"</th> })}
                     </tr>
                 </thead>
                 <tbody>{rows.into_iter().map(row).collect_view()}</tbody>

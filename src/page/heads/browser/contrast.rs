@@ -1,16 +1,16 @@
-//! Why this and not that: the chosen phrase held against another, the photo against another, and the heads
-//! that make the difference.
+//! Compares the chosen phrase with another phrase and the photo with another photo, and ranks the heads that make the
+//! difference.
 
 use leptos::prelude::*;
 
-use crate::page::heads::browser::heads::Pinned;
 use crate::page::heads::browser::heads::HeadsState;
+use crate::page::heads::browser::heads::Pinned;
 use crate::page::heads::contributions::Cell;
 use crate::page::photo::browser::head_map::HeadMapState;
 use crate::page::photo::browser::phrases::PhrasesState;
 use crate::text::units;
 
-/// Heads that are listed.
+/// The number of heads in the list.
 const RANKED: usize = 6;
 
 #[component]
@@ -46,7 +46,7 @@ pub fn Contrast() -> impl IntoView {
     }
 }
 
-/// Keeps the current photo's figures, to hold the next photo against them.
+/// Keeps the current photo's scores, to compare the next photo with them.
 #[component]
 fn Pin() -> impl IntoView {
     let (phrases, heads) = (expect_context::<PhrasesState>(), expect_context::<HeadsState>());
@@ -59,8 +59,8 @@ fn Pin() -> impl IntoView {
     let says = move || {
         let name = heads.pinned.with(|pinned| pinned.as_ref().map(|pinned| pinned.photo_name.clone()))?;
         Some(match heads.contributions.with(Option::is_some) {
-            true => format!("Everything is the difference to {name}."),
-            false => format!("{name} was not scored for this phrase: let it go, and pin it anew."),
+            true => format!("All values are differences from {name}."),
+            false => format!("{name} has no score for this phrase: stop comparing, then compare again."),
         })
     };
     view! {
@@ -69,16 +69,16 @@ fn Pin() -> impl IntoView {
             id="pin"
             aria-pressed=move || is_pinned().to_string()
             disabled=move || phrases.scores.with(Option::is_none)
-            title="Then open another photo: the grid shows how they differ"
+            title="Then open another photo: the grid shows how the two differ"
             on:click=click
         >
-            {move || if is_pinned() { "Let the photo go" } else { "Compare with another photo" }}
+            {move || if is_pinned() { "Stop comparing" } else { "Compare with another photo" }}
         </button>
         <p class="quiet hint">{says}</p>
     }
 }
 
-/// The heads that add or take most.
+/// Lists the heads with the largest contributions of either sign.
 #[component]
 fn Ranking() -> impl IntoView {
     let (head_map, heads) = (expect_context::<HeadMapState>(), expect_context::<HeadsState>());

@@ -1,5 +1,5 @@
-//! All components of the model at a glance: layers by heads, an MLP a layer, and the embedding, coloured by
-//! what each adds to the chosen phrase's score.
+//! The grid of all components: layers by heads, one MLP per layer, and the embedding z0. Each cell is coloured by its
+//! contribution to the chosen phrase's score (docs/PAPERS.md, 1.1).
 
 use leptos::html::Div;
 use leptos::prelude::*;
@@ -14,10 +14,10 @@ use crate::page::heads::browser::contrast::Contrast;
 use crate::page::heads::browser::heads::HeadsState;
 use crate::page::heads::contributions::{Cell, Contributions, Extent, Step, strength};
 use crate::page::heads::switched_off;
+use crate::page::model::address::ModelAddress;
 use crate::page::model::browser::state::ModelState;
 use crate::page::photo::browser::head_map::HeadMapState;
 use crate::page::photo::browser::phrases::PhrasesState;
-use crate::page::model::address::ModelAddress;
 use crate::text::units;
 
 #[component]
@@ -27,7 +27,7 @@ pub fn HeadGrid() -> impl IntoView {
     let extent = Memo::new(move |_| {
         let of_pack =
             || model.pack.with(|pack| pack.as_ref().map(|pack| Extent { layers: pack.layers, heads: pack.heads }));
-        // What was computed beforehand is there before the model.
+        // Results that were computed beforehand are here before the model.
         let of_computed = || heads.contributions.with(|all| all.as_ref().map(Contributions::extent));
         of_pack().or_else(of_computed).or_else(|| awaited(model))
     });
@@ -61,14 +61,14 @@ pub fn HeadGrid() -> impl IntoView {
     }
 }
 
-/// The grid that is awaited, so that the page has room for it from the start.
+/// Returns the grid of the default model while it loads, so that the page reserves its space.
 fn awaited(model: ModelState) -> Option<Extent> {
     let is_default =
         model.address.with(|model| model.as_ref().is_none_or(|model| *model == ModelAddress::default()));
     is_default.then_some(Extent { layers: 12, heads: 6 })
 }
 
-/// The exact value of the cell under the pointer or the focus; else of the chosen head.
+/// Shows the exact value of the cell under the pointer or the focus, or else of the chosen head.
 #[component]
 fn Readout() -> impl IntoView {
     let (head_map, heads) = (expect_context::<HeadMapState>(), expect_context::<HeadsState>());
@@ -90,7 +90,7 @@ fn Readout() -> impl IntoView {
     }
 }
 
-/// Where a cell is found in the document.
+/// Returns a cell's CSS selector.
 fn selector(cell: Cell) -> String {
     match cell {
         Cell::Head { layer, head } => format!("button.head[data-layer='{layer}'][data-head='{head}']"),
@@ -99,7 +99,7 @@ fn selector(cell: Cell) -> String {
     }
 }
 
-/// The grid itself: one stop for the Tab key, arrows inside.
+/// The cells: one stop for the Tab key, arrow keys inside.
 #[component]
 fn Cells(extent: Extent) -> impl IntoView {
     let (model, phrases, head_map, heads) = (
@@ -109,7 +109,7 @@ fn Cells(extent: Extent) -> impl IntoView {
         expect_context::<HeadsState>(),
     );
     let grid = NodeRef::<Div>::new();
-    // The cell that Tab leads to: where the keyboard last was, at first the chosen head.
+    // The cell that Tab leads to: the last one that had the focus, or else the chosen head.
     let visited = RwSignal::new(None::<Cell>);
     let stop = Memo::new(move |_| {
         let chosen = || head_map.head.get().map(|(layer, head)| Cell::Head { layer, head });
@@ -272,7 +272,7 @@ fn Value(cell: Cell, stop: Memo<Cell>, visited: RwSignal<Option<Cell>>) -> impl 
     }
 }
 
-/// What the colours stand for.
+/// Explains the colours.
 #[component]
 fn Legend() -> impl IntoView {
     let heads = expect_context::<HeadsState>();
@@ -287,8 +287,8 @@ fn Legend() -> impl IntoView {
         <div class="legend">
             {move || scales.get().map(|(heads, others)| (scale("heads", heads), scale("MLPs, z0", others)))}
             <p class="quiet hint">
-                "Orange adds to the phrase's score, blue takes away. All cells together are the score; hatched
-                ones are switched off."
+                "Orange cells add to the phrase's score, blue cells reduce it. All cells together sum to the
+                score. Hatched cells are switched off."
             </p>
         </div>
     }

@@ -1,4 +1,5 @@
-//! The ablation lab: parts of the model switched off (replaced by their means), and what that does.
+//! The ablation lab: switches parts of the model off (replaces them by their means) and shows the effect
+//! (docs/PAPERS.md, 1.11).
 
 use leptos::prelude::*;
 
@@ -13,7 +14,7 @@ use crate::page::model::browser::state::ModelState;
 use crate::page::photo::browser::phrases::PhrasesState;
 use crate::text::units;
 
-/// Switched-off heads that are named one by one; more are only counted.
+/// At most this many switched-off heads are listed one by one; more are only counted.
 const NAMED: usize = 12;
 
 #[component]
@@ -45,8 +46,8 @@ pub fn Lab() -> impl IntoView {
                 when=move || model.has_statistics() || model.pack.with(Option::is_none)
                 fallback=|| view! {
                     <p class="quiet">
-                        "A part is switched off by putting its mean over many images in its place, and this pack
-                        has none: give it images of your own below."
+                        "A part is switched off by replacing it by its mean over many images. This pack has
+                        no means: add your own images below."
                     </p>
                 }
             >
@@ -56,9 +57,9 @@ pub fn Lab() -> impl IntoView {
                 <Outcome/>
                 <p class="quiet hint">
                     {move || format!(
-                        "What is off is replaced by its mean over {}. Scores and segmentation follow at once; \
-                         the model is not run again. In the grid, X switches the cell under the focus, a click \
-                         an MLP.",
+                        "A part that is off is replaced by its mean over {}. Scores and segmentation update \
+                         at once, without running the model again. In the grid, X switches the focused cell, \
+                         and a click switches an MLP.",
                         means(model),
                     )}
                 </p>
@@ -68,7 +69,7 @@ pub fn Lab() -> impl IntoView {
     }
 }
 
-/// Over what the means are.
+/// Describes the images that the means are over.
 fn means(model: ModelState) -> String {
     match model.label_sources.statistics_images() {
         0 => "many images".to_owned(),
@@ -76,7 +77,7 @@ fn means(model: ModelState) -> String {
     }
 }
 
-/// The paper's studies, one click each.
+/// The ablations that the paper studies, one click each.
 #[component]
 fn Studies() -> impl IntoView {
     let (model, phrases) = (expect_context::<ModelState>(), expect_context::<PhrasesState>());
@@ -86,7 +87,7 @@ fn Studies() -> impl IntoView {
         model.pack.with(|pack| pack.as_ref().map(|pack| Ablation::of_study(study, pack.layers, pack.heads)))
     };
     let button = move |label: &'static str, study: Signal<Study>| {
-        // Of a model with few layers some studies switch nothing off.
+        // In a model with few layers some studies switch nothing off.
         let is_on = move || {
             of(study.get())
                 .is_some_and(|wanted| !wanted.is_none() && phrases.switched_off.with(|now| *now == wanted))
@@ -110,7 +111,7 @@ fn Studies() -> impl IntoView {
     }
 }
 
-/// The heads that are off, each with a way back.
+/// Lists the heads that are off, each with a button that switches it on.
 #[component]
 fn OffHeads() -> impl IntoView {
     let phrases = expect_context::<PhrasesState>();
@@ -131,7 +132,7 @@ fn OffHeads() -> impl IntoView {
     }
 }
 
-/// What the ablation does to the chosen phrase, and to which phrase comes first.
+/// Says how the ablation changes the chosen phrase's score and the phrase with the highest score.
 #[component]
 fn Outcome() -> impl IntoView {
     let phrases = expect_context::<PhrasesState>();

@@ -1,14 +1,14 @@
-//! One head: where it looks on this photo, and the texts that its outputs span.
+//! The chosen head: its map over the photo, and the texts that describe it (docs/PAPERS.md, 1.7).
 
 use leptos::html::Canvas;
 use leptos::prelude::*;
 
-use crate::page::heads::browser::heads::HeadTexts;
 use crate::geometry::Size;
 use crate::page::common::browser::controls::Choice;
 use crate::page::common::browser::dom;
 use crate::page::common::browser::explanation::How;
 use crate::page::common::formulas::Topic;
+use crate::page::heads::browser::heads::HeadTexts;
 use crate::page::heads::browser::heads::HeadsState;
 use crate::page::heads::contributions::Cell;
 use crate::page::heads::switched_off;
@@ -79,7 +79,7 @@ pub fn HeadPanel() -> impl IntoView {
     }
 }
 
-/// The head's map over the part of the photo that the model was shown, one square a patch.
+/// Draws the head's map over the part of the photo that the model sees, one square per patch.
 #[component]
 fn HeadMap() -> impl IntoView {
     let (model, photo, head_map) =
@@ -117,7 +117,7 @@ fn HeadMap() -> impl IntoView {
             </div>
             <Show
                 when=move || model.has_text()
-                fallback=|| view! { <p class="quiet hint">"The attention that its CLS token pays to each patch."</p> }
+                fallback=|| view! { <p class="quiet hint">"The attention of the CLS token to each patch."</p> }
             >
                 <Choice
                     legend="What the map shows"
@@ -161,18 +161,16 @@ fn Labels() -> impl IntoView {
         let lines = lines.or_else(|| model.pack.with(|pack| pack.as_ref().map(|pack| pack.pool_lines as u64)));
         let among = lines.map(|lines| format!("among {} ", units::plural(lines, "text", "texts")));
         format!(
-            "The texts along which this head's outputs vary most, found {}over {}. The percentage is the \
-             share of that variation which a text and those above it account for: where it stays low, words \
-             cover little of what the head does.",
+            "This head's outputs vary most along these texts, chosen {}over {}. The percentage is the share \
+             of the variance that a text and those above it explain. Where it stays low, words describe \
+             little of what the head does.",
             among.unwrap_or_default(),
             units::plural(images, "image", "images"),
         )
     };
     let missing = move || match model.has_text() {
-        true => {
-            "This pack has no head statistics, and so no texts for its heads. Give it images of your own below."
-        }
-        false => "This model has no measure for phrases, and so no texts for its heads.",
+        true => "This pack has no head statistics, so its heads have no texts. Add your own images below.",
+        false => "This model cannot score phrases, so its heads have no texts.",
     };
     view! {
         <div class="labels-panel">

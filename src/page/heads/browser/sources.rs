@@ -1,4 +1,4 @@
-//! Where the heads' texts come from: the pool of texts, and the images behind the statistics.
+//! Chooses the pool of texts and the images for the head statistics.
 
 use leptos::html::Textarea;
 use leptos::prelude::*;
@@ -27,7 +27,7 @@ pub fn Sources(gallery: GalleryForLabels) -> impl IntoView {
     }
 }
 
-/// All heads' texts at once, for people's own notes.
+/// Saves the texts of all heads.
 #[component]
 fn Export() -> impl IntoView {
     let (model, heads) = (expect_context::<ModelState>(), expect_context::<HeadsState>());
@@ -84,8 +84,8 @@ fn Pool() -> impl IntoView {
                 name="pool"
                 node_ref=area
                 rows="4"
-                aria-label="Texts of your own, one a line"
-                placeholder="Paste texts of your own, one a line, or drop a text file here"
+                aria-label="Your own texts, one per line"
+                placeholder="Paste your own texts, one per line, or drop a text file here"
                 on:input=count
             ></textarea>
             <div class="row">
@@ -143,8 +143,9 @@ fn Statistics(gallery: GalleryForLabels) -> impl IntoView {
             <h3>"Images"</h3>
             <p class="quiet" id="statistics-in-use">{now}</p>
             <p class="quiet hint">
-                "A head's texts describe how its outputs vary over many images: those behind the pack, or those of
-                your gallery. Some hundreds give a steady result. A file that headlamp stats made does as well."
+                "A head's texts describe how its outputs vary over many images: the pack's images, or your
+                gallery. A few hundred images give a stable result. You can also open a file that headlamp
+                stats wrote."
             </p>
             <div class="row">
                 <button

@@ -7,7 +7,7 @@ use crate::page::heads::undo_history::History;
 use crate::page::model::browser::state::ModelState;
 use crate::page::photo::browser::phrases::PhrasesState;
 
-/// Every ablation that there was with the open model.
+/// The ablations so far with the open model.
 #[derive(Clone, Copy)]
 pub struct Undo {
     ablation: RwSignal<Ablation>,
@@ -15,7 +15,7 @@ pub struct Undo {
 }
 
 impl Undo {
-    /// Takes note of every change of the ablation; another model begins a history of its own.
+    /// Records every change of the ablation; another model starts a new history.
     pub fn new(model: ModelState, phrases: PhrasesState) -> Self {
         let history = RwSignal::new(History::default());
         Effect::new(move |last: Option<Option<String>>| {
@@ -45,7 +45,7 @@ impl Undo {
     }
 }
 
-/// Back and forth, for those who do not use the keys.
+/// Buttons for undo and redo.
 #[component]
 pub fn UndoButtons() -> impl IntoView {
     let undo = expect_context::<Undo>();

@@ -16,7 +16,7 @@ use crate::text::units;
 /// The name of the worker's cache (`worker/shelf.rs`).
 const SHELF: &str = "headlamp-packs";
 
-/// The kept packs: how large, since when, how to open or to let go of one, how to keep them for good.
+/// Lists the kept packs with size and day, opens and removes them, and asks the browser to keep them permanently.
 #[component]
 pub fn Kept() -> impl IntoView {
     let model = expect_context::<ModelState>();
@@ -34,7 +34,7 @@ pub fn Kept() -> impl IntoView {
     });
     let drop_pack = move |folder: String| {
         spawn_local(async move {
-            // What cannot be removed is still listed.
+            // A pack that cannot be removed is still listed.
             let _removed = drop_folder(&folder).await;
             look();
         });
@@ -80,7 +80,9 @@ pub fn Kept() -> impl IntoView {
     };
     let unkept = move || {
         let why = model.pack.with(|pack| pack.as_ref().and_then(|pack| pack.unkept.clone()));
-        why.map(|why| format!("The open model is not kept, and will have to be read again: {why}."))
+        why.map(|why| {
+            format!("The browser does not keep the open model, so it must be read again next time: {why}.")
+        })
     };
     let is_persistent = move || room.with(|room| room.is_some_and(|room| room.is_persistent));
     view! {
@@ -90,7 +92,7 @@ pub fn Kept() -> impl IntoView {
             </div>
             <Show
                 when=move || packs.with(|packs| !packs.is_empty())
-                fallback=|| view! { <p class="quiet">"Nothing yet: without a network, headlamp will not open a model."</p> }
+                fallback=|| view! { <p class="quiet">"Nothing yet: without a network, headlamp cannot open a model."</p> }
             >
                 <ul class="kept">
                     <For each=move || packs.get() key=|pack| (pack.folder.clone(), pack.bytes, pack.day.clone()) let:pack>{row(pack)}</For>
@@ -99,7 +101,7 @@ pub fn Kept() -> impl IntoView {
             <p class="quiet">{unkept}</p>
             <p class="quiet">{move || room.with(|room| room.map(Room::says))}</p>
             <Show when=move || room.with(Option::is_some) && !is_persistent()>
-                <button type="button" id="persist" on:click=persist>"Keep it for good"</button>
+                <button type="button" id="persist" on:click=persist>"Keep it permanently"</button>
             </Show>
         </section>
     }
@@ -108,11 +110,11 @@ pub fn Kept() -> impl IntoView {
 /// "8 bits, 161.3 MB, 25 Nov 2026".
 fn about(pack: &KeptPack) -> String {
     let stored = pack.stored_as.map(|storage| storage.label().to_owned());
-    let size = format!("{}{}", units::bytes(pack.bytes), if pack.is_whole { "" } else { " of it only" });
+    let size = format!("{}{}", units::bytes(pack.bytes), if pack.is_whole { "" } else { " of it so far" });
     [stored, Some(size), pack.day.clone()].into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
-/// How much the browser keeps for this page, and whether it may throw that away by itself.
+/// The storage that the browser gives this page, and whether the browser may clear it.
 #[derive(Clone, Copy, Debug)]
 struct Room {
     used: f64,
@@ -142,7 +144,10 @@ impl Room {
     }
 }
 
-/// Fails where the browser has none: pages without HTTPS.
+/// Returns the browser's storage manager.
+///
+/// # Errors
+/// On pages without HTTPS, which have none.
 fn storage() -> Result<StorageManager, JsValue> {
     Reflect::get(&window().navigator(), &"storage".into())?.dyn_into()
 }
@@ -187,8 +192,8 @@ async fn keys(cache: &Cache) -> Result<Vec<Request>, JsValue> {
     Ok(keys.iter().map(JsCast::unchecked_into).collect())
 }
 
-/// Whether what is open is the kept pack of these weights. Converted models lie in folders that are named by more than
-/// the weights, which may be kept several times, read in different ways.
+/// Whether the open model is the kept pack of these weights. A converted model can be kept several times, read in
+/// different ways: the name of its folder then differs, and the weights do not.
 fn is_kept_in(open: &PackSummary, folder: &str, weights: &str) -> bool {
     let name = folder.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
     open.weights == weights && (!is_converted_here(folder) || open.model.starts_with(name))

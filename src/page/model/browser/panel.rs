@@ -1,4 +1,4 @@
-//! The model in use, the device it runs on, and what the current photo cost and proved.
+//! The model in use, its device, and the timings and the sum check of the current photo.
 
 use leptos::prelude::*;
 
@@ -8,10 +8,10 @@ use crate::page::model::browser::storage_costs::Storages;
 use crate::protocol::{PackSummary, PhotoSummary};
 use crate::text::units;
 
-/// The decomposition is exact: a larger difference than this is a fault.
+/// The decomposition is exact: a larger difference than this is an error.
 const SUM_CHECK: f64 = 1e-4;
 
-/// A figure as a machine and as a person reads it.
+/// A value as a machine reads it, and as a person reads it.
 struct Figure {
     raw: String,
     shown: String,
@@ -109,13 +109,13 @@ fn DeviceFigures() -> impl IntoView {
                 label="Device"
                 figure=of_pack(|pack| Figure::new(&pack.device.kind, device(&pack.device.kind, &pack.device.name)))
             />
-            <Field name="why" label="Why this one" figure=of_pack(|pack| Figure::text(&pack.device.why))/>
+            <Field name="why" label="Why this device" figure=of_pack(|pack| Figure::text(&pack.device.why))/>
             <Field
                 name="download-seconds"
-                label="Fetching the pack"
+                label="Download"
                 figure=of_pack(|pack| Figure::seconds(pack.seconds.download))
             />
-            <Field name="load-seconds" label="Loading it" figure=of_pack(|pack| Figure::seconds(pack.seconds.load))/>
+            <Field name="load-seconds" label="Loading" figure=of_pack(|pack| Figure::seconds(pack.seconds.load))/>
         </dl>
     }
 }
@@ -160,7 +160,7 @@ fn PhotoFigures(photo: Signal<Option<PhotoSummary>>) -> impl IntoView {
     }
 }
 
-/// Whether the parts add up to the whole, and what that means.
+/// Shows whether the components sum to the embedding (docs/PAPERS.md, 1.3).
 #[component]
 fn SumCheck(photo: Signal<Option<PhotoSummary>>) -> impl IntoView {
     let residual = move || photo.with(|photo| photo.as_ref().map(|photo| photo.residual));
@@ -169,13 +169,13 @@ fn SumCheck(photo: Signal<Option<PhotoSummary>>) -> impl IntoView {
             let size = units::scientific(residual);
             if residual < SUM_CHECK {
                 format!(
-                    "The parts add up: heads, MLPs and the first embedding of this photo sum to the model's own \
-                     embedding, to within {size}. What the grid shows is all there is."
+                    "The parts add up: heads, MLPs and z0 (the embedding before the first layer) sum to the \
+                     model's embedding of this photo, with an error of {size}. The grid shows everything."
                 )
             } else {
                 format!(
-                    "The parts do not add up: they miss the model's own embedding by {size}. Do not trust the \
-                     figures on this page; try another device."
+                    "The parts do not add up: their sum differs from the model's embedding by {size}. Do not \
+                     trust the numbers on this page; try another device."
                 )
             }
         })

@@ -1,4 +1,4 @@
-//! What each way of storing the model's weights costs.
+//! The size and the error of each way of storing the model's weights.
 
 use leptos::prelude::*;
 
@@ -14,11 +14,11 @@ pub fn Storages() -> impl IntoView {
     view! {
         <Show when=is_open>
             <div class="storages">
-                <h3>"What storing the weights costs"</h3>
+                <h3>"Storage of the weights"</h3>
                 <Show
                     when=is_told
                     fallback=|| {
-                        view! { <p class="quiet">"This pack does not say what fewer bits cost its weights."</p> }
+                        view! { <p class="quiet">"This pack does not say how exact its weights are with fewer bits."</p> }
                     }
                 >
                     <Table/>
@@ -47,14 +47,14 @@ fn Table() -> impl IntoView {
                     <th scope="col">"Size"</th>
                     <th scope="col">"Memory to open it"</th>
                     <th scope="col">"Error"</th>
-                    <th scope="col">"Most in one matrix"</th>
+                    <th scope="col">"Largest error in one matrix"</th>
                 </tr>
             </thead>
             <tbody>{rows}</tbody>
         </table>
         </div>
         <p class="quiet">
-            "The error is the root mean square of what rounding changed, relative to the weights themselves."
+            "The error is the root mean square of the rounding errors, relative to the weights."
         </p>
     }
 }
@@ -62,12 +62,12 @@ fn Table() -> impl IntoView {
 fn row(pack: &PackSummary, cost: &StorageSummary) -> impl IntoView + use<> {
     let StorageSummary { storage, bytes, error, worst, worst_error } = cost.clone();
     let is_this = pack.stored_as == Some(storage);
-    let label = format!("{}{}", storage.label(), if is_this { ", as here" } else { "" });
+    let label = format!("{}{}", storage.label(), if is_this { ", in use" } else { "" });
     view! {
         <tr aria-current=is_this.then_some("true") data-storage=storage.label() data-bytes=bytes data-error=error>
             <th scope="row">{label}</th>
             <td>{units::bytes(bytes)}</td>
-            // The file, and the weights that are made of it.
+            // The file, and the weights in 32 bits that are computed from it.
             <td>{units::bytes(bytes + pack.memory.weights)}</td>
             <td>{units::fine_percent(error)}</td>
             <td>{units::fine_percent(worst_error)}" "<span class="quiet">{worst}</span></td>
@@ -78,7 +78,7 @@ fn row(pack: &PackSummary, cost: &StorageSummary) -> impl IntoView + use<> {
 fn memory(pack: &PackSummary) -> String {
     let MemorySummary { weights, worker } = pack.memory;
     format!(
-        "In memory the weights take {}, in 32 bits however they are stored. The worker holds {} in all.",
+        "In memory the weights take {}: the model computes in 32 bits. The worker uses {} in total.",
         units::bytes(weights),
         units::bytes(worker)
     )

@@ -1,4 +1,4 @@
-//! A photo by the camera: what it sees in a dialog, and a button.
+//! Takes a photo with the camera, in a dialog.
 
 use leptos::html::{Dialog, Video};
 use leptos::prelude::*;
@@ -16,7 +16,7 @@ use crate::page::photo::browser::photo::PhotoState;
 use crate::protocol::Kind;
 use crate::protocol::sentence;
 
-/// A camera that looks; its light goes out when this is dropped.
+/// A camera that is on. Dropping it switches the camera off.
 struct Looking(MediaStream);
 
 impl Drop for Looking {
@@ -36,7 +36,7 @@ pub fn PhotoCamera() -> impl IntoView {
     on_cleanup(move || {
         looking.try_update_value(Option::take);
     });
-    // Esc closes the dialog too, so the camera ends where that is heard.
+    // Esc closes the dialog too, so the camera is switched off here.
     let closed = move |_| {
         looking.try_update_value(Option::take);
         if let Some(video) = video.get_untracked() {
@@ -49,9 +49,9 @@ pub fn PhotoCamera() -> impl IntoView {
                 Ok(new) => {
                     if let Some((dialog, video)) = dialog.get_untracked().zip(video.get_untracked()) {
                         video.set_src_object(Some(&new.0));
-                        // It is muted, and so may play by itself.
+                        // Browsers let a muted video play without a press.
                         let _playing = video.play();
-                        // It fails for a dialog that is open already.
+                        // This fails for a dialog that is open already.
                         let _shown = dialog.show_modal();
                         looking.set_value(Some(new));
                     }
@@ -105,14 +105,14 @@ async fn look() -> Result<Looking, String> {
     Ok(Looking(stream.unchecked_into()))
 }
 
-/// The frame on screen as a PNG file; none before the first.
+/// Returns the frame on screen as a PNG file; `None` before the first frame.
 async fn picture_of(video: &HtmlVideoElement) -> Option<Blob> {
     let canvas: HtmlCanvasElement = document().create_element("canvas").ok()?.dyn_into().ok()?;
     canvas.set_width(video.video_width());
     canvas.set_height(video.video_height());
     let context: CanvasRenderingContext2d = canvas.get_context("2d").ok()??.dyn_into().ok()?;
     context.draw_image_with_html_video_element(video, 0.0, 0.0).ok()?;
-    // A canvas without pixels becomes null, and so none.
+    // A canvas without pixels becomes null, hence `None`.
     let promise = js_sys::Promise::new(&mut |resolve, _reject| {
         if canvas.to_blob(&resolve).is_err() {
             let _settled = resolve.call1(&JsValue::NULL, &JsValue::NULL);

@@ -1,4 +1,4 @@
-//! What lies over the photo, and how: layer, opacity, threshold, contrast, export.
+//! Controls of the layer over the photo: which layer, its opacity, the segmentation's threshold and rivals.
 
 use leptos::prelude::*;
 
@@ -16,8 +16,7 @@ use crate::text::units;
 
 #[component]
 pub fn OverlayControls() -> impl IntoView {
-    let (model, segmentation, overlay) =
-        (expect_context::<ModelState>(), expect_context::<SegmentationState>(), expect_context::<OverlayState>());
+    let (model, overlay) = (expect_context::<ModelState>(), expect_context::<OverlayState>());
     let shows = move |layer| move || overlay.layer.get() == layer;
     let has_text = Memo::new(move |_| model.has_text());
     let choice = move || {
@@ -55,7 +54,7 @@ pub fn OverlayControls() -> impl IntoView {
     }
 }
 
-/// What the chosen head's colours stand for.
+/// The colour scale of the chosen head's map.
 #[component]
 pub fn HeadScale() -> impl IntoView {
     let head_map = expect_context::<HeadMapState>();
@@ -85,10 +84,10 @@ fn Segmenting() -> impl IntoView {
     let has_map = move || segmentation.current().is_some_and(|segmentation| !segmentation.is_empty);
     let says = move || match segmentation.current() {
         Some(segmentation) if segmentation.is_empty => {
-            format!("Nothing here speaks more for “{}” than for what it is held against.", segmentation.phrase)
+            format!("Nothing on this photo fits “{}” better than what it is compared with.", segmentation.phrase)
         }
-        Some(segmentation) => format!("“{}” against the rest.", segmentation.phrase),
-        None => "Add a phrase to segment by.".to_owned(),
+        Some(segmentation) => format!("“{}”, compared with the rest.", segmentation.phrase),
+        None => "Add a phrase to segment the photo by.".to_owned(),
     };
     view! {
         <div class="row with-reset">
@@ -103,17 +102,17 @@ fn Segmenting() -> impl IntoView {
                 <button
                     type="button"
                     class="quiet-button"
-                    title="Back to the map's own mean"
+                    title="Back to the mean of the map"
                     on:click=move |_| segmentation.threshold.set(None)
                 >
                     "Reset"
                 </button>
             }>
-                <span class="quiet hint own" title="The threshold is the map's own mean">"mean"</span>
+                <span class="quiet hint own" title="The threshold is the mean of the map">"mean"</span>
             </Show>
         </div>
         <fieldset class="checks">
-            <legend>"Against"</legend>
+            <legend>"Compared with"</legend>
             <Check name="against-others" value=segmentation.against_others>"the other phrases"</Check>
             <Check name="background" value=segmentation.background>"common backgrounds"</Check>
         </fieldset>

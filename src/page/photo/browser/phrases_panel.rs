@@ -1,4 +1,4 @@
-//! The phrases with their scores: add, remove, choose.
+//! The list of phrases with their scores: adds, removes and chooses phrases.
 
 use leptos::html::{Input, Textarea, Ul};
 use leptos::prelude::*;
@@ -18,10 +18,10 @@ pub fn Phrases() -> impl IntoView {
     let (model, photo, phrases) =
         (expect_context::<ModelState>(), expect_context::<PhotoState>(), expect_context::<PhrasesState>());
     let is_editing = RwSignal::new(false);
-    // Without texts nothing is scored, and the section is about the photo as soon as that is there.
-    let photo = move || match model.has_text() {
+    // A model without texts has no scores: the section is then about the photo itself.
+    let photo_name = move || match model.has_text() {
         true => phrases.scores.with(|scores| scores.as_ref().map(|scores| scores.photo_name.clone())),
-        false => photo.photo.with(|photo| photo.as_ref().map(|photo| photo.summary.name.clone())),
+        false => photo.name(),
     };
     let stamp = move || match model.has_text() {
         true => phrases.scores.with(|scores| scores.as_ref().map_or(0, |scores| scores.stamp)),
@@ -35,7 +35,7 @@ pub fn Phrases() -> impl IntoView {
         <section
             id="scores"
             aria-labelledby="scores-title"
-            data-photo=photo
+            data-photo=photo_name
             data-stamp=move || stamp().to_string()
             class:stale=is_stale
         >
@@ -61,9 +61,9 @@ pub fn Phrases() -> impl IntoView {
                     "Average over prompt templates"
                 </Check>
                 <p class="quiet hint">
-                    "The bar is the cosine between photo and phrase; the percentage compares the phrases with one
-                    another. A click on a phrase chooses what the segmentation and the heads are about. Several
-                    phrases can be pasted at once, one a line."
+                    "The bar is the cosine similarity of photo and phrase; the percentages are the softmax
+                    over all phrases. Click a phrase to choose it: the segmentation and the heads are about
+                    the chosen phrase. You can paste several phrases at once, one per line."
                 </p>
                 <How about=Topic::Scores/>
             </Show>
@@ -71,17 +71,17 @@ pub fn Phrases() -> impl IntoView {
     }
 }
 
-/// Why there is nothing to type with a self-supervised model, and what there is instead.
+/// Explains that a self-supervised model has no phrases, and what it shows instead.
 #[component]
 fn NoTexts() -> impl IntoView {
     view! {
         <p class="no-texts">
-            "This model learned from pictures alone, and has no measure for phrases. What it shows is where each of
-            its heads looks: choose one in the grid; the last layer is at the top."
+            "This model learned from pictures alone and cannot score phrases. It shows where each of its
+            heads looks: choose a head in the grid. The last layer is at the top."
         </p>
         <p class="quiet hint">
-            "On the command line, headlamp align learns from pictures with captions where phrases lie in its space.
-            The model that it writes has scores, segmentations and texts for its heads."
+            "On the command line, headlamp align teaches the model phrases, from pictures with captions. The
+            model that it writes has scores, segmentations and texts for its heads."
         </p>
     }
 }
@@ -90,7 +90,7 @@ fn NoTexts() -> impl IntoView {
 pub fn List() -> impl IntoView {
     let phrases = expect_context::<PhrasesState>();
     let list = NodeRef::<Ul>::new();
-    // Bars run from zero; the longest score fills its side.
+    // Bars start at zero; the largest score fills its side.
     let range = Memo::new(move |_| {
         phrases.scores.with(|scores| {
             let values = scores.as_ref().map(|scores| scores.attribution.scores.clone()).unwrap_or_default();
@@ -157,7 +157,7 @@ fn Row(
                     <span class="cosine" title="Cosine">
                         {move || figures.get().map_or_else(|| "·".to_owned(), |(score, _)| units::signed(score, 3))}
                     </span>
-                    <span class="probability" title="Share among these phrases">
+                    <span class="probability" title="Probability: softmax over these phrases">
                         {move || figures.get().map_or_else(|| "·".to_owned(), |(_, share)| units::percent(share))}
                     </span>
                 </span>
@@ -181,10 +181,10 @@ fn Row(
     }
 }
 
-/// Takes more phrases: typed, or several pasted at once, one a line.
+/// Adds phrases: one typed, or several pasted at once, one per line.
 #[component]
 pub fn AddForm(
-    /// The form's, unique on the page.
+    /// The id of the form, unique on the page.
     #[prop(default = "add-phrase")]
     id: &'static str,
 ) -> impl IntoView {
@@ -202,7 +202,7 @@ pub fn AddForm(
             input.set_value("");
         }
     };
-    // An input would join pasted lines into one.
+    // A text field would join the pasted lines into one.
     let paste = move |event: ClipboardEvent| {
         let text = event.clipboard_data().and_then(|data| data.get_data("text/plain").ok()).unwrap_or_default();
         if text.trim().contains('\n') {
@@ -226,7 +226,7 @@ pub fn AddForm(
     }
 }
 
-/// All phrases as text, one a line.
+/// Edits all phrases as text, one per line.
 #[component]
 fn Editor(on_done: impl Fn() + 'static) -> impl IntoView {
     let phrases = expect_context::<PhrasesState>();

@@ -1,4 +1,4 @@
-//! The photo with what lies over it: the overlay and the crop frame.
+//! The photo with the overlay and the crop frame.
 
 use leptos::html::Canvas;
 use leptos::prelude::*;
@@ -15,11 +15,11 @@ use crate::page::photo::browser::segmentation::SegmentationState;
 use crate::page::photo::browser::zoomable::Zoomable;
 use crate::page::photo::raster::{self, Layer};
 
-/// The photo with everything that is about it: `samples` to pick from come first, `children` last.
+/// The photo with its controls. `samples` come before the photo, `children` at the end.
 #[component]
 pub fn PhotoPanel(#[prop(into)] samples: ViewFn, children: Children) -> impl IntoView {
     let photo = expect_context::<PhotoState>();
-    let name = move || photo.photo.with(|photo| photo.as_ref().map(|photo| photo.summary.name.clone()));
+    let name = move || photo.name();
     view! {
         <section class="photo-panel" aria-labelledby="photo-title">
             <div class="heading">
@@ -55,7 +55,7 @@ fn OpenButton() -> impl IntoView {
     }
 }
 
-/// The photo at its preview's size, everything else laid over it.
+/// The photo at its preview's size, with the overlay and the crop frame.
 #[component]
 pub fn Stage() -> impl IntoView {
     let (photo, overlay) = (expect_context::<PhotoState>(), expect_context::<OverlayState>());
@@ -89,9 +89,7 @@ pub fn Stage() -> impl IntoView {
             ))
         })
     };
-    let subject = Signal::derive(move || {
-        photo.photo.with(|photo| photo.as_ref().map(|photo| photo.summary.name.clone())).unwrap_or_default()
-    });
+    let subject = Signal::derive(move || photo.name().unwrap_or_default());
     let described =
         move || format!("The photo {}, with {}", subject.get(), describe_layer(overlay, segmentation, head_map));
     let is_whole = move || photo.framing.get() == Framing::WholePhoto;
@@ -119,16 +117,16 @@ pub fn Stage() -> impl IntoView {
             </button>
             <p class="quiet hint">
                 {move || if is_whole() {
-                    "The model is shown the whole photo, on more patches than it was trained on."
+                    "The model sees the whole photo, on more patches than in its training."
                 } else {
-                    "The model is shown the framed part only, as in its training."
+                    "The model sees the framed part only, as in its training."
                 }}
             </p>
         </div>
     }
 }
 
-/// What lies over the photo, for those who do not see it.
+/// Describes the layer over the photo for screen readers.
 fn describe_layer(overlay: OverlayState, segmentation: SegmentationState, head_map: HeadMapState) -> String {
     match (overlay.layer.get(), segmentation.current(), head_map.head.get()) {
         (Layer::Segmentation, Some(found), _) if found.is_empty => format!("nothing found for {}", found.phrase),
@@ -138,7 +136,7 @@ fn describe_layer(overlay: OverlayState, segmentation: SegmentationState, head_m
     }
 }
 
-/// The chosen layer, at the preview's size. Every pixel with alpha is the layer's; the segmentation's are its
+/// Draws the chosen layer at the preview's size. Every opaque pixel belongs to the layer; those of a segmentation are its
 /// foreground.
 #[component]
 fn Overlay() -> impl IntoView {
@@ -174,7 +172,7 @@ fn Overlay() -> impl IntoView {
     }
 }
 
-/// The layer to draw: its kind, the stamp of a segmentation, and its pixels.
+/// Returns the layer to draw: its kind, the stamp of a segmentation, and its RGBA pixels.
 fn painted_layer(
     photo: PhotoState,
     overlay: OverlayState,
@@ -190,7 +188,7 @@ fn painted_layer(
                 let photo = photo.as_ref()?;
                 Some((photo.placement(segmentation.frame, segmentation.size), photo.summary.preview))
             })?;
-            // Where nothing is positive there is no foreground, whatever the threshold.
+            // An empty segmentation has no foreground at any threshold.
             let mask = if segmentation.is_empty {
                 vec![false; size.width * size.height]
             } else {

@@ -1,4 +1,4 @@
-//! What the browser remembers for the person: the list of phrases.
+//! The list of phrases that the browser keeps for the person.
 
 use codee::string::FromToStringCodec;
 use leptos::prelude::*;
@@ -20,7 +20,7 @@ pub fn phrases(given: Option<PhraseList>, is_embedded: bool) -> (Signal<PhraseLi
     let (phrases, set_phrases) = signal(given.unwrap_or_else(|| kept.get_untracked()));
     Effect::new(move |before: Option<()>| {
         let list = phrases.get();
-        // A list that only came with an address is not the person's yet.
+        // A list that came with an address is the person's only after a change.
         if before.is_some() {
             keep.set(list);
         }

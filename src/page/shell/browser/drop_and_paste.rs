@@ -58,7 +58,7 @@ fn take_dropped(features: Features, files: Vec<File>, event: &DragEvent) {
     let Some(files) = features.video.take_files(files, takes_pictures) else { return };
     match (zone.as_deref(), files.first()) {
         (_, None) => {
-            let sentence = "What was dropped is not a file: save the picture, then drop the file.";
+            let sentence = "This is not a file: save the picture, then drop the file.";
             features.core.complain(Kind::Photo, sentence.to_owned());
         }
         (Some("gallery"), Some(_)) => features.gallery.add(files),

@@ -48,7 +48,7 @@ pub fn Exports() -> impl IntoView {
     view! {
         <div class="exports row" role="group" aria-label="Save what was found">
             <button type="button" id="save-png" disabled=is_none on:click=save(save_png)
-                title="The photo with what lies over it">"PNG"</button>
+                title="The photo with its overlay">"PNG"</button>
             <button type="button" id="save-svg" disabled=is_none on:click=save(save_svg)
                 title="A figure: photo, map, legend, phrases, heads and texts">"Figure (SVG)"</button>
             <button type="button" id="save-json" disabled=is_none on:click=save(save_json)

@@ -64,7 +64,7 @@ impl Features {
             undo: Undo::new(model, phrases),
             gallery,
             cues: CueState::new(core, gallery),
-            video: VideoState::new(core, model, photo, phrases, segmentation),
+            video: VideoState::new(core, model, phrases, segmentation),
             is_embedded: address.embed,
         };
         features.set_view(address);

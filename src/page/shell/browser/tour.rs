@@ -165,7 +165,7 @@ pub fn Offer() -> impl IntoView {
     view! {
         <Show when=is_shown>
             <aside class="offer" aria-label="Tour">
-                <p>"New here? Five steps through one photo show what a contribution, a head and its texts are."</p>
+                <p>"New here? Five steps on one photo explain contributions, heads and their texts."</p>
                 <button type="button" id="start-tour" class="strong" on:click=move |_| tour.start()>"Take the tour"</button>
                 <button type="button" id="decline-tour" on:click=move |_| tour.set_was_seen.set(true)>"No, thanks"</button>
             </aside>
@@ -185,7 +185,7 @@ pub fn TourButton() -> impl IntoView {
         <Show when=move || tour.features.model.has_text()>
             <div class="row">
                 <button type="button" id="tour-again" on:click=start>"Take the tour"</button>
-                <p class="quiet hint">"Five steps through one photo."</p>
+                <p class="quiet hint">"Five steps on one photo."</p>
             </div>
         </Show>
     }

@@ -108,7 +108,7 @@ impl Wishes {
             Some(Origin::Machine(number)) => {
                 if !features.photo.open_machine_photo(number) {
                     self.complain_later(
-                        "The photo that was here came from your machine, and the page no longer has it: open it \
+                        "The photo that was here came from your machine, and the page does not have it any more: open it \
                          again."
                             .to_owned(),
                     );

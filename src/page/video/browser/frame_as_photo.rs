@@ -10,7 +10,6 @@ use wasm_bindgen_futures::JsFuture;
 use super::state::{Mode, VideoState};
 use crate::page::core::browser::core::Core;
 use crate::page::photo::browser::photo::PhotoState;
-use crate::page::video::browser::state::VideoState;
 use crate::page::video::time;
 use crate::protocol::Kind;
 

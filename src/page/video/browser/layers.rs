@@ -61,19 +61,19 @@ pub fn Layers() -> impl IntoView {
 fn hint(video: VideoState) -> String {
     match video.overlay.layer.get() {
         VideoLayer::Tracks if video.frames.traced_here().is_none() => {
-            "This frame has not been looked at yet.".to_owned()
+            "The model has not seen this frame yet.".to_owned()
         }
-        VideoLayer::Tracks => "An object is where its track is above the track's own mean.".to_owned(),
-        VideoLayer::Attention => "Where the last layer's CLS token looks.".to_owned(),
+        VideoLayer::Tracks => "An object is where its track is above the mean of the track.".to_owned(),
+        VideoLayer::Attention => "The attention of the CLS token in the last layer.".to_owned(),
         VideoLayer::Segmentation => match video.phrases.chosen.get() {
             None => "Choose a phrase in the chart.".to_owned(),
             Some(_) if video.player.is_playing.get() => "Pause to segment the frame on screen.".to_owned(),
-            Some(phrase) => format!("What speaks for “{phrase}” more than for the other phrases, on this frame."),
+            Some(phrase) => format!("Where this frame fits “{phrase}” better than the other phrases."),
         },
         VideoLayer::Propagation if video.masks.seeds.with(Vec::is_empty) => {
             "Point at an object first; the tools are under “Follow a mask”.".to_owned()
         }
-        VideoLayer::Propagation => "Masks, carried on from where you pointed.".to_owned(),
+        VideoLayer::Propagation => "Masks that follow what you pointed at.".to_owned(),
         VideoLayer::None => String::new(),
     }
 }

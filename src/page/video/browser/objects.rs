@@ -24,7 +24,7 @@ pub fn Objects() -> impl IntoView {
                 <h2 id="objects-title">"Objects"</h2>
                 <button type="button" class="quiet-button" id="name-objects"
                     disabled=move || is_working() || !has_frames() || !video.can_describe()
-                    title="Texts that speak more for an object's patches than for the rest of the frame"
+                    title="Texts that fit an object's patches better than the rest of the frame"
                     on:click=move |_| video.label_tracks()>
                     "Describe"
                 </button>
@@ -41,7 +41,7 @@ pub fn Objects() -> impl IntoView {
                     on:click=move |_| video.use_as_statistics()>
                     "Label heads from this video"
                 </button>
-                <p class="quiet hint">"The texts in the photo view's head panel then speak of these frames."</p>
+                <p class="quiet hint">"The head texts in the photo view then describe these frames."</p>
             </div>
             <How about=Topic::Tracks/>
         </section>

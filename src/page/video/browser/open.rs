@@ -73,9 +73,9 @@ pub fn Welcome() -> impl IntoView {
     view! {
         <div class="welcome">
             <p>
-                "See what the model takes for objects in a video, and follow them: each head of its last layer
-                finds one. Type phrases and see when they come true; point at something and have its mask
-                carried through all frames. The video stays on your machine."
+                "See which objects the model finds in a video, and follow them: each head of its last layer
+                finds one. Type phrases and see when they fit. Point at something, and its mask is carried
+                through all frames. The video stays on your machine."
             </p>
             <div class="row">
                 <button

@@ -3,7 +3,6 @@
 //! `state` has its signals, `requests` asks the worker, `answers` takes the answers; every other file is one view.
 
 use crate::page::model::browser::state::ModelState;
-use crate::page::video::browser::state::VideoState;
 use leptos::prelude::*;
 use leptos::web_sys::{HtmlElement, HtmlInputElement, KeyboardEvent};
 use wasm_bindgen::JsCast as _;

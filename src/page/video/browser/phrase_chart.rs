@@ -7,8 +7,8 @@ use leptos::web_sys::MouseEvent;
 use crate::page::common::browser::controls::Check;
 use crate::page::common::chart::{self, Chart, HEIGHT, WIDTH, x_at};
 use crate::page::common::colour;
-use crate::page::photo::browser::phrases::AddForm;
 use crate::page::photo::browser::phrases::PhrasesState;
+use crate::page::photo::browser::phrases_panel::AddForm;
 use crate::page::video::browser::state::VideoState;
 use crate::text::units;
 
@@ -92,11 +92,11 @@ pub fn Meaning() -> impl IntoView {
             </div>
             <p class="quiet hint">{move || if video.chart.is_split.get() {
                 match phrases.chosen.get() {
-                    Some(phrase) => format!("The {HEADS} heads whose part in “{phrase}” changes most."),
+                    Some(phrase) => format!("The {HEADS} heads whose contribution to “{phrase}” changes most."),
                     None => "Add a phrase to split.".to_owned(),
                 }
             } else {
-                "Cosine of each phrase with each frame. A press on the chart goes to that moment.".to_owned()
+                "Cosine similarity of each phrase with each frame. Press on the chart to go to that moment.".to_owned()
             }}</p>
         </div>
     }

@@ -6,7 +6,6 @@ use leptos::web_sys::Event;
 use super::open::frames;
 use super::state::{VideoState, Work};
 use crate::geometry::Framing;
-use crate::page::video::browser::state::VideoState;
 use crate::protocol::sampling::{self, ModelSize, Sampling};
 use crate::protocol::video::FrameSeconds;
 use crate::text::units;
@@ -82,7 +81,7 @@ pub fn Processing() -> impl IntoView {
                         {move || crate::page::video::time::clock(video.frames.sampling.get().start)}
                     </button>
                 </label>
-                <label class="check" title="Fewer patches, so faster; the sides of a wide frame are left out">
+                <label class="check" title="Fewer patches and faster; the sides of a wide frame are left out">
                     <input type="checkbox" name="centre"
                         prop:checked=move || video.frames.sampling.get().framing == Framing::CentreCrop
                         on:change=move |event| {

@@ -12,7 +12,6 @@ use crate::page::common::browser::explanation::How;
 use crate::page::common::colour;
 use crate::page::common::formulas::Topic;
 use crate::page::model::browser::state::ModelState;
-use crate::page::video::browser::state::VideoState;
 use crate::page::video::time;
 use crate::protocol::sampling::ModelSize;
 use crate::protocol::video::{Seed, SeedKind};
@@ -163,13 +162,13 @@ fn says(video: VideoState) -> String {
         return format!("{} to go{left}.", frames(waiting));
     }
     if video.masks.seeds.with(Vec::is_empty) {
-        return "Choose Point or Box, then press on the frame: what is like the place you press becomes the mask. \
-                The higher the short side, the finer the mask and the longer the work; DAVIS's protocol has 480."
+        return "Choose Point or Box, then press on the frame: the patches that are similar to that place become the \
+         mask. A larger short side makes the mask finer and takes longer; the DAVIS protocol uses 480 px."
             .to_owned();
     }
     let all = video.frames.times().len();
-    let time = pace.remaining(all).map(|time| format!("; the whole way is {time}")).unwrap_or_default();
-    format!("Wrong somewhere? Go there, point again, and go on from there{time}.")
+    let time = pace.remaining(all).map(|time| format!("; all frames take {time}")).unwrap_or_default();
+    format!("Is a mask wrong? Go to that frame, point again, and continue from there{time}.")
 }
 
 /// What a frame of the propagation takes: as measured, or else by its number of patches.

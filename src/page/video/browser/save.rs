@@ -47,7 +47,7 @@ pub fn Save() -> impl IntoView {
                 <h2 id="save-title">"Save"</h2>
                 <p class="quiet name">{move || match of() {
                     MasksOf::Tracks => "the objects' tracks",
-                    MasksOf::Propagation => "the masks that follow",
+                    MasksOf::Propagation => "the propagated masks",
                 }}</p>
             </div>
             <div class="row">
@@ -65,8 +65,8 @@ pub fn Save() -> impl IntoView {
                 </button>
             </div>
             <p class="quiet hint">
-                "The JSON has every object's mask on every frame in COCO's run lengths. The overlay is recorded while
-                it plays, once through the frames that are done."
+                "The JSON has every object's mask on every frame, as COCO run lengths. The overlay is
+                recorded while the frames that are done play once."
             </p>
         </section>
     }

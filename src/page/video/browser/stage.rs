@@ -11,13 +11,12 @@ use wasm_bindgen::JsCast as _;
 use wasm_bindgen_futures::JsFuture;
 
 use super::state::{Media, Picture, PropagatedMasks, Tool, TracedFrame, VideoLayer, VideoState};
-use super::{clock, propagation};
+use super::{frame_clock, propagation};
 use crate::geometry::{Grid, PhotoRect, Size};
 use crate::page::common::browser::dom;
 use crate::page::common::colour;
 use crate::page::core::browser::core::Core;
 use crate::page::photo::raster::{self, HeadMapKind};
-use crate::page::video::browser::state::VideoState;
 use crate::page::video::time;
 use crate::page::video::tracks;
 use crate::protocol::video::{Seed, SeedKind};

@@ -11,7 +11,6 @@ use crate::geometry::{Grid, PhotoRect, Size};
 use crate::page::common::browser::dom::ObjectUrl;
 use crate::page::core::browser::core::Core;
 use crate::page::model::browser::state::ModelState;
-use crate::page::photo::browser::photo::PhotoState;
 use crate::page::photo::browser::phrases::PhrasesState;
 use crate::page::photo::browser::segmentation::SegmentationState;
 use crate::page::video::time::{self, Pace};
@@ -390,7 +389,6 @@ pub(super) struct Numbers {
 pub struct VideoState {
     pub core: Core,
     pub(super) model: ModelState,
-    pub(super) photo: PhotoState,
     pub(super) phrases: PhrasesState,
     pub(super) segmentation: SegmentationState,
     pub player: PlayerState,
@@ -403,18 +401,11 @@ pub struct VideoState {
 }
 
 impl VideoState {
-    pub fn new(
-        core: Core,
-        model: ModelState,
-        photo: PhotoState,
-        phrases: PhrasesState,
-        segmentation: SegmentationState,
-    ) -> Self {
+    pub fn new(core: Core, model: ModelState, phrases: PhrasesState, segmentation: SegmentationState) -> Self {
         let player = PlayerState::new();
         let state = Self {
             core,
             model,
-            photo,
             phrases,
             segmentation,
             player,
