@@ -1,4 +1,4 @@
-// Says that the page could not be loaded, as long as there is nothing else to say it.
+// Shows a message if the page cannot be loaded. The page replaces it once it runs.
 (() => {
   const say = (sentence) => {
     const line = document.getElementById("boot");

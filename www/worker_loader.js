@@ -1,16 +1,16 @@
-// Starts the compute worker: an engine, or a hand of one. A name that begins with "pack:" is of an engine, and says
-// which pack it is to open: that is on its way while the browser compiles the worker. src/worker/fetch.rs takes it.
+// Starts the compute worker, or one of its helper workers. The compute worker's name begins with "pack:" and names the
+// pack to open. The loader fetches the pack while the browser compiles the worker; src/worker/fetch.rs takes it.
 import init from "./worker.js";
 
 const [MANIFEST, WEIGHTS] = ["pack.json", "weights.safetensors"];
 
-/** So much of a file is read before the engine is there to take it, in bytes. */
+/** At most this many bytes of a file are read before the worker takes them. */
 const AHEAD = 1 << 28;
 
-/** How long a browser may take to say whether there is a GPU, in milliseconds. */
+/** How long the browser may take to answer a request for a GPU, in milliseconds. */
 const PATIENCE = 15_000;
 
-// A browser whose GPU process fails again and again never says. To the engine that is none.
+// A browser whose GPU process keeps crashing never answers. For the worker there is then no GPU.
 const requestAdapter = self.GPU?.prototype.requestAdapter;
 if (requestAdapter) {
   GPU.prototype.requestAdapter = function (...given) {
@@ -19,7 +19,7 @@ if (requestAdapter) {
   };
 }
 
-/** The folder of the pack, as the engine has it; none where the name is of no engine, or says nothing of use. */
+/** Returns the absolute address of the pack's folder; null for a helper worker or an invalid address. */
 const folderOf = (name) => {
   if (!name.startsWith("pack:")) return null;
   try {
@@ -31,20 +31,20 @@ const folderOf = (name) => {
 
 const folder = folderOf(self.name);
 
-/** The responses to come, by their addresses. */
+/** The responses that are under way, by their addresses. */
 const coming = new Map();
 const ended = new AbortController();
 
 const ask = (name) => {
   const url = folder + name;
-  // The server says whether the copy at hand is still good.
+  // The server says whether the cached copy is still valid.
   const response = fetch(url, { cache: "no-cache", signal: ended.signal }).then(readAhead);
-  // What goes wrong is heard by whoever takes it.
+  // Whoever takes the response handles the error.
   response.catch(() => {});
   coming.set(url, response);
 };
 
-/** The same response; of its body more comes than a browser lets come by itself while nobody reads. */
+/** Returns the same response with a larger buffer: browsers buffer less of a body that nobody reads. */
 const readAhead = (response) => {
   if (!response.ok || !response.body) return response;
   const room = new ByteLengthQueuingStrategy({ highWaterMark: AHEAD });
@@ -55,7 +55,7 @@ const isKept = async (url) => {
   try {
     return (await self.caches?.match(url, { cacheName: "headlamp-packs" })) !== undefined;
   } catch {
-    // A browser that keeps nothing.
+    // This browser keeps nothing.
     return false;
   }
 };
@@ -63,11 +63,11 @@ const isKept = async (url) => {
 if (folder) {
   ask(MANIFEST);
   const asked = isKept(folder + WEIGHTS).then((kept) => kept || ask(WEIGHTS));
-  /** The response to a file that has been asked for, for whoever wants it first; nothing for any other. */
+  /** Returns the response to a file that was requested here, once; undefined for every other file. */
   self.takeEarly = async (url) => {
     const isOpenedLater = url === folder + MANIFEST && !coming.has(url);
     if (isOpenedLater || !url.startsWith(folder)) {
-      // Another pack, or this one again: what was left of the first opening is of no more use.
+      // Another pack is opened, or this one again: the remaining responses are useless.
       ended.abort();
       coming.clear();
       return undefined;

@@ -1,4 +1,4 @@
-//! The tour's steps in words.
+//! The steps of the tour, and their words.
 
 use crate::text::units;
 
@@ -12,7 +12,7 @@ pub enum Step {
     Ablation,
 }
 
-/// In the order of the tour.
+/// The steps in their order.
 pub const STEPS: [Step; 5] = [Step::Contribution, Step::Head, Step::TextSpan, Step::Segmentation, Step::Ablation];
 
 impl Step {
@@ -26,7 +26,7 @@ impl Step {
         }
     }
 
-    /// What it is about, as a selector.
+    /// Returns the CSS selector of the view that the step explains.
     pub fn target(self) -> &'static str {
         match self {
             Self::Contribution => "#scores",
@@ -37,27 +37,27 @@ impl Step {
         }
     }
 
-    /// Whether its target is at the right of a wide page, so that words belong to the left.
+    /// Whether the view is on the right of a wide page, so that the words belong on the left.
     pub fn is_on_the_right(self) -> bool {
         matches!(self, Self::Head | Self::TextSpan | Self::Ablation)
     }
 }
 
-/// What the page shows while a step is told; what is not there yet is none.
+/// The values on the page that a step mentions; `None` for those that are not here yet.
 #[derive(Clone, Debug, Default)]
 pub struct Seen {
     pub phrase: String,
     pub score: Option<f32>,
-    /// The score with everything on, where something is off.
+    /// The score with everything on; `None` where nothing is off.
     pub intact: Option<f32>,
     pub head: Option<(usize, usize)>,
-    /// The head's part in the score.
+    /// The head's contribution to the score.
     pub part: Option<f32>,
     pub labels: Vec<String>,
     pub can_switch_off: bool,
 }
 
-/// What a step says.
+/// Returns the words of a step.
 pub fn says(step: Step, seen: &Seen) -> String {
     let Seen { phrase, score, head, part, .. } = seen;
     let score = score.map_or_else(|| "…".to_owned(), |score| units::signed(score, 3));

@@ -22,7 +22,7 @@ pub enum ClientError {
 }
 
 /// A report of the worker.
-pub enum Report {
+pub enum WorkerReport {
     /// The worker takes requests from now on.
     Listening,
     Answered {
@@ -44,9 +44,12 @@ pub struct Client {
 }
 
 impl Client {
-    /// Starts a worker, whose loader fetches the pack in `folder`. The worker reports [`Report::Listening`] when
+    /// Starts a worker, whose loader fetches the pack in `folder`. The worker reports [`WorkerReport::Listening`] when
     /// requests may be posted.
-    pub fn start(folder: Option<&str>, report: impl Fn(Report) + Clone + 'static) -> Result<Self, ClientError> {
+    pub fn start(
+        folder: Option<&str>,
+        report: impl Fn(WorkerReport) + Clone + 'static,
+    ) -> Result<Self, ClientError> {
         let options = WorkerOptions::new();
         options.set_type(WorkerType::Module);
         // Not in the address: a service worker that answers for the file drops the query.
@@ -57,7 +60,7 @@ impl Client {
             move |event: MessageEvent| report(read(&event.data()))
         });
         let on_error = Closure::new(move |event: Event| {
-            report(Report::Stopped { sentence: reason(&event) });
+            report(WorkerReport::Stopped { sentence: reason(&event) });
         });
         worker.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
         worker.set_onerror(Some(on_error.as_ref().unchecked_ref()));
@@ -84,11 +87,13 @@ impl Drop for Client {
     }
 }
 
-fn read(message: &JsValue) -> Report {
+fn read(message: &JsValue) -> WorkerReport {
     match wire::unwrap::<Response>(message) {
-        Ok((Response { id: GREETING, .. }, _)) => Report::Listening,
-        Ok((Response { id, answer }, Attachments { buffers, .. })) => Report::Answered { id, answer, buffers },
-        Err(err) => Report::Stopped { sentence: sentence(&err.to_string()) },
+        Ok((Response { id: GREETING, .. }, _)) => WorkerReport::Listening,
+        Ok((Response { id, answer }, Attachments { buffers, .. })) => {
+            WorkerReport::Answered { id, answer, buffers }
+        }
+        Err(err) => WorkerReport::Stopped { sentence: sentence(&err.to_string()) },
     }
 }
 

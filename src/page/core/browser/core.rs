@@ -7,7 +7,7 @@ use js_sys::Uint8Array;
 use leptos::prelude::*;
 use leptos::task::{spawn_local, tick};
 
-use super::client::{Client, Report};
+use super::client::{Client, WorkerReport};
 use crate::page::core::queue::{Finished, Queue};
 use crate::protocol::wire::Attachments;
 use crate::protocol::{Answer, Kind, Progress, Task, UnexpectedAnswer, Work, sentence};
@@ -310,20 +310,20 @@ impl Core {
         }
     }
 
-    fn hear(self, report: Report) {
+    fn hear(self, report: WorkerReport) {
         self.inner.update_value(|inner| inner.heard = js_sys::Date::now());
         match report {
-            Report::Listening => {
+            WorkerReport::Listening => {
                 self.inner.update_value(|inner| inner.is_listening = true);
                 self.post_soon();
             }
-            Report::Stopped { sentence } => self.stop(sentence),
-            Report::Answered { id, answer: Answer::Progress(progress), .. } => {
+            WorkerReport::Stopped { sentence } => self.stop(sentence),
+            WorkerReport::Answered { id, answer: Answer::Progress(progress), .. } => {
                 if self.inner.with_value(|inner| inner.queue.is_under_way(id)) {
                     self.progress.set(Some(progress));
                 }
             }
-            Report::Answered { id, answer, buffers } => {
+            WorkerReport::Answered { id, answer, buffers } => {
                 let finished = self.inner.try_update_value(|inner| {
                     let finished = inner.queue.finish(id)?;
                     Some((finished, inner.on_end.take()?))

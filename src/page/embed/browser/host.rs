@@ -1,7 +1,7 @@
-//! The page around an embedded one: who may talk to it, what it asks, and what it is told (docs/EMBED.md).
+//! The page around an embedded one: which page may send messages, its requests, and the answers (docs/EMBED.md).
 //!
-//! It is answered only where the frame's own address names its origin, or where it is of the same origin as this
-//! page. Its questions are taken one at a time, each answered once the page has come to rest.
+//! Only a page is answered whose origin the frame's address names, or that has the same origin as this
+//! page. Its requests are handled one at a time, each answered once this page is idle.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -21,56 +21,58 @@ use wasm_bindgen::{JsCast as _, JsValue};
 use crate::geometry::{PhotoRect, Size};
 use crate::page::common::browser::dom;
 use crate::page::core::browser::core::WorkerState;
-use crate::page::embed::messages::{self, Asked, Command, Explained, Image, Model, Picture, Segmented, Shown};
+use crate::page::embed::messages::{
+    self, Command, Explained, Image, Model, ParsedMessage, Picture, Segmented, ViewResults,
+};
 use crate::page::heads::browser::heads::contributions;
 use crate::page::shell::browser::features::Features;
 use crate::protocol::{PackSummary, Progress};
 
-/// The page has come to rest when nothing happens for so long.
+/// This page is idle when nothing happens for so long.
 const REST: Duration = Duration::from_millis(60);
 
-/// A question, and the picture that came with it.
-struct Question {
+/// A request, and the picture that came with it.
+struct HostRequest {
     id: Value,
     command: Result<Command, String>,
     picture: Option<JsValue>,
 }
 
-/// A question under way.
-struct UnderWay {
+/// The request under way.
+struct RequestUnderWay {
     id: Value,
     wants_mask: bool,
 }
 
 #[derive(Default)]
-struct Line {
+struct RequestQueue {
     /// The mask that the page around this one asked for.
     mask: Option<Uint8Array>,
-    waiting: VecDeque<Question>,
-    under_way: Option<UnderWay>,
+    waiting: VecDeque<HostRequest>,
+    under_way: Option<RequestUnderWay>,
     timer: Option<TimeoutHandle>,
 }
 
-/// The page around this one, where it may talk to this one.
+/// A page around this one that may send messages.
 #[derive(Clone, Copy)]
 pub struct Host {
     features: Features,
-    /// Origins that are talked to.
+    /// The origins that get messages.
     origins: StoredValue<Vec<String>>,
-    line: StoredValue<Line, LocalStorage>,
+    requests: StoredValue<RequestQueue, LocalStorage>,
 }
 
-/// Listens to the page around this one, and tells it what happens; none where there is none that may talk. `named`
+/// Listens to the page around this one and sends it events; `None` where no page may send messages. `named`
 /// are the origins of the address.
 pub fn listen(features: Features, named: &[String]) -> Option<Host> {
-    let (origins, line) = (StoredValue::new(origins(named)?), StoredValue::new_local(Line::default()));
-    let host = Host { features, origins, line };
+    let (origins, requests) = (StoredValue::new(origins(named)?), StoredValue::new_local(RequestQueue::default()));
+    let host = Host { features, origins, requests };
     let _stop = use_event_listener(use_window(), ev::message, move |event| host.hear(&event));
     host.tell_events();
     Some(host)
 }
 
-/// The origins to talk to; none where this page is in no other, or in one that may not talk to it.
+/// Returns the origins that get messages; `None` where this page is not embedded, or the page around it is not allowed.
 fn origins(named: &[String]) -> Option<Vec<String>> {
     let own = window().location().origin().ok()?;
     let allowed = if named.is_empty() { vec![own] } else { named.to_vec() };
@@ -84,12 +86,12 @@ fn origins(named: &[String]) -> Option<Vec<String>> {
             None
         }
         Some(parent) => Some(vec![parent]),
-        // Whoever it is: what is not meant for them the browser does not hand over.
+        // The browser delivers a message only to the origin that it is addressed to.
         None => Some(allowed),
     }
 }
 
-/// The origin of the page around this one, where the browser tells.
+/// Returns the origin of the page around this one, where the browser reveals it.
 fn parent_origin() -> Option<String> {
     let ancestors = Reflect::get(&window().location(), &"ancestorOrigins".into()).ok();
     let nearest = ancestors.filter(JsValue::is_object).and_then(|all| Reflect::get_u32(&all, 0).ok()?.as_string());
@@ -97,7 +99,7 @@ fn parent_origin() -> Option<String> {
 }
 
 impl Host {
-    /// Tells how large this page is, in CSS pixels.
+    /// Sends the size of this page, in CSS pixels.
     pub fn tell_size(self, width: f64, height: f64) {
         self.tell_event("resize", &serde_json::json!({ "width": width.round(), "height": height.ceil() }));
     }
@@ -112,48 +114,49 @@ impl Host {
             return;
         }
         let (message, picture) = plain(&event.data());
-        if let Some(Asked { id, command }) = messages::read(&message) {
-            self.line.update_value(|line| line.waiting.push_back(Question { id, command, picture }));
+        if let Some(ParsedMessage { id, command }) = messages::read(&message) {
+            self.requests
+                .update_value(|requests| requests.waiting.push_back(HostRequest { id, command, picture }));
             self.look_soon();
         }
     }
 
-    /// Looks after a moment whether the page has come to rest.
+    /// Checks after a moment whether this page is idle.
     fn look_soon(self) {
         let timer = set_timeout_with_handle(move || untrack(|| self.look()), REST).ok();
-        self.line.update_value(|line| {
-            if let Some(earlier) = std::mem::replace(&mut line.timer, timer) {
+        self.requests.update_value(|requests| {
+            if let Some(earlier) = std::mem::replace(&mut requests.timer, timer) {
                 earlier.clear();
             }
         });
     }
 
-    /// Answers what is done, and takes the next question.
+    /// Answers the request that is done, and starts the next one.
     fn look(self) {
         let phase = self.features.core.phase();
         if !matches!(phase, "ready" | "failed") {
             return;
         }
-        if let Some(done) = self.line.try_update_value(|line| line.under_way.take()).flatten() {
+        if let Some(done) = self.requests.try_update_value(|requests| requests.under_way.take()).flatten() {
             self.answer(done);
         }
-        let next = self.line.try_update_value(|line| line.waiting.pop_front()).flatten();
-        if let Some(Question { id, command, picture }) = next {
+        let next = self.requests.try_update_value(|requests| requests.waiting.pop_front()).flatten();
+        if let Some(HostRequest { id, command, picture }) = next {
             self.look_soon();
             if phase == "failed" {
-                return self.answer(UnderWay { id, wants_mask: false });
+                return self.answer(RequestUnderWay { id, wants_mask: false });
             }
             self.features.core.notice.set(None);
             match command.and_then(|command| self.start(command, picture)) {
-                Ok(wants_mask) => {
-                    self.line.update_value(|line| line.under_way = Some(UnderWay { id, wants_mask }))
-                }
+                Ok(wants_mask) => self
+                    .requests
+                    .update_value(|requests| requests.under_way = Some(RequestUnderWay { id, wants_mask })),
                 Err(sentence) => self.refuse(&id, &sentence),
             }
         }
     }
 
-    /// Starts what is asked for. Says whether the mask is to be sent.
+    /// Starts a request. Returns whether the answer needs the mask.
     fn start(self, command: Command, picture: Option<JsValue>) -> Result<bool, String> {
         let features = self.features;
         match command {
@@ -192,7 +195,7 @@ impl Host {
                     return Err("There is no mask yet: load a photo and set prompts first.".to_owned());
                 }
                 features.segmentation.ask_for_mask(move |_phrase, png| {
-                    self.line.update_value(|line| line.mask = Some(png.clone()));
+                    self.requests.update_value(|requests| requests.mask = Some(png.clone()));
                 });
                 return Ok(true);
             }
@@ -201,12 +204,12 @@ impl Host {
         Ok(false)
     }
 
-    fn answer(self, UnderWay { id, wants_mask }: UnderWay) {
+    fn answer(self, RequestUnderWay { id, wants_mask }: RequestUnderWay) {
         let features = self.features;
         if let Some(notice) = features.core.notice.get() {
             return self.refuse(&id, &notice.sentence);
         }
-        let mask = self.line.try_update_value(|line| line.mask.take()).flatten();
+        let mask = self.requests.try_update_value(|requests| requests.mask.take()).flatten();
         let mask = mask.filter(|_| wants_mask).and_then(|png| dom::blob_of("image/png", &png));
         let answer = object(&serde_json::json!({ "id": id, "ok": true, "result": shown(features) }));
         if let (Some(mask), Ok(result)) = (mask, Reflect::get(&answer, &"result".into())) {
@@ -233,7 +236,7 @@ impl Host {
         }
     }
 
-    /// Tells of what happens without being asked for.
+    /// Sends events.
     fn tell_events(self) {
         let features = self.features;
         Effect::new(move |was_open: Option<bool>| {
@@ -254,15 +257,15 @@ impl Host {
                 .with(|progress| progress.iter().for_each(|at| self.tell_event("progress", &progress_of(at))))
         });
         Effect::new(move || {
-            let is_answer = self.line.with_value(|line| line.under_way.is_some());
+            let is_answer = self.requests.with_value(|requests| requests.under_way.is_some());
             if let Some(notice) = features.core.notice.get().filter(|_| !is_answer) {
                 self.tell_event("error", &serde_json::json!({ "error": notice.sentence }));
             }
         });
         Effect::new(move |before: Option<(Option<String>, Option<(usize, usize)>)>| {
             let now = (features.phrases.choice.get(), features.head_map.head.get());
-            let is_answer = self.line.with_value(|line| line.under_way.is_some());
-            // The first head is the page's own choice.
+            let is_answer = self.requests.with_value(|requests| requests.under_way.is_some());
+            // The page itself chooses the first head.
             let is_persons =
                 before.is_some_and(|before| before.0 != now.0 || before.1.is_some() && before.1 != now.1);
             if !is_answer && is_persons {
@@ -273,10 +276,10 @@ impl Host {
     }
 }
 
-/// The fields that a message of the host's may have.
+/// The fields that a message may have.
 const FIELDS: [&str; 9] = ["headlamp", "id", "do", "image", "name", "texts", "phrase", "head", "mask"];
 
-/// A message as plain data, `true` in the place of a picture; and that picture.
+/// Returns a message as plain data, with `true` in the place of a picture, and the picture.
 fn plain(message: &JsValue) -> (Value, Option<JsValue>) {
     if !message.is_object() {
         return (Value::Null, None);
@@ -288,7 +291,7 @@ fn plain(message: &JsValue) -> (Value, Option<JsValue>) {
             fields.insert(name.to_owned(), Value::Bool(true));
             picture = Some(value);
         } else if !value.is_undefined() {
-            // What has no JSON (a cycle, a BigInt) makes as little sense as null.
+            // A value without JSON (a cycle, a BigInt) is read as null.
             let text = JSON::stringify(&value).ok().and_then(|text| text.as_string());
             let value = text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or(Value::Null);
             fields.insert(name.to_owned(), value);
@@ -297,7 +300,7 @@ fn plain(message: &JsValue) -> (Value, Option<JsValue>) {
     (Value::Object(fields), picture)
 }
 
-/// A picture that came with a message, as a file; none where it is none.
+/// Returns the picture of a message as a file; `None` where it is not a picture.
 fn blob_of(picture: &JsValue) -> Option<Blob> {
     if let Some(blob) = picture.dyn_ref::<Blob>() {
         return Some(blob.clone());
@@ -319,7 +322,7 @@ fn blob_of(picture: &JsValue) -> Option<Blob> {
     dom::png_of(&canvas)
 }
 
-/// The bytes of a buffer, or of any array over one.
+/// Returns the bytes of a buffer, or of an array over a buffer.
 fn bytes_of(buffer: &JsValue) -> Option<Uint8Array> {
     if buffer.is_instance_of::<ArrayBuffer>() {
         return Some(Uint8Array::new(buffer));
@@ -331,7 +334,7 @@ fn bytes_of(buffer: &JsValue) -> Option<Uint8Array> {
 }
 
 fn object(fields: &impl Serialize) -> JsValue {
-    // Our own structures have no keys that JavaScript lacks.
+    // Our own structures always convert to JavaScript.
     fields
         .serialize(&serde_wasm_bindgen::Serializer::json_compatible())
         .unwrap_or_else(|_err| Object::new().into())
@@ -358,8 +361,8 @@ fn model(features: Features) -> Option<Model> {
     })
 }
 
-/// All that there is to tell of what is on screen.
-fn shown(features: Features) -> Shown {
+/// Returns everything on screen, for an answer.
+fn shown(features: Features) -> ViewResults {
     let image = features.photo.photo.with(|photo| {
         let summary = &photo.as_ref()?.summary;
         let PhotoRect { left, top, width, height } = summary.crop_in_photo;
@@ -390,7 +393,7 @@ fn shown(features: Features) -> Shown {
     let attribution = scores.map(|scores| scores.attribution.as_ref().clone());
     let (texts, scores, probabilities) =
         attribution.map(|all| (all.texts, all.scores, all.probabilities)).unwrap_or_default();
-    Shown {
+    ViewResults {
         model: model(features),
         image,
         texts,

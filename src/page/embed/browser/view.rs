@@ -1,5 +1,5 @@
-//! The compact page, in somebody else's: the photo, its phrases, and the heads. It takes no files of its own, and
-//! knows nothing of the person: what it shows is what its address and the page around it say.
+//! The compact page inside another page: the photo, its phrases, and the heads. It takes no files and knows nothing
+//! about the person: its address and the page around it say what it shows.
 
 use leptos::html::Div;
 use leptos::prelude::*;
@@ -34,7 +34,7 @@ pub fn Embed() -> impl IntoView {
             host.tell_size(width, height);
         }
     });
-    // All of it but what makes it an embedded one.
+    // The same view as a page of its own.
     let opened = Address { embed: false, origins: Vec::new(), theme: None, ..address };
     let link = move || format!("{}{}", dom::base(), history::now(features, &opened).query());
     let photo =

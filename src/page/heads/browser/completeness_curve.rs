@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use crate::page::common::chart::{HEIGHT, WIDTH};
 use crate::page::common::colour;
 use crate::page::core::browser::core::Core;
-use crate::page::heads::completeness::{Line, Row, lines, rows};
+use crate::page::heads::completeness::{CompletenessLine, CompletenessRow, lines, rows};
 use crate::page::model::browser::state::ModelState;
 use crate::page::photo::browser::phrases::PhrasesState;
 use crate::protocol::completeness::{Classes, Completeness, MeasureCompleteness};
@@ -91,11 +91,11 @@ pub fn CompletenessCurve(gallery: GalleryForLabels) -> impl IntoView {
 #[component]
 fn Curve(curve: Completeness) -> impl IntoView {
     let lines = lines(&curve);
-    let line = |(index, Line { points, .. }): (usize, &Line)| {
+    let line = |(index, CompletenessLine { points, .. }): (usize, &CompletenessLine)| {
         let style = format!("color:{}", colour::css(colour::series(index)));
         view! { <polyline points=points.clone() style=style></polyline> }
     };
-    let name = |(index, Line { name, .. }): (usize, &Line)| {
+    let name = |(index, CompletenessLine { name, .. }): (usize, &CompletenessLine)| {
         let style = format!("background:{}", colour::css(colour::series(index)));
         view! { <li><span class="swatch" style=style aria-hidden="true"></span>{*name}</li> }
     };
@@ -131,10 +131,10 @@ fn Curve(curve: Completeness) -> impl IntoView {
 }
 
 #[component]
-fn Table(rows: Vec<Row>, is_labelled: bool) -> impl IntoView {
+fn Table(rows: Vec<CompletenessRow>, is_labelled: bool) -> impl IntoView {
     let is_kept = rows.iter().any(|row| row.kept.is_some());
     let share = |share: Option<f64>| share.map(units::fine_percent);
-    let row = move |Row { what, explained, kept }: Row| {
+    let row = move |CompletenessRow { what, explained, kept }: Row| {
         view! {
             <tr data-explained=explained data-same=kept.map(|kept| kept.same) data-right=kept.and_then(|kept| kept.right)>
                 <th scope="row">{what}</th>

@@ -1,7 +1,7 @@
 //! The query of an address: its parameters in their order, percent-encoded.
 
-/// The parameters of a query, with or without its question mark. Whatever it holds, it is read: a stray percent
-/// sign stands for itself, and bytes that are no UTF-8 become replacement characters.
+/// Returns the parameters of a query, with or without its question mark. Every text is a valid query: a stray percent
+/// sign stands for itself, and invalid UTF-8 becomes replacement characters.
 pub fn parameters(query: &str) -> Vec<(String, String)> {
     let query = query.strip_prefix('?').unwrap_or(query);
     let pairs = query.split('&').filter(|pair| !pair.is_empty());
@@ -13,13 +13,13 @@ pub fn parameters(query: &str) -> Vec<(String, String)> {
         .collect()
 }
 
-/// "?name=value&…"; empty where there are none.
+/// Returns "?name=value&…"; empty without parameters.
 pub fn query(parameters: &[(&str, String)]) -> String {
     let pairs: Vec<String> = parameters.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect();
     if pairs.is_empty() { String::new() } else { format!("?{}", pairs.join("&")) }
 }
 
-/// Escapes what has a meaning in a query or none in an address; the rest stays as people read it.
+/// Escapes the characters that a query or an address does not allow. The rest stays readable.
 fn encoded(value: &str) -> String {
     const PLAIN: &[u8] = b"-._~*,:/@!$'();?";
     let mut text = String::with_capacity(value.len());

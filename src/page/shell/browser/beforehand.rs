@@ -1,5 +1,5 @@
-//! A sample's results that were computed beforehand, shown while the model loads. They go where live ones go, and
-//! live ones take their place.
+//! Shows a sample's results that were computed beforehand while the model loads. They are stored like live results,
+//! which replace them.
 
 use std::sync::Arc;
 
@@ -31,8 +31,8 @@ struct ComputedSample {
     map: Vec<f32>,
 }
 
-/// Shows a sample's results, where the default model is the one that loads and still does. What cannot be fetched
-/// is not missed: the live results come all the same.
+/// Shows a sample's results, if the default model is loading. Results that cannot be fetched are skipped: the live ones
+/// follow anyway.
 pub fn show(features: Features, sample: &'static Sample) {
     if !is_awaited(features) {
         return;
@@ -50,7 +50,7 @@ fn is_awaited(features: Features) -> bool {
         .model
         .address
         .with_untracked(|model| model.as_ref().is_some_and(|model| *model == ModelAddress::default()));
-    // What they were computed with.
+    // The settings that the results were computed with.
     let is_as_computed = !features.phrases.templates.get_untracked()
         && features.photo.framing.get_untracked() == Framing::CentreCrop;
     let has_live =
@@ -64,12 +64,12 @@ async fn fetch(sample: &'static Sample) -> Option<ComputedSample> {
     let computed: Computed = serde_wasm_bindgen::from_value(JSON::parse(&json).ok()?).ok()?;
     let photo = pixels_of(&dom::fetch(sample.file, &sample.url()).await.ok()?).await?;
     let map = pixels_of(&dom::fetch("map", &at("png")).await.ok()?).await?;
-    // A grey picture: any channel will do.
+    // In a grey picture all channels are equal.
     let map = map.data().0.chunks_exact(4).map(|pixel| f32::from(pixel[0]) / 255.0).collect();
     Some(ComputedSample { computed, photo, map })
 }
 
-/// A picture's pixels as they are in the file.
+/// Returns the pixels of a picture's file.
 async fn pixels_of(blob: &Blob) -> Option<ImageData> {
     let promise = window().create_image_bitmap_with_blob(blob).ok()?;
     let bitmap: ImageBitmap = JsFuture::from(promise).await.ok()?.dyn_into().ok()?;

@@ -1,4 +1,4 @@
-//! Files dropped anywhere on the window, and pictures pasted.
+//! Opens files that are dropped anywhere on the window, and pasted pictures.
 
 use leptos::ev::paste;
 use leptos::prelude::*;
@@ -15,7 +15,7 @@ use crate::page::shell::browser::features::Features;
 use crate::page::video::browser::state::Mode;
 use crate::protocol::Kind;
 
-/// The whole window takes files; it says so while one is over it.
+/// Takes files on the whole window, and shows a hint while a file is over it.
 #[component]
 pub fn Intake() -> impl IntoView {
     let features = expect_context::<Features>();
@@ -53,7 +53,7 @@ fn take_dropped(features: Features, files: Vec<File>, event: &DragEvent) {
             if is_gallery { features.gallery.add(files) } else { features.video.open_pictures(files) }
         });
     }
-    // Several pictures are a video's frames where a video is looked at, or a gallery's elsewhere.
+    // In the video view several pictures are the frames of a video.
     let takes_pictures = zone.is_none() && features.video.player.mode.get_untracked() == Mode::Video;
     let Some(files) = features.video.take_files(files, takes_pictures) else { return };
     match (zone.as_deref(), files.first()) {

@@ -1,4 +1,4 @@
-//! What the page has found, to take away: pictures, a figure, figures for programs, notes.
+//! Saves the results for a photo: PNG, an SVG figure, JSON, and Markdown notes.
 
 use js_sys::Uint8Array;
 use leptos::prelude::*;
@@ -21,7 +21,7 @@ use crate::text::units;
 
 const MADE_BY: &str = concat!("headlamp ", env!("CARGO_PKG_VERSION"));
 
-/// Ways to take the result away.
+/// The buttons that save the results.
 #[component]
 pub fn Exports() -> impl IntoView {
     let features = expect_context::<Features>();
@@ -90,7 +90,7 @@ fn stem(features: Features) -> String {
     units::file_stem(&format!("headlamp {} {chosen}", name.unwrap_or_default()))
 }
 
-/// Everything that is known of the photo on screen; none before there is one.
+/// Returns all results for the photo on screen; `None` before there is a photo and a model.
 fn findings(features: Features) -> Option<Findings> {
     untrack(|| {
         let photo = features.photo.photo.with(|photo| photo.as_ref().map(|photo| photo.summary.clone()))?;
@@ -122,7 +122,7 @@ fn findings(features: Features) -> Option<Findings> {
     })
 }
 
-/// Those that are scored, in the user's order.
+/// Returns the phrases that have scores, in the user's order.
 fn phrases(features: Features) -> Vec<PhraseFinding> {
     let list = features.phrases.list.with(|phrases| phrases.as_slice().to_vec());
     features.phrases.scores.with(|scores| {
@@ -169,7 +169,7 @@ fn head(features: Features) -> Option<HeadFinding> {
     })
 }
 
-/// What the stage shows, for the figure.
+/// Returns the pictures on the stage, for the figure.
 fn pictures(features: Features) -> Option<Pictures> {
     let photo = canvas("photo")?;
     let size = Size { width: photo.width() as usize, height: photo.height() as usize };
@@ -207,7 +207,7 @@ fn head_says(features: Features) -> String {
     }
 }
 
-/// Photo and overlay in one canvas of the photo's size.
+/// Draws photo and overlay into one canvas of the photo's size.
 fn composed(photo: &HtmlCanvasElement, features: Features) -> Option<HtmlCanvasElement> {
     let composed: HtmlCanvasElement = document().create_element("canvas").ok()?.dyn_into().ok()?;
     composed.set_width(photo.width());
@@ -221,7 +221,7 @@ fn composed(photo: &HtmlCanvasElement, features: Features) -> Option<HtmlCanvasE
     Some(composed)
 }
 
-/// One of the stage's canvases.
+/// Returns one of the stage's canvases.
 fn canvas(id: &str) -> Option<HtmlCanvasElement> {
     document().get_element_by_id(id)?.dyn_into().ok()
 }

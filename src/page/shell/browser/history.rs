@@ -1,7 +1,7 @@
-//! The address bar and the state, each true to the other: what is on screen is written into the address, and Back
-//! and Forward bring it back.
+//! Keeps the address bar and the page consistent: the view is written into the address, and Back and Forward restore
+//! the view.
 //!
-//! Another photo, phrase, head or model is another entry of the browser's history; everything else replaces the
+//! Another photo, phrase, head or model adds an entry to the browser's history; everything else replaces the
 //! current one. An embedded page never adds an entry: Back belongs to the page around it.
 
 use std::time::Duration;
@@ -21,7 +21,7 @@ use crate::page::shell::browser::features::{Features, framing};
 use crate::page::shell::browser::wishes::Wishes;
 use crate::page::video::browser::state::Mode;
 
-/// Changes that follow one another faster than this are one. Browsers refuse pages that write more often.
+/// Faster changes are combined into one. Browsers refuse pages that write more often.
 const REST: Duration = Duration::from_millis(300);
 
 /// An entry of the browser's history.
@@ -37,7 +37,7 @@ impl Place {
         Self { address: now(features, opened), photo }
     }
 
-    /// Whether somebody who goes Back from `next` expects to be here again.
+    /// Whether the person expects Back to lead from `next` to here.
     fn is_left_by(&self, next: &Self) -> bool {
         let moved = |before: bool, is_other: bool| before && is_other;
         let (here, there) = (&self.address, &next.address);
@@ -48,13 +48,13 @@ impl Place {
     }
 }
 
-/// What an entry of the browser's history keeps beside its address. An entry without it is not of our making: a link
+/// The data beside the address in an entry of the browser's history. An entry without it is not headlamp's: a link
 /// within the page leads to one.
 #[derive(Serialize, Deserialize)]
 struct Kept {
-    /// The photo's number, where it is of the person's machine.
+    /// The number of a photo of the person's machine.
     photo: Option<u32>,
-    /// Phrases that are too many for the address, one a line.
+    /// Phrases that are too many for the address, one per line.
     texts: Option<String>,
 }
 
@@ -72,7 +72,7 @@ impl Kept {
         serde_wasm_bindgen::from_value(entry.clone()).ok()
     }
 
-    /// The phrases where the address names none.
+    /// Returns the phrases, for an address that names none.
     fn phrases(&self) -> PhraseList {
         let Some(texts) = &self.texts else { return PhraseList::default() };
         let Ok(list) = texts.parse();
@@ -80,7 +80,7 @@ impl Kept {
     }
 }
 
-/// The state as an address; what the state does not know is as the page was opened.
+/// Returns the view as an address. The parts that are not part of the view are as in `opened`.
 pub fn now(features: Features, opened: &Address) -> Address {
     let image = features.photo.photo.with(|photo| match photo.as_ref()?.origin.clone() {
         Origin::Url(url) => Some(url),
@@ -110,14 +110,13 @@ pub fn now(features: Features, opened: &Address) -> Address {
     }
 }
 
-/// What is written, and when the next writing is due.
+/// The last address that was written, and the timer of the next one.
 struct Ledger {
     written: Option<Place>,
-    /// The query in the address bar, as it was written or brought back last.
+    /// The last query that was written or restored.
     query: String,
     timer: Option<TimeoutHandle>,
-    /// An address is being brought back, or opened for the first time: until all of it is there the state is on
-    /// its way, and nobody's doing.
+    /// An address is being restored or opened: until everything of it is here, changes are not the person's.
     is_returning: bool,
 }
 
@@ -129,7 +128,7 @@ struct History {
     ledger: StoredValue<Ledger, LocalStorage>,
 }
 
-/// Opens what the address asks for, and keeps address and state together from then on.
+/// Opens what the address asks for, and keeps address and view consistent from then on.
 pub fn follow(features: Features, wishes: Wishes, opened: Address, complaints: Vec<String>) {
     wishes.wish(&opened, None);
     wishes.set_complaints(complaints);
@@ -164,7 +163,7 @@ impl History {
         if is_at_rest {
             self.wishes.end();
         }
-        // The end of the wishes may have changed it.
+        // Ending the wishes may have changed the view.
         let here = self.place.get_untracked();
         let written = self.ledger.with_value(|ledger| ledger.written.clone());
         let is_new = !is_returning
@@ -175,24 +174,24 @@ impl History {
         }
         self.ledger.update_value(|ledger| {
             ledger.written = Some(here);
-            // As the browser spells it.
+            // As the browser writes it.
             ledger.query = dom::query();
             ledger.is_returning = false;
         });
     }
 
-    /// Brings back what the address bar has again; `entry` is what was kept beside it.
+    /// Restores the view of the address bar; `entry` is the data beside the address.
     fn go_to(self, entry: &JsValue) {
         let (query, kept) = (dom::query(), Kept::read(entry));
         let is_same_query = self.ledger.with_value(|ledger| ledger.query == query);
-        // A link within the page: the state is as the address has it.
+        // A link within the page: the view is as in the address already.
         if kept.is_none() && is_same_query {
             return;
         }
         let (address, complaints) = Address::parse(&query);
         self.ledger.update_value(|ledger| {
             ledger.is_returning = true;
-            // Until something changes, the address is the truth.
+            // Until something changes, the address is right.
             ledger.written = None;
             ledger.query = query;
         });
@@ -224,14 +223,14 @@ impl History {
     }
 }
 
-/// Puts a place into the address bar: as a new entry, or in place of the current one.
+/// Writes the address bar: as a new entry, or in place of the current one.
 fn write(place: &Place, is_new: bool) {
     let (Ok(history), url) = (window().history(), format!("{}{}", dom::base(), place.address.query())) else {
         return;
     };
-    // A number and a text always have a form in JavaScript.
+    // Numbers and texts always convert to JavaScript.
     let entry = serde_wasm_bindgen::to_value(&Kept::of(place)).unwrap_or_default();
-    // A browser that finds it too often refuses; the next writing says it all again.
+    // A browser refuses to write too often; the next writing has everything.
     let _written = match is_new {
         true => history.push_state_with_url(&entry, "", Some(&url)),
         false => history.replace_state_with_url(&entry, "", Some(&url)),

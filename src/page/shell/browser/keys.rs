@@ -1,4 +1,4 @@
-//! Keys that work wherever the focus is.
+//! Keys that work everywhere on the page.
 
 use leptos::ev::keydown;
 use leptos::prelude::*;
@@ -10,10 +10,10 @@ use crate::page::shell::browser::features::Features;
 use crate::page::shell::browser::help::Help;
 use crate::page::shell::shortcuts::{self, Action, Focus, Press};
 
-/// Hears them as long as the page is there.
+/// Listens to the keys.
 pub fn listen(features: Features, help: Help) {
     let _stop = use_event_listener(use_document(), keydown, move |event: KeyboardEvent| {
-        // A view has taken it, or a dialog has the page.
+        // A view has handled the key, or a dialog is open.
         if event.default_prevented() || has_dialog() {
             return;
         }
@@ -50,7 +50,7 @@ fn focus(event: &KeyboardEvent) -> Focus {
     let Some(target) = event.target().and_then(|target| target.dyn_into::<Element>().ok()) else {
         return Focus::Elsewhere;
     };
-    // It fails for selectors that are none only.
+    // This fails only for invalid selectors.
     let is = |selector| target.closest(selector).ok().flatten().is_some();
     if is("textarea, [contenteditable], input:not([type=range], [type=radio], [type=checkbox], [type=file])") {
         Focus::Text
@@ -61,7 +61,7 @@ fn focus(event: &KeyboardEvent) -> Focus {
     }
 }
 
-/// The field for phrases of the view that is shown.
+/// Moves the focus to the field for phrases of the visible view.
 fn focus_prompts() {
     let found = document().query_selector("main:not(.off) input[name=phrase]").ok().flatten();
     if let Some(field) = found.and_then(|field| field.dyn_into::<HtmlElement>().ok()) {

@@ -1,4 +1,4 @@
-//! The top of the page: what this is, what the worker is doing, and the colour mode.
+//! The top of the page: title, status line, sharing, colours and help.
 
 use codee::string::FromToStringCodec;
 use leptos::prelude::*;
@@ -30,7 +30,7 @@ pub fn Masthead() -> impl IntoView {
     }
 }
 
-/// Whether the page is about a photo or a video.
+/// Chooses the photo or the video view.
 #[component]
 fn Subject() -> impl IntoView {
     let features = expect_context::<Features>();
@@ -45,7 +45,7 @@ fn Subject() -> impl IntoView {
     }
 }
 
-/// What the worker is doing, and how far it has come.
+/// Shows what the worker does, and its progress.
 #[component]
 pub fn Status() -> impl IntoView {
     let features = expect_context::<Features>();
@@ -105,7 +105,7 @@ fn ready(features: Features) -> String {
     pack.map_or_else(|| "Ready".to_owned(), |pack| format!("Ready: {} on the {}", pack.name, pack.device.kind))
 }
 
-/// The colours: the system's, or the person's own choice, which is remembered.
+/// Chooses light or dark colours, or those of the system. The browser keeps the choice.
 #[component]
 fn Theme() -> impl IntoView {
     const CHOICES: [(&str, &str); 3] = [("auto", "System"), ("light", "Light"), ("dark", "Dark")];

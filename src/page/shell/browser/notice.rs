@@ -1,4 +1,4 @@
-//! The current failure: a sentence, and what helps.
+//! The current notice: a sentence about a failure, and the button that helps.
 
 use crate::page::core::browser::core::WorkerState;
 use crate::page::shell::browser::features::Features;
@@ -15,7 +15,7 @@ pub fn Notice() -> impl IntoView {
             <Show when=offers_restart>
                 <button type="button" class="restart" on:click=move |_| features.core.restart()>"Restart"</button>
             </Show>
-            // Without a worker the notice says why nothing moves: it stays.
+            // Without a worker the notice explains why nothing works, so it stays.
             <Show when=move || features.core.worker.get() != WorkerState::Failed>
                 <button type="button" class="dismiss" on:click=move |_| features.core.notice.set(None)>"Dismiss"</button>
             </Show>

@@ -1,4 +1,4 @@
-//! Sharing what is on screen: a link that opens it, and the code that puts it into somebody else's page.
+//! Shares the view: a link, and the code that embeds it in another page.
 
 use leptos::html::{Dialog, Input, Textarea};
 use leptos::prelude::*;
@@ -24,7 +24,7 @@ pub fn Share() -> impl IntoView {
     let open = move |_| {
         is_open.set(true);
         if let Some(dialog) = dialog.get_untracked() {
-            // It fails where it is open already.
+            // This fails where the dialog is open already.
             let _shown = dialog.show_modal();
         }
     };
@@ -57,17 +57,17 @@ pub fn Share() -> impl IntoView {
     }
 }
 
-/// What a link says: all of the state that means something elsewhere.
+/// Returns the address to share: everything that works on another machine.
 fn shared(features: Features) -> Address {
     untrack(|| {
         let now = history::now(features, &Address::default());
         let model = if now.model.is_on_this_machine_only() { Default::default() } else { now.model };
-        // The receiver may have phrases of their own, even where these are the examples.
+        // The receiver may have another list, so the phrases are included even where they are the examples.
         Address { model, texts: Some(features.phrases.list.get()), phrase: features.phrases.chosen.get(), ..now }
     })
 }
 
-/// What is on screen and not in the link, in a sentence each.
+/// Returns a sentence for each thing on screen that a link cannot carry.
 fn losses(features: Features) -> Vec<&'static str> {
     untrack(|| {
         let is_own_photo = features
@@ -137,7 +137,7 @@ fn Embed(address: Address) -> impl IntoView {
     }
 }
 
-/// Copies a text, and says so. Where the browser does not let it, the text is selected to be copied by hand.
+/// Copies a text and confirms. Where the browser refuses, selects the text so that the person can copy it.
 #[component]
 fn Copy(text: String, label: &'static str, id: &'static str, select: impl Fn() + Copy + 'static) -> impl IntoView {
     let says = RwSignal::new("");
@@ -159,7 +159,7 @@ fn Copy(text: String, label: &'static str, id: &'static str, select: impl Fn() +
     }
 }
 
-/// Pages without HTTPS have no clipboard, whatever the binding says.
+/// Writes to the clipboard and returns whether that worked. Pages without HTTPS have no clipboard, so it is looked up.
 pub(in crate::page) async fn write_to_clipboard(text: &str) -> bool {
     let clipboard = js_sys::Reflect::get(&window().navigator(), &"clipboard".into());
     let Ok(clipboard) = clipboard.map(wasm_bindgen::JsValue::dyn_into::<leptos::web_sys::Clipboard>) else {

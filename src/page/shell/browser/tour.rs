@@ -1,4 +1,4 @@
-//! A tour of one photo in five steps. It drives the page itself: what it tells of is what one sees.
+//! A tour of one photo in five steps. The tour operates the page: each step shows what it explains.
 
 use codee::string::FromToStringCodec;
 use leptos::html::H2;
@@ -27,10 +27,10 @@ pub struct Tour {
     features: Features,
     /// The step that is shown.
     step: RwSignal<Option<usize>>,
-    /// Whether it was taken, or declined, on this machine.
+    /// Whether the person took or declined the tour before.
     was_seen: Signal<bool>,
     set_was_seen: WriteSignal<bool>,
-    /// What was switched off before the tour.
+    /// The parts that were switched off before the tour.
     ablation: StoredValue<Ablation>,
 }
 
@@ -42,7 +42,7 @@ impl Tour {
         );
         let tour =
             Self { features, step: RwSignal::new(None), was_seen, set_was_seen, ablation: StoredValue::default() };
-        // The strongest head is known once the phrase is scored: the steps about it follow it.
+        // The strongest head is known once the phrase is scored: the step about the head follows it.
         Effect::new(move || {
             let strongest =
                 features.heads.contributions.with(|all| all.as_ref().and_then(|all| all.strongest_head()));
@@ -55,7 +55,7 @@ impl Tour {
 
     pub fn start(self) {
         self.set_was_seen.set(true);
-        // In the middle of a tour, what is off is the tour's own.
+        // During a tour, the tour itself has switched parts off.
         if self.step.with_untracked(Option::is_none) {
             self.ablation.set_value(self.features.phrases.switched_off.get_untracked());
         }
@@ -80,7 +80,7 @@ impl Tour {
         self.go(0);
     }
 
-    /// Goes to a step, and shows on the page what it is about.
+    /// Goes to a step, and shows its subject on the page.
     fn go(self, index: usize) {
         let features = self.features;
         match STEPS[index] {
@@ -91,7 +91,7 @@ impl Tour {
             }
             Step::TextSpan | Step::Ablation => {}
         }
-        // Without means to put in its place nothing can be switched off.
+        // Without means nothing can be switched off.
         if STEPS[index] == Step::Ablation && untrack(|| features.model.has_statistics()) {
             self.switch(true);
         } else if !features.phrases.switched_off.with_untracked(Ablation::is_none) {
@@ -126,7 +126,7 @@ impl Tour {
         }
     }
 
-    /// What the page shows just now, for the words of a step.
+    /// Returns the values on the page for the words of a step.
     fn seen(self) -> Seen {
         let features = self.features;
         let head = features.head_map.head.get();
@@ -152,7 +152,7 @@ impl Tour {
     }
 }
 
-/// Asks a newcomer. Where others have put the page into theirs, nobody is asked.
+/// Offers the tour on a first visit, but not in an embedded page.
 #[component]
 pub fn Offer() -> impl IntoView {
     let tour = expect_context::<Tour>();
@@ -173,7 +173,7 @@ pub fn Offer() -> impl IntoView {
     }
 }
 
-/// Starts it from the help.
+/// Starts the tour from the help.
 #[component]
 pub fn TourButton() -> impl IntoView {
     let (tour, help) = (expect_context::<Tour>(), expect_context::<Help>());
@@ -191,7 +191,7 @@ pub fn TourButton() -> impl IntoView {
     }
 }
 
-/// The step that is shown, over the page but not in its way.
+/// Shows the current step in a card over the page.
 #[component]
 pub fn TourCard() -> impl IntoView {
     let tour = expect_context::<Tour>();
@@ -257,11 +257,11 @@ pub fn TourCard() -> impl IntoView {
     }
 }
 
-/// Outlines what a step is about and brings it into sight; none: nothing is outlined.
+/// Outlines a view and scrolls to it; `None` removes the outline.
 fn point_at(target: Option<&'static str>) {
     let document = document();
     while let Some(last) = document.query_selector(".toured").ok().flatten() {
-        // It fails for names that are none only.
+        // This fails only for invalid names.
         let _removed = last.class_list().remove_1("toured");
     }
     if let Some(found) = target.and_then(|target| document.query_selector(target).ok().flatten()) {

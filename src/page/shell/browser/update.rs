@@ -4,10 +4,10 @@ use js_sys::Reflect;
 use leptos::prelude::*;
 use leptos_use::{UseServiceWorkerOptions, UseServiceWorkerReturn, use_service_worker_with_options};
 
-/// Offers the new version of the page once it has come.
+/// Offers a new version of the page once it has been downloaded.
 #[component]
 pub fn Update() -> impl IntoView {
-    // Absent on pages without HTTPS; the page then lives without it.
+    // Pages without HTTPS have no service workers.
     let has_service_workers = Reflect::has(&window().navigator(), &"serviceWorker".into()).is_ok_and(|has| has);
     has_service_workers.then(|| view! { <Waiting/> })
 }
@@ -15,7 +15,7 @@ pub fn Update() -> impl IntoView {
 #[component]
 fn Waiting() -> impl IntoView {
     let is_wanted = StoredValue::new(false);
-    // The first visit's service worker takes the page over as well, and is of no other build.
+    // On the first visit a service worker of the same build takes over.
     let is_first = StoredValue::new(window().navigator().service_worker().controller().is_none());
     let is_outdated = RwSignal::new(false);
     let change = move || {
@@ -30,7 +30,7 @@ fn Waiting() -> impl IntoView {
     let options = UseServiceWorkerOptions::default().script_url("sw.js").on_controller_change(change);
     let UseServiceWorkerReturn { waiting, skip_waiting, .. } = use_service_worker_with_options(options);
     let take = move |_| {
-        // Where none waits another tab has taken it, and there is nothing to wait for.
+        // Where no service worker waits, another tab has activated the new version.
         if !waiting.get_untracked() {
             return reload();
         }

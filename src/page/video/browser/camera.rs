@@ -1,4 +1,4 @@
-//! A recording of the camera, opened as a video.
+//! Records the camera and opens the recording as a video.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -23,7 +23,7 @@ use crate::protocol::sentence;
 /// The longest recording, in seconds.
 const LONGEST: f64 = 120.0;
 
-/// A camera that films.
+/// A camera that records. Dropping it switches the camera off.
 struct Filming {
     stream: MediaStream,
     recorder: MediaRecorder,
@@ -50,7 +50,7 @@ pub fn Camera() -> impl IntoView {
     let stop = move || {
         filming.with_value(|filming| {
             if let Some(filming) = filming {
-                // It fails where the recorder has stopped by itself.
+                // This fails where the recorder has stopped by itself.
                 let _stopped = filming.recorder.stop();
             }
         });
@@ -101,7 +101,7 @@ pub fn Camera() -> impl IntoView {
     }
 }
 
-/// Asks for the camera, and films; `done` gets the recording.
+/// Asks for the camera and starts recording; `done` gets the recording.
 async fn start(done: impl Fn(Blob) + 'static) -> Result<Filming, String> {
     let unsupported = || "This browser records no camera: open a video file instead.".to_owned();
     let devices = window().navigator().media_devices().map_err(|_none| unsupported())?;
@@ -125,7 +125,7 @@ async fn start(done: impl Fn(Blob) + 'static) -> Result<Filming, String> {
         let options = BlobPropertyBag::new();
         options.set_type(&kind);
         let blob = Blob::new_with_blob_sequence_and_options(&parts, &options);
-        // Dropping this closure while it runs would be its end: the page does that a moment later.
+        // `done` drops this closure, which must not happen while the closure runs: so a moment later.
         if let Some((done, blob)) = done.borrow_mut().take().zip(blob.ok()) {
             spawn_local(async move { done(blob) });
         }
@@ -136,7 +136,7 @@ async fn start(done: impl Fn(Blob) + 'static) -> Result<Filming, String> {
     Ok(Filming { stream, recorder, _on_part: on_part, _on_stop: on_stop })
 }
 
-/// Why there is no camera, for the person who asked for one.
+/// Returns a sentence why there is no camera.
 fn said(err: &JsValue) -> String {
     let name = err.dyn_ref::<DomException>().map(DomException::name).unwrap_or_default();
     sentence(&CameraError::of_exception(&name).to_string())

@@ -1,4 +1,4 @@
-//! The frame on screen, opened as a photo: taken apart head by head.
+//! Opens the frame on screen as a photo.
 
 use js_sys::{Function, Promise};
 use leptos::prelude::*;
@@ -45,7 +45,7 @@ fn name(video: VideoState) -> String {
     format!("{of} at {}", time::clock(video.player.time.get_untracked()))
 }
 
-/// What the player shows, as a PNG of the video's own size.
+/// Returns the frame on screen as a PNG of the video's own size.
 async fn picture() -> Option<Blob> {
     let find = |selector: &str| document().query_selector(selector).ok().flatten();
     let canvas = match find("#pictures") {
@@ -53,7 +53,7 @@ async fn picture() -> Option<Blob> {
         None => of_element(&find("#video")?.dyn_into().ok()?)?,
     };
     let promise = Promise::new(&mut |resolve: Function, _reject| {
-        // It fails for canvases with another site's pictures only.
+        // This fails only for canvases with another site's pictures.
         let _asked = canvas.to_blob(&resolve);
     });
     JsFuture::from(promise).await.ok()?.dyn_into().ok()

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use js_sys::Uint8Array;
 use leptos::prelude::*;
 
-use super::state::{LoadedVideo, TracedFrame, VideoState, Work};
+use super::state::{LoadedVideo, TracedFrame, TracingState, VideoState};
 use crate::page::common::browser::dom;
 use crate::page::core::browser::core::{Outcome, floats_of};
 use crate::page::model::browser::label_sources::StatisticsOf;
@@ -16,7 +16,7 @@ use crate::protocol::video::{
     SampledVideo, TraceFrame, TracksLabelled, UseVideoStatistics,
 };
 use crate::protocol::wire::Attachments;
-use crate::protocol::{Kind, UnexpectedAnswer, Work as Request};
+use crate::protocol::{Kind, UnexpectedAnswer, Work};
 
 /// Texts to ask for per object.
 const LABELS: usize = 3;
@@ -66,19 +66,19 @@ impl VideoState {
 
     /// Runs the model on the frames that are left.
     pub fn go_on(self) {
-        self.frames.work.set(Work::Running);
+        self.frames.work.set(TracingState::Running);
         self.ask_for_next_frame();
     }
 
     /// Stops after the current frame; what is done stays.
     pub fn pause(self) {
-        self.frames.work.set(Work::Paused);
+        self.frames.work.set(TracingState::Paused);
         self.core.withdraw(Kind::Frame);
     }
 
     /// Asks for the next frame, if that is wanted.
     fn ask_for_next_frame(self) {
-        if self.frames.work.get_untracked() != Work::Running {
+        if self.frames.work.get_untracked() != TracingState::Running {
             return;
         }
         let total = untrack(|| self.frames.times().len());
@@ -88,7 +88,7 @@ impl VideoState {
             let on_end = move |outcome| self.take_next_frame(index, outcome);
             return self.ask_for_outcome(|reel| TraceFrame { reel, index, ahead }, on_end);
         }
-        self.frames.work.set(Work::Idle);
+        self.frames.work.set(TracingState::Idle);
         if !self.frames.traced.with_untracked(Vec::is_empty) && untrack(|| self.can_describe()) {
             self.label_tracks();
         }
@@ -103,7 +103,7 @@ impl VideoState {
         let after_last =
             self.frames.traced.with_untracked(|frames| frames.last().map_or(0, |last| last.index + 1));
         if index + 1 >= after_last + BAD_FRAMES {
-            self.frames.work.set(Work::Paused);
+            self.frames.work.set(TracingState::Paused);
         }
         self.ask_for_next_frame();
         self.core.complain(Kind::Frame, message);
@@ -234,7 +234,7 @@ impl VideoState {
 
     /// Asks for work on the frames as they are sampled now, whose number `task` gets. An answer or a failure about
     /// other frames is dropped.
-    pub(super) fn ask<T: Request>(
+    pub(super) fn ask<T: Work>(
         self,
         task: impl FnOnce(u32) -> T,
         take: impl FnOnce(T::Answer, &[Uint8Array]) -> Result<(), UnexpectedAnswer> + 'static,
@@ -249,7 +249,7 @@ impl VideoState {
     }
 
     /// Asks as [`VideoState::ask`] does; `on_end` gets a failure too.
-    pub(super) fn ask_for_outcome<T: Request>(
+    pub(super) fn ask_for_outcome<T: Work>(
         self,
         task: impl FnOnce(u32) -> T,
         on_end: impl FnOnce(Outcome<T::Answer>) -> Result<(), UnexpectedAnswer> + 'static,

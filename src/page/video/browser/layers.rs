@@ -1,4 +1,4 @@
-//! What lies over the frames, and how strongly.
+//! Controls of the layer over the frames.
 
 use leptos::prelude::*;
 use leptos::web_sys::Event;
@@ -78,7 +78,7 @@ fn hint(video: VideoState) -> String {
     }
 }
 
-/// What the colours of the attention stand for, on the frame that is shown.
+/// The colour scale of the attention on the frame on screen.
 #[component]
 fn AttentionScale() -> impl IntoView {
     let video = expect_context::<VideoState>();

@@ -1,8 +1,8 @@
-//! The objects that the heads have found: colour, name, what they are in words, on and off.
+//! The list of objects: colour, name, descriptions, and a switch for each.
 
 use leptos::prelude::*;
 
-use super::state::{ObjectLook, Work};
+use super::state::{ObjectLook, TracingState};
 use crate::page::common::browser::explanation::How;
 use crate::page::common::colour;
 use crate::page::common::formulas::Topic;
@@ -16,7 +16,7 @@ pub fn Objects() -> impl IntoView {
     let video = expect_context::<VideoState>();
     let ids =
         Memo::new(move |_| video.objects.looks.with(|looks| looks.iter().map(|look| look.id).collect::<Vec<_>>()));
-    let is_working = move || video.frames.work.get() == Work::Running;
+    let is_working = move || video.frames.work.get() == TracingState::Running;
     let has_frames = move || !video.frames.traced.with(Vec::is_empty);
     view! {
         <section class="objects" aria-labelledby="objects-title">
@@ -96,7 +96,7 @@ fn object(video: VideoState, place: usize, id: u32) -> impl IntoView {
     }
 }
 
-/// The heads whose objects are followed.
+/// Chooses the heads whose objects are tracked.
 #[component]
 fn Heads() -> impl IntoView {
     let (model, video) = (expect_context::<ModelState>(), expect_context::<VideoState>());
@@ -116,7 +116,7 @@ fn Heads() -> impl IntoView {
         view! {
             <button type="button" class="track-head" data-head=head.to_string()
                 aria-pressed=move || is_on().to_string()
-                disabled=move || video.frames.work.get() == Work::Running
+                disabled=move || video.frames.work.get() == TracingState::Running
                 on:click=toggle>
                 {head}
             </button>

@@ -1,6 +1,6 @@
-//! The video view: a video with what the model makes of its frames laid over it.
+//! The video view: a video, with the model's results over its frames.
 //!
-//! `state` has its signals, `requests` asks the worker, `answers` takes the answers; every other file is one view.
+//! `state` has its signals. `opening` and the files that end in `requests` ask the worker. Every other file is one view.
 
 use crate::page::model::browser::state::ModelState;
 use leptos::prelude::*;
@@ -50,7 +50,7 @@ pub fn VideoView() -> impl IntoView {
     }
 }
 
-/// Space plays, arrows step, unless something is being typed.
+/// Handles keys: Space plays, arrows step, unless the person types.
 fn press(video: VideoState, event: &KeyboardEvent) {
     let target = event.target().and_then(|target| target.dyn_into::<HtmlElement>().ok());
     let tag = target.as_ref().map(|target| target.tag_name());

@@ -1,4 +1,4 @@
-//! The timeline of meaning: how much each phrase is true of each frame, and which heads make it so.
+//! The chart of the phrases' scores over time, and of the heads that contribute to one of them.
 
 use leptos::html::Div;
 use leptos::prelude::*;
@@ -12,12 +12,12 @@ use crate::page::photo::browser::phrases_panel::AddForm;
 use crate::page::video::browser::state::VideoState;
 use crate::text::units;
 
-/// Heads in a chart that is split by head.
+/// The number of heads in a chart that is split by head.
 const HEADS: usize = 5;
 
-/// A line of the chart: what it is called, and its values.
+/// A line of the chart: its name and values.
 #[derive(Clone, PartialEq)]
-struct Line {
+struct PhraseLine {
     name: String,
     phrase: Option<String>,
     values: Vec<f32>,
@@ -102,11 +102,11 @@ pub fn Meaning() -> impl IntoView {
     }
 }
 
-fn phrase_lines(video: VideoState) -> Vec<Line> {
+fn phrase_lines(video: VideoState) -> Vec<PhraseLine> {
     video.chart.scores.with(|scores| {
         let scores = scores.as_ref();
         let pairs = scores.map(|scores| scores.phrases.iter().zip(&scores.values)).into_iter().flatten();
-        let line = |(phrase, values): (&String, &Vec<f32>)| Line {
+        let line = |(phrase, values): (&String, &Vec<f32>)| PhraseLine {
             name: phrase.clone(),
             phrase: Some(phrase.clone()),
             values: values.clone(),
@@ -115,23 +115,23 @@ fn phrase_lines(video: VideoState) -> Vec<Line> {
     })
 }
 
-fn split_lines(video: VideoState) -> Vec<Line> {
+fn split_lines(video: VideoState) -> Vec<PhraseLine> {
     let heads = video.model.pack.with(|pack| pack.as_ref().map_or(1, |pack| pack.heads));
     video.chart.split.with(|split| {
         let Some(split) = split.as_ref() else { return Vec::new() };
         let line = |(layer, head): (usize, usize)| {
             let start = (layer * heads + head) * split.frames;
             let values = split.parts.get(start..start + split.frames).unwrap_or_default().to_vec();
-            Line { name: format!("Layer {layer}, head {head}"), phrase: None, values }
+            PhraseLine { name: format!("Layer {layer}, head {head}"), phrase: None, values }
         };
         chart::liveliest(&split.parts, heads, split.frames, HEADS).into_iter().map(line).collect()
     })
 }
 
-/// One line's name, its value on the frame that is on screen, and the way to choose or remove it.
-fn legend(video: VideoState, index: usize, line: Line) -> impl IntoView {
+/// One line's name, its value on the frame on screen, and buttons that choose and remove its phrase.
+fn legend(video: VideoState, index: usize, line: PhraseLine) -> impl IntoView {
     let here = video.frames.here;
-    let Line { name, phrase, values } = line;
+    let PhraseLine { name, phrase, values } = line;
     let value = move || here.get().and_then(|at| values.get(at).copied()).map(|value| units::signed(value, 3));
     let chosen = phrase.clone();
     let is_chosen = move || chosen.is_some() && chosen == video.phrases.chosen.get();

@@ -1,16 +1,16 @@
-//! Which frames are looked at, how far that has come, and stop and go.
+//! Chooses the frames for the model, shows the progress, and pauses and continues.
 
 use leptos::prelude::*;
 use leptos::web_sys::Event;
 
 use super::open::frames;
-use super::state::{VideoState, Work};
+use super::state::{TracingState, VideoState};
 use crate::geometry::Framing;
 use crate::protocol::sampling::{self, ModelSize, Sampling};
 use crate::protocol::video::FrameSeconds;
 use crate::text::units;
 
-/// Frames a second to choose from, and seconds.
+/// Frames per second to choose from, and lengths in seconds.
 const RATES: [f64; 6] = [0.5, 1.0, 2.0, 5.0, 10.0, 25.0];
 const LENGTHS: [f64; 6] = [5.0, 15.0, 30.0, 60.0, 120.0, 600.0];
 
@@ -20,7 +20,7 @@ pub fn Processing() -> impl IntoView {
     let total = move || video.frames.times().len();
     let share = move || video.frames.next.get() as f64 / total().max(1) as f64;
     let is_done = move || total() > 0 && video.frames.next.get() >= total();
-    // What the user has chosen now, where that is not what the frames at hand are.
+    // The chosen sampling, where it differs from that of the frames at hand.
     let wanted = Memo::new(move |_| {
         let sampling = video.frames.sampling.get();
         video.frames.sampled.with(|at| at.as_ref().is_some_and(|at| at.sampling != sampling)).then_some(sampling)
@@ -40,7 +40,7 @@ pub fn Processing() -> impl IntoView {
             <div class="row">
                 <Show when=move || wanted.get().is_none()>
                     <Show
-                        when=move || video.frames.work.get() == Work::Running
+                        when=move || video.frames.work.get() == TracingState::Running
                         fallback=move || view! {
                             <button type="button" class="strong" id="look" disabled=is_done
                                 on:click=move |_| video.go_on()>
@@ -98,7 +98,7 @@ pub fn Processing() -> impl IntoView {
     }
 }
 
-/// What a choice of frames comes to.
+/// The number of frames of a sampling, with its memory and time in words.
 #[derive(Clone, Default, PartialEq)]
 struct Plan {
     frames: usize,
@@ -111,7 +111,7 @@ fn plan(video: VideoState, wanted: Sampling) -> Plan {
     let summary = video.player.summary.get();
     let Some((model, summary)) = model.zip(summary) else { return Plan::default() };
     let moments = wanted.moments(summary.duration).len();
-    // What the player takes pictures of has as many frames as it is asked for.
+    // The browser's player takes a picture at every moment.
     let is_taken = video.player.loaded.with(|reel| reel.as_ref().is_some_and(|reel| reel.taken().is_some()));
     let count = if is_taken { moments } else { moments.min(summary.frames.max(1)) };
     let grid = model.grid(summary.size, wanted.framing);
@@ -139,7 +139,7 @@ fn plan(video: VideoState, wanted: Sampling) -> Plan {
     }
 }
 
-/// Where a frame's time goes, in words.
+/// Describes how a frame's time was spent.
 fn shares(FrameSeconds { decode, encode, track }: FrameSeconds) -> String {
     format!(
         "The last frame took {}: decoding {}, the model {}, tracking {}.",
@@ -150,22 +150,22 @@ fn shares(FrameSeconds { decode, encode, track }: FrameSeconds) -> String {
     )
 }
 
-/// "12 of 240 · about 3 min left".
+/// Describes the progress: "12 of 240 · about 3 min left".
 fn progress(video: VideoState) -> String {
     let (done, total) = (video.frames.next.get(), video.frames.times().len());
     match video.frames.work.get() {
         _ if total == 0 => String::new(),
-        Work::Running => {
+        TracingState::Running => {
             let left = video.frames.pace.get().remaining(total - done.min(total));
             let left = left.map(|left| format!(" · {left} left")).unwrap_or_default();
             format!("{done} of {}{left}", frames(total))
         }
-        Work::Paused => format!("{done} of {} · paused", frames(total)),
-        Work::Idle => format!("{done} of {}", frames(total)),
+        TracingState::Paused => format!("{done} of {} · paused", frames(total)),
+        TracingState::Idle => format!("{done} of {}", frames(total)),
     }
 }
 
-/// One of a few numbers; one that is not among them is shown too.
+/// Chooses one of a few numbers. A current value that is not among them is listed too.
 #[component]
 fn Pick(
     label: &'static str,

@@ -1,4 +1,4 @@
-//! Masks that follow what the user points at: tools, objects, and the way through the frames.
+//! Controls for masks that follow what the user points at: tools, objects, direction, resolution.
 
 use leptos::html::Input;
 use leptos::prelude::*;
@@ -16,12 +16,12 @@ use crate::page::video::time;
 use crate::protocol::sampling::ModelSize;
 use crate::protocol::video::{Seed, SeedKind};
 
-/// Short sides to choose from, in pixels; the protocol's is the last.
+/// Short sides to choose from, in pixels; the last one is the DAVIS protocol's.
 const SHORT_SIDES: [usize; 4] = [224, 336, 420, 480];
 
-/// The colour of a seeded object; they are numbered from 1.
+/// Returns the colour of a seeded object. The objects are numbered from 1.
 pub fn colour_of(object: u32) -> [u8; 3] {
-    // Not the tracks' first ones again, where both are seen one after the other.
+    // Other colours than those of the tracks, which the person may have seen before.
     colour::series((object as usize).saturating_sub(1) + 1)
 }
 
@@ -82,7 +82,7 @@ pub fn Propagation() -> impl IntoView {
     }
 }
 
-/// Which object is seeded.
+/// Chooses the object to seed.
 #[component]
 fn Target() -> impl IntoView {
     let video = expect_context::<VideoState>();
@@ -133,7 +133,7 @@ fn Resolution() -> impl IntoView {
     let choose = move |event: Event| {
         if let Ok(side) = event_target_value(&event).parse() {
             video.masks.short_side.set(side);
-            // Another pace, and masks of another grid.
+            // The pace changes with the grid.
             video.masks.pace.set(Default::default());
         }
     };
@@ -171,7 +171,7 @@ fn says(video: VideoState) -> String {
     format!("Is a mask wrong? Go to that frame, point again, and continue from there{time}.")
 }
 
-/// What a frame of the propagation takes: as measured, or else by its number of patches.
+/// Returns the time per frame: as measured, or else estimated from the number of patches.
 fn pace(video: VideoState) -> time::Pace {
     let measured = video.masks.pace.get();
     if measured.per_frame.is_some() {
@@ -183,7 +183,7 @@ fn pace(video: VideoState) -> time::Pace {
         let known = video.frames.sampled.with(|sampled| sampled.as_ref().map(|sampled| sampled.grid))?;
         let grid = model.grid(size, Framing::Frame { short_side: video.masks.short_side.get() });
         let times = grid.len() as f64 / known.len().max(1) as f64;
-        // Attention grows with the square of the patches, all else in proportion.
+        // Attention grows with the square of the number of patches, everything else linearly.
         video.frames.pace.get().per_frame.map(|each| each * times * (0.75 + 0.25 * times))
     };
     time::Pace { per_frame: estimate() }

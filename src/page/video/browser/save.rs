@@ -1,4 +1,4 @@
-//! Ways to keep what was found: JSON, masks, and the overlay as a video.
+//! Saves the results: JSON, masks, and the overlay as a video.
 
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -17,7 +17,7 @@ use crate::text::units;
 pub fn Save() -> impl IntoView {
     let (core, video) = (expect_context::<Core>(), expect_context::<VideoState>());
     let is_recording = RwSignal::new(false);
-    // What the masks are of: what is on screen.
+    // The masks of the layer on screen.
     let of = move || match video.overlay.layer.get() {
         VideoLayer::Propagation => MasksOf::Propagation,
         _ => MasksOf::Tracks,

@@ -1,4 +1,4 @@
-//! The video itself, what lies over it, and the marks that seed objects.
+//! The video, its overlay, and the marks that seed objects.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -39,7 +39,7 @@ pub fn Stage() -> impl IntoView {
     }
 }
 
-/// A player, emptied when dropped: else it keeps file and decoder for as long as it pleases the browser.
+/// A player. Dropping it removes the file; without that the browser keeps file and decoder for an unknown time.
 struct Player {
     element: HtmlVideoElement,
     _follower: Option<frame_clock::Follower>,
@@ -61,9 +61,9 @@ fn Playing(url: String) -> impl IntoView {
     let address = url.clone();
     Effect::new(move || {
         let Some(element) = element.get() else { return };
-        // An attribute alone is not heeded by every browser.
+        // Some browsers ignore the attribute alone.
         element.set_muted(true);
-        // The element of the player before may be taken over, which was emptied.
+        // Leptos may reuse the element of the previous player, whose source was removed.
         if !element.has_attribute("src") {
             element.set_src(&address);
         }
@@ -84,7 +84,7 @@ fn Playing(url: String) -> impl IntoView {
                 });
             }
         } else if !element.paused() {
-            // It does not fail for a playing element.
+            // This does not fail for a playing element.
             let _paused = element.pause();
         }
     });
@@ -96,7 +96,7 @@ fn Playing(url: String) -> impl IntoView {
     let name =
         move || video.player.loaded.with(|reel| reel.as_ref().map(|reel| reel.name.clone())).unwrap_or_default();
     let fail = move |_| {
-        // The worker may decode it all the same, and its sentence says more.
+        // The worker may still decode the file.
         let sentence = format!("The browser does not play {}; its tracks can still be looked at.", name());
         core.complain(crate::protocol::Kind::Sampling, sentence);
     };
@@ -115,7 +115,7 @@ fn Playing(url: String) -> impl IntoView {
     }
 }
 
-/// A row of pictures, which Leptos wants to be `Send`.
+/// A row of pictures, as a component's property.
 #[derive(Clone)]
 struct Held(Rc<[Picture]>);
 
@@ -132,7 +132,7 @@ fn Pictures(pictures: Held) -> impl IntoView {
         let Some(picture) = pictures.with_value(|all| all.get(index).cloned()) else { return };
         spawn_local(async move {
             let Some(bitmap) = bitmap_of(&picture).await else { return };
-            // A later one may have come first.
+            // A later picture may have been faster.
             if shown.try_get_untracked().flatten() == Some(index) {
                 draw(&canvas, &bitmap);
                 let _set = canvas.set_attribute("data-picture", &index.to_string());
@@ -160,12 +160,12 @@ fn draw(canvas: &HtmlCanvasElement, bitmap: &ImageBitmap) {
     }
     let context = canvas.get_context("2d").ok().flatten();
     if let Some(context) = context.and_then(|context| context.dyn_into::<CanvasRenderingContext2d>().ok()) {
-        // It fails for closed bitmaps only.
+        // This fails only for closed bitmaps.
         let _drawn = context.draw_image_with_image_bitmap(bitmap, 0.0, 0.0);
     }
 }
 
-/// What is painted over a frame: RGBA of a size, over a part of the frame.
+/// A layer over a frame: RGBA pixels over a part of the frame.
 struct Painted {
     kind: &'static str,
     size: Size,
@@ -174,7 +174,7 @@ struct Painted {
     is_smooth: bool,
 }
 
-/// What lies over the frame that is on screen.
+/// Draws the layer over the frame on screen.
 #[component]
 fn Overlay() -> impl IntoView {
     let video = expect_context::<VideoState>();
@@ -204,7 +204,7 @@ fn Overlay() -> impl IntoView {
     }
 }
 
-/// A part of the frame as a style.
+/// Returns the CSS position of a part of the frame.
 fn place(rect: PhotoRect, frame: Size) -> String {
     let (x, y) = (100.0 / frame.width.max(1) as f64, 100.0 / frame.height.max(1) as f64);
     format!(
@@ -291,7 +291,7 @@ fn size_of(grid: Grid) -> Size {
     Size { width: grid.columns, height: grid.rows }
 }
 
-/// Takes presses on the frame while a tool is chosen, and shows this frame's seeds.
+/// Takes presses on the frame while a tool is chosen, and shows the seeds on this frame.
 #[component]
 fn Marks() -> impl IntoView {
     let video = expect_context::<VideoState>();
@@ -320,7 +320,7 @@ fn Marks() -> impl IntoView {
             video.player.is_playing.set(false);
             pressed.set(point(&event));
             if let Some(board) = board.get_untracked() {
-                // It fails where the pointer is gone already.
+                // This fails where the pointer is gone already.
                 let _captured = board.set_pointer_capture(event.pointer_id());
             }
         }
@@ -340,7 +340,7 @@ fn Marks() -> impl IntoView {
         let kind = match video.masks.tool.get_untracked() {
             Tool::None => return,
             Tool::Point => SeedKind::Point { x: to.0, y: to.1 },
-            // A box without an inside is a slip.
+            // A box without area is a slip.
             Tool::Box if rect.width < 3.0 || rect.height < 3.0 => return,
             Tool::Box => SeedKind::Box(rect),
         };

@@ -30,24 +30,24 @@ pub enum Mode {
 pub struct Picture {
     pub name: String,
     pub blob: Blob,
-    /// Seconds from which it is shown.
+    /// The second from which the picture is shown.
     pub time: f64,
 }
 
-/// Pictures that the page's own player showed of a file.
+/// Pictures of a file that the browser's player showed.
 #[derive(Clone)]
 pub struct Taken {
     pub pictures: Rc<[Picture]>,
-    /// The moments that they were taken at.
+    /// The moments of the pictures.
     pub sampling: Sampling,
-    /// Of the whole file, in seconds.
+    /// The length of the whole file, in seconds.
     pub duration: f64,
 }
 
-/// What the page plays.
+/// The source of a video.
 #[derive(Clone)]
 pub enum Media {
-    /// A file, and what the player showed of it where the worker cannot decode it itself.
+    /// A file. `taken` are pictures of the browser's player, where the worker cannot decode the file.
     File {
         blob: Blob,
         url: Rc<ObjectUrl>,
@@ -64,7 +64,7 @@ pub struct LoadedVideo {
 }
 
 impl LoadedVideo {
-    /// What was taken of the file; none where the worker reads it, or there is none.
+    /// The pictures that the browser's player took of the file; `None` where the worker decodes it.
     pub fn taken(&self) -> Option<&Taken> {
         match &self.media {
             Media::File { taken, .. } => taken.as_ref(),
@@ -72,7 +72,7 @@ impl LoadedVideo {
         }
     }
 
-    /// Whether the other is this very one, opened again.
+    /// Whether the other is the same video, opened again.
     pub fn is_same(&self, other: &Self) -> bool {
         match (&self.media, &other.media) {
             (Media::File { url, .. }, Media::File { url: other, .. }) => Rc::ptr_eq(url, other),
@@ -82,10 +82,10 @@ impl LoadedVideo {
     }
 }
 
-/// One frame, looked at.
+/// One frame after the model has run on it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TracedFrame {
-    /// Among the sampled frames.
+    /// The index among the sampled frames.
     pub index: usize,
     pub time: f64,
     pub grid: Grid,
@@ -109,7 +109,7 @@ pub struct FrameSegmentation {
     pub map: Vec<f32>,
 }
 
-/// Masks that were propagated to one frame.
+/// The propagated masks on one frame.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PropagatedMasks {
     pub grid: Grid,
@@ -119,16 +119,16 @@ pub struct PropagatedMasks {
     pub masks: Vec<f32>,
 }
 
-/// Whether frames are being looked at.
+/// Whether the model runs on the frames.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Work {
+pub enum TracingState {
     #[default]
     Idle,
     Running,
     Paused,
 }
 
-/// What lies over the frames.
+/// The layer over the frames.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum VideoLayer {
     #[default]
@@ -139,7 +139,7 @@ pub enum VideoLayer {
     None,
 }
 
-/// What a press on the frame does.
+/// The effect of a press on the frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Tool {
     #[default]
@@ -154,7 +154,7 @@ pub struct ObjectLook {
     pub id: u32,
     pub name: String,
     pub is_shown: bool,
-    /// Text, and how much more it scores on the object than beside it.
+    /// Texts, and how much higher each scores on the object than on the rest of the frame.
     pub labels: Vec<(String, f32)>,
 }
 
@@ -248,7 +248,7 @@ pub struct FramesState {
     pub traced: RwSignal<Vec<Arc<TracedFrame>>>,
     /// The sampled frame that the model gets next.
     pub next: RwSignal<usize>,
-    pub work: RwSignal<Work>,
+    pub work: RwSignal<TracingState>,
     pub pace: RwSignal<Pace>,
     /// Where the time of the last frame went.
     pub seconds: RwSignal<Option<FrameSeconds>>,
@@ -443,7 +443,7 @@ impl VideoState {
     pub fn forget_frames(self) {
         self.frames.traced.set(Vec::new());
         self.frames.next.set(0);
-        self.frames.work.set(Work::Idle);
+        self.frames.work.set(TracingState::Idle);
         self.objects.looks.set(Vec::new());
         self.chart.scores.set(None);
         self.chart.split.set(None);

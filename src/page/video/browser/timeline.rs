@@ -1,4 +1,4 @@
-//! Where in the video we are, how far its frames have been looked at, and which objects stand out when.
+//! The timeline: the current time, the frames that are done, the cuts, and when each object stands out.
 
 use std::sync::Arc;
 
@@ -74,7 +74,7 @@ pub fn Timeline() -> impl IntoView {
     }
 }
 
-/// Where the last sampled frame ends: as long after it as its neighbours are apart.
+/// Returns the end of the last sampled frame, which lasts as long as the one before it.
 fn end_of(times: &[f64], duration: f64) -> f64 {
     let apart = match times {
         [.., before, last] => last - before,
@@ -83,7 +83,7 @@ fn end_of(times: &[f64], duration: f64) -> f64 {
     (times.last().copied().unwrap_or_default() + apart).min(duration)
 }
 
-/// A strip per object, strong where its track is concentrated; a press goes there.
+/// Draws a strip for each object, opaque where its track is concentrated.
 #[component]
 fn Strips() -> impl IntoView {
     let video = expect_context::<VideoState>();
@@ -107,7 +107,7 @@ fn Strips() -> impl IntoView {
             let found = frames.iter().filter_map(|frame| concentration(frame));
             let strongest = found.fold(1.0 + f32::EPSILON, f32::max);
             let bar = |frame: &Arc<TracedFrame>| {
-                // 1 is spread evenly: no object.
+                // 1 is an even spread: no object.
                 let strength = (concentration(frame)? - 1.0) / (strongest - 1.0);
                 let end = times.get(frame.index + 1).copied().unwrap_or_else(|| end_of(&times, duration()));
                 let (x, to) = (x_at(frame.time, duration()), x_at(end, duration()));
