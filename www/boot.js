@@ -1,4 +1,4 @@
-// Shows a message if the page cannot be loaded. The page replaces it once it runs.
+// Shows a sentence if the page cannot be loaded, until the page itself can show messages.
 (() => {
   const say = (sentence) => {
     const line = document.getElementById("boot");

@@ -1,8 +1,8 @@
 // headlamp's service worker: after one visit the page works without a network.
 //
-// `cargo xtask build` and `serve` fill in the list of files and the build's name. Each build of the page has a cache of
-// its own. A new build waits until the person takes it: page and worker must be of the same build. The worker keeps
-// packs itself, across builds (src/worker/shelf.rs).
+// `cargo xtask build` and `serve` put in the list of files and the build's name. The page is kept whole, one cache
+// per build, and a new build waits until the person says so: page and worker must be of the same one. Packs
+// outlive builds; the worker keeps them itself (src/worker/shelf.rs).
 "use strict";
 
 const BUILD = "%BUILD%";
@@ -10,7 +10,7 @@ const FILES = new Set(%FILES%);
 
 const PAGE = `headlamp-page-${BUILD}`;
 
-/** Returns the name of a file of the page, relative to its folder; null for other addresses. */
+/** Returns the name of the page's file at an address, or null if the address is not a file of the page. */
 function pageFile(url) {
   const scope = self.registration.scope;
   const plain = url.split(/[?#]/)[0];
@@ -21,7 +21,7 @@ function pageFile(url) {
 
 async function keepPage() {
   const cache = await caches.open(PAGE);
-  // Bypasses the browser's own cache: it could mix files of two builds.
+  // Without the browser's own cache, which may contain files of another build.
   const requests = [...FILES].map((name) => new Request(new URL(name, self.registration.scope), { cache: "reload" }));
   await cache.addAll(requests);
 }
@@ -39,7 +39,8 @@ async function fromPage(request, name) {
   return kept ? direct(kept) : fetch(request);
 }
 
-/** Some hosts redirect index.html to its folder, and browsers refuse a redirected response for a page. */
+/** Returns the response without its redirect. Some hosts redirect index.html to its folder, and a browser refuses a
+ *  redirected response for a page. */
 function direct(response) {
   if (!response.redirected) return response;
   const { body, status, statusText, headers } = response;

@@ -1,16 +1,16 @@
-// Starts the compute worker, or one of its helper workers. The compute worker's name begins with "pack:" and names the
-// pack to open. The loader fetches the pack while the browser compiles the worker; src/worker/fetch.rs takes it.
+// Starts the compute worker: an engine, or a hand of one. A name that begins with "pack:" is of an engine, and says
+// which pack it is to open: that is on its way while the browser compiles the worker. src/worker/fetch.rs takes it.
 import init from "./worker.js";
 
 const [MANIFEST, WEIGHTS] = ["pack.json", "weights.safetensors"];
 
-/** At most this many bytes of a file are read before the worker takes them. */
+/** At most this many bytes of a file are read before the worker has started and reads them. */
 const AHEAD = 1 << 28;
 
-/** How long the browser may take to answer a request for a GPU, in milliseconds. */
+/** The longest time that a browser may take to say whether there is a GPU, in milliseconds. */
 const PATIENCE = 15_000;
 
-// A browser whose GPU process keeps crashing never answers. For the worker there is then no GPU.
+// A browser whose GPU process fails repeatedly never answers. The worker then finds no GPU.
 const requestAdapter = self.GPU?.prototype.requestAdapter;
 if (requestAdapter) {
   GPU.prototype.requestAdapter = function (...given) {
@@ -19,7 +19,7 @@ if (requestAdapter) {
   };
 }
 
-/** Returns the absolute address of the pack's folder; null for a helper worker or an invalid address. */
+/** Returns the folder of the pack; null if the worker's name contains no valid address of a pack. */
 const folderOf = (name) => {
   if (!name.startsWith("pack:")) return null;
   try {
@@ -31,20 +31,20 @@ const folderOf = (name) => {
 
 const folder = folderOf(self.name);
 
-/** The responses that are under way, by their addresses. */
+/** The requested responses, by address. */
 const coming = new Map();
 const ended = new AbortController();
 
 const ask = (name) => {
   const url = folder + name;
-  // The server says whether the cached copy is still valid.
+  // The browser asks the server whether its cached copy is still valid.
   const response = fetch(url, { cache: "no-cache", signal: ended.signal }).then(readAhead);
-  // Whoever takes the response handles the error.
+  // The worker gets the error when it takes the response.
   response.catch(() => {});
   coming.set(url, response);
 };
 
-/** Returns the same response with a larger buffer: browsers buffer less of a body that nobody reads. */
+/** Returns the same response. More of its body is read in advance than a browser would read. */
 const readAhead = (response) => {
   if (!response.ok || !response.body) return response;
   const room = new ByteLengthQueuingStrategy({ highWaterMark: AHEAD });
@@ -55,7 +55,7 @@ const isKept = async (url) => {
   try {
     return (await self.caches?.match(url, { cacheName: "headlamp-packs" })) !== undefined;
   } catch {
-    // This browser keeps nothing.
+    // This browser stores nothing.
     return false;
   }
 };
@@ -63,11 +63,11 @@ const isKept = async (url) => {
 if (folder) {
   ask(MANIFEST);
   const asked = isKept(folder + WEIGHTS).then((kept) => kept || ask(WEIGHTS));
-  /** Returns the response to a file that was requested here, once; undefined for every other file. */
+  /** Returns the response to a file that was requested here, once; undefined for other files. */
   self.takeEarly = async (url) => {
     const isOpenedLater = url === folder + MANIFEST && !coming.has(url);
     if (isOpenedLater || !url.startsWith(folder)) {
-      // Another pack is opened, or this one again: the remaining responses are useless.
+      // The worker opens another pack, or this pack a second time: the early responses are no longer needed.
       ended.abort();
       coming.clear();
       return undefined;
