@@ -13,7 +13,8 @@ use leptos::prelude::*;
 use leptos::web_sys::{
     Blob, CanvasRenderingContext2d, HtmlCanvasElement, ImageBitmap, ImageData, MessageEvent, Url,
 };
-use leptos_use::{use_event_listener, use_window};
+use leptos_use_event_listener::use_event_listener;
+use leptos_use_window::use_window;
 use serde::Serialize;
 use serde_json::Value;
 use wasm_bindgen::{JsCast as _, JsValue};

@@ -2,7 +2,7 @@
 
 use codee::string::FromToStringCodec;
 use leptos::prelude::*;
-use leptos_use::storage::{UseStorageOptions, use_local_storage_with_options};
+use leptos_use_storage::{UseStorageOptions, use_local_storage_with_options};
 
 use crate::page::photo::phrase_list::PhraseList;
 

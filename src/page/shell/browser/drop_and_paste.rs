@@ -3,10 +3,9 @@
 use leptos::ev::paste;
 use leptos::prelude::*;
 use leptos::web_sys::{ClipboardEvent, DragEvent, Element, File};
-use leptos_use::{
-    UseDropZoneEvent, UseDropZoneOptions, UseDropZoneReturn, use_document, use_drop_zone_with_options,
-    use_event_listener,
-};
+use leptos_use_document::use_document;
+use leptos_use_drop_zone::{UseDropZoneEvent, UseDropZoneOptions, UseDropZoneReturn, use_drop_zone_with_options};
+use leptos_use_event_listener::use_event_listener;
 use wasm_bindgen::JsCast as _;
 
 use crate::page::common::browser::dom;

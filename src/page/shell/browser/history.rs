@@ -9,7 +9,8 @@ use std::time::Duration;
 use leptos::ev::popstate;
 use leptos::leptos_dom::helpers::TimeoutHandle;
 use leptos::prelude::*;
-use leptos_use::{use_event_listener, use_window};
+use leptos_use_event_listener::use_event_listener;
+use leptos_use_window::use_window;
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::JsValue;
 

@@ -3,7 +3,8 @@
 use leptos::ev::keydown;
 use leptos::prelude::*;
 use leptos::web_sys::{Element, HtmlElement, KeyboardEvent};
-use leptos_use::{use_document, use_event_listener};
+use leptos_use_document::use_document;
+use leptos_use_event_listener::use_event_listener;
 use wasm_bindgen::JsCast as _;
 
 use crate::page::shell::browser::features::Features;

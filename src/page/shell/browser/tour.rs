@@ -4,7 +4,7 @@ use codee::string::FromToStringCodec;
 use leptos::html::H2;
 use leptos::prelude::*;
 use leptos::web_sys::KeyboardEvent;
-use leptos_use::storage::{UseStorageOptions, use_local_storage_with_options};
+use leptos_use_storage::{UseStorageOptions, use_local_storage_with_options};
 
 use crate::ablate::Ablation;
 use crate::page::heads::contributions::Cell;

@@ -2,7 +2,9 @@
 
 use js_sys::Reflect;
 use leptos::prelude::*;
-use leptos_use::{UseServiceWorkerOptions, UseServiceWorkerReturn, use_service_worker_with_options};
+use leptos_use_service_worker::{
+    UseServiceWorkerOptions, UseServiceWorkerReturn, use_service_worker_with_options,
+};
 
 /// Offers a new version of the page once it has been downloaded.
 #[component]
