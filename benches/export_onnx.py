@@ -1,11 +1,11 @@
-"""Exports a pack's towers to ONNX, so that another engine can run the same weights.
+"""Exports the towers of a pack to ONNX, so that other libraries can run the same weights.
 
     python benches/export_onnx.py PACK OUT
 
 writes `vision.onnx` (input `crop` [1, 3, side, side], output `embedding`) and `text.onnx` (input `tokens`
-[texts, length], output `embedding`), and with `.int8` before the suffix the same after onnxruntime's
-`quantize_dynamic`. The graphs are what PyTorch's exporter writes of such a model: MatMul and Add, LayerNormalization,
-Gelu, Softmax. Needs numpy, safetensors, onnx and onnxruntime.
+[texts, length], output `embedding`). The files with `.int8` before the suffix are the same graphs after onnxruntime's
+`quantize_dynamic`. The graphs have the nodes that PyTorch's exporter writes for such a model: MatMul and Add,
+LayerNormalization, Gelu, Softmax. Needs numpy, safetensors, onnx and onnxruntime.
 """
 
 import json
@@ -21,7 +21,7 @@ from safetensors.numpy import load_file
 
 
 class Weights:
-    """A pack's tensors, made f32."""
+    """The tensors of a pack, converted to f32."""
 
     def __init__(self, folder):
         self.stored = load_file(folder / "weights.safetensors")
@@ -29,7 +29,7 @@ class Weights:
     def __getitem__(self, name):
         values = self.stored[name]
         if values.dtype == np.uint8:
-            raise SystemExit("a pack in 4 bits is not read here: bench one in 8 or 16 bits")
+            raise SystemExit("packs in 4 bits are not supported here: use a pack in 8 or 16 bits")
         values = values.astype(np.float32)
         if f"{name}.scale" in self.stored:
             scales = self.stored[f"{name}.scale"].astype(np.float32)
@@ -42,7 +42,7 @@ class Weights:
 
 
 class Graph:
-    """An ONNX graph in the making; every method returns the name of its result."""
+    """A builder of an ONNX graph. Each method adds nodes and returns the name of their result."""
 
     def __init__(self, weights):
         self.weights, self.nodes, self.constants = weights, [], {}
@@ -82,7 +82,7 @@ class Graph:
         scale = self.constant(np.float32((width // heads) ** -0.5))
         attention = self.node("Softmax", self.node("MatMul", self.node("Mul", query, scale), key), axis=-1)
         if config.get("kind") == "clip":
-            raise SystemExit("a causal text tower is not exported here")
+            raise SystemExit("causal text towers are not supported here")
         joined = self.node("Transpose", self.node("MatMul", attention, value), perm=[0, 2, 1, 3])
         return self.linear(self.node("Reshape", joined, self.numbers(0, 0, width)), f"{prefix}.attention.output")
 
@@ -110,7 +110,7 @@ class Graph:
 
 
 def bicubic(inputs, outputs):
-    """The matrix [outputs, inputs] that resizes as torch's bicubic does (a = -0.75, align_corners false)."""
+    """Returns the matrix [outputs, inputs] of torch's bicubic resize (a = -0.75, align_corners false)."""
     matrix = np.zeros((outputs, inputs), np.float32)
     for row in range(outputs):
         at = (row + 0.5) * inputs / outputs - 0.5
@@ -122,12 +122,12 @@ def bicubic(inputs, outputs):
 
 
 def positions(weights, config, side):
-    """The position table for a grid of side x side patches, [1 + patches, width]."""
+    """Returns the position table for a grid of side x side patches, [1 + patches, width]."""
     table, grid = weights["vision.positions"], (config["position_grid"]["rows"], config["position_grid"]["columns"])
     if grid == (side, side):
         return table
     if config.get("position_resize", "size") != "size":
-        raise SystemExit(f"resizing positions by {config['position_resize']} is not exported here")
+        raise SystemExit(f"the position resize {config['position_resize']} is not supported here")
     patches = table[1:].reshape(*grid, -1)
     patches = np.einsum("ab,cd,bdw->acw", bicubic(grid[0], side), bicubic(grid[1], side), patches)
     return np.concatenate([table[:1], patches.reshape(side * side, -1)]).astype(np.float32)
@@ -145,7 +145,7 @@ def vision(weights, config, path):
     stream = graph.node("Concat", cls, patches, axis=1)
     stream = graph.node("Add", stream, graph.constant(positions(weights, config, rows)[None]))
     if config.get("registers"):
-        raise SystemExit("registers are not exported here")
+        raise SystemExit("registers are not supported here")
     if config["ln_pre"]:
         stream = graph.norm(stream, "vision.ln_pre", eps)
     for layer in range(config["layers"]):

@@ -1,7 +1,7 @@
-"""The default pack in ONNX Runtime, for benches/beside.rs to hold the native library against.
+"""Runs the default pack in ONNX Runtime, as a peer of the native library in benches/native_peers.rs.
 
-native_peer.py FOLDER SUFFIX THREADS [PROVIDER]: answers every line, "encoder" or "texts", with the seconds that one
-crop, or ten texts of seven tokens, took.
+native_peer.py FOLDER SUFFIX THREADS [PROVIDER] reads lines, each "encoder" or "texts". It answers each line with the
+seconds that one crop, or ten texts of seven tokens, took.
 """
 
 import sys

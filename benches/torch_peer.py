@@ -1,7 +1,8 @@
-"""Towers of the default pack's shape in PyTorch on a CUDA GPU, for benches/beside.rs to hold the library against.
+"""Runs towers of the default pack's shape in PyTorch on a CUDA GPU, as a peer of the library in benches/native_peers.rs.
 
-torch_peer.py eager|graph: answers every line, "encoder" or "texts", with the seconds that one crop, or ten texts of
-seven tokens, took, from the CPU's memory and back to it. Weights are random: they cost the same.
+torch_peer.py eager|graph reads lines, each "encoder" or "texts". It answers each line with the seconds that one crop, or
+ten texts of seven tokens, took, including the copies from and to the CPU's memory. The weights are random: the time does
+not depend on them.
 """
 
 import sys
@@ -44,7 +45,7 @@ class Text(Tower):
 
 
 def graphed(model, example):
-    """The model as one CUDA graph over fixed memory."""
+    """Returns the model as one CUDA graph over fixed memory."""
     given = example.cuda()
     for _ in range(3):
         model(given)

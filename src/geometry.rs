@@ -1,32 +1,32 @@
-//! The spaces a picture passes through, and the transforms between them.
+//! The spaces of a picture, and the transforms between them.
 //!
 //! - **photo**: the picture as its author sees it (EXIF orientation applied), in its own pixels;
-//! - **crop**: the part of the photo that the model is shown, resampled to the model's pixels;
+//! - **crop**: the part of the photo that the model sees, resampled to the model's pixels;
 //! - **grid**: the crop's patches, one token each.
 
 use serde::{Deserialize, Serialize};
 
-/// How much of the photo the model is shown.
+/// How much of the photo the model sees.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Framing {
-    /// As in training: short side to the model's size, then a centred square.
+    /// As in training: the short side is resized to the model's size, then a centred square is cut out.
     #[default]
     CentreCrop,
-    /// The whole photo at its own proportions, on as many patches as that takes.
+    /// The whole photo in its own proportions, on as many patches as needed.
     WholePhoto,
-    /// A video's frame, the whole of it, the short side this long (docs/PAPERS.md, 2.4).
+    /// A whole video frame whose short side has this length (docs/PAPERS.md, 2.4).
     Frame {
-        /// In pixels, before it is floored to whole patches.
+        /// Length in pixels, before it is floored to whole patches.
         short_side: usize,
     },
 }
 
-/// How the long side of a resized photo becomes whole pixels. One pixel moves an embedding by up to 0.01 of
-/// cosine, so a model wants the way that it was trained with.
+/// How the long side of a resized photo is converted to whole pixels. One pixel can change the cosine between two
+/// embeddings by up to 0.01, so a model needs the rule of its training.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LongSide {
-    /// As torchvision and Hugging Face's image processors do.
+    /// Rounded down, as torchvision and the image processors of Hugging Face do.
     #[default]
     Truncated,
     Rounded,
@@ -40,18 +40,18 @@ pub struct Grid {
 }
 
 impl Grid {
-    /// The number of patches.
+    /// Returns the number of patches.
     pub fn len(self) -> usize {
         self.rows * self.columns
     }
 
-    /// Whether there is no patch at all.
+    /// Returns whether the grid has no patch.
     pub fn is_empty(self) -> bool {
         self.len() == 0
     }
 }
 
-/// A rectangle in photo pixels; the crop frame that the page draws.
+/// A rectangle in photo pixels; the page draws the crop frame from it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PhotoRect {
     pub left: f64,
@@ -67,8 +67,7 @@ pub struct Size {
     pub height: usize,
 }
 
-/// How a photo becomes a crop: resize the whole photo to `resized`, then cut the crop out at
-/// (`left`, `top`).
+/// How a photo becomes a crop: resize the whole photo to `resized`, then cut out `crop` at (`left`, `top`).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CropFromPhoto {
     pub photo: Size,
@@ -79,18 +78,21 @@ pub struct CropFromPhoto {
     pub patch: usize,
 }
 
-/// A framed grid never has more patches than this: attention costs their square, and a panorama must
-/// not take the browser down.
+/// The largest number of patches of a whole photo. Attention costs the square of this number, and a panorama must
+/// not exhaust the browser's memory.
 pub const MAX_PATCHES: usize = 1600;
 
-/// The same for a video's frames whose size was asked for: DAVIS's 480 pixels in patches of 8 are 6240.
+/// The largest number of patches of a video frame whose size the user chose. DAVIS frames with a short side of 480
+/// pixels have 6240 patches of 8 pixels.
 pub const MAX_FRAME_PATCHES: usize = 6400;
 
 impl CropFromPhoto {
-    /// The crop that `framing` takes from a photo for a model of `size` pixels and `patch`-pixel patches.
+    /// Returns the crop that `framing` takes from a photo, for a model of `size` pixels and patches of `patch`
+    /// pixels.
     ///
-    /// The centre crop follows torchvision: the offset is rounded half to even. The whole photo is resampled so that its short side has the model's own
-    /// number of patches (fewer where [`MAX_PATCHES`] would be passed) and both sides are whole patches.
+    /// The centre crop follows torchvision: its offset is rounded half to even. A whole photo is resampled so that
+    /// its short side has as many patches as the model's own size (fewer when the grid would exceed
+    /// [`MAX_PATCHES`]), and both sides are whole patches.
     pub fn new(photo: Size, framing: Framing, size: usize, patch: usize, long_side: LongSide) -> Self {
         match framing {
             Framing::CentreCrop => Self::centre(photo, size, patch, long_side),
@@ -131,9 +133,12 @@ impl CropFromPhoto {
         Self { photo, resized: crop, left: 0, top: 0, crop, patch }
     }
 
-    /// DAVIS's size rule: the short side as asked for, the long side in proportion, floored to a multiple of 64
-    /// (never below the short one); where 64 is no multiple of the patch, both floored to multiples of the patch. Then no more patches than
-    /// a frame two and a half times as wide as high has, or [`MAX_PATCHES`], and [`MAX_FRAME_PATCHES`] at most.
+    /// Applies DAVIS's size rule.
+    ///
+    /// The short side has the wanted length. The long side keeps the proportions and is floored to a multiple of
+    /// 64, but is never shorter than the short side. When 64 is no multiple of the patch, both sides are floored
+    /// to multiples of the patch. The number of patches is at most that of a frame 2.5 times as wide as high, or
+    /// [`MAX_PATCHES`] if that is more, and never more than [`MAX_FRAME_PATCHES`].
     fn whole_frame(photo: Size, short_side: usize, patch: usize) -> Self {
         let unit = if 64 % patch == 0 { 64 } else { patch };
         let most_short = MAX_FRAME_PATCHES.isqrt();
@@ -149,12 +154,12 @@ impl CropFromPhoto {
         Self { photo, resized: crop, left: 0, top: 0, crop, patch }
     }
 
-    /// The crop's patches. A crop edge that no whole patch fills is not seen by the model.
+    /// Returns the grid of the crop's patches. The model does not see a crop edge that is narrower than a patch.
     pub fn grid(&self) -> Grid {
         Grid { rows: self.crop.height / self.patch, columns: self.crop.width / self.patch }
     }
 
-    /// The part of the photo that the crop shows.
+    /// Returns the part of the photo that the crop shows.
     pub fn crop_in_photo(&self) -> PhotoRect {
         let (sx, sy) = self.photo_per_resized();
         PhotoRect {
@@ -165,7 +170,8 @@ impl CropFromPhoto {
         }
     }
 
-    /// A point in photo pixels, in grid units: patch (row, column) covers [column, column + 1) x [row, row + 1).
+    /// Converts a point from photo pixels to grid units, (column, row). Patch (row, column) covers [column, column
+    /// + 1) x [row, row + 1).
     pub fn grid_from_photo(&self, x: f64, y: f64) -> (f64, f64) {
         let (sx, sy) = self.photo_per_resized();
         let patch = self.patch as f64;
@@ -218,18 +224,18 @@ mod tests {
     }
 
     #[test]
-    fn frames_follow_davis() {
+    fn frame_sizes_follow_davis() {
         let grid = |width, height, short_side, patch| {
             let framing = Framing::Frame { short_side };
             let frame = CropFromPhoto::new(Size { width, height }, framing, 224, patch, LongSide::Truncated);
             assert_eq!(frame.crop, frame.resized);
             (frame.grid().rows, frame.grid().columns)
         };
-        // 854 floored to 832; a portrait the other way round.
+        // 854 is floored to 832. A portrait frame swaps rows and columns.
         assert_eq!(grid(854, 480, 480, 16), (30, 52));
         assert_eq!(grid(480, 854, 480, 16), (52, 30));
         assert_eq!(grid(854, 480, 480, 8), (60, 104));
-        // 476 and 846.9, floored to 840.
+        // 480 is floored to 476. The long side, 846.9, is floored to 840.
         assert_eq!(grid(854, 480, 480, 14), (34, 60));
         assert_eq!(grid(100, 100, 420, 14), (30, 30));
         assert_eq!(grid(100, 100, 480, 16), (30, 30));
@@ -242,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn whole_photo_is_bounded_whatever_its_shape() {
+    fn a_whole_photo_of_any_shape_stays_under_the_limit() {
         for (width, height) in [(1, 1), (30_000, 1), (1, 30_000), (4032, 3024), (224, 224), (30_000, 30_000)] {
             let crop =
                 CropFromPhoto::new(Size { width, height }, Framing::WholePhoto, 224, 14, LongSide::Truncated);

@@ -1,8 +1,8 @@
-//! Retrieval by property: which pictures of a gallery are alike through one head, through some heads, or as a
-//! whole, and which score highest for a text (docs/PAPERS.md, 1.13).
+//! Retrieval by property: finds the pictures of a gallery that are similar in one head, in several heads, or as a
+//! whole, and the pictures with the highest score for a text (docs/PAPERS.md, 1.13).
 //!
-//! A gallery keeps of each picture an [`Imprint`]: every head's code u, and what MLPs and z0 contribute. A
-//! trace is a hundred times larger, and everything here follows from the imprint.
+//! For each picture, a gallery keeps an [`Imprint`]: the code u of every head, and the contributions of MLPs and
+//! z0. The imprint is enough for everything here. A trace would be a hundred times larger.
 
 use std::borrow::Borrow;
 
@@ -11,30 +11,30 @@ use half::f16;
 use crate::decompose::{Decomposition, Direction, HeadBasis, Parts, Readout};
 use crate::zero_shot;
 
-/// What a picture left in every component of the model. Any text's score, and each component's part in it,
-/// follow from it; the patches' parts do not.
+/// The contributions of every component of the model to one picture's embedding, in compact form. The score of any
+/// text, and each component's part in it, follow from the imprint. The parts of the patches do not.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Imprint {
     /// The unit embedding. `[embedding]`
     pub embedding: Vec<f32>,
-    /// Each head's code u, with `c = B u`. `[layer][head][code]`
+    /// The code u of each head; its contribution is `c = B u`. `[layer][head][code]`
     codes: Vec<f32>,
-    /// What each MLP contributes. `[layer][embedding]`
+    /// The contribution of each MLP. `[layer][embedding]`
     mlps: Vec<f32>,
-    /// What z0 contributes. `[embedding]`
+    /// The contribution of z0. `[embedding]`
     embedded: Vec<f32>,
 }
 
-/// Bytes that are no imprint of the model at hand.
+/// Bytes that are no imprint of the open model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("these {found} bytes are no picture of this model, which would have {expected}: look at the picture anew")]
-pub struct NoImprint {
+#[error("the stored picture has {found} bytes where this model needs {expected}: add the picture again")]
+pub struct ImprintSizeError {
     pub expected: usize,
     pub found: usize,
 }
 
 impl Imprint {
-    /// Takes the imprint of a picture.
+    /// Computes the imprint of a picture.
     pub fn of(image: &Decomposition<'_>, readout: &Readout) -> Self {
         let codes = all_heads(readout).flat_map(|(layer, head)| image.head_code(layer, head));
         Self {
@@ -45,25 +45,25 @@ impl Imprint {
         }
     }
 
-    /// Numbers of an imprint of a model.
+    /// Returns the number of numbers in an imprint of a model.
     pub fn numbers(readout: &Readout) -> usize {
         readout.layers * readout.heads * readout.code_len() + (readout.layers + 2) * readout.embedding
     }
 
-    /// The imprint in 16-bit floats, two bytes a number: scores move by less than 1e-3.
+    /// Writes the imprint in 16-bit floats, two bytes for each number. Scores change by less than 1e-3.
     pub fn to_bytes(&self) -> Vec<u8> {
         let all = [&self.embedding, &self.codes, &self.mlps, &self.embedded];
         all.into_iter().flatten().flat_map(|value| f16::from_f32(*value).to_le_bytes()).collect()
     }
 
-    /// Reads what [`Self::to_bytes`] wrote for the same model.
+    /// Reads the bytes that [`Self::to_bytes`] wrote for the same model.
     ///
     /// # Errors
-    /// [`NoImprint`] where there are more or fewer bytes than such an imprint has.
-    pub fn from_bytes(bytes: &[u8], readout: &Readout) -> Result<Self, NoImprint> {
+    /// [`ImprintSizeError`] when the number of bytes is not that of an imprint of the model.
+    pub fn from_bytes(bytes: &[u8], readout: &Readout) -> Result<Self, ImprintSizeError> {
         let expected = 2 * Self::numbers(readout);
         if bytes.len() != expected {
-            return Err(NoImprint { expected, found: bytes.len() });
+            return Err(ImprintSizeError { expected, found: bytes.len() });
         }
         let mut values = bytes.as_chunks().0.iter().map(|pair| f16::from_le_bytes(*pair).to_f32());
         let mut next = |count: usize| values.by_ref().take(count).collect::<Vec<f32>>();
@@ -75,18 +75,18 @@ impl Imprint {
         })
     }
 
-    /// A head's code u.
+    /// Returns the code u of a head.
     pub fn code(&self, readout: &Readout, layer: usize, head: usize) -> Vec<f64> {
         let start = (layer * readout.heads + head) * readout.code_len();
         self.codes[start..start + readout.code_len()].iter().map(|value| f64::from(*value)).collect()
     }
 
-    /// The cosine with a text; a unit vector, as the text towers give them.
+    /// Returns the cosine with a text, which must be a unit vector as the text towers produce it.
     pub fn score(&self, text: &[f32]) -> f64 {
         zero_shot::dot(&self.embedding, text)
     }
 
-    /// What MLPs and z0 contribute together: the unit embedding less all attention. `[embedding]`
+    /// Returns the sum of the contributions of MLPs and z0: the unit embedding minus all attention. `[embedding]`
     pub fn without_attention(&self, readout: &Readout) -> Vec<f64> {
         let mut sum: Vec<f64> = self.embedded.iter().map(|value| f64::from(*value)).collect();
         for mlp in self.mlps.chunks(readout.embedding) {
@@ -95,7 +95,7 @@ impl Imprint {
         sum
     }
 
-    /// Every component's part in a text's score.
+    /// Returns every component's part in a text's score.
     pub fn parts(&self, readout: &Readout, direction: &Direction) -> Parts {
         let part = |layer, head| readout.code_part(direction, layer, head, &self.code(readout, layer, head));
         let score = |vector: &[f32]| {
@@ -111,36 +111,37 @@ impl Imprint {
     }
 }
 
-/// What pictures are compared by.
+/// The part of the embeddings by which pictures are compared.
 pub enum Property {
-    /// The embedding as a whole.
+    /// The whole embedding.
     Whole,
-    /// What some heads contribute together.
-    Heads(Vec<OfHead>),
+    /// The sum of the contributions of some heads.
+    Heads(Vec<HeadWithBasis>),
 }
 
-/// A head, and the basis that its contributions lie in.
-pub struct OfHead {
+/// A head and its matrix B.
+pub struct HeadWithBasis {
     layer: usize,
     head: usize,
     basis: HeadBasis,
 }
 
 impl Property {
-    /// What the heads (layer, head) contribute together; the whole embedding where there are none.
+    /// Selects the sum of the contributions of the heads (layer, head). Without heads, selects the whole
+    /// embedding.
     pub fn new(readout: &Readout, heads: impl IntoIterator<Item = (usize, usize)>) -> Self {
-        let of_head = |(layer, head)| OfHead { layer, head, basis: readout.head_basis(layer, head) };
-        let heads: Vec<OfHead> = heads.into_iter().map(of_head).collect();
+        let of_head = |(layer, head)| HeadWithBasis { layer, head, basis: readout.head_basis(layer, head) };
+        let heads: Vec<HeadWithBasis> = heads.into_iter().map(of_head).collect();
         if heads.is_empty() { Self::Whole } else { Self::Heads(heads) }
     }
 
-    /// The part of a picture's embedding that has the property. `[embedding]`
+    /// Returns the selected part of a picture's embedding. `[embedding]`
     pub fn of(&self, readout: &Readout, image: &Imprint) -> Vec<f64> {
         match self {
             Self::Whole => image.embedding.iter().map(|value| f64::from(*value)).collect(),
             Self::Heads(heads) => {
                 let mut sum = vec![0.0; readout.embedding];
-                for OfHead { layer, head, basis } in heads {
+                for HeadWithBasis { layer, head, basis } in heads {
                     let part = basis.contribution(&image.code(readout, *layer, *head));
                     sum.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
                 }
@@ -149,8 +150,8 @@ impl Property {
         }
     }
 
-    /// How alike each picture of a gallery is to `query`: the cosine of the parts that have the property, zero
-    /// where one of them is nothing.
+    /// Returns the similarity of each picture of a gallery to `query`: the cosine of the selected parts. Zero when
+    /// one of them is the zero vector.
     pub fn similarities(
         &self,
         readout: &Readout,
@@ -161,7 +162,7 @@ impl Property {
         gallery.into_iter().map(|image| cosine(&query, &self.of(readout, image.borrow()))).collect()
     }
 
-    /// What the property adds to a text's score, for each picture of a gallery.
+    /// Returns the score of the selected part for a text, for each picture of a gallery.
     pub fn scores(
         &self,
         readout: &Readout,
@@ -173,7 +174,7 @@ impl Property {
             Self::Whole => image.score(text),
             Self::Heads(heads) => heads
                 .iter()
-                .map(|OfHead { layer, head, .. }| {
+                .map(|HeadWithBasis { layer, head, .. }| {
                     readout.code_part(&direction, *layer, *head, &image.code(readout, *layer, *head))
                 })
                 .sum(),
@@ -182,7 +183,7 @@ impl Property {
     }
 }
 
-/// The `most` highest of `scores`, by index, highest first; equal ones in their order.
+/// Returns the indices of the `most` highest scores, highest first. Equal scores keep their order.
 pub fn ranked(scores: &[f64], most: usize) -> Vec<usize> {
     let mut order: Vec<usize> = (0..scores.len()).collect();
     order.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]));

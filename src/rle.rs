@@ -1,4 +1,4 @@
-//! COCO's run-length encoding of masks, in its compressed string form, as pycocotools reads and writes it.
+//! COCO's run-length encoding of masks, in the compressed string form that pycocotools reads and writes.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,13 +9,13 @@ use crate::geometry::Size;
 pub struct Rle {
     /// Height and width.
     pub size: [usize; 2],
-    /// The runs' lengths, out and in by turns, columns first: differences from the run before the last, in
-    /// groups of five bits.
+    /// The lengths of the runs, column by column, alternating between background and foreground. Each length is
+    /// stored as the difference from the run before the previous one, in groups of five bits.
     pub counts: String,
 }
 
 impl Rle {
-    /// Encodes a mask, rows first.
+    /// Encodes a mask that is given row by row.
     pub fn of(mask: &[bool], size: Size) -> Self {
         let Size { width, height } = size;
         let columns_first = (0..width).flat_map(|x| (0..height).map(move |y| mask[y * width + x]));
@@ -55,14 +55,15 @@ mod tests {
 
     #[test]
     fn runs_go_down_the_columns() {
-        // The columns are 0 1, 1 0, 1 1, 0 0: out 1, in 2, out 1, in 2, out 2.
+        // The columns are 0 1, 1 0, 1 1, 0 0. The runs are: 1 background, 2 foreground, 1 background, 2
+        // foreground, 2 background.
         let mask = [false, true, true, false, true, false, true, false];
         let rle = Rle::of(&mask, Size { width: 4, height: 2 });
         assert_eq!(rle, Rle { size: [2, 4], counts: "12101".into() });
     }
 
     #[test]
-    fn a_mask_that_begins_in_has_no_first_run_and_long_runs_take_more_groups() {
+    fn an_all_foreground_mask_starts_with_an_empty_run() {
         let rle = Rle::of(&[true; 1000], Size { width: 10, height: 100 });
         assert_eq!(rle.counts, "0Xo0");
         assert_eq!(Rle::of(&[], Size { width: 0, height: 0 }).counts, "0");

@@ -1,9 +1,9 @@
-//! Segmentation by a phrase (docs/PAPERS.md, 1.10): each patch's part in the score, less what it
-//! has in common with a contrast set, as a soft map over the crop.
+//! Segmentation by a phrase (docs/PAPERS.md, 1.10): each patch's part in the phrase's score, minus the mean over a
+//! contrast set, as a soft map over the crop.
 
 use crate::geometry::{CropFromPhoto, Grid, Size};
 
-/// What a phrase is held against besides the user's other phrases: what photos have around their subject.
+/// Contrast phrases besides the user's other phrases: what photos usually show around their subject.
 pub const BACKGROUND: [&str; 16] = [
     "the sky",
     "a wall",
@@ -23,8 +23,8 @@ pub const BACKGROUND: [&str; 16] = [
     "darkness",
 ];
 
-/// [`BACKGROUND`] in the phrase's own form: against "a photo of a cat" stands "a photo of the sky", so that what
-/// all photos' captions have in common falls out of the difference.
+/// Returns [`BACKGROUND`] in the form of the phrase. The contrast of "a photo of a cat" contains "a photo of the
+/// sky", so that the common part of all captions cancels in the difference.
 pub fn background_for(phrase: &str) -> impl Iterator<Item = String> {
     const FORM: &str = "a photo of ";
     let has_form = phrase.get(..FORM.len()).is_some_and(|start| start.eq_ignore_ascii_case(FORM));
@@ -32,20 +32,21 @@ pub fn background_for(phrase: &str) -> impl Iterator<Item = String> {
     BACKGROUND.iter().map(move |text| format!("{form}{text}"))
 }
 
-/// How much each pixel of the crop belongs to the phrase.
+/// A soft map: how much each pixel of the crop belongs to the phrase.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SoftMap {
     pub size: Size,
-    /// In [0, 1], rows first.
+    /// Values in [0, 1], row by row.
     pub values: Vec<f32>,
-    /// The map's own mean: what is above is foreground.
+    /// The mean of the map. Pixels above it are foreground.
     pub threshold: f32,
-    /// No patch speaks for the phrase; the map is zero.
+    /// Whether no patch has a positive score. The map is then zero.
     pub is_empty: bool,
 }
 
-/// The soft map of patches' scores, the contrast's mean already taken off (`[row][column]`): upsampled
-/// bilinearly by the patch size (torch's align_corners false), clipped at 0, and stretched to [0, 1].
+/// Computes the soft map of patch scores, `[row][column]`, from which the contrast's mean is already subtracted.
+/// The scores are upsampled bilinearly by the patch size (torch's align_corners false), clipped at 0, and
+/// stretched to [0, 1].
 pub fn soft_map(patches: &[f64], grid: Grid, patch: usize) -> SoftMap {
     let size = Size { width: grid.columns * patch, height: grid.rows * patch };
     let scale = 1.0 / patch as f64;
@@ -62,7 +63,7 @@ pub fn soft_map(patches: &[f64], grid: Grid, patch: usize) -> SoftMap {
     if most <= 0.0 {
         return SoftMap { values: vec![0.0; clipped.len()], size, threshold: 0.0, is_empty: true };
     }
-    // A map that is positive and the same everywhere has nothing to tell apart: all of it belongs.
+    // A positive map with equal values everywhere is all foreground.
     let stretch = if most > least { 1.0 / (most - least) } else { 0.0 };
     let values: Vec<f32> = if stretch > 0.0 {
         clipped.iter().map(|value| ((value - least) * stretch) as f32).collect()
@@ -73,26 +74,27 @@ pub fn soft_map(patches: &[f64], grid: Grid, patch: usize) -> SoftMap {
     SoftMap { size, values, threshold: if stretch > 0.0 { mean as f32 } else { 0.0 }, is_empty: false }
 }
 
-/// The soft map in the photo's own pixels, rows first; 0 outside the crop.
+/// Returns the soft map in the photo's own pixels, row by row. 0 outside the crop.
 pub fn soft_in_photo(map: &SoftMap, crop_from_photo: &CropFromPhoto) -> Vec<f32> {
     in_photo(map, crop_from_photo, 0.0, |value| value)
 }
 
-/// The mask in the photo's own pixels, rows first: 255 where the soft map is above `threshold`, 0 elsewhere.
+/// Returns the mask in the photo's own pixels, row by row: 255 where the soft map is above `threshold`, 0
+/// elsewhere.
 pub fn mask_in_photo(map: &SoftMap, crop_from_photo: &CropFromPhoto, threshold: f32) -> Vec<u8> {
     in_photo(map, crop_from_photo, 0, |value| if value > threshold { 255 } else { 0 })
 }
 
-/// The soft map in the photo's own pixels as grey values.
+/// Returns the soft map in the photo's own pixels as grey values, 0 to 255.
 pub fn grey_in_photo(map: &SoftMap, crop_from_photo: &CropFromPhoto) -> Vec<u8> {
     in_photo(map, crop_from_photo, 0, |value| (value * 255.0).round() as u8)
 }
 
-/// Samples the map at every pixel centre of the photo.
+/// Samples the map at the centre of every pixel of the photo.
 fn in_photo<T: Copy>(map: &SoftMap, frame: &CropFromPhoto, outside: T, paint: impl Fn(f32) -> T) -> Vec<T> {
     let Size { width, height } = frame.photo;
     let patch = frame.patch as f64;
-    // Per column and per row: the place in map pixels, or none outside the map.
+    // The position in map pixels for each column and each row. None outside the map.
     let place = |grid: f64, length: usize| {
         let place = grid * patch;
         (place >= 0.0 && place < length as f64).then_some(place)
@@ -113,7 +115,8 @@ fn in_photo<T: Copy>(map: &SoftMap, frame: &CropFromPhoto, outside: T, paint: im
     values
 }
 
-/// The value at (`row`, `column`), where sample (i, j) lies at (i + 0.5, j + 0.5); edges hold.
+/// Interpolates the value at (`row`, `column`), where sample (i, j) is at (i + 0.5, j + 0.5). The values at the
+/// edges continue outwards.
 fn bilinear(row: f64, column: f64, size: Size, at: impl Fn(usize, usize) -> f64) -> f64 {
     let split = |place: f64, length: usize| {
         let place = (place - 0.5).clamp(0.0, (length - 1) as f64);
@@ -135,14 +138,14 @@ mod tests {
     const GRID: Grid = Grid { rows: 2, columns: 3 };
 
     #[test]
-    fn the_background_takes_the_phrases_form() {
+    fn background_texts_take_the_form_of_the_phrase() {
         assert_eq!(background_for("A photo of a cat").next().as_deref(), Some("a photo of the sky"));
         assert_eq!(background_for("cat").next().as_deref(), Some("the sky"));
         assert_eq!(background_for("ein Café").count(), BACKGROUND.len());
     }
 
     #[test]
-    fn nothing_positive_is_an_empty_mask() {
+    fn scores_without_a_positive_one_give_an_empty_mask() {
         let map = soft_map(&[-1.0, -0.5, -2.0, -0.1, -3.0, 0.0], GRID, 4);
         assert!(map.is_empty && map.values.iter().all(|value| *value == 0.0));
         let frame =
@@ -151,13 +154,13 @@ mod tests {
     }
 
     #[test]
-    fn an_even_map_belongs_everywhere() {
+    fn a_constant_positive_map_is_all_foreground() {
         let map = soft_map(&[0.3; 6], GRID, 4);
         assert!(!map.is_empty && map.values.iter().all(|value| *value > map.threshold));
     }
 
     #[test]
-    fn a_map_reaches_from_zero_to_one_with_its_mean_between() {
+    fn a_map_spans_zero_to_one_around_its_mean() {
         let map = soft_map(&[-1.0, 0.0, 0.2, 0.4, 0.9, -0.3], GRID, 5);
         let most = map.values.iter().copied().fold(0.0, f32::max);
         let least = map.values.iter().copied().fold(1.0, f32::min);
@@ -166,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn the_mask_lies_inside_the_crop_frame() {
+    fn the_mask_lies_inside_the_crop() {
         let frame =
             CropFromPhoto::new(Size { width: 60, height: 40 }, Framing::CentreCrop, 20, 10, LongSide::Truncated);
         let map = soft_map(&[1.0; 4], frame.grid(), 10);

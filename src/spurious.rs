@@ -1,21 +1,22 @@
-//! Spurious cues (docs/PAPERS.md, 1.12): how much worse a classifier does on its worst group, and which heads
-//! follow the nuisance rather than the class.
+//! Spurious cues (docs/PAPERS.md, 1.12): the accuracy of a classifier on its worst group, and the heads that
+//! follow the nuisance attribute rather than the class.
 //!
-//! A picture has a class and a nuisance attribute, both 0 or 1: land bird or water bird, before land or water.
+//! A picture has a class and a nuisance attribute, each 0 or 1. In Waterbirds the class is land bird or water
+//! bird, and the nuisance attribute is the place, land or water.
 
 use serde::{Deserialize, Serialize};
 
-/// A picture's class and nuisance attribute.
+/// The class and the nuisance attribute of a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Group {
-    /// y, 0 or 1
+    /// The class y, 0 or 1.
     pub class: usize,
-    /// 0 or 1
+    /// The nuisance attribute, 0 or 1.
     pub place: usize,
 }
 
 impl Group {
-    /// All four, by class, then by place.
+    /// All four groups, by class, then by place.
     pub const ALL: [Self; 4] = [
         Self { class: 0, place: 0 },
         Self { class: 0, place: 1 },
@@ -28,7 +29,7 @@ impl Group {
     }
 }
 
-/// Right answers by group.
+/// Correct answers and pictures, counted for each group.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct GroupCounts {
     right: [u64; 4],
@@ -36,49 +37,50 @@ pub struct GroupCounts {
 }
 
 impl GroupCounts {
-    /// Takes one more picture in.
+    /// Adds one picture.
     pub fn push(&mut self, group: Group, is_right: bool) {
         self.all[group.index()] += 1;
         self.right[group.index()] += u64::from(is_right);
     }
 
-    /// Pictures of a group.
+    /// Returns the number of pictures in a group.
     pub fn pictures(&self, group: Group) -> u64 {
         self.all[group.index()]
     }
 
-    /// A group's accuracy; none where it has no picture.
+    /// Returns the accuracy in a group. None when the group has no picture.
     pub fn accuracy(&self, group: Group) -> Option<f64> {
         let all = self.all[group.index()];
         (all > 0).then(|| self.right[group.index()] as f64 / all as f64)
     }
 
-    /// Accuracy over all pictures; none where there is none.
+    /// Returns the accuracy over all pictures. None when there is no picture.
     pub fn overall(&self) -> Option<f64> {
         let all: u64 = self.all.iter().sum();
         (all > 0).then(|| self.right.iter().sum::<u64>() as f64 / all as f64)
     }
 
-    /// The accuracy of the group that has the lowest.
+    /// Returns the lowest accuracy among the groups that have pictures.
     pub fn worst(&self) -> Option<f64> {
         Group::ALL.into_iter().filter_map(|group| self.accuracy(group)).min_by(f64::total_cmp)
     }
 }
 
-/// How a head's part in the margin (the score of class 1 less that of class 0) follows place and class.
+/// How a head's part in the margin follows the place and the class. The margin is the score of class 1 minus the
+/// score of class 0.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Following {
+pub struct MarginShift {
     pub layer: usize,
     pub head: usize,
-    /// Mean margin at place 1 less that at place 0, the class held fixed.
+    /// The mean margin at place 1 minus that at place 0, with the class held fixed.
     pub place: f64,
-    /// Mean margin of class 1 less that of class 0, the place held fixed.
+    /// The mean margin of class 1 minus that of class 0, with the place held fixed.
     pub class: f64,
-    /// `place` against the margin's standard deviation within groups.
+    /// `place` divided by the standard deviation of the margin within groups.
     pub effect: f64,
 }
 
-/// Sums of heads' margins by group.
+/// Sums of the heads' margins for each group.
 #[derive(Clone, Debug)]
 pub struct Margins {
     /// `[group]`
@@ -89,13 +91,13 @@ pub struct Margins {
 }
 
 impl Margins {
-    /// Of no picture, for so many heads.
+    /// Creates sums of zero pictures, for `heads` heads.
     pub fn new(heads: usize) -> Self {
         let zeros = || std::array::from_fn(|_group| vec![0.0; heads]);
         Self { count: [0.0; 4], sum: zeros(), squares: zeros() }
     }
 
-    /// Takes one more picture in; `margins` has one of each head.
+    /// Adds one picture. `margins` has one margin for each head.
     pub fn push(&mut self, group: Group, margins: &[f32]) {
         let group = group.index();
         self.count[group] += 1.0;
@@ -106,15 +108,16 @@ impl Margins {
         }
     }
 
-    /// The heads, those first whose margin moves most with the place towards the class that goes with it.
-    /// `first_layer` is the layer of the first head, `heads` a layer's number of heads.
-    pub fn ranked(&self, first_layer: usize, heads: usize) -> Vec<Following> {
+    /// Returns the heads, ordered by how much the place moves their margin towards the class that usually comes
+    /// with the place, the most first. `first_layer` is the layer of the first head, `heads` the number of heads
+    /// in a layer.
+    pub fn ranked(&self, first_layer: usize, heads: usize) -> Vec<MarginShift> {
         let all = self.sum[0].len();
-        let mut ranked: Vec<Following> = (0..all)
+        let mut ranked: Vec<MarginShift> = (0..all)
             .map(|index| {
                 let place = self.shift(index, [(0, 1), (2, 3)]);
                 let deviation = self.deviation(index);
-                Following {
+                MarginShift {
                     layer: first_layer + index / heads,
                     head: index % heads,
                     place,
@@ -127,7 +130,8 @@ impl Margins {
         ranked
     }
 
-    /// The mean difference between the groups of each pair that has pictures in both.
+    /// Returns the mean difference between the groups of each pair. Pairs without pictures in both groups do not
+    /// count.
     fn shift(&self, head: usize, pairs: [(usize, usize); 2]) -> f64 {
         let mean = |group: usize| self.sum[group][head] / self.count[group];
         let filled = pairs.iter().filter(|(from, to)| self.count[*from] > 0.0 && self.count[*to] > 0.0);
@@ -135,7 +139,7 @@ impl Margins {
         if shifts.is_empty() { 0.0 } else { shifts.iter().sum::<f64>() / shifts.len() as f64 }
     }
 
-    /// Within groups, pooled.
+    /// Returns the standard deviation within groups, pooled over the groups.
     fn deviation(&self, head: usize) -> f64 {
         let scatter = (0..4)
             .filter(|group| self.count[*group] > 0.0)
@@ -145,12 +149,12 @@ impl Margins {
     }
 }
 
-/// Heads that the paper's authors found by their texts to stand for places, by model.
+/// The heads of a model that the paper's authors found, by their texts, to represent places.
 ///
-/// They were found in OpenCLIP's LAION-2B weights. In other weights of the same shape the same numbers stand
-/// for something else.
+/// The heads belong to OpenCLIP's LAION-2B weights. In other weights of the same shape, the same head numbers
+/// represent something else.
 #[derive(Clone, Copy, Debug)]
-pub struct Published {
+pub struct PublishedHeads {
     pub name: &'static str,
     pub layers: usize,
     pub heads: usize,
@@ -158,13 +162,13 @@ pub struct Published {
     /// (layer, head)
     pub geolocation: &'static [(usize, usize)],
     pub setting: &'static [(usize, usize)],
-    /// Worst-group accuracy on Waterbirds before and after, in per cent.
+    /// Worst-group accuracy on Waterbirds before and after the ablation, in per cent.
     pub worst_group: (f64, f64),
 }
 
-/// The models of the paper's Waterbirds table.
-pub const PUBLISHED: [Published; 3] = [
-    Published {
+/// The models of the paper's Waterbirds table (docs/PAPERS.md, 1.12).
+pub const PUBLISHED_HEADS: [PublishedHeads; 3] = [
+    PublishedHeads {
         name: "B/16",
         layers: 12,
         heads: 12,
@@ -173,7 +177,7 @@ pub const PUBLISHED: [Published; 3] = [
         setting: &[(11, 3), (10, 11), (10, 10), (9, 8), (9, 6)],
         worst_group: (45.6, 57.5),
     },
-    Published {
+    PublishedHeads {
         name: "L/14",
         layers: 24,
         heads: 16,
@@ -182,7 +186,7 @@ pub const PUBLISHED: [Published; 3] = [
         setting: &[(21, 3), (21, 6), (21, 8), (21, 13), (22, 2), (22, 12), (22, 15), (23, 1), (23, 3), (23, 5)],
         worst_group: (47.7, 72.9),
     },
-    Published {
+    PublishedHeads {
         name: "H/14",
         layers: 32,
         heads: 16,
@@ -193,8 +197,8 @@ pub const PUBLISHED: [Published; 3] = [
     },
 ];
 
-impl Published {
-    /// Both lists as one, each head once.
+impl PublishedHeads {
+    /// Returns the heads of both lists, each head once.
     pub fn all_heads(&self) -> Vec<(usize, usize)> {
         let mut heads: Vec<_> = self.geolocation.iter().chain(self.setting).copied().collect();
         heads.sort_unstable();
@@ -208,7 +212,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_worst_group_counts_and_empty_ones_do_not() {
+    fn worst_group_accuracy_ignores_empty_groups() {
         let mut counts = GroupCounts::default();
         for (group, is_right) in [(0, true), (0, false), (1, true), (3, true)] {
             counts.push(Group::ALL[group], is_right);
@@ -218,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn a_head_that_follows_the_place_comes_first_and_one_that_follows_the_class_does_not() {
+    fn heads_that_follow_the_place_rank_first() {
         let mut margins = Margins::new(3);
         for group in Group::ALL {
             for wobble in [-0.1_f32, 0.1] {
@@ -235,12 +239,12 @@ mod tests {
     }
 
     #[test]
-    fn the_published_heads_are_the_models_own() {
-        for published in PUBLISHED {
+    fn published_heads_exist_in_their_models() {
+        for published in PUBLISHED_HEADS {
             let within = |(layer, head): &(usize, usize)| *layer < published.layers && *head < published.heads;
             assert!(published.all_heads().iter().all(within), "{}", published.name);
         }
-        // Both a geolocation and a setting head.
-        assert_eq!(PUBLISHED[1].all_heads().len(), 15);
+        // One head is in both lists.
+        assert_eq!(PUBLISHED_HEADS[1].all_heads().len(), 15);
     }
 }

@@ -1,14 +1,14 @@
-//! Learning a projection into a text space: each piece against NumPy (`tests/reference/align.py`), the gradient
-//! against differences, and the whole on data of which the answer is known.
+//! Learning a projection into a text space: each part compared with NumPy (`tests/reference/align.py`), the
+//! gradient compared with finite differences, and the whole on data with a known solution.
 #![cfg(not(target_arch = "wasm32"))]
 
 use headlamp::align::contrast::{self, Contrast};
 use headlamp::align::retrieval::{self, Recall};
 use headlamp::align::ridge::Ridge;
 use headlamp::align::split::{self, Shuffle};
-use headlamp::align::{AlignError, Learning, Pairs, Projection, learn};
+use headlamp::align::{AlignError, LearningOptions, Pairs, Projection, learn};
 use nalgebra::{DMatrix, DVector};
-use test_support::reference::{Fixture, apart};
+use test_support::reference::{Fixture, largest_difference};
 
 /// Both sides compute in f64.
 const TOLERANCE: f64 = 1e-9;
@@ -33,26 +33,34 @@ fn the_ridge_regression_is_least_squares() {
     let ridge = Ridge::new(&pairs_of(&fixture)).unwrap();
     for (number, penalty) in fixture.values("penalties").into_iter().enumerate() {
         let Projection { weight, bias } = ridge.solve(penalty);
-        assert!(apart(&rows_first(&weight), &fixture.values(&format!("weight.{number}"))) < TOLERANCE);
-        assert!(apart(bias.as_slice(), &fixture.values(&format!("bias.{number}"))) < TOLERANCE);
+        assert!(
+            largest_difference(&rows_first(&weight), &fixture.values(&format!("weight.{number}"))) < TOLERANCE
+        );
+        assert!(largest_difference(bias.as_slice(), &fixture.values(&format!("bias.{number}"))) < TOLERANCE);
     }
 }
 
 #[test]
-fn loss_and_recall_are_numpys() {
+fn loss_and_recall_match_numpy() {
     let fixture = Fixture::open("align");
     let pairs = pairs_of(&fixture);
     let projection = Ridge::new(&pairs).unwrap().solve(0.1);
-    assert!(apart(&[contrast::loss(&projection, 7.5, &pairs)], &fixture.values("loss")) < TOLERANCE);
+    assert!(largest_difference(&[contrast::loss(&projection, 7.5, &pairs)], &fixture.values("loss")) < TOLERANCE);
     let found = retrieval::retrieval(&projection.embed(&pairs.images), &pairs);
     let numbers = |recall: &Recall| [recall.at.to_vec(), vec![recall.median_rank]].concat();
-    assert!(apart(&numbers(&found.image_to_text), &fixture.values("image_to_text")) < TOLERANCE, "{found:?}");
-    assert!(apart(&numbers(&found.text_to_image), &fixture.values("text_to_image")) < TOLERANCE, "{found:?}");
+    assert!(
+        largest_difference(&numbers(&found.image_to_text), &fixture.values("image_to_text")) < TOLERANCE,
+        "{found:?}"
+    );
+    assert!(
+        largest_difference(&numbers(&found.text_to_image), &fixture.values("text_to_image")) < TOLERANCE,
+        "{found:?}"
+    );
 }
 
-/// Every number of the gradient, by central differences, for batches with and without shared captions.
+/// Compares every number of the gradient with central differences, for batches with and without shared captions.
 #[test]
-fn the_gradient_is_the_losss_slope() {
+fn the_gradient_matches_finite_differences() {
     const STEP: f64 = 1e-5;
     let is_near = |found: f64, expected: f64| (found - expected).abs() < 1e-6 * (1.0 + expected.abs());
     let fixture = Fixture::open("align");
@@ -84,12 +92,12 @@ fn the_gradient_is_the_losss_slope() {
         assert!(is_near(found.log_scale, expected), "scale: {} {expected}", found.log_scale);
         assert!(
             found.weight.amax() > 1e-3 && found.log_scale.abs() > 1e-4,
-            "a gradient of nothing proves nothing"
+            "the gradient is zero, so the comparison proves nothing"
         );
     }
 }
 
-/// Numbers of chance, normal enough: sums of twelve uniform ones.
+/// Draws random numbers that are close to normal: sums of twelve uniform numbers.
 fn noise(random: &mut Shuffle, rows: usize, columns: usize) -> DMatrix<f64> {
     let mut draw = || {
         let places = random.order(1000);
@@ -98,7 +106,7 @@ fn noise(random: &mut Shuffle, rows: usize, columns: usize) -> DMatrix<f64> {
     DMatrix::from_fn(rows, columns, |_row, _column| draw())
 }
 
-/// Images that are a linear map of their captions, in more directions than those, plus noise: the map is found.
+/// Images that are a linear map of their captions plus noise in every direction. Learning must find the map.
 fn hidden_map(count: usize, spread: f64) -> Pairs {
     let mut random = Shuffle::new(5);
     let mut captions = noise(&mut random, count, 4);
@@ -108,10 +116,10 @@ fn hidden_map(count: usize, spread: f64) -> Pairs {
 }
 
 #[test]
-fn a_hidden_map_is_found() {
+fn a_hidden_linear_map_is_recovered() {
     let pairs = hidden_map(240, 0.1);
     let (training, held_out) = split::held_out(240, 0.25, 1);
-    let learning = Learning { epochs: 15, batch: 64, ..Learning::default() };
+    let learning = LearningOptions { epochs: 15, batch: 64, ..LearningOptions::default() };
     let mut heard = Vec::new();
     let learned = learn(&pairs.of_images(&training), &learning, |done, of| heard.push((done, of))).unwrap();
     assert!(heard.is_sorted() && heard.len() >= 15, "{heard:?}");
@@ -120,21 +128,23 @@ fn a_hidden_map_is_found() {
     let chance = retrieval::chance(&held_out);
     assert!(found.image_to_text.at[0] > 0.6, "{found:?}");
     assert!(chance.image_to_text.at[0] < 0.02, "{chance:?}");
-    assert!(learned.losses[learned.epochs] <= learned.losses[0], "refining does not harm what is held out");
+    assert!(learned.losses[learned.epochs] <= learned.losses[0], "refining made the held-out loss worse");
     assert!(learned.logit_scale > 1.0 && learned.logit_scale < 100.001);
     assert!(learned.trials.iter().any(|(penalty, _)| *penalty == learned.penalty));
 }
 
 #[test]
-fn learning_is_the_same_twice_and_another_seed_is_another_order() {
+fn learning_is_deterministic_for_each_seed() {
     let pairs = hidden_map(60, 0.3);
-    let of =
-        |seed| learn(&pairs, &Learning { epochs: 3, batch: 16, seed, ..Learning::default() }, |_, _| {}).unwrap();
+    let of = |seed| {
+        learn(&pairs, &LearningOptions { epochs: 3, batch: 16, seed, ..LearningOptions::default() }, |_, _| {})
+            .unwrap()
+    };
     assert_eq!(of(1).projection, of(1).projection);
     assert_ne!(of(1).losses, of(2).losses);
 }
 
-/// The regression does not care how large features are, or where their zero is.
+/// The regression does not depend on the scale of the features or on their mean.
 #[test]
 fn features_may_be_shifted_and_scaled() {
     let pairs = hidden_map(80, 0.3);
@@ -147,8 +157,8 @@ fn features_may_be_shifted_and_scaled() {
 }
 
 #[test]
-fn nothing_to_learn_from_is_said_to_be() {
-    let learning = Learning::default();
+fn unusable_training_data_is_refused() {
+    let learning = LearningOptions::default();
     let few = hidden_map(9, 0.1);
     assert!(matches!(learn(&few, &learning, |_, _| {}), Err(AlignError::TooFew(9))));
     let mut same = hidden_map(40, 0.1);
@@ -160,7 +170,7 @@ fn nothing_to_learn_from_is_said_to_be() {
 }
 
 #[test]
-fn splits_deal_out_everything_once() {
+fn splits_contain_every_index_once() {
     let (rest, held_out) = split::held_out(101, 0.1, 9);
     assert_eq!((rest.len(), held_out.len()), (91, 10));
     let mut all = [rest, held_out].concat();

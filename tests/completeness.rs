@@ -1,4 +1,4 @@
-//! The completeness curve from imprints, held against the same over whole embeddings.
+//! The completeness curve from imprints, compared with the same curve from whole embeddings.
 #![cfg(not(target_arch = "wasm32"))]
 
 use headlamp::ablate::{Ablation, MeanContributions, Study};
@@ -10,7 +10,7 @@ use headlamp::textspan::{LateHeads, Reconstruction};
 use test_support::tiny::RandomGallery;
 
 const PICTURES: usize = 16;
-/// Layers that are put together from texts; the model has one more.
+/// The number of late layers, which are reconstructed from texts. The model has one more layer.
 const LATE: usize = 2;
 const COUNTS: [usize; 4] = [0, 1, 3, 8];
 const TEXTS: u64 = 24;
@@ -41,7 +41,7 @@ impl Setting {
         Imprint::of(image, &self.gallery.model.readout)
     }
 
-    /// The embedding with the first layers' attention at its means.
+    /// Returns the embedding with the attention of the first layers at its means.
     fn without_attention(&self, image: &Decomposition<'_>, layers: usize) -> Vec<f64> {
         let readout = &self.gallery.model.readout;
         let means = MeanContributions::new(readout, &self.statistics);
@@ -49,7 +49,7 @@ impl Setting {
         image.embedding().iter().zip(study.shift(image, &means)).map(|(a, b)| f64::from(*a) + b).collect()
     }
 
-    /// Late heads by `count` texts each, each head on its own.
+    /// Returns the embedding with each late head reconstructed by `count` texts of its own.
     fn by_texts(&self, image: &Decomposition<'_>, count: usize) -> Vec<f64> {
         let readout = &self.gallery.model.readout;
         let first = readout.layers - LATE;
@@ -66,7 +66,7 @@ impl Setting {
     }
 }
 
-fn apart(a: &[f64], b: &[f64]) -> f64 {
+fn largest_difference(a: &[f64], b: &[f64]) -> f64 {
     assert_eq!(a.len(), b.len());
     a.iter().zip(b).map(|(a, b)| (a - b).abs()).max_by(f64::total_cmp).unwrap_or(0.0)
 }
@@ -77,26 +77,29 @@ fn top(embedding: &[f64], classes: &[Vec<f32>]) -> usize {
 }
 
 #[test]
-fn heads_by_texts_are_what_each_head_on_its_own_gives() {
+fn heads_from_texts_equal_the_sum_of_single_heads() {
     let setting = Setting::new();
     let late = setting.late();
     let readout = &setting.gallery.model.readout;
-    assert!(readout.layers > LATE, "there is earlier attention");
+    assert!(readout.layers > LATE, "the model has no layer before the late ones");
     assert_eq!((late.layers, late.heads()), (LATE, LATE * readout.heads));
     for image in setting.gallery.images() {
         let replaced = late.replace(&setting.imprint(&image));
         let early = setting.without_attention(&image, readout.layers - LATE);
-        assert!(apart(&replaced.early, &early) < TOLERANCE);
-        assert!(apart(&replaced.by_texts(0), &setting.without_attention(&image, readout.layers)) < TOLERANCE);
+        assert!(largest_difference(&replaced.early, &early) < TOLERANCE);
+        assert!(
+            largest_difference(&replaced.by_texts(0), &setting.without_attention(&image, readout.layers))
+                < TOLERANCE
+        );
         for count in COUNTS {
-            let error = apart(&replaced.by_texts(count), &setting.by_texts(&image, count));
+            let error = largest_difference(&replaced.by_texts(count), &setting.by_texts(&image, count));
             assert!(error < TOLERANCE, "{count} texts: {error:.1e}");
         }
     }
 }
 
 #[test]
-fn the_curve_counts_classes_that_stay_and_classes_that_are_right() {
+fn the_curve_counts_kept_and_correct_classes() {
     let setting = Setting::new();
     let late = setting.late();
     let images = setting.gallery.images();
@@ -121,7 +124,7 @@ fn the_curve_counts_classes_that_stay_and_classes_that_are_right() {
 }
 
 #[test]
-fn without_two_classes_no_picture_is_looked_at() {
+fn fewer_than_two_classes_read_no_picture() {
     let setting = Setting::new();
     let images = setting.gallery.images();
     let pictures = images.iter().map(|image| Picture { imprint: setting.imprint(image), class: None });

@@ -1,4 +1,5 @@
-//! Spurious cues over a labelled gallery, from imprints, held against the same sums over whole embeddings.
+//! Spurious cues in a labelled gallery (`docs/PAPERS.md, 1.12`), from imprints, compared with the same sums over
+//! whole embeddings.
 #![cfg(not(target_arch = "wasm32"))]
 
 use headlamp::ablate::{Ablation, MeanContributions};
@@ -10,13 +11,14 @@ use headlamp::zero_shot::dot;
 use test_support::tiny::RandomGallery;
 
 const PICTURES: usize = 24;
-/// The head whose part in the margin gives the pictures their nuisance.
+/// The head that decides the nuisance: its contribution to the margin does.
 const PLANTED: (usize, usize) = (2, 1);
 
-/// What is asked of a gallery here.
+/// The requests of these tests to a gallery.
 trait Questions {
     fn report(&self, labels: &[(usize, Option<usize>)], classes: &Direction, nuisances: &Direction) -> CueReport;
-    /// Each picture's class, alternating, and nuisance: whether the planted head's part is in the upper half.
+    /// Returns each picture's class and nuisance. Classes alternate. The nuisance is whether the contribution of
+    /// the planted head is in the upper half.
     fn labels(&self, classes: &Direction) -> Vec<(usize, usize)>;
 }
 
@@ -44,11 +46,11 @@ impl Questions for RandomGallery {
     }
 }
 
-fn told(labels: &[(usize, usize)]) -> Vec<(usize, Option<usize>)> {
+fn with_labels(labels: &[(usize, usize)]) -> Vec<(usize, Option<usize>)> {
     labels.iter().map(|(class, nuisance)| (*class, Some(*nuisance))).collect()
 }
 
-/// Mean over the pictures of a class and a nuisance.
+/// Returns the mean over the pictures of one class and one nuisance.
 fn mean_of(values: &[f64], labels: &[(usize, usize)], group: (usize, usize)) -> f64 {
     let of: Vec<f64> =
         values.iter().zip(labels).filter(|(_, label)| **label == group).map(|(value, _)| *value).collect();
@@ -56,12 +58,12 @@ fn mean_of(values: &[f64], labels: &[(usize, usize)], group: (usize, usize)) -> 
 }
 
 #[test]
-fn heads_follow_the_nuisance_by_the_difference_of_their_groups_means() {
+fn nuisance_heads_differ_between_group_means() {
     let gallery = RandomGallery::new(PICTURES);
     let (classes, nuisances) = (gallery.text(1), gallery.text(2));
     let [classes, nuisances] = [&classes, &nuisances].map(|text| gallery.model.readout.direction(text));
     let labels = gallery.labels(&classes);
-    let report = gallery.report(&told(&labels), &classes, &nuisances);
+    let report = gallery.report(&with_labels(&labels), &classes, &nuisances);
     assert_eq!((report.pictures, report.means_of), (PICTURES, PICTURES as u64));
     let sign = if report.nuisance_of_class_1 == 1 { 1.0 } else { -1.0 };
     assert!(report.heads.is_sorted_by(|a, b| a.nuisance >= b.nuisance));
@@ -76,16 +78,19 @@ fn heads_follow_the_nuisance_by_the_difference_of_their_groups_means() {
         assert!(error < 1e-6, "{head:?}: {nuisance} {class}");
     }
     let planted = report.heads.iter().find(|head| (head.layer, head.head) == PLANTED).unwrap();
-    assert!(sign * planted.nuisance > planted.class.abs(), "the planted head follows it: {planted:?}");
+    assert!(
+        sign * planted.nuisance > planted.class.abs(),
+        "the planted head does not follow the nuisance: {planted:?}"
+    );
 }
 
 #[test]
-fn outcomes_are_what_the_shifted_embeddings_are_classified_as() {
+fn outcomes_are_the_classes_of_shifted_embeddings() {
     let gallery = RandomGallery::new(PICTURES);
     let (text, nuisances) = (gallery.text(3), gallery.text(4));
     let [classes, nuisances] = [&text, &nuisances].map(|text| gallery.model.readout.direction(text));
     let labels = gallery.labels(&classes);
-    let report = gallery.report(&told(&labels), &classes, &nuisances);
+    let report = gallery.report(&with_labels(&labels), &classes, &nuisances);
     let means = MeanContributions::new(&gallery.model.readout, &gallery.statistics());
     assert!(report.outcomes[0].ablation.is_none() && !report.outcomes[1].ablation.heads.is_empty());
     let accuracies = |ablation: &Ablation| -> Vec<f64> {
@@ -109,7 +114,7 @@ fn outcomes_are_what_the_shifted_embeddings_are_classified_as() {
         assert_eq!(*worst, accuracies.iter().copied().min_by(f64::total_cmp), "{ablation:?}");
         assert!((overall.unwrap() - accuracies.iter().sum::<f64>() / 4.0).abs() < 1e-12);
     }
-    // No other number of leading heads would do better by the worst group.
+    // No other number of leading heads gives the worst group a better accuracy.
     let proposed = rank(&accuracies(&report.outcomes[1].ablation));
     let following = report.heads.iter().filter(|head| head.nuisance > head.class.abs()).take(8);
     let mut heads = std::collections::BTreeSet::new();
@@ -120,9 +125,9 @@ fn outcomes_are_what_the_shifted_embeddings_are_classified_as() {
     }
 }
 
-/// Without labels for it, the nuisance is what its own phrases say.
+/// If the nuisance has no labels, the sign of the margin of its phrases replaces them.
 #[test]
-fn an_untold_nuisance_is_the_sign_of_its_own_margin() {
+fn a_missing_nuisance_label_is_the_sign_of_its_margin() {
     let gallery = RandomGallery::new(PICTURES);
     let (classes, text) = (gallery.text(6), gallery.text(7));
     let [classes, nuisances] = [&classes, &text].map(|text| gallery.model.readout.direction(text));
@@ -133,6 +138,7 @@ fn an_untold_nuisance_is_the_sign_of_its_own_margin() {
         .map(|(index, image)| (index % 2, usize::from(dot(&image.embedding(), &text) > 0.0)))
         .collect();
     let untold: Vec<_> = labels.iter().map(|(class, _)| (*class, None)).collect();
-    let [untold, told] = [untold, told(&labels)].map(|labels| gallery.report(&labels, &classes, &nuisances));
+    let [untold, told] =
+        [untold, with_labels(&labels)].map(|labels| gallery.report(&labels, &classes, &nuisances));
     assert_eq!(untold, told);
 }

@@ -1,6 +1,6 @@
-//! Video files against ffprobe's reading of them, and files that are no videos.
+//! Video files compared with ffprobe's results, and files that are no videos.
 //!
-//! The clips and what ffprobe says of them are tests/reference/video.py's.
+//! `tests/reference/video.py` made the clips and ffprobe's results.
 #![cfg(not(target_arch = "wasm32"))]
 
 use std::collections::BTreeMap;
@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 
 use flate2::Crc;
 use headlamp::geometry::Size;
-use headlamp::media::video::{Container, Index, VideoError, demux};
+use headlamp::media::video::{Container, VideoError, VideoIndex, demux};
 use serde::Deserialize;
 
-/// What ffprobe says of a clip.
+/// ffprobe's results for a clip.
 #[derive(Deserialize)]
 struct Expected {
     width: usize,
@@ -23,8 +23,8 @@ struct Expected {
     packets: Vec<Packet>,
 }
 
-/// Presentation time and duration in the time base, bytes, their CRC-32, whether it is a keyframe, and whether an
-/// edit list hides it.
+/// Presentation time and duration in the time base, number of bytes, their CRC-32, whether the sample is a
+/// keyframe, and whether an edit list hides the sample.
 #[derive(Deserialize)]
 struct Packet(i64, Option<u32>, u32, String, bool, bool);
 
@@ -41,12 +41,13 @@ fn expected() -> BTreeMap<String, Expected> {
     serde_json::from_slice(&bytes_of("expected.json")).unwrap()
 }
 
-fn open(name: &str, bytes: &[u8]) -> Result<Index, VideoError> {
+fn open(name: &str, bytes: &[u8]) -> Result<VideoIndex, VideoError> {
     demux(name, Cursor::new(bytes))
 }
 
-/// The time of the first sample that is shown: ours, and ffprobe's. They differ within an edit list only.
-fn first_shown(index: &Index, expected: &Expected) -> (i64, i64) {
+/// Returns the time of the first visible sample: ours and ffprobe's. They differ only if an edit list starts
+/// inside a sample.
+fn first_shown(index: &VideoIndex, expected: &Expected) -> (i64, i64) {
     let ours = index.samples[index.shown[0] as usize].time;
     let theirs = expected.packets.iter().filter(|packet| !packet.5).map(|packet| packet.0).min().unwrap();
     assert!(
@@ -69,7 +70,7 @@ fn ratio(text: &str, between: char) -> f64 {
 // --- against ffprobe ----------------------------------------------------------------------------------------
 
 #[test]
-fn every_sample_is_where_and_when_ffprobe_says() {
+fn sample_positions_and_times_match_ffprobe() {
     let mut clips = 0;
     for (name, expected) in expected().iter().filter(|(name, _)| *name != "mpeg4.mp4") {
         let bytes = bytes_of(name);
@@ -81,13 +82,13 @@ fn every_sample_is_where_and_when_ffprobe_says() {
         for (at, (sample, packet)) in index.samples.iter().zip(&expected.packets).enumerate() {
             let Packet(time, duration, length, crc, is_key, is_hidden) = packet;
             let context = format!("{name}, sample {at}: {sample:?}");
-            // ffprobe's time begins with the first frame that is shown, the edit list's may begin within one.
+            // ffprobe's time starts with the first visible frame. The edit list may start inside a frame.
             let (first, shift) = first_shown(&index, expected);
             assert_eq!((sample.time - first, sample.length), (*time - shift, *length), "{context}");
             assert_eq!((sample.is_key, sample.is_hidden), (*is_key, *is_hidden), "{context}");
             assert_eq!(&crc32(&bytes[sample.offset as usize..][..sample.length as usize]), crc, "{context}");
-            // Where the rate varies and frames are reordered, the tables' durations are the decoder's, not the
-            // viewer's, and ffprobe's are neither.
+            // If the rate varies and frames are reordered, the durations of the tables are the decoder's, not the
+            // viewer's. ffprobe's are neither.
             if index.container == Container::Mp4 && name != "vfr.mp4" && at + 1 < expected.packets.len() {
                 assert_eq!(Some(sample.duration), *duration, "{context}");
             }
@@ -98,7 +99,7 @@ fn every_sample_is_where_and_when_ffprobe_says() {
 }
 
 #[test]
-fn codecs_and_shapes_are_as_the_files_have_them() {
+fn codecs_and_frame_sizes_are_read() {
     for (name, codec) in [
         ("h264.mp4", "avc1.64000A"),
         ("fragmented.mp4", "avc1.64000A"),
@@ -129,7 +130,7 @@ fn codecs_and_shapes_are_as_the_files_have_them() {
 }
 
 #[test]
-fn frames_are_found_by_their_times() {
+fn frames_are_found_by_time() {
     let index = open("h264.mp4", &bytes_of("h264.mp4")).unwrap();
     assert_eq!(index.times.len(), 40);
     assert_eq!((index.times[0], index.times[1], index.times[30]), (0, 33_367, 1_001_000));
@@ -137,11 +138,11 @@ fn frames_are_found_by_their_times() {
     assert!((index.rate() - 30_000.0 / 1001.0).abs() < 1e-3, "{}", index.rate());
     assert_eq!((index.at(-1), index.at(0), index.at(33_366), index.at(33_367)), (0, 0, 0, 1));
     assert_eq!(index.at(i64::MAX), 39);
-    // Of what an edit list hides nothing is shown, but decoding begins there.
+    // Frames that an edit list hides are never shown, but decoding starts there.
     let trimmed = open("trimmed.mp4", &bytes_of("trimmed.mp4")).unwrap();
     assert!(trimmed.samples.len() > trimmed.times.len());
     assert_eq!(trimmed.key_before(trimmed.shown[0] as usize), Some(0));
-    // The rate of vfr.mp4 falls: its gaps grow.
+    // The frame rate of vfr.mp4 falls: the gaps between frames grow.
     let vfr = open("vfr.mp4", &bytes_of("vfr.mp4")).unwrap();
     let gaps: Vec<i64> = vfr.times.windows(2).map(|pair| pair[1] - pair[0]).collect();
     assert!(gaps[..4].iter().all(|gap| gap.abs_diff(33_333) <= 1), "{gaps:?}");
@@ -149,7 +150,7 @@ fn frames_are_found_by_their_times() {
 }
 
 #[test]
-fn decoding_begins_at_a_key_that_is_not_shown_later() {
+fn decoding_starts_at_a_key_frame_shown_before() {
     for name in ["h264.mp4", "open_gop.mp4", "vp9.webm", "hevc.mp4"] {
         let index = open(name, &bytes_of(name)).unwrap();
         for wanted in 0..index.samples.len() {
@@ -158,7 +159,8 @@ fn decoding_begins_at_a_key_that_is_not_shown_later() {
             assert!(index.samples[key].time <= index.samples[wanted].time, "{name}");
         }
     }
-    // An open group's leading frames come after its key, are shown before it, and need the group before.
+    // The leading frames of an open group come after its keyframe, are shown before the keyframe, and need the
+    // group before.
     let index = open("open_gop.mp4", &bytes_of("open_gop.mp4")).unwrap();
     let leads = |wanted: usize| {
         let last_key = index.samples[..=wanted].iter().rposition(|sample| sample.is_key);
@@ -167,7 +169,7 @@ fn decoding_begins_at_a_key_that_is_not_shown_later() {
     assert!((0..index.samples.len()).any(leads));
 }
 
-/// Counts what is read of a file.
+/// Counts the bytes that are read from a file.
 struct Counting<'a>(Cursor<&'a [u8]>, &'a mut u64);
 
 impl Read for Counting<'_> {
@@ -186,7 +188,7 @@ impl Seek for Counting<'_> {
 
 #[test]
 fn opening_reads_no_frames() {
-    // The fragmented clip's frames, each behind 40 MB that no box needs.
+    // The frames of the fragmented clip, each after 40 MB that no box needs.
     let clip = bytes_of("h264.mp4");
     let moov = clip.windows(4).position(|bytes| bytes == b"moov").unwrap() - 4;
     let mut file = clip[..moov].to_vec();
@@ -202,7 +204,7 @@ fn opening_reads_no_frames() {
 
 // --- files that are no videos -------------------------------------------------------------------------------
 
-/// The error's sentence: it names the file and shows no program's debris.
+/// Returns the message of the error. Asserts that the message names the file and has no words of a program.
 fn sentence(name: &str, bytes: &[u8]) -> String {
     let message = open(name, bytes).unwrap_err().to_string();
     assert!(message.contains(name), "{message}");
@@ -213,7 +215,7 @@ fn sentence(name: &str, bytes: &[u8]) -> String {
 }
 
 #[test]
-fn what_is_no_video_is_called_so() {
+fn files_that_are_no_videos_are_refused() {
     assert!(sentence("nothing.mp4", b"").contains("is empty"));
     assert!(sentence("diary.mp4", b"Dear diary, this is no video.").contains("is not a video"));
     assert!(sentence("x.webm", b"x").contains("is not a video"));
@@ -226,10 +228,10 @@ fn what_is_no_video_is_called_so() {
 }
 
 #[test]
-fn cut_off_files_open_with_the_frames_that_they_have() {
+fn truncated_files_open_with_the_frames_they_have() {
     for name in ["h264.mp4", "hevc.mp4", "vp9.mp4"] {
         let whole = bytes_of(name);
-        // The list of frames is at the end: without it there is nothing.
+        // The list of frames is at the end of the file. Without the list no frame can be read.
         assert!(sentence(name, &whole[..whole.len() - 9]).contains("cut off"), "{name}");
         assert!(sentence(name, &whole[..whole.len() / 2]).contains("cut off"), "{name}");
     }
@@ -244,13 +246,13 @@ fn cut_off_files_open_with_the_frames_that_they_have() {
     }
 }
 
-/// Where a table's number of entries is in the file, of all boxes of that name.
+/// Returns the positions of the entry counts of all tables in boxes named `kind`.
 fn counts_of<'a>(bytes: &'a [u8], kind: &'a [u8; 4], after: usize) -> impl Iterator<Item = usize> + 'a {
     bytes.windows(4).enumerate().filter(move |(_, window)| window == kind).map(move |(at, _)| at + 4 + after)
 }
 
 #[test]
-fn absurd_counts_are_refused_before_anything_is_allocated() {
+fn absurd_counts_are_refused_before_any_allocation() {
     for (kind, after) in [(b"stsz", 8), (b"stts", 4), (b"ctts", 4), (b"stsc", 4), (b"stco", 4), (b"stss", 4)] {
         let mut bytes = bytes_of("h264.mp4");
         let places: Vec<usize> = counts_of(&bytes, kind, after).collect();
@@ -258,13 +260,13 @@ fn absurd_counts_are_refused_before_anything_is_allocated() {
         for at in places {
             bytes[at..at + 4].copy_from_slice(&u32::MAX.to_be_bytes());
         }
-        // Tables that are left out of a file may be left out of a damaged one.
+        // A table that a file may lack may also be missing in a damaged file.
         match open("absurd.mp4", &bytes) {
             Ok(index) => assert!(index.samples.len() <= 40),
             Err(err) => assert!(err.to_string().contains("absurd.mp4")),
         }
     }
-    // Samples of one size need no table: four thousand million of them.
+    // Samples of equal size need no table, so a file can declare four thousand million of them.
     let mut bytes = bytes_of("h264.mp4");
     let at = counts_of(&bytes, b"stsz", 4).next().unwrap();
     bytes[at..at + 8].copy_from_slice(&[0, 0, 0, 1, 0xFF, 0xFF, 0xFF, 0xFF]);
@@ -276,7 +278,7 @@ fn absurd_counts_are_refused_before_anything_is_allocated() {
 }
 
 #[test]
-fn many_tracks_are_as_good_as_one() {
+fn a_file_with_many_tracks_opens() {
     let whole = bytes_of("h264.mp4");
     let place = |kind: &[u8; 4]| whole.windows(4).position(|window| window == kind).unwrap() - 4;
     let size_at = |at: usize| u32::from_be_bytes(whole[at..at + 4].try_into().unwrap());
@@ -290,7 +292,7 @@ fn many_tracks_are_as_good_as_one() {
         open("many.mp4", &bytes)
     };
     assert_eq!(with(more.clone()).unwrap().samples, open("one.mp4", &whole).unwrap().samples);
-    // Behind so many that are damaged nobody looks for one that is not.
+    // After this many damaged tracks the parser does not look for an intact one.
     let mut damaged = more;
     let tables: Vec<usize> =
         damaged.windows(4).enumerate().filter(|(_, window)| *window == b"stbl").map(|(at, _)| at).collect();
@@ -299,7 +301,7 @@ fn many_tracks_are_as_good_as_one() {
 }
 
 #[test]
-fn boxes_and_elements_that_lead_nowhere_end_the_walk() {
+fn invalid_boxes_and_elements_end_the_parsing() {
     let whole = bytes_of("h264.mp4");
     for kind in [b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd", b"tkhd", b"mdhd", b"avcC", b"elst"] {
         let at = whole.windows(4).position(|window| window == kind).unwrap() - 4;
@@ -309,7 +311,7 @@ fn boxes_and_elements_that_lead_nowhere_end_the_walk() {
             let _any_answer = open("nowhere.mp4", &bytes);
         }
     }
-    // A segment that begins with a checksum, and a list of places that points to itself.
+    // A segment that starts with a checksum, and an index that points to itself.
     let whole = bytes_of("vp9.webm");
     let seek_head = whole.windows(4).position(|window| window == [0x11, 0x4D, 0x9B, 0x74]).unwrap();
     let mut bytes = whole.clone();
@@ -321,7 +323,7 @@ fn boxes_and_elements_that_lead_nowhere_end_the_walk() {
     assert_eq!(open("circle.webm", &bytes).unwrap().samples.len(), 40);
 }
 
-/// Bytes changed here and there: any answer will do, as long as it is one, and soon.
+/// Changes bytes at random places. Every result is allowed, except a panic, and it must come soon.
 #[test]
 fn damaged_files_never_panic() {
     let mut state = 0x9E37_79B9_7F4A_7C15_u64;

@@ -1,5 +1,5 @@
-//! A short run of the fuzz targets (`tests/support/src/fuzz_targets.rs`): every file of the corpus, and mutations of it, the same ones at
-//! every run. `fuzz/` looks further, with cargo-fuzz.
+//! A short run of the fuzz targets (`tests/support/src/fuzz_targets.rs`): every file of the corpus, and the same
+//! mutations of the files in every run. `fuzz/` runs the targets for longer.
 #![cfg(not(target_arch = "wasm32"))]
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use test_support::fuzz_targets::{self, Target};
 
-/// Mutations of each target's corpus together.
+/// The number of mutations for each target, over its whole corpus.
 const MUTATIONS: usize = 20_000;
 
 /// Files that the reference scripts wrote are seeds, too.
@@ -18,7 +18,7 @@ const FIXTURES: [(&str, &[&str]); 4] = [
     ("safetensors", &["checkpoints", "self_supervised"]),
 ];
 
-/// Marsaglia's xorshift: the same numbers everywhere.
+/// Marsaglia's xorshift generator: the same numbers on every machine.
 struct Random(u64);
 
 impl Random {
@@ -43,7 +43,7 @@ fn files_below(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// The seeds of a target: each file's name and bytes.
+/// Returns the seeds of a target: the name and the bytes of each file.
 fn corpus(name: &str) -> Vec<(String, Vec<u8>)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut files = Vec::new();
@@ -55,7 +55,7 @@ fn corpus(name: &str) -> Vec<(String, Vec<u8>)> {
     files.into_iter().map(|file| (file.display().to_string(), std::fs::read(&file).unwrap())).collect()
 }
 
-/// Changes bytes as broken disks, cut lines and attackers do.
+/// Changes bytes in ways that broken disks, broken connections and attackers do.
 fn mutate(bytes: &mut Vec<u8>, other: &[u8], random: &mut Random) {
     for _change in 0..=random.below(4) {
         let at = random.below(bytes.len());
@@ -88,12 +88,12 @@ fn mutate(bytes: &mut Vec<u8>, other: &[u8], random: &mut Random) {
     }
 }
 
-/// Runs a target; a panic names the file that brings it about, which is kept.
+/// Runs a target. If the target panics, saves the file and names it.
 fn run(target: &Target, what: &str, bytes: &[u8]) {
     if catch_unwind(AssertUnwindSafe(|| (target.read)(bytes))).is_err() {
         let kept = std::env::temp_dir().join(format!("headlamp-fuzz-{}", target.name));
         std::fs::write(&kept, bytes).unwrap();
-        panic!("{}: {what} brings a panic about; it is kept as {}", target.name, kept.display());
+        panic!("{}: {what} causes a panic; the bytes are saved as {}", target.name, kept.display());
     }
 }
 
@@ -120,7 +120,7 @@ macro_rules! short_runs {
         })*
 
         #[test]
-        fn every_target_has_its_run() {
+        fn every_target_has_a_short_run() {
             let names: Vec<&str> = fuzz_targets::ALL.iter().map(|target| target.name).collect();
             assert_eq!(names, [$(stringify!($name)),*]);
         }

@@ -1,4 +1,4 @@
-//! A gallery's files, whatever becomes of them while it is written, with a tiny model of random weights.
+//! The files of a gallery, with a tiny model of random weights. Writing them may stop at any time.
 #![cfg(not(target_arch = "wasm32"))]
 
 use std::cell::{Cell, RefCell};
@@ -14,7 +14,7 @@ use pollster::block_on;
 const SEED: u64 = 11;
 const STATISTICS: [usize; 2] = [3, 4];
 
-/// A file that outlives the gallery which has it open, on a disk that may be full.
+/// A file that stays when its gallery is closed, on a disk that may be full.
 #[derive(Clone, Default)]
 struct Disk {
     bytes: Rc<RefCell<Vec<u8>>>,
@@ -60,14 +60,15 @@ fn add(gallery: &mut Gallery<Disk>, session: &Session, traced: &Traced, count: u
     }
 }
 
-/// Pictures, and images behind the statistics, of the gallery in `files` on the next visit.
+/// Opens the gallery in `files` as the next visit does. Returns the number of pictures, and of images in the
+/// statistics.
 fn opened(files: &Files, session: &Session) -> (usize, u64) {
     let gallery = Gallery::open(files.clone(), session);
     (gallery.entries().len(), gallery.statistics().images())
 }
 
 #[test]
-fn what_came_after_the_last_statistics_is_looked_at_again() {
+fn pictures_after_the_last_statistics_are_traced_again() {
     let (session, files) = (session(), Files::default());
     let traced = traced(&session);
     let mut gallery = Gallery::open(files.clone(), &session);
@@ -82,14 +83,14 @@ fn what_came_after_the_last_statistics_is_looked_at_again() {
 }
 
 #[test]
-fn statistics_that_were_cut_off_cost_the_last_pictures_and_no_others() {
+fn truncated_statistics_only_lose_the_last_pictures() {
     let (session, files) = (session(), Files::default());
     let traced = traced(&session);
     let mut gallery = Gallery::open(files.clone(), &session);
     add(&mut gallery, &session, &traced, 48);
     drop(gallery);
     assert_eq!(opened(&files, &session), (48, 48));
-    // Whichever was being written when the browser went away.
+    // Any of the files may have been incomplete when the browser closed.
     for file in STATISTICS {
         let copy: Files = std::array::from_fn(|place| {
             let bytes = files[place].bytes.borrow().clone();
@@ -106,18 +107,18 @@ fn statistics_that_were_cut_off_cost_the_last_pictures_and_no_others() {
 }
 
 #[test]
-fn a_full_disk_takes_no_picture_twice_and_loses_none_that_was_counted() {
+fn a_full_disk_neither_repeats_nor_loses_pictures() {
     let (session, files) = (session(), Files::default());
     let traced = traced(&session);
     let mut gallery = Gallery::open(files.clone(), &session);
     add(&mut gallery, &session, &traced, 20);
-    // No room for statistics, which are written with the 32nd picture: the picture is in all the same.
+    // There is no room for statistics, which are written with the 32nd picture. The picture itself is stored.
     STATISTICS.iter().for_each(|file| files[*file].is_full.set(true));
     add(&mut gallery, &session, &traced, 13);
     assert_eq!((gallery.entries().len(), gallery.statistics().images()), (33, 33));
     assert_eq!(gallery.commit(), Err(NoRoom));
     assert_eq!(opened(&files, &session), (16, 16));
-    // None for pictures either.
+    // There is no room for pictures either.
     let mut gallery = Gallery::open(files.clone(), &session);
     files[1].is_full.set(true);
     let entry = GalleryEntry { name: "one more.png".into(), bytes: 1, modified: 0 };

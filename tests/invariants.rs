@@ -1,17 +1,19 @@
-//! What must hold for any model and any picture: the parts sum to the whole, at every level.
+//! Properties of any model and any picture: the parts sum to the whole, at every level.
 #![cfg(not(target_arch = "wasm32"))]
 
 use burn::tensor::Device;
 use headlamp::ablate::{Ablation, MeanContributions, MeanParts, Study};
-use headlamp::checkpoint::random::{self, RandomWeights};
+use headlamp::checkpoint::random_model::{self, RandomWeights};
 use headlamp::decompose::{Decomposition, Readout};
 use headlamp::geometry::Size;
-use headlamp::model::{Crop, ModelConfig, TensorSource, TextKind, VisionConfig, VisionTransformer};
+use headlamp::model::{
+    Crop, ModelConfig, TensorError, TensorSource, TextKind, VisionConfig, VisionTransformer, load_readout,
+};
 use headlamp::retrieve::{Imprint, Property, ranked};
 use headlamp::statistics::Statistics;
 use headlamp::zero_shot;
 
-/// A vision tower of random weights, and what it makes of random crops.
+/// A vision tower of random weights, with random crops.
 struct Tower {
     config: ModelConfig,
     vision: VisionTransformer,
@@ -23,7 +25,7 @@ impl Tower {
         config.check().unwrap();
         let (embedding, device) = (config.embedding, Device::flex());
         let mut stored = Recorded::new(&config, seed);
-        let readout = Readout::load(&config.vision, embedding, &mut stored).unwrap();
+        let readout = load_readout(&config.vision, embedding, &mut stored).unwrap();
         let vision = VisionTransformer::load(&config.vision, embedding, &mut stored, &device).unwrap();
         Self { config, vision, readout }
     }
@@ -40,7 +42,7 @@ impl Tower {
     }
 }
 
-/// Random tensors by name, the same however often and in whatever order they are asked for.
+/// Random tensors by name. The values do not depend on how often or in which order they are read.
 struct Recorded(std::collections::BTreeMap<String, Vec<f32>>);
 
 impl Recorded {
@@ -52,14 +54,14 @@ impl Recorded {
 }
 
 impl TensorSource for Recorded {
-    fn tensor(&mut self, name: &str, _shape: &[usize]) -> Result<Vec<f32>, headlamp::checkpoint::CheckpointError> {
-        self.0.get(name).cloned().ok_or_else(|| headlamp::checkpoint::CheckpointError::Missing(name.to_owned()))
+    fn tensor(&mut self, name: &str, _shape: &[usize]) -> Result<Vec<f32>, TensorError> {
+        self.0.get(name).cloned().ok_or_else(|| TensorError::Missing(name.to_owned()))
     }
 }
 
-/// The tiny model, and variants without each of its optional parts.
+/// Returns the config of the tiny model, and variants that each lack one optional part.
 fn configs() -> Vec<ModelConfig> {
-    let tiny = random::config(100);
+    let tiny = random_model::config(100);
     assert_eq!(tiny.text.as_ref().unwrap().kind, TextKind::Clip);
     let with = |change: fn(&mut VisionConfig)| {
         let mut config = tiny.clone();
@@ -107,7 +109,7 @@ fn components_sum_to_the_unit_embedding() {
 }
 
 #[test]
-fn parts_of_a_score_sum_to_it_and_tokens_to_their_head() {
+fn parts_sum_to_the_score_and_tokens_to_their_head() {
     each_case(|tower, decomposition| {
         let text = tower.text(9);
         let direction = tower.readout.direction(&text);
@@ -155,7 +157,7 @@ fn a_difference_of_texts_scores_as_the_difference() {
     });
 }
 
-/// Ablating a component gives the score that comes out when its vector in the sum is replaced by the mean.
+/// Ablating a component gives the same score as replacing the component's vector in the sum by the mean.
 #[test]
 fn an_ablated_score_is_the_score_with_the_component_replaced() {
     for config in configs() {
@@ -204,13 +206,13 @@ fn an_ablated_score_is_the_score_with_the_component_replaced() {
         let kept: f64 = image.patches_of(&direction, |layer, head| (layer, head) != (1, 2)).iter().sum();
         let even = mean(&of_head) * image.patches(&direction).len() as f64 / image.tokens() as f64;
         assert!((patches(&head).iter().sum::<f64>() - kept - even).abs() < 1e-10);
-        assert_eq!(patches(&cls), image.patches(&direction), "CLS is no patch");
+        assert_eq!(patches(&cls), image.patches(&direction), "ablating CLS changed the patches");
     }
 }
 
-/// What an ablation adds to the embedding is, for any text, what it adds to the text's score.
+/// The change of the embedding by an ablation, times any text, equals the change of the text's score.
 #[test]
-fn a_shift_scores_as_the_ablated_parts_do() {
+fn a_shift_scores_like_the_ablated_parts() {
     for config in configs() {
         let tower = Tower::new(config, 6);
         let trace = |seed: u64| pollster::block_on(tower.vision.trace(&tower.crop(64, 48, 70 + seed))).unwrap();
@@ -223,7 +225,7 @@ fn a_shift_scores_as_the_ablated_parts_do() {
         let mut ablations = vec![
             Ablation::default(),
             Ablation { heads: [(0, 1), (2, 0)].into(), embedding: true, ..Ablation::default() },
-            // A head that is off as a whole beside CLS-to-CLS attention in the others.
+            // One head is off as a whole. In the others, CLS-to-CLS attention is off.
             Ablation { heads: [(1, 2)].into(), cls_to_cls: true, mlps: [2].into(), embedding: false },
             Ablation::all_but_last(1, layers, heads),
         ];
@@ -248,7 +250,7 @@ fn a_shift_scores_as_the_ablated_parts_do() {
 }
 
 #[test]
-fn a_contribution_from_a_code_is_that_of_the_basis() {
+fn a_contribution_from_a_code_equals_the_basis() {
     each_case(|tower, decomposition| {
         for (layer, head) in [(0, 0), (2, 1)] {
             let code = decomposition.head_code(layer, head);
@@ -260,9 +262,9 @@ fn a_contribution_from_a_code_is_that_of_the_basis() {
     });
 }
 
-/// Rollout over the last layer alone is half its mean attention; over all it stays a share of what flows in.
+/// Rollout over the last layer alone is half of the mean attention. Rollout over all layers stays below 1.
 #[test]
-fn rollout_mixes_the_layers_attention() {
+fn rollout_multiplies_the_attention_of_layers() {
     for config in configs() {
         let tower = Tower::new(config, 8);
         let crop = tower.crop(64, 64, 3);
@@ -286,15 +288,15 @@ fn cosine(a: &[f64], b: &[f64]) -> f64 {
     dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
 }
 
-/// The imprint against the trace that it was taken of, in memory and after a way through its bytes.
+/// Compares the imprint with its trace, in memory and after writing and reading its bytes.
 #[test]
-fn an_imprint_scores_texts_as_its_picture_does() {
+fn an_imprint_scores_texts_like_its_picture() {
     each_case(|tower, decomposition| {
         let readout = &tower.readout;
         let imprint = Imprint::of(decomposition, readout);
         let bytes = imprint.to_bytes();
         let stored = Imprint::from_bytes(&bytes, readout).unwrap();
-        assert!(Imprint::from_bytes(&bytes[1..], readout).is_err(), "cut off");
+        assert!(Imprint::from_bytes(&bytes[1..], readout).is_err(), "truncated bytes were accepted");
         let text = tower.text(7);
         let direction = readout.direction(&text);
         let parts = decomposition.parts(&direction);
@@ -311,10 +313,10 @@ fn an_imprint_scores_texts_as_its_picture_does() {
     });
 }
 
-/// Against the contributions as vectors, which retrieval does not keep.
+/// Compares with the contributions as vectors, which retrieval does not store.
 #[test]
-fn pictures_are_alike_by_what_their_heads_contribute() {
-    let tower = Tower::new(random::config(100), 5);
+fn similarity_compares_head_contributions() {
+    let tower = Tower::new(random_model::config(100), 5);
     let readout = &tower.readout;
     let traces: Vec<_> =
         (0..6).map(|seed| pollster::block_on(tower.vision.trace(&tower.crop(64, 64, seed))).unwrap()).collect();
@@ -325,16 +327,18 @@ fn pictures_are_alike_by_what_their_heads_contribute() {
     let last = readout.layers - 1;
     for heads in [vec![(last, 0)], vec![(0, 1), (last, 0), (last, 1)]] {
         let property = Property::new(readout, heads.iter().copied());
-        let vectors: Vec<Vec<f64>> = images
-            .iter()
-            .map(|image| image.heads_together(|layer, head| heads.contains(&(layer, head))))
-            .collect();
+        let vectors: Vec<Vec<f64>> =
+            images.iter().map(|image| image.sum_of_heads(|layer, head| heads.contains(&(layer, head)))).collect();
         let alike = property.similarities(readout, &imprints[0], &imprints);
         for (index, (found, vector)) in alike.iter().zip(&vectors).enumerate() {
             let expected = cosine(&vectors[0], vector);
             assert!((found - expected).abs() < 1e-5, "{heads:?} {index}: {found} {expected}");
         }
-        assert_eq!(ranked(&alike, 1), [0], "nothing is more like a picture than itself");
+        assert_eq!(
+            ranked(&alike, 1),
+            [0],
+            "another picture is more similar to the picture than the picture itself"
+        );
         for (found, image) in property.scores(readout, &text, &imprints).iter().zip(&images) {
             let parts = image.parts(&direction);
             let expected: f64 = heads.iter().map(|(layer, head)| parts.heads[*layer][*head]).sum();
@@ -353,7 +357,7 @@ fn pictures_are_alike_by_what_their_heads_contribute() {
 }
 
 #[test]
-fn the_ranking_is_stable_and_takes_no_more_than_there_are() {
+fn the_ranking_is_stable_and_never_too_long() {
     assert_eq!(ranked(&[0.5, 2.0, f64::NEG_INFINITY, 2.0], 3), [1, 3, 0]);
     assert_eq!(ranked(&[1.0], 5), [0]);
     assert!(ranked(&[], 5).is_empty());

@@ -1,6 +1,6 @@
-//! Photo files against Pillow's reading of them, its crops against ours, and files that are no photos.
+//! Photo files compared with Pillow, their crops compared with Pillow's, and files that are no photos.
 //!
-//! The files and what Pillow makes of them are tests/reference/media.py's.
+//! `tests/reference/media.py` made the files and Pillow's results.
 #![cfg(not(target_arch = "wasm32"))]
 
 use std::path::{Path, PathBuf};
@@ -25,7 +25,7 @@ fn decode(name: &str, bytes: &[u8]) -> Result<Photo, MediaError> {
     pollster::block_on(media::decode(name, bytes))
 }
 
-/// Pillow's pixels.
+/// The pixels that Pillow decodes.
 struct Expected {
     size: Size,
     rgb: Vec<u8>,
@@ -39,27 +39,27 @@ fn expected(name: &str) -> Option<Expected> {
     Some(Expected { size: Size { width: *width, height: *height }, rgb: tensor.data().to_vec() })
 }
 
-/// How far apart two pictures are, in grey levels of 255.
+/// The difference between two pictures, in grey levels of 255.
 #[derive(Debug)]
-struct Apart {
+struct Difference {
     largest: u8,
     mean: f64,
-    /// Share of values that differ at all.
+    /// Share of the values that differ.
     share: f64,
 }
 
-fn apart(found: &[u8], expected: &[u8]) -> Apart {
+fn difference(found: &[u8], expected: &[u8]) -> Difference {
     assert_eq!(found.len(), expected.len());
     let differences: Vec<u8> = found.iter().zip(expected).map(|(a, b)| a.abs_diff(*b)).collect();
     let count = differences.len() as f64;
-    Apart {
+    Difference {
         largest: differences.iter().copied().max().unwrap_or(0),
         mean: differences.iter().map(|&value| f64::from(value)).sum::<f64>() / count,
         share: differences.iter().filter(|&&value| value > 0).count() as f64 / count,
     }
 }
 
-/// The crop in 8 bits, pixel by pixel, for a model that normalises nothing.
+/// Crops `photo` to 8 bits for a model without normalisation. Returns the size and the pixels.
 fn crop_bytes(photo: &Photo, framing: Framing, size: usize, patch: usize) -> (Size, Vec<u8>) {
     let frame = CropFromPhoto::new(photo.size, framing, size, patch, LongSide::Truncated);
     let crop = media::crop(photo, &frame, [0.0; 3], [1.0; 3]).unwrap();
@@ -71,9 +71,9 @@ fn crop_bytes(photo: &Photo, framing: Framing, size: usize, patch: usize) -> (Si
 }
 
 #[test]
-fn every_kind_of_file_reads_as_in_pillow() {
-    // Lossless kinds are read exactly, up to how 16 bits and transparency are rounded; JPEG and lossy WebP
-    // leave their decoders some freedom, most of all in how halved colour is brought back to size.
+fn every_image_format_decodes_like_pillow() {
+    // Lossless formats are read exactly, except for the rounding of 16 bits and of transparency. Decoders of JPEG
+    // and of lossy WebP may differ, most of all in how they enlarge halved colour.
     let (exact, lossy) = ((1, 0.6), (12, 1.5));
     for (name, (largest, mean)) in [
         ("lossless.webp", exact),
@@ -97,26 +97,26 @@ fn every_kind_of_file_reads_as_in_pillow() {
         let photo = decode(name, &bytes_of(name)).unwrap();
         let expected = expected(&format!("{name}.pixels")).unwrap();
         assert_eq!((photo.size, photo.held), (expected.size, expected.size), "{name}");
-        let apart = apart(&photo.rgb, &expected.rgb);
+        let apart = difference(&photo.rgb, &expected.rgb);
         println!("{name}: {apart:?}");
         assert!(apart.largest <= largest && apart.mean <= mean, "{name}: {apart:?}");
     }
 }
 
 #[test]
-fn all_eight_exif_orientations_stand_upright() {
+fn all_eight_exif_orientations_are_turned_upright() {
     let upright = expected("upright").unwrap();
     for orientation in 1..=8 {
         let name = format!("exif{orientation}.jpg");
         let photo = decode(&name, &bytes_of(&name)).unwrap();
         assert_eq!(photo.size, upright.size, "{name}");
-        let apart = apart(&photo.rgb, &upright.rgb);
+        let apart = difference(&photo.rgb, &upright.rgb);
         assert!(apart.mean < 3.0, "{name}: {apart:?}");
     }
 }
 
 #[test]
-fn crops_of_every_shape_are_pillows() {
+fn crops_of_every_shape_match_pillow() {
     let mut compared = 0;
     for name in [
         "landscape.png",
@@ -136,7 +136,7 @@ fn crops_of_every_shape_are_pillows() {
             let Some(expected) = expected(&format!("{name}.{key}")) else { continue };
             let (size, found) = crop_bytes(&photo, framing, SIZE, PATCH);
             assert_eq!(size, expected.size, "{name} {key}");
-            let apart = apart(&found, &expected.rgb);
+            let apart = difference(&found, &expected.rgb);
             println!("{name} {key}: {apart:?}");
             assert!(apart.largest <= 1 && apart.share < 0.01, "{name} {key}: {apart:?}");
             compared += 1;
@@ -146,18 +146,18 @@ fn crops_of_every_shape_are_pillows() {
 }
 
 #[test]
-fn the_flowers_crop_is_pillows() {
+fn the_flower_crop_matches_pillow() {
     let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("www/samples/flower.jpg");
     let photo = decode("flower.jpg", &std::fs::read(samples).unwrap()).unwrap();
     let expected = decode("crop.png", &std::fs::read(fixtures().join("default_pack/crop.png")).unwrap()).unwrap();
     let (_, found) = crop_bytes(&photo, Framing::CentreCrop, 224, 14);
-    let apart = apart(&found, &expected.rgb);
+    let apart = difference(&found, &expected.rgb);
     println!("flower: {apart:?}");
     assert!(apart.largest <= 3 && apart.mean < 0.25, "{apart:?}");
 }
 
 #[test]
-fn a_crop_is_normalised_channels_first() {
+fn a_crop_is_normalised_and_channels_first() {
     let photo = Photo {
         size: Size { width: 2, height: 2 },
         held: Size { width: 2, height: 2 },
@@ -170,7 +170,7 @@ fn a_crop_is_normalised_channels_first() {
     }
 }
 
-/// A photo of these sides whose value grows from left to right and from top to bottom.
+/// Draws a photo whose values grow from left to right and from top to bottom.
 fn ramp(width: usize, height: usize) -> Photo {
     let value = |at: usize, side: usize| (at * 255 / side.max(2).saturating_sub(1)).min(255) as u8;
     let pixel = |y: usize, x: usize| [value(x, width), value(y, height), 128];
@@ -180,13 +180,13 @@ fn ramp(width: usize, height: usize) -> Photo {
 }
 
 #[test]
-fn whatever_the_size_the_crop_is_the_frames() {
+fn the_crop_size_does_not_depend_on_the_photo_size() {
     let slivers = [(30_000, 1), (1, 30_000), (1, 1_000_000), (1_000_000, 1), (3, 9_000), (5_000, 2)];
     let small = (1..40).flat_map(|width| [1, 2, 7, 23, 24, 25, 61].map(|height| (width, height)));
     for (width, height) in slivers.into_iter().chain(small) {
         let photo = ramp(width, height);
         for framing in [Framing::CentreCrop, Framing::WholePhoto] {
-            // Of the frame's size: crop_bytes asserts it.
+            // `crop_bytes` asserts that the size is the frame's.
             let (_, rgb) = crop_bytes(&photo, framing, SIZE, PATCH);
             assert!(rgb.chunks(3).all(|pixel| pixel[2] == 128), "{width} x {height}, {framing:?}");
         }
@@ -194,7 +194,7 @@ fn whatever_the_size_the_crop_is_the_frames() {
 }
 
 #[test]
-fn a_sliver_is_cropped_where_the_frame_says() {
+fn a_very_narrow_photo_is_cropped_at_its_frame() {
     // The frame covers the middle 224 of 6,720,000 resampled columns.
     let photo = ramp(30_000, 1);
     let (_, rgb) = crop_bytes(&photo, Framing::CentreCrop, 224, 14);
@@ -202,7 +202,7 @@ fn a_sliver_is_cropped_where_the_frame_says() {
 }
 
 #[test]
-fn a_photo_held_at_reduced_size_gives_the_same_crop() {
+fn a_photo_kept_at_reduced_size_gives_the_same_crop() {
     let whole = ramp(400, 300);
     let (held, rgba) = media::preview(&whole, 200).unwrap();
     assert_eq!(held, Size { width: 200, height: 150 });
@@ -212,13 +212,13 @@ fn a_photo_held_at_reduced_size_gives_the_same_crop() {
         let (size, expected) = crop_bytes(&whole, framing, SIZE, PATCH);
         let (reduced_size, found) = crop_bytes(&reduced, framing, SIZE, PATCH);
         assert_eq!(size, reduced_size);
-        let apart = apart(&found, &expected);
+        let apart = difference(&found, &expected);
         assert!(apart.largest <= 2, "{framing:?}: {apart:?}");
     }
 }
 
 #[test]
-fn previews_shrink_and_never_grow() {
+fn previews_are_never_larger_than_the_photo() {
     for (photo, longest, expected) in [
         (ramp(400, 300), 100, (100, 75)),
         (ramp(300, 400), 100, (75, 100)),
@@ -234,11 +234,11 @@ fn previews_shrink_and_never_grow() {
     }
     let (_, rgba) = media::preview(&ramp(40, 30), 100).unwrap();
     let rgb: Vec<u8> = rgba.chunks(4).flat_map(|pixel| pixel[..3].to_vec()).collect();
-    assert_eq!(rgb, ramp(40, 30).rgb, "a small photo is shown as it is");
+    assert_eq!(rgb, ramp(40, 30).rgb, "a small photo keeps its size");
 }
 
 #[test]
-fn pixels_that_are_not_of_their_size_are_refused() {
+fn a_wrong_number_of_pixels_is_refused() {
     let mut photo = ramp(40, 30);
     photo.rgb.pop();
     let frame = CropFromPhoto::new(photo.size, Framing::CentreCrop, SIZE, PATCH, LongSide::Truncated);
@@ -263,7 +263,7 @@ fn a_grey_png_reads_back() {
 
 // --- files that are no photos -------------------------------------------------------------------------------
 
-/// The error's sentence: it names the file and shows no program's debris.
+/// Returns the message of the error. Asserts that the message names the file and has no words of a program.
 fn sentence(name: &str, bytes: &[u8]) -> String {
     let message = decode(name, bytes).unwrap_err().to_string();
     assert!(message.contains(name), "{message}");
@@ -273,7 +273,7 @@ fn sentence(name: &str, bytes: &[u8]) -> String {
     message
 }
 
-/// A PNG that claims a size and holds next to nothing.
+/// A PNG that declares a size and holds almost no data.
 fn png_claiming(width: u32, height: u32) -> Vec<u8> {
     let mut bytes = bytes_of("dot.png");
     bytes[16..20].copy_from_slice(&width.to_be_bytes());
@@ -282,7 +282,7 @@ fn png_claiming(width: u32, height: u32) -> Vec<u8> {
 }
 
 #[test]
-fn what_is_no_picture_is_called_so() {
+fn files_that_are_no_pictures_are_refused() {
     assert!(sentence("nothing.png", b"").contains("is empty"));
     for bytes in [&b"Dear diary, this is no picture.\n"[..], b"x", b"<svg xmlns='http://www.w3.org/2000/svg'/>"] {
         assert!(sentence("holiday.png", bytes).contains("is not a picture"));
@@ -290,7 +290,7 @@ fn what_is_no_picture_is_called_so() {
 }
 
 #[test]
-fn cut_off_files_are_called_so() {
+fn truncated_pictures_are_reported_as_truncated() {
     for name in ["landscape.png", "baseline.jpg", "progressive.jpg", "exif6.jpg", "lossless.webp", "lossy.webp"] {
         let whole = bytes_of(name);
         for eighth in 1..8 {
@@ -308,7 +308,7 @@ fn cut_off_files_are_called_so() {
 }
 
 #[test]
-fn bombs_are_refused_before_they_are_decoded() {
+fn decompression_bombs_are_refused_before_decoding() {
     assert!(sentence("bomb.png", &png_claiming(30_000, 30_000)).contains("too large (30000 \u{d7} 30000"));
     assert!(sentence("bomb.png", &png_claiming(u32::MAX, u32::MAX)).contains("too large"));
     assert!(sentence("bomb.png", &png_claiming(1, MAX_PIXELS as u32 + 1)).contains("too large"));
@@ -318,14 +318,14 @@ fn bombs_are_refused_before_they_are_decoded() {
 }
 
 #[test]
-fn kinds_without_a_decoder_are_named() {
+fn formats_without_a_decoder_are_named() {
     let mut heic = b"\0\0\0\x18ftypheic\0\0\0\0heicmif1".to_vec();
     heic.extend(b"\0\0\0\x40meta\0\0\0\0\0\0\0\x34iprp\0\0\0\x2Cipco\0\0\0\x14ispe\0\0\0\0\0\0\0\x40\0\0\0\x30");
     heic.extend(b"\0\0\0\x10mdat\0\0\0\0\0\0\0\0");
     assert!(sentence("phone.heic", &heic).contains("HEIC"));
 }
 
-/// Bytes changed here and there: any answer will do, as long as it is one.
+/// Changes bytes at random places. Every result is allowed, except a panic.
 #[test]
 fn damaged_files_never_panic() {
     let mut state = 0x9E37_79B9_7F4A_7C15_u64;
@@ -344,7 +344,7 @@ fn damaged_files_never_panic() {
         let whole = std::fs::read(&file).unwrap();
         for round in 0..40 {
             let mut bytes = whole.clone();
-            // The header is what most of a decoder's code is about.
+            // Half of the changes go into the header, because most of a decoder's code reads the header.
             let reach = if round % 2 == 0 { bytes.len().min(64) } else { bytes.len() };
             for _ in 0..=random(4) {
                 let at = random(reach);

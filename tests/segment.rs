@@ -1,15 +1,15 @@
-//! Segmentation against `tests/reference/segment.py`: from patches' scores to a map in the photo.
+//! Segmentation compared with `tests/reference/segment.py`: from the scores of patches to a map in the photo.
 #![cfg(not(target_arch = "wasm32"))]
 
 use headlamp::geometry::{CropFromPhoto, Framing, Grid, LongSide, Size};
 use headlamp::segment::{SoftMap, grey_in_photo, mask_in_photo, soft_in_photo, soft_map};
-use test_support::reference::{Fixture, apart};
+use test_support::reference::{Fixture, largest_difference};
 
-/// Grids of the fixture, with the frames that their maps are placed by.
+/// The grids of the fixture, with the frames that place their maps in the photo.
 const GRIDS: [(&str, &[&str]); 3] =
     [("wide", &["whole"]), ("tall", &[]), ("square", &["landscape", "small_portrait"])];
 
-/// Every text of a grid, by its name in the fixture, and its map.
+/// Calls `test` for every text of every grid, with its name in the fixture and its map.
 fn each_map(mut test: impl FnMut(&Fixture, &str, &SoftMap, &[CropFromPhoto])) {
     let fixture = Fixture::open("segment");
     for (name, frames) in GRIDS {
@@ -51,12 +51,12 @@ fn wide(values: &[f32]) -> Vec<f64> {
 }
 
 #[test]
-fn maps_are_the_references() {
+fn maps_match_the_reference() {
     let mut largest: f64 = 0.0;
     each_map(|fixture, name, map, _frames| {
         let expected = fixture.values(&format!("{name}.soft"));
         assert_eq!(map.size.width * map.size.height, map.values.len(), "{name}");
-        let off = apart(&wide(&map.values), &expected);
+        let off = largest_difference(&wide(&map.values), &expected);
         let threshold = fixture.values(&format!("{name}.threshold"))[0];
         let threshold_off = (f64::from(map.threshold) - threshold).abs();
         assert!(off < 1e-5 && threshold_off < 1e-5, "{name}: {off}, threshold {threshold_off}");
@@ -76,25 +76,25 @@ fn maps_have_the_grids_shape() {
 }
 
 #[test]
-fn foreground_is_what_lies_above_the_maps_own_mean() {
+fn foreground_is_above_the_mean_of_the_map() {
     let mut empty = 0;
     each_map(|fixture, name, map, _frames| {
         let mask: Vec<f64> = map.values.iter().map(|value| f64::from(u8::from(*value > map.threshold))).collect();
         assert_eq!(mask, fixture.values(&format!("{name}.mask")), "{name}");
         empty += usize::from(map.is_empty);
     });
-    assert_eq!(empty, 1, "the fixture has one text that nothing speaks for");
+    assert_eq!(empty, 1, "the fixture does not have exactly one text without foreground");
 }
 
 #[test]
-fn maps_lie_in_the_photo_where_the_reference_puts_them() {
+fn maps_have_the_reference_position_in_the_photo() {
     let mut largest: f64 = 0.0;
     each_map(|fixture, name, map, frames| {
         let (grid_name, _) = name.split_once('.').unwrap();
         let labels = GRIDS.iter().find(|(grid, _)| *grid == grid_name).unwrap().1;
         for (frame, label) in frames.iter().zip(labels) {
             let found = soft_in_photo(map, frame);
-            let off = apart(&wide(&found), &fixture.values(&format!("{name}.{label}")));
+            let off = largest_difference(&wide(&found), &fixture.values(&format!("{name}.{label}")));
             assert!(off < 1e-5, "{name}, {label}: {off}");
             largest = largest.max(off);
         }
@@ -103,7 +103,7 @@ fn maps_lie_in_the_photo_where_the_reference_puts_them() {
 }
 
 #[test]
-fn centre_crops_are_framed_as_in_the_reference() {
+fn centre_crops_match_the_reference_frame() {
     let fixture = Fixture::open("segment");
     for label in ["landscape", "small_portrait"] {
         let expected = frame_of(&fixture, &format!("square.{label}"), 5);

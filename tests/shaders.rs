@@ -1,4 +1,4 @@
-//! Each shader against its definition in f64, on shapes that fill no tile.
+//! Each shader compared with its definition in f64, on shapes that do not fill a tile.
 #![cfg(not(target_arch = "wasm32"))]
 
 use burn::tensor::{Device, Tensor, TensorData};
@@ -6,10 +6,10 @@ use headlamp::protocol::DevicePreference;
 use headlamp::session::device;
 use headlamp::shaders::{Activation, Matrix, Norm, attention, gather, pool};
 
-/// The largest error, against the root mean square of what is expected.
+/// The largest allowed error, relative to the root mean square of the expected values.
 const TOLERANCE: f64 = 2e-6;
 
-/// Numbers between -1 and 1, other ones for each seed.
+/// Returns numbers between -1 and 1 that depend on the seed.
 fn numbers(count: usize, seed: u32) -> Vec<f32> {
     let mut state = seed.wrapping_mul(2_654_435_761).wrapping_add(12_345);
     let mut next = || {
@@ -31,7 +31,7 @@ fn assert_close<const D: usize>(what: &str, found: Tensor<D>, expected: &[f64]) 
     let error =
         found.iter().zip(expected).map(|(a, b)| (f64::from(*a) - b).abs()).max_by(f64::total_cmp).unwrap_or(0.0)
             / size;
-    // A NaN is no agreement either.
+    // NaN fails the comparison, too.
     assert!(error < TOLERANCE, "{what}: off by {error:.1e}");
 }
 
@@ -59,7 +59,7 @@ fn a_norm_centres_and_scales_each_token() {
         let norm = Norm::new(gamma, beta, 1e-5, &device).unwrap();
         let found = norm.apply(tensor(&values, [sequences, tokens, width], &device)).unwrap();
         let found: Vec<f32> = found.into_data().try_into_vec().unwrap();
-        // Inputs far from zero lose the digits that the mean takes.
+        // Inputs far from zero lose the digits that their mean uses.
         let error = found
             .iter()
             .zip(&expected)
@@ -78,7 +78,7 @@ fn normalised(row: &[f32], gamma: &[f32], beta: &[f32], eps: f64) -> Vec<f64> {
     row.iter().zip(gamma).zip(beta).map(|((value, g), b)| norm(*value) * f64::from(*g) + f64::from(*b)).collect()
 }
 
-/// A linear layer of made-up weights, and what it is in f64.
+/// A linear layer of arbitrary weights, and its expected output in f64.
 struct Layer {
     weights: Vec<f32>,
     biases: Vec<f32>,
@@ -106,7 +106,7 @@ impl Layer {
     }
 }
 
-/// One row and many, inputs that fill a turn of the slices and such that do not.
+/// With one row and with many, and with inputs that fill the slices of one turn and inputs that do not.
 #[test]
 fn a_matrix_multiplies_every_token() {
     let Some(device) = device() else { return };
@@ -122,11 +122,11 @@ fn a_matrix_multiplies_every_token() {
 }
 
 #[test]
-fn activations_are_the_exact_ones() {
+fn activations_match_their_exact_definitions() {
     let Some(device) = device() else { return };
     let layer = Layer::new(96, 44);
     let rows = numbers(35 * 96, 8);
-    // erf by the series of its integral, which has all digits where |x| is small, and 1 beyond.
+    // erf by its power series, which is exact for small |x|. Beyond, erf is 1.
     let erf = |x: f64| -> f64 {
         let term = |n: i32| (1..=n).fold(x, |term, k| -term * x * x / f64::from(k)) / f64::from(2 * n + 1);
         let series: f64 = (0..120).map(term).sum();
@@ -144,7 +144,7 @@ fn activations_are_the_exact_ones() {
 }
 
 #[test]
-fn a_matrix_takes_queries_keys_and_values_apart() {
+fn a_matrix_splits_queries_keys_and_values() {
     let Some(device) = device() else { return };
     let (sequences, tokens, heads, head_width) = (2, 19, 3, 24);
     let width = heads * head_width;
@@ -165,7 +165,7 @@ fn a_matrix_takes_queries_keys_and_values_apart() {
 }
 
 #[test]
-fn a_matrix_adds_to_the_stream_and_keeps_what_cls_gets() {
+fn a_matrix_adds_to_the_stream_and_keeps_the_cls_part() {
     let Some(device) = device() else { return };
     let (inputs, width) = (68, 40);
     let layer = Layer::new(inputs, width);
@@ -190,7 +190,7 @@ fn a_matrix_adds_to_the_stream_and_keeps_what_cls_gets() {
     }
 }
 
-/// One token of a sequence, its last, some, and all.
+/// Pools one token of a sequence, its last one, some, and all.
 #[test]
 fn tokens_are_pooled() {
     let Some(device) = device() else { return };
@@ -210,9 +210,9 @@ fn tokens_are_pooled() {
     }
 }
 
-/// One question and many, one block of keys and several, all widths of a head that there are shaders for.
+/// With one query and with many, with one block of keys and with several, for every head width that has a shader.
 #[test]
-fn attention_is_softmax_of_products() {
+fn attention_is_the_softmax_of_scaled_products() {
     let Some(device) = device() else { return };
     for (tokens, asking, head_width, causal) in [
         (1, 1, 8, false),
@@ -226,7 +226,7 @@ fn attention_is_softmax_of_products() {
     ] {
         let (sequences, heads) = (2, 3);
         let shape = [sequences, heads, tokens, head_width];
-        // Logits of some 10, so that a softmax is no mean.
+        // Logits of about 10, so that the softmax is not a mean.
         let parts = [4.0, 4.0, 1.0].map(|size| {
             let values = numbers(shape.iter().product(), 12 + size as u32);
             values.into_iter().map(|value| value * size).collect::<Vec<f32>>()
@@ -242,7 +242,7 @@ fn attention_is_softmax_of_products() {
     }
 }
 
-/// What each asking token gathers, heads side by side, and the weights of the first.
+/// Returns the output of each querying token, heads side by side, and the weights of the first.
 fn attended(
     [queries, keys, values]: &[Vec<f32>; 3],
     [sequences, heads, tokens, width]: [usize; 4],
@@ -278,9 +278,9 @@ fn attended(
     (gathered, of_cls)
 }
 
-/// More than are taken in one launch, longer than a workgroup and shorter.
+/// With more tensors than one launch takes, longer and shorter than a workgroup.
 #[test]
-fn gathered_tensors_lie_one_behind_the_other() {
+fn gather_concatenates_tensors() {
     let Some(device) = device() else { return };
     for lengths in [&[7][..], &[5, 300, 1, 64, 7, 256], &[1024, 3, 255, 1, 1, 2000, 257, 512]] {
         let parts: Vec<Vec<f32>> = lengths.iter().zip(40..).map(|(length, seed)| numbers(*length, seed)).collect();

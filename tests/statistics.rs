@@ -1,13 +1,13 @@
-//! A gallery's statistics: moments against `tests/reference/textspan.py`, merging, and the file.
+//! The statistics of a gallery: moments compared with `tests/reference/textspan.py`, merging, and the file.
 #![cfg(not(target_arch = "wasm32"))]
 
-use headlamp::checkpoint::random::{self, RandomWeights};
-use headlamp::decompose::{Decomposition, Readout};
+use headlamp::checkpoint::random_model::{self, RandomWeights};
+use headlamp::decompose::{Decomposition, Readout, Trace, TracedLayer};
 use headlamp::geometry::Grid;
-use headlamp::model::{ModelConfig, Trace, TracedLayer};
+use headlamp::model::{ModelConfig, load_readout};
 use headlamp::statistics::{Moments, Statistics, StatisticsError};
 use headlamp::textspan::textspan;
-use test_support::reference::{Fixture, apart};
+use test_support::reference::{Fixture, largest_difference};
 
 const WEIGHTS: &str = "6f1ed002ab5595859014ebf0951522d9";
 
@@ -22,43 +22,43 @@ fn random_vectors(seed: u64, count: usize, len: usize) -> Vec<Vec<f64>> {
     (0..count).map(|_| (0..len).map(|_| 2.0 + f64::from(random.next())).collect()).collect()
 }
 
-fn assert_alike(found: &Moments, expected: &Moments, what: &str) {
+fn assert_equal_moments(found: &Moments, expected: &Moments, what: &str) {
     assert_eq!(found.count, expected.count, "{what}");
-    let mean = apart(&found.mean, &expected.mean);
-    let covariance = apart(found.covariance().as_slice(), expected.covariance().as_slice());
+    let mean = largest_difference(&found.mean, &expected.mean);
+    let covariance = largest_difference(found.covariance().as_slice(), expected.covariance().as_slice());
     assert!(mean < 1e-13 && covariance < 1e-13, "{what}: mean {mean}, covariance {covariance}");
 }
 
 // --- moments -----------------------------------------------------------------------------------------------
 
 #[test]
-fn moments_are_the_mean_and_the_populations_covariance() {
+fn moments_are_the_mean_and_population_covariance() {
     for name in ["many", "few", "spent", "poor"] {
         let fixture = Fixture::open(&format!("textspan/{name}"));
         let (code, expected) = (fixture.counts("rank")[0] + 3, fixture.values("mean"));
         let codes: Vec<Vec<f64>> = fixture.values("codes").chunks(code).map(<[f64]>::to_vec).collect();
         let moments = moments_of(code, &codes);
         assert_eq!(moments.count as usize, codes.len(), "{name}");
-        let mean = apart(&moments.mean, &expected);
-        let covariance = apart(moments.covariance().as_slice(), &fixture.values("covariance"));
+        let mean = largest_difference(&moments.mean, &expected);
+        let covariance = largest_difference(moments.covariance().as_slice(), &fixture.values("covariance"));
         assert!(mean < 1e-15 && covariance < 1e-15, "{name}: mean {mean}, covariance {covariance}");
     }
 }
 
 #[test]
-fn merging_parts_is_pushing_all_whatever_the_split_and_order() {
+fn merging_parts_equals_pushing_all_in_any_order() {
     let (len, vectors) = (11, random_vectors(1, 100, 11));
     let whole = moments_of(len, &vectors);
     for size in [1, 2, 7, 33, 99, 100] {
         let parts: Vec<Moments> = vectors.chunks(size).map(|part| moments_of(len, part)).collect();
         let mut forwards = Moments::new(len);
         parts.iter().for_each(|part| forwards.merge(part));
-        assert_alike(&forwards, &whole, &format!("parts of {size}, one after another"));
+        assert_equal_moments(&forwards, &whole, &format!("parts of {size}, one after another"));
 
         let mut backwards = Moments::new(len);
         parts.iter().rev().for_each(|part| backwards.merge(part));
-        assert_alike(&backwards, &whole, &format!("parts of {size}, backwards"));
-        assert_alike(&merged_in_pairs(parts), &whole, &format!("parts of {size}, in pairs"));
+        assert_equal_moments(&backwards, &whole, &format!("parts of {size}, backwards"));
+        assert_equal_moments(&merged_in_pairs(parts), &whole, &format!("parts of {size}, in pairs"));
     }
 }
 
@@ -77,7 +77,7 @@ fn merged_in_pairs(mut parts: Vec<Moments>) -> Moments {
 }
 
 #[test]
-fn parts_of_no_vector_change_nothing() {
+fn merging_empty_parts_changes_nothing() {
     let whole = moments_of(5, &random_vectors(2, 20, 5));
     let mut merged = whole.clone();
     merged.merge(&Moments::new(5));
@@ -87,21 +87,21 @@ fn parts_of_no_vector_change_nothing() {
     merged.merge(&Moments::new(5));
     assert_eq!(merged, Moments::new(5));
     merged.merge(&whole);
-    assert_alike(&merged, &whole, "into none");
+    assert_equal_moments(&merged, &whole, "into none");
 }
 
 #[test]
-fn a_mean_far_from_zero_costs_no_precision() {
+fn a_mean_far_from_zero_loses_no_precision() {
     let near = random_vectors(3, 100, 11);
     let far: Vec<Vec<f64>> = near.iter().map(|vector| vector.iter().map(|value| value + 1e6).collect()).collect();
     let (near, far) = (moments_of(11, &near), moments_of(11, &far));
-    let off = apart(far.covariance().as_slice(), near.covariance().as_slice());
+    let off = largest_difference(far.covariance().as_slice(), near.covariance().as_slice());
     assert!(off < 1e-9, "{off}");
 }
 
 // --- the statistics of a gallery ---------------------------------------------------------------------------
 
-/// The tiny model's readout, and traces as it might leave them behind.
+/// The readout of the tiny model, and random traces.
 struct Gallery {
     readout: Readout,
     traces: Vec<Trace>,
@@ -109,11 +109,11 @@ struct Gallery {
 
 impl Gallery {
     fn new(images: u64) -> Self {
-        Self::of(&random::config(100), images)
+        Self::of(&random_model::config(100), images)
     }
 
     fn of(config: &ModelConfig, images: u64) -> Self {
-        let readout = Readout::load(&config.vision, config.embedding, &mut RandomWeights::new(7)).unwrap();
+        let readout = load_readout(&config.vision, config.embedding, &mut RandomWeights::new(7)).unwrap();
         Self { readout, traces: (0..images).map(|image| random_trace(config, 100 + image)).collect() }
     }
 
@@ -161,7 +161,7 @@ fn random_trace(config: &ModelConfig, seed: u64) -> Trace {
     }
 }
 
-/// Positive numbers that sum to 1.
+/// Returns positive numbers that sum to 1.
 fn shares(values: &[f32]) -> Vec<f32> {
     let powers: Vec<f32> = values.iter().map(|value| (2.0 * value).exp()).collect();
     let sum: f32 = powers.iter().sum();
@@ -176,37 +176,40 @@ fn mean_of(vectors: Vec<Vec<f64>>) -> Vec<f64> {
 fn assert_same_statistics(found: &Statistics, expected: &Statistics, gallery: &Gallery, what: &str) {
     assert_eq!((found.images(), found.weights()), (expected.images(), expected.weights()), "{what}");
     for (layer, head) in gallery.heads() {
-        assert_alike(found.head(layer, head), expected.head(layer, head), what);
-        assert!(apart(found.cls_code(layer, head), expected.cls_code(layer, head)) < 1e-13, "{what}");
+        assert_equal_moments(found.head(layer, head), expected.head(layer, head), what);
+        assert!(largest_difference(found.cls_code(layer, head), expected.cls_code(layer, head)) < 1e-13, "{what}");
     }
     for layer in 0..gallery.readout.layers {
-        assert!(apart(found.mlp(layer), expected.mlp(layer)) < 1e-13, "{what}");
+        assert!(largest_difference(found.mlp(layer), expected.mlp(layer)) < 1e-13, "{what}");
     }
-    assert!(apart(found.embedded(), expected.embedded()) < 1e-13, "{what}");
+    assert!(largest_difference(found.embedded(), expected.embedded()) < 1e-13, "{what}");
 }
 
 #[test]
-fn statistics_are_of_what_the_components_are() {
+fn statistics_describe_the_components() {
     let gallery = Gallery::new(12);
     let statistics = gallery.statistics();
     assert_eq!(statistics.images(), 12);
     for (layer, head) in gallery.heads() {
         let codes: Vec<Vec<f64>> = gallery.images().map(|image| image.head_code(layer, head)).collect();
-        assert_alike(statistics.head(layer, head), &moments_of(codes[0].len(), &codes), "codes");
+        assert_equal_moments(statistics.head(layer, head), &moments_of(codes[0].len(), &codes), "codes");
         let cls = mean_of(gallery.images().map(|image| image.cls_code(layer, head)).collect());
-        assert!(apart(statistics.cls_code(layer, head), &cls) < 1e-13);
+        assert!(largest_difference(statistics.cls_code(layer, head), &cls) < 1e-13);
     }
     for layer in 0..gallery.readout.layers {
         let mean = mean_of(gallery.images().map(|image| image.mlps().swap_remove(layer)).collect());
-        assert!(apart(statistics.mlp(layer), &mean) < 1e-13);
+        assert!(largest_difference(statistics.mlp(layer), &mean) < 1e-13);
     }
     assert!(
-        apart(statistics.embedded(), &mean_of(gallery.images().map(|image| image.embedded()).collect())) < 1e-13
+        largest_difference(
+            statistics.embedded(),
+            &mean_of(gallery.images().map(|image| image.embedded()).collect())
+        ) < 1e-13
     );
 }
 
 #[test]
-fn statistics_of_parts_merge_into_those_of_the_whole() {
+fn statistics_of_parts_merge_into_the_whole() {
     let gallery = Gallery::new(12);
     let images: Vec<_> = gallery.images().collect();
     for sizes in [&[12][..], &[1, 11], &[5, 0, 7], &[3, 3, 3, 3], &[0, 12, 0]] {
@@ -229,7 +232,7 @@ fn statistics_of_other_weights_or_shapes_do_not_merge() {
     let other = Statistics::new(&gallery.readout, "another");
     assert!(matches!(statistics.merge(&other), Err(StatisticsError::OtherWeights { .. })));
 
-    let mut config = random::config(100);
+    let mut config = random_model::config(100);
     config.vision.layers -= 1;
     let fewer_layers = Gallery::of(&config, 2).statistics();
     assert_eq!(statistics.merge(&fewer_layers), Err(StatisticsError::Unlike));
@@ -251,10 +254,10 @@ fn a_file_holds_the_statistics() {
         let (found, expected) = (read.head(layer, head), statistics.head(layer, head));
         assert_eq!((found.count, &found.mean), (expected.count, &expected.mean));
         let (found, expected) = (found.covariance(), expected.covariance());
-        let off = apart(found.as_slice(), expected.as_slice());
+        let off = largest_difference(found.as_slice(), expected.as_slice());
         assert!(
             off <= f64::from(f32::EPSILON) * expected.amax(),
-            "a covariance is kept in f32, and is off by {off}"
+            "a covariance is stored in f32 and differs by {off}"
         );
         assert_eq!(read.cls_code(layer, head), statistics.cls_code(layer, head));
     }
@@ -262,18 +265,18 @@ fn a_file_holds_the_statistics() {
         assert_eq!(read.mlp(layer), statistics.mlp(layer));
     }
     assert_eq!(read.embedded(), statistics.embedded());
-    assert_eq!(read.to_bytes().unwrap(), bytes, "writing what was read gives another file");
+    assert_eq!(read.to_bytes().unwrap(), bytes, "writing the statistics again gives another file");
 }
 
 #[test]
-fn a_file_of_no_image_is_one_too() {
+fn a_file_of_zero_images_is_valid() {
     let gallery = Gallery::new(0);
     let read = Statistics::from_bytes(&gallery.none().to_bytes().unwrap()).unwrap();
     assert_eq!(read, gallery.none());
 }
 
 #[test]
-fn a_gallery_may_go_on_after_a_file() {
+fn a_gallery_continues_from_a_file() {
     let gallery = Gallery::new(12);
     let mut going_on = gallery.none();
     gallery.images().take(8).for_each(|image| going_on.push(&image));
@@ -283,14 +286,14 @@ fn a_gallery_may_go_on_after_a_file() {
     assert_eq!(going_on.images(), whole.images());
     for (layer, head) in gallery.heads() {
         let (found, expected) = (going_on.head(layer, head), whole.head(layer, head));
-        assert!(apart(&found.mean, &expected.mean) < 1e-13);
+        assert!(largest_difference(&found.mean, &expected.mean) < 1e-13);
         let (found, expected) = (found.covariance(), expected.covariance());
-        assert!(apart(found.as_slice(), expected.as_slice()) < 1e-6 * expected.amax());
+        assert!(largest_difference(found.as_slice(), expected.as_slice()) < 1e-6 * expected.amax());
     }
 }
 
 #[test]
-fn labels_are_the_same_after_a_file() {
+fn labels_survive_a_file() {
     let gallery = Gallery::new(60);
     let statistics = gallery.statistics();
     let read = Statistics::from_bytes(&statistics.to_bytes().unwrap()).unwrap();
@@ -309,7 +312,7 @@ fn labels_are_the_same_after_a_file() {
 }
 
 #[test]
-fn a_file_cut_short_is_refused() {
+fn a_truncated_file_is_refused() {
     let bytes = Gallery::new(2).statistics().to_bytes().unwrap();
     for length in [0, 7, 8, 100, bytes.len() / 2, bytes.len() - 1] {
         assert!(

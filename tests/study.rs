@@ -1,10 +1,11 @@
-//! What is kept of a video's frames answers as the model itself would, on a tiny model of random weights.
+//! The stored data of a video's frames gives the same answers as the model itself, for a tiny model of random
+//! weights.
 #![cfg(not(target_arch = "wasm32"))]
 
 use std::collections::BTreeMap;
 
 use headlamp::ablate::Ablation;
-use headlamp::checkpoint::random::RandomWeights;
+use headlamp::checkpoint::random_model::RandomWeights;
 use headlamp::foreground;
 use headlamp::geometry::{PhotoRect, Size};
 use headlamp::media::Photo;
@@ -22,7 +23,7 @@ fn session() -> Session {
     test_support::tiny::session(SEED)
 }
 
-/// A bright square on a dark ground, further to the right with every frame.
+/// Draws a bright square on a dark ground. The square moves right with every frame.
 fn frame(index: usize) -> Photo {
     let size = Size { width: 128, height: 64 };
     let is_in = |x: usize, y: usize| (16 + 8 * index..48 + 8 * index).contains(&x) && (16..48).contains(&y);
@@ -31,7 +32,7 @@ fn frame(index: usize) -> Photo {
     Photo { size, held: size, rgb: pixels.flat_map(pixel).collect() }
 }
 
-/// A study of so many frames, and their traces.
+/// Returns a study of `frames` frames, and their traces.
 fn studied(session: &Session, frames: usize) -> (Study, Vec<Traced>) {
     let mut study = Study::new(session, Sampling::default(), Vec::new());
     let mut all = Vec::new();
@@ -50,7 +51,7 @@ fn unit(session: &Session, seed: u64) -> Vec<f32> {
 }
 
 #[test]
-fn kept_frames_score_texts_as_the_model_does() {
+fn kept_frames_score_texts_like_the_model() {
     let session = session();
     let (study, traces) = studied(&session, 3);
     let units = [unit(&session, 1), unit(&session, 2)];
@@ -74,14 +75,14 @@ fn kept_frames_score_texts_as_the_model_does() {
 }
 
 #[test]
-fn tracking_again_with_the_same_heads_gives_the_same_and_with_others_does_not() {
+fn tracks_depend_on_the_chosen_heads_alone() {
     let session = session();
     let (mut study, _) = studied(&session, 3);
     assert_eq!(study.heads.len(), study::OBJECTS);
     let tracks = |study: &Study| study.frames.iter().map(|frame| frame.tracked.tracks.clone()).collect::<Vec<_>>();
     let first = tracks(&study);
     for track in first.iter().flat_map(|tracks| tracks.chunks(study.frames[0].frame.grid().len())) {
-        assert!((track.iter().sum::<f32>() - 1.0).abs() < 1e-4, "a track is spread over the frame");
+        assert!((track.iter().sum::<f32>() - 1.0).abs() < 1e-4, "a track does not sum to 1 over the frame");
     }
     study.retrack(study.heads.clone()).unwrap();
     assert_eq!(tracks(&study), first);
@@ -90,11 +91,11 @@ fn tracking_again_with_the_same_heads_gives_the_same_and_with_others_does_not() 
     assert_eq!(study.frames[2].tracked.objects.len(), 1);
     let before = tracks(&study);
     assert!(study.retrack(vec![99]).is_err());
-    assert_eq!((tracks(&study), study.heads.clone()), (before, vec![1]), "a refusal changes nothing");
+    assert_eq!((tracks(&study), study.heads.clone()), (before, vec![1]), "a refused request changed the study");
 }
 
 #[test]
-fn a_region_scores_as_its_patches_do() {
+fn a_region_scores_like_its_patches() {
     let session = session();
     let (study, traces) = studied(&session, 1);
     let decomposition = session.decompose(&traces[0]);
@@ -105,9 +106,9 @@ fn a_region_scores_as_its_patches_do() {
     let expected: f64 = patches.iter().zip(&weights).map(|(score, weight)| score * f64::from(*weight)).sum();
     let score = |vector: &[f64]| vector.iter().zip(&text).map(|(a, b)| a * f64::from(*b)).sum::<f64>();
     let found = score(&decomposition.region(&weights));
-    assert!((found - expected).abs() < 1e-9, "{found} and not {expected}");
+    assert!((found - expected).abs() < 1e-9, "found {found}, expected {expected}");
 
-    // An object's vector: its patches, less as many of the others.
+    // An object's vector: the sum of its patches minus the same number of times the mean of the other patches.
     let object = study.frames[0].tracked.objects[0];
     let mask = foreground::above_mean(&study.frames[0].tracked.tracks[..patches.len()]);
     let mean = |of: bool| {
@@ -134,7 +135,7 @@ fn left_half() -> SeedKind {
 }
 
 #[test]
-fn a_still_video_keeps_its_mask_and_a_correction_changes_its_object_alone() {
+fn a_correction_changes_only_its_object() {
     let session = session();
     let featured = block_on(study::fine_features(&session, &frame(0), 64)).unwrap();
     let still = (featured.frame, &featured.features);
@@ -143,11 +144,11 @@ fn a_still_video_keeps_its_mask_and_a_correction_changes_its_object_alone() {
     let point = SeedKind::Point { x: 100.0, y: 60.0 };
     let mut run = Run { number: 1, seeds: vec![seed(0, 1, left_half()), seed(0, 2, point)], short_side: 64 };
     let first = follower.step(&run, 0, still, &scores).unwrap().patch_labels();
-    assert!(first.contains(&1) && first.contains(&2), "both objects have patches: {first:?}");
+    assert!(first.contains(&1) && first.contains(&2), "an object has no patches: {first:?}");
     let second = follower.step(&run, 1, still, &scores).unwrap().patch_labels();
     assert_eq!(second, first);
 
-    // From the start again, with object 2 shown anew on frame 1.
+    // Starts again. Object 2 has a new seed on frame 1.
     run.number = 2;
     run.seeds.push(seed(1, 2, SeedKind::Phrase("the last patch".to_owned())));
     let mut only_last = vec![-1.0; first.len()];
@@ -162,7 +163,7 @@ fn a_still_video_keeps_its_mask_and_a_correction_changes_its_object_alone() {
 }
 
 #[test]
-fn a_run_without_a_seed_is_refused_and_tokens_are_kept_by_resolution() {
+fn a_run_needs_a_seed_and_tokens_are_kept_by_resolution() {
     let session = session();
     let featured = block_on(study::fine_features(&session, &frame(0), 64)).unwrap();
     let mut follower = Follower::default();
@@ -173,5 +174,5 @@ fn a_run_without_a_seed_is_refused_and_tokens_are_kept_by_resolution() {
     assert_eq!((frame, kept.grid), (featured.frame, featured.features.grid));
     assert!(follower.known(96, 0).is_none() && follower.known(64, 1).is_none());
     follower.keep(96, 5, featured.frame, &featured.features);
-    assert!(follower.known(64, 0).is_none(), "one resolution at a time");
+    assert!(follower.known(64, 0).is_none(), "only one resolution is kept at a time");
 }

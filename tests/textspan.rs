@@ -1,16 +1,16 @@
-//! TextSpan on moments against the plain algorithm on the images themselves (`tests/reference/textspan.py`),
-//! and what must hold for any head and any texts.
+//! TextSpan on moments compared with the plain algorithm on the images themselves (`tests/reference/textspan.py`),
+//! and properties of any head and any texts.
 #![cfg(not(target_arch = "wasm32"))]
 
 use std::collections::BTreeSet;
 
-use headlamp::checkpoint::random::RandomWeights;
+use headlamp::checkpoint::random_model::RandomWeights;
 use headlamp::decompose::HeadBasis;
 use headlamp::statistics::Moments;
 use headlamp::textspan::{Pick, Reconstruction, textspan};
-use test_support::reference::{Fixture, apart};
+use test_support::reference::{Fixture, largest_difference};
 
-/// What TextSpan is asked about one head.
+/// The input of TextSpan for one head.
 #[derive(Clone)]
 struct Case {
     basis: HeadBasis,
@@ -36,7 +36,7 @@ impl Case {
         }
     }
 
-    /// A head of random weights, over `images` images and with `texts` texts to choose from.
+    /// A head of random weights over `images` images, with `texts` texts.
     fn random(seed: u64, images: usize, texts: usize) -> Self {
         let (embedding, rank) = (24, 8);
         let code = rank + 3;
@@ -77,8 +77,8 @@ fn explained_by(picks: &[Pick]) -> Vec<f64> {
     picks.iter().map(|pick| pick.explained).collect()
 }
 
-/// `many` images; `few`er images than the rank; variance `spent` before the count is reached; texts too `poor`
-/// to explain it.
+/// Calls `test` for each fixture. `many`: many images. `few`: fewer images than the rank. `spent`: the variance is
+/// explained before the count is reached. `poor`: the texts cannot explain the variance.
 fn each_fixture(mut test: impl FnMut(&str, &Fixture, &Case)) {
     for name in ["many", "few", "spent", "poor"] {
         let fixture = Fixture::open(&format!("textspan/{name}"));
@@ -86,7 +86,8 @@ fn each_fixture(mut test: impl FnMut(&str, &Fixture, &Case)) {
     }
 }
 
-/// Heads of random weights: more images than the code has numbers, fewer, and hardly any; many texts, and few.
+/// Heads of random weights. The number of images is above the length of the code, below it, or very small. There
+/// are many texts or few.
 fn each_random_case(mut test: impl FnMut(&str, &Case)) {
     for seed in 1..=10 {
         for (images, texts) in [(100, 60), (9, 60), (3, 60), (100, 5), (100, 1)] {
@@ -99,39 +100,40 @@ fn each_random_case(mut test: impl FnMut(&str, &Case)) {
 // --- against the reference ---------------------------------------------------------------------------------
 
 #[test]
-fn picks_are_those_of_the_plain_algorithm() {
+fn picks_match_the_plain_algorithm() {
     each_fixture(|name, fixture, case| {
         assert_eq!(texts_of(&case.picks()), fixture.counts("picks"), "{name}");
     });
 }
 
 #[test]
-fn explained_variance_is_that_of_the_plain_algorithm() {
+fn explained_variance_matches_the_plain_algorithm() {
     each_fixture(|name, fixture, case| {
-        let off = apart(&explained_by(&case.picks()), &fixture.values("explained"));
+        let off = largest_difference(&explained_by(&case.picks()), &fixture.values("explained"));
         assert!(off < 1e-6, "{name}: {off}");
         println!("{name}: largest difference {off:.1e}");
     });
 }
 
 #[test]
-fn reconstructions_are_those_of_the_plain_algorithm() {
+fn reconstructions_match_the_plain_algorithm() {
     each_fixture(|name, fixture, case| {
         let reconstruction = case.reconstruction();
         assert_eq!(texts_of(&reconstruction.picks), fixture.counts("picks"), "{name}");
         let of_image = |image: usize| reconstruction.contribution(&case.codes[image], case.count);
         let found: Vec<f64> = fixture.counts("images").into_iter().flat_map(of_image).collect();
         let expected = fixture.values("reconstruction");
-        let off = apart(&found, &expected) / expected.iter().fold(0.0_f64, |most, value| most.max(value.abs()));
+        let off = largest_difference(&found, &expected)
+            / expected.iter().fold(0.0_f64, |most, value| most.max(value.abs()));
         assert!(off < 1e-6, "{name}: {off}");
         println!("{name}: largest difference against the largest value {off:.1e}");
     });
 }
 
-// --- what must hold for any head and texts -----------------------------------------------------------------
+// --- properties of any head and any texts -------------------------------------------------------------------
 
 #[test]
-fn explained_variance_grows_and_stays_a_share() {
+fn explained_variance_grows_up_to_one_at_most() {
     let check = |name: &str, case: &Case| {
         let explained = explained_by(&case.picks());
         assert!(!explained.is_empty(), "{name}");
@@ -144,7 +146,7 @@ fn explained_variance_grows_and_stays_a_share() {
 }
 
 #[test]
-fn no_text_is_picked_twice_however_many_are_asked_for() {
+fn no_text_is_picked_twice() {
     each_random_case(|name, case| {
         let case = Case { count: 50, ..case.clone() };
         let picks = texts_of(&case.picks());
@@ -156,7 +158,7 @@ fn no_text_is_picked_twice_however_many_are_asked_for() {
 }
 
 #[test]
-fn a_text_and_its_double_are_picked_once() {
+fn duplicate_texts_do_not_change_the_picks() {
     each_random_case(|name, case| {
         let doubled = Case { texts: [&case.texts[..], &case.texts].concat(), ..case.clone() };
         let doubled: Vec<usize> = texts_of(&doubled.picks()).iter().map(|text| text % case.pool()).collect();
@@ -173,7 +175,7 @@ fn the_scale_of_the_contributions_does_not_matter() {
             louder.basis.values.iter_mut().for_each(|value| *value *= scale);
             let louder = louder.picks();
             assert_eq!(texts_of(&louder), texts_of(&picks), "{name}, times {scale}");
-            let off = apart(&explained_by(&louder), &explained_by(&picks));
+            let off = largest_difference(&explained_by(&louder), &explained_by(&picks));
             assert!(off < 1e-9, "{name}, times {scale}: {off}");
         }
     });
@@ -191,20 +193,20 @@ fn the_order_of_the_texts_does_not_matter() {
 }
 
 #[test]
-fn nothing_varies_over_one_image_or_none() {
+fn zero_or_one_image_has_no_variance() {
     for images in [0, 1] {
         assert_eq!(Case::random(4, images, 30).picks(), []);
     }
 }
 
 #[test]
-fn no_texts_no_picks() {
+fn without_texts_nothing_is_picked() {
     assert_eq!(Case::random(5, 30, 0).picks(), []);
 }
 
-/// What is left of the images' variance is what the picks say they leave.
+/// The remaining variance of the images is the share that the picks do not explain.
 #[test]
-fn a_reconstruction_leaves_what_its_picks_do_not_explain() {
+fn reconstruction_error_is_the_unexplained_variance() {
     each_random_case(|name, case| {
         let reconstruction = case.reconstruction();
         let whole: Vec<Vec<f64>> = case.codes.iter().map(|code| case.basis.contribution(code)).collect();
@@ -215,7 +217,7 @@ fn a_reconstruction_leaves_what_its_picks_do_not_explain() {
             };
             case.codes.iter().zip(&whole).map(of_image).sum()
         };
-        // From no text, the mean.
+        // With no text, the reconstruction is the mean.
         let total = left(0);
         for (count, pick) in (1..).zip(&reconstruction.picks) {
             let share = left(count) / total;

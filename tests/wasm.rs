@@ -1,7 +1,7 @@
-//! The library compiled to WebAssembly, on the engine of browsers without a GPU: the same references, the same
-//! tolerance as natively (`tests/parity.rs`, `tests/textspan.rs`).
+//! The library compiled to WebAssembly, on the backend that browsers without a GPU use: the same references and
+//! the same tolerances as natively (`tests/parity`, `tests/textspan.rs`).
 //!
-//! `cargo xtask test wasm` runs it in Node.js.
+//! `cargo xtask test wasm` runs these tests in Node.js.
 #![cfg(target_arch = "wasm32")]
 
 use burn::tensor::Device;
@@ -24,7 +24,7 @@ const TEXTSPAN: &[u8] = include_bytes!("reference/fixtures/textspan/many.expecte
 
 const TOLERANCE: f64 = 1e-4;
 
-/// `vit_clip.config.json`.
+/// The contents of `vit_clip.config.json`.
 fn config() -> ModelConfig {
     let vision = VisionConfig {
         width: 24,
@@ -71,7 +71,7 @@ fn expected(name: &str) -> Vec<f32> {
     StateDict::from_safetensors("expected", CLIP_EXPECTED).unwrap().tensors.remove(name).unwrap().values
 }
 
-/// |found - expected| / |expected|
+/// Returns |found - expected| / |expected|.
 fn relative(found: impl IntoIterator<Item = f64>, expected: &[f32]) -> f64 {
     let found: Vec<f64> = found.into_iter().collect();
     assert_eq!(found.len(), expected.len());
@@ -80,7 +80,7 @@ fn relative(found: impl IntoIterator<Item = f64>, expected: &[f32]) -> f64 {
 }
 
 #[wasm_bindgen_test]
-async fn every_component_is_the_references() {
+async fn every_component_matches_the_reference() {
     let model = model();
     for (label, width, height) in [("native", 28, 28), ("square", 20, 20), ("wide", 36, 16)] {
         let crop = Crop { size: Size { width, height }, values: expected(&format!("{label}.pixels")) };
@@ -109,7 +109,7 @@ async fn every_component_is_the_references() {
 }
 
 #[wasm_bindgen_test]
-async fn texts_are_the_references() {
+async fn texts_match_the_reference() {
     let parsed = SafeTensors::deserialize(CLIP_EXPECTED).unwrap();
     let ids = parsed.tensor("text.ids").unwrap();
     let longest = ids.shape()[1];
@@ -124,7 +124,7 @@ async fn texts_are_the_references() {
 }
 
 #[wasm_bindgen_test]
-fn textspan_picks_what_the_plain_algorithm_picks() {
+fn textspan_picks_match_the_plain_algorithm() {
     let parsed = SafeTensors::deserialize(TEXTSPAN).unwrap();
     let eights = |name: &str| parsed.tensor(name).unwrap().data().as_chunks().0.to_vec();
     let floats = |name: &str| eights(name).into_iter().map(f64::from_le_bytes).collect::<Vec<f64>>();

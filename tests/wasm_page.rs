@@ -1,7 +1,7 @@
-//! The page's own way to frames, the browser's player, in a real browser.
+//! The page decodes frames with the browser's player, in a real browser.
 //!
-//! `cargo xtask test wasm` runs it in headless Chromium. The clips are tests/reference/video.py's; each frame shows
-//! its own number.
+//! `cargo xtask test wasm` runs these tests in headless Chromium. `tests/reference/video.py` made the clips. Each
+//! frame shows its own number.
 #![cfg(all(target_arch = "wasm32", feature = "page"))]
 
 use headlamp::geometry::Size;
@@ -22,7 +22,7 @@ fn blob(bytes: &[u8]) -> Blob {
     Blob::new_with_u8_array_sequence(&Array::of1(&Uint8Array::from(bytes))).unwrap()
 }
 
-/// The picture's red values, rows first.
+/// Returns the red values of the picture, in row-major order.
 fn reds(bitmap: &ImageBitmap) -> Vec<u8> {
     let document = web_sys::window().unwrap().document().unwrap();
     let canvas: HtmlCanvasElement = document.create_element("canvas").unwrap().unchecked_into();
@@ -35,14 +35,14 @@ fn reds(bitmap: &ImageBitmap) -> Vec<u8> {
     pixels.chunks(4).map(|pixel| pixel[0]).collect()
 }
 
-/// The number that a frame of 128 x 64 shows as eight bars in its upper half.
+/// Returns the number that a frame of 128 x 64 shows as eight bars in its upper half.
 fn number_in(bitmap: &ImageBitmap) -> usize {
     let reds = reds(bitmap);
     (0..8).fold(0, |number, bar| number << 1 | usize::from(reds[16 * 128 + 16 * bar + 8] > 127))
 }
 
 #[wasm_bindgen_test]
-async fn the_player_gives_the_frame_that_is_seen() {
+async fn the_player_returns_the_visible_frame() {
     for bytes in [VP9, H264] {
         let video = ElementVideo::open("clip", &blob(bytes)).await.unwrap();
         assert_eq!(video.size(), Size { width: 128, height: 64 });
@@ -55,7 +55,7 @@ async fn the_player_gives_the_frame_that_is_seen() {
 }
 
 #[wasm_bindgen_test]
-async fn what_the_player_does_not_play_is_a_sentence() {
+async fn an_unplayable_file_gives_an_error_message() {
     for bytes in [MPEG4, b"no video", &VP9[..VP9.len() / 2]] {
         let error = ElementVideo::open("clip.mp4", &blob(bytes)).await.err().unwrap();
         assert!(matches!(error, PlaybackError::Unsupported { .. } | PlaybackError::Damaged { .. }), "{error}");

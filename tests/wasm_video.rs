@@ -1,7 +1,7 @@
-//! Videos decoded by a real browser's decoders, in a worker: every frame shows its own number, so that a wrong one
-//! gives itself away.
+//! Videos decoded by a real browser's decoders, in a worker. Every frame shows its own number, so that a wrong
+//! frame is detected.
 //!
-//! `cargo xtask test wasm` runs it in headless Chromium. The clips are tests/reference/video.py's.
+//! `cargo xtask test wasm` runs these tests in headless Chromium. `tests/reference/video.py` made the clips.
 #![cfg(target_arch = "wasm32")]
 
 use headlamp::geometry::Size;
@@ -49,7 +49,7 @@ async fn open((name, bytes): Clip) -> Video {
     Video::open(name, blob(bytes)).await.unwrap_or_else(|err| panic!("{err}"))
 }
 
-/// The number that a frame shows: eight bars in its upper half, and their opposites below.
+/// Reads the number that a frame shows: eight bars in its upper half, and the inverted bars below.
 fn number_in(photo: &Photo) -> Result<usize, String> {
     let Size { width, height } = photo.held;
     let is_white = |x: usize, y: usize| photo.rgb[(y * width + x) * 3] > 127;
@@ -70,7 +70,7 @@ async fn number_at(video: &mut Video, micros: i64) -> Result<usize, String> {
 }
 
 #[wasm_bindgen_test]
-async fn every_frame_comes_back_in_order() {
+async fn every_frame_is_decoded_in_order() {
     for clip in CLIPS {
         let mut video = open(clip).await;
         let info = video.info();
@@ -82,13 +82,13 @@ async fn every_frame_comes_back_in_order() {
 }
 
 #[wasm_bindgen_test]
-async fn every_frame_comes_back_from_anywhere() {
+async fn every_frame_is_decoded_after_any_seek() {
     for clip in CLIPS {
         let mut video = open(clip).await;
         let times = video.info().times;
-        // In steps of 13 and 29 around: forwards, backwards, across keys, and to the last and the first.
+        // In cyclic steps of 13 and 29: forward, backward, across keyframes, and to the last and the first frame.
         for frame in (0..2 * FRAMES).map(|step| if step < FRAMES { step * 13 } else { step * 29 } % FRAMES) {
-            // Just before the next one's time it is still this one that is seen.
+            // Just before the time of the next frame, this frame is still visible.
             let until = times.get(frame + 1).map_or(times[frame] + 10_000_000, |next| next - 1);
             for micros in [times[frame], until] {
                 assert_eq!(number_at(&mut video, micros).await, Ok(frame), "{} at {micros}", clip.0);
@@ -98,7 +98,7 @@ async fn every_frame_comes_back_from_anywhere() {
 }
 
 #[wasm_bindgen_test]
-async fn edits_turns_and_pixels_that_are_not_square_are_seen_to() {
+async fn edits_rotation_and_pixel_aspect_are_applied() {
     let mut trimmed = open(clip!("trimmed.mp4")).await;
     let info = trimmed.info();
     let first = number_at(&mut trimmed, 0).await.unwrap();
@@ -111,7 +111,7 @@ async fn edits_turns_and_pixels_that_are_not_square_are_seen_to() {
     assert_eq!(turned.info().size, Size { width: 64, height: 128 });
     let photo = turned.frame_at(turned.info().times[29]).await.unwrap();
     assert_eq!(photo.held, Size { width: 64, height: 128 });
-    // Turned back: what was the left edge is the top now, and the upper half is on the right.
+    // Compared with the stored frame: its left edge is now the top, and its upper half is on the right.
     let pixel = |x: usize, y: usize| photo.rgb[(x * 64 + 63 - y) * 3];
     let rgb = (0..64).flat_map(|y| (0..128).flat_map(move |x| [pixel(x, y); 3])).collect();
     let size = Size { width: 128, height: 64 };
@@ -124,8 +124,8 @@ async fn edits_turns_and_pixels_that_are_not_square_are_seen_to() {
 }
 
 #[wasm_bindgen_test]
-async fn two_minutes_never_hold_more_than_a_few_frames() {
-    // Counted by the browser's own objects.
+async fn a_long_video_holds_only_a_few_decoded_frames() {
+    // Counts the browser's own objects.
     js_sys::eval(
         "self.alive = 0; self.peak = 0; self.decoders = 0;
          const Decoder = self.VideoDecoder, close = self.VideoFrame.prototype.close;
@@ -147,7 +147,7 @@ async fn two_minutes_never_hold_more_than_a_few_frames() {
     for (frame, &time) in times.iter().enumerate().filter(|(frame, _)| frame % 5 == 0 || frame % 128 < 3) {
         assert_eq!(number_at(&mut video, time).await, Ok(frame % 256), "at {time}");
     }
-    assert_eq!(count("self.decoders"), 1.0, "in order of time, no frame is decoded twice");
+    assert_eq!(count("self.decoders"), 1.0, "a frame was decoded twice although the frames were read in order");
     for frame in [500, 3, 320, 599, 0] {
         assert_eq!(number_at(&mut video, times[frame]).await, Ok(frame % 256));
     }
@@ -158,10 +158,10 @@ async fn two_minutes_never_hold_more_than_a_few_frames() {
 }
 
 #[wasm_bindgen_test]
-async fn what_the_browser_lacks_is_named() {
+async fn a_codec_that_the_browser_lacks_is_named() {
     let refusal =
         |(name, bytes): Clip| async move { Video::open(name, blob(bytes)).await.err().unwrap().to_string() };
-    // H.264 of a profile that is none, so that no browser has it.
+    // H.264 with a profile that does not exist, so that no browser can decode it.
     let mut odd = H264.1.to_vec();
     let record = odd.windows(4).position(|bytes| bytes == b"avcC").unwrap() + 4;
     odd[record + 1] = 0xFE;
@@ -175,7 +175,7 @@ async fn what_the_browser_lacks_is_named() {
 }
 
 #[wasm_bindgen_test]
-async fn a_file_cut_off_in_its_middle_plays_to_there() {
+async fn a_truncated_file_plays_up_to_its_end() {
     let (name, bytes) = clip!("faststart.mp4");
     let mut video = Video::open(name, blob(&bytes[..bytes.len() * 3 / 4])).await.unwrap();
     let info = video.info();
@@ -186,12 +186,12 @@ async fn a_file_cut_off_in_its_middle_plays_to_there() {
 }
 
 #[wasm_bindgen_test]
-async fn damage_in_the_middle_is_told_with_its_time_and_the_rest_is_shown() {
+async fn damage_is_reported_with_its_time_and_the_rest_is_shown() {
     let (name, bytes) = VP9;
     let index = headlamp::media::video::demux(name, std::io::Cursor::new(bytes)).unwrap();
     let mut damaged = bytes.to_vec();
     for sample in &index.samples[20..24] {
-        // All but the bytes that say what kind of frame it is.
+        // Damages everything except the bytes that hold the type of the frame.
         damaged[sample.offset as usize..][1..sample.length as usize - 1].fill(0xA5);
     }
     let mut video = Video::open(name, blob(&damaged)).await.unwrap();
@@ -208,11 +208,11 @@ async fn damage_in_the_middle_is_told_with_its_time_and_the_rest_is_shown() {
 }
 
 #[wasm_bindgen_test]
-async fn a_request_that_is_dropped_leaves_the_video_usable() {
+async fn a_dropped_request_leaves_the_video_usable() {
     let mut video = open(H264).await;
     let times = video.info().times;
     for frame in [30, 12, 39, 5, 6] {
-        // Polled once or twice, and then no more.
+        // Polled once or twice, and then dropped.
         let mut request = Box::pin(video.frame_at(times[(frame + 9) % FRAMES]));
         let mut context = std::task::Context::from_waker(std::task::Waker::noop());
         let _pending = request.as_mut().poll(&mut context);

@@ -1,5 +1,5 @@
-// headlamp's worker and onnxruntime-web, side by side on one page: the same photo, the same weights. Rounds of all
-// contenders are interleaved, so that whatever else the machine does hits all of them alike.
+// Compares headlamp's worker with onnxruntime-web on one page, with the same photo and the same weights. All contestants
+// take turns in each round, so that other load on the machine affects all of them.
 
 const SIDE = 224;
 const MEAN = [0.485, 0.456, 0.406];
@@ -23,7 +23,7 @@ class Peer {
   }
 }
 
-/// headlamp's worker, spoken to as the page speaks to it (src/protocol/wire.rs).
+/// headlamp's worker. It gets the same messages as from the page (src/protocol/wire.rs).
 export class Headlamp {
   static async start() {
     const start = performance.now();
@@ -56,7 +56,7 @@ export class Headlamp {
     return (await this.ask({ Reframe: { framing: "CentreCrop" } })).PhotoTraced.seconds.encode;
   }
 
-  /// Seconds until phrases are divided among all components, their embeddings included where they are new.
+  /// Measures the seconds of an attribution of phrases to all components, including the embeddings of new phrases.
   async attribute(phrases) {
     const start = performance.now();
     const ablation = { heads: [], mlps: [], embedding: false, cls_to_cls: false };
@@ -64,7 +64,7 @@ export class Headlamp {
     return { seconds: (performance.now() - start) / 1000, ...answer.Attributed };
   }
 
-  /// Of some frames: the seconds of each (decoding, the model, and tracking), and the bytes that all of them take.
+  /// Measures frames of a video: the seconds of each (decoding, model and tracking), and the bytes of all.
   async frames(blobs) {
     const times = blobs.map((_, index) => index / 2);
     const names = blobs.map((_, index) => `${index}.png`);
@@ -81,7 +81,7 @@ export class Headlamp {
   }
 }
 
-/// onnxruntime-web on `models`, { name: url }.
+/// onnxruntime-web with `models`, { name: url }.
 export class Onnx {
   static async start(provider, threads, models) {
     const peer = new Onnx();
@@ -95,7 +95,7 @@ export class Onnx {
   }
 }
 
-/// The photo's centre crop as the model takes it, resampled by the browser.
+/// Makes the photo's centre crop, the input of the model. The browser resamples it.
 export async function crop(photo) {
   const bitmap = await createImageBitmap(photo);
   const side = Math.min(bitmap.width, bitmap.height);
@@ -113,13 +113,13 @@ export async function crop(photo) {
   return { crop: { type: "float32", values, shape: [1, 3, SIDE, SIDE] } };
 }
 
-/// `count` texts of `length` tokens.
+/// Makes `count` texts of `length` tokens.
 export function texts(count, length) {
   const values = BigInt64Array.from({ length: count * length }, (_, index) => BigInt(1000 + ((index * 37) % 20000)));
   return { tokens: { type: "int64", values, shape: [count, length] } };
 }
 
-/// As many phrases of seven tokens (start and end included) that were never embedded before.
+/// Makes `count` phrases of seven tokens, including start and end, that were not embedded before.
 let phrasesMade = 0;
 export function phrases(count) {
   const words = ["cat", "dog", "tree", "road", "bread", "cup", "house", "boat", "chair", "lamp", "door", "book"];
@@ -134,11 +134,11 @@ export const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(v
 
 const sum = (values) => values.reduce((total, value) => total + value, 0);
 
-/// What onnxruntime-web is to load: both towers, as `suffix` has them.
+/// The model files for onnxruntime-web: both towers, with this suffix.
 const towers = (suffix) => ({ vision: `/onnx/vision${suffix}`, text: `/onnx/text${suffix}` });
 
-/// headlamp and its peers, open, and what every round shows them. `onnx` is { label: [provider, threads, file suffix] };
-/// a round looks at `frames` frames of a video.
+/// Opens headlamp and its peers, and prepares their inputs. `onnx` is { label: [provider, threads, file suffix] }. A round
+/// includes `frames` frames of a video.
 let contest;
 export async function contestants({ pack, photoUrl, onnx, device, frames }) {
   const photo = await (await fetch(photoUrl)).blob();
@@ -153,8 +153,7 @@ export async function contestants({ pack, photoUrl, onnx, device, frames }) {
   return opened.device;
 }
 
-/// One round: { label: { column: seconds, or why the peer cannot do it } }. Rounds of all engines are interleaved; the
-/// first warms up.
+/// Runs one round: { label: { column: seconds, or the reason why the peer cannot do it } }. The first round is a warm-up.
 export async function round() {
   const { headlamp, peers, feeds, blobs } = contest;
   const encoder = await headlamp.encode();
@@ -176,9 +175,9 @@ export async function round() {
   return times;
 }
 
-/// One engine alone on the page, from nothing to its first embedding of a photo, and then texts and `runs` photos more.
-/// `engine` is as in `contestants`, or null for headlamp. Seconds until it is open and until that embedding is there;
-/// its files.
+/// Measures one contestant alone on the page, from its start to its first embedding of a photo. Then runs texts and `runs`
+/// more photos. `engine` is as in `contestants`, or null for headlamp. Returns the seconds until it is open and until the
+/// first embedding, and its files.
 export async function alone({ pack, photoUrl, engine, device, runs }) {
   const photo = await (await fetch(photoUrl)).blob();
   const feeds = await crop(photo);
@@ -207,7 +206,7 @@ export async function alone({ pack, photoUrl, engine, device, runs }) {
   return { ready, first, files: [...worker, ...ofPack] };
 }
 
-/// Bytes of files as they are, and as a server that compresses sends them.
+/// Returns the bytes of files, plain and compressed with gzip.
 export async function downloads(files) {
   let [plain, compressed] = [0, 0];
   for (const file of files) {

@@ -1,10 +1,10 @@
-// How headlamp's worker grows: with the tokens, the model, the gallery, the video.
+// How the time of headlamp's worker grows with the tokens, the model, the gallery and the video.
 
 import { Headlamp, median } from "./compare.js";
 
 const blobOf = async (url) => (await fetch(url)).blob();
 
-/// A worker that goes on from one question to the next, with the pack open and a photo looked at.
+/// The worker that all questions share, with the pack open and a photo traced.
 let kept;
 async function worker({ pack, photoUrl, device }) {
   if (!kept) {
@@ -16,15 +16,15 @@ async function worker({ pack, photoUrl, device }) {
   return kept;
 }
 
-/// Seconds from a request to its answer.
+/// Measures the seconds from a request to its answer.
 async function seconds(engine, task, buffers, files) {
   const start = performance.now();
   await engine.ask(task, buffers, files);
   return (performance.now() - start) / 1000;
 }
 
-/// The encoder on a frame of the photo's shape, a run at `shortSide` after one at `baseSide`, over and over: tokens
-/// and seconds of either.
+/// Measures the encoder on a frame of the photo's shape, at `baseSide` and `shortSide` in turn. Returns the tokens and
+/// seconds of both.
 export async function tokens({ baseSide, shortSide, runs, ...options }) {
   const { engine } = await worker(options);
   const found = {};
@@ -32,21 +32,21 @@ export async function tokens({ baseSide, shortSide, runs, ...options }) {
     for (const [name, side] of [["base", baseSide], ["grown", shortSide]]) {
       const { PhotoTraced: traced } = await engine.ask({ Reframe: { framing: { Frame: { short_side: side } } } });
       found[name] ??= { tokens: 1 + traced.grid.rows * traced.grid.columns, times: [] };
-      // The first warms up.
+      // The first run is a warm-up.
       if (run > 0) found[name].times.push(traced.seconds.encode);
     }
   }
   return Object.values(found).map(({ tokens, times }) => ({ tokens, seconds: median(times) }));
 }
 
-/// Models side by side, a run of each after the other: { label: { seconds, tokens, opened } }.
+/// Measures several models in turn: { label: { seconds, tokens, opened } }.
 export async function models({ packs, photoUrl, runs }) {
   const photo = await blobOf(photoUrl);
   const models = {};
   for (const [label, pack] of Object.entries(packs)) {
     const engine = await Headlamp.start();
     const { PackOpened: opened } = await engine.open(pack, "cpu");
-    // Warms up.
+    // Warm-up.
     const { grid } = await engine.trace(photo);
     models[label] = { engine, opened, tokens: 1 + grid.rows * grid.columns, times: [] };
   }
@@ -57,8 +57,8 @@ export async function models({ packs, photoUrl, runs }) {
   return Object.fromEntries(Object.entries(models).map(([label, model]) => [label, found(model)]));
 }
 
-/// The gallery with pictures added until there are `count`, and what is asked of it, in seconds. A picture is one of
-/// `photoUrls`, by turns: what is kept of it is as large as of any other. `head` is [layer, head].
+/// Adds pictures to the gallery until it has `count`, and measures the seconds of its requests. The pictures are those of
+/// `photoUrls` in turn; all pictures take the same space in a gallery. `head` is [layer, head].
 let pictures = 0;
 export async function gallery({ photoUrls, count, phrase, head, ...options }) {
   const { engine } = await worker({ photoUrl: photoUrls[0], ...options });
@@ -74,7 +74,7 @@ export async function gallery({ photoUrls, count, phrase, head, ...options }) {
   const often = async (task) => {
     const times = [];
     for (let run = 0; run <= 5; run++) times.push(await seconds(engine, task));
-    // The first has the phrase to embed.
+    // The first run also embeds the phrase.
     return median(times.slice(1));
   };
   const rank = (by, heads) => often({ RankGallery: { by, heads, most: 500 } });
@@ -88,7 +88,7 @@ export async function gallery({ photoUrls, count, phrase, head, ...options }) {
   };
 }
 
-/// Bytes of all files in a folder that the browser keeps for the page.
+/// Sums the bytes of all files in a folder of the browser's storage for the page.
 async function bytesOf(folder) {
   let bytes = 0;
   for await (const entry of folder.values()) {
@@ -97,14 +97,14 @@ async function bytesOf(folder) {
   return bytes;
 }
 
-/// A video of `count` frames: the seconds of each, and the bytes that all of them take.
+/// Measures a video of `count` frames: the seconds of each frame, and the bytes of all.
 export async function video({ count, ...options }) {
   const { engine } = await worker(options);
   const photo = await blobOf(options.photoUrl);
   return engine.frames(Array.from({ length: count }, () => photo));
 }
 
-/// What the page asks for at a click, each in seconds until the answer is there, beside the encoder.
+/// Measures the encoder and the requests that the page sends after a click, in seconds until the answer.
 export async function questions({ phrases, head: [layer, head], ...options }) {
   const { engine } = await worker(options);
   const ablation = { heads: [], mlps: [], embedding: false, cls_to_cls: false };
@@ -118,11 +118,11 @@ export async function questions({ phrases, head: [layer, head], ...options }) {
     labelAll: { LabelAllHeads: { count: 10 } },
   };
   const times = { encoder: [], ...Object.fromEntries(Object.keys(tasks).map((name) => [name, []])) };
-  // The first round warms up, and has the phrases to embed.
+  // The first round is a warm-up and embeds the phrases.
   for (let round = 0; round <= 7; round++) {
     times.encoder.push(await engine.encode());
     for (const [name, task] of Object.entries(tasks)) {
-      // Heads' texts that have been found go with the pool: it is the finding that is measured.
+      // A new pool discards the labels found so far, so that each round measures the search for labels.
       await engine.ask({ UsePool: { lines: [] } });
       times[name].push(await seconds(engine, task));
     }

@@ -1,6 +1,6 @@
-// onnxruntime-web in a worker of its own, as a page that respects its user would run it.
-// In: { threads, provider, models: { name: url } }, then { name, feeds, runs }. Out: load seconds and the files that
-// were loaded, then seconds a run.
+// onnxruntime-web in its own worker, so that the page stays responsive.
+// Messages in: first { threads, provider, models: { name: url } }, then { name, feeds, runs }.
+// Messages out: first the seconds to load and the loaded files, then the seconds of each run.
 
 let ort, sessions;
 
@@ -36,7 +36,7 @@ async function run({ name, feeds, runs }) {
   for (let index = 0; index < runs; index++) {
     const start = performance.now();
     result = await sessions[name].run(tensors);
-    // From a GPU, the run is not over before its result is here.
+    // A run on a GPU ends when its result is on the CPU.
     await result.embedding.getData();
     seconds.push((performance.now() - start) / 1000);
   }

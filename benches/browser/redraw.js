@@ -1,7 +1,7 @@
-// Runs in headlamp's own page, as the body of a function of (selector, what): clicks on an element, and waits until
-// the page shows what follows from that. `what`: "head" (its map over the photo and its texts), "phrase" or "ablation"
-// (new figures and the new segmentation). Milliseconds until the document has changed, and until a frame of it has been
-// drawn.
+// The body of a function of (selector, what) that runs in headlamp's page. It clicks on an element and waits until the page
+// shows the result. `what` is "head" (the map of the head over the photo, and its texts), "phrase" or "ablation" (new
+// scores and the new segmentation). Returns the milliseconds until the document has changed, and until a frame with the
+// change was drawn.
 const [selector, what] = arguments;
 const at = (query) => document.querySelector(query);
 const overlay = at("canvas#overlay");
@@ -14,7 +14,7 @@ const isShown = {
   head() {
     const panel = at("#head-panel").dataset;
     const { layer, head } = clicked.dataset;
-    // The map of the head before goes first.
+    // The page removes the map of the previous head first.
     wasCleared ||= overlay.dataset.layerKind === "none";
     const hasTexts = at("#head-panel ol.labels:not(.waiting) > li") !== null;
     const isChosen = panel.layer === layer && panel.head === head;
@@ -31,7 +31,7 @@ return new Promise((done) => {
     observer.disconnect();
     const changed = performance.now() - start;
     requestAnimationFrame(() => {
-      // After the frame's drawing, which follows its callbacks.
+      // The message arrives after the frame is drawn: the browser draws after the animation callbacks.
       const { port1, port2 } = new MessageChannel();
       port1.onmessage = () => done({ changed, drawn: performance.now() - start });
       port2.postMessage(null);

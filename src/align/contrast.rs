@@ -1,25 +1,26 @@
-//! The contrastive loss between images and captions, symmetric InfoNCE, and its gradient by hand.
+//! The contrastive loss between images and captions (symmetric InfoNCE), and its gradient in closed form.
 
 use std::collections::{HashMap, HashSet};
 
 use nalgebra::{DMatrix, DVector, Dim, Matrix, RawStorage};
 
+use super::pairs::Pairs;
+use super::projection::Projection;
 use super::split::Shuffle;
-use super::{Pairs, Projection};
 
-/// Images and captions that are told apart from one another, each once.
+/// A batch of distinct images and captions to be told apart.
 pub struct Contrast {
     /// `[image, width]`
     images: DMatrix<f64>,
     /// `[caption, embedding]`
     captions: DMatrix<f64>,
-    /// `[image, caption]`: what a caption should get of an image's probability; rows sum to 1.
+    /// The target probability of each caption for an image, `[image, caption]`; rows sum to 1.
     of_image: DMatrix<f64>,
-    /// `[image, caption]`: what an image should get of a caption's probability; columns sum to 1.
+    /// The target probability of each image for a caption, `[image, caption]`; columns sum to 1.
     of_caption: DMatrix<f64>,
 }
 
-/// The loss's gradient with respect to the projection and the logarithm of the scale.
+/// The gradient of the loss with respect to the projection and the logarithm of the scale.
 #[derive(Clone, Debug)]
 pub struct Gradient {
     pub weight: DMatrix<f64>,
@@ -28,8 +29,9 @@ pub struct Gradient {
 }
 
 impl Contrast {
-    /// The images and captions of these pairs. All that belong together count as such, also where they come from two
-    /// pairs: two pictures with one caption are not to be told apart by it.
+    /// Collects the images and captions of a batch of pairs. An image and a caption of two different pairs also
+    /// count as a match when they belong together: two pictures with the same caption must not be told apart by
+    /// that caption.
     pub fn new(pairs: &Pairs, batch: &[usize]) -> Self {
         let chosen = batch.iter().map(|pair| pairs.pairs[*pair]);
         let (mut images, mut captions): (Vec<usize>, Vec<usize>) = chosen.unzip();
@@ -59,18 +61,19 @@ impl Contrast {
         }
     }
 
-    /// The same with normal noise on every feature, of these deviations.
-    pub fn with_noise(mut self, deviation: f64, chance: &mut Shuffle) -> Self {
-        self.images.apply(|value| *value += deviation * chance.normal());
+    /// Adds normal noise of the given standard deviation to every feature.
+    pub fn with_noise(mut self, deviation: f64, random: &mut Shuffle) -> Self {
+        self.images.apply(|value| *value += deviation * random.normal());
         self
     }
 
-    /// All images and captions at once.
+    /// Collects all images and captions.
     fn all(pairs: &Pairs) -> Self {
         Self::new(pairs, &(0..pairs.pairs.len()).collect::<Vec<_>>())
     }
 
-    /// Mean of the cross entropies over images (which caption?) and over captions (which image?).
+    /// Returns the mean of two cross entropies: over images, which caption belongs to the image; over captions,
+    /// which image belongs to the caption.
     pub fn loss(&self, projection: &Projection, scale: f64) -> f64 {
         self.loss_of(&projection.embed(&self.images), scale)
     }
@@ -90,13 +93,13 @@ impl Contrast {
         0.5 * (of_images / logits.nrows() as f64 + of_captions / logits.ncols() as f64)
     }
 
-    /// The gradient of [`Self::loss`].
+    /// Returns the gradient of [`Self::loss`].
     pub fn gradient(&self, projection: &Projection, scale: f64) -> Gradient {
         let unnormalised = projection.unnormalised(&self.images);
         let embedded = projection.embed(&self.images);
         let cosines = &embedded * self.captions.transpose();
         let (images, captions) = (cosines.nrows() as f64, cosines.ncols() as f64);
-        // With respect to the logits: softmax less target, along rows and along columns.
+        // The gradient with respect to the logits is softmax minus target, along rows and along columns.
         let mut by_row = &cosines * scale;
         let mut by_column = by_row.clone();
         by_row.row_iter_mut().for_each(|mut row| {
@@ -109,7 +112,7 @@ impl Contrast {
         });
         let by_logit = ((by_row - &self.of_image) / images + (by_column - &self.of_caption) / captions) * 0.5;
         let log_scale = scale * by_logit.dot(&cosines);
-        // Through the normalisation: only what is at right angles to the unit vector moves it.
+        // Through the normalisation: only the component orthogonal to the unit vector changes the unit vector.
         let mut by_embedding = by_logit * &self.captions * scale;
         for ((mut row, unit), raw) in
             by_embedding.row_iter_mut().zip(embedded.row_iter()).zip(unnormalised.row_iter())
@@ -126,18 +129,18 @@ impl Contrast {
     }
 }
 
-/// The loss of a projection on pairs, all of them told apart from one another.
+/// Returns the loss of a projection over all pairs as one batch.
 pub fn loss(projection: &Projection, scale: f64, pairs: &Pairs) -> f64 {
     Contrast::all(pairs).loss(projection, scale)
 }
 
-/// The scale of the least loss, from 1 to `most`, for unit vectors `[image, embedding]` of the pairs' images: a golden
-/// section, as the loss has one minimum in it.
+/// Returns the scale between 1 and `most` with the lowest loss, for unit vectors `[image, embedding]` of the
+/// pairs' images. Golden-section search finds it, because the loss has one minimum as a function of the scale.
 pub fn best_scale(embedded: &DMatrix<f64>, pairs: &Pairs, most: f64) -> f64 {
     const GOLDEN: f64 = 0.618_033_988_749_895;
     let contrast = Contrast::all(pairs);
     let embedded = {
-        // `Contrast` keeps the images that have captions, in order.
+        // `Contrast` keeps the images that have captions, in ascending order.
         let mut images: Vec<usize> = pairs.pairs.iter().map(|(image, _)| *image).collect();
         images.sort_unstable();
         images.dedup();
@@ -152,7 +155,7 @@ pub fn best_scale(embedded: &DMatrix<f64>, pairs: &Pairs, most: f64) -> f64 {
     (0.5 * (low + high)).exp()
 }
 
-/// `log(sum(exp(x)))` of a row or column, without overflow.
+/// Returns `log(sum(exp(x)))` of a row or column, without overflow.
 fn log_sum_exp<R: Dim, C: Dim, S: RawStorage<f64, R, C>>(values: &Matrix<f64, R, C, S>) -> f64 {
     let most = values.iter().fold(f64::NEG_INFINITY, |most, value| most.max(*value));
     most + values.iter().map(|value| (value - most).exp()).sum::<f64>().ln()

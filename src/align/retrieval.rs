@@ -1,32 +1,32 @@
-//! How well captions are found by images, and images by captions.
+//! How well images find their captions, and captions their images.
 
 use nalgebra::{DMatrix, RowDVector};
 use serde::Serialize;
 
-use super::Pairs;
+use super::pairs::Pairs;
 
-/// Recall is told at these.
+/// The ranks at which recall is measured.
 pub const AT: [usize; 3] = [1, 5, 10];
 
-/// One direction of retrieval.
+/// The recall of one direction of retrieval.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Recall {
     pub queries: usize,
     pub candidates: usize,
-    /// Share of the queries that find one of theirs among the first 1, 5 and 10 ([`AT`]).
+    /// The share of queries with a correct answer among the first 1, 5 and 10 results ([`AT`]).
     pub at: [f64; 3],
-    /// The rank, from 1, at which the median query finds its first.
+    /// The median over queries of the rank, from 1, of the first correct answer.
     pub median_rank: f64,
 }
 
-/// Both directions.
+/// The recall of both directions.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Retrieval {
     pub image_to_text: Recall,
     pub text_to_image: Recall,
 }
 
-/// Retrieval among all images (unit vectors `[image, embedding]`) and captions of `pairs`.
+/// Measures retrieval among all images (unit vectors `[image, embedding]`) and captions of `pairs`.
 pub fn retrieval(embedded: &DMatrix<f64>, pairs: &Pairs) -> Retrieval {
     let (images, captions) = ranks(embedded, pairs);
     let (image_count, caption_count) = (pairs.images.nrows(), pairs.captions.nrows());
@@ -36,7 +36,7 @@ pub fn retrieval(embedded: &DMatrix<f64>, pairs: &Pairs) -> Retrieval {
     }
 }
 
-/// What guessing gets on the same pairs.
+/// Returns the expected recall of guessing on the same pairs.
 pub fn chance(pairs: &Pairs) -> Retrieval {
     let (image_count, caption_count) = (pairs.images.nrows(), pairs.captions.nrows());
     let (mut of_image, mut of_caption) = (vec![0_usize; image_count], vec![0_usize; caption_count]);
@@ -50,7 +50,7 @@ pub fn chance(pairs: &Pairs) -> Retrieval {
     }
 }
 
-/// The mean of 1 / rank over all images and captions as queries.
+/// Returns the mean of 1 / rank, over all images and all captions as queries.
 pub fn mean_reciprocal_rank(embedded: &DMatrix<f64>, pairs: &Pairs) -> f64 {
     let (images, captions) = ranks(embedded, pairs);
     let mean =
@@ -58,7 +58,8 @@ pub fn mean_reciprocal_rank(embedded: &DMatrix<f64>, pairs: &Pairs) -> f64 {
     0.5 * (mean(&images) + mean(&captions))
 }
 
-/// The rank of the best caption of each image, and of the best image of each caption. A tie counts against.
+/// Returns the rank of the best correct caption of each image, and of the best correct image of each caption. A
+/// wrong candidate with the same score counts as ranked higher.
 fn ranks(embedded: &DMatrix<f64>, pairs: &Pairs) -> (Vec<usize>, Vec<usize>) {
     let (mut captions_of, mut images_of) =
         (vec![Vec::new(); pairs.images.nrows()], vec![Vec::new(); pairs.captions.nrows()]);
@@ -67,7 +68,7 @@ fn ranks(embedded: &DMatrix<f64>, pairs: &Pairs) -> (Vec<usize>, Vec<usize>) {
         images_of[*caption].push(*image);
     }
     let of = |queries: &DMatrix<f64>, candidates: &DMatrix<f64>, answers: &[Vec<usize>]| -> Vec<usize> {
-        // One query at a time: all scores of many pictures would not fit.
+        // One query at a time, because the scores of many pictures together would not fit into memory.
         let transposed = candidates.transpose();
         let with_answers = queries.row_iter().zip(answers).filter(|(_, answers)| !answers.is_empty());
         with_answers.map(|(query, answers)| rank(&(query * &transposed), answers)).collect()
@@ -92,7 +93,8 @@ impl Recall {
         Self { queries, candidates, at: AT.map(share), median_rank }
     }
 
-    /// For queries with so many answers each, among candidates in an order of chance.
+    /// Computes the expected recall among candidates in random order. `answers` is the number of correct answers
+    /// of each query.
     fn of_guessing(answers: &[usize], candidates: usize) -> Self {
         let answers: Vec<usize> = answers.iter().copied().filter(|count| *count > 0).collect();
         let queries = answers.len();
@@ -105,10 +107,10 @@ impl Recall {
     }
 }
 
-/// The chance that one of `answers` is among the first `within` of `candidates`.
+/// Returns the probability that one of `answers` correct candidates is among the first `within` of `candidates`.
 fn chance_within(answers: usize, candidates: usize, within: usize) -> f64 {
     let wrong = candidates.saturating_sub(answers);
-    // Each place in turn holds a wrong one, given that those before did.
+    // The probability that each place holds a wrong candidate, given that all earlier places do.
     let all_wrong: f64 = (0..within.min(candidates))
         .map(|place| wrong.saturating_sub(place) as f64 / (candidates - place) as f64)
         .product();
@@ -125,35 +127,36 @@ mod tests {
     }
 
     #[test]
-    fn the_right_ones_first_and_last() {
+    fn ranks_of_perfect_inverted_and_tied_scores() {
         let pairs = pairs(12);
         let found = retrieval(&pairs.images, &pairs);
         assert_eq!((found.image_to_text.at, found.image_to_text.median_rank), ([1.0; 3], 1.0));
         let found = retrieval(&-&pairs.images, &pairs);
         assert_eq!((found.text_to_image.at, found.text_to_image.median_rank), ([0.0; 3], 12.0));
-        // All the same: ties count against.
+        // All scores are equal, and ties count as ranked higher.
         let found = retrieval(&DMatrix::zeros(12, 12), &pairs);
         assert_eq!(found.image_to_text.median_rank, 12.0);
     }
 
     #[test]
-    fn any_of_several_captions_will_do() {
+    fn any_of_several_captions_counts() {
         let mut pairs = pairs(6);
         pairs.pairs = vec![(0, 0), (0, 1), (1, 1), (2, 2)];
         let mut swapped = pairs.images.clone();
         swapped.swap_rows(0, 1);
-        // Image 0 has caption 1's vector, which is its own too; image 1 has caption 0's, which is not.
+        // Image 0 has the vector of caption 1, which is also its own. Image 1 has the vector of caption 0, which
+        // is not its own.
         let found = retrieval(&swapped, &pairs);
         assert_eq!((found.image_to_text.queries, found.text_to_image.queries), (3, 3));
         assert!((found.image_to_text.at[0] - 2.0 / 3.0).abs() < 1e-12, "{found:?}");
     }
 
     #[test]
-    fn chance_is_what_guessing_gets() {
+    fn chance_equals_the_expectation_of_guessing() {
         let guessed = chance(&pairs(20)).image_to_text;
         assert!((guessed.at[0] - 0.05).abs() < 1e-12 && (guessed.at[1] - 0.25).abs() < 1e-12, "{guessed:?}");
         assert_eq!(guessed.median_rank, 10.0);
-        // Two answers among four: 1 - (2/4)(1/3).
+        // Two correct answers among four: 1 - (2/4)(1/3).
         assert!((chance_within(2, 4, 2) - 5.0 / 6.0).abs() < 1e-12);
         assert_eq!(chance_within(3, 3, 1), 1.0);
     }

@@ -2,10 +2,12 @@
 
 use nalgebra::{DMatrix, DVector, RowDVector, SymmetricEigen};
 
-use super::{AlignError, Pairs, Projection};
+use super::error::AlignError;
+use super::pairs::Pairs;
+use super::projection::Projection;
 
-/// The regression, ready for any penalty: `W = C V (E + lambda)^-1 V^T` with the eigenvectors V and eigenvalues E of
-/// the features' covariance, and C the covariance of captions with features.
+/// A ridge regression that is prepared for any penalty: `W = C V (E + lambda)^-1 V^T`. V and E are the
+/// eigenvectors and eigenvalues of the features' covariance. C is the covariance of captions with features.
 pub struct Ridge {
     values: DVector<f64>,
     vectors: DMatrix<f64>,
@@ -13,15 +15,15 @@ pub struct Ridge {
     crossed: DMatrix<f64>,
     image_mean: RowDVector<f64>,
     caption_mean: RowDVector<f64>,
-    /// What a penalty of 1 is: the mean of the eigenvalues.
+    /// The value of a penalty of 1: the mean of the eigenvalues.
     unit: f64,
 }
 
 impl Ridge {
-    /// Every pair counts once. The bias is not penalised.
+    /// Prepares the regression. Every pair counts once. The bias is not penalised.
     ///
     /// # Errors
-    /// [`AlignError::Constant`] where the images do not differ.
+    /// [`AlignError::Constant`] when all images are equal.
     pub fn new(pairs: &Pairs) -> Result<Self, AlignError> {
         let (images, captions): (Vec<usize>, Vec<usize>) = pairs.pairs.iter().copied().unzip();
         let centred = |mut rows: DMatrix<f64>| {
@@ -42,18 +44,18 @@ impl Ridge {
         Ok(Self { values, vectors, crossed, image_mean, caption_mean, unit })
     }
 
-    /// The deviation of the noise on features that this penalty stands for: least squares under such noise is the
-    /// ridge regression.
+    /// Returns the standard deviation of the feature noise that corresponds to the penalty. Least squares with
+    /// this noise equals the ridge regression.
     pub fn noise(&self, penalty: f64) -> f64 {
         (penalty * self.unit).sqrt()
     }
 
-    /// The projection that minimises the mean of `|W x + b - t|^2` plus `penalty * unit * |W|^2`, unit being the
-    /// features' mean variance.
+    /// Returns the projection that minimises the mean of `|W x + b - t|^2` plus `penalty * unit * |W|^2`. unit is
+    /// the features' mean variance.
     pub fn solve(&self, penalty: f64) -> Projection {
         let mut scaled = self.crossed.clone();
         for (mut column, value) in scaled.column_iter_mut().zip(self.values.iter()) {
-            // Rounding may leave a vanishing eigenvalue below zero.
+            // Rounding can make a tiny eigenvalue negative.
             column /= value.max(0.0) + penalty.max(1e-12) * self.unit;
         }
         let weight = scaled * self.vectors.transpose();

@@ -1,6 +1,12 @@
-//! Chance, the same on every machine: pictures dealt out, and noise.
+//! Random numbers that are the same on every machine, and random splits of the pictures.
 
-/// SplitMix64.
+/// The number of parts of the training pictures. Each part in turn is held out to choose settings.
+pub(super) const FOLDS: usize = 5;
+
+/// The smallest number of pictures. Parts of fewer pictures would not be meaningful.
+pub(super) const FEWEST: usize = 2 * FOLDS;
+
+/// A random number generator (SplitMix64).
 pub struct Shuffle {
     state: u64,
 }
@@ -18,14 +24,14 @@ impl Shuffle {
         z ^ (z >> 31)
     }
 
-    /// A number of the normal distribution (Box and Muller).
+    /// Returns a normally distributed number (Box and Muller).
     pub fn normal(&mut self) -> f64 {
-        // From (0, 1]: the logarithm of zero is none.
+        // In (0, 1], because the logarithm of zero is not finite.
         let mut uniform = || ((self.next() >> 11) + 1) as f64 / (1_u64 << 53) as f64;
         (-2.0 * uniform().ln()).sqrt() * (std::f64::consts::TAU * uniform()).cos()
     }
 
-    /// The numbers up to `count`, in an order of chance (Fisher and Yates).
+    /// Returns the numbers from 0 up to `count` in random order (Fisher and Yates).
     pub fn order(&mut self, count: usize) -> Vec<usize> {
         let mut order: Vec<usize> = (0..count).collect();
         for last in (1..count).rev() {
@@ -36,7 +42,8 @@ impl Shuffle {
     }
 }
 
-/// Cuts `count` things in two: those to learn from, and `share` of them held out, each in ascending order.
+/// Splits the numbers below `count` at random into a set to learn from and a held-out set with `share` of them.
+/// Both are in ascending order.
 pub fn held_out(count: usize, share: f64, seed: u64) -> (Vec<usize>, Vec<usize>) {
     let out = ((count as f64 * share).round() as usize).min(count);
     let order = Shuffle::new(seed ^ 0x5EED).order(count);
@@ -49,7 +56,7 @@ pub fn held_out(count: usize, share: f64, seed: u64) -> (Vec<usize>, Vec<usize>)
     (sorted(rest), sorted(held_out))
 }
 
-/// Each of `folds` parts in turn, held out from the rest: (rest, part).
+/// Splits the numbers below `count` into `folds` parts. Returns (rest, part) for each part.
 pub fn folds(count: usize, folds: usize, seed: u64) -> Vec<(Vec<usize>, Vec<usize>)> {
     let order = Shuffle::new(seed).order(count);
     (0..folds)

@@ -1,39 +1,41 @@
-//! CLIP's byte-pair encoding as a `tokenizer.json`, built from its published list of merges.
+//! Builds a `tokenizer.json` for CLIP's byte-pair encoding from CLIP's published list of merges.
 //!
-//! It gives the tokens that open_clip's `SimpleTokenizer` gives, but for rare characters: of what `ftfy` mends there,
-//! quotes, ligatures, widths and control characters are mended here and wrongly decoded text is not; of HTML's
-//! entities, those that HTML itself needs. Hugging Face's own `tokenizer.json` mends none of this.
+//! The tokens equal those of open_clip's `SimpleTokenizer`, except for rare characters. `SimpleTokenizer` repairs
+//! texts with `ftfy`. This tokenizer repairs quotes, ligatures, character widths and control characters, but not
+//! wrongly decoded text. Of HTML's entities, it decodes those that HTML itself needs. Hugging Face's own
+//! `tokenizer.json` repairs none of this.
 
 use std::io::Read as _;
 
 use flate2::read::GzDecoder;
 use serde_json::{Map, Value, json};
 
-use super::CheckpointError;
+use super::error::CheckpointError;
 
-/// CLIP's list of merges, `bpe_simple_vocab_16e6.txt.gz`, as a browser finds it beside the page.
+/// The path of CLIP's list of merges, `bpe_simple_vocab_16e6.txt.gz`, relative to the page.
 pub const MERGES_PATH: &str = "tokenizers/clip.txt.gz";
 
-/// The same list, in the program. 1.3 MB that a page fetches only when it needs them.
+/// The same list, compiled into the tool. The page fetches the 1.3 MB only when it needs them.
 #[cfg(feature = "cli")]
 pub const MERGES: &[u8] = include_bytes!("../../www/tokenizers/clip.txt.gz");
 
-/// Tokens of the vocabulary: 256 bytes, each inside and at the end of a word; merges; a text's start and end.
+/// The number of tokens: 256 bytes, each inside a word and at the end of a word; the merges; a text's start and end.
 pub const VOCABULARY: usize = 49_408;
 
 const START: &str = "<|startoftext|>";
 const END: &str = "<|endoftext|>";
 
-/// Merges that CLIP uses; the list has more.
+/// The number of merges that CLIP uses. The list has more.
 const USED: usize = VOCABULARY - 2 * 256 - 2;
 
-/// The list is 3.2 MB once unpacked.
+/// The most bytes of the unpacked list that are read. The list has 3.2 MB.
 const LARGEST_LIST: u64 = 16 << 20;
 
-/// The `tokenizer.json` of every CLIP, from its list of merges, packed or unpacked (a server may unpack it on the way).
+/// Returns the `tokenizer.json` of every CLIP. `merges` is the list of merges, packed or unpacked: a server may
+/// unpack the list before it sends it.
 ///
 /// # Errors
-/// [`CheckpointError::Malformed`] where the list is another's.
+/// [`CheckpointError::Malformed`] if `merges` is not CLIP's list.
 pub fn tokenizer_json(merges: &[u8]) -> Result<Vec<u8>, CheckpointError> {
     let malformed = |reason: &str| CheckpointError::Malformed {
         file: MERGES_PATH.to_owned(),
@@ -49,10 +51,13 @@ pub fn tokenizer_json(merges: &[u8]) -> Result<Vec<u8>, CheckpointError> {
     // The first line is a comment.
     let pairs: Option<Vec<(&str, &str)>> =
         list.lines().skip(1).take(USED).map(|line| line.split_once(' ')).collect();
-    let pairs = pairs.filter(|pairs| pairs.len() == USED).ok_or_else(|| malformed("it is cut off, or another"))?;
+    let pairs = pairs
+        .filter(|pairs| pairs.len() == USED)
+        .ok_or_else(|| malformed("it is cut off, or it is not CLIP's list"))?;
     serde_json::to_vec(&tokenizer(&pairs)).map_err(|err| malformed(&err.to_string()))
 }
 
+/// Returns the tokenizer with these merges as JSON.
 fn tokenizer(merges: &[(&str, &str)]) -> Value {
     let letters = byte_letters();
     let inside = letters.iter().map(char::to_string);
@@ -69,7 +74,7 @@ fn tokenizer(merges: &[(&str, &str)]) -> Value {
         "version": "1.0",
         "truncation": null,
         "padding": null,
-        // None: a text's start and end are put around it, and are not to be had by spelling them out.
+        // Empty, so that a text that spells out the start or end token does not get that token.
         "added_tokens": [],
         "normalizer": {"type": "Sequence", "normalizers": clean_up()},
         "pre_tokenizer": {"type": "Sequence", "pretokenizers": [
@@ -91,7 +96,8 @@ fn tokenizer(merges: &[(&str, &str)]) -> Value {
     })
 }
 
-/// What is done to a text first, in the order of open_clip's `basic_clean`, `whitespace_clean` and `lower`.
+/// Returns the steps that clean a text before it is tokenized, in the order of open_clip's `basic_clean`,
+/// `whitespace_clean` and `lower`.
 fn clean_up() -> Vec<Value> {
     const QUOTES: [(&str, &str); 2] = [("[\u{2bc}\u{2018}-\u{201b}]", "'"), ("[\u{201c}-\u{201f}]", "\"")];
     const CONTROLS: &str = r"[\x00-\x08\x0b\x0e-\x1f\x7f\x{206a}-\x{206f}\x{feff}\x{fff9}-\x{fffc}]";
@@ -117,10 +123,10 @@ fn clean_up() -> Vec<Value> {
         |(from, to): (&str, &str)| json!({"type": "Replace", "pattern": {"String": from}, "content": to});
     let matching =
         |(from, to): (&str, &str)| json!({"type": "Replace", "pattern": {"Regex": from}, "content": to});
-    // Twice, as an entity may be written in entities.
+    // Twice, because an entity may itself be written with entities.
     let mut steps: Vec<Value> = ENTITIES.into_iter().chain(ENTITIES).map(exactly).collect();
     steps.extend(LIGATURES.map(exactly));
-    // Letters of East Asian width, 0xfee0 above their like.
+    // The fullwidth letters of East Asian texts lie 0xfee0 above the usual letters.
     let wide = ('!'..='~').filter_map(|narrow| Some((char::from_u32(u32::from(narrow) + 0xfee0)?, narrow)));
     steps.extend(wide.map(|(wide, narrow)| exactly((wide.to_string().as_str(), narrow.to_string().as_str()))));
     steps.extend(QUOTES.map(matching));
@@ -131,11 +137,11 @@ fn clean_up() -> Vec<Value> {
     steps
 }
 
-/// A printable letter for each byte, as GPT-2 chose them: itself where it is printable in Latin-1, one from U+0100 on
-/// otherwise. In the order of the vocabulary.
+/// Returns a printable letter for each byte, as GPT-2 chose them, in the order of the vocabulary. A byte that is
+/// printable in Latin-1 is its own letter; the others have letters from U+0100 on.
 fn byte_letters() -> Vec<char> {
     let printable = |byte: &u8| matches!(byte, b'!'..=b'~' | 0xa1..=0xac | 0xae..=0xff);
-    let themselves = (0..=255_u8).filter(printable).map(char::from);
+    let printable_bytes = (0..=255_u8).filter(printable).map(char::from);
     let others = (0..=255_u8).filter(|byte| !printable(byte));
-    themselves.chain(others.zip('\u{100}'..).map(|(_byte, letter)| letter)).collect()
+    printable_bytes.chain(others.zip('\u{100}'..).map(|(_byte, letter)| letter)).collect()
 }

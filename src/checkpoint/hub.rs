@@ -1,13 +1,13 @@
-//! Where a model hub has its files. Nothing here fetches.
+//! The addresses of files at a model hub. Nothing here fetches them.
 
-/// The hub that is asked where none is named.
+/// The hub that is used if the user names no other.
 pub const DEFAULT_HUB: &str = "https://huggingface.co";
 
-/// What weights are called, the best first: the safest format, then the model's own names.
-pub const WEIGHTS: [&str; 4] =
+/// The names of weights files, the best first: the safest format first, then the model's own names.
+pub const WEIGHTS_FILES: [&str; 4] =
     ["model.safetensors", "open_clip_model.safetensors", "open_clip_pytorch_model.bin", "pytorch_model.bin"];
 
-/// A model at a hub.
+/// A model's repository at a hub.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Repository {
     pub organisation: String,
@@ -15,7 +15,7 @@ pub struct Repository {
 }
 
 impl Repository {
-    /// Reads `ORG/NAME`; none where it is anything else, a path that leaves the hub's models among others.
+    /// Parses `ORG/NAME`. Returns `None` for anything else, for example a path that leaves the hub's models.
     pub fn parse(text: &str) -> Option<Self> {
         let (organisation, name) = text.split_once('/')?;
         let plain = |part: &str| {
@@ -27,7 +27,7 @@ impl Repository {
         whole.then(|| Self { organisation: organisation.to_owned(), name: name.to_owned() })
     }
 
-    /// The address of a file of the model's current version.
+    /// Returns the address of a file in the model's current version.
     pub fn address(&self, hub: &str, file: &str) -> String {
         let Self { organisation, name } = self;
         format!("{}/{organisation}/{name}/resolve/main/{file}", hub.trim_end_matches('/'))

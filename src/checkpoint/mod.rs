@@ -1,88 +1,42 @@
-//! Other people's weights, and our own packs.
+//! Model files of other projects, and headlamp's own packs.
 //!
-//! A checkpoint becomes a pack in three steps, none of which opens a file or holds the whole of one: [`index`] says
-//! what is where, [`detect`](detect::detect) which model it is, and a [`Converter`] takes the bytes as they come.
-//! `layouts` maps the names that a model asks for onto the checkpoint's; [`pack`] is the format that the program
-//! ships and loads. A [`StateDict`] is a small file's tensors all at once, for tests and the default pack.
+//! A checkpoint becomes a pack in three steps. No step opens a file or holds a whole file in memory.
+//!
+//! 1. [`index`] lists the tensors of a file and their places, from the file's header or directory.
+//! 2. [`detect`](detect::detect) recognises the model from that list and from the configs beside the file.
+//! 3. A [`Converter`] takes the file's bytes piece by piece and writes the pack's weights.
+//!
+//! `layouts` maps the project's tensor names to the names in each kind of checkpoint. [`pack`] is the format that
+//! headlamp ships and loads. A [`StateDict`] holds all tensors of a small file at once; the tests and the default
+//! pack use it.
 
+mod byte_fields;
 pub mod clip_tokens;
-mod companions;
 mod convert;
-mod costs;
 #[cfg(feature = "cli")]
 pub mod default_pack;
 pub mod detect;
-mod family;
-#[cfg(feature = "cli")]
-pub mod files;
+mod error;
 pub mod hub;
 pub mod index;
-pub mod known;
 pub mod layouts;
+#[cfg(feature = "cli")]
+pub mod on_disk;
 #[cfg(feature = "cli")]
 mod onnx;
 pub mod pack;
-pub mod quantise;
 #[cfg(feature = "cli")]
-pub mod random;
+pub mod random_model;
 #[cfg(feature = "cli")]
-pub mod random_texts;
-mod sizes;
+pub mod random_model_texts;
 mod state_dict;
-mod torch;
-mod weights;
 
-pub use companions::{COMPANIONS, Companions};
 pub use convert::Converter;
-pub use costs::StorageCost;
-pub use detect::{Answers, Detected, Unknown, Unknowns};
+pub use detect::{CONFIG_FILES, ConfigFiles, Detected, GivenSettings, MissingSetting, MissingSettings};
+pub use error::CheckpointError;
 #[cfg(feature = "cli")]
 pub use onnx::read_onnx;
-pub use pack::{Manifest, Pack, PackFile, PackWeights, PackWriter};
-pub use quantise::Quantisation;
+pub use pack::{
+    Manifest, Pack, PackFile, PackWeights, PackWriter, Quantisation, StorageCost, StoredWeights, WeightsWriter,
+};
 pub use state_dict::{RawTensor, StateDict};
-pub use weights::{StoredWeights, WeightsWriter};
-
-/// A model file that cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum CheckpointError {
-    #[error("tensor `{0}` is missing: the file is incomplete, or of another model")]
-    Missing(String),
-    #[error(
-        "{file} lacks {count} tensors of its model, `{named}` among them: it is incomplete, or of another model"
-    )]
-    Incomplete { file: String, count: usize, named: String },
-    #[error("{file} holds no model that headlamp opens: {reason}")]
-    Foreign { file: String, reason: String },
-    #[error(
-        "the config beside it says that the {what} is {told}, the tensors that it is {found}: the file is \
-            incomplete, or the config another model's"
-    )]
-    Contradiction { what: &'static str, told: usize, found: usize },
-    #[error("neither the file nor a config beside it tells the model's {0}: say so, or put its config beside it")]
-    Unknown(Unknowns),
-    #[error(
-        "tensor `{name}` has shape {found:?} where the model needs {expected:?}: the file is of another model"
-    )]
-    Shape { name: String, expected: Vec<usize>, found: Vec<usize> },
-    #[error("tensor `{name}` holds {found}, which this program does not read")]
-    Type { name: String, found: String },
-    #[error("tensor `{0}` holds values that are not finite: the file is damaged; fetch it again")]
-    NotFinite(String),
-    #[error("{file} is not a readable {kind} file ({reason}); fetch it again")]
-    Malformed { file: String, kind: &'static str, reason: String },
-    #[error(
-        "{file} is {found} bytes long where {expected} are promised: it was cut off or changed; fetch it again"
-    )]
-    Size { file: String, expected: u64, found: u64 },
-    #[error("{file} does not match its SHA-256: it was changed or damaged; fetch it again")]
-    Hash { file: String },
-    #[error("the pack has no {0}; it is incomplete, fetch it again")]
-    MissingFile(String),
-    #[error("the pack is of format {found}, and this program reads format {}; update one of them", pack::FORMAT)]
-    Format { found: u32 },
-    #[error("the model ({bytes} bytes) does not fit into memory: close other programs, or store it in fewer bits")]
-    Memory { bytes: u64 },
-    #[error("cannot {doing} {path}: {reason}")]
-    Io { doing: &'static str, path: String, reason: String },
-}

@@ -1,14 +1,15 @@
-//! The weights of an exported ONNX graph, under the names that its modules had in PyTorch.
+//! Reads the weights of an exported ONNX graph, under the names that the modules had in PyTorch.
 //!
-//! The exporter keeps the names of biases, norms and convolutions, but folds linear layers to
-//! `onnx::MatMul_…` initialisers stored `[in, out]`. The MatMul's own node name still says whose it is:
+//! The exporter keeps the names of biases, norms and convolutions. It stores the matrices of linear layers as
+//! initialisers `onnx::MatMul_…` of shape `[in, out]`. The name of the MatMul node still names the module:
 //! `/backbone/encoder/layer.3/mlp/fc1/MatMul` is `backbone.encoder.layer.3.mlp.fc1.weight`.
 
 use std::collections::BTreeMap;
 
 use prost::Message;
 
-use super::{CheckpointError, RawTensor, StateDict};
+use super::error::CheckpointError;
+use super::state_dict::{RawTensor, StateDict};
 
 #[derive(Clone, PartialEq, Message)]
 struct ModelProto {
@@ -48,14 +49,14 @@ struct TensorProto {
     raw_data: Vec<u8>,
 }
 
-/// ONNX's number for f32.
+/// ONNX's number for the type f32.
 const FLOAT: i32 = 1;
 
-/// Reads the f32 initialisers of an ONNX file. Matrices of MatMul nodes come out `[out, in]` under their
-/// module's name; everything else keeps the name and shape that it has in the file.
+/// Reads the f32 initialisers of an ONNX file. Matrices of MatMul nodes are returned as `[out, in]` under their
+/// module's name. All other tensors keep their name and shape.
 ///
 /// # Errors
-/// [`CheckpointError::Malformed`] where the file is no ONNX model, or a tensor's bytes do not fit its shape.
+/// [`CheckpointError::Malformed`] if the file is not an ONNX model, or a tensor's bytes do not fit its shape.
 pub fn read_onnx(file: &str, bytes: &[u8]) -> Result<StateDict, CheckpointError> {
     let malformed = |reason: String| CheckpointError::Malformed { file: file.to_owned(), kind: "ONNX", reason };
     let model = ModelProto::decode(bytes).map_err(|err| malformed(err.to_string()))?;
@@ -71,12 +72,13 @@ pub fn read_onnx(file: &str, bytes: &[u8]) -> Result<StateDict, CheckpointError>
         .collect();
     let mut tensors = BTreeMap::new();
     for tensor in graph.initializer.into_iter().filter(|tensor| tensor.data_type == FLOAT) {
-        let lie = format!("tensor `{}` of dimensions {:?} has other values", tensor.name, tensor.dims);
+        let mismatch =
+            format!("the values of tensor `{}` do not fit its dimensions {:?}", tensor.name, tensor.dims);
         let RawTensor { shape, values } =
-            raw_tensor(&tensor.dims, &tensor.raw_data, tensor.float_data).ok_or_else(|| malformed(lie))?;
+            raw_tensor(&tensor.dims, &tensor.raw_data, tensor.float_data).ok_or_else(|| malformed(mismatch))?;
         let (name, tensor) = match (module_of.get(tensor.name.as_str()), &shape[..]) {
             (Some(module), &[inputs, outputs]) => {
-                let values = crate::model::transpose(&values, inputs, outputs);
+                let values = crate::kernels::transpose(&values, inputs, outputs);
                 (module.clone(), RawTensor { shape: vec![outputs, inputs], values })
             }
             _ => (tensor.name, RawTensor { shape, values }),
@@ -86,7 +88,8 @@ pub fn read_onnx(file: &str, bytes: &[u8]) -> Result<StateDict, CheckpointError>
     Ok(StateDict { tensors })
 }
 
-/// A tensor of either of ONNX's two ways to store floats; none where its values do not fit its dimensions.
+/// Returns a tensor. ONNX stores floats either as raw bytes or as a list. `None` means that the values do not fit the
+/// dimensions.
 fn raw_tensor(dims: &[i64], raw_data: &[u8], float_data: Vec<f32>) -> Option<RawTensor> {
     let shape = dims.iter().map(|dim| usize::try_from(*dim).ok()).collect::<Option<Vec<_>>>()?;
     let (floats, rest) = raw_data.as_chunks();

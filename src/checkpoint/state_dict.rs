@@ -1,16 +1,17 @@
-//! A checkpoint's tensors, in f32, under the checkpoint's own names.
+//! A checkpoint's tensors as f32, under the checkpoint's own names.
 
 use std::collections::BTreeMap;
 
 use half::{bf16, f16};
 use safetensors::{Dtype, SafeTensors};
 
-use super::CheckpointError;
+use super::error::CheckpointError;
 
 /// One tensor of a file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RawTensor {
     pub shape: Vec<usize>,
+    /// In row-major order.
     pub values: Vec<f32>,
 }
 
@@ -21,10 +22,10 @@ pub struct StateDict {
 }
 
 impl StateDict {
-    /// Reads the floating-point tensors of a safetensors file; tensors of other types are passed over.
+    /// Reads the floating-point tensors of a safetensors file, and skips tensors of other types.
     ///
     /// # Errors
-    /// [`CheckpointError::Malformed`] where the file is cut off or its header lies.
+    /// [`CheckpointError::Malformed`] if the file is cut off, or its header does not match its contents.
     pub fn from_safetensors(file: &str, bytes: &[u8]) -> Result<Self, CheckpointError> {
         let parsed = SafeTensors::deserialize(bytes).map_err(|err| CheckpointError::Malformed {
             file: file.to_owned(),
@@ -41,10 +42,10 @@ impl StateDict {
         Ok(Self { tensors })
     }
 
-    /// A tensor of exactly this shape.
+    /// Returns the values of a tensor of exactly this shape.
     ///
     /// # Errors
-    /// Names the tensor when it is missing, of another shape, or not finite.
+    /// [`CheckpointError::Missing`], [`CheckpointError::Shape`] or [`CheckpointError::NotFinite`] names the tensor.
     pub fn get(&self, name: &str, shape: &[usize]) -> Result<&[f32], CheckpointError> {
         let tensor = self.tensors.get(name).ok_or_else(|| CheckpointError::Missing(name.to_owned()))?;
         if tensor.shape != shape {
@@ -61,7 +62,7 @@ impl StateDict {
     }
 }
 
-/// Little-endian floats of any width as f32; none for other types.
+/// Converts little-endian floats of any width to f32. Returns `None` for other types.
 pub(super) fn floats_of(dtype: Dtype, bytes: &[u8]) -> Option<Vec<f32>> {
     fn each<const N: usize>(bytes: &[u8], read: impl Fn([u8; N]) -> f32) -> Vec<f32> {
         bytes.as_chunks::<N>().0.iter().map(|chunk| read(*chunk)).collect()

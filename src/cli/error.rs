@@ -1,9 +1,9 @@
-//! What can go wrong on the command line, in one sentence for the person who reads it.
+//! The error of every command: one sentence for the person who reads it.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use super::download::DownloadError;
+use super::pack::download::DownloadError;
 use crate::align::AlignError;
 use crate::checkpoint::CheckpointError;
 use crate::media::MediaError;
@@ -11,14 +11,14 @@ use crate::session::EngineError;
 use crate::statistics::StatisticsError;
 use crate::track::TrackError;
 
-/// A command that did not do what was asked.
+/// The reason why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
-    /// The command makes no sense as it was typed.
+    /// The arguments make no sense.
     #[error("{0}")]
     Usage(String),
     #[error(transparent)]
-    Engine(#[from] EngineError),
+    Session(#[from] EngineError),
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
     #[error(transparent)]
@@ -29,78 +29,88 @@ pub enum CliError {
     NoPack(PathBuf),
     #[error(transparent)]
     Media(#[from] MediaError),
-    #[error("\u{201c}{}\u{201d} breaks its decoder: save it as JPEG or PNG first", .0.display())]
-    Decoder(PathBuf),
+    /// The picture's decoder panicked.
+    #[error("\u{201c}{}\u{201d} crashes its decoder: save it as JPEG or PNG first", .0.display())]
+    DecoderPanic(PathBuf),
     #[error("{}: {source}", path.display())]
     Statistics { path: PathBuf, source: StatisticsError },
     #[error(
-        "this pack comes without head statistics: gather them with `headlamp stats`, then give them as --statistics"
+        "this pack has no head statistics: gather them with `headlamp stats`, then pass them with --statistics"
     )]
     NoStatistics,
-    #[error("this pack comes without a pool of texts: give texts of your own as --texts")]
+    #[error("this pack has no pool of texts: pass your own texts with --texts")]
     NoPool,
-    #[error("{}: there is no picture in it", .0.display())]
+    #[error("{} contains no picture", .0.display())]
     NoPictures(PathBuf),
-    /// A data set, or a list that goes with one.
+    /// A data set, or a list that belongs to a data set, is not as expected.
     #[error("{}: {reason}", path.display())]
     Data { path: PathBuf, reason: String },
     #[error(
-        "{} is no folder, and reading a video takes ffmpeg, which is not there: install it, or give a folder of frames",
+        "{} is not a folder, and ffmpeg, which reads video files, is not installed: install it, or give a folder of frames",
         .0.display()
     )]
     NoFfmpeg(PathBuf),
     #[error(transparent)]
     Track(#[from] TrackError),
     #[error("none of {0} pictures could be read")]
-    NoneRead(usize),
-    #[error("{} is there already: remove it, or name another", .0.display())]
+    NoPictureReadable(usize),
+    #[error("{} is there already: remove it, or choose another place", .0.display())]
     Exists(PathBuf),
-    #[error("{} holds other work ({why}): remove it, or name another --out", path.display())]
+    /// The folder for unfinished work belongs to a run with another model, or to another program.
+    #[error("{} holds other work ({why}): remove it, or choose another --out", path.display())]
     OtherWork { path: PathBuf, why: String },
-    /// Not [`CliError::Io`], which may be one picture's fault.
+    /// A result could not be written. Unlike [`CliError::Io`], this never counts as the fault of one picture.
     #[error("cannot write {}: {reason}", path.display())]
     Unwritten { path: PathBuf, reason: std::io::Error },
     #[error("{} is neither a pack nor a file that headlamp writes ({reason})", path.display())]
-    Unknown { path: PathBuf, reason: String },
-    /// A pack that was inspected.
+    UnknownFile { path: PathBuf, reason: String },
+    /// `headlamp inspect` found a damaged file in a pack.
     #[error("{0}")]
-    Broken(String),
+    DamagedPack(String),
     #[error("cannot {doing} {}: {reason}", path.display())]
     Io { doing: &'static str, path: PathBuf, reason: std::io::Error },
     #[error("cannot write the answer: {0}")]
     Stdout(std::io::Error),
-    /// Failed, and each failure has had its line already.
-    #[error("some of it failed")]
-    Reported,
+    /// At least one picture failed, and each failure has been printed already.
+    #[error("some pictures failed")]
+    AlreadyReported,
 }
 
 impl CliError {
-    /// For `map_err` on what the system answers.
+    /// Returns a function for `map_err` that turns a system error into [`CliError::Io`].
     pub fn io(doing: &'static str, path: &Path) -> impl Fn(std::io::Error) -> Self {
         move |reason| Self::Io { doing, path: path.to_owned(), reason }
     }
 
-    /// Whether it is the one picture's fault, so that others may still go well.
-    pub fn is_of_picture(&self) -> bool {
-        matches!(self, Self::Media(_) | Self::Decoder(_) | Self::Io { .. } | Self::Engine(EngineError::Media(_)))
+    /// Returns [`CliError::Data`] about the file or folder at `path`.
+    pub fn data(path: &Path, reason: impl Into<String>) -> Self {
+        Self::Data { path: path.to_owned(), reason: reason.into() }
     }
 
-    /// The process's exit status: 2 for bad use, 1 for a failure.
+    /// Tells whether one picture caused the error, so that other pictures may still succeed.
+    pub fn is_of_picture(&self) -> bool {
+        matches!(
+            self,
+            Self::Media(_) | Self::DecoderPanic(_) | Self::Io { .. } | Self::Session(EngineError::Media(_))
+        )
+    }
+
+    /// Returns the exit status of the process: 2 for wrong arguments, 1 for a failure.
     pub fn status(&self) -> ExitCode {
         match self {
             Self::Usage(_)
-            | Self::Engine(EngineError::NoHead { .. })
+            | Self::Session(EngineError::NoHead { .. })
             | Self::Track(TrackError::NoHead { .. } | TrackError::NoHeads) => ExitCode::from(2),
-            // Whoever read the answer has had enough of it.
+            // The reader closed stdout on purpose: `headlamp ... | head`.
             Self::Stdout(err) if err.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
             _ => ExitCode::FAILURE,
         }
     }
 
-    /// Whether there is something left to tell.
-    pub fn is_news(&self) -> bool {
+    /// Tells whether the error still has to be printed.
+    pub fn is_unreported(&self) -> bool {
         match self {
-            Self::Reported => false,
+            Self::AlreadyReported => false,
             Self::Stdout(err) => err.kind() != std::io::ErrorKind::BrokenPipe,
             _ => true,
         }

@@ -1,4 +1,4 @@
-//! `headlamp explain`: scores of phrases, and every component's part in them.
+//! `headlamp explain`: scores of phrases, and the part of each component in the scores (docs/PAPERS.md, 1.1).
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -9,24 +9,25 @@ use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 use serde::Serialize;
 
-use super::options::{FramingOptions, ModelOptions, Opened, PhraseOptions};
-use super::progress::Progress;
-use super::{CliError, output, pictures};
+use super::error::CliError;
+use super::options::{FramingOptions, ModelOptions, OpenModel, PhraseOptions};
+use super::terminal_progress::TerminalProgress;
+use super::{output, parallel, pictures};
 use crate::ablate::Ablation;
 use crate::geometry::Framing;
 use crate::media::Photo;
 use crate::protocol::Attribution;
 use crate::session::Session;
 
-/// Heads that the text for people names.
+/// Number of heads in the text for people.
 const STRONGEST: usize = 5;
-/// Texts that label each.
+/// Number of texts that label each of these heads.
 const LABELS: usize = 3;
 
 /// Score phrases against pictures, and divide each score among the model's components
 #[derive(Args, Debug)]
 pub struct Explain {
-    /// Pictures, or folders of them (not the folders inside)
+    /// Pictures, or folders of pictures (without the folders inside them)
     #[arg(required = true, value_name = "IMAGE")]
     images: Vec<PathBuf>,
     /// A phrase; give several to compare them
@@ -38,7 +39,7 @@ pub struct Explain {
     framing: FramingOptions,
     #[command(flatten)]
     model: ModelOptions,
-    /// One line of JSON for each picture
+    /// Print one line of JSON for each picture
     #[arg(long)]
     json: bool,
 }
@@ -46,21 +47,21 @@ pub struct Explain {
 /// The answer for one picture.
 #[derive(Serialize)]
 struct Explanation<'a> {
-    /// Only where the command is about several pictures.
+    /// The picture's path; only if the command is about several pictures.
     #[serde(skip_serializing_if = "Option::is_none")]
     image: Option<String>,
     pack: &'a str,
     device: &'a str,
     #[serde(flatten)]
     attribution: Attribution,
-    /// Each patch's part in the first text's score, `[row][column]`.
+    /// The part of each patch in the first text's score, `[row][column]`.
     patches: Vec<Vec<f32>>,
     residual: f64,
-    seconds: Seconds,
+    seconds: ExplainSeconds,
 }
 
 #[derive(Serialize)]
-struct Seconds {
+struct ExplainSeconds {
     /// Opening the model and embedding the texts; done once for all pictures.
     load: f64,
     decode: f64,
@@ -68,47 +69,48 @@ struct Seconds {
     decompose: f64,
 }
 
-/// The line for a picture that failed among others.
+/// The line of JSON for a picture that failed among several.
 #[derive(Serialize)]
-struct Failure {
+struct FailedPicture {
     image: String,
     error: String,
 }
 
 impl Explain {
     pub fn run(&self) -> Result<(), CliError> {
-        let (images, many) = self.pictures()?;
+        let (images, is_several) = self.pictures()?;
         let explainer = Explainer::new(self)?;
-        let progress = many.then(|| Progress::of(images.len(), "pictures"));
-        let aside = |print: &dyn Fn() -> Result<(), CliError>| match &progress {
-            Some(progress) => progress.aside(print),
+        let progress = is_several.then(|| TerminalProgress::bar(images.len(), "pictures"));
+        let without_bar = |print: &dyn Fn() -> Result<(), CliError>| match &progress {
+            Some(progress) => progress.hidden_while(print),
             None => print(),
         };
         let mut failed = false;
-        let mut labels = Labels::default();
+        let mut labels = HeadTexts::default();
         let explain = |path: &Path, photo: &Photo, decode: f64| {
-            let image = many.then(|| path.display().to_string());
+            let image = is_several.then(|| path.display().to_string());
             explainer.explain(photo, image, decode)
         };
-        pictures::each(&images, explainer.threads, explain, |path, explained| {
+        parallel::on_pictures(&images, explainer.threads, explain, |path, explained| {
             match explained {
                 Ok(explanation) => {
                     let answer = self.answer(&explainer, &explanation, &mut labels)?;
-                    aside(&|| output::print(&answer))?;
+                    without_bar(&|| output::print(&answer))?;
                 }
-                Err(error) if many && error.is_of_picture() => {
+                Err(error) if is_several && error.is_of_picture() => {
                     failed = true;
-                    aside(&|| self.print_failure(path, &error))?;
+                    without_bar(&|| self.print_failure(path, &error))?;
                 }
                 Err(error) => return Err(error),
             }
-            progress.iter().for_each(Progress::step);
+            progress.iter().for_each(TerminalProgress::step);
             Ok(())
         })?;
-        if failed { Err(CliError::Reported) } else { Ok(()) }
+        if failed { Err(CliError::AlreadyReported) } else { Ok(()) }
     }
 
-    /// The pictures, and whether the command is about several: then each answer names its own.
+    /// Lists the pictures. The second value tells whether the command is about several pictures: then each answer
+    /// names its picture.
     fn pictures(&self) -> Result<(Vec<PathBuf>, bool), CliError> {
         let mut pictures = Vec::new();
         for image in &self.images {
@@ -118,15 +120,15 @@ impl Explain {
                 pictures.push(image.clone());
             }
         }
-        let many = self.images.len() > 1 || self.images.iter().any(|image| image.is_dir());
-        Ok((pictures, many))
+        let is_several = self.images.len() > 1 || self.images.iter().any(|image| image.is_dir());
+        Ok((pictures, is_several))
     }
 
     fn answer(
         &self,
         explainer: &Explainer,
         explanation: &Explanation<'_>,
-        labels: &mut Labels,
+        labels: &mut HeadTexts,
     ) -> Result<String, CliError> {
         if self.json { output::json(explanation) } else { explainer.in_words(explanation, labels) }
     }
@@ -136,20 +138,21 @@ impl Explain {
         if !self.json {
             return Ok(());
         }
-        output::print(&output::json(&Failure { image: path.display().to_string(), error: error.to_string() })?)
+        let failed = FailedPicture { image: path.display().to_string(), error: error.to_string() };
+        output::print(&output::json(&failed)?)
     }
 }
 
-/// A line of texts for each head that was asked for, `(layer, head)`.
-type Labels = HashMap<(usize, usize), String>;
+/// The texts of the heads that were labelled so far, by `(layer, head)`; one line for each head.
+type HeadTexts = HashMap<(usize, usize), String>;
 
-/// The open model with its texts, ready for pictures.
+/// The open model with the embedded texts.
 struct Explainer {
     session: Session,
     device: String,
     threads: usize,
     texts: Vec<String>,
-    /// A unit vector per text.
+    /// A unit vector for each text, `[text][embedding]`.
     units: Vec<Vec<f32>>,
     framing: Framing,
     load_seconds: f64,
@@ -157,7 +160,7 @@ struct Explainer {
 
 impl Explainer {
     fn new(arguments: &Explain) -> Result<Self, CliError> {
-        let Opened { mut session, device, threads, seconds } = arguments.model.open()?;
+        let OpenModel { mut session, device, threads, seconds } = arguments.model.open()?;
         let start = Instant::now();
         let texts = arguments.texts.clone();
         let units = pollster::block_on(session.embed(&texts, arguments.phrases.templates))?;
@@ -186,12 +189,12 @@ impl Explainer {
             attribution,
             patches,
             residual,
-            seconds: Seconds { load: self.load_seconds, decode, encode, decompose },
+            seconds: ExplainSeconds { load: self.load_seconds, decode, encode, decompose },
         })
     }
 
-    /// The answer as people read it.
-    fn in_words(&self, explanation: &Explanation<'_>, labels: &mut Labels) -> Result<String, CliError> {
+    /// Returns the answer as text for people.
+    fn in_words(&self, explanation: &Explanation<'_>, labels: &mut HeadTexts) -> Result<String, CliError> {
         let Explanation { image, pack, device, attribution, residual, seconds, .. } = explanation;
         let mut words = String::new();
         let mut line = |line: String| {
@@ -217,8 +220,8 @@ impl Explainer {
                 line("  (without labels: the pack has no head statistics, or no pool of texts)".to_owned());
             }
         }
-        line(format!("\nSum check: the components add up to the embedding within {residual:.1e}"));
-        let Seconds { load, decode, encode, decompose } = seconds;
+        line(format!("\nSum check: the components sum to the embedding within {residual:.1e}"));
+        let ExplainSeconds { load, decode, encode, decompose } = seconds;
         line(format!("Seconds: load {load:.2}, decode {decode:.2}, encode {encode:.2}, decompose {decompose:.2}"));
         Ok(words)
     }
@@ -227,8 +230,8 @@ impl Explainer {
         self.session.statistics().is_some() && self.session.pool().is_some()
     }
 
-    /// A head's texts in one line, empty where the pack has none.
-    fn label(&self, layer: usize, head: usize, labels: &mut Labels) -> Result<String, CliError> {
+    /// Returns the texts of a head in one line, empty if the pack cannot label heads.
+    fn label(&self, layer: usize, head: usize, labels: &mut HeadTexts) -> Result<String, CliError> {
         if let Some(label) = labels.get(&(layer, head)) {
             return Ok(label.clone());
         }
@@ -241,7 +244,7 @@ impl Explainer {
     }
 }
 
-/// The heads with the largest parts in the first text's score: layer, head and part.
+/// Returns the heads with the largest parts in the first text's score: layer, head and part.
 fn strongest(attribution: &Attribution) -> Vec<(usize, usize, f32)> {
     let of_layer = |(layer, heads): (usize, &Vec<Vec<f32>>)| {
         let parts = heads.iter().enumerate();

@@ -1,26 +1,28 @@
-//! The frames of a video: a folder of pictures, or a file that `ffmpeg` cuts into some.
+//! The frames of a video: a folder of pictures, or a file that `ffmpeg` cuts into pictures.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::progress::Progress;
-use super::{CliError, pictures};
+use super::error::CliError;
+use super::terminal_progress::TerminalProgress;
+use super::{output, pictures};
 use crate::text::natural_order;
 
-/// Frames in order.
+/// The frames of a video, in order.
 pub struct Frames {
     pub paths: Vec<PathBuf>,
-    /// Frames a second; none of a folder whose rate nobody told.
+    /// Frames per second; `None` for a folder if the user did not give the rate.
     pub rate: Option<f64>,
-    /// Where a video's frames lie as long as they are needed.
-    _folder: Option<Temporary>,
+    /// Holds the frames of a video file, and removes them when dropped.
+    _folder: Option<TemporaryFolder>,
 }
 
 impl Frames {
-    /// The pictures in a folder, in the order that people number them in, or a video's frames, `rate` a second.
+    /// Lists the pictures of a folder in natural order (`f2` before `f10`), or cuts a video file into `rate` frames
+    /// per second.
     ///
     /// # Errors
-    /// [`CliError::NoPictures`], [`CliError::NoFfmpeg`]; [`CliError::Data`] where ffmpeg cannot read the file.
+    /// [`CliError::NoPictures`], [`CliError::NoFfmpeg`]; [`CliError::Data`] if ffmpeg cannot read the file.
     pub fn open(source: &Path, rate: Option<f64>, default_rate: f64) -> Result<Self, CliError> {
         if source.is_dir() {
             let mut paths = pictures::in_folder(source)?;
@@ -29,39 +31,44 @@ impl Frames {
         }
         std::fs::metadata(source).map_err(CliError::io("read", source))?;
         let rate = rate.unwrap_or(default_rate);
-        let folder = Temporary::new()?;
-        let _busy = Progress::busy("cutting the video into frames");
+        let folder = TemporaryFolder::new()?;
+        let _spinner = TerminalProgress::spinner("cutting the video into frames");
         let mut input = std::ffi::OsString::from("file:");
         input.push(source);
         let mut ffmpeg = ffmpeg();
         ffmpeg.arg("-i").arg(input).arg("-vf").arg(format!("fps={rate}")).arg(folder.0.join("%06d.png"));
         run(&mut ffmpeg).map_err(|failure| match failure {
-            Failure::NotThere => CliError::NoFfmpeg(source.to_owned()),
-            Failure::Said(words) => {
-                let reason = format!("ffmpeg cannot read it as a video ({words})");
-                CliError::Data { path: source.to_owned(), reason }
+            FfmpegFailure::NotInstalled => CliError::NoFfmpeg(source.to_owned()),
+            FfmpegFailure::Message(message) => {
+                CliError::data(source, format!("ffmpeg cannot read it as a video ({message})"))
             }
         })?;
         let paths = pictures::in_folder(&folder.0).map_err(|_empty| CliError::NoPictures(source.to_owned()))?;
         Ok(Self { paths, rate: Some(rate), _folder: Some(folder) })
     }
 
-    /// A frame's name without its ending, as files of its own are called.
+    /// Returns the file name of a frame without its extension.
     pub fn name(&self, frame: usize) -> String {
         self.paths[frame].file_stem().unwrap_or_default().to_string_lossy().into_owned()
     }
 
-    /// Seconds from the start.
+    /// Returns the seconds from the start of the video to a frame.
     pub fn seconds(&self, frame: usize) -> Option<f64> {
         self.rate.map(|rate| frame as f64 / rate)
     }
 }
 
-/// Makes a video of the pictures `%06d.png` in `folder`. Whether there was an ffmpeg that could.
-pub fn video_of(folder: &Path, rate: f64, out: &Path) -> bool {
+/// Parses a number of frames per second.
+pub fn parse_rate(text: &str) -> Result<f64, String> {
+    let rate = text.parse::<f64>().map_err(|err| err.to_string())?;
+    if rate > 0.0 && rate <= 1000.0 { Ok(rate) } else { Err("not between 0 and 1000".to_owned()) }
+}
+
+/// Makes a video of the pictures `%06d.png` in `folder`. Returns whether ffmpeg succeeded.
+pub fn write_video(folder: &Path, rate: f64, out: &Path) -> bool {
     let mut ffmpeg = ffmpeg();
     ffmpeg.arg("-framerate").arg(rate.to_string()).arg("-i").arg(folder.join("%06d.png"));
-    // Most players want even sides and this pixel format.
+    // Most players need even sides and this pixel format.
     ffmpeg.args(["-vf", "crop=trunc(iw/2)*2:trunc(ih/2)*2", "-pix_fmt", "yuv420p"]).arg(out);
     run(&mut ffmpeg).is_ok()
 }
@@ -72,36 +79,37 @@ fn ffmpeg() -> Command {
     command
 }
 
-enum Failure {
-    NotThere,
-    Said(String),
+enum FfmpegFailure {
+    NotInstalled,
+    /// The last line that ffmpeg wrote to stderr.
+    Message(String),
 }
 
-fn run(command: &mut Command) -> Result<(), Failure> {
-    let output = command.output().map_err(|_missing| Failure::NotThere)?;
+fn run(command: &mut Command) -> Result<(), FfmpegFailure> {
+    let output = command.output().map_err(|_missing| FfmpegFailure::NotInstalled)?;
     if output.status.success() {
         return Ok(());
     }
-    let said = String::from_utf8_lossy(&output.stderr);
-    Err(Failure::Said(said.lines().next_back().unwrap_or("it did not say why").to_owned()))
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    Err(FfmpegFailure::Message(stderr.lines().next_back().unwrap_or("no message").to_owned()))
 }
 
-/// A folder that goes when it is dropped.
-struct Temporary(PathBuf);
+/// A folder that is removed when dropped.
+struct TemporaryFolder(PathBuf);
 
-impl Temporary {
+impl TemporaryFolder {
     fn new() -> Result<Self, CliError> {
         let start = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         let name = format!("headlamp-frames-{}-{}", std::process::id(), start.as_nanos());
         let folder = std::env::temp_dir().join(name);
-        std::fs::create_dir_all(&folder).map_err(CliError::io("make", &folder))?;
+        output::make_folder(&folder)?;
         Ok(Self(folder))
     }
 }
 
-impl Drop for Temporary {
+impl Drop for TemporaryFolder {
     fn drop(&mut self) {
-        // What cannot be cleared away now the system will.
-        let _left = std::fs::remove_dir_all(&self.0);
+        // If removal fails, the system clears its temporary folder later.
+        let _result = std::fs::remove_dir_all(&self.0);
     }
 }

@@ -1,4 +1,4 @@
-//! `headlamp heads`: what each attention head stands for, in words (TextSpan).
+//! `headlamp heads`: what each attention head stands for, in words (TextSpan; docs/PAPERS.md, 1.7).
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -6,13 +6,15 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Serialize;
 
-use super::options::{ModelOptions, Opened};
-use super::progress::Progress;
-use super::{CliError, inputs, output};
+use super::error::CliError;
+use super::inputs;
+use super::options::{ModelOptions, OpenModel};
+use super::output::{AnswerFormat, CommandAnswer};
+use super::terminal_progress::TerminalProgress;
 use crate::protocol::HeadLabel;
 use crate::session::Session;
 
-/// Label attention heads with the texts that span what they write
+/// Label attention heads with the texts that span their outputs
 #[derive(Args, Debug)]
 pub struct Heads {
     /// Only this layer, counted from 0
@@ -24,32 +26,30 @@ pub struct Heads {
     /// Texts per head
     #[arg(long, value_name = "N", default_value = "10")]
     top: NonZeroUsize,
-    /// Texts of your own to choose from, one a line. Default: the pack's pool
+    /// Texts to choose from, one per line. Default: the pack's pool
     #[arg(long, value_name = "FILE")]
     texts: Option<PathBuf>,
-    /// Statistics of your own, from `headlamp stats`. Default: the pack's
+    /// Head statistics from `headlamp stats`. Default: the pack's own
     #[arg(long, value_name = "FILE")]
     statistics: Option<PathBuf>,
     #[command(flatten)]
     model: ModelOptions,
-    /// One line of JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    format: AnswerFormat,
 }
 
-/// The answer.
 #[derive(Serialize)]
-struct Labelled<'a> {
+struct HeadsAnswer<'a> {
     pack: &'a str,
-    /// Images behind the statistics.
+    /// Number of pictures behind the statistics.
     images: u64,
-    /// Texts that were to choose from.
+    /// Number of texts to choose from.
     pool: usize,
-    heads: Vec<Head>,
+    heads: Vec<LabelledHead>,
 }
 
 #[derive(Serialize)]
-struct Head {
+struct LabelledHead {
     layer: usize,
     head: usize,
     labels: Vec<HeadLabel>,
@@ -58,50 +58,46 @@ struct Head {
 impl Heads {
     pub fn run(&self) -> Result<(), CliError> {
         let texts = self.texts.as_deref().map(inputs::pool).transpose()?;
-        let Opened { mut session, .. } = self.model.open()?;
+        let OpenModel { mut session, .. } = self.model.open()?;
         if let Some(path) = &self.statistics {
-            let statistics = inputs::statistics(&session, path, &inputs::read(path)?)?;
-            session.use_statistics(Some(statistics));
+            inputs::use_statistics(&mut session, path)?;
         }
         if let Some(lines) = texts {
-            let progress = Progress::of(lines.len(), "texts");
-            let pool = pollster::block_on(session.embed_pool(lines, |done| progress.reached(done)))?;
-            session.use_pool(Some(pool));
+            inputs::use_pool(&mut session, lines)?;
         }
         let images = session.statistics().ok_or(CliError::NoStatistics)?.images();
         let pool = session.pool().ok_or(CliError::NoPool)?.lines.len();
         let heads = self.label(&session)?;
-        let labelled = Labelled { pack: &session.manifest().name, images, pool, heads };
-        if self.json { output::print_json(&labelled) } else { output::print(&labelled.in_words()) }
+        self.format.print(&HeadsAnswer { pack: &session.manifest().name, images, pool, heads })
     }
 
-    fn label(&self, session: &Session) -> Result<Vec<Head>, CliError> {
+    /// Labels the heads that the options name.
+    fn label(&self, session: &Session) -> Result<Vec<LabelledHead>, CliError> {
         let vision = &session.model().config.vision;
-        let or_all = |one: Option<usize>, count| one.map_or(0..count, |one| one..one + 1);
-        let layers = or_all(self.layer, vision.layers);
+        let one_or_all = |one: Option<usize>, count| one.map_or(0..count, |one| one..one + 1);
+        let layers = one_or_all(self.layer, vision.layers);
         let wanted: Vec<(usize, usize)> =
-            layers.flat_map(|layer| or_all(self.head, vision.heads).map(move |head| (layer, head))).collect();
-        let progress = Progress::of(wanted.len(), "heads");
+            layers.flat_map(|layer| one_or_all(self.head, vision.heads).map(move |head| (layer, head))).collect();
+        let progress = TerminalProgress::bar(wanted.len(), "heads");
         wanted
             .into_iter()
             .map(|(layer, head)| {
                 let labels = session.label_head(layer, head, self.top.get())?;
                 progress.step();
-                Ok(Head { layer, head, labels })
+                Ok(LabelledHead { layer, head, labels })
             })
             .collect()
     }
 }
 
-impl Labelled<'_> {
-    /// The answer as people read it.
+impl CommandAnswer for HeadsAnswer<'_> {
     fn in_words(&self) -> String {
         let Self { pack, images, pool, .. } = self;
         let mut lines = vec![format!(
-            "{pack}; texts: {pool}; pictures: {images}. Each text with the share of the head's variance that it and \
-             those above it explain"
+            "{pack}; texts: {pool}; pictures: {images}. Before each text: the share of the head's variance that this \
+             text and the texts above it explain together"
         )];
-        for Head { layer, head, labels } in &self.heads {
+        for LabelledHead { layer, head, labels } in &self.heads {
             lines.push(format!("\nlayer {layer} head {head}"));
             let line = |label: &HeadLabel| format!("  {:5.1} %  {}", label.variance_explained * 100.0, label.text);
             lines.extend(labels.iter().map(line));

@@ -1,4 +1,4 @@
-//! `headlamp inspect`: what a pack, a statistics file or another safetensors file holds.
+//! `headlamp inspect`: shows the contents of a pack, of a statistics file, or of another safetensors file.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -7,30 +7,30 @@ use clap::Args;
 use safetensors::SafeTensors;
 use serde::Serialize;
 
-use super::{CliError, inputs, output};
+use super::error::CliError;
+use super::output::{AnswerFormat, CommandAnswer};
+use super::{inputs, output};
 use crate::checkpoint::{CheckpointError, Manifest, PackFile, Quantisation, StorageCost, pack};
 use crate::model::ModelConfig;
 use crate::session::pool;
 use crate::statistics::Statistics;
 
-/// Show what a pack holds, and verify it; or what a statistics or other safetensors file holds
+/// Show the contents of a pack, and verify it; or show the contents of a statistics or other safetensors file
 #[derive(Args, Debug)]
 pub struct Inspect {
-    /// A pack's folder, or a file
+    /// The folder of a pack, or a file
     #[arg(value_name = "PACK|FILE")]
-    place: PathBuf,
-    /// One line of JSON
-    #[arg(long)]
-    json: bool,
+    path: PathBuf,
+    #[command(flatten)]
+    format: AnswerFormat,
 }
 
-/// The answer.
 #[derive(Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
-enum Contents {
+enum FileContents {
     Pack(Box<PackContents>),
     Statistics { images: u64, weights: String },
-    Tensors { metadata: BTreeMap<String, String>, tensors: Vec<TensorLine> },
+    Tensors { metadata: BTreeMap<String, String>, tensors: Vec<TensorEntry> },
 }
 
 #[derive(Serialize)]
@@ -41,30 +41,30 @@ struct PackContents {
     licence: String,
     provenance: Vec<String>,
     quantisation: Quantisation,
-    /// What it and the other ways of storing the weights cost; empty where the pack does not say.
+    /// Size and error of this and the other ways to store the weights; empty if the pack does not contain them.
     storages: Vec<StorageCost>,
     parameters: u64,
     bytes: u64,
     model: ModelConfig,
-    files: Vec<FileLine>,
-    /// Images behind the head statistics; none without statistics.
+    files: Vec<PackFileEntry>,
+    /// Number of pictures behind the head statistics; `None` without statistics.
     statistics_images: Option<u64>,
-    /// Texts to label heads with; none without a pool.
+    /// Number of texts to label heads with; `None` without a pool.
     pool_lines: Option<usize>,
 }
 
 #[derive(Serialize)]
-struct FileLine {
+struct PackFileEntry {
     #[serde(flatten)]
     file: PackFile,
     verified: bool,
-    /// What is wrong with it.
+    /// Why the file is not verified.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
 }
 
 #[derive(Serialize)]
-struct TensorLine {
+struct TensorEntry {
     name: String,
     dtype: String,
     shape: Vec<usize>,
@@ -73,37 +73,34 @@ struct TensorLine {
 impl Inspect {
     pub fn run(&self) -> Result<(), CliError> {
         let contents = self.contents()?;
-        if self.json {
-            output::print_json(&contents)?;
-        } else {
-            output::print(&contents.in_words())?;
-        }
-        let broken = match &contents {
-            Contents::Pack(pack) => pack.files.iter().find_map(|file| file.error.as_deref()),
-            Contents::Statistics { .. } | Contents::Tensors { .. } => None,
+        self.format.print(&contents)?;
+        let damage = match &contents {
+            FileContents::Pack(pack) => pack.files.iter().find_map(|file| file.error.as_deref()),
+            FileContents::Statistics { .. } | FileContents::Tensors { .. } => None,
         };
-        broken.map_or(Ok(()), |reason| Err(CliError::Broken(reason.to_owned())))
+        damage.map_or(Ok(()), |reason| Err(CliError::DamagedPack(reason.to_owned())))
     }
 
-    fn contents(&self) -> Result<Contents, CliError> {
-        let place = &self.place;
-        if place.is_dir() {
-            return PackContents::of(place);
+    fn contents(&self) -> Result<FileContents, CliError> {
+        let path = &self.path;
+        if path.is_dir() {
+            return PackContents::read(path);
         }
-        if place.file_name().is_some_and(|name| name == pack::MANIFEST) {
-            return PackContents::of(place.parent().unwrap_or(Path::new("")));
+        if path.file_name().is_some_and(|name| name == pack::MANIFEST) {
+            return PackContents::read(path.parent().unwrap_or(Path::new("")));
         }
-        let bytes = inputs::read(place)?;
+        let bytes = inputs::read(path)?;
         if let Ok(statistics) = Statistics::from_bytes(&bytes) {
             let (images, weights) = (statistics.images(), statistics.weights().to_owned());
-            return Ok(Contents::Statistics { images, weights });
+            return Ok(FileContents::Statistics { images, weights });
         }
-        tensors(&bytes).map_err(|err| CliError::Unknown { path: place.clone(), reason: err.to_string() })
+        tensors(&bytes).map_err(|err| CliError::UnknownFile { path: path.clone(), reason: err.to_string() })
     }
 }
 
 impl PackContents {
-    fn of(folder: &Path) -> Result<Contents, CliError> {
+    /// Reads the manifest of the pack in `folder`, and verifies its files.
+    fn read(folder: &Path) -> Result<FileContents, CliError> {
         let path = folder.join(pack::MANIFEST);
         if !path.is_file() {
             return Err(CliError::NoPack(folder.to_owned()));
@@ -112,8 +109,10 @@ impl PackContents {
         let mut files = Vec::new();
         let (mut statistics_images, mut pool_lines) = (None, None);
         for file in &manifest.files {
-            let line = match verified(folder, file) {
-                Err(error) => FileLine { file: file.clone(), verified: false, error: Some(error.to_string()) },
+            let entry = match read_verified(folder, file) {
+                Err(error) => {
+                    PackFileEntry { file: file.clone(), verified: false, error: Some(error.to_string()) }
+                }
                 Ok(bytes) => {
                     match file.path.as_str() {
                         pack::POOL => pool_lines = Some(pool::lines(&String::from_utf8_lossy(&bytes)).len()),
@@ -122,15 +121,15 @@ impl PackContents {
                         }
                         _ => {}
                     }
-                    FileLine { file: file.clone(), verified: true, error: None }
+                    PackFileEntry { file: file.clone(), verified: true, error: None }
                 }
             };
-            files.push(line);
+            files.push(entry);
         }
         let (parameters, bytes) = (manifest.parameters(), manifest.bytes());
         let Manifest { format, name, description, licence, provenance, quantisation, storages, model, .. } =
             manifest;
-        Ok(Contents::Pack(Box::new(Self {
+        Ok(FileContents::Pack(Box::new(Self {
             format,
             name,
             description,
@@ -167,7 +166,7 @@ impl PackContents {
         ));
         lines.extend(self.storages.iter().map(|cost| {
             format!(
-                "as {}: {} of weights, matrices off by {:.2} % ({:.2} % at most, {})",
+                "as {}: {} of weights, relative error of the matrices {:.2} % ({:.2} % in the worst, {})",
                 format!("{:?}", cost.quantisation).to_lowercase(),
                 output::bytes(cost.bytes),
                 100.0 * cost.error,
@@ -182,37 +181,36 @@ impl PackContents {
         let texts = self.pool_lines.map_or_else(none, |lines| output::count(lines as u64, "text"));
         lines.push(format!("head statistics: {images}; pool: {texts}"));
         lines.push(String::new());
-        for FileLine { file, error, .. } in files {
+        for PackFileEntry { file, error, .. } in files {
             let state = error.as_deref().unwrap_or("verified");
             lines.push(format!("{:>9}  {}  {state}", output::bytes(file.bytes), file.path));
         }
-        lines.push(format!("{:>9}  in all", output::bytes(self.bytes)));
+        lines.push(format!("{:>9}  in total", output::bytes(self.bytes)));
         lines.join("\n")
     }
 }
 
-fn verified(folder: &Path, file: &PackFile) -> Result<Vec<u8>, CliError> {
+fn read_verified(folder: &Path, file: &PackFile) -> Result<Vec<u8>, CliError> {
     let bytes = inputs::read(&folder.join(&file.path))?;
     file.verify(&bytes).map_err(|err: CheckpointError| CliError::from(err))?;
     Ok(bytes)
 }
 
-fn tensors(bytes: &[u8]) -> Result<Contents, safetensors::SafeTensorError> {
+fn tensors(bytes: &[u8]) -> Result<FileContents, safetensors::SafeTensorError> {
     let tensors = SafeTensors::deserialize(bytes)?;
     let (_, header) = SafeTensors::read_metadata(bytes)?;
     let metadata: HashMap<String, String> = header.metadata().clone().unwrap_or_default();
-    let line = |(name, view): (&str, safetensors::tensor::TensorView<'_>)| TensorLine {
+    let entry = |(name, view): (&str, safetensors::tensor::TensorView<'_>)| TensorEntry {
         name: name.to_owned(),
         dtype: format!("{:?}", view.dtype()),
         shape: view.shape().to_vec(),
     };
-    let mut tensors: Vec<TensorLine> = tensors.iter().map(line).collect();
+    let mut tensors: Vec<TensorEntry> = tensors.iter().map(entry).collect();
     tensors.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(Contents::Tensors { metadata: metadata.into_iter().collect(), tensors })
+    Ok(FileContents::Tensors { metadata: metadata.into_iter().collect(), tensors })
 }
 
-impl Contents {
-    /// The answer as people read it.
+impl CommandAnswer for FileContents {
     fn in_words(&self) -> String {
         match self {
             Self::Pack(pack) => pack.in_words(),

@@ -6,82 +6,91 @@ use std::time::Instant;
 
 use clap::{Args, ValueEnum};
 
-use super::CliError;
-use super::progress::Progress;
-use crate::checkpoint::{Pack, pack};
+use super::error::CliError;
+use super::terminal_progress::TerminalProgress;
+use crate::checkpoint::{Pack, Quantisation, pack};
 use crate::geometry::Framing;
 use crate::protocol::DevicePreference;
 use crate::session::{Session, device};
 
-/// Which model, and where it runs.
+/// The model, and the device that it runs on.
 #[derive(Args, Debug)]
 pub struct ModelOptions {
-    /// Folder of the pack. Default: $HEADLAMP_PACK, else what `cargo xtask assets` makes
+    /// Folder of the pack. Default: $HEADLAMP_PACK, else the pack that `cargo xtask assets` makes
     #[arg(long, value_name = "DIR")]
     pack: Option<PathBuf>,
     #[command(flatten)]
     device: DeviceOptions,
 }
 
-/// Where a model runs.
+/// The device that a model runs on.
 #[derive(Args, Clone, Copy, Debug)]
 pub struct DeviceOptions {
-    /// Where the model runs
+    /// Device that the model runs on
     #[arg(long, value_enum, default_value_t)]
     device: DeviceChoice,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 enum DeviceChoice {
-    /// A real GPU where there is one, the CPU otherwise
+    /// A real GPU if there is one, otherwise the CPU
     #[default]
     Auto,
     Cpu,
-    /// Any GPU, one in software too
+    /// Any GPU, including one in software
     Gpu,
 }
 
-/// How phrases are put to the model.
+/// How the matrices of a pack are stored.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub enum WeightStorage {
+    /// 8 bits
+    #[default]
+    Q8,
+    /// 4 bits for most matrices: 77 % of the size of q8, some precision lost
+    Q4,
+    F16,
+    F32,
+}
+
+/// How phrases become embeddings.
 #[derive(Args, Debug)]
 pub struct PhraseOptions {
-    /// Put each phrase into sentences ("a photo of ...") and take their mean; otherwise it is used verbatim
+    /// Put each phrase into sentences ("a photo of ...") and take their mean. Default: the phrase as it is
     #[arg(long)]
     pub templates: bool,
 }
 
-/// How much of a photo the model is shown.
+/// The part of a photo that the model sees.
 #[derive(Args, Debug)]
 pub struct FramingOptions {
-    /// Show the model the whole photo, on as many patches as that takes, not the centre crop of its training
+    /// Show the model the whole photo, on as many patches as needed. Default: the centre crop, as in training
     #[arg(long)]
     whole_photo: bool,
 }
 
-/// A pack that is open.
-pub struct Opened {
+/// A model that is open on a device.
+pub struct OpenModel {
     pub session: Session,
     /// "CPU (...)" or "GPU (...)".
     pub device: String,
-    /// Pictures that are worth working on at a time.
+    /// How many pictures to work on at the same time.
     pub threads: usize,
+    /// Seconds that opening took.
     pub seconds: f64,
 }
 
 impl ModelOptions {
-    /// The folder that the options name.
-    pub fn folder(&self) -> PathBuf {
-        self.pack.clone().unwrap_or_else(default_pack)
-    }
-
     /// Opens the pack on the device.
     ///
     /// # Errors
-    /// [`CliError::NoPack`]; [`CliError::Checkpoint`] where it is damaged; [`CliError::Engine`] where there is no
-    /// such device.
-    pub fn open(&self) -> Result<Opened, CliError> {
+    /// [`CliError::NoPack`]; [`CliError::Checkpoint`] if the pack is damaged; [`CliError::Session`] if the device
+    /// does not exist.
+    pub fn open(&self) -> Result<OpenModel, CliError> {
         let start = Instant::now();
-        let opened = self.device.open(read_pack(&self.folder())?)?;
-        Ok(Opened { seconds: start.elapsed().as_secs_f64(), ..opened })
+        let folder = self.pack.clone().unwrap_or_else(default_pack);
+        let opened = self.device.open(read_pack(&folder)?)?;
+        Ok(OpenModel { seconds: start.elapsed().as_secs_f64(), ..opened })
     }
 }
 
@@ -90,23 +99,23 @@ impl DeviceOptions {
     ///
     /// # Errors
     /// As [`ModelOptions::open`].
-    pub fn open(&self, pack: Pack) -> Result<Opened, CliError> {
+    pub fn open(&self, pack: Pack) -> Result<OpenModel, CliError> {
         let start = Instant::now();
-        let _busy = Progress::busy("opening the model");
+        let _spinner = TerminalProgress::spinner("opening the model");
         let chosen = pollster::block_on(device::choose(self.device.into()))?;
         let (session, summary) = pollster::block_on(chosen.open(pack))?;
         let device = format!("{} ({})", summary.kind, summary.name);
         let threads = match summary.kind.as_str() {
             "CPU" => std::thread::available_parallelism().map_or(1, NonZeroUsize::get),
-            // One reads while the other computes.
+            // One thread reads a picture while the GPU works on another.
             _ => 2,
         };
-        Ok(Opened { session, device, threads, seconds: start.elapsed().as_secs_f64() })
+        Ok(OpenModel { session, device, threads, seconds: start.elapsed().as_secs_f64() })
     }
 }
 
 impl FramingOptions {
-    /// The framing that the options ask for.
+    /// Returns the framing that the options name.
     pub fn framing(&self) -> Framing {
         if self.whole_photo { Framing::WholePhoto } else { Framing::CentreCrop }
     }
@@ -122,6 +131,17 @@ impl From<DeviceChoice> for DevicePreference {
     }
 }
 
+impl From<WeightStorage> for Quantisation {
+    fn from(storage: WeightStorage) -> Self {
+        match storage {
+            WeightStorage::Q8 => Self::Q8,
+            WeightStorage::Q4 => Self::Q4,
+            WeightStorage::F16 => Self::F16,
+            WeightStorage::F32 => Self::F32,
+        }
+    }
+}
+
 /// Reads and verifies the pack in `folder`.
 ///
 /// # Errors
@@ -133,19 +153,23 @@ pub fn read_pack(folder: &Path) -> Result<Pack, CliError> {
     Ok(Pack::read(folder)?)
 }
 
-/// `$HEADLAMP_PACK`, else the place where `xtask` (its `places.rs`) puts the default pack.
+/// Returns `$HEADLAMP_PACK`, else the place where `xtask` (its `places.rs`) puts the default pack.
 pub fn default_pack() -> PathBuf {
-    set("HEADLAMP_PACK").unwrap_or_else(|| cache().join("packs/default"))
+    path_variable("HEADLAMP_PACK").unwrap_or_else(|| cache().join("packs/default"))
 }
 
-/// The folder for what can be made or fetched again.
+/// Returns the folder for files that can be made or downloaded again.
 pub fn cache() -> PathBuf {
-    set("HEADLAMP_CACHE")
-        .or_else(|| set("XDG_CACHE_HOME").map(|folder| folder.join("headlamp")))
-        .or_else(|| set("HOME").or_else(|| set("USERPROFILE")).map(|home| home.join(".cache/headlamp")))
+    path_variable("HEADLAMP_CACHE")
+        .or_else(|| path_variable("XDG_CACHE_HOME").map(|folder| folder.join("headlamp")))
+        .or_else(|| {
+            let home = path_variable("HOME").or_else(|| path_variable("USERPROFILE"));
+            home.map(|home| home.join(".cache/headlamp"))
+        })
         .unwrap_or_else(|| std::env::temp_dir().join("headlamp"))
 }
 
-fn set(name: &str) -> Option<PathBuf> {
+/// Reads an environment variable that holds a path; an empty one counts as missing.
+fn path_variable(name: &str) -> Option<PathBuf> {
     std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
 }

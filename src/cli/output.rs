@@ -1,46 +1,63 @@
-//! Where answers, complaints and files go.
+//! Writing answers to stdout, complaints to stderr, and result files.
 
 use std::fmt::Display;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use clap::Args;
 use serde::Serialize;
 
-use super::CliError;
+use super::error::CliError;
 
-/// Writes text and a line end to stdout, now.
+/// The answer of a command. It serialises to JSON for programs.
+pub trait CommandAnswer: Serialize {
+    /// Returns the answer as text for people.
+    fn in_words(&self) -> String;
+}
+
+/// The format of a command's answer.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct AnswerFormat {
+    /// Print the answer as one line of JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl AnswerFormat {
+    /// Prints the answer in this format.
+    ///
+    /// # Errors
+    /// [`CliError::Stdout`].
+    pub fn print(self, answer: &impl CommandAnswer) -> Result<(), CliError> {
+        if self.json { print(&json(answer)?) } else { print(&answer.in_words()) }
+    }
+}
+
+/// Writes `text` and a line end to stdout, and flushes.
 ///
 /// # Errors
-/// [`CliError::Stdout`], a broken pipe among others.
+/// [`CliError::Stdout`]; a closed pipe is one of the causes.
 pub fn print(text: &str) -> Result<(), CliError> {
     let mut stdout = std::io::stdout().lock();
     writeln!(stdout, "{text}").and_then(|()| stdout.flush()).map_err(CliError::Stdout)
 }
 
-/// `value` as one line of JSON.
+/// Returns `value` as one line of JSON.
 ///
 /// # Errors
-/// [`CliError::Stdout`], should it not be expressible.
+/// [`CliError::Stdout`] if JSON cannot express the value.
 pub fn json(value: &impl Serialize) -> Result<String, CliError> {
     serde_json::to_string(value).map_err(|err| CliError::Stdout(err.into()))
 }
 
-/// Writes `value` to stdout as one line of JSON.
-///
-/// # Errors
-/// [`CliError::Stdout`].
-pub fn print_json(value: &impl Serialize) -> Result<(), CliError> {
-    print(&json(value)?)
+/// Writes `message` as one line to stderr.
+pub fn complain(message: &dyn Display) {
+    let one_line = message.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+    // If stderr is closed, nobody can be told.
+    let _closed = writeln!(std::io::stderr(), "headlamp: {one_line}");
 }
 
-/// Says what is wrong in one line on stderr.
-pub fn complain(what: &dyn Display) {
-    let one_line = what.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
-    // Where stderr is gone, nobody is left to tell.
-    let _gone = writeln!(std::io::stderr(), "headlamp: {one_line}");
-}
-
-/// Refuses a place where something lies already, or that has no folder, before the work for it begins.
+/// Checks that nothing lies at `path` and that its folder exists. A command calls this before its long work.
 ///
 /// # Errors
 /// [`CliError::Exists`] or [`CliError::Io`].
@@ -51,7 +68,20 @@ pub fn is_free(path: &Path) -> Result<(), CliError> {
     has_folder(path)
 }
 
-/// Refuses a place whose folder is missing.
+/// Checks that `folder` is new or empty: a pack must not lie among the files of another pack.
+///
+/// # Errors
+/// [`CliError::Exists`] or [`CliError::Io`].
+pub fn is_free_folder(folder: &Path) -> Result<(), CliError> {
+    match std::fs::read_dir(folder).map(|mut entries| entries.next().is_some()) {
+        Ok(true) => Err(CliError::Exists(folder.to_owned())),
+        Ok(false) => Ok(()),
+        Err(err) if err.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(err) => Err(CliError::io("write", folder)(err)),
+    }
+}
+
+/// Checks that the folder of `path` exists.
 ///
 /// # Errors
 /// [`CliError::Io`].
@@ -64,30 +94,36 @@ pub fn has_folder(path: &Path) -> Result<(), CliError> {
     Err(CliError::io("write into", folder)(std::io::ErrorKind::NotADirectory.into()))
 }
 
-/// Writes a file whole: under another name first, so that none is ever left half written.
+/// Makes a folder and the folders above it.
+///
+/// # Errors
+/// [`CliError::Io`].
+pub fn make_folder(folder: &Path) -> Result<(), CliError> {
+    std::fs::create_dir_all(folder).map_err(CliError::io("make", folder))
+}
+
+/// Writes a file under a temporary name and renames it, so that no half-written file is left.
 ///
 /// # Errors
 /// [`CliError::Io`].
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
-    let unfinished = beside(path, ".unfinished");
+    let unfinished = path.with_added_extension("unfinished");
     std::fs::write(&unfinished, bytes).map_err(CliError::io("write", &unfinished))?;
     std::fs::rename(&unfinished, path).map_err(CliError::io("write", path))
 }
 
-/// `path` with `suffix` after its whole name.
-pub fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
-}
-
-/// A number of things: "1 picture", "2 pictures".
+/// Formats a number of things: "1 picture", "2 pictures".
 pub fn count(number: u64, thing: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{number} {thing}{plural}")
 }
 
-/// A number of bytes as people read it.
+/// Formats how many pictures were skipped, as the continuation of a sentence; empty if none was.
+pub fn skipped(number: usize) -> String {
+    if number == 0 { String::new() } else { format!(", {number} skipped") }
+}
+
+/// Formats a number of bytes: "51.2 MB".
 pub fn bytes(count: u64) -> String {
     match count {
         0..1_000 => format!("{count} B"),

@@ -1,4 +1,4 @@
-//! `headlamp segment`: the part of a photo that a phrase stands for, as a mask.
+//! `headlamp segment`: the part of a photo that a phrase stands for, as a mask (docs/PAPERS.md, 1.10).
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -7,24 +7,29 @@ use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 use serde::Serialize;
 
-use super::options::{FramingOptions, ModelOptions, Opened, PhraseOptions};
-use super::{CliError, output, pictures};
+use super::error::CliError;
+use super::options::{FramingOptions, ModelOptions, OpenModel, PhraseOptions};
+use super::output::{AnswerFormat, CommandAnswer};
+use super::{output, pictures};
 use crate::ablate::Ablation;
 use crate::geometry::Size;
 use crate::media;
 use crate::segment::{SoftMap, grey_in_photo, mask_in_photo};
 use crate::session::{Session, Traced};
 
-/// Find a phrase in a photo: writes a mask of the photo's own size, over an older one
+/// Below this share of the photo, the text for people mentions `--whole-photo`.
+const NEARLY_WHOLE: f64 = 0.995;
+
+/// Find a phrase in a photo: write a mask of the photo's size, over an older one
 #[derive(Args, Debug)]
 pub struct Segment {
     /// The photo
     #[arg(value_name = "IMAGE")]
     image: PathBuf,
-    /// What to find
+    /// Phrase to find
     #[arg(long, value_name = "TEXT", value_parser = NonEmptyStringValueParser::new())]
     text: String,
-    /// What else is in the photo; may repeat
+    /// Phrase for something else in the photo; may repeat
     #[arg(long, value_name = "TEXT", value_parser = NonEmptyStringValueParser::new())]
     against: Vec<String>,
     /// Leave the built-in list of backgrounds ("the sky", "a wall", ...) out of the contrast
@@ -34,44 +39,45 @@ pub struct Segment {
     phrases: PhraseOptions,
     #[command(flatten)]
     framing: FramingOptions,
-    /// Foreground is where the soft map is above this, 0 to 1. Default: the map's own mean
-    #[arg(long, value_name = "X", value_parser = share)]
+    /// Pixels whose value in the soft map is above X are foreground, 0 to 1. Default: the mean of the map
+    #[arg(long, value_name = "X", value_parser = parse_share)]
     threshold: Option<f32>,
-    /// The mask, an 8-bit grey PNG: 255 in the foreground, 0 elsewhere
+    /// File for the mask, an 8-bit grey PNG: 255 in the foreground, 0 elsewhere
     #[arg(long, value_name = "PNG")]
     out: PathBuf,
-    /// The soft map, an 8-bit grey PNG
+    /// File for the soft map, an 8-bit grey PNG
     #[arg(long, value_name = "PNG")]
     soft: Option<PathBuf>,
     #[command(flatten)]
     model: ModelOptions,
-    /// One line of JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    format: AnswerFormat,
 }
 
-/// The answer.
 #[derive(Serialize)]
-struct Segmentation<'a> {
+struct SegmentAnswer<'a> {
     pack: &'a str,
     device: &'a str,
     text: &'a str,
-    /// The whole contrast set, the built-in backgrounds among it.
+    /// The whole contrast set, including the built-in backgrounds.
     against: &'a [String],
-    /// Of the photo and of the masks, in pixels.
+    /// Size of the photo and of the masks, in pixels.
     size: Size,
     threshold: f32,
-    /// Share of the photo's pixels.
+    /// Share of the photo's pixels that are foreground.
     foreground: f64,
-    /// No patch speaks for the text.
+    /// Whether no patch scores higher for the text than for its contrast.
     empty: bool,
     out: &'a Path,
     soft: Option<&'a Path>,
-    seconds: Seconds,
+    seconds: SegmentSeconds,
+    /// Share of the photo that the model saw.
+    #[serde(skip)]
+    seen: f64,
 }
 
 #[derive(Serialize)]
-struct Seconds {
+struct SegmentSeconds {
     /// Opening the model and embedding the texts.
     load: f64,
     decode: f64,
@@ -79,11 +85,11 @@ struct Seconds {
     segment: f64,
 }
 
-/// What the model made of the photo.
-struct Found {
+/// The trace of the photo, and its soft map for the phrase.
+struct SegmentedPhoto {
     traced: Traced,
     map: SoftMap,
-    seconds: Seconds,
+    seconds: SegmentSeconds,
 }
 
 impl Segment {
@@ -92,7 +98,7 @@ impl Segment {
         self.soft.as_deref().map(output::has_folder).transpose()?;
         let mut opened = self.model.open()?;
         let against = Session::contrast(&self.text, &self.against, !self.no_background);
-        let Found { traced, map, seconds } = self.find(&mut opened, &against)?;
+        let SegmentedPhoto { traced, map, seconds } = self.segment(&mut opened, &against)?;
         let threshold = self.threshold.unwrap_or(map.threshold);
         let size = traced.frame.photo;
         let mask = mask_in_photo(&map, &traced.frame, threshold);
@@ -101,7 +107,8 @@ impl Segment {
         if let Some(soft) = &self.soft {
             output::write(soft, &media::grey_png(size, &grey_in_photo(&map, &traced.frame))?)?;
         }
-        let segmentation = Segmentation {
+        let crop = traced.frame.crop_in_photo();
+        self.format.print(&SegmentAnswer {
             pack: &opened.session.manifest().name,
             device: &opened.device,
             text: &self.text,
@@ -113,41 +120,36 @@ impl Segment {
             out: &self.out,
             soft: self.soft.as_deref(),
             seconds,
-        };
-        if self.json {
-            return output::print_json(&segmentation);
-        }
-        output::print(&segmentation.in_words(&traced))
+            seen: crop.width * crop.height / (size.width * size.height) as f64,
+        })
     }
 
-    fn find(&self, opened: &mut Opened, against: &[String]) -> Result<Found, CliError> {
-        let Opened { session, seconds, .. } = opened;
-        let start = Instant::now();
-        let mut lap = start;
-        let mut elapsed = || {
+    fn segment(&self, opened: &mut OpenModel, against: &[String]) -> Result<SegmentedPhoto, CliError> {
+        let OpenModel { session, seconds, .. } = opened;
+        let mut last = Instant::now();
+        let mut seconds_since_last = || {
             let now = Instant::now();
-            (now - std::mem::replace(&mut lap, now)).as_secs_f64()
+            (now - std::mem::replace(&mut last, now)).as_secs_f64()
         };
         let phrases = [std::slice::from_ref(&self.text), against].concat();
         let units = pollster::block_on(session.embed(&phrases, self.phrases.templates))?;
-        let load = *seconds + elapsed();
+        let load = *seconds + seconds_since_last();
         let photo = pictures::read(&self.image)?;
-        let decode = elapsed();
+        let decode = seconds_since_last();
         let traced = pollster::block_on(session.trace(&photo, self.framing.framing()))?;
-        let encode = elapsed();
+        let encode = seconds_since_last();
         let map = session.segment(&traced, &units[0], &units[1..], &Ablation::default())?;
-        let segment = elapsed();
-        Ok(Found { traced, map, seconds: Seconds { load, decode, encode, segment } })
+        let segment = seconds_since_last();
+        Ok(SegmentedPhoto { traced, map, seconds: SegmentSeconds { load, decode, encode, segment } })
     }
 }
 
-impl Segmentation<'_> {
-    /// The answer as people read it.
-    fn in_words(&self, traced: &Traced) -> String {
+impl CommandAnswer for SegmentAnswer<'_> {
+    fn in_words(&self) -> String {
         let (out, text) = (self.out.display(), self.text);
         let mut words = if self.empty {
             format!(
-                "{out} is empty: nothing in the photo speaks for \u{201c}{text}\u{201d} more than for its contrast"
+                "{out} is empty: no part of the photo scores higher for \u{201c}{text}\u{201d} than for its contrast"
             )
         } else {
             format!(
@@ -156,19 +158,17 @@ impl Segmentation<'_> {
                 self.threshold
             )
         };
-        let crop = traced.frame.crop_in_photo();
-        let seen = crop.width * crop.height / (self.size.width * self.size.height) as f64;
-        if seen < 0.995 {
+        if self.seen < NEARLY_WHOLE {
             words += &format!(
-                "\nThe model saw {:.0} % of the photo, its centre; --whole-photo shows it all",
-                seen * 100.0
+                "\nThe model saw the centre of the photo, {:.0} % of it; --whole-photo shows it the whole photo",
+                self.seen * 100.0
             );
         }
         words
     }
 }
 
-fn share(text: &str) -> Result<f32, String> {
+fn parse_share(text: &str) -> Result<f32, String> {
     let share = text.parse::<f32>().map_err(|err| err.to_string())?;
     if (0.0..=1.0).contains(&share) { Ok(share) } else { Err("not between 0 and 1".to_owned()) }
 }

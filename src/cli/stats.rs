@@ -1,4 +1,4 @@
-//! `headlamp stats`: gathers what a gallery of pictures says about each head, and merges it.
+//! `headlamp stats`: gathers head statistics over a gallery of pictures, and merges them (docs/PAPERS.md, 1.8).
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -7,12 +7,14 @@ use std::time::Instant;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use super::options::{ModelOptions, Opened};
-use super::progress::Progress;
-use super::{CliError, inputs, output, pictures};
+use super::error::CliError;
+use super::options::{ModelOptions, OpenModel};
+use super::output::{AnswerFormat, CommandAnswer};
+use super::parallel::{SkippedPicture, on_readable_pictures};
+use super::{inputs, output, pictures};
 use crate::geometry::Framing;
 use crate::media::Photo;
-use crate::session::EngineError;
+use crate::session::{EngineError, Session};
 use crate::statistics::Statistics;
 
 /// Gather head statistics over the pictures in a folder and the folders in it, or merge statistics
@@ -20,75 +22,65 @@ use crate::statistics::Statistics;
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct Stats {
     #[command(subcommand)]
-    task: Option<Task>,
-    /// Pictures, and folders of them
+    task: Option<StatsTask>,
+    /// Folder of pictures; folders inside it count too
     #[arg(value_name = "FOLDER", required = true)]
     folder: Option<PathBuf>,
-    /// The statistics file, new
+    /// New file for the statistics
     #[arg(long, value_name = "FILE", required = true)]
     out: Option<PathBuf>,
     /// Only the first N pictures, by path
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
-    /// Only every N-th picture, from the I-th on: machine I of N
+    /// Only every N-th picture, starting with the I-th: the share of machine I of N
     #[arg(long, value_name = "I/N")]
-    part: Option<Part>,
+    part: Option<MachineShare>,
     #[command(flatten)]
     model: ModelOptions,
-    /// One line of JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    format: AnswerFormat,
 }
 
 #[derive(Subcommand, Debug)]
-enum Task {
-    /// Make one statistics file of several, as if their pictures had been gathered together
-    Merge(Merge),
+enum StatsTask {
+    /// Merge several statistics files into one, as if their pictures had been gathered together
+    Merge(MergeStatistics),
 }
 
 #[derive(Args, Debug)]
-struct Merge {
+struct MergeStatistics {
     /// Statistics files of one model
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// The statistics file, new
+    /// New file for the statistics
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// One line of JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    format: AnswerFormat,
 }
 
-/// One machine's share of the pictures.
+/// The share of the pictures that one of several machines works on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Part {
+struct MachineShare {
     /// From 0.
-    index: usize,
-    of: usize,
+    machine: usize,
+    machines: usize,
 }
 
-/// The answer.
 #[derive(Serialize)]
-struct Gathered<'a> {
+struct StatsAnswer<'a> {
     out: &'a Path,
     images: u64,
-    skipped: Vec<Skipped>,
+    skipped: Vec<SkippedPicture>,
     seconds: f64,
-}
-
-/// A picture that could not be read.
-#[derive(Serialize)]
-pub struct Skipped {
-    pub image: String,
-    pub error: String,
 }
 
 impl Stats {
     pub fn run(&self) -> Result<(), CliError> {
         match (&self.task, &self.folder, &self.out) {
-            (Some(Task::Merge(merge)), ..) => merge.run(),
+            (Some(StatsTask::Merge(merge)), ..) => merge.run(),
             (None, Some(folder), Some(out)) => self.gather(folder, out),
-            // clap asks for both before it comes to this.
+            // clap requires both already.
             (None, ..) => Err(CliError::Usage("name a folder of pictures and an --out".to_owned())),
         }
     }
@@ -97,25 +89,19 @@ impl Stats {
         output::is_free(out)?;
         let start = Instant::now();
         let images = self.pictures(folder)?;
-        let Opened { session, threads, .. } = self.model.open()?;
-        let mut statistics = session.new_statistics();
-        // Framed as in training: that is what the heads' texts are about.
-        let trace = |photo: &Photo| Ok(pollster::block_on(session.trace(photo, Framing::CentreCrop))?);
-        let skipped = over_pictures(&images, threads, trace, |_path, traced| {
-            statistics.push(&session.decompose(&traced));
-            Ok(())
-        })?;
+        let OpenModel { session, threads, .. } = self.model.open()?;
+        let (statistics, skipped) = gather_statistics(&session, threads, &images)?;
         write(&statistics, out)?;
-        let images = statistics.images();
-        Gathered { out, images, skipped, seconds: start.elapsed().as_secs_f64() }.print(self.json)
+        let (images, seconds) = (statistics.images(), start.elapsed().as_secs_f64());
+        self.format.print(&StatsAnswer { out, images, skipped, seconds })
     }
 
-    /// This machine's share of the pictures in `folder`.
+    /// Lists this machine's share of the pictures in `folder`.
     fn pictures(&self, folder: &Path) -> Result<Vec<PathBuf>, CliError> {
-        let mut images = pictures::beneath(folder)?;
+        let mut images = pictures::in_all_folders(folder)?;
         images.truncate(self.limit.unwrap_or(usize::MAX));
-        let Part { index, of } = self.part.unwrap_or(Part { index: 0, of: 1 });
-        let images: Vec<PathBuf> = images.into_iter().skip(index).step_by(of).collect();
+        let MachineShare { machine, machines } = self.part.unwrap_or(MachineShare { machine: 0, machines: 1 });
+        let images: Vec<PathBuf> = images.into_iter().skip(machine).step_by(machines).collect();
         if images.is_empty() {
             return Err(CliError::NoPictures(folder.to_owned()));
         }
@@ -123,43 +109,26 @@ impl Stats {
     }
 }
 
-/// Does `work` on each of `images`, on so many threads, and `take`s the results in order; images that cannot be
-/// read are complained of and listed.
+/// Gathers head statistics over the pictures. Pictures that cannot be read are returned.
 ///
 /// # Errors
-/// Where it fails for another reason than its picture, and where no picture could be read.
-pub fn over_pictures<R: Send>(
-    images: &[PathBuf],
+/// As [`on_readable_pictures`].
+pub fn gather_statistics(
+    session: &Session,
     threads: usize,
-    work: impl Fn(&Photo) -> Result<R, CliError> + Sync,
-    mut take: impl FnMut(&Path, R) -> Result<(), CliError>,
-) -> Result<Vec<Skipped>, CliError> {
-    let progress = Progress::of(images.len(), "pictures");
-    let mut skipped = Vec::new();
-    pictures::each(
-        images,
-        threads,
-        |_path, photo, _seconds| work(photo),
-        |path, result| {
-            progress.step();
-            match result {
-                Ok(result) => take(path, result)?,
-                Err(error) if error.is_of_picture() => {
-                    progress.complain(&format!("skipped: {error}"));
-                    skipped.push(Skipped { image: path.display().to_string(), error: error.to_string() });
-                }
-                Err(error) => return Err(error),
-            }
-            Ok(())
-        },
-    )?;
-    if skipped.len() == images.len() && !images.is_empty() {
-        return Err(CliError::NoneRead(images.len()));
-    }
-    Ok(skipped)
+    images: &[PathBuf],
+) -> Result<(Statistics, Vec<SkippedPicture>), CliError> {
+    let mut statistics = session.new_statistics();
+    // The centre crop is the framing of the training, for which the texts of the heads hold.
+    let trace = |photo: &Photo| Ok(pollster::block_on(session.trace(photo, Framing::CentreCrop))?);
+    let skipped = on_readable_pictures(images, threads, trace, |_path, traced| {
+        statistics.push(&session.decompose(&traced));
+        Ok(())
+    })?;
+    Ok((statistics, skipped))
 }
 
-impl Merge {
+impl MergeStatistics {
     fn run(&self) -> Result<(), CliError> {
         output::is_free(&self.out)?;
         let start = Instant::now();
@@ -174,8 +143,8 @@ impl Merge {
         }
         let merged = merged.ok_or_else(|| CliError::Usage("name the files to merge".to_owned()))?;
         write(&merged, &self.out)?;
-        let seconds = start.elapsed().as_secs_f64();
-        Gathered { out: &self.out, images: merged.images(), skipped: Vec::new(), seconds }.print(self.json)
+        let (images, seconds) = (merged.images(), start.elapsed().as_secs_f64());
+        self.format.print(&StatsAnswer { out: &self.out, images, skipped: Vec::new(), seconds })
     }
 }
 
@@ -183,29 +152,24 @@ fn write(statistics: &Statistics, path: &Path) -> Result<(), CliError> {
     output::write(path, &statistics.to_bytes().map_err(EngineError::from)?)
 }
 
-impl Gathered<'_> {
-    fn print(&self, json: bool) -> Result<(), CliError> {
-        if json {
-            return output::print_json(self);
-        }
+impl CommandAnswer for StatsAnswer<'_> {
+    fn in_words(&self) -> String {
         let Self { out, images, skipped, seconds } = self;
-        let skipped = match skipped.len() {
-            0 => String::new(),
-            count => format!(", {count} skipped"),
-        };
-        let images = output::count(*images, "picture");
-        output::print(&format!("{}: statistics over {images}{skipped}, {seconds:.1} s", out.display()))
+        let (images, skipped) = (output::count(*images, "picture"), output::skipped(skipped.len()));
+        format!("{}: statistics over {images}{skipped}, {seconds:.1} s", out.display())
     }
 }
 
-impl FromStr for Part {
+impl FromStr for MachineShare {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let numbers = text.split_once('/').and_then(|(index, of)| Some((index.parse().ok()?, of.parse().ok()?)));
+        let numbers = text.split_once('/').and_then(|(a, b)| Some((a.parse::<usize>().ok()?, b.parse().ok()?)));
         match numbers {
-            Some((index, of)) if (1..=of).contains(&index) => Ok(Self { index: index - 1, of }),
-            _ => Err("write it like 3/8, the third of eight parts".to_owned()),
+            Some((machine, machines)) if (1..=machines).contains(&machine) => {
+                Ok(Self { machine: machine - 1, machines })
+            }
+            _ => Err("write for example 3/8 for the third of eight parts".to_owned()),
         }
     }
 }
@@ -215,10 +179,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_part_is_counted_from_one() {
-        assert_eq!("3/8".parse(), Ok(Part { index: 2, of: 8 }));
+    fn machines_are_counted_from_one() {
+        assert_eq!("3/8".parse(), Ok(MachineShare { machine: 2, machines: 8 }));
         for wrong in ["0/8", "9/8", "1/0", "3", "3/", "a/b", "-1/4"] {
-            assert!(wrong.parse::<Part>().is_err(), "{wrong}");
+            assert!(wrong.parse::<MachineShare>().is_err(), "{wrong}");
         }
     }
 }

@@ -1,8 +1,8 @@
-//! Multi-head attention, without the matrix of all attentions.
+//! Multi-head attention that never holds the full attention matrix.
 
 use std::array::from_fn;
 
-use super::float::{COLUMNS, Panels, ROWS};
+use super::float_matrix::{COLUMNS, Panels, ROWS};
 use super::lanes::F32x4;
 use super::pointwise::exponentials;
 
@@ -18,7 +18,7 @@ pub struct Heads {
 }
 
 impl Heads {
-    /// Sorts `[sequence][token][query, key, value][head][head width]`.
+    /// Reorders the output of the fused layer, `[sequence][token][query, key, value][head][head width]`.
     pub fn split(side_by_side: &[f32], tokens: usize, heads: usize, head_width: usize) -> Self {
         let width = heads * head_width;
         let part = |part: usize| {
@@ -37,33 +37,35 @@ impl Heads {
     }
 }
 
-/// What the first `asking` tokens of each sequence gather, `[sequence][token][head][head width]`. With `causal`, from
-/// themselves and those before them.
-pub fn attention(of: &Heads, asking: usize, causal: bool) -> Vec<f32> {
-    let (tokens, head_width, width) = (of.tokens, of.head_width, of.heads * of.head_width);
-    let mut gathered = vec![0.0; of.query.len() / tokens.max(1) * asking];
+/// Returns the attention outputs of the first `query_count` tokens of each sequence, `[sequence][token][head][head
+/// width]`. With `causal`, a token attends only to itself and to earlier tokens.
+pub fn attention(qkv: &Heads, query_count: usize, causal: bool) -> Vec<f32> {
+    let (tokens, head_width, width) = (qkv.tokens, qkv.head_width, qkv.heads * qkv.head_width);
+    let mut outputs = vec![0.0; qkv.query.len() / tokens.max(1) * query_count];
     let (mut keys, mut values) = (Panels::default(), Panels::default());
     let mut attentions = vec![0.0; ROWS * tokens.next_multiple_of(COLUMNS)];
     let mut queries = vec![0.0; ROWS * head_width];
     let scale = 1.0 / (head_width as f32).sqrt();
     let each = tokens * head_width;
-    for (index, start) in (0..of.query.len()).step_by(each.max(1)).enumerate() {
-        let (sequence, head) = (index / of.heads, index % of.heads);
-        keys.fill_transposed(&of.key[start..start + each], head_width);
-        values.fill(&of.value[start..start + each], head_width);
-        let gathered = &mut gathered[sequence * asking * width..][..asking * width];
-        for first in (0..asking).step_by(ROWS) {
-            // Beyond the last token, the last one again.
-            let row = |row: usize| (first + row).min(asking - 1);
+    for (index, start) in (0..qkv.query.len()).step_by(each.max(1)).enumerate() {
+        let (sequence, head) = (index / qkv.heads, index % qkv.heads);
+        keys.fill_transposed(&qkv.key[start..start + each], head_width);
+        values.fill(&qkv.value[start..start + each], head_width);
+        let outputs = &mut outputs[sequence * query_count * width..][..query_count * width];
+        for first in (0..query_count).step_by(ROWS) {
+            // Rows beyond the last token repeat the last token.
+            let row = |row: usize| (first + row).min(query_count - 1);
             for (index, query) in queries.chunks_exact_mut(head_width).enumerate() {
-                let numbers = &of.query[start + row(index) * head_width..];
+                let numbers = &qkv.query[start + row(index) * head_width..];
                 query.iter_mut().zip(numbers).for_each(|(scaled, number)| *scaled = number * scale);
             }
-            let asked = from_fn(|index| &queries[index * head_width..][..head_width]);
-            let sums = attend(asked, &keys, &mut attentions, |index| if causal { row(index) + 1 } else { tokens });
+            let four_queries = from_fn(|index| &queries[index * head_width..][..head_width]);
+            let sums = attention_weights(four_queries, &keys, &mut attentions, |index| {
+                if causal { row(index) + 1 } else { tokens }
+            });
             let each = attentions.len() / ROWS;
             let rows = from_fn(|index| &attentions[index * each..][..tokens]);
-            let targets = gathered.chunks_exact_mut(width).skip(first).take(ROWS);
+            let targets = outputs.chunks_exact_mut(width).skip(first).take(ROWS);
             let mut targets: Vec<&mut [f32]> =
                 targets.map(|token| &mut token[head * head_width..][..head_width]).collect();
             for (panel, products) in values.products(rows).enumerate() {
@@ -75,12 +77,13 @@ pub fn attention(of: &Heads, asking: usize, causal: bool) -> Vec<f32> {
             }
         }
     }
-    gathered
+    outputs
 }
 
-/// Four queries' attention to every token, up to a factor: the sum of each row, which is returned. A row counts its
-/// first `seen` tokens; the others get 0. Queries come divided by the root of the head's width.
-fn attend(
+/// Computes the attention weights of four queries, `[query][token]`, before they are divided by their sums.
+/// Returns the sum of each row. Row `i` attends to its first `seen(i)` tokens; the other weights are 0. The
+/// queries are already divided by the square root of the head width.
+fn attention_weights(
     queries: [&[f32]; ROWS],
     keys: &Panels,
     attentions: &mut [f32],
@@ -114,54 +117,54 @@ fn write(target: &mut [f32], [left, right]: [F32x4; 2]) {
 mod tests {
     use super::*;
 
-    /// In f64, as it is written in books. `[sequence][token][head][head width]`
-    fn plain(of: &Heads, causal: bool) -> Vec<f64> {
-        let Heads { tokens, heads, head_width, .. } = *of;
-        let mut gathered = vec![0.0; of.query.len()];
-        for (index, start) in (0..of.query.len()).step_by(tokens * head_width).enumerate() {
+    /// Computes the textbook formula in f64, `[sequence][token][head][head width]`.
+    fn textbook(qkv: &Heads, causal: bool) -> Vec<f64> {
+        let Heads { tokens, heads, head_width, .. } = *qkv;
+        let mut outputs = vec![0.0; qkv.query.len()];
+        for (index, start) in (0..qkv.query.len()).step_by(tokens * head_width).enumerate() {
             let row = |values: &[f32], token: usize| -> Vec<f64> {
                 values[start + token * head_width..][..head_width].iter().map(|value| f64::from(*value)).collect()
             };
             for token in 0..tokens {
                 let seen = if causal { token + 1 } else { tokens };
-                let query = row(&of.query, token);
+                let query = row(&qkv.query, token);
                 let weight = |other: usize| -> f64 {
-                    let dot: f64 = query.iter().zip(row(&of.key, other)).map(|(q, k)| q * k).sum();
+                    let dot: f64 = query.iter().zip(row(&qkv.key, other)).map(|(q, k)| q * k).sum();
                     (dot / (head_width as f64).sqrt()).exp()
                 };
                 let weights: Vec<f64> = (0..seen).map(weight).collect();
                 let sum: f64 = weights.iter().sum();
                 let target = ((index / heads * tokens + token) * heads + index % heads) * head_width;
                 for (other, weight) in weights.iter().enumerate() {
-                    let values = row(&of.value, other);
-                    let target = &mut gathered[target..target + head_width];
+                    let values = row(&qkv.value, other);
+                    let target = &mut outputs[target..target + head_width];
                     target.iter_mut().zip(values).for_each(|(to, value)| *to += value * weight / sum);
                 }
             }
         }
-        gathered
+        outputs
     }
 
     #[test]
-    fn it_is_the_one_in_books() {
+    fn attention_equals_the_textbook_formula() {
         for (sequences, tokens, heads, head_width) in [(1, 1, 1, 3), (2, 7, 3, 8), (1, 33, 2, 20), (3, 4, 2, 5)] {
             let length = sequences * tokens * 3 * heads * head_width;
             let values: Vec<f32> = (0..length).map(|index| (index as f32 * 0.77).sin() * 2.0).collect();
-            let of = Heads::split(&values, tokens, heads, head_width);
+            let qkv = Heads::split(&values, tokens, heads, head_width);
             for causal in [false, true] {
-                let gathered = attention(&of, tokens, causal);
-                for (value, exact) in gathered.iter().zip(plain(&of, causal)) {
+                let outputs = attention(&qkv, tokens, causal);
+                for (value, exact) in outputs.iter().zip(textbook(&qkv, causal)) {
                     assert!((f64::from(*value) - exact).abs() < 2e-6, "{value} is not {exact}, {causal}");
                 }
                 let width = heads * head_width;
-                let of_first = gathered.chunks(tokens * width).flat_map(|sequence| &sequence[..width]);
-                assert!(of_first.eq(&attention(&of, 1, causal)), "the first token asks alone");
+                let of_first = outputs.chunks(tokens * width).flat_map(|sequence| &sequence[..width]);
+                assert!(of_first.eq(&attention(&qkv, 1, causal)), "the first token asks alone");
             }
         }
     }
 
     #[test]
-    fn heads_are_sorted_out() {
+    fn the_fused_output_is_split_by_head() {
         let values: Vec<f32> = (0..2 * 3 * 2 * 2).map(|value| value as f32).collect();
         let heads = Heads::split(&values, 2, 2, 2);
         assert_eq!(heads.query, [0.0, 1.0, 12.0, 13.0, 2.0, 3.0, 14.0, 15.0]);

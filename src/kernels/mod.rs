@@ -1,23 +1,25 @@
-//! What a transformer block is made of, as arithmetic on slices, for the CPU.
+//! The arithmetic of a transformer block on slices, for the CPU.
 //!
-//! A linear layer multiplies integers of 16 bits ([`IntegerMatrix`]): its weights are rounded once, as the model is
-//! loaded, its inputs row by row as they come. A register holds eight of them, where it holds four floats, and
-//! multiplies and adds neighbours in one instruction (`i32x4.dot_i16x8_s` in WebAssembly, `pmaddwd` on x86), so this
-//! takes half the time of floats; and unlike 8 bits it leaves room for the few channels of a transformer's residual
-//! stream that are a hundred times as large as the others. Sums of products are exact.
+//! A linear layer multiplies 16-bit integers ([`IntegerMatrix`]). Its weights are rounded once, when the model is
+//! loaded. Its inputs are rounded row by row when the layer runs. A register holds eight such integers but only
+//! four floats, and one instruction multiplies them and adds neighbouring products (`i32x4.dot_i16x8_s` in
+//! WebAssembly, `pmaddwd` on x86). So this takes half the time of floats. 8 bits would be too few: some channels
+//! of a transformer's residual stream are a hundred times as large as the others. Sums of products are exact.
 //!
-//! All else (norms, softmax, activations, attention) is f32. Everything is written over [`lanes`] once, and does the
-//! same operations in the same order on every machine.
+//! Everything else (norms, softmax, activations, attention) is in f32. All code is written once, over [`lanes`],
+//! and performs the same operations in the same order on every machine.
 
 mod attention;
-mod double;
-mod float;
-mod integer;
+mod f64_product;
+mod float_matrix;
+mod integer_matrix;
 mod lanes;
 mod pointwise;
+mod transpose;
 
 pub use attention::{Heads, attention};
-pub use double::transposed_product;
-pub use float::FloatMatrix;
-pub use integer::IntegerMatrix;
+pub use f64_product::transposed_product;
+pub use float_matrix::FloatMatrix;
+pub use integer_matrix::IntegerMatrix;
 pub use pointwise::{Norm, gelu, quick_gelu};
+pub use transpose::transpose;

@@ -13,7 +13,7 @@ pub struct Norm {
 }
 
 impl Norm {
-    /// Normalises `row` into `into`; both are as wide as the norm.
+    /// Normalises `row` and writes the result to `into`. Both have the norm's width.
     pub fn apply(&self, row: &[f32], into: &mut [f32]) {
         let share = 1.0 / row.len() as f32;
         let mean = F32x4::splat(sum(row) * share);
@@ -37,25 +37,25 @@ fn sum(values: &[f32]) -> f32 {
     lanes::fold(values, 0.0, |values| values, Add::add).sum()
 }
 
-/// The sum of squares.
+/// Returns the sum of squares.
 pub(super) fn squares(values: &[f32]) -> f32 {
     lanes::fold(values, 0.0, |values| values * values, Add::add).sum()
 }
 
-/// The largest magnitude.
+/// Returns the largest magnitude.
 pub(super) fn largest(values: &[f32]) -> f32 {
     lanes::fold(values, 0.0, F32x4::abs, F32x4::max).largest()
 }
 
-/// Replaces logits by the exponentials of their distance from the largest, and returns the sum of those: their
-/// softmax is each over the sum.
+/// Replaces logits by exp(logit - largest logit) and returns the sum of the results. Each result divided by the
+/// sum is the softmax.
 pub(super) fn exponentials(logits: &mut [f32]) -> f32 {
     let most = F32x4::splat(lanes::fold(logits, f32::NEG_INFINITY, |logits| logits, F32x4::max).largest());
     lanes::map(logits, |logits| exp(logits - most));
     sum(logits)
 }
 
-/// The exact GELU, `x * (1 + erf(x / sqrt 2)) / 2`, within 1e-7 of `|x|`.
+/// Computes the exact GELU, `x * (1 + erf(x / sqrt 2)) / 2`, with an error below 1e-7 of `|x|`.
 pub fn gelu(values: &mut [f32]) {
     // erf by Abramowitz and Stegun, 7.1.26: 1 - erf(z) = polynomial(t) * exp(-z^2), t = 1 / (1 + p z), for z >= 0.
     const TERMS: [f32; 5] = [1.061_405_4, -1.453_152, 1.421_413_7, -0.284_496_74, 0.254_829_6];
@@ -70,7 +70,7 @@ pub fn gelu(values: &mut [f32]) {
     });
 }
 
-/// `x * sigmoid(1.702 x)`.
+/// Computes `x * sigmoid(1.702 x)`.
 pub fn quick_gelu(values: &mut [f32]) {
     let (zero, one) = (F32x4::splat(0.0), F32x4::splat(1.0));
     lanes::map(values, |x| {
@@ -79,10 +79,11 @@ pub fn quick_gelu(values: &mut [f32]) {
     });
 }
 
-/// e to the power of `x`, where that is no more than 0. Some 1e-7 off; under e^-87 it stays there.
+/// Returns e^x for x <= 0, with a relative error of about 1e-7. Returns e^-87 for all smaller x.
 #[inline(always)]
 fn exp(x: F32x4) -> F32x4 {
-    // The Taylor series over half a power of two; ln 2 in two parts, of which the first is exact in few bits.
+    // The Taylor series over half a power of two. ln 2 is split into two parts, of which the first is exact in few
+    // bits.
     const TERMS: [f32; 7] = [1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0];
     const LN_2: [f32; 2] = [0.693_359_4, -2.121_944_4e-4];
     let x = x.max(F32x4::splat(-87.0));
@@ -98,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn exponentials_are_within_rounding() {
+    fn exponentials_are_exact_up_to_rounding() {
         let logits: Vec<f32> = (0..3001).map(|index| -(index as f32) * 0.0289).collect();
         let mut values = logits.clone();
         let sum = exponentials(&mut values);
@@ -110,9 +111,9 @@ mod tests {
         assert!((f64::from(sum) / exact - 1.0).abs() < 1e-6);
     }
 
-    /// Against the integral itself, by Simpson's rule.
+    /// Compares with the integral itself, by Simpson's rule.
     #[test]
-    fn gelu_is_the_exact_one() {
+    fn gelu_is_exact() {
         let normal = |x: f64| (-x * x / 2.0).exp() / (2.0 * std::f64::consts::PI).sqrt();
         let below = |x: f64| {
             let steps = 400;
@@ -131,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn quick_gelu_gates_by_a_sigmoid() {
+    fn quick_gelu_is_x_times_a_sigmoid() {
         let inputs: Vec<f32> = (-300..=300).map(|index| index as f32 * 0.1).collect();
         let mut values = inputs.clone();
         quick_gelu(&mut values);
@@ -142,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_norm_centres_and_scales() {
+    fn a_norm_centres_and_scales_a_row() {
         for width in [3, 8, 30] {
             let row: Vec<f32> = (0..width).map(|index| 50.0 + (index as f32 * 1.7).sin()).collect();
             let norm = Norm { gamma: vec![2.0; width], beta: vec![0.25; width], eps: 1e-6 };

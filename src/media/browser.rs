@@ -1,4 +1,4 @@
-//! Decoding in the browser's worker, by the browser's own decoders.
+//! Decodes pictures in the browser's worker, with the browser's own decoders.
 
 use imagesize::ImageType;
 use js_sys::{Array, Object, Reflect, Uint8Array};
@@ -9,28 +9,31 @@ use web_sys::{
     OffscreenCanvasRenderingContext2d, ResizeQuality, WorkerGlobalScope,
 };
 
-use super::header::{self, Header};
-use super::{MediaError, Photo};
+use super::error::MediaError;
+use super::photo::Photo;
+use super::picture_header::{self, PictureHeader};
+use super::resample::preview;
 use crate::geometry::Size;
 
-/// The most pixels held; larger photos are decoded at reduced size. Safari's canvases hold 4096 x 4096.
+/// The most pixels of a photo in memory. Larger photos are decoded at reduced size. Safari's canvases hold 4096 x
+/// 4096.
 const MAX_HELD: f64 = 16_000_000.0;
 
-/// The longest side held, in pixels; Safari's canvases again.
+/// The longest side of a photo in memory, in pixels. It is also a limit of Safari's canvases.
 const MAX_SIDE: f64 = 16_384.0;
 
-/// Pixels read back from the canvas at a time. The worker's memory grows and never shrinks, so the whole
-/// photo is not to lie there in RGBA too.
+/// The number of pixels that are read back from the canvas at a time. The worker's memory never shrinks, so the whole
+/// photo must not be there in RGBA as well.
 const STRIP: usize = 1_000_000;
 
-/// Decodes a picture file: upright, transparency over white; of an animation the first frame. `name` is the
-/// file's, for the error's sentence.
+/// Decodes a picture file. The result is upright, with transparent pixels over white. An animation gives its first
+/// frame. `name` is the file's name in error messages.
 ///
 /// # Errors
-/// Where the file is empty, no picture, of a kind that this browser does not read, cut off or damaged,
-/// without pixels, or larger than [`super::MAX_PIXELS`]; and where the browser is out of memory.
+/// [`MediaError`] if the file is empty, is not a picture, has a format that this browser does not read, is cut off or
+/// damaged, has no pixels, or has more than [`super::MAX_PIXELS`]; and if the browser is out of memory.
 pub async fn decode(name: &str, bytes: &[u8]) -> Result<Photo, MediaError> {
-    let header = header::probe(name, bytes)?;
+    let header = picture_header::read_header(name, bytes)?;
     let bitmap = decoded(&header, bytes).await.map_err(|_refusal| refused(name, &header))?;
     let held = bitmap.size();
     let size = if reduced(header.upright).is_some() { upright_like(header.upright, held) } else { held };
@@ -38,16 +41,17 @@ pub async fn decode(name: &str, bytes: &[u8]) -> Result<Photo, MediaError> {
     Ok(Photo { size, held, rgb })
 }
 
-/// The photo as a small JPEG file, its longer side `side` pixels at most.
+/// Returns the photo as a small JPEG file whose longer side has at most `side` pixels.
 ///
 /// # Errors
-/// Where the browser is out of memory.
+/// [`MediaError::NoRoom`] if the browser is out of memory.
 pub async fn thumbnail(photo: &Photo, side: usize) -> Result<Vec<u8>, MediaError> {
-    let (size, rgba) = super::preview(photo, side)?;
+    let (size, rgba) = preview(photo, side)?;
     let no_room = |_refusal: JsValue| MediaError::NoRoom { name: "the thumbnail".to_owned() };
     jpeg_of(&rgba, size).await.map_err(no_room)
 }
 
+/// Encodes RGBA pixels as JPEG.
 async fn jpeg_of(rgba: &[u8], size: Size) -> Result<Vec<u8>, JsValue> {
     let (width, height) = (size.width as u32, size.height as u32);
     let canvas = OffscreenCanvas::new(width, height)?;
@@ -62,9 +66,9 @@ async fn jpeg_of(rgba: &[u8], size: Size) -> Result<Vec<u8>, JsValue> {
     Ok(Uint8Array::new(&JsFuture::from(blob.array_buffer()).await?).to_vec())
 }
 
-/// The browser does not say why it cannot decode. These kinds every browser reads, and a file that is whole
-/// and small enough fails for being damaged.
-fn refused(name: &str, header: &Header) -> MediaError {
+/// Returns the reason why the browser did not decode a file. The browser itself does not say. Every browser reads the
+/// first five formats, so a whole file that is small enough must be damaged.
+fn refused(name: &str, header: &PictureHeader) -> MediaError {
     let name = name.to_owned();
     match header.kind {
         ImageType::Bmp | ImageType::Gif | ImageType::Jpeg | ImageType::Png | ImageType::Webp => {
@@ -74,11 +78,12 @@ fn refused(name: &str, header: &Header) -> MediaError {
                 MediaError::Damaged { name }
             }
         }
-        kind => MediaError::Unsupported { name, format: header::name_of(kind), reader: "this browser" },
+        kind => MediaError::Unsupported { name, format: picture_header::name_of(kind), reader: "this browser" },
     }
 }
 
-/// A bitmap, closed when dropped: it may hold hundreds of megabytes that no garbage collector sees.
+/// A bitmap that is closed when it is dropped. It may hold hundreds of megabytes that the garbage collector does not
+/// count.
 struct Bitmap(ImageBitmap);
 
 impl Bitmap {
@@ -93,14 +98,14 @@ impl Drop for Bitmap {
     }
 }
 
-/// The file as an upright bitmap, reduced where it is huge.
-async fn decoded(header: &Header, bytes: &[u8]) -> Result<Bitmap, JsValue> {
+/// Decodes the file to an upright bitmap. A huge picture is reduced.
+async fn decoded(header: &PictureHeader, bytes: &[u8]) -> Result<Bitmap, JsValue> {
     let blob = Blob::new_with_u8_array_sequence(&Array::of1(&Uint8Array::from(bytes)))?;
     let Some(reduced) = reduced(header.upright) else {
         return bitmap(&blob, None).await;
     };
-    // Only the width is asked for, so that the height tells whether the photo stands as the header has it:
-    // orientation in anything but a JPEG's EXIF is known to the browser alone.
+    // The request names only the width. So the height shows whether the photo has the orientation of the header: only
+    // the browser knows an orientation that is not in a JPEG's EXIF.
     let first = bitmap(&blob, Some(reduced.width)).await;
     if let Ok(bitmap) = first
         && bitmap.size().height.abs_diff(reduced.height) <= 1
@@ -111,12 +116,12 @@ async fn decoded(header: &Header, bytes: &[u8]) -> Result<Bitmap, JsValue> {
     bitmap(&blob, Some(turned.width)).await
 }
 
-/// The size to hold a photo at, none where it is held at its own.
+/// Returns the reduced size for a photo; `None` if the photo keeps its own size.
 fn reduced(size: Size) -> Option<Size> {
     reduced_to(size, MAX_HELD)
 }
 
-/// The size at which to hold a picture of no more than `most` pixels, none where it is held at its own.
+/// Returns the reduced size for a picture so that it has at most `most` pixels; `None` if it keeps its own size.
 pub(super) fn reduced_to(size: Size, most: f64) -> Option<Size> {
     let (width, height) = (size.width as f64, size.height as f64);
     let scale = (most / (width * height)).sqrt().min(MAX_SIDE / width.max(height));
@@ -124,14 +129,15 @@ pub(super) fn reduced_to(size: Size, most: f64) -> Option<Size> {
     (scale < 1.0).then(|| Size { width: side(width), height: side(height) })
 }
 
-/// `size`, turned on its side where that is closer to the bitmap's proportions.
+/// Returns `size`, with width and height swapped if that is closer to the bitmap's proportions.
 fn upright_like(size: Size, bitmap: Size) -> Size {
     let turned = Size { width: size.height, height: size.width };
     let product = |a: usize, b: usize| a as u64 * b as u64;
-    let apart = |size: Size| product(size.width, bitmap.height).abs_diff(product(size.height, bitmap.width));
-    if apart(turned) < apart(size) { turned } else { size }
+    let difference = |size: Size| product(size.width, bitmap.height).abs_diff(product(size.height, bitmap.width));
+    if difference(turned) < difference(size) { turned } else { size }
 }
 
+/// Decodes a blob to an upright bitmap, at this width or at the picture's own.
 async fn bitmap(blob: &Blob, width: Option<usize>) -> Result<Bitmap, JsValue> {
     let options = ImageBitmapOptions::new();
     options.set_image_orientation(ImageOrientation::FromImage);
@@ -144,17 +150,17 @@ async fn bitmap(blob: &Blob, width: Option<usize>) -> Result<Bitmap, JsValue> {
     Ok(Bitmap(JsFuture::from(promise).await?.unchecked_into()))
 }
 
-/// A canvas to draw on and read back.
+/// Returns the context of a canvas that is drawn on and read back.
 pub(super) fn canvas(size: Size) -> Result<OffscreenCanvasRenderingContext2d, JsValue> {
     let canvas = OffscreenCanvas::new(size.width as u32, size.height as u32)?;
-    // Kept out of the GPU, from where it would have to be read back.
+    // This keeps the canvas in main memory: reading back from the GPU is slow.
     let settings = Object::new();
     Reflect::set(&settings, &"willReadFrequently".into(), &true.into())?;
     let context = canvas.get_context_with_context_options("2d", &settings)?.ok_or(JsValue::NULL)?;
     Ok(context.unchecked_into())
 }
 
-/// The bitmap's RGB bytes, over white.
+/// Returns the bitmap's RGB bytes, over white.
 fn rgb_of(bitmap: &Bitmap, size: Size) -> Result<Vec<u8>, JsValue> {
     let context = canvas(size)?;
     context.set_fill_style_str("#fff");
@@ -163,7 +169,7 @@ fn rgb_of(bitmap: &Bitmap, size: Size) -> Result<Vec<u8>, JsValue> {
     rgb_on(&context, size)
 }
 
-/// The RGB bytes of all of an opaque canvas.
+/// Returns the RGB bytes of a whole opaque canvas.
 pub(super) fn rgb_on(context: &OffscreenCanvasRenderingContext2d, size: Size) -> Result<Vec<u8>, JsValue> {
     let rows = (STRIP / size.width).clamp(1, size.height);
     let mut rgb = Vec::with_capacity(size.width * size.height * 3);

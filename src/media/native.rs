@@ -1,4 +1,4 @@
-//! Decoding outside the browser, by the `image` crate.
+//! Decodes pictures outside the browser, with the `image` crate.
 
 use std::io::Cursor;
 
@@ -6,37 +6,40 @@ use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder as _, ImageError, ImageFormat, ImageReader, ImageResult, Limits};
 use imagesize::ImageType;
 
-use super::header::{self, Header};
-use super::{MediaError, Photo};
+use super::error::MediaError;
+use super::photo::Photo;
+use super::picture_header::{self, PictureHeader};
 use crate::geometry::Size;
 
-/// What a decoder may allocate: this per pixel (four 32-bit samples), and this besides.
+/// The bytes that a decoder may allocate for each pixel: four 32-bit samples.
 const BYTES_PER_PIXEL: u64 = 16;
-const BYTES_BESIDES: u64 = 64 << 20;
+/// The bytes that a decoder may allocate in addition.
+const EXTRA_BYTES: u64 = 64 << 20;
 
-/// Decodes a picture file: upright, transparency over white; of an animation the first frame. `name` is the
-/// file's, for the error's sentence.
+/// Decodes a picture file. The result is upright, with transparent pixels over white. An animation gives its first
+/// frame. `name` is the file's name in error messages.
 ///
 /// # Errors
-/// Where the file is empty, no picture, of a kind not read here, cut off or damaged, without pixels, or
-/// larger than [`super::MAX_PIXELS`].
+/// [`MediaError`] if the file is empty, is not a picture, has a format that the `image` crate does not read here, is
+/// cut off or damaged, has no pixels, or has more than [`super::MAX_PIXELS`].
 pub async fn decode(name: &str, bytes: &[u8]) -> Result<Photo, MediaError> {
-    let header = header::probe(name, bytes)?;
+    let header = picture_header::read_header(name, bytes)?;
     let unsupported = || MediaError::Unsupported {
         name: name.to_owned(),
-        format: header::name_of(header.kind),
+        format: picture_header::name_of(header.kind),
         reader: "this program",
     };
     let format = format_of(header.kind).ok_or_else(unsupported)?;
     let picture = upright(format, &header, bytes).map_err(|err| match err {
         ImageError::Unsupported(_) => unsupported(),
-        // Its limits are the header's own numbers: a picture that passes them belies its header.
+        // The decoder's limits are the header's own numbers: a picture that exceeds them contradicts its header.
         _ => MediaError::Damaged { name: name.to_owned() },
     })?;
     let size = Size { width: picture.width() as usize, height: picture.height() as usize };
     Ok(Photo { size, held: size, rgb: over_white(picture) })
 }
 
+/// Returns the `image` crate's name of a format; `None` if the crate does not read the format.
 fn format_of(kind: ImageType) -> Option<ImageFormat> {
     Some(match kind {
         ImageType::Bmp => ImageFormat::Bmp,
@@ -52,23 +55,24 @@ fn format_of(kind: ImageType) -> Option<ImageFormat> {
     })
 }
 
-fn upright(format: ImageFormat, header: &Header, bytes: &[u8]) -> ImageResult<DynamicImage> {
+/// Decodes the picture and applies its orientation.
+fn upright(format: ImageFormat, header: &PictureHeader, bytes: &[u8]) -> ImageResult<DynamicImage> {
     let Size { width, height } = header.stored;
     let mut limits = Limits::default();
     limits.max_image_width = u32::try_from(width).ok();
     limits.max_image_height = u32::try_from(height).ok();
-    limits.max_alloc = Some((width * height) as u64 * BYTES_PER_PIXEL + BYTES_BESIDES);
+    limits.max_alloc = Some((width * height) as u64 * BYTES_PER_PIXEL + EXTRA_BYTES);
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     reader.limits(limits);
     let mut decoder = reader.into_decoder()?;
-    // A photo with broken EXIF is shown as it is stored, as browsers do.
+    // A photo with broken EXIF keeps its stored orientation, as in browsers.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let mut picture = DynamicImage::from_decoder(decoder)?;
     picture.apply_orientation(orientation);
     Ok(picture)
 }
 
-/// RGB bytes, rows first.
+/// Returns the RGB bytes over white, row by row.
 fn over_white(picture: DynamicImage) -> Vec<u8> {
     if !picture.color().has_alpha() {
         return picture.into_rgb8().into_raw();

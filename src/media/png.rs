@@ -1,21 +1,22 @@
-//! Masks and pictures as PNG files, and masks from them.
+//! Writes masks and pictures as PNG files, and reads masks from PNG files.
 
 use std::io::Cursor;
 
 use ::png::{BitDepth, ColorType, Decoder, Encoder, Limits, Transformations};
 
-use super::{MAX_PIXELS, MediaError};
+use super::error::MediaError;
+use super::photo::MAX_PIXELS;
 use crate::geometry::Size;
 
-/// An 8-bit grey PNG file of `values`, one per pixel, rows first.
+/// Returns an 8-bit grey PNG file of `values`, one per pixel, row by row.
 ///
 /// # Errors
-/// Where there are no pixels, or not as many values as pixels.
+/// [`MediaError::Png`] if there are no pixels, or the number of values differs from the number of pixels.
 pub fn grey_png(size: Size, values: &[u8]) -> Result<Vec<u8>, MediaError> {
     encoded(size, values, ColorType::Grayscale)
 }
 
-/// An 8-bit RGB PNG file, rows first.
+/// Returns an 8-bit RGB PNG file of `rgb`, three values per pixel, row by row.
 ///
 /// # Errors
 /// As [`grey_png`].
@@ -23,7 +24,7 @@ pub fn rgb_png(size: Size, rgb: &[u8]) -> Result<Vec<u8>, MediaError> {
     encoded(size, rgb, ColorType::Rgb)
 }
 
-/// An 8-bit PNG file of labels with DAVIS's palette, one label per pixel, rows first.
+/// Returns an 8-bit PNG file of labels with DAVIS's palette, one label per pixel, row by row.
 ///
 /// # Errors
 /// As [`grey_png`].
@@ -31,11 +32,12 @@ pub fn indexed_png(size: Size, labels: &[u8]) -> Result<Vec<u8>, MediaError> {
     encoded(size, labels, ColorType::Indexed)
 }
 
+/// Returns an 8-bit PNG file of this colour type.
 fn encoded(size: Size, values: &[u8], colour: ColorType) -> Result<Vec<u8>, MediaError> {
     let Size { width, height } = size;
     let wanted = width.checked_mul(height).and_then(|pixels| pixels.checked_mul(colour.samples()));
     if values.is_empty() || wanted != Some(values.len()) {
-        return Err(MediaError::Png(format!("{} values for {width} \u{d7} {height} pixels", values.len())));
+        return Err(MediaError::Png(format!("{} values do not fit {width} \u{d7} {height} pixels", values.len())));
     }
     let side = |pixels: usize| u32::try_from(pixels).map_err(|err| MediaError::Png(err.to_string()));
     let mut file = Vec::new();
@@ -53,9 +55,9 @@ fn encoded(size: Size, values: &[u8], colour: ColorType) -> Result<Vec<u8>, Medi
     Ok(file)
 }
 
-/// The colours of DAVIS's masks: 0 is black, 1 to 21 the objects', the rest grey.
+/// Returns the colours of DAVIS's masks: 0 is black, 1 to 21 have the objects' colours, and the rest is grey.
 pub fn davis_palette() -> [[u8; 3]; 256] {
-    // An object's number gives each channel its high bits from the low end: 1 red, 2 green, 4 blue.
+    // Bits 0 to 2 of an object's number set the high bit of red, green and blue; bits 3 to 5 set the next lower bit.
     let colour = |label: usize| -> [u8; 3] {
         std::array::from_fn(|channel| {
             let (high, low) = ((label >> channel) & 1, (label >> (channel + 3)) & 1);
@@ -70,11 +72,13 @@ pub fn davis_palette() -> [[u8; 3]; 256] {
     std::array::from_fn(|label| if label < 22 { colour(label) } else { [label as u8; 3] })
 }
 
-/// The labels of a mask file, one per pixel, rows first: a palette's indices; of a grey PNG the values, or 1 where
-/// all that is not 0 is 255. `name` is the file's.
+/// Returns the size and the labels of a mask file, one label per pixel, row by row. The labels are the palette's
+/// indices or the grey values. If a grey PNG has only the values 0 and 255, its labels are 0 and 1. `name` is the
+/// file's name in error messages.
 ///
 /// # Errors
-/// [`MediaError::NotAMask`] where the file is no PNG, of another kind, damaged, or too large.
+/// [`MediaError::NotAMask`] if the file is not a PNG, has colours without a palette or 16-bit values, is damaged, or
+/// is too large.
 pub fn labels_of_png(name: &str, bytes: &[u8]) -> Result<(Size, Vec<u8>), MediaError> {
     let wrong = |reason: &dyn std::fmt::Display| MediaError::NotAMask {
         name: name.to_owned(),
@@ -86,7 +90,7 @@ pub fn labels_of_png(name: &str, bytes: &[u8]) -> Result<(Size, Vec<u8>), MediaE
     let (colour, depth) = reader.output_color_type();
     let size = Size { width: reader.info().width as usize, height: reader.info().height as usize };
     if !matches!(colour, ColorType::Indexed | ColorType::Grayscale) || depth == BitDepth::Sixteen {
-        return Err(wrong(&"it has colours of its own"));
+        return Err(wrong(&"it has colours without a palette, or 16-bit values"));
     }
     let fits = (size.width as u64).saturating_mul(size.height as u64) <= MAX_PIXELS;
     let Some(length) = reader.output_buffer_size().filter(|_length| fits) else {
@@ -104,7 +108,7 @@ pub fn labels_of_png(name: &str, bytes: &[u8]) -> Result<(Size, Vec<u8>), MediaE
     Ok((size, labels))
 }
 
-/// A row's samples of `depth` bits each, the first in the highest bits.
+/// Returns a row's samples of `depth` bits each. The first sample is in the highest bits.
 fn unpacked(row: &[u8], depth: usize, width: usize) -> impl Iterator<Item = u8> {
     let (each, mask) = (8 / depth, 255 >> (8 - depth));
     (0..width).map(move |x| (row[x / each] >> (8 - depth - x % each * depth)) & mask)
@@ -117,7 +121,7 @@ mod tests {
     const SIZE: Size = Size { width: 5, height: 2 };
 
     #[test]
-    fn the_palette_is_daviss() {
+    fn palette_equals_daviss() {
         let palette = davis_palette();
         assert_eq!(palette[..4], [[0, 0, 0], [128, 0, 0], [0, 128, 0], [128, 128, 0]]);
         assert_eq!(palette[8..10], [[64, 0, 0], [191, 0, 0]]);
@@ -129,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn labels_come_back() {
+    fn labels_survive_a_png_file() {
         let labels = [0, 1, 2, 0, 7, 255, 3, 0, 0, 1];
         let file = indexed_png(SIZE, &labels).unwrap();
         assert_eq!(labels_of_png("mask", &file).unwrap(), (SIZE, labels.to_vec()));
@@ -152,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_mask_is_refused() {
+    fn other_files_are_not_masks() {
         let rgb = rgb_png(SIZE, &[9; 30]).unwrap();
         let file = indexed_png(SIZE, &[0; 10]).unwrap();
         for wrong in [&b"GIF89a"[..], &[], &rgb, &file[..file.len() / 2]] {

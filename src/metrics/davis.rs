@@ -1,16 +1,17 @@
-//! How far masks of a video agree with labelled ones, as the DAVIS toolkit measures it: J is the region's
-//! intersection over union, F the agreement of the boundaries; both per object and frame.
+//! Agreement of video masks with labelled masks, as the DAVIS toolkit measures it (docs/PAPERS.md, 2.4). J is the
+//! intersection over union of the region. F is the agreement of the boundaries. Both are computed for each object
+//! and frame.
 
 use serde::{Deserialize, Serialize};
 
 use crate::geometry::Size;
 
-/// Boundaries may lie this far apart, as a share of the frame's diagonal.
+/// The largest distance between matching boundaries, as a share of the frame's diagonal.
 const BOUNDARY_TOLERANCE: f64 = 0.008;
-/// Decay is the first of so many parts of the video against the last.
+/// The number of parts of a video. Decay compares the first part with the last.
 const PARTS: usize = 4;
 
-/// J: intersection over union of two masks, leaving out the pixels in `void`; 1 where both are empty.
+/// Computes J, the intersection over union of two masks without the pixels in `void`. 1 when both masks are empty.
 pub fn region(found: &[bool], labelled: &[bool], void: &[bool]) -> f64 {
     let (mut both, mut either) = (0_u64, 0_u64);
     for ((found, labelled), void) in found.iter().zip(labelled).zip(void) {
@@ -20,9 +21,11 @@ pub fn region(found: &[bool], labelled: &[bool], void: &[bool]) -> f64 {
     if either == 0 { 1.0 } else { both as f64 / either as f64 }
 }
 
-/// F: the harmonic mean of how much of the found boundary lies near the labelled one (precision), and of the
-/// labelled near the found (recall). Near is within a disk of 0.008 of the diagonal, rounded up. Pixels in
-/// `void` belong to neither mask. Two masks without boundary agree.
+/// Computes F, the harmonic mean of precision and recall. Precision is the share of the found boundary that lies
+/// near the labelled boundary. Recall is the share of the labelled boundary that lies near the found boundary.
+///
+/// Near means within a disk whose radius is 0.008 of the diagonal, rounded up. Pixels in `void` belong to neither
+/// mask. Two masks without a boundary agree.
 pub fn boundary(found: &[bool], labelled: &[bool], void: &[bool], size: Size) -> f64 {
     let without_void =
         |mask: &[bool]| -> Vec<bool> { mask.iter().zip(void).map(|(mask, void)| *mask && !void).collect() };
@@ -45,7 +48,8 @@ pub fn boundary(found: &[bool], labelled: &[bool], void: &[bool], size: Size) ->
     if precision + recall == 0.0 { 0.0 } else { 2.0 * precision * recall / (precision + recall) }
 }
 
-/// A mask's boundary, one pixel wide: pixels that differ from the one to the right, below, or right below.
+/// Returns the boundary of a mask, one pixel wide: pixels that differ from the pixel to the right, below, or to
+/// the lower right.
 fn boundary_map(mask: &[bool], size: Size) -> Vec<bool> {
     let Size { width, height } = size;
     let differs = |place: usize| {
@@ -59,10 +63,10 @@ fn boundary_map(mask: &[bool], size: Size) -> Vec<bool> {
     (0..mask.len()).map(differs).collect()
 }
 
-/// The pixels within `radius` of any that is on.
+/// Returns the pixels within `radius` of a pixel that is on.
 fn dilated(map: &[bool], size: Size, radius: usize) -> Vec<bool> {
     let Size { width, height } = size;
-    // How far the disk reaches to both sides in a row so many above or below its middle.
+    // The half-width of the disk in the row that is `down` rows away from its centre.
     let reach = |down: usize| (radius * radius - down * down).isqrt();
     let mut wide = vec![false; map.len()];
     for place in (0..map.len()).filter(|place| map[*place]) {
@@ -76,22 +80,22 @@ fn dilated(map: &[bool], size: Size, radius: usize) -> Vec<bool> {
     wide
 }
 
-/// A measure over an object's frames.
+/// A measure, summarised over the frames of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct OverFrames {
+pub struct MeasureOverFrames {
     pub mean: f64,
-    /// Share of the frames where it is above 0.5.
+    /// The share of frames with a value above 0.5.
     pub recall: f64,
-    /// The mean of the first quarter of the frames less that of the last.
+    /// The mean over the first quarter of the frames minus the mean over the last quarter.
     pub decay: f64,
 }
 
-impl OverFrames {
-    /// Sums up a measure's values, frame by frame; nothing of none.
+impl MeasureOverFrames {
+    /// Summarises the values of a measure, one for each frame. None when there is no value.
     pub fn of(values: &[f64]) -> Option<Self> {
         let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
         let last = values.len().checked_sub(1)?;
-        // Quarters share the frames at their ends, as in the toolkit.
+        // Neighbouring quarters share the frame at their border, as in the toolkit.
         let end =
             |part: usize| (last as f64 * part as f64 / PARTS as f64 + 1.0 + 1e-10).round_ties_even() as usize - 1;
         Some(Self {
@@ -101,7 +105,7 @@ impl OverFrames {
         })
     }
 
-    /// The mean over several objects; nothing of none.
+    /// Returns the mean over several objects. None when there is no object.
     pub fn mean_of(objects: &[Self]) -> Option<Self> {
         let mean = |value: fn(&Self) -> f64| objects.iter().map(value).sum::<f64>() / objects.len() as f64;
         (!objects.is_empty()).then(|| Self {
@@ -127,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_masks_agree_and_apart_ones_do_not() {
+    fn equal_masks_score_one_and_disjoint_masks_zero() {
         let none = vec![false; SIZE.width * SIZE.height];
         let mask = square(5, 5, 10);
         assert_eq!((region(&mask, &mask, &none), boundary(&mask, &mask, &none, SIZE)), (1.0, 1.0));
@@ -135,7 +139,7 @@ mod tests {
         assert_eq!((region(&mask, &none, &none), boundary(&mask, &none, &none, SIZE)), (0.0, 0.0));
         let apart = square(25, 15, 10);
         assert_eq!((region(&mask, &apart, &none), boundary(&mask, &apart, &none, SIZE)), (0.0, 0.0));
-        // A shift by one lies within the tolerance of the boundary.
+        // A shift by one pixel is within the tolerance of the boundary.
         let shifted = square(6, 5, 10);
         assert_eq!(region(&mask, &shifted, &none), 90.0 / 110.0);
         assert_eq!(boundary(&mask, &shifted, &none, SIZE), 1.0);
@@ -151,11 +155,11 @@ mod tests {
     }
 
     #[test]
-    fn decay_is_first_less_last() {
-        let of = |values: &[f64]| OverFrames::of(values).unwrap();
+    fn decay_is_first_quarter_minus_last() {
+        let of = |values: &[f64]| MeasureOverFrames::of(values).unwrap();
         assert_eq!(of(&[1.0, 1.0, 1.0, 1.0, 0.5, 0.4, 0.0, 0.0, 0.0]).decay, 1.0);
-        assert_eq!(of(&[0.7]), OverFrames { mean: 0.7, recall: 1.0, decay: 0.0 });
+        assert_eq!(of(&[0.7]), MeasureOverFrames { mean: 0.7, recall: 1.0, decay: 0.0 });
         assert_eq!(of(&[0.5, 0.6]).recall, 0.5);
-        assert_eq!(OverFrames::of(&[]), None);
+        assert_eq!(MeasureOverFrames::of(&[]), None);
     }
 }

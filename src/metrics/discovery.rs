@@ -1,13 +1,13 @@
-//! Object discovery: boxes found without labels, against labelled ones.
+//! Object discovery: boxes that were found without labels, compared with labelled boxes.
 
 use serde::{Deserialize, Serialize};
 
 use crate::geometry::Size;
 
-/// A box is right when its intersection with a labelled one is this share of their union, or more.
+/// A found box is correct when its intersection over union with a labelled box is at least this.
 pub const RIGHT_FROM: f64 = 0.5;
 
-/// A rectangle in pixels: it covers `left..right` and `top..bottom`.
+/// A rectangle in pixels that covers `left..right` and `top..bottom`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PixelBox {
     pub left: f64,
@@ -17,7 +17,7 @@ pub struct PixelBox {
 }
 
 impl PixelBox {
-    /// The box around a mask, rows first; nothing around nothing.
+    /// Returns the box around a mask, given row by row. None when the mask is empty.
     pub fn around(mask: &[bool], size: Size) -> Option<Self> {
         let mut found: Option<Self> = None;
         for place in (0..mask.len()).filter(|place| mask[*place]) {
@@ -33,7 +33,7 @@ impl PixelBox {
         found
     }
 
-    /// Intersection over union; 0 where both have no area.
+    /// Returns the intersection over union. 0 when both boxes have no area.
     pub fn iou(&self, other: &Self) -> f64 {
         let overlap = |from: f64, to: f64| (to - from).max(0.0);
         let area = |of: &Self| overlap(of.left, of.right) * overlap(of.top, of.bottom);
@@ -44,8 +44,8 @@ impl PixelBox {
     }
 }
 
-/// Whether any of the found boxes is right for any of the labelled ones. CorLoc is the share of pictures where
-/// it is.
+/// Returns whether any found box is correct for any labelled box. CorLoc is the share of pictures for which this
+/// is true.
 pub fn localised(found: &[PixelBox], labelled: &[PixelBox]) -> bool {
     found.iter().any(|found| labelled.iter().any(|labelled| found.iou(labelled) >= RIGHT_FROM))
 }
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn half_of_the_union_is_right() {
+    fn an_iou_of_one_half_is_correct() {
         let labelled = [square(0.0, 0.0, 10.0)];
         assert_eq!(square(0.0, 0.0, 10.0).iou(&labelled[0]), 1.0);
         assert_eq!(square(20.0, 0.0, 10.0).iou(&labelled[0]), 0.0);

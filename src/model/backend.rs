@@ -1,24 +1,25 @@
-//! What computes a tower.
+//! The backends that can run a tower.
 
-use burn::tensor::Device;
+use burn::tensor::{Device, TensorData};
 
-use super::ModelError;
+use super::error::ModelError;
+use crate::shaders::refusal;
 
-/// What runs a tower's blocks, where nearly all of its time goes.
+/// The backend of a tower's blocks, which take nearly all of its time.
 #[derive(Clone, Debug)]
 pub enum Backend {
-    /// Burn, in f32, on any of its devices.
+    /// Burn's operations, in f32, on any of its devices.
     Burn(Device),
-    /// The project's own kernels for the CPU (`crate::kernels`), in integers of 16 bits; what lies outside of the blocks
-    /// is Burn's.
+    /// The project's own kernels for the CPU (`crate::kernels`), in 16-bit integers. Layers outside of the blocks
+    /// run on Burn.
     Kernels,
-    /// The project's own shaders for a GPU (`crate::shaders`), in f32. They do not take every shape:
+    /// The project's own shaders for a GPU (`crate::shaders`), in f32. They do not support every shape:
     /// [`ModelConfig::suits_shaders`](super::ModelConfig::suits_shaders).
     Shaders(Device),
 }
 
 impl Backend {
-    /// Where the tensors outside of blocks live.
+    /// Returns the device of the tensors outside of the blocks.
     pub fn device(&self) -> Device {
         match self {
             Self::Burn(device) => device.clone(),
@@ -27,14 +28,14 @@ impl Backend {
         }
     }
 
-    /// Whether what was read of it can be what was asked for.
+    /// Checks that the last readback is valid.
     ///
     /// # Errors
-    /// [`ModelError::Device`] where a GPU refused something.
+    /// [`ModelError::Device`] when the GPU has reported an error.
     pub(super) fn check(&self) -> Result<(), ModelError> {
         match self {
             Self::Burn(_) | Self::Kernels => Ok(()),
-            Self::Shaders(_) => crate::shaders::refusal::check(),
+            Self::Shaders(_) => Ok(refusal::check()?),
         }
     }
 }
@@ -55,4 +56,9 @@ impl From<&Self> for Backend {
     fn from(backend: &Self) -> Self {
         backend.clone()
     }
+}
+
+/// Returns the floats of tensor data that were read back from a device.
+pub(super) fn floats(data: TensorData) -> Result<Vec<f32>, ModelError> {
+    data.try_into_vec::<f32>().map_err(|err| ModelError::Device(format!("{err:?}")))
 }

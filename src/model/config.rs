@@ -1,43 +1,45 @@
-//! What a pack says about its model, and the tensors that follow from it.
+//! The settings of a model: sizes and variants.
 
 use serde::{Deserialize, Serialize};
 
-use super::{ModelError, TensorSpec, text::TextTransformer, vision::VisionTransformer};
+use super::error::ModelError;
 use crate::geometry::{Grid, LongSide};
+use crate::shaders;
 
 /// The pointwise function inside an MLP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Activation {
-    /// x * sigmoid(1.702 x): OpenAI's weights.
+    /// x * sigmoid(1.702 x), for OpenAI's weights.
     QuickGelu,
-    /// The exact, erf-based GELU: OpenCLIP's LAION weights, DINO, BERT.
+    /// The exact GELU with erf, for OpenCLIP's LAION weights, DINO and BERT.
     Gelu,
 }
 
-/// Whose bicubic fits the position table to another grid (all with a = -0.75, align_corners false).
+/// How the position table is resized to another grid (docs/PAPERS.md, 1.5). All variants are bicubic with a =
+/// -0.75 and align_corners false, except where noted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PositionResize {
-    /// torch's `interpolate(size=...)`.
+    /// As torch's `interpolate(size=...)`.
     #[default]
     Size,
-    /// DINO's: 0.1 is added to the target before the scale is computed.
+    /// As in DINO: 0.1 is added to the target size before the scale is computed.
     DinoScale,
-    /// OpenCLIP's: antialiased when shrinking.
+    /// As in OpenCLIP: antialiased when shrinking, with a = -0.5.
     Antialias,
 }
 
-/// A vision transformer.
+/// The settings of a vision transformer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct VisionConfig {
     pub width: usize,
     pub layers: usize,
     pub heads: usize,
     pub patch: usize,
-    /// Side of the square crop that the model was trained on, in pixels.
+    /// The side of the square crop of the training, in pixels.
     pub image_size: usize,
-    /// How photos were resized to it.
+    /// How photos were resized for the training.
     #[serde(default)]
     pub long_side: LongSide,
     pub mlp_width: usize,
@@ -57,12 +59,12 @@ pub struct VisionConfig {
 }
 
 impl VisionConfig {
-    /// Numbers per head.
+    /// Returns the width of a head.
     pub fn head_width(&self) -> usize {
         self.width / self.heads
     }
 
-    /// CLS and registers: the tokens that are no patch.
+    /// Returns the number of CLS and register tokens, which are no patches.
     pub fn leading_tokens(&self) -> usize {
         1 + self.registers
     }
@@ -72,22 +74,22 @@ impl VisionConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TextKind {
-    /// Pre-norm, causal, a final norm and a projection.
+    /// Pre-norm, causal, with a final norm and a projection.
     Clip,
-    /// Post-norm, both ways, a norm after the embedding.
+    /// Post-norm, not causal, with a norm after the embedding.
     Bert,
 }
 
-/// How a text's tokens become one vector.
+/// How the tokens of a text become one vector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TextPooling {
-    /// The last token, which ends the text.
+    /// The last token, which marks the end of the text.
     End,
     Mean,
 }
 
-/// A text transformer.
+/// The settings of a text transformer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TextConfig {
     pub kind: TextKind,
@@ -98,20 +100,20 @@ pub struct TextConfig {
     pub activation: Activation,
     pub eps: f64,
     pub vocabulary: usize,
-    /// The longest text in tokens, its start and end included.
+    /// The largest number of tokens of a text, including the start and end tokens.
     pub context: usize,
     pub pooling: TextPooling,
     pub projection: bool,
-    /// Whether a mean text is subtracted from each unit text (and the difference made unit again).
+    /// Whether a mean text is subtracted from each unit text. The difference is normalised again.
     #[serde(default)]
     pub centred: bool,
 }
 
-/// An image tower, and where there is a text tower too, the space that both share.
+/// The settings of an image tower, and of a text tower that shares its embedding space.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ModelConfig {
     pub vision: VisionConfig,
-    /// None in a self-supervised model that was not aligned with texts.
+    /// None for a self-supervised model that was not aligned with texts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<TextConfig>,
     /// Size of the image embedding.
@@ -119,28 +121,19 @@ pub struct ModelConfig {
 }
 
 impl ModelConfig {
-    /// Every tensor that the model needs.
-    pub fn tensors(&self) -> Vec<TensorSpec> {
-        let mut tensors = VisionTransformer::tensors(&self.vision, self.embedding);
-        if let Some(text) = &self.text {
-            tensors.extend(TextTransformer::tensors(text, self.embedding));
-            tensors.push(TensorSpec::new("logit_scale", [1]));
-        }
-        tensors
-    }
-
-    /// Whether the project's shaders take towers of this shape, on a GPU whose workgroups share so many bytes.
+    /// Returns whether the project's shaders support towers of this shape, on a GPU whose workgroups share
+    /// `workgroup_storage` bytes.
     pub fn suits_shaders(&self, workgroup_storage: usize) -> bool {
         let suits = |width: usize, heads: usize, mlp_width: usize| {
-            crate::shaders::attend(width / heads, workgroup_storage) && mlp_width.is_multiple_of(4)
+            shaders::supports_head_width(width / heads, workgroup_storage) && mlp_width.is_multiple_of(4)
         };
         let VisionConfig { width, heads, mlp_width, patch, .. } = self.vision;
         let text = self.text.as_ref().is_none_or(|text| suits(text.width, text.heads, text.mlp_width));
-        // A patch's channels are an input's numbers.
+        // The inputs of the patch embedding are 3 * patch * patch numbers.
         text && suits(width, heads, mlp_width) && patch.is_multiple_of(2) && self.embedding.is_multiple_of(4)
     }
 
-    /// Refuses configs that no model can have, before anything is allocated for them.
+    /// Rejects configs that no model can have, before anything is allocated for them.
     ///
     /// # Errors
     /// [`ModelError::Config`] names the field.
@@ -156,7 +149,10 @@ impl ModelConfig {
         within("vision.position_grid", position_grid.len(), 65_536)?;
         within("embedding", self.embedding, 8192)?;
         if self.vision.registers > 64 {
-            return Err(ModelError::Config(format!("vision.registers is {}", self.vision.registers)));
+            return Err(ModelError::Config(format!(
+                "vision.registers is {}, more than 64",
+                self.vision.registers
+            )));
         }
         if image_size < patch {
             return Err(ModelError::Config(format!(
@@ -186,7 +182,9 @@ impl TextConfig {
         within("text.context", self.context, 8192)?;
         whole_heads("text", self.width, self.heads)?;
         if !self.projection && self.width != embedding {
-            return Err(ModelError::Config("without a text projection both must be equally wide".into()));
+            return Err(ModelError::Config(
+                "without a text projection the text tower must be as wide as the embedding".into(),
+            ));
         }
         Ok(())
     }
@@ -203,49 +201,5 @@ fn whole_heads(tower: &str, width: usize, heads: usize) -> Result<(), ModelError
     match width % heads {
         0 => Ok(()),
         _ => Err(ModelError::Config(format!("{tower}.width {width} is no multiple of its {heads} heads"))),
-    }
-}
-
-/// The towers on one device, and what the CPU needs to read them out.
-pub struct Model {
-    pub config: ModelConfig,
-    pub vision: VisionTransformer,
-    /// None in a model that knows no texts.
-    pub text: Option<TextTransformer>,
-    pub readout: crate::decompose::Readout,
-    /// 1 where there are no texts to tell apart.
-    pub logit_scale: f32,
-}
-
-impl Model {
-    /// Loads the towers tensor by tensor.
-    ///
-    /// # Errors
-    /// Where the config is impossible, or a tensor is missing or malformed.
-    pub fn load(
-        config: ModelConfig,
-        source: &mut dyn super::TensorSource,
-        backend: impl Into<super::Backend>,
-    ) -> Result<Self, ModelError> {
-        config.check()?;
-        let backend = backend.into();
-        let readout = crate::decompose::Readout::load(&config.vision, config.embedding, source)?;
-        let vision = VisionTransformer::load(&config.vision, config.embedding, source, &backend)?;
-        let (text, logit_scale) = match &config.text {
-            None => (None, 1.0),
-            Some(text) => {
-                let text = TextTransformer::load(text, config.embedding, source, &backend)?;
-                (Some(text), source.tensor("logit_scale", &[1])?[0])
-            }
-        };
-        Ok(Self { config, vision, text, readout, logit_scale })
-    }
-
-    /// The text tower.
-    ///
-    /// # Errors
-    /// [`ModelError::NoTextTower`].
-    pub fn text_tower(&self) -> Result<&TextTransformer, ModelError> {
-        self.text.as_ref().ok_or(ModelError::NoTextTower)
     }
 }

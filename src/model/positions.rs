@@ -1,25 +1,26 @@
-//! Fitting a position table to another grid, as torch resizes it.
+//! Resizes a position table to another grid, as torch does (docs/PAPERS.md, 1.5).
 
-use super::PositionResize;
+use super::config::PositionResize;
 use crate::geometry::Grid;
 
-/// The weights of one output sample: they start at input index `first`, indices clamped to the edges.
+/// The weights of one output sample. They start at input index `first`. Indices are clamped to the edges.
 struct Taps {
     first: isize,
     weights: Vec<f64>,
 }
 
-/// Resizes a table of one class position and `from` patch positions (`[1 + from, width]`) to the grid `to`.
+/// Resizes a table of one class position and `from` patch positions, `[1 + from, width]`, to the grid `to`.
 ///
-/// The class position stays. Bicubic with align_corners false; a = -0.75, or -0.5 where torch antialiases.
-pub fn resize_positions(table: &[f32], width: usize, from: Grid, to: Grid, how: PositionResize) -> Vec<f32> {
+/// The class position does not change. Bicubic with align_corners false; a = -0.75, or -0.5 where torch
+/// antialiases.
+pub fn resize_positions(table: &[f32], width: usize, from: Grid, to: Grid, resize: PositionResize) -> Vec<f32> {
     if from == to {
         return table.to_vec();
     }
     let (class, patches) = table.split_at(width);
-    let row_taps = taps(from.rows, to.rows, how);
-    let column_taps = taps(from.columns, to.columns, how);
-    // Rows first: [to.rows, from.columns, width], then columns.
+    let row_taps = taps(from.rows, to.rows, resize);
+    let column_taps = taps(from.columns, to.columns, resize);
+    // First the rows, [to.rows, from.columns, width], then the columns.
     let tall = resample(patches, 1, from.rows, from.columns * width, &row_taps);
     let both = resample(&tall, to.rows, from.columns, width, &column_taps);
     class.iter().copied().chain(both).collect()
@@ -44,13 +45,13 @@ fn resample(values: &[f32], outer: usize, length: usize, inner: usize, taps: &[T
     resampled
 }
 
-fn taps(from: usize, to: usize, how: PositionResize) -> Vec<Taps> {
-    let scale = match how {
+fn taps(from: usize, to: usize, resize: PositionResize) -> Vec<Taps> {
+    let scale = match resize {
         PositionResize::DinoScale => from as f64 / (to as f64 + 0.1),
         PositionResize::Size | PositionResize::Antialias => from as f64 / to as f64,
     };
     (0..to)
-        .map(|index| match how {
+        .map(|index| match resize {
             PositionResize::Antialias => antialiased_taps((index as f64 + 0.5) * scale, scale.max(1.0), from),
             PositionResize::Size | PositionResize::DinoScale => {
                 let source = (index as f64 + 0.5) * scale - 0.5;
@@ -71,7 +72,7 @@ fn antialiased_taps(centre: f64, scale: f64, from: usize) -> Taps {
     Taps { first: first as isize, weights: weights.into_iter().map(|weight| weight / total).collect() }
 }
 
-/// Keys' cubic convolution kernel.
+/// Returns the value of Keys' cubic convolution kernel.
 fn cubic(distance: f64, a: f64) -> f64 {
     let x = distance.abs();
     if x < 1.0 {

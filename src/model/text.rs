@@ -1,13 +1,17 @@
-//! The text transformer: CLIP's and BERT's.
+//! The text transformer of CLIP and BERT.
 
 use burn::tensor::{Tensor, TensorData, Transaction};
 
-use super::block::{Block, BlockShape, Wanted};
-use super::layers::{Linear, Norm, pool};
-use super::{Backend, ModelError, TensorSource, TensorSpec, TextConfig, TextKind, TextPooling, floats};
+use super::backend::{Backend, floats};
+use super::block::{Block, BlockShape, WantedTokens};
+use super::config::{TextConfig, TextKind, TextPooling};
+use super::error::ModelError;
+use super::outer_layers::{Linear, Norm, pool};
+use super::tensor_list::text_norm_name;
+use super::tensor_source::TensorSource;
+use crate::zero_shot;
 
-/// A text tower. Texts run at their own length, without padding, so no mask is needed beside CLIP's
-/// causal one.
+/// A text tower. Texts run at their own length, without padding, so CLIP's causal mask is the only mask.
 #[derive(Debug)]
 pub struct TextTransformer {
     ln_embed: Option<Norm>,
@@ -18,8 +22,8 @@ pub struct TextTransformer {
     backend: Backend,
 }
 
-/// What stays on the CPU: token embeddings are gathered there, since a browser's storage binding may not
-/// hold a 49,408-row table.
+/// The token embeddings, which stay on the CPU: a table of 49,408 rows can exceed the limit of a storage binding
+/// in the browser.
 #[derive(Clone, Debug)]
 struct TokenTable {
     config: TextConfig,
@@ -29,32 +33,10 @@ struct TokenTable {
 }
 
 impl TextTransformer {
-    /// The tower's tensors. BERT's first token type is folded into its positions.
-    pub fn tensors(config: &TextConfig, embedding: usize) -> Vec<TensorSpec> {
-        let width = config.width;
-        let mut specs = vec![
-            TensorSpec::new("text.tokens", [config.vocabulary, width]),
-            TensorSpec::new("text.positions", [config.context, width]),
-        ];
-        let norm = norm_name(config.kind);
-        specs.push(TensorSpec::new(format!("text.{norm}.gamma"), [width]));
-        specs.push(TensorSpec::new(format!("text.{norm}.beta"), [width]));
-        for layer in 0..config.layers {
-            specs.extend(Block::tensors(&format!("text.blocks.{layer}"), block_shape(config)));
-        }
-        if config.projection {
-            specs.push(TensorSpec::new("text.projection.weight", [embedding, width]));
-        }
-        if config.centred {
-            specs.push(TensorSpec::new("text.mean", [embedding]));
-        }
-        specs
-    }
-
-    /// Loads the tower onto a device, or for the CPU's kernels.
+    /// Loads the tower onto a device, or for the CPU kernels.
     ///
     /// # Errors
-    /// Where a tensor is missing or malformed.
+    /// When a tensor is missing or malformed.
     pub fn load(
         config: &TextConfig,
         embedding: usize,
@@ -63,7 +45,8 @@ impl TextTransformer {
     ) -> Result<Self, ModelError> {
         let backend = backend.into();
         let width = config.width;
-        let norm = Norm::load(&format!("text.{}", norm_name(config.kind)), width, config.eps, source, &backend)?;
+        let norm =
+            Norm::load(&format!("text.{}", text_norm_name(config.kind)), width, config.eps, source, &backend)?;
         let (ln_embed, ln_final) = match config.kind {
             TextKind::Bert => (Some(norm), None),
             TextKind::Clip => (None, Some(norm)),
@@ -90,12 +73,13 @@ impl TextTransformer {
         })
     }
 
-    /// Embeds token sequences, each with its start and end tokens, into unit vectors of the shared space.
+    /// Embeds token sequences, with their start and end tokens, into unit vectors of the shared space,
+    /// `[text][embedding]`.
     ///
     /// Sequences of equal length run as one batch.
     ///
     /// # Errors
-    /// Where a sequence is empty, too long or outside the vocabulary, or the device fails.
+    /// When a sequence is empty, too long or outside the vocabulary, or the device fails.
     pub async fn embed(&self, texts: &[Vec<u32>]) -> Result<Vec<Vec<f32>>, ModelError> {
         let mut by_length: Vec<usize> = (0..texts.len()).collect();
         by_length.sort_by_key(|index| texts[*index].len());
@@ -119,7 +103,7 @@ impl TextTransformer {
         Ok(embeddings)
     }
 
-    /// Pooled and projected outputs of sequences of one length, `[texts, embedding]`, not normalised.
+    /// Returns the pooled and projected outputs of sequences of one length, `[texts, embedding]`, not normalised.
     fn forward(&self, texts: &[&[u32]]) -> Result<Tensor<2>, ModelError> {
         let config = &self.table.config;
         let length = texts.first().map_or(0, |text| text.len());
@@ -132,7 +116,7 @@ impl TextTransformer {
         for block in &self.blocks {
             stream = match config.kind {
                 TextKind::Bert => block.forward_post_norm(stream)?,
-                TextKind::Clip => block.forward_pre_norm(stream, Wanted::All, true)?.stream,
+                TextKind::Clip => block.forward_pre_norm(stream, WantedTokens::All, true)?.stream,
             };
         }
         if let Some(norm) = &self.ln_final {
@@ -150,26 +134,26 @@ impl TextTransformer {
         Ok(embedded.squeeze_dim(1))
     }
 
-    /// `normalise(x)`, or `normalise(normalise(x) - mean)` for a centred text space.
+    /// Returns `normalise(x)`, or `normalise(normalise(x) - mean)` in a centred text space.
     fn finish(&self, pooled: &[f32]) -> Vec<f32> {
-        let unit = crate::zero_shot::normalised(pooled);
+        let unit = zero_shot::normalised(pooled);
         match &self.table.mean {
             None => unit,
             Some(mean) => {
                 let centred: Vec<f32> = unit.iter().zip(mean).map(|(x, mean)| x - mean).collect();
-                crate::zero_shot::normalised(&centred)
+                zero_shot::normalised(&centred)
             }
         }
     }
 }
 
 impl TokenTable {
-    /// Token plus position embeddings, `[texts, length, width]`.
+    /// Returns the sums of token and position embeddings, `[texts, length, width]`.
     fn gather(&self, texts: &[&[u32]], length: usize) -> Result<Vec<f32>, ModelError> {
         let width = self.config.width;
         if length == 0 || length > self.config.context {
             return Err(ModelError::Input(format!(
-                "a text of {length} tokens does not fit the model's {}; shorten it",
+                "a text of {length} tokens does not fit: the model reads 1 to {} tokens",
                 self.config.context
             )));
         }
@@ -178,7 +162,7 @@ impl TokenTable {
             let (position, token) = (token.0 * width, *token.1 as usize * width);
             let Some(row) = self.tokens.get(token..token + width) else {
                 return Err(ModelError::Input(format!(
-                    "token {} is outside the model's vocabulary of {}; the pack's tokenizer is another model's",
+                    "token {} is outside the model's vocabulary of {}; the pack's tokenizer belongs to another model",
                     token / width,
                     self.config.vocabulary
                 )));
@@ -186,13 +170,6 @@ impl TokenTable {
             embedded.extend(row.iter().zip(&self.positions[position..]).map(|(token, position)| token + position));
         }
         Ok(embedded)
-    }
-}
-
-fn norm_name(kind: TextKind) -> &'static str {
-    match kind {
-        TextKind::Bert => "ln_embed",
-        TextKind::Clip => "ln_final",
     }
 }
 

@@ -5,7 +5,7 @@ use crate::ablate::{Ablation, LATE_LAYERS, MeanParts};
 use crate::decompose::{Direction, Parts, Readout};
 use crate::protocol::cues::{CueHead, CueOutcome, CueReport};
 use crate::retrieve::Imprint;
-use crate::spurious::{Following, Group, GroupCounts, Margins};
+use crate::spurious::{Group, GroupCounts, MarginShift, Margins};
 use crate::statistics::Statistics;
 
 /// At most so many heads are proposed; the paper's own lists have 7 to 15.
@@ -49,8 +49,8 @@ pub fn find(readout: &Readout, statistics: &Statistics, classes: &Direction, mut
     }
     let count = readout.layers * readout.heads;
     let tells = margins(&seen, count, |seen| seen.tells.clone()).ranked(0, readout.heads);
-    let tells = |wanted: &Following| {
-        let is_it = |found: &&Following| (found.layer, found.head) == (wanted.layer, wanted.head);
+    let tells = |wanted: &MarginShift| {
+        let is_it = |found: &&MarginShift| (found.layer, found.head) == (wanted.layer, wanted.head);
         let effect = tells.iter().find(is_it).map_or(0.0, |found| found.effect);
         // Up is towards the second nuisance, whichever class it speaks for.
         if is_turned { -effect } else { effect }
@@ -79,8 +79,8 @@ pub fn find(readout: &Readout, statistics: &Statistics, classes: &Direction, mut
 
 /// Of the heads that move more with the nuisance than with the class, the first ones, as many as leave the worst
 /// group best off (and then all pictures; and then as few as do).
-fn proposed(ranked: &[Following], seen: &[Seen], means: &MeanParts) -> Ablation {
-    let follows = |head: &&Following| head.place > 0.0 && head.place > head.class.abs();
+fn proposed(ranked: &[MarginShift], seen: &[Seen], means: &MeanParts) -> Ablation {
+    let follows = |head: &&MarginShift| head.place > 0.0 && head.place > head.class.abs();
     let following = ranked.iter().filter(follows).take(PROPOSED).map(|head| (head.layer, head.head));
     let following: Vec<(usize, usize)> = following.collect();
     let first =

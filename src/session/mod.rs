@@ -25,14 +25,15 @@ use self::labels::Labels;
 use self::pool::Pool;
 use crate::ablate::{Ablation, MeanParts};
 use crate::checkpoint::{CheckpointError, Manifest, Pack, pack};
-use crate::decompose::{Decomposition, Direction, Parts};
+use crate::decompose::{Decomposition, Direction, Parts, Trace};
 use crate::geometry::{CropFromPhoto, Framing};
 use crate::media::{self, Photo};
-use crate::model::{Backend, Crop, Features, Model, ModelError, Trace};
+use crate::model::{Backend, Crop, Model, ModelError};
 use crate::protocol::{Attribution, HeadLabel};
 use crate::segment::{self, SoftMap};
 use crate::statistics::{Statistics, StatisticsError};
 use crate::textspan::textspan;
+use crate::track::Features;
 use crate::zero_shot;
 
 /// Phrases whose embeddings are kept. A user types some dozens; more than this is a program.

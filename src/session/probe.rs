@@ -1,9 +1,9 @@
 //! A small transformer with made-up weights, to try a device with.
 
-use crate::checkpoint::CheckpointError;
 use crate::geometry::{Grid, LongSide, Size};
 use crate::model::{
-    Activation, Backend, Crop, ModelError, PositionResize, TensorSource, VisionConfig, VisionTransformer,
+    Activation, Backend, Crop, ModelError, PositionResize, TensorError, TensorSource, VisionConfig,
+    VisionTransformer,
 };
 
 const EMBEDDING: usize = 48;
@@ -53,7 +53,7 @@ fn config() -> VisionConfig {
 struct Waves;
 
 impl TensorSource for Waves {
-    fn tensor(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, CheckpointError> {
+    fn tensor(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, TensorError> {
         let pitch = 0.1 + name.bytes().fold(0.0, |sum, byte| (sum * 1.7 + f32::from(byte) * 0.013) % 2.0);
         let inputs = if let [_, inputs] = shape { *inputs } else { 1 };
         let mut values = wave(shape.iter().product(), pitch);

@@ -1,4 +1,4 @@
-//! From Burn's tensors to a shader's buffers and back.
+//! Converts Burn's tensors to the buffers of a shader and back, and launches shaders.
 
 use burn::tensor::{Device, Shape, Tensor, TensorData};
 use burn_wgpu::{CubeTensor, SourceKernel, Wgpu, into_contiguous};
@@ -6,30 +6,35 @@ use cubecl::client::Client;
 use cubecl::prelude::{BufferIOAttr, CubeCount};
 use cubecl::server::{Handle, KernelArguments, MetadataBindingInfo};
 
-use super::source::Shader;
-use crate::model::ModelError;
+use super::error::ShaderError;
+use super::shader::Shader;
 
-/// A tensor's memory on the GPU, its numbers in a row.
+/// The GPU memory of a tensor, with contiguous numbers.
 #[derive(Clone, Debug)]
 pub struct Buffer(CubeTensor);
 
 impl Buffer {
+    /// Takes the memory of a tensor.
+    ///
     /// # Errors
-    /// Where the tensor is not on a GPU.
-    pub fn of<const D: usize>(tensor: Tensor<D>) -> Result<Self, ModelError> {
+    /// When the tensor is not on a GPU.
+    pub fn of<const D: usize>(tensor: Tensor<D>) -> Result<Self, ShaderError> {
         let primitive = tensor.try_into_primitive::<Wgpu>();
-        let tensor = primitive.map_err(|err| ModelError::Device(format!("a shader was given to it: {err:?}")))?;
+        let tensor =
+            primitive.map_err(|err| ShaderError::Device(format!("a shader needs a tensor on a GPU: {err:?}")))?;
         Ok(Self(into_contiguous(tensor)))
     }
 
+    /// Copies values to the device.
+    ///
     /// # Errors
-    /// Where the device is no GPU.
-    pub fn new<const D: usize>(values: Vec<f32>, shape: [usize; D], device: &Device) -> Result<Self, ModelError> {
+    /// When the device is no GPU.
+    pub fn new<const D: usize>(values: Vec<f32>, shape: [usize; D], device: &Device) -> Result<Self, ShaderError> {
         Self::of(Tensor::<D>::from_data(TensorData::new(values, shape), device))
     }
 
-    /// Memory beside this one's, for a shader to write all of.
-    pub fn beside<const D: usize>(&self, shape: [usize; D]) -> Self {
+    /// Allocates memory on the same device. A shader must write all of it.
+    pub fn allocate<const D: usize>(&self, shape: [usize; D]) -> Self {
         let CubeTensor { client, device, dtype, .. } = &self.0;
         let shape = Shape::from(shape);
         let handle = client.empty(shape.num_elements() * size_of::<f32>());
@@ -50,8 +55,8 @@ impl Buffer {
 }
 
 impl Shader {
-    /// Runs the shader in so many workgroups. Its buffers are bound in this order; behind them come the `sizes`, if
-    /// there are any.
+    /// Runs the shader in the given number of workgroups. The buffers are bound in the order `read`, `written`.
+    /// `sizes` follow as one more buffer when there are any.
     pub fn launch(self, workgroups: [usize; 2], read: &[&Buffer], written: &[&Buffer], sizes: &[usize]) {
         let Some(Buffer(CubeTensor { client, .. })) = read.first() else { return };
         let mut arguments = KernelArguments::new();
@@ -60,14 +65,14 @@ impl Shader {
                 arguments = arguments.with_buffer_io(tensor.handle.clone().binding(), io);
             }
         }
-        let info = MetadataBindingInfo::custom(pairs(sizes));
+        let info = MetadataBindingInfo::custom(pack_pairs(sizes));
         let kernel = SourceKernel::new(self, self.workgroup());
         let [across, down] = workgroups.map(|count| count as u32);
         client.launch(Box::new(kernel), CubeCount::Static(across, down, 1), arguments.with_info(info));
     }
 }
 
-/// Numbers of 32 bits, two in one of 64.
-fn pairs(sizes: &[usize]) -> Vec<u64> {
+/// Packs 32-bit numbers in pairs into 64-bit numbers.
+fn pack_pairs(sizes: &[usize]) -> Vec<u64> {
     sizes.chunks(2).map(|pair| pair.iter().rev().fold(0, |packed, size| packed << 32 | *size as u64)).collect()
 }

@@ -1,8 +1,9 @@
-// The mean of some tokens of each sequence. A workgroup takes one sequence, a thread every 64th vector of four numbers.
+// The mean of some tokens of each sequence. One workgroup handles one sequence. A thread handles every 64th vector
+// of four numbers.
 
 @group(0) @binding(0) var<storage, read_write> tokens: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read_write> pooled: array<vec4<f32>>;
-// Tokens of a sequence, the first that counts, and how many do.
+// The tokens of a sequence, the first token that counts, and the number of tokens that count.
 @group(0) @binding(2) var<storage, read> sizes: array<u32>;
 
 const VECTORS = WIDTH / 4u;

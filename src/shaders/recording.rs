@@ -1,4 +1,4 @@
-//! Launches that are recorded once and run again.
+//! Launches that are recorded once and replayed.
 
 use std::future::Future;
 use std::thread::{self, ThreadId};
@@ -7,43 +7,44 @@ use burn::tensor::{Bytes, Tensor};
 use cubecl::client::Graph;
 use cubecl::server::ServerError;
 
+use super::error::ShaderError;
 use super::launch::Buffer;
-use crate::model::ModelError;
 
-/// What some launches make of an input, again and again.
+/// Recorded launches that can be replayed on new inputs.
 ///
-/// To launch a shader, CubeCL looks it up, books memory and binds it. A transformer's pass over one photo is a hundred
-/// launches, which take longer so than what they launch; recorded, all that is done once, and every further pass is
-/// dispatches alone.
+/// To launch a shader, CubeCL looks the shader up, reserves memory and binds buffers. A pass of a transformer over
+/// one photo takes a hundred launches, and this work takes longer than the shaders themselves. A recording does
+/// the work once. Each replay only dispatches the shaders.
 #[derive(Debug)]
 pub struct Recording {
     graph: Graph,
-    /// Launches of one thread come one after the other, those of several do not.
+    /// Launches of one thread keep their order. Launches of several threads do not.
     thread: ThreadId,
     input: Buffer,
     output: Buffer,
 }
 
 impl Recording {
-    /// Records what `run` launches for a tensor of the shape of `input`, without running it. The tensor's memory is the
-    /// recording's own from now on, and its values change with every run.
+    /// Records the launches of `run` for a tensor with the shape of `input`, without executing them. From then on
+    /// the memory of `input` belongs to the recording, and each replay overwrites its values.
     ///
-    /// Nothing but launches can be recorded, and no memory is made meanwhile that an earlier run of the same has not left
-    /// behind: so `run` is to have run before.
+    /// `run` may only launch shaders. No memory is allocated while recording, except memory that an earlier
+    /// execution of the same launches has freed. So `run` must have been executed once before.
     ///
     /// # Errors
-    /// Where the device is no GPU, `run` fails or does what cannot be recorded. All goes on as before then.
-    pub fn new<const D: usize>(
+    /// When the device is no GPU, `run` fails, or `run` does something that cannot be recorded. The device stays
+    /// usable in all cases.
+    pub fn new<const D: usize, E: From<ShaderError>>(
         input: Tensor<D>,
-        run: impl FnOnce(Tensor<D>) -> Result<Tensor<1>, ModelError>,
-    ) -> Result<Self, ModelError> {
+        run: impl FnOnce(Tensor<D>) -> Result<Tensor<1>, E>,
+    ) -> Result<Self, E> {
         let input = Buffer::of(input)?;
         let client = input.client();
         client.graph_prepare().map_err(failed)?;
         if let Err(err) = client.start_capture() {
-            // What was prepared is let go.
+            // Releases the prepared recording.
             drop(client.stop_capture());
-            return Err(failed(err));
+            return Err(failed(err).into());
         }
         let output = run(input.clone().tensor());
         let graph = client.stop_capture();
@@ -51,35 +52,37 @@ impl Recording {
         Ok(Self { graph: graph.map_err(failed)?, thread: thread::current().id(), input, output })
     }
 
-    /// Runs what was recorded over other values of the input, as many as there were.
+    /// Replays the launches on new values of the input, as many as the input has.
     ///
-    /// All is on its way to the GPU when this returns, before what it returns is awaited: what is run next does not
-    /// disturb it.
+    /// When this function returns, all commands are on their way to the GPU, even before the returned future is
+    /// awaited. A later run does not disturb them.
     ///
     /// # Errors
-    /// Where there are more values or fewer, it is called on another thread, or the device fails.
+    /// When the number of values differs, the function is called on another thread, or the device fails.
     pub fn run(
         &self,
         values: Vec<f32>,
-    ) -> Result<impl Future<Output = Result<Bytes, ModelError>> + use<'_>, ModelError> {
+    ) -> Result<impl Future<Output = Result<Bytes, ShaderError>> + use<'_>, ShaderError> {
         let handle = self.input.handle();
         let is_of_this_thread = self.thread == thread::current().id();
         if size_of_val(&values[..]) != handle.size_in_used() as usize || !is_of_this_thread {
-            return Err(ModelError::Device("a recorded run was given something else than was recorded".into()));
+            return Err(ShaderError::Device(
+                "a replay needs as many values as were recorded, on the same thread".into(),
+            ));
         }
         self.input.client().write(handle, Bytes::from_elems(values));
-        // SAFETY: the graph keeps all memory that the recorded shaders read and write, weights included, from being
-        // given away; input and output are held here besides. Writing, running and reading are of the one thread that
-        // recorded it, so they come one after the other.
+        // SAFETY: the graph keeps all memory that the recorded shaders read and write, weights included, from
+        // being reused. Input and output are also held here. Writing, replaying and reading happen on the one
+        // thread that recorded the launches, so they happen in this order.
         unsafe { self.graph.replay() }.map_err(failed)?;
         let read = self.input.client().read_async(vec![self.output.handle().clone()]);
         Ok(async move {
             let read = read.await.map_err(failed)?;
-            read.into_iter().next().ok_or_else(|| ModelError::Device("it returned nothing".into()))
+            read.into_iter().next().ok_or_else(|| ShaderError::Device("it returned nothing".into()))
         })
     }
 }
 
-fn failed(error: ServerError) -> ModelError {
-    ModelError::Device(error.to_string())
+fn failed(error: ServerError) -> ShaderError {
+    ShaderError::Device(error.to_string())
 }

@@ -1,34 +1,34 @@
-//! What a GPU refuses on the side: a shader, or memory. WebGPU answers all the same, with whatever the memory held before,
-//! and tells of the refusal by the time that something was read.
+//! Errors that a GPU reports outside of any call: a shader or an allocation that it refuses. WebGPU still returns
+//! a result, with the previous contents of the memory, and reports the error with the next readback.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::model::ModelError;
+use super::error::ShaderError;
 
-/// The first refusal since it was last taken.
+/// The first error since errors were last taken.
 static REFUSED: Mutex<Option<String>> = Mutex::new(None);
 
 fn refused() -> MutexGuard<'static, Option<String>> {
     REFUSED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Takes note of a refusal.
+/// Stores an error, if no error is stored yet.
 pub fn note(error: &dyn std::fmt::Display) {
     refused().get_or_insert_with(|| error.to_string());
 }
 
-/// What was refused, which is forgotten.
+/// Returns the stored error and clears it.
 pub fn take() -> Option<String> {
     refused().take()
 }
 
-/// Whether what was read can be what was asked for.
+/// Checks that no error is stored, so that the last readback is valid.
 ///
 /// # Errors
-/// [`ModelError::Device`] where anything was refused.
-pub fn check() -> Result<(), ModelError> {
+/// [`ShaderError::Device`] when an error is stored.
+pub fn check() -> Result<(), ShaderError> {
     match &*refused() {
-        Some(refusal) => Err(ModelError::Device(format!("it refused something: {refusal}"))),
+        Some(refusal) => Err(ShaderError::Device(format!("it reported an error: {refusal}"))),
         None => Ok(()),
     }
 }

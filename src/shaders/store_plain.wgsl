@@ -1,7 +1,7 @@
-// Through an activation, one after the other.
+// Applies an activation and stores the result row by row.
 
 @group(0) @binding(3) var<storage, read_write> outputs: array<vec4<f32>>;
-// Rows.
+// The number of rows.
 @group(0) @binding(4) var<storage, read> sizes: array<u32>;
 
 fn store(row: u32, vector: u32, values: vec4<f32>) {
@@ -18,7 +18,7 @@ fn activated(x: vec4<f32>) -> vec4<f32> {
     return x;
 }
 
-// The exact one. erf by Abramowitz and Stegun, 7.1.26, as in crate::kernels.
+// The exact GELU. erf by Abramowitz and Stegun, 7.1.26, as in crate::kernels.
 fn gelu(x: vec4<f32>) -> vec4<f32> {
     let size = abs(x);
     let t = 1.0 / (1.0 + 0.231641888 * size);

@@ -1,4 +1,6 @@
 //! The order in which people count: "frame 2" before "frame 10".
+//!
+//! The crate alphanumeric-sort is not used: it puts every capital before every small letter, and "1" before "01".
 
 use std::cmp::Ordering;
 use std::iter::Peekable;

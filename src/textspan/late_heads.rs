@@ -1,36 +1,38 @@
-//! How much of the image tower a few texts for each head keep (docs/PAPERS.md, 1.9):
-//! every head of the last layers is put together from its texts, earlier attention is mean-ablated, MLPs stay.
+//! The completeness check: how much of the embedding remains when a few texts replace each late head
+//! (docs/PAPERS.md, 1.9).
+//!
+//! Every head of the last layers is reconstructed from its texts. Earlier attention is mean-ablated. MLPs and z0
+//! stay.
 
-use super::Reconstruction;
+use super::reconstruction::Reconstruction;
 use crate::decompose::Readout;
 use crate::retrieve::Imprint;
 use crate::statistics::Statistics;
 
-/// The heads of the last layers, each ready to be put together from its texts.
+/// The heads of the last layers, with the texts to reconstruct them from.
 pub struct LateHeads<'a> {
     readout: &'a Readout,
-    /// How many layers are put together from texts.
+    /// The number of layers whose heads are reconstructed from texts.
     pub layers: usize,
-    /// Of each late head its place (layer, head), and what it is put together from.
+    /// Each late head, (layer, head), with its reconstruction.
     heads: Vec<((usize, usize), Reconstruction)>,
-    /// What earlier attention contributes on average, `[embedding]`.
+    /// The mean contribution of earlier attention, `[embedding]`.
     early_mean: Vec<f64>,
 }
 
-/// What is left of a picture's unit embedding when attention is put together anew, `[embedding]` each. Not of unit
-/// length.
-pub struct Replaced {
-    /// Earlier attention by its mean, late heads as they are.
+/// A picture's unit embedding with attention replaced, `[embedding]` each. The result is not of unit length.
+pub struct ReplacedAttention {
+    /// Earlier attention is replaced by its mean; late heads are unchanged.
     pub early: Vec<f64>,
-    /// Earlier attention by its mean, late heads from their means alone, and each text's step on top.
+    /// Earlier attention and late heads are replaced by their means. `steps` are added to this.
     base: Vec<f64>,
-    /// What the first, second, ... texts of all late heads add together.
+    /// The sum over all late heads of what the first, the second, ... text adds, `[pick][embedding]`.
     steps: Vec<Vec<f64>>,
 }
 
 impl<'a> LateHeads<'a> {
-    /// Spans each head of the last `layers` layers by up to `most` of `texts` (`[T, embedding]`, rows first);
-    /// `on_head` hears of each one that is done.
+    /// Reconstructs each head of the last `layers` layers from up to `most` of `texts` (`[T, embedding]`, row by
+    /// row). Calls `on_head` after each head.
     pub fn new(
         readout: &'a Readout,
         statistics: &Statistics,
@@ -48,53 +50,56 @@ impl<'a> LateHeads<'a> {
         for (layer, head) in heads_of(0..first) {
             add(&mut early_mean, &readout.code_contribution(layer, head, &statistics.head(layer, head).mean));
         }
-        let span = |(layer, head)| {
+        let reconstruct = |(layer, head)| {
             let (basis, moments) = (readout.head_basis(layer, head), statistics.head(layer, head));
-            let span = Reconstruction::new(&basis, moments, texts, readout.head_width(), most);
+            let reconstruction = Reconstruction::new(&basis, moments, texts, readout.head_width(), most);
             on_head();
-            ((layer, head), span)
+            ((layer, head), reconstruction)
         };
-        let heads = heads_of(first..readout.layers).map(span).collect();
+        let heads = heads_of(first..readout.layers).map(reconstruct).collect();
         Self { readout, layers, heads, early_mean }
     }
 
-    /// Puts a picture's attention together anew.
-    pub fn replace(&self, image: &Imprint) -> Replaced {
-        // All components sum to the embedding: without attention, MLPs and z0 are left.
+    /// Replaces the attention of a picture.
+    pub fn replace(&self, image: &Imprint) -> ReplacedAttention {
+        // All components sum to the embedding. Without attention, MLPs and z0 remain.
         let mut early = image.without_attention(self.readout);
         add(&mut early, &self.early_mean);
         let (mut base, mut steps) = (early.clone(), Vec::<Vec<f64>>::new());
-        for ((layer, head), span) in &self.heads {
+        for ((layer, head), reconstruction) in &self.heads {
             let code = image.code(self.readout, *layer, *head);
             add(&mut early, &self.readout.code_contribution(*layer, *head, &code));
-            add(&mut base, span.mean());
-            for (place, step) in span.steps(&code).into_iter().enumerate() {
+            add(&mut base, reconstruction.mean());
+            for (place, step) in reconstruction.steps(&code).into_iter().enumerate() {
                 match steps.get_mut(place) {
                     Some(all) => add(all, &step),
                     None => steps.push(step),
                 }
             }
         }
-        Replaced { early, base, steps }
+        ReplacedAttention { early, base, steps }
     }
 
-    /// How many heads are put together.
+    /// Returns the number of reconstructed heads.
     pub fn heads(&self) -> usize {
         self.heads.len()
     }
 
-    /// The mean share of the late heads' variance that their first `count` texts explain.
+    /// Returns the share of variance that a late head's first `count` texts explain, as the mean over the late
+    /// heads.
     pub fn explained(&self, count: usize) -> f64 {
-        let of_head = |span: &Reconstruction| {
-            let spent = count.min(span.picks.len());
-            spent.checked_sub(1).map_or(0.0, |last| span.picks[last].explained)
+        let of_head = |reconstruction: &Reconstruction| {
+            let used = count.min(reconstruction.picks.len());
+            used.checked_sub(1).map_or(0.0, |last| reconstruction.picks[last].explained)
         };
-        self.heads.iter().map(|(_place, span)| of_head(span)).sum::<f64>() / self.heads.len().max(1) as f64
+        self.heads.iter().map(|(_place, reconstruction)| of_head(reconstruction)).sum::<f64>()
+            / self.heads.len().max(1) as f64
     }
 }
 
-impl Replaced {
-    /// Late heads from their first `count` texts each; from none, they are their means.
+impl ReplacedAttention {
+    /// Returns the embedding with each late head reconstructed from its first `count` texts. With zero texts the
+    /// heads are replaced by their means.
     pub fn by_texts(&self, count: usize) -> Vec<f64> {
         let mut left = self.base.clone();
         self.steps.iter().take(count).for_each(|step| add(&mut left, step));

@@ -1,32 +1,35 @@
-//! Which patches of earlier frames a patch continues: the most alike of a neighbourhood, over all contexts. Of
-//! the affinities of a frame only each patch's best are ever kept.
+//! The affinity between the patches of a frame and of earlier frames (docs/PAPERS.md, 2.4): for each patch, the
+//! most similar patches within a neighbourhood, over all context frames. Only the best matches of each patch are
+//! kept, never all affinities of a frame.
 
-use super::PropagateOptions;
+use super::propagate_options::PropagateOptions;
 use super::vectors::dots;
 use crate::geometry::Grid;
 
-/// Patches of a row that are compared at a time, so that each of the others is loaded once for all of them.
+/// Patches of a row that are compared together, so that each context token is loaded once for all of them.
 const TILE: usize = 4;
 
-/// A patch of a context, and its cosine to the patch in question.
+/// A patch of a context frame, and its cosine to the patch that is matched.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Match {
+pub struct PatchMatch {
     pub cosine: f32,
     pub context: usize,
     pub patch: usize,
 }
 
-/// The best matches of each patch, best first; fewer than `options.top` only where there are fewer patches.
-/// `target` and each of `contexts` are unit tokens, `[patch][width]`, of the same grid.
+/// Returns the best matches of each patch, best first. A patch has fewer than `options.top` matches only when the
+/// neighbourhoods contain fewer patches.
+///
+/// `target` and each of `contexts` are unit tokens, `[patch][width]`, on the same grid.
 pub fn best_matches(
     target: &[f32],
     contexts: &[&[f32]],
     grid: Grid,
     options: &PropagateOptions,
-) -> Vec<Vec<Match>> {
+) -> Vec<Vec<PatchMatch>> {
     let width = target.len() / grid.len();
     let mut best = vec![Vec::with_capacity(options.top + 1); grid.len()];
-    // Blocks of TILE x TILE patches go over the contexts together: they share most of their neighbourhood.
+    // Blocks of TILE x TILE patches visit the contexts together, because their neighbourhoods overlap.
     for top in (0..grid.rows).step_by(TILE) {
         for left in (0..grid.columns).step_by(TILE) {
             let block = Block { top, left, rows: TILE.min(grid.rows - top) };
@@ -38,7 +41,7 @@ pub fn best_matches(
     best
 }
 
-/// Some patches of the target.
+/// A block of target patches, TILE columns wide.
 struct Block {
     top: usize,
     left: usize,
@@ -53,13 +56,13 @@ impl Block {
         grid: Grid,
         width: usize,
         options: &PropagateOptions,
-        best: &mut [Vec<Match>],
+        best: &mut [Vec<PatchMatch>],
     ) {
         let radius = options.radius;
         let within = |first: usize, last: usize, length: usize| {
             first.saturating_sub(radius)..last.saturating_add(radius).saturating_add(1).min(length)
         };
-        // At the right edge the last column stands in for those beyond; nothing is kept for these.
+        // At the right edge the last column stands in for columns beyond the grid. Their cosines are not kept.
         let column = |tile: usize| (self.left + tile).min(grid.columns - 1);
         for row in within(self.top, self.top + self.rows - 1, grid.rows) {
             for place in within(self.left, self.left + TILE - 1, grid.columns) {
@@ -73,7 +76,7 @@ impl Block {
                     for (tile, cosine) in cosines.into_iter().enumerate() {
                         let own_column = self.left + tile;
                         if own_column < grid.columns && own_column.abs_diff(place) <= radius {
-                            keep(&mut best[own(tile)], Match { cosine, context, patch }, options.top);
+                            keep(&mut best[own(tile)], PatchMatch { cosine, context, patch }, options.top);
                         }
                     }
                 }
@@ -82,8 +85,8 @@ impl Block {
     }
 }
 
-/// Puts a match into its place among the best; of equals the first stays first.
-fn keep(best: &mut Vec<Match>, found: Match, top: usize) {
+/// Inserts a match into the list of best matches. Among equal matches, the first stays first.
+fn keep(best: &mut Vec<PatchMatch>, found: PatchMatch, top: usize) {
     if best.len() == top && best.last().is_none_or(|least| found.cosine <= least.cosine) {
         return;
     }

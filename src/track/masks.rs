@@ -1,27 +1,27 @@
-//! Soft masks over patches, and from them the labels of a frame's pixels (docs/PAPERS.md, 2.4).
+//! Soft masks over patches, and the labels of pixels that follow from them (docs/PAPERS.md, 2.4).
 
 use crate::geometry::{CropFromPhoto, Grid, Size};
 
-/// How much each patch of a frame belongs to each object. Channel 0 is the background, channel j object j.
+/// How much each patch of a frame belongs to each object. Channel 0 is the background, channel j is object j.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SoftMasks {
     pub grid: Grid,
-    /// Objects and background.
+    /// The number of objects plus one for the background.
     pub channels: usize,
     /// `[channel][patch]`
     pub values: Vec<f32>,
 }
 
 impl SoftMasks {
-    /// One-hot masks of a frame's patch labels (0 is the background), `[patch]`.
+    /// Makes one-hot masks from the labels of a frame's patches, `[patch]`. Label 0 is the background.
     pub fn one_hot(grid: Grid, labels: &[u8]) -> Self {
         let channels = labels.iter().copied().max().map_or(1, |most| usize::from(most) + 1);
         let channel = |channel: usize| labels.iter().map(move |label| f32::from(usize::from(*label) == channel));
         Self { grid, channels, values: (0..channels).flat_map(channel).collect() }
     }
 
-    /// One-hot masks of pixel labels, which each patch takes from the photo's pixel at its middle. `labels` are
-    /// of the photo's size, rows first; where a patch lies outside, it is background.
+    /// Makes one-hot masks from pixel labels, given row by row in the photo's size. Each patch takes the label of
+    /// the pixel at its centre. A patch whose centre lies outside the photo is background.
     pub fn of_pixels(labels: &[u8], frame: &CropFromPhoto) -> Self {
         let grid = frame.grid();
         let rect = frame.crop_in_photo();
@@ -41,7 +41,7 @@ impl SoftMasks {
         Self::one_hot(grid, &patches).with_channels(usize::from(most) + 1)
     }
 
-    /// The same with so many channels; those that are new are empty.
+    /// Sets the number of channels. New channels are zero.
     #[must_use]
     pub fn with_channels(mut self, channels: usize) -> Self {
         self.channels = channels;
@@ -49,8 +49,8 @@ impl SoftMasks {
         self
     }
 
-    /// The same with one object's mask replaced: the object has all of the patches in `mask`, and of the others
-    /// nothing, which goes to the background.
+    /// Replaces the mask of one object. The object gets all of the patches in `mask` and nothing of the other
+    /// patches. What it loses goes to the background.
     #[must_use]
     pub fn with_object(self, object: usize, mask: &[bool]) -> Self {
         let mut masks = if object < self.channels { self } else { self.with_channels(object + 1) };
@@ -67,20 +67,23 @@ impl SoftMasks {
         masks
     }
 
-    /// One channel, `[patch]`.
+    /// Returns one channel, `[patch]`.
     pub fn channel(&self, channel: usize) -> &[f32] {
         &self.values[channel * self.grid.len()..][..self.grid.len()]
     }
 
-    /// The label of each patch: the channel that has most of it after each is stretched to [0, 1].
+    /// Returns the label of each patch: the channel with the largest value, after each channel is stretched to [0,
+    /// 1].
     pub fn patch_labels(&self) -> Vec<u8> {
         let stretched: Vec<Vec<f32>> = (0..self.channels).map(|channel| stretch(self.channel(channel))).collect();
         argmax(&stretched)
     }
 
-    /// The labels in the photo's own pixels, rows first: upsampled bilinearly to the crop's pixels, each channel
-    /// stretched to [0, 1], the largest taken, and of that the nearest to each of the photo's pixels. Pixels
-    /// outside the crop are background.
+    /// Returns the labels in the photo's own pixels, row by row.
+    ///
+    /// Each channel is upsampled bilinearly to the crop's pixels and stretched to [0, 1]. A crop pixel gets the
+    /// channel with the largest value. A photo pixel gets the label of the nearest crop pixel, or background
+    /// outside the crop.
     pub fn labels_in_photo(&self, frame: &CropFromPhoto) -> Vec<u8> {
         let size = Size { width: self.grid.columns * frame.patch, height: self.grid.rows * frame.patch };
         let upsampled = |channel| stretch(&upsample(self.channel(channel), self.grid, size));
@@ -104,7 +107,8 @@ impl SoftMasks {
     }
 }
 
-/// Bilinear, torch's align_corners false; edges hold. `[row][column]` to the pixels of `size`.
+/// Upsamples `[row][column]` bilinearly to the pixels of `size`, as torch does with align_corners false. The
+/// values at the edges continue outwards.
 pub fn upsample(patches: &[f32], grid: Grid, size: Size) -> Vec<f32> {
     let taps = |count: usize, length: usize| -> Vec<(usize, usize, f32)> {
         let tap = |place: usize| {
@@ -127,7 +131,7 @@ pub fn upsample(patches: &[f32], grid: Grid, size: Size) -> Vec<f32> {
     pixels
 }
 
-/// To [0, 1]; values that are all the same stay as they are.
+/// Stretches values to [0, 1]. Values that are all equal do not change.
 fn stretch(values: &[f32]) -> Vec<f32> {
     let least = values.iter().copied().fold(f32::INFINITY, f32::min);
     let most = values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
@@ -137,7 +141,7 @@ fn stretch(values: &[f32]) -> Vec<f32> {
     values.to_vec()
 }
 
-/// The channel with the largest value at each place, the first of equals.
+/// Returns the channel with the largest value at each place. Among equal channels the first wins.
 fn argmax(channels: &[Vec<f32>]) -> Vec<u8> {
     let places = channels.first().map_or(0, Vec::len);
     let mut best = channels.first().cloned().unwrap_or_default();

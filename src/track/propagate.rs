@@ -1,37 +1,21 @@
-//! Masks carried from frame to frame by the likeness of patches (docs/PAPERS.md, 2.4).
+//! Mask propagation: masks are carried from frame to frame by the similarity of patches (docs/PAPERS.md, 2.4).
 
 use std::collections::VecDeque;
 
-use super::affinity::{Match, best_matches};
+use super::affinity::{PatchMatch, best_matches};
+use super::error::TrackError;
+use super::features::Features;
+use super::masks::SoftMasks;
+use super::propagate_options::PropagateOptions;
 use super::vectors::unit_tokens;
-use super::{SoftMasks, TrackError};
 use crate::geometry::Grid;
-use crate::model::Features;
 
-/// The protocol's numbers.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct PropagateOptions {
-    /// Affinity is exp(cosine / temperature).
-    pub temperature: f32,
-    /// How many of the last frames are contexts, besides all seeds.
-    pub recent: usize,
-    /// How far a patch may move, in patches: 12 is a neighbourhood of 25 x 25.
-    pub radius: usize,
-    /// How many matches count, over all contexts.
-    pub top: usize,
-}
-
-impl Default for PropagateOptions {
-    fn default() -> Self {
-        Self { temperature: 0.1, recent: 7, radius: 12, top: 5 }
-    }
-}
-
-/// Carries masks from seeds through frames, in whichever order these are pushed: for the way back a propagator
-/// of its own gets the frames in reverse.
+/// Carries masks from seeds through frames, in the order in which the frames are pushed. To go backwards, use a
+/// second propagator and push the frames in reverse.
 ///
-/// Contexts are all seeds and the last frames pushed. A correction is a further seed: it stands beside the
-/// earlier ones, and the frames that were pushed before it no longer count, as they go with what was corrected.
+/// The contexts are all seeds and the frames that were pushed last. A correction is a further seed. It adds to the
+/// earlier seeds. The frames that were pushed before the correction are dropped, because they contain the error
+/// that is corrected.
 #[derive(Clone, Debug)]
 pub struct Propagator {
     options: PropagateOptions,
@@ -39,10 +23,10 @@ pub struct Propagator {
     recent: VecDeque<Context>,
 }
 
-/// A frame whose masks are known.
+/// A frame with known masks.
 #[derive(Clone, Debug)]
 struct Context {
-    /// `[patch][width]`
+    /// Unit tokens, `[patch][width]`.
     units: Vec<f32>,
     masks: SoftMasks,
 }
@@ -52,11 +36,11 @@ impl Propagator {
         Self { options, seeds: Vec::new(), recent: VecDeque::new() }
     }
 
-    /// Takes a frame's masks as given. A later seed of the same frame replaces the earlier.
+    /// Sets the masks of a frame. A later seed of the same frame replaces the earlier one.
     ///
     /// # Errors
-    /// [`TrackError::OtherGrid`] where the masks are not of the features' grid; [`TrackError::OtherGrid`] and
-    /// [`TrackError::OtherModel`] where earlier seeds were others.
+    /// [`TrackError::OtherGrid`] when the masks do not have the grid of the features. [`TrackError::OtherGrid`] or
+    /// [`TrackError::OtherModel`] when earlier seeds have another grid or width.
     pub fn seed(&mut self, frame: usize, features: &Features, masks: SoftMasks) -> Result<(), TrackError> {
         self.check(features)?;
         if masks.grid != features.grid {
@@ -68,11 +52,11 @@ impl Propagator {
         Ok(())
     }
 
-    /// The masks of the next frame; it becomes a context.
+    /// Returns the masks of the next frame, and keeps the frame as a context.
     ///
     /// # Errors
-    /// [`TrackError::NoSeed`] before the first seed; [`TrackError::OtherGrid`] and [`TrackError::OtherModel`] where
-    /// the frame is not of the seeds' kind.
+    /// [`TrackError::NoSeed`] before the first seed. [`TrackError::OtherGrid`] or [`TrackError::OtherModel`] when
+    /// the frame does not have the grid or width of the seeds.
     pub fn push(&mut self, features: &Features) -> Result<SoftMasks, TrackError> {
         if self.seeds.is_empty() {
             return Err(TrackError::NoSeed);
@@ -83,7 +67,7 @@ impl Propagator {
             self.seeds.iter().map(|(_frame, context)| context).chain(&self.recent).collect();
         let tokens: Vec<&[f32]> = contexts.iter().map(|context| &context.units[..]).collect();
         let matches = best_matches(&units, &tokens, features.grid, &self.options);
-        let masks = carried(&matches, &contexts, features.grid, self.options.temperature);
+        let masks = carry_masks(&matches, &contexts, features.grid, self.options.temperature);
         if self.options.recent > 0 {
             if self.recent.len() >= self.options.recent {
                 self.recent.pop_front();
@@ -106,14 +90,15 @@ impl Propagator {
     }
 }
 
-/// Each patch's masks: the mean of its matches', weighted by affinity.
-fn carried(matches: &[Vec<Match>], contexts: &[&Context], grid: Grid, temperature: f32) -> SoftMasks {
+/// Returns the masks of each patch: the mean of the masks of its matches, weighted by affinity.
+fn carry_masks(matches: &[Vec<PatchMatch>], contexts: &[&Context], grid: Grid, temperature: f32) -> SoftMasks {
     let channels = contexts.iter().map(|context| context.masks.channels).max().unwrap_or(1);
     let mut masks = SoftMasks { grid, channels, values: vec![0.0; channels * grid.len()] };
     for (patch, matches) in matches.iter().enumerate() {
         let Some(best) = matches.first() else { continue };
-        // Relative to the best, which cancels in the sum, so that no temperature overflows.
-        let weight = |found: &Match| ((found.cosine - best.cosine) / temperature).exp();
+        // Affinities relative to the best one: the common factor cancels in the mean, and no temperature
+        // overflows.
+        let weight = |found: &PatchMatch| ((found.cosine - best.cosine) / temperature).exp();
         let sum: f32 = matches.iter().map(weight).sum();
         for found in matches {
             let share = weight(found) / sum;

@@ -1,35 +1,15 @@
-//! Multi-object prototypes: what each chosen head looks for (docs/PAPERS.md, 2.1, steps 1 to 3).
+//! Multi-object prototypes: one vector for the object of each chosen head (docs/PAPERS.md, 2.1, steps 1 to 3).
 
-use serde::{Deserialize, Serialize};
-
+use super::error::TrackError;
+use super::features::Features;
+use super::sinkhorn;
 use super::vectors::{dot, unit_tokens, weighted_sum};
-use super::{TrackError, sinkhorn, tracks};
-use crate::model::Features;
 
-/// The grid and the number of heads that the paper's sharpness belongs to: 14 x 14 patches, 3 heads. Refined
-/// prototypes of other grids and head counts are scaled to it, so that a track depends on neither.
+/// Patches per head in the paper: 14 x 14 patches, 3 heads. Refined prototypes of other grids and head counts are
+/// scaled to this ratio, so that the sharpness of a track depends on neither (docs/PAPERS.md, 2.1, step 3).
 const PATCHES_PER_HEAD: f64 = 196.0 / 3.0;
 
-/// Whether prototypes are refined by Sinkhorn-Knopp (docs/PAPERS.md, 2.1, steps 2 and 3).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Refinement {
-    /// Where the model bears it. Refinement compares tokens with queries, and then keys with tokens: only training
-    /// (DoRA's) makes these comparable. In other models the refined tracks lie anywhere; then they are left
-    /// unrefined, which compares queries with keys as attention itself does.
-    #[default]
-    Auto,
-    /// As in the paper.
-    Sinkhorn,
-    Off,
-}
-
-/// Refined tracks must follow their heads' attention this closely (mean correlation) for [`Refinement::Auto`]. With
-/// the default model they reach 0.7 at the most and are worse than unrefined ones even there; unrefined ones reach
-/// 0.9.
-const FOLLOWS_FROM: f64 = 0.75;
-
-/// One vector for each object.
+/// One prototype vector for each object.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Prototypes {
     pub width: usize,
@@ -38,20 +18,10 @@ pub struct Prototypes {
 }
 
 impl Prototypes {
-    /// The prototypes of a frame, an object for each of `heads`, as `refinement` says.
+    /// Computes P', the refined prototypes of a frame, one object for each of `heads`.
     ///
-    /// # Errors
-    /// [`TrackError::NoHeads`], [`TrackError::NoHead`].
-    pub fn discover(features: &Features, heads: &[usize], refinement: Refinement) -> Result<Self, TrackError> {
-        match refinement.in_frame(features, heads)? {
-            Refinement::Off => Ok(Self::of_heads(features, heads)),
-            _ => Self::refined_of(features, heads),
-        }
-    }
-
-    /// P' of a frame, an object for each of `heads`: the patches' queries as each head attends to them, by
-    /// Sinkhorn-Knopp made into a fair assignment of the patches, whose tokens then are the prototype. Scaled
-    /// by (196/3)(objects / patches).
+    /// P is refined in two steps: Sinkhorn-Knopp assigns the patches to the prototypes evenly, and the assigned
+    /// tokens are summed. P' is scaled by (196/3)(objects / patches).
     ///
     /// # Errors
     /// [`TrackError::NoHeads`], [`TrackError::NoHead`].
@@ -64,8 +34,8 @@ impl Prototypes {
         Ok(Self::refined(&assignment, &units, features.width))
     }
 
-    /// P: the queries of all patches, weighted by a head's CLS attention; heads side by side, whichever head
-    /// attends.
+    /// Computes P: the sum of the queries of all patches, weighted by a head's CLS attention. The queries have all
+    /// heads concatenated, whichever head gives the weights.
     pub fn of_heads(features: &Features, heads: &[usize]) -> Self {
         let width = features.width;
         let of_head = |head: &usize| {
@@ -75,7 +45,7 @@ impl Prototypes {
         Self { width, values: heads.iter().flat_map(of_head).collect() }
     }
 
-    /// P' of an assignment `[object][patch]` and the unit tokens `[patch][width]`.
+    /// Computes P' from an assignment `[object][patch]` and the unit tokens `[patch][width]`.
     pub fn refined(assignment: &[f64], units: &[f32], width: usize) -> Self {
         let patches = units.len() / width;
         let objects = assignment.len().checked_div(patches).unwrap_or(0);
@@ -86,13 +56,13 @@ impl Prototypes {
         Self { width, values: assignment.chunks(patches.max(1)).flat_map(of_object).collect() }
     }
 
-    /// Inner products with the unit tokens, `[object][patch]`.
+    /// Returns the inner products with the unit tokens, `[object][patch]`.
     pub fn logits(&self, units: &[f32]) -> Vec<f64> {
         let of_object = |prototype| units.chunks(self.width).map(move |token| f64::from(dot(token, prototype)));
         self.iter().flat_map(of_object).collect()
     }
 
-    /// Objects, each a vector of `width`.
+    /// Iterates over the objects' prototypes, each `[width]`.
     pub fn iter(&self) -> impl Iterator<Item = &[f32]> {
         self.values.chunks(self.width)
     }
@@ -106,40 +76,9 @@ impl Prototypes {
     }
 }
 
-impl Refinement {
-    /// What [`Refinement::Auto`] comes to in a frame; the others are themselves.
-    ///
-    /// # Errors
-    /// [`TrackError::NoHeads`], [`TrackError::NoHead`].
-    pub fn in_frame(self, features: &Features, heads: &[usize]) -> Result<Self, TrackError> {
-        check_heads(heads, features.heads)?;
-        if self != Self::Auto {
-            return Ok(self);
-        }
-        let tracks = tracks::tracks(&Prototypes::refined_of(features, heads)?, features);
-        let follows = tracks.chunks(features.grid.len()).zip(heads);
-        let follows = follows.map(|(track, head)| correlation(track, features.attention(*head))).sum::<f64>();
-        Ok(if follows >= FOLLOWS_FROM * heads.len() as f64 { Self::Sinkhorn } else { Self::Off })
-    }
-}
-
-/// Pearson's; 0 where one of the two does not vary.
-fn correlation(a: &[f32], b: &[f32]) -> f64 {
-    let mean = |values: &[f32]| values.iter().map(|value| f64::from(*value)).sum::<f64>() / values.len() as f64;
-    let (mean_a, mean_b) = (mean(a), mean(b));
-    let (mut both, mut square_a, mut square_b) = (0.0, 0.0, 0.0);
-    for (a, b) in a.iter().zip(b) {
-        let (a, b) = (f64::from(*a) - mean_a, f64::from(*b) - mean_b);
-        both += a * b;
-        square_a += a * a;
-        square_b += b * b;
-    }
-    let spread = (square_a * square_b).sqrt();
-    if spread > 0.0 { both / spread } else { 0.0 }
-}
-
-/// The `count` heads whose CLS attention is the most concentrated (least entropy over the patches), in their
-/// own order: a head that looks at everything finds no object. Fewer where the model has fewer.
+/// Returns the `count` heads with the most concentrated CLS attention (lowest entropy over the patches), in
+/// ascending order. A head that attends to everything finds no object. Returns fewer when the model has fewer
+/// heads.
 pub fn concentrated_heads(features: &Features, count: usize) -> Vec<usize> {
     let entropy = |head: usize| {
         let attention = features.attention(head);
@@ -154,6 +93,8 @@ pub fn concentrated_heads(features: &Features, count: usize) -> Vec<usize> {
     heads
 }
 
+/// Checks that at least one head is chosen, and that every chosen head exists.
+///
 /// # Errors
 /// [`TrackError::NoHeads`], [`TrackError::NoHead`].
 pub(super) fn check_heads(chosen: &[usize], heads: usize) -> Result<(), TrackError> {

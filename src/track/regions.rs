@@ -1,8 +1,8 @@
-//! Connected regions of patches (or pixels); neighbours share an edge.
+//! Connected regions of patches or pixels. Neighbours share an edge.
 
 use crate::geometry::Grid;
 
-/// The region of `mask` that holds `start`; nothing where `start` is not in the mask.
+/// Returns the region of `mask` that contains `start`. Empty when `start` is not in the mask.
 pub fn connected(mask: &[bool], grid: Grid, start: usize) -> Vec<bool> {
     let mut region = vec![false; mask.len()];
     if mask.get(start) != Some(&true) {
@@ -21,7 +21,7 @@ pub fn connected(mask: &[bool], grid: Grid, start: usize) -> Vec<bool> {
     region
 }
 
-/// The largest region of `mask`, the first of equals; nothing of nothing.
+/// Returns the largest region of `mask`, the first among equals. Empty when the mask is empty.
 pub fn largest(mask: &[bool], grid: Grid) -> Vec<bool> {
     let mut left = mask.to_vec();
     let mut best = (0, vec![false; mask.len()]);
@@ -36,7 +36,7 @@ pub fn largest(mask: &[bool], grid: Grid) -> Vec<bool> {
     best.1
 }
 
-/// The patches that share an edge with `place`.
+/// Returns the patches that share an edge with `place`.
 fn neighbours(place: usize, grid: Grid) -> impl Iterator<Item = usize> {
     let (row, column) = (place / grid.columns, place % grid.columns);
     [
@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn regions_end_at_corners_and_at_the_grids_edge() {
+    fn regions_do_not_cross_corners_or_grid_edges() {
         let all = mask(["#..#", "##.#", "..#."]);
         assert_eq!(connected(&all, GRID, 0), mask(["#...", "##..", "...."]));
         assert_eq!(connected(&all, GRID, 7), mask(["...#", "...#", "...."]));

@@ -1,20 +1,20 @@
-//! What a person points at, as a mask over patches: where propagation starts.
+//! Seeds of mask propagation: masks over patches from a point, a box or a phrase of the user.
 //!
-//! All rules work on the cosines of unit tokens, so that they need no encoder and no training.
+//! All rules use the cosines of unit tokens. They need neither the encoder nor training.
 
+use super::features::Features;
 use super::regions::connected;
 use super::vectors::{dot, unit, unit_tokens, weighted_sum};
 use crate::geometry::Grid;
-use crate::model::Features;
 
-/// Rounds of refinement; regions settle within three or four.
+/// The largest number of refinement rounds. Regions settle within three or four.
 const ROUNDS: usize = 5;
-/// Kinds of patches that an object is told apart from.
-const KINDS: usize = 8;
-/// Tokens as alike as this are of one kind.
-const SAME_KIND: f32 = 0.9;
+/// The largest number of clusters from which an object is told apart.
+const CLUSTERS: usize = 8;
+/// Tokens with at least this cosine belong to the same cluster.
+const SAME_CLUSTER: f32 = 0.9;
 
-/// A rectangle of patches: rows and columns, ends left out.
+/// A rectangle of patches. The ranges exclude their ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PatchBox {
     pub rows: std::ops::Range<usize>,
@@ -22,8 +22,8 @@ pub struct PatchBox {
 }
 
 impl PatchBox {
-    /// The patches that a rectangle in grid units (as `grid_from_photo` gives them) covers by their middle, at
-    /// least one, inside the grid.
+    /// Returns the patches of the grid whose centres lie in a rectangle given in grid units (see
+    /// `grid_from_photo`). Returns at least one patch.
     pub fn covering(grid: Grid, (left, top): (f64, f64), (right, bottom): (f64, f64)) -> Self {
         let range = |from: f64, to: f64, length: usize| {
             let (from, to) = (from.min(to), from.max(to));
@@ -39,44 +39,50 @@ impl PatchBox {
     }
 }
 
-/// The object at a patch: all that is connected to it and more like the mean of the object than like any other kind
-/// of patch in the frame. The kinds are clusters of all patches' tokens less their mean; the object begins as the
-/// one that the patch is of. It always holds the patch itself.
+/// Returns the object at a patch: the connected region whose patches are more similar to the mean of the object
+/// than to any other cluster of the frame.
+///
+/// The clusters are those of all patch tokens after their mean is subtracted. The object starts as the cluster
+/// that contains the patch. The object always contains the patch.
 pub fn at_point(features: &Features, patch: usize) -> Vec<bool> {
     let (grid, width) = (features.grid, features.width);
     let patch = patch.min(grid.len() - 1);
     let units = centred(&unit_tokens(features), width);
-    let mut kinds = kinds(&units, width, &vec![true; grid.len()], KINDS);
-    let (own, _cosine) = nearest(&kinds, &units[patch * width..][..width]);
-    let mut like = kinds.swap_remove(own);
-    let against = likest(&units, width, &kinds);
+    let mut clusters = clusters(&units, width, &vec![true; grid.len()], CLUSTERS);
+    let (own, _cosine) = nearest(&clusters, &units[patch * width..][..width]);
+    let mut object_mean = clusters.swap_remove(own);
+    let other = best_cosines(&units, width, &clusters);
     let mut region = Vec::new();
     for _round in 0..ROUNDS {
         let mut belongs: Vec<bool> =
-            units.chunks(width).zip(&against).map(|(token, against)| dot(token, &like) > *against).collect();
+            units.chunks(width).zip(&other).map(|(token, other)| dot(token, &object_mean) > *other).collect();
         belongs[patch] = true;
         let found = connected(&belongs, grid, patch);
         if found == region {
             break;
         }
-        like = mean_of(&units, width, &found);
+        object_mean = mean_of(&units, width, &found);
         region = found;
     }
     region
 }
 
-/// The object in a box: of the box's patches those that are more like the mean of the object than like any kind of
-/// background. The kinds are clusters of what lies outside the box (of the box's rim where nothing does); the
-/// object begins as the whole box. Nothing left: the whole box.
+/// Returns the object in a box: the patches of the box that are more similar to the mean of the object than to any
+/// background cluster.
+///
+/// The background clusters are those of the patches outside the box, or of the box's outermost patches when
+/// nothing lies outside. The object starts as the whole box. If no patch would remain, the last object that had
+/// patches is returned.
 pub fn in_box(features: &Features, patch_box: &PatchBox) -> Vec<bool> {
     let (grid, width) = (features.grid, features.width);
     let units = unit_tokens(features);
     let inside: Vec<bool> = (0..grid.len()).map(|place| patch_box.contains(place, grid)).collect();
-    let against = likest(&units, width, &kinds(&units, width, &around(&inside, patch_box, grid), KINDS));
+    let other =
+        best_cosines(&units, width, &clusters(&units, width, &outside_or_rim(&inside, patch_box, grid), CLUSTERS));
     let mut object = inside.clone();
     for _round in 0..ROUNDS {
-        let like = mean_of(&units, width, &object);
-        let belongs = units.chunks(width).zip(&against).map(|(token, against)| dot(token, &like) > *against);
+        let object_mean = mean_of(&units, width, &object);
+        let belongs = units.chunks(width).zip(&other).map(|(token, other)| dot(token, &object_mean) > *other);
         let next: Vec<bool> = belongs.zip(&inside).map(|(belongs, inside)| belongs && *inside).collect();
         if next == object || !next.contains(&true) {
             break;
@@ -86,17 +92,17 @@ pub fn in_box(features: &Features, patch_box: &PatchBox) -> Vec<bool> {
     object
 }
 
-/// The object that a phrase speaks of, by the patches' scores against a contrast (as
-/// [`crate::segment::soft_map`] takes them): what is positive and above the mean of the positive parts. Nothing
-/// where nothing speaks for the phrase.
+/// Returns the object of a phrase from the patches' scores, with the contrast's mean already subtracted (the input
+/// of [`crate::segment::soft_map`]): the patches whose score is positive and above the mean of the positive parts.
+/// Empty when no score is positive.
 pub fn of_scores(scores: &[f64]) -> Vec<bool> {
     let mean = scores.iter().map(|score| score.max(0.0)).sum::<f64>() / scores.len().max(1) as f64;
-    let is_even = scores.iter().all(|score| *score == scores[0]);
-    scores.iter().map(|score| *score > 0.0 && (*score > mean || is_even)).collect()
+    let is_constant = scores.iter().all(|score| *score == scores[0]);
+    scores.iter().map(|score| *score > 0.0 && (*score > mean || is_constant)).collect()
 }
 
-/// What lies outside the box; where nothing does, its outermost patches.
-fn around(inside: &[bool], patch_box: &PatchBox, grid: Grid) -> Vec<bool> {
+/// Returns the patches outside the box. When nothing lies outside, returns the outermost patches of the box.
+fn outside_or_rim(inside: &[bool], patch_box: &PatchBox, grid: Grid) -> Vec<bool> {
     if inside.contains(&false) {
         return inside.iter().map(|inside| !inside).collect();
     }
@@ -108,17 +114,17 @@ fn around(inside: &[bool], patch_box: &PatchBox, grid: Grid) -> Vec<bool> {
     (0..grid.len()).map(is_rim).collect()
 }
 
-/// Unit means of at most `count` clusters of the chosen tokens: spherical k-means, begun with the tokens that are
-/// least like those chosen before, so that it is the same each time.
-fn kinds(units: &[f32], width: usize, chosen: &[bool], count: usize) -> Vec<Vec<f32>> {
+/// Returns the unit means of at most `count` clusters of the chosen tokens, from spherical k-means. Each new start
+/// is the token that is least similar to the starts so far, so the result is always the same.
+fn clusters(units: &[f32], width: usize, chosen: &[bool], count: usize) -> Vec<Vec<f32>> {
     let chosen_tokens = units.chunks(width).zip(chosen).filter(|(_token, chosen)| **chosen);
     let tokens: Vec<&[f32]> = chosen_tokens.map(|(token, _chosen)| token).collect();
     let mut centres = vec![mean_of(units, width, chosen)];
-    // Each token's cosine to the centre that it is most like.
+    // Each token's cosine to its most similar centre.
     let mut cosines: Vec<f32> = tokens.iter().map(|token| dot(token, &centres[0])).collect();
     while centres.len() < count {
         let farthest = cosines.iter().enumerate().min_by(|a, b| a.1.total_cmp(b.1));
-        let Some((place, _cosine)) = farthest.filter(|(_place, cosine)| **cosine < SAME_KIND) else { break };
+        let Some((place, _cosine)) = farthest.filter(|(_place, cosine)| **cosine < SAME_CLUSTER) else { break };
         let centre = tokens[place].to_vec();
         cosines.iter_mut().zip(&tokens).for_each(|(cosine, token)| *cosine = cosine.max(dot(token, &centre)));
         centres.push(centre);
@@ -129,7 +135,7 @@ fn kinds(units: &[f32], width: usize, chosen: &[bool], count: usize) -> Vec<Vec<
             let sum = &mut sums[nearest(&centres, token).0];
             sum.iter_mut().zip(*token).for_each(|(sum, value)| *sum += value);
         }
-        // A cluster that has lost all of its tokens stays where it was.
+        // A cluster that lost all its tokens keeps its centre.
         for (centre, sum) in centres.iter_mut().zip(&sums) {
             if sum.iter().any(|value| *value != 0.0) {
                 *centre = unit(sum);
@@ -139,27 +145,28 @@ fn kinds(units: &[f32], width: usize, chosen: &[bool], count: usize) -> Vec<Vec<
     centres
 }
 
-/// The centre that a token is most like, and their cosine; the first of equals.
+/// Returns the centre that is most similar to a token, and their cosine. Among equals the first wins.
 fn nearest(centres: &[Vec<f32>], token: &[f32]) -> (usize, f32) {
     let cosines = centres.iter().map(|centre| dot(token, centre)).enumerate();
     cosines.fold((0, f32::NEG_INFINITY), |best, found| if found.1 > best.1 { found } else { best })
 }
 
-/// Each token's cosine to the centre that it is most like.
-fn likest(units: &[f32], width: usize, centres: &[Vec<f32>]) -> Vec<f32> {
+/// Returns each token's cosine to its most similar centre.
+fn best_cosines(units: &[f32], width: usize, centres: &[Vec<f32>]) -> Vec<f32> {
     units.chunks(width).map(|token| nearest(centres, token).1).collect()
 }
 
-/// The tokens less their mean, made unit again: what all of a frame have in common tells nothing apart.
+/// Subtracts the mean token and normalises again. The part that all tokens of a frame share does not tell patches
+/// apart.
 fn centred(units: &[f32], width: usize) -> Vec<f32> {
     let patches = units.len() / width;
     let mean = weighted_sum((0..patches).map(|_patch| 1.0 / patches as f64), units, width);
-    let less =
+    let without_mean =
         |token: &[f32]| token.iter().zip(&mean).map(|(value, mean)| value - *mean as f32).collect::<Vec<f32>>();
-    units.chunks(width).flat_map(|token| unit(&less(token))).collect()
+    units.chunks(width).flat_map(|token| unit(&without_mean(token))).collect()
 }
 
-/// The mean of the chosen tokens, made unit.
+/// Returns the mean of the chosen tokens, normalised.
 fn mean_of(units: &[f32], width: usize, chosen: &[bool]) -> Vec<f32> {
     let mut sum = vec![0.0; width];
     for (token, _chosen) in units.chunks(width).zip(chosen).filter(|(_token, chosen)| **chosen) {
@@ -173,7 +180,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_box_has_a_patch_at_least() {
+    fn a_box_has_at_least_one_patch() {
         let grid = Grid { rows: 4, columns: 5 };
         let covering = |from, to| PatchBox::covering(grid, from, to);
         assert_eq!(covering((1.2, 0.6), (3.4, 2.4)), PatchBox { rows: 1..2, columns: 1..3 });
@@ -183,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_speaks_for_nothing() {
+    fn scores_without_a_positive_one_give_no_object() {
         assert_eq!(of_scores(&[-1.0, -0.5]), [false, false]);
         assert_eq!(of_scores(&[0.2, 0.2]), [true, true]);
         assert_eq!(of_scores(&[-1.0, 0.2, 0.9]), [false, false, true]);

@@ -1,19 +1,20 @@
-//! Sinkhorn-Knopp: patches shared out among prototypes, each prototype getting as much as any other.
+//! Sinkhorn-Knopp: assigns patches to prototypes so that all prototypes get equal shares (docs/PAPERS.md, 2.1,
+//! step 2).
 
-/// As in docs/PAPERS.md (2.1, step 2).
+/// The temperature of docs/PAPERS.md, 2.1, step 2.
 pub const TEMPERATURE: f64 = 0.05;
-/// Rounds, each normalising rows, then columns.
+/// Rounds. Each round normalises the rows, then the columns.
 pub const ITERATIONS: usize = 30;
 
-/// A logit beyond this is taken for it; the sum of any two stays far from overflow.
+/// Logits are clamped to this size, so that the sum of any two is far from overflow.
 const LARGEST: f64 = 1e12;
 
-/// The assignment M* of `logits`, `[prototype][patch]`: `exp(logits / temperature)` with rows brought to
-/// 1 / prototypes and columns to 1 / patches in turn, times the number of patches. Columns sum to 1 exactly,
-/// rows to patches / prototypes as far as the rounds have brought them.
+/// Returns the assignment M*, `[prototype][patch]`: `exp(logits / temperature)`, whose rows are normalised to sum
+/// to 1 / prototypes and columns to 1 / patches in turn, multiplied by the number of patches at the end. Columns
+/// sum to exactly 1. Rows sum to patches / prototypes as closely as the rounds reach.
 ///
-/// It is computed on logarithms: no logit, however large, overflows or leaves a row empty. One that is not a
-/// number counts as 0.
+/// `logits` is `[prototype][patch]`. The computation uses logarithms, so that a logit of any size neither
+/// overflows nor empties a row. A logit that is NaN counts as 0.
 pub fn assign(logits: &[f64], prototypes: usize, temperature: f64, iterations: usize) -> Vec<f64> {
     let patches = logits.len().checked_div(prototypes).unwrap_or(0);
     if patches == 0 {
@@ -35,7 +36,7 @@ pub fn assign(logits: &[f64], prototypes: usize, temperature: f64, iterations: u
             row.iter_mut().zip(&shifts).for_each(|(log, shift)| *log += shift);
         }
     }
-    // The last columns again, so that they sum to 1 even where the logarithms are too large to be exact.
+    // Normalises the columns once more, so that they sum to 1 even when the logarithms are too large to be exact.
     for patch in 0..patches {
         let most = logs.iter().skip(patch).step_by(patches).copied().fold(f64::NEG_INFINITY, f64::max);
         let column = || (patch..prototypes * patches).step_by(patches);
@@ -46,7 +47,7 @@ pub fn assign(logits: &[f64], prototypes: usize, temperature: f64, iterations: u
     logs
 }
 
-/// log(sum(exp(logs))), without overflow.
+/// Returns log(sum(exp(logs))), without overflow.
 fn log_sum(logs: impl Iterator<Item = f64> + Clone) -> f64 {
     let most = logs.clone().fold(f64::NEG_INFINITY, f64::max);
     most + logs.map(|log| (log - most).exp()).sum::<f64>().ln()
@@ -55,10 +56,10 @@ fn log_sum(logs: impl Iterator<Item = f64> + Clone) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checkpoint::random::RandomWeights;
+    use crate::track::random_numbers::RandomNumbers;
 
     fn logits(prototypes: usize, patches: usize, scale: f64) -> Vec<f64> {
-        let mut random = RandomWeights::new((prototypes * 1000 + patches) as u64);
+        let mut random = RandomNumbers::new((prototypes * 1000 + patches) as u64);
         (0..prototypes * patches).map(|_| scale * f64::from(random.next())).collect()
     }
 
@@ -70,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn columns_sum_to_one_and_rows_to_their_share() {
+    fn columns_sum_to_one_and_rows_to_equal_shares() {
         for (prototypes, patches) in [(1, 1), (1, 9), (3, 196), (6, 49), (12, 7), (3, 1560)] {
             let assignment = assign(&logits(prototypes, patches, 0.1), prototypes, TEMPERATURE, ITERATIONS);
             let (rows, columns) = sums(&assignment, prototypes);
@@ -82,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_breaks_it() {
+    fn extreme_logits_give_finite_assignments() {
         for scale in [0.0, 1e-30, 1e3, 1e6, 1e300] {
             let assignment = assign(&logits(4, 50, scale), 4, TEMPERATURE, ITERATIONS);
             let (_rows, columns) = sums(&assignment, 4);
@@ -91,7 +92,7 @@ mod tests {
         }
         let mut broken = logits(3, 10, 1.0);
         (broken[0], broken[7], broken[23]) = (f64::NAN, f64::INFINITY, f64::NEG_INFINITY);
-        // A prototype that no patch is near keeps its share.
+        // A prototype far from all patches keeps its share.
         broken[10..20].fill(-1e5);
         let (rows, columns) = sums(&assign(&broken, 3, TEMPERATURE, ITERATIONS), 3);
         assert!(columns.iter().all(|sum| (sum - 1.0).abs() < 1e-9) && rows[1] > 1.0, "{rows:?}");

@@ -1,40 +1,43 @@
-//! Objects through a whole video, frame by frame.
+//! Tracks objects through a video, frame by frame (docs/PAPERS.md, 2.1).
 
 use serde::{Deserialize, Serialize};
 
-use super::prototypes::check_heads;
+use super::error::TrackError;
+use super::features::Features;
+use super::prototypes::{Prototypes, check_heads};
+use super::refinement::Refinement;
 use super::scene::{self, CutDetector};
+use super::tracks;
 use super::vectors::unit_tokens;
-use super::{Prototypes, Refinement, TrackError, tracks};
-use crate::model::Features;
 
-/// An object's number, the same in every scene that it is found in.
+/// The number of an object. An object keeps its number in every scene.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ObjectId(pub usize);
 
-/// Where the objects are in one frame.
+/// The objects in one frame.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TrackedFrame {
-    /// `[object][patch]`, each summing to 1.
+    /// `[object][patch]`. Each track sums to 1.
     pub tracks: Vec<f32>,
-    /// Which object each track is of.
+    /// The object of each track.
     pub objects: Vec<ObjectId>,
-    /// A new scene begins here, and objects were looked for anew. The first frame is no cut.
+    /// Whether this frame begins a new scene, in which the objects were discovered again. False for the first
+    /// frame.
     pub is_cut: bool,
 }
 
-/// Follows the objects that the chosen heads find, one an object, through the frames that it is given.
+/// Follows the objects of the chosen heads, one object for each head, through the frames that are pushed.
 ///
-/// Objects are discovered in the first frame and again after each cut ([`scene`]). For other heads make another
-/// tracker and push the stored features again: that takes no encoder.
+/// Objects are discovered in the first frame and after each cut ([`scene`]). For other heads, make a new tracker
+/// and push the stored features again. This does not run the encoder.
 #[derive(Clone, Debug)]
 pub struct Tracker {
     heads: Vec<usize>,
-    /// [`Refinement::Auto`] until the first frame has told.
+    /// [`Refinement::Auto`] until the first frame decides.
     refinement: Refinement,
     cuts: CutDetector,
     scene: Option<Scene>,
-    /// Signatures of all objects so far, by number, as they were last discovered.
+    /// Signatures of all objects so far, by number, from their last discovery.
     known: Vec<Vec<f32>>,
 }
 
@@ -47,7 +50,7 @@ struct Scene {
 }
 
 impl Tracker {
-    /// `heads` are the last layer's; [`super::prototypes::concentrated_heads`] proposes some.
+    /// Creates a tracker for `heads` of the last layer. [`super::prototypes::concentrated_heads`] proposes heads.
     pub fn new(heads: Vec<usize>) -> Self {
         Self {
             heads,
@@ -58,22 +61,22 @@ impl Tracker {
         }
     }
 
-    /// The same with prototypes refined, or not, whatever the model.
+    /// Sets whether prototypes are refined, whatever the model.
     #[must_use]
     pub fn with_refinement(self, refinement: Refinement) -> Self {
         Self { refinement, ..self }
     }
 
-    /// Whether prototypes are refined; after the first frame never [`Refinement::Auto`].
+    /// Returns whether prototypes are refined. Never [`Refinement::Auto`] after the first frame.
     pub fn refinement(&self) -> Refinement {
         self.refinement
     }
 
-    /// Takes the next frame.
+    /// Tracks the objects in the next frame.
     ///
     /// # Errors
-    /// [`TrackError::NoHeads`], [`TrackError::NoHead`]; [`TrackError::OtherModel`] where the features are not of the
-    /// earlier frames' width.
+    /// [`TrackError::NoHeads`], [`TrackError::NoHead`]; [`TrackError::OtherModel`] when the features have another
+    /// width than those of earlier frames.
     pub fn push(&mut self, features: &Features) -> Result<TrackedFrame, TrackError> {
         check_heads(&self.heads, features.heads)?;
         let units = unit_tokens(features);
@@ -85,7 +88,7 @@ impl Tracker {
                     self.scene = Some(scene);
                     return Err(TrackError::OtherModel { found, expected });
                 }
-                if self.cuts.is_cut(scene::likeness(&scene.last, &units, found)) {
+                if self.cuts.is_cut(scene::similarity(&scene.last, &units, found)) {
                     (self.discover(features, units)?, true)
                 } else {
                     (Scene { last: units, ..scene }, false)
@@ -98,7 +101,7 @@ impl Tracker {
         Ok(TrackedFrame { tracks, objects, is_cut })
     }
 
-    /// Begins a scene: discovers its objects, and recognises those that were known.
+    /// Begins a scene: discovers its objects, and recognises known objects.
     fn discover(&mut self, features: &Features, units: Vec<f32>) -> Result<Scene, TrackError> {
         self.refinement = self.refinement.in_frame(features, &self.heads)?;
         let prototypes = Prototypes::discover(features, &self.heads, self.refinement)?;

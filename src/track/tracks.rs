@@ -1,11 +1,11 @@
-//! Where an object is in a frame (docs/PAPERS.md, 2.1, step 4).
+//! The tracks of objects in a frame (docs/PAPERS.md, 2.1, step 4).
 
-use super::Prototypes;
+use super::features::Features;
+use super::prototypes::Prototypes;
 use super::vectors::dot;
-use crate::model::Features;
 
-/// The track of each object in a frame, `softmax(P' K^T / sqrt(width))` over the frame's patches,
-/// `[object][patch]`. Each sums to 1.
+/// Returns the track of each object in a frame, `[object][patch]`: `softmax(P' K^T / sqrt(width))` over the
+/// frame's patches. Each track sums to 1.
 pub fn tracks(prototypes: &Prototypes, features: &Features) -> Vec<f32> {
     let scale = (features.width as f64).sqrt().recip();
     let track = |prototype: &[f32]| {

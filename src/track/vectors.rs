@@ -1,11 +1,12 @@
 //! Arithmetic on rows of numbers.
 
-use crate::model::Features;
+use super::features::Features;
 
-/// Lanes that a sum is kept in, so that it goes through SIMD registers.
+/// The number of partial sums, so that the compiler uses SIMD registers.
 const LANES: usize = 8;
 
-/// Inner products of `A` vectors with one, all equally long. The one is loaded once for all.
+/// Returns the inner products of `A` vectors with one vector of the same length. The one vector is loaded once for
+/// all.
 pub fn dots<const A: usize>(vectors: [&[f32]; A], with: &[f32]) -> [f32; A] {
     let (chunks, rest) = with.as_chunks::<LANES>();
     let split = vectors.map(|vector| vector[..with.len()].as_chunks::<LANES>());
@@ -24,12 +25,12 @@ pub fn dots<const A: usize>(vectors: [&[f32]; A], with: &[f32]) -> [f32; A] {
     totals
 }
 
-/// The inner product.
+/// Returns the inner product.
 pub fn dot(a: &[f32], b: &[f32]) -> f32 {
     dots([a], b)[0]
 }
 
-/// A vector made unit; one without length, or with numbers that are none, becomes zero.
+/// Normalises a vector. A zero vector, or a vector with numbers that are not finite, becomes zero.
 pub fn unit(vector: &[f32]) -> Vec<f32> {
     let length = vector.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>().sqrt();
     let scale = if length > 0.0 && length.is_finite() { length.recip() } else { 0.0 };
@@ -39,12 +40,12 @@ pub fn unit(vector: &[f32]) -> Vec<f32> {
     vector.iter().map(|value| (f64::from(*value) * scale) as f32).collect()
 }
 
-/// The patch tokens made unit, Z of docs/PAPERS.md, 2.1, `[patch][width]`.
+/// Normalises the patch tokens: Z of docs/PAPERS.md, 2, `[patch][width]`.
 pub fn unit_tokens(features: &Features) -> Vec<f32> {
     features.tokens.chunks(features.width).flat_map(unit).collect()
 }
 
-/// `sum_i weights[i] * rows[i]`, rows of `width` numbers; summed in f64.
+/// Returns `sum_i weights[i] * rows[i]` for rows of `width` numbers, summed in f64.
 pub fn weighted_sum(weights: impl Iterator<Item = f64>, rows: &[f32], width: usize) -> Vec<f64> {
     let mut sum = vec![0.0; width];
     for (weight, row) in weights.zip(rows.chunks(width)) {
@@ -68,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_direction_becomes_zero() {
+    fn vectors_without_a_direction_become_zero() {
         assert_eq!(unit(&[3.0, 4.0]), [0.6, 0.8]);
         assert_eq!(unit(&[0.0, 0.0]), [0.0, 0.0]);
         assert_eq!(unit(&[f32::NAN, 1.0]), [0.0, 0.0]);

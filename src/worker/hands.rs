@@ -16,13 +16,14 @@ use super::hand;
 use super::nested::Nested;
 use super::report::scope;
 use crate::geometry::CropFromPhoto;
-use crate::model::{Backend, Crop, Features, VisionTransformer};
+use crate::model::{Backend, Crop, VisionTransformer};
 use crate::protocol::GalleryEntry;
 use crate::protocol::wire::{self, Attachments};
 use crate::session::hands::ahead::Ahead;
 use crate::session::hands::how_many;
 use crate::session::hands::order::{Lesson, Order, Report, Seen, Shape};
 use crate::session::{Session, Traced};
+use crate::track::Features;
 
 /// Hands are started when so many pieces wait behind the one that is asked for: starting them takes about as long
 /// as a few pictures.
@@ -259,7 +260,7 @@ impl Hands {
     fn start(&mut self) {
         let Some(lesson) = self.lesson.as_ref().filter(|_| !self.are_started) else { return };
         self.are_started = true;
-        let tower = VisionTransformer::tensors(&lesson.vision, lesson.embedding);
+        let tower = lesson.vision.tensors(lesson.embedding);
         let size = |shape: &[usize]| shape.iter().map(|length| *length as u64).product::<u64>();
         let parameters = tower.iter().map(|tensor| size(&tensor.shape)).sum();
         for _hand in 0..how_many(cores(), memory(), parameters) {

@@ -9,11 +9,11 @@ use wasm_bindgen_futures::JsFuture;
 use web_sys::Blob;
 
 use super::fetch::{self, FetchError};
-use crate::checkpoint::detect::{Answers, detect};
-use crate::checkpoint::hub::{DEFAULT_HUB, Repository, WEIGHTS};
-use crate::checkpoint::index::{Index, Opened, Opening};
+use crate::checkpoint::detect::{GivenSettings, detect};
+use crate::checkpoint::hub::{DEFAULT_HUB, Repository, WEIGHTS_FILES};
+use crate::checkpoint::index::{IndexReader, IndexStep, TensorIndex};
 use crate::checkpoint::{
-    COMPANIONS, CheckpointError, Companions, Converter, Manifest, Pack, Quantisation, clip_tokens, pack,
+    CONFIG_FILES, CheckpointError, ConfigFiles, Converter, Manifest, Pack, Quantisation, clip_tokens, pack,
 };
 use crate::model::Activation;
 use crate::protocol::{ModelSource, Storage, Told};
@@ -34,7 +34,7 @@ pub(super) enum ImportError {
     NoWeights,
     #[error("{0:?} is no model's name: it reads ORGANISATION/NAME")]
     NoRepository(String),
-    #[error("{0} has no weights that headlamp reads (it looked for {looked})", looked = WEIGHTS.join(", "))]
+    #[error("{0} has no weights that headlamp reads (it looked for {looked})", looked = WEIGHTS_FILES.join(", "))]
     NoModel(String),
     #[error("{0} could not be read: choose it again")]
     Unreadable(String),
@@ -66,9 +66,10 @@ pub(super) async fn pack(
         None => return Err(ImportError::NoTokenizer),
     };
     let told_something = *told != Told::default();
-    let manifest = Manifest { told: told_something, ..detected.manifest(None, None, &name, quantisation) };
+    let manifest =
+        Manifest { settings_given: told_something, ..detected.manifest(None, None, &name, quantisation) };
     let mut converter = Converter::new(detected, quantisation)?;
-    while let Some(range) = converter.wants() {
+    while let Some(range) = converter.wanted() {
         let end = range.end;
         converter.push(weights.read(range).await?)?;
         progress(end, weights.length);
@@ -90,30 +91,30 @@ impl From<Storage> for Quantisation {
     }
 }
 
-fn answers(told: &Told) -> Answers {
+fn answers(told: &Told) -> GivenSettings {
     let activation = |quick| if quick { Activation::QuickGelu } else { Activation::Gelu };
-    Answers {
+    GivenSettings {
         vision_heads: told.vision_heads,
         text_heads: told.text_heads,
         activation: told.quick_gelu.map(activation),
-        ..Answers::default()
+        ..GivenSettings::default()
     }
 }
 
 /// Weights, and what lies beside them.
 struct Published {
     weights: Ranged,
-    companions: Companions,
+    companions: ConfigFiles,
     name: String,
 }
 
 impl Published {
     async fn of_files(names: &[String], files: &[Blob]) -> Result<Self, ImportError> {
         let mut weights = None;
-        let mut companions = Companions::new();
+        let mut companions = ConfigFiles::new();
         for (name, file) in names.iter().zip(files) {
             let extension = name.rsplit('.').next().unwrap_or_default();
-            if COMPANIONS.contains(&name.as_str()) {
+            if CONFIG_FILES.contains(&name.as_str()) {
                 companions.insert(name.clone(), part(name, file, 0..file.size() as u64).await?);
             } else if matches!(extension, "safetensors" | "bin" | "pt" | "pth") {
                 weights = Some(Ranged::new(name.clone(), Place::Local(file.clone()), file.size() as u64));
@@ -127,8 +128,8 @@ impl Published {
         let no_repository = || ImportError::NoRepository(repository.to_owned());
         let parsed = Repository::parse(repository.trim()).ok_or_else(no_repository)?;
         let address = |file: &str| parsed.address(hub.unwrap_or(DEFAULT_HUB), file);
-        let mut companions = Companions::new();
-        for file in COMPANIONS {
+        let mut companions = ConfigFiles::new();
+        for file in CONFIG_FILES {
             match fetch::small(&address(file)).await {
                 Ok(bytes) => {
                     companions.insert(file.to_owned(), bytes);
@@ -137,7 +138,7 @@ impl Published {
                 Err(err) => return Err(err.into()),
             }
         }
-        for file in WEIGHTS {
+        for file in WEIGHTS_FILES {
             let url = address(file);
             match fetch::length(&url).await {
                 Ok(length) => {
@@ -175,13 +176,13 @@ impl Ranged {
     }
 
     /// Says what is where in the file.
-    async fn open(&mut self) -> Result<Index, ImportError> {
-        let mut opening = Opening::new(self.name.clone(), self.length);
+    async fn open(&mut self) -> Result<TensorIndex, ImportError> {
+        let mut reader = IndexReader::new(self.name.clone(), self.length);
         loop {
-            let wanted = opening.wants();
-            match opening.push(self.read(wanted).await?)? {
-                Opened::Further(further) => opening = further,
-                Opened::Whole(index) => return Ok(index),
+            let wanted = reader.wanted();
+            match reader.push(self.read(wanted).await?)? {
+                IndexStep::Unfinished(next) => reader = next,
+                IndexStep::Finished(index) => return Ok(index),
             }
         }
     }

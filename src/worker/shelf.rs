@@ -104,7 +104,7 @@ impl Shelf {
             };
             let kept = self.find(&url).await?.manifest().await;
             let is_it = |kept: &Manifest| {
-                kept.source.as_deref() == Some(source) && kept.quantisation == quantisation && !kept.told
+                kept.source.as_deref() == Some(source) && kept.quantisation == quantisation && !kept.settings_given
             };
             if kept.is_ok_and(|(kept, _bytes)| is_it(&kept)) {
                 return Some(folder.to_owned());

@@ -15,7 +15,6 @@ use crate::foreground;
 use crate::geometry::{CropFromPhoto, Framing};
 use crate::media::video::Video;
 use crate::media::{self, Photo};
-use crate::model::Features;
 use crate::protocol::sampling::{self, ModelSize, Sampling};
 use crate::protocol::video::{
     ExportJson, ExportMasks, ExportedFile, ForgetMasks, FrameObjects, FrameSeconds, FrameSegmented, FrameSummary,
@@ -30,7 +29,7 @@ use crate::session::video::follow::Follower;
 use crate::session::video::study::{self, StudiedFrame, Study};
 use crate::session::{EngineError, Session};
 use crate::text::units::file_stem;
-use crate::track::TrackedFrame;
+use crate::track::{Features, TrackedFrame};
 
 /// An open video, and what has been made of it.
 pub(super) struct OpenVideo {

@@ -1,4 +1,4 @@
-//! axe-core finds nothing that keeps people out, in any view and in either theme.
+//! axe-core finds no barrier in any view, in either theme.
 
 use std::time::Duration;
 
@@ -11,20 +11,20 @@ use crate::page::{Page, TINY};
 
 const PATIENCE: Duration = Duration::from_secs(240);
 
-/// The page with axe-core in it.
-struct Checked {
+/// The page with axe-core loaded.
+struct CheckedPage {
     page: Page,
     axe: String,
 }
 
-impl Checked {
+impl CheckedPage {
     fn open(test: &'static str) -> Self {
         let axe = std::fs::read_to_string(places::axe()).expect("`cargo xtask test browser` installs axe-core");
         let page = Page::open(test, Graphics::None, TINY);
         Self { page, axe }
     }
 
-    /// Checks what is on screen, in both themes.
+    /// Checks the current view in both themes.
     fn assert_clean(&self, view: &str) {
         for scheme in ["light", "dark"] {
             let media = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
@@ -40,9 +40,9 @@ impl Checked {
             let found = self.page.window.script(&script, &json!([]));
             assert_eq!(found["violations"], json!([]), "{view}, {scheme}: {:#}", found["violations"]);
             let passes = found["passes"].as_u64().unwrap();
-            // Where a dialog is open nothing else counts.
-            assert!(passes > 12, "axe looked at the page: {passes} rules hold");
-            println!("axe: {view}, {scheme}: {passes} rules hold, none is broken");
+            // While a dialog is open, axe checks only the dialog.
+            assert!(passes > 12, "axe checked only {passes} rules");
+            println!("axe: {view}, {scheme}: {passes} rules pass, none fails");
         }
     }
 
@@ -52,9 +52,9 @@ impl Checked {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
-fn axe_finds_nothing_in_the_photos_views() {
-    let checked = Checked::open("axe-photo");
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
+fn axe_finds_nothing_in_the_photo_views() {
+    let checked = CheckedPage::open("axe-photo");
     let page = &checked.page;
     page.choose_sample("china");
     checked.assert_clean("photo");
@@ -87,9 +87,9 @@ fn axe_finds_nothing_in_the_photos_views() {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn axe_finds_nothing_in_gallery_and_video() {
-    let checked = Checked::open("axe-gallery");
+    let checked = CheckedPage::open("axe-gallery");
     let page = &checked.page;
     let pictures = Pictures::new("axe", 12, 40);
     gallery::add(page, &pictures.files());
@@ -111,10 +111,10 @@ fn axe_finds_nothing_in_gallery_and_video() {
     }
 }
 
-/// The whole of the page is reached by Tab, in the order of the document, and the focus is always seen.
+/// Tab reaches the whole page in the order of the document, and the focus is always visible.
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
-fn the_keyboard_reaches_everything_and_the_focus_is_seen() {
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
+fn the_keyboard_reaches_all_and_focus_is_visible() {
     let page = Page::open("tab", Graphics::None, TINY);
     page.window.script("document.body.focus(); scrollTo(0, 0)", &json!([]));
     let script = "const at = document.activeElement;
@@ -129,12 +129,12 @@ fn the_keyboard_reaches_everything_and_the_focus_is_seen() {
         if at["tag"] == "BODY" {
             break;
         }
-        assert_eq!(at["outline"], true, "the focus is not seen on {at}");
+        assert_eq!(at["outline"], true, "the focus is not visible on {at}");
         reached.push(at);
     }
     let has = |key: &str, value: &str| reached.iter().any(|at| at[key] == value);
     for id in ["help-button", "zoom", "whole-photo", "save-svg", "copy-markdown", "switch-head", "undo"] {
-        // What is switched off takes no focus.
+        // A disabled element takes no focus.
         let is_off = page.window.script("return !!document.getElementById(arguments[0]).disabled", &json!([id]));
         assert!(is_off == true || has("id", id), "Tab does not reach #{id}: {reached:?}");
     }

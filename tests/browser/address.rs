@@ -1,4 +1,4 @@
-//! The address bar and what is on screen, each true to the other; and links to share.
+//! The address bar and the screen always agree. And links to share.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::scratch::Scratch;
 
 const TINY: &str = "device=cpu&pack=packs/tiny/";
 
-/// What an address is about, as the page shows it.
+/// The state that an address describes, as the page shows it.
 #[derive(Clone, Debug, PartialEq)]
 struct Shown {
     photo: String,
@@ -58,11 +58,11 @@ fn entries(page: &Page) -> u64 {
     page.window.script("return history.length", &json!([])).as_u64().unwrap()
 }
 
-/// Waits until the address has been written, which is a moment after the page has come to rest.
+/// Waits until the page has written the address. That is a moment after the page has finished.
 fn settle(page: &Page) {
     page.settle();
     let mut last = address(page);
-    wait("the address to come to rest", Duration::from_secs(20), || {
+    wait("the address to stop changing", Duration::from_secs(20), || {
         std::thread::sleep(Duration::from_millis(500));
         let now = address(page);
         let rests = now == last;
@@ -79,8 +79,8 @@ fn travel(page: &Page, by: i32) {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
-fn an_address_opens_all_that_it_says() {
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
+fn an_address_restores_the_whole_view() {
     let query = format!(
         "?{TINY}&image=samples/china.jpg&text=cat&text=a+dog&text=50+%25&phrase=a+dog&head=2.1&threshold=0.4\
          &off=0.*,m0,z0&layer=head&whole=1"
@@ -94,13 +94,13 @@ fn an_address_opens_all_that_it_says() {
     assert_eq!((opened.layer.as_str(), opened.is_whole), ("Head map", true));
     assert_eq!(opened.off, "3 heads, 1 MLP, the embedding");
     assert_eq!(page.message(), "");
-    // The address that the page writes opens the same, in a browser that has seen nothing of it.
+    // The address that the page wrote restores the same state in a browser with an empty profile.
     let written = address(&page);
     let other = Page::open("address-again", Graphics::None, &written);
     settle(&other);
     assert_eq!(shown(&other), opened);
     assert_eq!(other.attribution().phrases, page.attribution().phrases);
-    // The phrases of a link are not the visitor's own.
+    // The phrases of a link do not become the visitor's own phrases.
     other.load(&format!("?{TINY}"));
     other.wait_until_ready();
     other.settle();
@@ -109,15 +109,15 @@ fn an_address_opens_all_that_it_says() {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
-fn back_and_forward_lead_through_what_was_looked_at() {
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
+fn back_and_forward_restore_earlier_views() {
     let page = Page::open("history", Graphics::None, &format!("?{TINY}&text=cat&text=a+dog&phrase=cat"));
     settle(&page);
     let mut steps = vec![shown(&page)];
     let first = entries(&page);
     let mut step = |what: &str, page: &Page| {
         settle(page);
-        assert_eq!(entries(page), first + steps.len() as u64, "{what} is another entry");
+        assert_eq!(entries(page), first + steps.len() as u64, "{what} did not add one entry to the history");
         steps.push(shown(page));
     };
     page.choose_sample("coffee");
@@ -128,11 +128,11 @@ fn back_and_forward_lead_through_what_was_looked_at() {
     step("a phrase", &page);
     for (index, expected) in steps.iter().enumerate().rev().skip(1) {
         travel(&page, -1);
-        assert_eq!(shown(&page), *expected, "back at step {index}");
+        assert_eq!(shown(&page), *expected, "Back did not restore step {index}");
     }
     travel(&page, steps.len() as i32 - 1);
     assert_eq!(shown(&page), steps[steps.len() - 1]);
-    // A slider replaces the entry, and Back still leads to the one before.
+    // A slider replaces the history entry, and Back still leads to the entry before.
     let script = "const slider = document.querySelector('[name=threshold]');
         slider.value = arguments[0];
         slider.dispatchEvent(new Event('input', { bubbles: true }));";
@@ -146,7 +146,7 @@ fn back_and_forward_lead_through_what_was_looked_at() {
     assert_eq!(shown(&page), steps[steps.len() - 2]);
     travel(&page, 1);
     assert_eq!(shown(&page).threshold, "0.7");
-    // Back before the model of a page that is loaded anew is there.
+    // Back is pressed before the model of a reloaded page is ready.
     page.window.refresh();
     wait("the page to live", Duration::from_secs(60), || {
         let leave = "return document.querySelector('#share') !== null && (history.go(-2), true)";
@@ -159,8 +159,8 @@ fn back_and_forward_lead_through_what_was_looked_at() {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
-fn a_list_too_long_for_the_address_outlives_back_and_links_within_the_page() {
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
+fn a_long_phrase_list_survives_back_and_inner_links() {
     let page = Page::open("long-list", Graphics::None, &format!("?{TINY}"));
     let many: Vec<String> = (0..300).map(|index| format!("a photo of thing number {index}")).collect();
     page.set_phrases(&many.iter().map(String::as_str).collect::<Vec<_>>());
@@ -185,13 +185,13 @@ fn a_list_too_long_for_the_address_outlives_back_and_links_within_the_page() {
     page.load(&format!("?{TINY}"));
     page.wait_until_ready();
     page.settle();
-    assert_eq!(shown(&page).phrases, many, "the list is still the person's");
+    assert_eq!(shown(&page).phrases, many, "the phrases of the visitor were lost");
     page.assert_quiet_console();
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
-fn a_photo_of_the_machine_comes_back_but_into_no_link() {
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
+fn a_local_photo_returns_but_is_in_no_link() {
     let page = Page::open("own-photo", Graphics::None, &format!("?{TINY}&text=cat&phrase=cat"));
     settle(&page);
     let scratch = Scratch::new("own-photo");
@@ -211,7 +211,7 @@ fn a_photo_of_the_machine_comes_back_but_into_no_link() {
     settle(&page);
     travel(&page, -1);
     assert_eq!(page.photo(), "mine.png");
-    // Loaded anew, the page has it no more, and does not take another photo for it.
+    // After a reload the page no longer has the photo, and does not show another photo in its place.
     travel(&page, 1);
     page.window.refresh();
     page.wait_until_ready();
@@ -228,7 +228,7 @@ fn a_photo_of_the_machine_comes_back_but_into_no_link() {
     page.assert_quiet_console();
 }
 
-/// Opens the dialog, and reads the link to share.
+/// Opens the dialog, and returns the link to share.
 fn link(page: &Page) -> String {
     page.window.click("#share");
     let link = page.window.script("return document.querySelector('#share-link').value", &json!([]));
@@ -236,8 +236,8 @@ fn link(page: &Page) -> String {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
-fn a_link_says_it_all_and_the_dialog_copies_it() {
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
+fn the_share_dialog_copies_a_complete_link() {
     let page = Page::open("share", Graphics::None, &format!("?{TINY}"));
     page.choose_sample("rocket");
     page.choose_head(1, 2);
@@ -262,8 +262,8 @@ fn a_link_says_it_all_and_the_dialog_copies_it() {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
-fn what_an_address_cannot_have_is_said() {
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
+fn invalid_parts_of_an_address_are_reported() {
     for (query, sentence) in [
         ("head=11.3", "The address asks for head 11.3, and this model has 3 layers of 3 heads"),
         ("off=m99", "this model has no such parts"),

@@ -1,4 +1,4 @@
-//! What goes wrong gets a sentence, and nothing else is lost.
+//! Invalid input gives an error message, and nothing else is lost.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use crate::driver::Graphics;
 use crate::page::{Page, packs, site};
 use crate::scratch::Scratch;
 
-/// A message is for people: a sentence, without a program's debris.
+/// Asserts that a message is a sentence for people, without words of a program.
 fn is_sentence(message: &str) {
     let words = message.split_whitespace().count();
     assert!((4..80).contains(&words), "{message:?}");
@@ -16,8 +16,8 @@ fn is_sentence(message: &str) {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
-fn a_text_file_called_png_leaves_the_photo_alone() {
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
+fn a_text_file_named_png_keeps_the_photo() {
     let scratch = Scratch::new("bad-photo");
     let file = scratch.path().join("holiday.png");
     std::fs::write(&file, "Dear diary, this is no picture.\n").unwrap();
@@ -27,28 +27,28 @@ fn a_text_file_called_png_leaves_the_photo_alone() {
     page.window.choose_file("input[type=file][name=photo]", &file);
     let message = page.wait_for_message();
     is_sentence(&message);
-    assert!(message.contains("holiday.png"), "names the file: {message:?}");
+    assert!(message.contains("holiday.png"), "the message does not name the file: {message:?}");
     page.settle();
     assert!(page.photo().starts_with("flower"), "{}", page.photo());
     assert_eq!(page.attribution().phrases, before.phrases);
-    // And the page still works.
+    // The page still works.
     page.choose_sample("coffee");
-    assert_eq!(page.message(), "", "a success takes the old message away");
+    assert_eq!(page.message(), "", "a success must remove the old message");
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
-fn a_missing_pack_is_said_to_be_missing() {
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
+fn a_missing_pack_is_reported_as_missing() {
     let page = Page::open_unready("missing-pack", site(), Graphics::None, "?device=cpu&pack=packs/nowhere/");
     let message = page.wait_for_message();
     is_sentence(&message);
-    assert!(message.contains("packs/nowhere"), "names the pack: {message:?}");
+    assert!(message.contains("packs/nowhere"), "the message does not name the pack: {message:?}");
     assert_eq!(page.phase(), "failed");
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
-fn a_damaged_pack_is_refused_by_the_file_that_is_damaged() {
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
+fn a_damaged_pack_is_refused_by_file_name() {
     let scratch = Scratch::new("bad-packs");
     let weights = "weights.safetensors";
     let whole = std::fs::read(packs().join("tiny").join(weights)).unwrap();
@@ -66,7 +66,7 @@ fn a_damaged_pack_is_refused_by_the_file_that_is_damaged() {
         }
         let message = page.wait_for_message();
         is_sentence(&message);
-        assert!(message.contains(weights), "names the file: {message:?}");
+        assert!(message.contains(weights), "the message does not name the file: {message:?}");
         assert_eq!(page.phase(), "failed");
     }
 }

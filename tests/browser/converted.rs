@@ -1,4 +1,4 @@
-//! Published weights, converted in the page: what each way of storing them costs, and that they are kept.
+//! Published weights that the page converts: the cost of each way to store them, and that the browser stores them.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -39,7 +39,7 @@ impl Drop for Checkpoint {
     }
 }
 
-/// For the fixture's 64 tokens, of which the last two begin and end a text.
+/// Returns a tokenizer for the fixture's 64 tokens. The last two start and end a text.
 fn tokenizer() -> Value {
     let special = |name: &str| json!({ "SpecialToken": { "id": name, "type_id": 0 } });
     let sequence = json!({ "Sequence": { "id": "A", "type_id": 0 } });
@@ -66,7 +66,7 @@ fn wait_for_model(page: &Page, name: &str) {
     page.settle();
 }
 
-/// Rows of the table of storages: name, bytes, error, and whether it is the one in use.
+/// Returns the rows of the table of storage kinds: name, bytes, error, and whether the kind is in use.
 fn storages(page: &Page) -> Vec<(String, f64, f64, bool)> {
     let script = "return [...document.querySelectorAll('.storages tbody tr')].map((row) =>
         [row.dataset.storage, +row.dataset.bytes, +row.dataset.error, row.getAttribute('aria-current') === 'true'])";
@@ -74,8 +74,8 @@ fn storages(page: &Page) -> Vec<(String, f64, f64, bool)> {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
-fn a_converted_model_opens_again_without_a_network() {
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
+fn a_converted_model_opens_again_offline() {
     let checkpoint = Checkpoint::new();
     let mut page = Page::open_unready("converted", site(), Graphics::None, TINY);
     page.wait_until_ready();
@@ -86,16 +86,17 @@ fn a_converted_model_opens_again_without_a_network() {
     page.choose_sample("china");
     let converted = page.attribution();
     assert!(page.residual() < 1e-4, "sum check: {}", page.residual());
-    let names = wait("the kept model", Duration::from_secs(30), || Some(kept(&page)).filter(|all| all.len() == 2));
+    let names =
+        wait("the stored model", Duration::from_secs(30), || Some(kept(&page)).filter(|all| all.len() == 2));
     assert!(names.contains(&"model.safetensors".to_owned()), "{names:?}");
-    // 8 bits unless told otherwise; 16 bits take more and are nearer.
+    // 8 bits are the default. 16 bits take more memory and have a smaller error.
     let costs = storages(&page);
     let shown: Vec<_> = costs.iter().map(|(name, _, _, is_here)| (name.as_str(), *is_here)).collect();
     assert_eq!(shown, [("4 bits", false), ("8 bits", true), ("16 bits", false)]);
-    // A model of two layers has nothing but a first layer and a last half, which stay in 8 bits.
+    // A model of two layers has only a first layer and a last half. Both stay in 8 bits.
     assert!(costs.is_sorted_by(|small, large| small.1 <= large.1 && small.2 >= large.2), "{costs:?}");
     assert!(costs[1].1 < costs[2].1 && costs[1].2 > costs[2].2, "{costs:?}");
-    assert!(costs[1].2 > 0.0005 && costs[1].2 < 0.02, "8 bits are off by a half of a 127th or so: {costs:?}");
+    assert!(costs[1].2 > 0.0005 && costs[1].2 < 0.02, "the error of 8 bits is not near half of 1/127: {costs:?}");
     page.lose_network();
     page.load(TINY);
     page.wait_until_ready();
@@ -103,9 +104,9 @@ fn a_converted_model_opens_again_without_a_network() {
     wait_for_model(&page, "model.safetensors");
     page.choose_sample("china");
     let again = page.attribution();
-    assert_eq!((again.phrases, again.heads), (converted.phrases, converted.heads), "the same figures again");
+    assert_eq!((again.phrases, again.heads), (converted.phrases, converted.heads), "the figures changed");
     assert_eq!(storages(&page), costs);
-    // What is let go of is gone, and the open model stays.
+    // A removed model is gone, and the open model stays.
     page.window.click("#kept button[aria-label='Remove model.safetensors']");
     wait("a shorter list", Duration::from_secs(10), || (kept(&page).len() == 1).then_some(()));
     let left = page.window.script(

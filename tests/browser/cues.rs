@@ -1,4 +1,4 @@
-//! Spurious cues over a generated gallery with labels, read from the page itself.
+//! Spurious cues in a generated gallery with labels, read from the page.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,8 +12,8 @@ use crate::scratch::Scratch;
 
 const PICTURES: usize = 24;
 
-/// Bars that lie or stand (the class), mostly on red where they stand and on blue where they lie (the nuisance),
-/// and the table that says so.
+/// Draws bars that are horizontal or vertical (the class). Vertical bars are mostly on red and horizontal bars
+/// mostly on blue (the nuisance). Writes a table with these labels.
 fn labelled_pictures(folder: &Scratch) -> (Vec<PathBuf>, PathBuf) {
     let mut table = "file,class,background\n".to_owned();
     let file = |index: usize| {
@@ -49,8 +49,8 @@ fn numbers(page: &Page, script: &str) -> Vec<f64> {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
-fn heads_that_follow_a_nuisance_are_found_and_switched_off() {
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
+fn heads_that_follow_a_nuisance_are_switched_off() {
     let folder = Scratch::new("cues");
     let (files, labels) = labelled_pictures(&folder);
     let page = Page::open("cues", Graphics::None, TINY);
@@ -88,7 +88,7 @@ fn heads_that_follow_a_nuisance_are_found_and_switched_off() {
     );
     assert!(
         follows.len() > 4 && follows.is_sorted_by(|a, b| a >= b),
-        "the heads that follow it most first: {follows:?}"
+        "the heads are not in the order of how much they follow the nuisance: {follows:?}"
     );
     let worst = numbers(
         &page,
@@ -99,7 +99,7 @@ fn heads_that_follow_a_nuisance_are_found_and_switched_off() {
     let shown = text(&page, "#cue-outcomes tbody tr td");
     assert!(shown.starts_with(&format!("{:.1}", worst[0] * 100.0)), "{shown} {worst:?}");
 
-    // One click switches off in the lab what a row says.
+    // One click in a row switches off the heads of the row.
     let before = page.attribution();
     page.window.click("#cue-outcomes tbody tr:nth-child(3) button");
     page.settle();
@@ -115,7 +115,7 @@ fn heads_that_follow_a_nuisance_are_found_and_switched_off() {
     page.assert_quiet_console();
 }
 
-/// The completeness curve over the labelled gallery.
+/// Checks the completeness curve over the labelled gallery.
 fn the_heads_texts_are_measured_over_it(page: &Page) {
     page.window.click("#completeness summary");
     page.window.click("#measure-completeness");
@@ -132,8 +132,8 @@ fn the_heads_texts_are_measured_over_it(page: &Page) {
     };
     let (explained, same, right) = (column("explained"), column("same"), column("right"));
     assert!(explained.is_sorted() && explained[0] == 0.0 && *explained.last().unwrap() > 0.3, "{explained:?}");
-    // Two rows more: the whole model, and late heads as they are.
+    // There are two more rows: the whole model, and the late heads without reconstruction.
     assert_eq!((same.len(), right.len()), (explained.len() + 2, explained.len() + 2));
-    assert_eq!(same[0], 1.0, "the whole model names pictures as it does");
+    assert_eq!(same[0], 1.0, "the whole model must agree with itself");
     assert!(right.iter().all(|share| (0.0..=1.0).contains(share)), "{right:?}");
 }

@@ -1,4 +1,4 @@
-//! The default pack on the CPU engine, over the six sample photos.
+//! The default pack on the CPU, with the six sample photos.
 
 use std::collections::HashSet;
 
@@ -8,18 +8,18 @@ use crate::driver::Graphics;
 use crate::page::{Attribution, Mask, Page};
 use crate::photos::{Box, PHOTOS, PHRASES, Photo};
 
-/// The phrase that `check.json` has every component's contribution to.
+/// The phrase for which `check.json` has the contribution of every component.
 const CHECKED: &str = "a photo of a cat";
 
-/// An independent f32 implementation's figures for the same photos and phrases.
+/// Returns the figures of an independent f32 implementation for the same photos and phrases.
 fn check() -> Value {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/www/packs/default/check.json");
     serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap()
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
-fn six_photos_are_scored_divided_labelled_and_segmented() {
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
+fn six_photos_are_scored_labelled_and_segmented() {
     let check = check();
     let page = Page::open("default-pack", Graphics::None, "?device=cpu");
     assert_eq!(page.field("device"), "CPU");
@@ -35,7 +35,7 @@ fn six_photos_are_scored_divided_labelled_and_segmented() {
     page.assert_quiet_console();
 }
 
-/// Scores and components are the reference's, within what 8-bit weights and another JPEG decoder change.
+/// Scores and components equal the reference's, within the effect of 8-bit weights and of another JPEG decoder.
 fn agrees_with_reference(page: &Page, photo: &Photo, expected: &Value, texts: &Value) {
     page.choose_phrase(CHECKED);
     let found = page.attribution();
@@ -58,16 +58,20 @@ fn agrees_with_reference(page: &Page, photo: &Photo, expected: &Value, texts: &V
         .unwrap_or(0.0);
     let mlps = farthest(&found.mlps, &expected["mlps_for_a_cat"]);
     let embedding = (found.embedding - expected["z0_for_a_cat"].as_f64().unwrap()).abs();
-    println!("  off the reference: heads {heads:.5}, MLPs {mlps:.5}, embedding {embedding:.5}");
-    // What 8-bit weights cost: 0.8e-3 to 2.7e-3 on these photos (f32 agrees to 8e-5: tests/default_pack.rs).
+    println!("  differences from the reference: heads {heads:.5}, MLPs {mlps:.5}, embedding {embedding:.5}");
+    // The error of 8-bit weights is 0.8e-3 to 2.7e-3 on these photos. In f32 it is 8e-5 (tests/default_pack).
     assert!(heads < 4e-3, "{}: a head is off by {heads}", photo.name);
     assert!(mlps < 1e-2, "{}: an MLP is off by {mlps}", photo.name);
     assert!(embedding < 2e-3, "{}: the embedding is off by {embedding}", photo.name);
 }
 
-/// The grid has every component, and together they are the score.
+/// The grid has every component, and the components sum to the score.
 fn is_complete(page: &Page, found: &Attribution, phrase: &str) {
-    assert_eq!(found.heads.iter().map(Vec::len).collect::<Vec<_>>(), [6; 12], "twelve layers of six heads");
+    assert_eq!(
+        found.heads.iter().map(Vec::len).collect::<Vec<_>>(),
+        [6; 12],
+        "the grid must have twelve layers of six heads"
+    );
     assert_eq!(found.mlps.len(), 12);
     let (sum, score) = (found.sum(), found.score(phrase));
     assert!((sum - score).abs() < 1e-4, "the components of {phrase:?} sum to {sum}, its score is {score}");
@@ -98,13 +102,23 @@ fn labels_the_strongest_head(page: &Page) {
     let labels = page.choose_head(last, strongest);
     println!("  head {last}.{strongest}: {labels:?}");
     assert!(labels.len() >= 5, "{labels:?}");
-    assert_eq!(labels.iter().map(|(text, _)| text).collect::<HashSet<_>>().len(), labels.len(), "each text once");
-    assert!(labels.windows(2).all(|pair| pair[0].1 < pair[1].1), "each explains more: {labels:?}");
-    assert!(labels[0].1 > 0.0 && labels[labels.len() - 1].1 <= 1.0, "shares of the variance: {labels:?}");
+    assert_eq!(
+        labels.iter().map(|(text, _)| text).collect::<HashSet<_>>().len(),
+        labels.len(),
+        "a text appears twice"
+    );
+    assert!(
+        labels.windows(2).all(|pair| pair[0].1 < pair[1].1),
+        "the explained variance does not grow: {labels:?}"
+    );
+    assert!(
+        labels[0].1 > 0.0 && labels[labels.len() - 1].1 <= 1.0,
+        "the explained variance is not between 0 and 1: {labels:?}"
+    );
     page.head_map_colours();
 }
 
-/// How a mask and a box overlap within the centre crop.
+/// The overlap of a mask and a box within the centre crop.
 struct Overlap {
     /// Intersection over union.
     union: f64,

@@ -1,22 +1,23 @@
-//! A headless browser driven through chromedriver: the few commands of the WebDriver protocol that we use.
+//! A headless browser, driven through chromedriver: the commands that the tests use, without `async`.
 
 use std::io::{BufRead as _, BufReader};
+use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use base64::Engine as _;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
+use thirtyfour::error::WebDriverResult;
+use thirtyfour::{By, Capabilities, TimeoutConfiguration, WebDriver, WebElement};
+use tokio::runtime::Runtime;
 use xtask::{browser, places};
 
-/// The key under which the protocol hands out elements.
-const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
-
-/// What a browser is started for.
+/// Whether the browser has WebGPU, and on which adapter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Graphics {
-    /// As on a machine without a GPU.
+    /// No WebGPU, as on a machine without a GPU.
     None,
     /// WebGPU on the browser's own software adapter.
     SoftwareWebGpu,
@@ -24,108 +25,101 @@ pub enum Graphics {
     WebGpu,
 }
 
-/// One window of a fresh browser with an empty profile, closed when dropped. Dropped by a failing test, it
-/// leaves a picture and the console's lines behind.
+/// One window of a fresh browser with an empty profile. The browser ends when the window is dropped. If a failing
+/// test drops the window, a screenshot and the console's lines are kept.
 pub struct Window {
     pub graphics: Graphics,
     test: &'static str,
-    agent: ureq::Agent,
-    session: String,
+    session: WebDriver,
+    /// Runs the client of the WebDriver protocol, so that the tests need no `async`.
+    runtime: Runtime,
     driver: Child,
     profile: PathBuf,
 }
 
-/// An element of the page.
-pub struct Element(String);
-
 impl Window {
-    /// `test` names the picture of a failure.
+    /// Starts a browser. `test` names the screenshot of a failure.
     pub fn open(test: &'static str, graphics: Graphics) -> Self {
         Self::open_with(test, graphics, &[])
     }
 
-    /// [`Self::open`] with further arguments for the browser.
+    /// Starts a browser as [`Self::open`] does, with further arguments on the browser's command line.
     pub fn open_with(test: &'static str, graphics: Graphics, further: &[String]) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let browser = browser::find().unwrap_or_else(|err| panic!("{err}"));
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let profile = std::env::temp_dir().join(format!("headlamp-browser-{}-{number}", std::process::id()));
-        let (driver, port) = start_driver(&browser.driver);
-        let config = ureq::Agent::config_builder().http_status_as_error(false).timeout_global(None);
-        let agent: ureq::Agent = config.build().into();
-        let mut window =
-            Self { graphics, test, agent, session: format!("http://127.0.0.1:{port}/session"), driver, profile };
-        let all = [&arguments(&window.profile, graphics)[..], further].concat();
-        let capabilities = json!({ "capabilities": { "alwaysMatch": {
-            "goog:chromeOptions": { "binary": browser.program, "args": all },
-            "goog:loggingPrefs": { "browser": "ALL" },
-            "timeouts": { "script": 600_000, "pageLoad": 120_000, "implicit": 10_000 },
-        } } });
-        let started = window.post("", &capabilities);
-        let id = started["sessionId"].as_str().unwrap_or_else(|| panic!("no browser: {started}"));
-        window.session = format!("{}/{id}", window.session);
-        window
+        let (mut driver, port) = start_driver(&browser.driver);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let all = [&arguments(&profile, graphics)[..], further].concat();
+        let capabilities = Capabilities::from(Map::from_iter([
+            ("goog:chromeOptions".to_owned(), json!({ "binary": browser.program, "args": all })),
+            ("goog:loggingPrefs".to_owned(), json!({ "browser": "ALL" })),
+        ]));
+        let session = runtime.block_on(start_session(&format!("http://127.0.0.1:{port}"), capabilities));
+        let session = session.unwrap_or_else(|err| {
+            let _killed = driver.kill();
+            panic!("the browser did not start: {err}")
+        });
+        Self { graphics, test, session, runtime, driver, profile }
     }
 
-    /// Goes on in a new tab; the one before stays as it is.
+    /// Opens a new tab and makes it the current one. The tab before stays as it is.
     pub fn open_tab(&self) {
-        let tab = self.post("/window/new", &json!({ "type": "tab" }));
-        self.post("/window", &json!({ "handle": tab["handle"] }));
+        let tab = self.run("opening a tab", self.session.new_tab());
+        self.run("switching to the new tab", self.session.switch_to_window(tab));
     }
 
     pub fn go(&self, url: &str) {
-        self.post("/url", &json!({ "url": url }));
+        self.run(url, self.session.goto(url));
     }
 
-    /// Loads the page anew where it is, with its history.
+    /// Reloads the page and keeps its history.
     pub fn refresh(&self) {
-        self.post("/refresh", &json!({}));
+        self.run("reloading", self.session.refresh());
     }
 
-    /// A script may take so long from now on.
+    /// Sets how long a script may run from now on.
     pub fn allow_scripts(&self, time: Duration) {
-        self.post("/timeouts", &json!({ "script": time.as_millis() as u64 }));
+        self.run("setting the script timeout", self.session.set_script_timeout(time));
     }
 
     /// Runs a function body in the page; `arguments` is an array.
     pub fn script(&self, body: &str, arguments: &Value) -> Value {
-        self.post("/execute/sync", &json!({ "script": body, "args": arguments }))
+        let arguments = arguments.as_array().expect("the arguments are an array").clone();
+        self.run(body, self.session.execute(body, arguments)).json().clone()
     }
 
-    /// The first element that `selector` finds; it may come a little later, as parts of the page do.
-    pub fn element(&self, selector: &str) -> Element {
-        let found = self.post("/element", &json!({ "using": "css selector", "value": selector }));
-        Element(found[ELEMENT].as_str().unwrap_or_else(|| panic!("no element in {found}")).to_owned())
+    /// Finds the first element that `selector` matches. Waits a little, because parts of the page appear late.
+    fn element(&self, selector: &str) -> WebElement {
+        self.run(selector, self.session.find(By::Css(selector)))
     }
 
-    /// Clicks with the mouse: scrolls to the element, and fails where something else covers it.
+    /// Clicks with the mouse: scrolls to the element, and fails where something else covers the element.
     pub fn click(&self, selector: &str) {
-        let Element(id) = self.element(selector);
-        self.post(&format!("/element/{id}/click"), &json!({}));
+        self.run(selector, self.element(selector).click());
     }
 
     /// Chooses `file` in a file input.
     pub fn choose_file(&self, selector: &str, file: &Path) {
-        let Element(id) = self.element(selector);
-        self.post(&format!("/element/{id}/value"), &json!({ "text": file }));
+        self.choose_files(selector, &[file.to_owned()]);
     }
 
     /// Chooses `files` in a file input that takes several.
     pub fn choose_files(&self, selector: &str, files: &[PathBuf]) {
-        let Element(id) = self.element(selector);
         let files: Vec<_> = files.iter().map(|file| file.to_string_lossy()).collect();
-        self.post(&format!("/element/{id}/value"), &json!({ "text": files.join("\n") }));
+        self.run(selector, self.element(selector).send_keys(files.join("\n")));
     }
 
-    /// A command of Chrome's own protocol, for what WebDriver lacks.
+    /// Sends a command of Chrome's own protocol, for what WebDriver lacks.
     pub fn chrome(&self, command: &str, parameters: &Value) -> Value {
-        self.post("/goog/cdp/execute", &json!({ "cmd": command, "params": parameters }))
+        self.run(command, self.session.cdp().send_raw(command, parameters))
     }
 
-    /// Presses a key, by its name in keyboard events, on what has the focus; `ctrl` holds Ctrl meanwhile.
+    /// Presses a key on the focused element. `key` is the key's name in keyboard events. `ctrl` holds Ctrl meanwhile.
     pub fn press(&self, key: &str, ctrl: bool) {
         let modifiers = if ctrl { 2 } else { 0 };
-        // What the browser does by itself goes by the code: Esc closes a dialog, Enter presses a button.
+        // The browser's own actions need the code: Esc closes a dialog, Enter presses a button.
         let code = match key {
             "Tab" => 9,
             "Enter" => 13,
@@ -142,22 +136,20 @@ impl Window {
         self.chrome("Input.dispatchKeyEvent", &up);
     }
 
-    /// The console's errors since the last call.
+    /// Returns the console's errors since the last call.
     pub fn console_errors(&self) -> Vec<String> {
-        let lines = self.post("/se/log", &json!({ "type": "browser" }));
-        let lines = lines.as_array().cloned().unwrap_or_default();
-        let severe = lines.iter().filter(|line| line["level"] == "SEVERE");
-        severe.map(|line| line["message"].as_str().unwrap_or_default().to_owned()).collect()
+        let lines = self.run("reading the console", self.session.browser_log());
+        lines.into_iter().filter(|line| line.level == "SEVERE").map(|line| line.message).collect()
     }
 
-    /// A PNG of the whole page in `screenshots/` of the cache.
+    /// Saves a PNG of the whole page in `screenshots/` of the cache.
     pub fn picture(&self, name: &str) {
         let parameters = json!({ "format": "png", "captureBeyondViewport": true });
         let taken = self.chrome("Page.captureScreenshot", &parameters);
         self.keep("screenshots", &format!("{name}.png"), &taken);
     }
 
-    /// A small WebP of what is in the window, in `screens/` of the cache.
+    /// Saves a small WebP of the window's visible part in `screens/` of the cache.
     pub fn snapshot(&self, name: &str) {
         let taken = self.chrome("Page.captureScreenshot", &json!({ "format": "webp", "quality": 70 }));
         self.keep("screens", &format!("{name}.webp"), &taken);
@@ -170,12 +162,12 @@ impl Window {
         std::fs::write(folder.join(name), bytes).unwrap();
     }
 
-    /// The most memory that a page's process has held, in bytes; 0 where the system does not tell.
+    /// Returns the largest memory that a page's process has held, in bytes; 0 where the system does not report it.
     pub fn renderer_peak(&self) -> u64 {
         self.peak("--type=renderer")
     }
 
-    /// The same of the process that does WebGPU's work, which has the memory of a software adapter.
+    /// Returns the same for the process that does WebGPU's work. That process has the memory of a software adapter.
     pub fn gpu_peak(&self) -> u64 {
         self.peak("--type=gpu-process")
     }
@@ -198,42 +190,45 @@ impl Window {
         peaks.max().unwrap_or(0) * 1024
     }
 
-    fn post(&self, command: &str, body: &Value) -> Value {
-        let answer = self.ask(command, body).unwrap_or_else(|err| panic!("{command}: {err}"));
-        if let Some(error) = answer["error"].as_str() {
-            panic!("{command} {body}: {error}: {}", answer["message"].as_str().unwrap_or_default());
-        }
-        answer
+    /// Waits for a command to the browser. `what` names the command in the message of a failure.
+    fn run<T>(&self, what: &str, command: impl Future<Output = WebDriverResult<T>>) -> T {
+        self.runtime.block_on(command).unwrap_or_else(|err| panic!("{what}: {err}"))
     }
 
-    fn ask(&self, command: &str, body: &Value) -> Result<Value, ureq::Error> {
-        let mut answer = self.agent.post(format!("{}{command}", self.session)).send_json(body)?;
-        // A screenshot of a long page passes the reader's usual 10 MB.
-        let mut answer: Value = answer.body_mut().with_config().limit(256 << 20).read_json()?;
-        Ok(answer["value"].take())
+    /// Prints the page's state and the console, and saves a screenshot.
+    fn report_failure(&self) {
+        let script = "return [document.body?.dataset.phase, document.querySelector('#message')?.textContent]";
+        let state = self.runtime.block_on(self.session.execute(script, Vec::new()));
+        eprintln!("the page's phase and message: {:?}", state.map(|state| state.json().clone()));
+        eprintln!("the console: {:?}", self.runtime.block_on(self.session.browser_log()));
+        let picture = std::panic::catch_unwind(AssertUnwindSafe(|| self.picture(self.test)));
+        if picture.is_ok() {
+            eprintln!("a screenshot: {}/screenshots/{}.png", places::cache().display(), self.test);
+        }
     }
 }
 
 impl Drop for Window {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            let state = self.ask(
-                "/execute/sync",
-                &json!({ "args": [], "script":
-                "return [document.body?.dataset.phase, document.querySelector('#message')?.textContent]" }),
-            );
-            eprintln!("the page's phase and message: {state:?}");
-            eprintln!("the console: {:?}", self.ask("/se/log", &json!({ "type": "browser" })));
-            let picture = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.picture(self.test)));
-            if picture.is_ok() {
-                eprintln!("a picture: {}/screenshots/{}.png", places::cache().display(), self.test);
-            }
+            self.report_failure();
         }
-        let _closed = self.agent.delete(&self.session).call();
+        let _closed = self.runtime.block_on(self.session.clone().quit());
         let _killed = self.driver.kill();
         let _waited = self.driver.wait();
         let _removed = std::fs::remove_dir_all(&self.profile);
     }
+}
+
+/// Starts a browser through the driver at `url`.
+async fn start_session(url: &str, capabilities: Capabilities) -> WebDriverResult<WebDriver> {
+    // Longer than the longest script of a benchmark: a script's own timeout ends the script.
+    let longest = Duration::from_secs(2 * 3600);
+    let session = WebDriver::builder(url, capabilities).request_timeout(longest).connect().await?;
+    let seconds = |seconds| Some(Duration::from_secs(seconds));
+    // For scripts, for loading a page, and for finding an element.
+    session.update_timeouts(TimeoutConfiguration::new(seconds(600), seconds(120), seconds(10))).await?;
+    Ok(session)
 }
 
 fn arguments(profile: &Path, graphics: Graphics) -> Vec<String> {
@@ -247,8 +242,8 @@ fn arguments(profile: &Path, graphics: Graphics) -> Vec<String> {
     match graphics {
         Graphics::None => {}
         Graphics::SoftwareWebGpu => add(&["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"]),
-        // Without a screen, Chromium on Linux comes to the GPU through Vulkan alone, and not of its own accord. Where it
-        // draws there too, it has crashed on NVIDIA's driver.
+        // Without a screen, Chromium on Linux reaches the GPU only through Vulkan, and only if a flag says so. Chromium
+        // crashed on NVIDIA's driver when it also drew the page there.
         Graphics::WebGpu => add(&[
             "--enable-unsafe-webgpu",
             "--enable-features=Vulkan",
@@ -263,16 +258,16 @@ fn arguments(profile: &Path, graphics: Graphics) -> Vec<String> {
     arguments
 }
 
-/// chromedriver on a port of its own choice. It takes one that is free in IPv4 and then wants the same in IPv6: where
-/// something else has that one it gives up, and another start takes another.
+/// Starts chromedriver on a port that it chooses. chromedriver takes a port that is free in IPv4 and then needs the
+/// same port in IPv6. If another program has that port, chromedriver ends; another start takes another port.
 fn start_driver(program: &Path) -> (Child, u16) {
     const STARTS: usize = 5;
     (0..STARTS)
         .find_map(|_| try_driver(program))
-        .unwrap_or_else(|| panic!("{} was started {STARTS} times and never said its port", program.display()))
+        .unwrap_or_else(|| panic!("{} was started {STARTS} times and never named its port", program.display()))
 }
 
-/// One start of chromedriver, and the port that its first lines tell; nothing if it ended without one.
+/// Starts chromedriver once and reads the port from its first lines. Returns `None` if it ended without a port.
 fn try_driver(program: &Path) -> Option<(Child, u16)> {
     let mut driver = Command::new(program)
         .args(["--port=0", "--log-level=SEVERE"])
@@ -296,12 +291,12 @@ fn try_driver(program: &Path) -> Option<(Child, u16)> {
         eprintln!("chromedriver ended without a port ({ended:?}): {}", said.join(" | "));
         return None;
     };
-    // A full pipe would stop the driver.
+    // A full pipe would block the driver.
     std::thread::spawn(move || lines.for_each(drop));
     Some((driver, port))
 }
 
-/// Asks again and again until there is an answer.
+/// Calls `ask` repeatedly until it returns a value.
 pub fn wait<T>(what: &str, limit: Duration, mut ask: impl FnMut() -> Option<T>) -> T {
     let start = std::time::Instant::now();
     loop {

@@ -1,4 +1,4 @@
-//! The compact page in somebody else's: what it shows, who may talk to it, and what it answers.
+//! The compact page inside another page: what it shows, which page may control it, and its answers.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::scratch::Scratch;
 
 const SETTINGS: &str = "?device=cpu&pack=packs/tiny/";
 
-/// A page that frames headlamp, asks it things and writes down what it hears.
+/// A page that embeds headlamp in a frame, sends requests to it, and records its messages.
 const HOST: &str = "<!doctype html><meta charset='utf-8'><title>host</title><body><script>
     const heard = [];
     const waiting = new Map();
@@ -34,7 +34,7 @@ const HOST: &str = "<!doctype html><meta charset='utf-8'><title>host</title><bod
     }
   </script>";
 
-/// The host's page, at another origin than headlamp's.
+/// The host's page. Its origin is not headlamp's.
 struct Host {
     page: Page,
     headlamp: String,
@@ -57,23 +57,23 @@ impl Host {
         self.host.url().trim_end_matches('/').to_owned()
     }
 
-    /// Frames headlamp, and does not wait.
+    /// Embeds headlamp in a frame, and does not wait.
     fn frame(&self, query: &str) {
         self.page.window.script("frame(arguments[0])", &json!([format!("{}/{query}", self.headlamp)]));
     }
 
-    fn heard(&self, event: &str) -> Vec<Value> {
+    fn received(&self, event: &str) -> Vec<Value> {
         let script = "return heard.filter((message) => message.event === arguments[0])";
         self.page.window.script(script, &json!([event])).as_array().cloned().unwrap()
     }
 
     fn wait_until_ready(&self) {
-        wait("the ready event", Duration::from_secs(120), || self.heard("ready").pop());
+        wait("the ready event", Duration::from_secs(120), || self.received("ready").pop());
     }
 
-    /// `message` is JavaScript; `then` makes JSON of the answer.
+    /// Sends a request. `message` is JavaScript; `then` makes JSON from the answer.
     fn ask(&self, message: &str, then: &str) -> Value {
-        // In a list, as the driver takes an object with an error for its own.
+        // In a list, because the driver takes an object with an `error` for its own error.
         let script = format!("return (async () => {{ const answer = await ask({message}); return [{then}]; }})()");
         self.page.window.script(&script, &json!([]))[0].take()
     }
@@ -88,8 +88,8 @@ fn numbers(list: &Value) -> Vec<f64> {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
-fn a_page_that_the_address_names_drives_the_frame() {
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
+fn the_named_origin_controls_the_frame() {
     let host = Host::open("embed");
     let query = format!(
         "{SETTINGS}&embed=1&image=samples/coffee.png&text=a+cat&text=a+cup&head=1.2&origin={}",
@@ -97,7 +97,7 @@ fn a_page_that_the_address_names_drives_the_frame() {
     );
     host.frame(&query);
     host.wait_until_ready();
-    let ready = host.heard("ready").pop().unwrap();
+    let ready = host.received("ready").pop().unwrap();
     assert_eq!((&ready["isFrame"], &ready["origin"]), (&json!(true), &json!(host.headlamp)));
     assert_eq!((&ready["model"]["layers"], &ready["model"]["heads"]), (&json!(3), &json!(3)));
     let answer = host.ask("{ do: 'result' }", "answer");
@@ -106,14 +106,14 @@ fn a_page_that_the_address_names_drives_the_frame() {
     assert_eq!((&result["image"]["name"], &result["head"]), (&json!("coffee.png"), &json!([1, 2])));
     assert_eq!(result["texts"], json!(["a cat", "a cup"]));
     assert!(result["image"]["residual"].as_f64().unwrap() < 1e-5, "{result}");
-    // The parts are the score of the phrase that they are said to be of.
+    // The parts sum to the score of the phrase that the answer names.
     let index = usize::from(result["phrase"] == "a cup");
     let sum = numbers(&result["heads"]).iter().sum::<f64>()
         + numbers(&result["mlps"]).iter().sum::<f64>()
         + result["embedding"].as_f64().unwrap();
     assert!((sum - result["scores"][index].as_f64().unwrap()).abs() < 1e-5, "{sum} in {result}");
     assert!(!result["headTexts"].as_array().unwrap().is_empty());
-    // Another photo, drawn by the host, with the mask of a chosen phrase.
+    // Another photo, which the host draws, with the mask of a chosen phrase.
     let drawing = "{ do: 'load', name: 'drawn', image: await (async () => {
         const canvas = new OffscreenCanvas(320, 200);
         canvas.getContext('2d').fillRect(100, 50, 100, 100);
@@ -129,18 +129,18 @@ fn a_page_that_the_address_names_drives_the_frame() {
     assert_eq!(host.ask("{ do: 'choose', head: '0.1' }", "answer.result.head"), json!([0, 1]));
     let mask = "await createImageBitmap(answer.result.mask).then(({ width, height }) => [answer.result.mask.type, width, height])";
     assert_eq!(host.ask("{ do: 'result', mask: true }", mask), json!(["image/png", 320, 200]));
-    // The frame has told its size, and its own choices.
-    let sizes = host.heard("resize");
+    // The frame reported its size and its own choices.
+    let sizes = host.received("resize");
     assert!(sizes.iter().any(|size| size["height"].as_f64().unwrap() > 300.0), "{sizes:?}");
-    assert!(!host.heard("progress").is_empty());
-    // It added nothing to the host's own history: the blank page, headlamp's style sheet, the host's page.
+    assert!(!host.received("progress").is_empty());
+    // The frame added nothing to the host's history: the blank page, headlamp's style sheet, the host's page.
     assert_eq!(host.page.window.script("return history.length", &json!([])), 3);
     host.page.assert_quiet_console();
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
-fn what_the_frame_cannot_do_it_refuses_in_a_sentence() {
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
+fn the_frame_refuses_with_an_error_message() {
     let host = Host::open("embed-refusals");
     host.frame(&format!("{SETTINGS}&embed=1&text=a+cat&origin={}", host.origin()));
     host.wait_until_ready();
@@ -161,14 +161,14 @@ fn what_the_frame_cannot_do_it_refuses_in_a_sentence() {
         let error = answer["error"].as_str().unwrap_or_default();
         assert!(answer["ok"] == false && error.contains(sentence) && error.ends_with('.'), "{message}: {answer}");
     }
-    // And goes on.
+    // The frame still works.
     let photo = "{ do: 'load', image: 'samples/rocket.jpg' }";
     assert_eq!(host.ask(photo, "answer.result.image.name"), "rocket.jpg");
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
-fn nobody_else_is_heard_or_told() {
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
+fn other_origins_are_neither_heard_nor_answered() {
     let host = Host::open("embed-strangers");
     let strangers = [
         "",
@@ -188,7 +188,7 @@ fn nobody_else_is_heard_or_told() {
         })()";
         assert_eq!(host.page.window.script(silence, &json!([])), json!(["silence", 0]), "{origin:?}");
     }
-    // A page in between: the one around the frame is heard, not the one around that.
+    // With a page between host and frame, the frame hears its direct parent only.
     host.frame(&format!("{SETTINGS}&embed=1&text=a+cat&origin={}", host.origin()));
     host.wait_until_ready();
     let sibling = "return (async () => {
@@ -203,13 +203,13 @@ fn nobody_else_is_heard_or_told() {
     assert_eq!(
         host.page.window.script(sibling, &json!([])),
         0,
-        "another frame of the same origin is not the parent"
+        "another frame of the same origin must not be heard, because it is not the parent"
     );
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
-fn the_example_drives_the_page_beside_it() {
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
+fn the_embed_example_controls_its_frame() {
     let page = Page::open_unready("embed-example", site(), Graphics::None, &format!("embed/index.html{SETTINGS}"));
     let says = || page.window.script("return document.querySelector('#status').textContent", &json!([]));
     let until = |start: &str| {

@@ -1,4 +1,4 @@
-//! The GPU engine against the CPU engine, on WebGPU's software adapter and a tiny pack of random weights.
+//! The model on the GPU compared with the CPU, on WebGPU's software adapter and a tiny pack of random weights.
 
 use std::sync::mpsc::channel;
 use std::time::Duration;
@@ -10,12 +10,13 @@ use crate::driver::Graphics;
 use crate::page::{Attribution, Labels, Mask, Page, TINY, packs, site};
 
 const PHRASES: [&str; 4] = ["a photo of a cat", "a rocket on its launch pad", "red", "many small round things"];
-/// The CPU's kernels round to integers of 16 bits, the GPU computes in f32: figures of random weights, none of them far
-/// from zero, differ by so much of the largest. Measured: 1.4e-3 at most.
+/// The largest allowed difference, relative to the largest figure. The CPU's kernels round to integers of 16 bits;
+/// the GPU computes in f32. Figures of random weights are all far from zero. The largest difference measured is
+/// 1.4e-3.
 const ROUNDING: f64 = 4e-3;
 const SAMPLES: [&str; 2] = ["astronaut", "china"];
 
-/// What one engine makes of a photo.
+/// The results of one backend for a photo.
 struct Outputs {
     attributions: Vec<Attribution>,
     labels: Labels,
@@ -23,7 +24,7 @@ struct Outputs {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn the_gpu_engine_agrees_with_the_cpu_engine() {
     let page = Page::open("engines", Graphics::SoftwareWebGpu, "?device=cpu&pack=packs/tiny/");
     assert_eq!(page.field("device"), "CPU");
@@ -47,15 +48,15 @@ fn the_gpu_engine_agrees_with_the_cpu_engine() {
         }
         let differing = cpu.mask.foreground.iter().zip(&gpu.mask.foreground).filter(|(a, b)| a != b).count();
         assert_eq!(cpu.mask.foreground.len(), gpu.mask.foreground.len());
-        // Only where the soft map passes the threshold may rounding decide.
+        // Rounding may only matter where the soft map passes the threshold.
         assert!(differing * 500 <= cpu.mask.foreground.len(), "{name}: the masks differ in {differing} pixels");
     }
     page.assert_quiet_console();
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
-fn the_panel_says_why_the_cpu_runs_the_model() {
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
+fn the_panel_explains_why_the_cpu_is_used() {
     let auto = "?pack=packs/tiny/";
     let reasons = [
         (Graphics::SoftwareWebGpu, auto, "the only GPU here is one in software, which is slower than the CPU"),
@@ -70,7 +71,7 @@ fn the_panel_says_why_the_cpu_runs_the_model() {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn one_gpu_serves_one_model_after_another() {
     let (asked, heard) = channel();
     let listener = move |url: &str| {
@@ -86,16 +87,16 @@ fn one_gpu_serves_one_model_after_another() {
     let back = "history.pushState(null, '', '?device=gpu&pack=packs/other/');
         dispatchEvent(new PopStateEvent('popstate'));";
     page.window.script(back, &json!([]));
-    heard.recv_timeout(Duration::from_secs(60)).expect("the other model is fetched");
+    heard.recv_timeout(Duration::from_secs(60)).expect("the other model was not downloaded");
     page.settle();
     page.choose_sample("china");
     assert_eq!((page.field("device").as_str(), page.message().as_str()), ("GPU", ""));
-    assert_eq!(page.attribution().heads, before.heads, "the same weights on the same GPU");
+    assert_eq!(page.attribution().heads, before.heads, "the same weights on the same GPU gave other figures");
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
-fn a_gpu_that_refuses_a_shader_or_has_no_room_is_said_to() {
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
+fn gpu_errors_of_shaders_and_memory_are_reported() {
     for (script, says) in [
         ("refusing_shaders.js", "no GPU can be used here (it refuses"),
         ("refusing_memory.js", "the GPU refused the model"),
@@ -110,15 +111,15 @@ fn a_gpu_that_refuses_a_shader_or_has_no_room_is_said_to() {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
-fn a_browser_that_never_says_whether_there_is_a_gpu_has_none() {
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
+fn a_browser_that_never_answers_about_gpus_has_none() {
     let page = open_with("silent-gpu", "silent.js");
     page.load("?pack=/packs/tiny/");
     page.wait_until_ready();
     assert_eq!(page.field("why"), "there is no GPU that a program may compute on here");
 }
 
-/// Opens the page with the tiny pack on a GPU whose calls `script` of `tests/browser/gpu` sees first.
+/// Opens the page with the tiny pack. `script` of `tests/browser/gpu` intercepts the calls to the GPU.
 fn open_with(test: &'static str, script: &str) -> Page {
     let site = site().mount("gpu", places::checkout().join("tests/browser/gpu"));
     let page = Page::open_unready(test, site, Graphics::SoftwareWebGpu, "?device=cpu&pack=packs/none/");
@@ -129,14 +130,14 @@ fn open_with(test: &'static str, script: &str) -> Page {
         }};"
     );
     page.window.chrome("Page.addScriptToEvaluateOnNewDocument", &json!({ "source": start }));
-    // Not beside the script, where the worker would look for it.
+    // The packs are not in the folder of the script, where the worker would look for them.
     page.load("?device=gpu&pack=/packs/tiny/");
     page
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
-fn a_photo_like_the_last_one_is_run_as_recorded() {
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
+fn a_photo_of_the_same_size_uses_the_recorded_run() {
     let page = open_with("recorded", "counting.js");
     page.wait_until_ready();
     page.settle();
@@ -150,20 +151,24 @@ fn a_photo_like_the_last_one_is_run_as_recorded() {
         let after = calls();
         [0, 1, 2].map(|kind| after[kind] - before[kind])
     };
-    // The first has nothing to repeat, the second records.
+    // The first photo has no recorded run. The second photo records one.
     let photos = ["china", "astronaut", "coffee", "china"].map(of_photo);
     println!("bind groups, dispatches and reads of each photo: {photos:?}");
     let [[_, dispatches, _], _, third, fourth] = photos;
     for photo in [third, fourth] {
-        assert_eq!(photo, [0, dispatches, 1], "nothing is bound anew, all runs, and is read at once");
+        assert_eq!(
+            photo,
+            [0, dispatches, 1],
+            "a recorded run must bind nothing, dispatch everything, and read once"
+        );
     }
-    assert!(dispatches > 10, "a transformer was run");
+    assert!(dispatches > 10, "too few dispatches for a transformer");
     page.assert_quiet_console();
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
-fn the_whole_photo_is_explained_at_one_click() {
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
+fn one_click_explains_the_whole_photo() {
     let page = Page::open("whole-photo", Graphics::None, "?device=cpu&pack=packs/tiny/");
     page.set_phrases(&PHRASES);
     page.choose_sample("china");
@@ -174,8 +179,8 @@ fn the_whole_photo_is_explained_at_one_click() {
         let place = |column: usize| (column as f64 + 0.5) / mask.width as f64;
         columns.filter(|(column, on)| *on && !(left..right).contains(&place(*column))).count()
     };
-    assert!(left > 0.1 && right < 0.9, "the crop leaves the photo's margins out: {left} to {right}");
-    assert_eq!(outside(&cropped), 0, "the centre crop's segmentation stays inside it");
+    assert!(left > 0.1 && right < 0.9, "the crop must not reach the photo's margins: {left} to {right}");
+    assert_eq!(outside(&cropped), 0, "the segmentation of the centre crop reaches outside it");
     let score = page.attribution().score(PHRASES[0]);
     page.window.click("button#whole-photo");
     crate::driver::wait("the whole photo's figures", std::time::Duration::from_secs(120), || {
@@ -185,7 +190,7 @@ fn the_whole_photo_is_explained_at_one_click() {
     });
     page.settle();
     assert!(page.residual() < 1e-4, "sum check: {}", page.residual());
-    assert!(outside(&page.mask()) > 0, "the whole photo's segmentation reaches the margins");
+    assert!(outside(&page.mask()) > 0, "the segmentation of the whole photo must reach the margins");
     page.assert_quiet_console();
 }
 
@@ -209,7 +214,7 @@ fn outputs(page: &Page) -> Vec<Outputs> {
     outputs.collect()
 }
 
-/// The largest difference between two lists of figures of one kind, over the largest figure.
+/// Returns the largest difference between two lists of figures of one kind, relative to the largest figure.
 fn relative_error(cpu: &Attribution, gpu: &Attribution) -> f64 {
     let kinds = |of: &Attribution| -> [Vec<f64>; 5] {
         [
@@ -223,7 +228,7 @@ fn relative_error(cpu: &Attribution, gpu: &Attribution) -> f64 {
     let errors = kinds(cpu).into_iter().zip(kinds(gpu)).map(|(cpu, gpu)| {
         assert_eq!(cpu.len(), gpu.len());
         let largest = cpu.iter().fold(0.0_f64, |most, value| most.max(value.abs()));
-        assert!(largest > 0.0, "figures that are all zero prove nothing");
+        assert!(largest > 0.0, "all figures are zero, so the comparison proves nothing");
         cpu.iter().zip(&gpu).map(|(a, b)| (a - b).abs()).max_by(f64::total_cmp).unwrap_or(0.0) / largest
     });
     errors.max_by(f64::total_cmp).unwrap_or(0.0)

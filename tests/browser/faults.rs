@@ -1,5 +1,5 @@
-//! What goes wrong while the page runs: a lost GPU, a worker that hangs, a full disk, a second tab, a download that
-//! breaks off, a hub that the page may not ask. docs/RELIABILITY.md lists them.
+//! Faults while the page runs: a lost GPU, a worker that hangs, a full disk, a second tab, a download that breaks
+//! off, a hub that the page may not contact. docs/RELIABILITY.md lists them.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use image::{Rgb, RgbImage};
 use serde_json::json;
 
-use crate::breaking::Breaking;
+use crate::breaking_server::BreakingServer;
 use crate::driver::{Graphics, Window, wait};
 use crate::page::{Page, TINY, folder, packs, site};
 use crate::scratch::Scratch;
@@ -36,8 +36,8 @@ pub fn gallery(page: &Page) -> usize {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
-fn a_lost_gpu_is_started_anew_with_all_that_was_set() {
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
+fn a_lost_gpu_restarts_with_all_settings() {
     let page = Page::open("gpu-lost", Graphics::SoftwareWebGpu, "?device=gpu&pack=packs/tiny/");
     page.set_phrases(&PHRASES);
     page.choose_sample("china");
@@ -47,7 +47,7 @@ fn a_lost_gpu_is_started_anew_with_all_that_was_set() {
     wait("the recovery", Duration::from_secs(120), || {
         page.message().contains("The GPU stopped working").then_some(())
     });
-    wait("the photo that was on its way", Duration::from_secs(120), || {
+    wait("the photo that was being opened", Duration::from_secs(120), || {
         page.photo().starts_with("coffee").then_some(())
     });
     page.settle();
@@ -58,13 +58,13 @@ fn a_lost_gpu_is_started_anew_with_all_that_was_set() {
     assert_eq!(phrases(&page.attribution()), phrases(&before));
     page.choose_sample("china");
     let error = (page.attribution().score(PHRASES[0]) - before.score(PHRASES[0])).abs();
-    assert!(error < 1e-4, "the same photo scores as before: {error}");
+    assert!(error < 1e-4, "the scores of the same photo changed: {error}");
 }
 
-/// A deployable build has the video's view in a file of its own.
+/// A deployable build has the view of videos in a file of its own.
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
-fn a_part_of_the_page_that_does_not_come_is_told_and_asked_for_again() {
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
+fn a_missing_part_of_the_page_is_reported_and_retried() {
     let page = Page::open("part-missing", Graphics::None, TINY);
     page.window.script(
         "self.real = fetch;
@@ -87,7 +87,7 @@ fn a_part_of_the_page_that_does_not_come_is_told_and_asked_for_again() {
     assert_eq!(page.message(), "");
 }
 
-/// What is posted to the worker from now on waits until it is let go.
+/// Holds back every message to the worker from now on.
 fn hold(page: &Page) {
     let script = "self.post = Worker.prototype.postMessage;
         self.held = [];
@@ -97,20 +97,20 @@ fn hold(page: &Page) {
 
 fn wait_for_held(page: &Page, task: &str) {
     let script = "return self.held.some(([, [{ body }]]) => JSON.stringify(body).includes(arguments[0]))";
-    wait(&format!("{task} to be asked for"), Duration::from_secs(20), || {
+    wait(&format!("the request for {task}"), Duration::from_secs(20), || {
         (page.window.script(script, &json!([task])) == true).then_some(())
     });
 }
 
-fn let_go(page: &Page) {
+fn release(page: &Page) {
     let script = "Worker.prototype.postMessage = self.post;
         for (const [worker, message] of self.held.splice(0)) worker.postMessage(...message);";
     page.window.script(script, &json!([]));
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
-fn an_answer_about_phrases_that_are_gone_is_not_shown() {
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
+fn an_answer_about_removed_phrases_is_not_shown() {
     let page = Page::open("phrases-gone", Graphics::None, TINY);
     page.set_phrases(&PHRASES);
     page.choose_sample("china");
@@ -120,7 +120,7 @@ fn an_answer_about_phrases_that_are_gone_is_not_shown() {
     wait_for_held(&page, "Segment");
     let remove = "for (const row of document.querySelectorAll('li.phrase')) row.querySelector('.remove')?.click()";
     page.window.script(remove, &json!([]));
-    let_go(&page);
+    release(&page);
     page.settle();
     let shown = "const { layerKind } = document.querySelector('#overlay').dataset;
         return [document.querySelectorAll('li.phrase').length, layerKind]";
@@ -129,8 +129,8 @@ fn an_answer_about_phrases_that_are_gone_is_not_shown() {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
-fn masks_under_way_when_a_person_starts_over_stay_away() {
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
+fn masks_of_an_earlier_run_are_not_shown() {
     let scratch = Scratch::new("started-over");
     let page = Page::open("started-over", Graphics::None, TINY);
     page.open_frames(&Clip { width: 160, height: 96, frames: 6 }.write(scratch.path()));
@@ -144,26 +144,26 @@ fn masks_under_way_when_a_person_starts_over_stay_away() {
     page.window.click("#propagate-on");
     wait_for_held(&page, "Propagate");
     page.window.click(".propagation .quiet-button");
-    let_go(&page);
+    release(&page);
     page.settle();
     let masks = page.window.script("return document.querySelector('.propagation').dataset.masks", &json!([]));
     assert_eq!(masks, "0");
 }
 
-/// What is posted from now on does not arrive, as if the worker never came to read it; the last that is posted is a
-/// click's on `button`.
+/// Drops every message to the worker from now on, as if the worker never read it. The last message comes from a
+/// click on `button`.
 pub fn hang(page: &Page, button: &str) {
     let script = "self.post = Worker.prototype.postMessage;
         self.isLost = false;
         Worker.prototype.postMessage = () => { self.isLost = true; };
         document.querySelector(arguments[0]).click();";
     page.window.script(script, &json!([button]));
-    wait("something to be posted", Duration::from_secs(30), || {
+    wait("a message to the worker", Duration::from_secs(30), || {
         (page.window.script("return self.isLost", &json!([])) == true).then_some(())
     });
 }
 
-/// A minute goes by, and the worker is restarted by hand.
+/// Lets a minute pass, and restarts the worker by the button.
 pub fn restart_after_a_minute(page: &Page) {
     page.window.script("const now = Date.now; Date.now = () => now() + 61_000;", &json!([]));
     wait("the watchdog", Duration::from_secs(10), || {
@@ -175,15 +175,15 @@ pub fn restart_after_a_minute(page: &Page) {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
-fn a_video_goes_on_in_a_worker_that_is_restarted() {
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
+fn a_video_continues_after_a_worker_restart() {
     let scratch = Scratch::new("video-restarted");
     let page = Page::open("video-restarted", Graphics::None, TINY);
     page.open_frames(&Clip { width: 160, height: 96, frames: 12 }.write(scratch.path()));
     page.wait_for_rest();
     page.seek(0.55);
     let before = page.overlay_of("tracks", 5);
-    // Other frames are looked at, then the first ones again, which a worker that hangs does not come to.
+    // Other frames are processed, and then the first ones again, which a hanging worker does not reach.
     page.window.click("input[type=checkbox][name=centre]");
     page.window.click("#resample");
     page.wait_for_rest();
@@ -193,9 +193,13 @@ fn a_video_goes_on_in_a_worker_that_is_restarted() {
     page.wait_for_frames(12);
     page.wait_for_rest();
     page.seek(0.55);
-    assert_eq!(page.overlay_of("tracks", 5)["ink"], before["ink"], "looked at anew, the tracks are the same");
+    assert_eq!(
+        page.overlay_of("tracks", 5)["ink"],
+        before["ink"],
+        "the tracks changed when the frames were processed again"
+    );
     assert_eq!(page.message(), "");
-    // Whoever is back at the photo stays there.
+    // If the visitor has returned to the photo, the photo stays.
     page.window.click("fieldset:has(input[name=mode]) label:nth-of-type(1)");
     hang(&page, "button.sample[data-sample=coffee]");
     restart_after_a_minute(&page);
@@ -205,15 +209,15 @@ fn a_video_goes_on_in_a_worker_that_is_restarted() {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
-fn a_worker_that_hangs_is_told_and_can_be_restarted() {
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
+fn a_hanging_worker_is_reported_and_restarted() {
     let page = Page::open("hung", Graphics::None, TINY);
     page.set_phrases(&PHRASES);
     page.choose_sample("china");
     let before = page.attribution();
     hang(&page, "button.sample[data-sample=coffee]");
     std::thread::sleep(Duration::from_secs(3));
-    assert_eq!(page.message(), "", "not at once");
+    assert_eq!(page.message(), "", "the message came too early");
     restart_after_a_minute(&page);
     wait("the photo", Duration::from_secs(60), || page.photo().starts_with("china").then_some(()));
     page.settle();
@@ -221,10 +225,10 @@ fn a_worker_that_hangs_is_told_and_can_be_restarted() {
     assert_eq!(page.message(), "");
 }
 
-/// The browser's word of a message that it cannot put together.
+/// The browser reports a message that it cannot deserialise.
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
-fn an_answer_that_cannot_be_read_is_told() {
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
+fn an_unreadable_answer_is_reported() {
     let page = Page::open_unready("unread", site(), Graphics::None, "?device=cpu&pack=packs/none/");
     let keep = "window.Worker = class extends Worker {
         constructor(...how) { super(...how); window.engine = this; }
@@ -241,11 +245,11 @@ fn an_answer_that_cannot_be_read_is_told() {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
-fn a_worker_without_memory_says_so_and_can_be_restarted() {
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
+fn a_worker_without_memory_is_reported_and_restarted() {
     let scratch = Scratch::new("out-of-memory");
     let serving = site().serve(0).unwrap();
-    // 40 MB: enough for the small model, not for a large photo.
+    // 40 MB: enough for the small model, but not for a large photo.
     let little = "--js-flags=--wasm-max-mem-pages=600".to_owned();
     let page = Page::at(serving.url(), Window::open_with("out-of-memory", Graphics::None, &[little]));
     page.load(TINY);
@@ -266,8 +270,8 @@ fn a_worker_without_memory_says_so_and_can_be_restarted() {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
-fn a_full_disk_keeps_nothing_and_breaks_nothing() {
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
+fn a_full_disk_stores_nothing_and_breaks_nothing() {
     let scratch = Scratch::new("full-disk");
     let page = Page::open_unready("full-disk", site(), Graphics::None, "");
     let origin = page.window.script("return location.origin", &json!([]));
@@ -282,12 +286,12 @@ fn a_full_disk_keeps_nothing_and_breaks_nothing() {
     let kept = gallery(&page);
     assert!(kept < 60, "{kept} pictures");
     page.choose_sample("china");
-    assert!(page.photo().starts_with("china"), "all else goes on");
+    assert!(page.photo().starts_with("china"), "everything else must still work");
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
-fn two_tabs_share_what_is_kept_but_not_one_gallery() {
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
+fn two_tabs_share_stored_packs_but_not_a_gallery() {
     let scratch = Scratch::new("two-tabs");
     let page = Page::open("two-tabs", Graphics::None, TINY);
     page.window.choose_files("#gallery input[name=gallery]", &pictures(&scratch, 3));
@@ -295,35 +299,35 @@ fn two_tabs_share_what_is_kept_but_not_one_gallery() {
     page.window.open_tab();
     page.load(TINY);
     page.wait_until_ready();
-    wait("the second tab's word", Duration::from_secs(30), || {
+    wait("the message in the second tab", Duration::from_secs(30), || {
         text(&page, "#gallery").contains("Another tab has this model's gallery open").then_some(())
     });
     page.choose_sample("china");
     page.window.choose_files("#gallery input[name=gallery]", &pictures(&scratch, 2));
-    wait("a gallery of its own", Duration::from_secs(60), || (gallery(&page) == 2).then_some(()));
+    wait("the second tab's own gallery", Duration::from_secs(60), || (gallery(&page) == 2).then_some(()));
     page.assert_quiet_console();
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
-fn a_pack_that_breaks_off_is_taken_up_where_it_did() {
-    let server = Breaking::new(folder("HEADLAMP_DIST"), packs(), "packs/tiny/weights.safetensors");
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
+fn an_interrupted_pack_download_resumes() {
+    let server = BreakingServer::new(folder("HEADLAMP_DIST"), packs(), "packs/tiny/weights.safetensors");
     let page = Page::at(server.address(), Window::open("broken-off", Graphics::None));
     page.load(TINY);
     page.wait_until_ready();
-    assert_eq!(server.broken(), 1, "the weights broke off half-way");
-    assert_eq!(server.parts(), 1, "and only the rest was asked for");
+    assert_eq!(server.broken(), 1, "the weights did not break off exactly once");
+    assert_eq!(server.parts(), 1, "only the rest must be requested");
     page.choose_sample("coffee");
     assert!(page.residual() < 1e-4);
-    // It is kept whole, too.
+    // The weights were stored whole.
     page.load(TINY);
     page.wait_until_ready();
-    assert_eq!((server.broken(), server.parts()), (1, 1), "the second visit fetches no weights");
+    assert_eq!((server.broken(), server.parts()), (1, 1), "the second visit downloaded weights");
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
-fn a_hub_that_the_page_may_not_ask_is_named() {
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
+fn a_hub_outside_the_policy_is_named() {
     let page = Page::open("other-hub", Graphics::None, TINY);
     let before = page.field("name");
     let fill = "for (const [name, value] of Object.entries(arguments[0]))
@@ -335,11 +339,11 @@ fn a_hub_that_the_page_may_not_ask_is_named() {
         message.contains("not from hub.example") && message.contains("--allow-host https://hub.example"),
         "{message}"
     );
-    assert!(message.contains("huggingface.co"), "it says what it may: {message}");
-    assert_eq!(page.field("name"), before, "the model stays");
+    assert!(message.contains("huggingface.co"), "the message does not name the allowed host: {message}");
+    assert_eq!(page.field("name"), before, "the open model changed");
 }
 
-/// Opens photos and makes a gallery, as one does.
+/// Opens photos and makes a gallery, as a visitor does.
 fn work(page: &Page, test: &str) {
     let scratch = Scratch::new(test);
     page.load(TINY);
@@ -354,18 +358,19 @@ fn work(page: &Page, test: &str) {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
-fn a_private_window_works_like_any_other() {
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
+fn a_private_window_works() {
     let serving = site().serve(0).unwrap();
     let window = Window::open_with("private", Graphics::None, &["--incognito".to_owned()]);
     work(&Page::at(serving.url(), window), "private");
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
-fn without_https_everything_works_and_what_is_not_kept_says_so() {
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
+fn without_https_all_works_and_missing_storage_is_told() {
     let serving = site().serve(0).unwrap();
-    // Unlike 127.0.0.1 this name is not trusted without HTTPS: no cache, no files, no service worker.
+    // Unlike 127.0.0.1, this name is not trusted without HTTPS: there is no cache, no file storage, no service
+    // worker.
     let rules = "--host-resolver-rules=MAP headlamp.example 127.0.0.1".to_owned();
     let window = Window::open_with("no-https", Graphics::None, &[rules]);
     let page = Page::at(serving.url().replace("127.0.0.1", "headlamp.example"), window);
@@ -374,10 +379,10 @@ fn without_https_everything_works_and_what_is_not_kept_says_so() {
     let said = text(&page, "#gallery");
     assert!(said.contains("HTTPS"), "{said}");
     page.window.click("#copy-markdown");
-    wait("word of the clipboard", Duration::from_secs(10), || {
+    wait("the message about the clipboard", Duration::from_secs(10), || {
         text(&page, ".exports [role=status]").contains("save the JSON").then_some(())
     });
     page.load(TINY);
     page.wait_until_ready();
-    assert_eq!(gallery(&page), 0, "a gallery goes with its page");
+    assert_eq!(gallery(&page), 0, "a gallery without storage must end with its page");
 }

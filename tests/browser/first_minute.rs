@@ -1,4 +1,4 @@
-//! The first minute: something to see before the model is there, and a tour.
+//! The first minute of a visit: results before the model is ready, and a tour.
 
 use std::time::Duration;
 
@@ -15,15 +15,15 @@ impl Page {
     }
 }
 
-/// Marked as computed beforehand, and the same as what this machine then computes.
+/// The first results are marked as precomputed. They equal the results that this machine then computes.
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
-fn results_computed_beforehand_show_at_once_and_live_ones_take_their_place() {
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
+fn live_results_replace_precomputed_ones() {
     let page = Page::open_unready("beforehand", site(), Graphics::None, "?device=cpu");
-    wait("results computed beforehand", SOON, || page.has("#beforehand").then_some(()));
+    wait("precomputed results", SOON, || page.has("#beforehand").then_some(()));
     let before = page.attribution();
     let mask = page.mask();
-    assert_ne!(page.phase(), "ready", "the model is still loading");
+    assert_ne!(page.phase(), "ready", "the model was ready too early for this test");
     page.wait_until_ready();
     wait("live results", SOON, || (!page.has("#beforehand")).then_some(()));
     page.settle();
@@ -39,14 +39,14 @@ fn results_computed_beforehand_show_at_once_and_live_ones_take_their_place() {
     let apart = mask.foreground.iter().zip(&now.foreground).filter(|(before, live)| before != live).count();
     let share = apart as f64 / mask.foreground.len() as f64;
     println!("masks differ in {:.2} % of the pixels", share * 100.0);
-    assert!(share < 0.02, "the same segmentation: {share}");
+    assert!(share < 0.02, "the segmentations differ: {share}");
     page.assert_quiet_console();
 }
 
-/// Another model has its own results, and nothing is shown in their place.
+/// Another model has other results. No precomputed ones are shown for it.
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
-fn another_model_has_no_results_beforehand() {
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
+fn another_model_has_no_precomputed_results() {
     let page = Page::open_unready("not-beforehand", site(), Graphics::None, "?device=cpu&pack=packs/tiny/");
     while page.phase() != "ready" {
         assert!(!page.has("#beforehand"));
@@ -62,9 +62,9 @@ fn another_model_has_no_results_beforehand() {
     );
 }
 
-/// Its five steps drive the page: the last switches a head off, and on again.
+/// The five steps of the tour control the page. The last step switches a head off, and on again.
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn the_tour_is_offered_once_and_drives_the_page() {
     let page = Page::open("tour", Graphics::None, "?device=cpu");
     page.settle();
@@ -77,27 +77,31 @@ fn the_tour_is_offered_once_and_drives_the_page() {
     let intact = page.attribution();
     let phrase = "a photo of a cup of coffee";
     let score = (intact.score(phrase) * 1000.0).round() as u64;
-    assert!(says().as_str().unwrap().contains(&shown(score)), "the score that the page shows: {}", says());
+    assert!(
+        says().as_str().unwrap().contains(&shown(score)),
+        "the tour does not show the page's score: {}",
+        says()
+    );
     for number in 2..=5 {
         page.window.press("ArrowRight", false);
         wait("the next step", SOON, || (step() == number).then_some(()));
         page.settle();
         let target = "const at = document.querySelector('.toured')?.getBoundingClientRect();
             return !!at && at.top < innerHeight && at.bottom > 0";
-        assert_eq!(page.window.script(target, &json!([])), true, "step {number} shows what it is about");
+        assert_eq!(page.window.script(target, &json!([])), true, "the target of step {number} is not visible");
     }
     let off = page.attribution();
     let change = intact.score(phrase) - off.score(phrase);
-    assert!(change > 0.01, "without its strongest head the score falls: by {change}");
+    assert!(change > 0.01, "without its strongest head the score must fall; it fell by {change}");
     let now = (off.score(phrase) * 1000.0).round() as u64;
     let told = format!("from {} to {}", shown(score), shown(now));
     assert!(says().as_str().unwrap().contains(&told), "{told}: {}", says());
     page.window.click("#tour-switch");
     page.settle();
-    assert_eq!(page.attribution().heads, intact.heads, "on again, every figure as before");
+    assert_eq!(page.attribution().heads, intact.heads, "switching on again did not restore every figure");
     page.window.click("#tour-switch");
     page.settle();
-    // Begun again in its midst, it does not take what it switched off itself for the person's.
+    // If the tour starts again in the middle, it does not take its own switched-off head for the visitor's.
     let again = "for (const button of ['#help-button', '#tour-again']) document.querySelector(button).click()";
     page.window.script(again, &json!([]));
     wait("the first step again", SOON, || (step() == 1).then_some(()));
@@ -105,17 +109,17 @@ fn the_tour_is_offered_once_and_drives_the_page() {
     page.window.press("Escape", false);
     wait("the tour's end", SOON, || (!page.has("#tour")).then_some(()));
     page.settle();
-    assert_eq!(page.attribution().heads, intact.heads, "leaving it leaves nothing switched off");
+    assert_eq!(page.attribution().heads, intact.heads, "ending the tour left a head switched off");
     assert!(!page.has(".toured") && !page.has(".offer"));
     page.load("?device=cpu");
     page.wait_until_ready();
-    assert!(!page.has(".offer"), "it is remembered");
+    assert!(!page.has(".offer"), "the tour was offered again");
     page.assert_quiet_console();
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
-fn every_view_says_how_it_is_computed() {
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
+fn every_view_explains_its_computation() {
     let page = Page::open("how", Graphics::None, "?device=cpu&pack=packs/tiny/");
     let script = "const found = [];
         for (const at of document.querySelectorAll('details.how')) {
@@ -128,7 +132,7 @@ fn every_view_says_how_it_is_computed() {
     let topics: Vec<&str> = found.as_array().unwrap().iter().map(|at| at[0].as_str().unwrap()).collect();
     assert_eq!(topics, ["segmentation", "scores", "contributions", "headmap", "textspan", "ablation"]);
     for at in found.as_array().unwrap() {
-        assert_eq!(at[1], true, "the browser draws the formula of {}", at[0]);
+        assert_eq!(at[1], true, "the browser does not draw the formula of {}", at[0]);
         assert!(at[2].as_str().unwrap().starts_with("https://arxiv.org/abs/"));
     }
 }

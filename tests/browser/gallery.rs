@@ -1,4 +1,4 @@
-//! A gallery of a person's own pictures, read from the page itself.
+//! A gallery of the visitor's own pictures, read from the page.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,11 +11,11 @@ use crate::page::{Page, TINY};
 
 const MINUTES: Duration = Duration::from_secs(180);
 
-/// Generated pictures in a folder of the test's own, removed at the end.
+/// Generated pictures in a folder of the test, removed at the end.
 pub struct Pictures(PathBuf);
 
 impl Pictures {
-    /// `count` pictures of bars, no two alike.
+    /// Draws `count` different pictures of bars.
     pub fn new(name: &str, count: usize, side: u32) -> Self {
         let folder = std::env::temp_dir().join(format!("headlamp-gallery-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
@@ -30,7 +30,7 @@ impl Pictures {
         Self(folder)
     }
 
-    /// All files, as a file input takes several.
+    /// Returns all files as one path for a file input that takes several.
     pub fn files(&self) -> PathBuf {
         let mut files: Vec<String> = std::fs::read_dir(&self.0)
             .unwrap()
@@ -60,7 +60,7 @@ pub fn wait_for_count(page: &Page, wanted: u64) {
     wait(&format!("{wanted} pictures"), MINUTES, || (count(page) == wanted).then_some(()));
 }
 
-/// Index, score and whether the thumbnail is there, of the tiles on the page.
+/// Returns the tiles on the page: index, score, and whether the thumbnail is loaded.
 fn tiles(page: &Page) -> Vec<(u64, f64, bool)> {
     let script = "return [...document.querySelectorAll('.gallery-grid li')].map((tile) => [
         +tile.dataset.index,
@@ -79,8 +79,8 @@ fn choose(page: &Page, name: &str, label: &str) {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
-fn a_gallery_is_kept_ordered_and_says_what_heads_stand_for() {
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
+fn a_gallery_is_stored_ordered_and_labels_heads() {
     let pictures = Pictures::new("kept", 60, 40);
     std::fs::write(pictures.0.join("broken.png"), b"\x89PNG\r\n\x1a\nnothing").unwrap();
     let page = Page::open("gallery", Graphics::None, TINY);
@@ -88,12 +88,12 @@ fn a_gallery_is_kept_ordered_and_says_what_heads_stand_for() {
     page.choose_phrase("bars");
     add(&page, &pictures.files());
     wait_for_count(&page, 60);
-    wait("the broken one to be named", MINUTES, || {
+    wait("the broken picture to be named", MINUTES, || {
         let script = "return document.querySelector('#left-out').textContent.includes('broken.png')";
         (page.window.script(script, &json!([])) == true).then_some(())
     });
 
-    // A later visit finds it, and looks at none of its pictures again.
+    // A later visit finds the gallery, and traces none of its pictures again.
     page.load(TINY);
     page.wait_until_ready();
     wait_for_count(&page, 60);
@@ -103,10 +103,11 @@ fn a_gallery_is_kept_ordered_and_says_what_heads_stand_for() {
     assert_eq!(count(&page), 60);
     assert!(page.window.script("return document.querySelector('#gallery-progress')", &json!([])).is_null());
 
-    // Nothing is more like a picture than itself: as a whole, by a head, by two.
+    // No picture is more similar to a picture than the picture itself: by the whole model, by one head, by two
+    // heads.
     page.choose_head(1, 1);
     page.window.click(".gallery-grid li[data-index='7'] button");
-    wait("the picture as the photo", MINUTES, || page.photo().starts_with("0007").then_some(()));
+    wait("the picture to open as the photo", MINUTES, || page.photo().starts_with("0007").then_some(()));
     page.settle();
     choose(&page, "gallery-order", "Like the photo");
     for through in ["Whole model", "The open head", "Some heads"] {
@@ -122,16 +123,16 @@ fn a_gallery_is_kept_ordered_and_says_what_heads_stand_for() {
         assert_eq!(tiles[0].0, 7, "{through}: {tiles:?}");
         assert!((tiles[0].1 - 1.0).abs() < 2e-3, "{through}: {tiles:?}");
         assert!(tiles.is_sorted_by(|a, b| a.1 >= b.1), "{through}: {tiles:?}");
-        assert!(tiles.iter().any(|tile| tile.1 < 0.999), "{through}: not all are alike");
+        assert!(tiles.iter().any(|tile| tile.1 < 0.999), "{through}: all pictures have the same similarity");
     }
-    // By a text: the page's own figure for the picture.
+    // By a text: the score equals the page's own score of the picture.
     choose(&page, "gallery-through", "Whole model");
     choose(&page, "gallery-order", "For the phrase");
     let score = page.attribution().score("bars");
-    let shown = tiles(&page).into_iter().find(|tile| tile.0 == 7).expect("it is among the first").1;
+    let shown = tiles(&page).into_iter().find(|tile| tile.0 == 7).expect("the picture is among the first tiles").1;
     assert!((shown - score).abs() < 2e-3, "{shown} {score}");
 
-    // Labels from the gallery, other than the pack's.
+    // The labels from the gallery differ from the pack's.
     let before = page.choose_head(1, 0);
     page.window.click("#use-gallery");
     page.settle();
@@ -145,24 +146,24 @@ fn a_gallery_is_kept_ordered_and_says_what_heads_stand_for() {
     page.load(TINY);
     page.wait_until_ready();
     page.settle();
-    assert_eq!(count(&page), 0, "forgotten for good");
+    assert_eq!(count(&page), 0, "a removed gallery came back");
     page.assert_quiet_console();
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
-fn every_picture_is_looked_at_once_whatever_comes_between() {
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
+fn every_picture_is_traced_once_despite_interruptions() {
     let (pictures, further) = (Pictures::new("once", 60, 300), Pictures::new("further", 40, 300));
     let page = Page::open("gallery-once", Graphics::None, TINY);
     let wait_for_all = || {
-        wait("nothing to be left in line", MINUTES, || {
+        wait("an empty queue", MINUTES, || {
             let script = "return document.querySelector('#gallery-progress')";
             page.window.script(script, &json!([])).is_null().then_some(())
         });
     };
     add(&page, &pictures.files());
     wait("the first picture", MINUTES, || (count(&page) > 0).then_some(()));
-    // On again before the picture under way has ended.
+    // Started again before the current picture is finished.
     let script = "const press = async (id) => {
             document.querySelector(id)?.click();
             await new Promise((done) => setTimeout(done, 5));
@@ -178,7 +179,7 @@ fn every_picture_is_looked_at_once_whatever_comes_between() {
     page.settle();
     assert_eq!(count(&page), 60);
 
-    // The same folder again, while the model still loads. What the page counts, the engine has.
+    // The same folder is added again while the model loads. The page and the worker count the same pictures.
     page.load(TINY);
     add(&page, &pictures.files());
     wait_for_count(&page, 60);
@@ -188,7 +189,7 @@ fn every_picture_is_looked_at_once_whatever_comes_between() {
     page.load(TINY);
     wait_for_count(&page, 60);
 
-    // All removed while one is under way: what is added then is looked at.
+    // All pictures are removed while one is being traced. Pictures that are added then are traced.
     page.wait_until_ready();
     add(&page, &further.files());
     wait("a further picture", MINUTES, || (count(&page) > 60).then_some(()));
@@ -201,17 +202,17 @@ fn every_picture_is_looked_at_once_whatever_comes_between() {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
-fn two_thousand_pictures_stay_smooth() {
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
+fn scrolling_two_thousand_pictures_stays_smooth() {
     let pictures = Pictures::new("many", 2000, 24);
     let page = Page::open("gallery-many", Graphics::None, TINY);
     page.set_phrases(&["bars", "a photo of a cat"]);
     add(&page, &pictures.files());
     wait("the first pictures", MINUTES, || (count(&page) > 20).then_some(()));
-    // The page answers while the gallery grows.
+    // The page responds while the gallery grows.
     page.choose_phrase("a photo of a cat");
     let first = count(&page);
-    assert!(first < 2000, "looked at in the background");
+    assert!(first < 2000, "the pictures were not traced in the background");
     page.window.click("#pause");
     page.settle();
     let paused = count(&page);
@@ -220,13 +221,13 @@ fn two_thousand_pictures_stay_smooth() {
     page.window.click("#go-on");
     wait_for_count(&page, 2000);
     page.settle();
-    assert!(tiles(&page).len() < 150, "only what is in sight is on the page: {}", tiles(&page).len());
-    // More thumbnails than are held at a time: those in sight are all there, always.
+    assert!(tiles(&page).len() < 150, "the page has more tiles than the visible ones: {}", tiles(&page).len());
+    // There are more thumbnails than the page holds at once. All visible thumbnails are always loaded.
     let mut last = 0;
     for step in 1..=40 {
         let script = "document.querySelector('.gallery-grid').scrollTop = arguments[0]";
         page.window.script(script, &json!([step * 224]));
-        last = wait("the thumbnails in sight", MINUTES, || {
+        last = wait("the visible thumbnails", MINUTES, || {
             let tiles = tiles(&page);
             let end = tiles.iter().map(|tile| tile.0).max()?;
             (end > last && tiles.iter().all(|tile| tile.2)).then_some(end)

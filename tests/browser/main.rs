@@ -1,16 +1,17 @@
-//! The built page in a real headless browser, read as a person or a script would: from the page itself.
+//! The built page in a real headless browser. The tests read the page as a person or a script would.
 //!
-//! Ignored by a plain `cargo test`, as it needs the built page, the packs and a browser; `cargo xtask test
-//! browser` sets all of that up. The variables that it sets: `HEADLAMP_DIST` and `HEADLAMP_PACKS` (folders),
-//! and where need be `CHROME` and `CHROMEDRIVER`. A test that fails leaves a picture of the page in
-//! `screenshots/` of the cache folder.
+//! A plain `cargo test` ignores these tests, because they need the built page, the packs and a browser. `cargo
+//! xtask test browser` prepares all of that. It sets these variables: `HEADLAMP_DIST` and `HEADLAMP_PACKS`
+//! (folders), and if necessary `CHROME` and `CHROMEDRIVER`. A test that fails saves a screenshot in `screenshots/`
+//! of the cache folder.
 #![cfg(not(target_arch = "wasm32"))]
 
+mod ablation;
 mod access;
 mod address;
 mod bad_input;
 mod bench;
-mod breaking;
+mod breaking_server;
 mod converted;
 mod cues;
 mod default_pack;
@@ -20,9 +21,8 @@ mod engines;
 mod faults;
 mod first_minute;
 mod gallery;
-mod habits;
-mod hands;
-mod lab;
+mod helper_workers;
+mod interactions;
 mod offline;
 mod package;
 mod page;

@@ -1,4 +1,4 @@
-//! What the browser keeps of headlamp: after one visit it works without a network, and a new version waits.
+//! The browser stores headlamp: after one visit the page works without a network, and a new version waits.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -9,7 +9,7 @@ use xtask::site::Site;
 use crate::driver::{Graphics, wait};
 use crate::page::{Page, TINY, folder, packs, site};
 
-/// Waits until the service worker has kept the page and answers for it.
+/// Waits until the service worker has stored the page and answers for it.
 pub fn wait_until_kept(page: &Page) {
     wait("the service worker", Duration::from_secs(240), || {
         let script = "return navigator.serviceWorker.controller?.state === 'activated'";
@@ -23,12 +23,13 @@ pub fn kept(page: &Page) -> Vec<String> {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
-fn after_one_visit_everything_works_without_a_network() {
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
+fn after_one_visit_everything_works_offline() {
     let mut page = Page::open_unready("offline", site(), Graphics::None, TINY);
     page.wait_until_ready();
     wait_until_kept(&page);
-    let names = wait("the kept pack", Duration::from_secs(30), || Some(kept(&page)).filter(|all| !all.is_empty()));
+    let names =
+        wait("the stored pack", Duration::from_secs(30), || Some(kept(&page)).filter(|all| !all.is_empty()));
     assert_eq!(names.len(), 1);
     page.choose_sample("china");
     let online = page.attribution();
@@ -37,11 +38,11 @@ fn after_one_visit_everything_works_without_a_network() {
     page.wait_until_ready();
     page.choose_sample("china");
     let offline = page.attribution();
-    assert_eq!(offline.phrases, online.phrases, "the same figures without a network");
+    assert_eq!(offline.phrases, online.phrases, "the figures changed without a network");
     assert_eq!(offline.heads, online.heads);
-    // Without its pack the page still comes, and says what is missing.
+    // Without its pack the page still opens, and its message says what is missing.
     page.window.click("#kept button[aria-label^=Remove]");
-    wait("an empty shelf", Duration::from_secs(10), || kept(&page).is_empty().then_some(()));
+    wait("an empty storage", Duration::from_secs(10), || kept(&page).is_empty().then_some(()));
     page.load(TINY);
     let message = page.wait_for_message();
     assert!(message.contains("could not be reached: check the connection"), "{message}");
@@ -61,7 +62,7 @@ impl Build {
         Site::new(&self.0).mount("packs/tiny", packs().join("tiny"))
     }
 
-    /// Makes the next build of it: another page, and a service worker that knows it.
+    /// Makes the next build: another page, and a service worker that knows it.
     fn renew(&self) {
         let change = |file: &str, from: &str, to: &str| {
             let path = self.0.join(file);
@@ -96,8 +97,8 @@ fn copy_folder(from: &Path, to: &Path) {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
-fn a_new_version_waits_for_the_users_word() {
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
+fn a_new_version_waits_for_the_users_consent() {
     let build = Build::copy("update");
     let page = Page::open_unready("update", build.site(), Graphics::None, TINY);
     page.wait_until_ready();
@@ -111,7 +112,7 @@ fn a_new_version_waits_for_the_users_word() {
         (page.window.script(script, &json!([])) == true).then_some(())
     });
     page.load(TINY);
-    assert_eq!(title(), "headlamp", "the old version, whole, until the user wants the new one");
+    assert_eq!(title(), "headlamp", "the old version must stay until the user takes the new one");
     page.wait_until_ready();
     wait("the offer again", Duration::from_secs(60), || {
         let script = "return document.querySelector('#take-update').checkVisibility()";
@@ -123,8 +124,8 @@ fn a_new_version_waits_for_the_users_word() {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
-fn a_version_that_another_tab_takes_is_told() {
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
+fn an_update_in_another_tab_is_reported() {
     let build = Build::copy("two-tabs");
     let page = Page::open_unready("update-two-tabs", build.site(), Graphics::None, TINY);
     page.wait_until_ready();
@@ -136,21 +137,21 @@ fn a_version_that_another_tab_takes_is_told() {
         is_true("return !!self.other.document.querySelector('#take-update')?.checkVisibility()")
     });
     page.window.script("self.other.document.querySelector('#take-update').click()", &json!([]));
-    wait("word of it in this tab", Duration::from_secs(60), || {
+    wait("the message in this tab", Duration::from_secs(60), || {
         is_true(
             "return [...document.querySelectorAll('.notice [role=status]')]
                 .some((says) => says.textContent.includes('updated in another tab'))",
         )
     });
     let title = || page.window.script("return document.title", &json!([]));
-    assert_eq!(title(), "headlamp", "nothing is reloaded without the person's word");
+    assert_eq!(title(), "headlamp", "the page was reloaded without the user's consent");
     page.window.script("document.querySelector('#take-update').click()", &json!([]));
     wait("the new version", Duration::from_secs(60), || (title() == "headlamp, anew").then_some(()));
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
-fn a_page_whose_host_redirects_to_plain_addresses_opens_from_what_is_kept() {
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
+fn a_page_behind_redirects_opens_offline() {
     let mut page = Page::open_unready("redirected", site().without_endings(), Graphics::None, TINY);
     page.wait_until_ready();
     wait_until_kept(&page);
@@ -159,5 +160,5 @@ fn a_page_whose_host_redirects_to_plain_addresses_opens_from_what_is_kept() {
     page.wait_until_ready();
     page.load("embed/index.html");
     let frame = page.window.script("return !!document.querySelector('iframe')", &json!([]));
-    assert_eq!(frame, true, "the example of an embedded page");
+    assert_eq!(frame, true, "the example of an embedded page has no frame");
 }

@@ -1,4 +1,4 @@
-//! The package for other people's pages: it packs, it answers what its types say, and the same as the page.
+//! The package for other people's pages: it can be packed, its answers match its types and agree with the page.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -13,7 +13,8 @@ use crate::scratch::Scratch;
 
 const SETTINGS: &str = "?device=cpu&pack=packs/tiny/";
 
-/// An empty page beside the built one, with headlamp loaded as `h`, `photo` a sample and `image` a drawing.
+/// Opens an empty page beside the built one, with headlamp loaded as `h`, a sample as `photo` and a drawing as
+/// `image`.
 fn open(test: &'static str) -> Page {
     let page = Page::open_unready(test, site(), Graphics::None, "icons/icon.svg");
     run(
@@ -36,12 +37,12 @@ fn open(test: &'static str) -> Page {
     page
 }
 
-/// Runs a function body that may wait.
+/// Runs a function body that may be asynchronous.
 fn run(page: &Page, body: &str) -> Value {
     page.window.script(&format!("return (async () => {{ {body} }})()"), &json!([]))
 }
 
-/// The fields that an interface of the type file declares, its methods and its parents' fields included.
+/// Returns the fields that an interface of the type file declares, with its methods and the fields of its parents.
 fn declared(interface: &str) -> BTreeSet<String> {
     let types = std::fs::read_to_string(places::checkout().join("www/npm/headlamp.d.ts")).unwrap();
     let start = types.find(&format!("interface {interface} ")).unwrap_or_else(|| panic!("no {interface}"));
@@ -56,7 +57,7 @@ fn declared(interface: &str) -> BTreeSet<String> {
     body.lines().filter_map(field).chain(parent.into_iter().flat_map(declared)).collect()
 }
 
-/// Holds the fields of an answer against its type. `value` is JavaScript.
+/// Compares the fields of an answer with its type. `value` is JavaScript.
 fn has_declared_fields(page: &Page, interface: &str, value: &str) {
     let script = format!(
         "const value = {value};
@@ -70,8 +71,8 @@ fn has_declared_fields(page: &Page, interface: &str, value: &str) {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
-fn it_answers_what_its_types_say() {
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
+fn the_answers_match_the_types() {
     let page = open("package");
     has_declared_fields(&page, "Headlamp", "h");
     has_declared_fields(&page, "Model", "h.model");
@@ -93,7 +94,7 @@ fn it_answers_what_its_types_say() {
     has_declared_fields(&page, "HeadMap", "map");
     has_declared_fields(&page, "Heads", "texts");
     has_declared_fields(&page, "HeadText", "texts.texts[2][1][0]");
-    // All parts add up to the score, and a head's part to its map.
+    // All parts sum to the score, and a head's map sums to the head's contribution.
     let sums = run(
         &page,
         "const sum = (list) => list.reduce((all, part) => all + part, 0);
@@ -112,7 +113,7 @@ fn it_answers_what_its_types_say() {
     }
     assert!(close(&sums["shares"], &json!(1)), "{sums}");
     assert!(sums["attention"].as_f64().is_some_and(|sum| (0.2..=1.0).contains(&sum)), "{sums}");
-    // The map leaves out what CLS adds to itself.
+    // The map lacks the contribution of CLS to itself.
     assert!((sums["head"].as_f64().unwrap() - sums["patches"].as_f64().unwrap()).abs() < 0.1, "{sums}");
     assert_eq!(
         (&sums["size"], &sums["area"], &sums["mask"]),
@@ -120,7 +121,8 @@ fn it_answers_what_its_types_say() {
     );
     assert_eq!(sums["photo"], json!({ "width": 300, "height": 200 }));
     assert_eq!((&sums["texts"], &sums["images"]), (&json!([[4, 4, 4], [4, 4, 4], [4, 4, 4]]), &json!(40)));
-    // Parts that are switched off, and a second question about the same picture without running the model again.
+    // With switched-off parts, and a second request about the same picture, for which the model does not run
+    // again.
     let off = run(
         &page,
         "const off = await h.explain(image, ['a cat'], { off: { heads: [[2, 1]], mlps: [0], embedding: true, clsToCls: true } });
@@ -131,8 +133,8 @@ fn it_answers_what_its_types_say() {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
-fn it_follows_objects_through_frames_and_files() {
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
+fn the_package_tracks_objects_in_frames_and_files() {
     let page = open("package-track");
     run(
         &page,
@@ -177,13 +179,13 @@ fn it_follows_objects_through_frames_and_files() {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
-fn it_says_in_a_sentence_what_it_cannot_do() {
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
+fn the_package_explains_what_it_cannot_do() {
     let page = open("package-errors");
     let origin = "`${location.origin}";
     for (work, sentence) in [
         (format!("load({{ pack: {origin}/packs/nowhere/` }})"), "there is no pack at"),
-        ("h.explain(new Blob(['no picture']), ['a cat'])".to_owned(), "is not a picture of any kind known here"),
+        ("h.explain(new Blob(['no picture']), ['a cat'])".to_owned(), "is not a picture that headlamp knows"),
         (format!("h.explain({origin}/samples/nowhere.png`, ['a cat'])"), "nowhere.png is not on"),
         ("h.explain({}, ['a cat'])".to_owned(), "This is no picture"),
         ("h.headMap(image, 9, 9)".to_owned(), "9"),
@@ -201,7 +203,8 @@ fn it_says_in_a_sentence_what_it_cannot_do() {
             "{work}: {message}"
         );
     }
-    // What fails leaves the rest as it was; aborting gives up; after closing nothing is answered.
+    // A failure leaves everything else unchanged. Aborting ends a request. After closing, every request is
+    // refused.
     let rest = run(
         &page,
         "const fine = await h.explain(image, ['a cat']);
@@ -219,8 +222,8 @@ fn it_says_in_a_sentence_what_it_cannot_do() {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
-fn a_signal_is_heard_in_line_and_let_go_of() {
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
+fn an_abort_signal_removes_a_waiting_request() {
     let page = open("package-signal");
     let found = run(
         &page,
@@ -243,8 +246,8 @@ fn a_signal_is_heard_in_line_and_let_go_of() {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
-fn an_answer_that_cannot_be_read_leaves_nobody_waiting() {
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
+fn an_unreadable_answer_rejects_all_requests() {
     let page = open("package-unreadable");
     let found = run(
         &page,
@@ -261,8 +264,8 @@ fn an_answer_that_cannot_be_read_leaves_nobody_waiting() {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
-fn it_says_the_same_as_the_page() {
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
+fn the_package_agrees_with_the_page() {
     let page = open("package-same");
     let phrases = json!(["a photo of a cat", "a Chinese temple", "red"]);
     let script = format!(
@@ -284,8 +287,8 @@ fn it_says_the_same_as_the_page() {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
-fn the_example_uses_it_from_plain_javascript() {
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
+fn the_example_runs_in_plain_javascript() {
     let page =
         Page::open_unready("package-example", site(), Graphics::None, &format!("embed/package.html{SETTINGS}"));
     let says = |selector: &str| {
@@ -307,8 +310,8 @@ fn the_example_uses_it_from_plain_javascript() {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
-fn it_packs_and_runs_from_its_own_folder() {
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
+fn the_package_runs_from_its_own_folder() {
     let scratch = Scratch::new("npm");
     let package = scratch.path().join("package");
     npm::package(&folder("HEADLAMP_DIST"), &package).unwrap();
@@ -334,7 +337,7 @@ fn it_packs_and_runs_from_its_own_folder() {
         "worker_loader.js",
     ];
     assert_eq!(names, BTreeSet::from(expected));
-    // Served by somebody else's page.
+    // The package is served by another page.
     std::fs::write(scratch.path().join("index.html"), "<!doctype html><title>theirs</title>").unwrap();
     let site = Site::new(scratch.path()).mount("packs/tiny", packs().join("tiny"));
     let page = Page::open_unready("npm", site, Graphics::None, "");

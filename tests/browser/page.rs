@@ -1,4 +1,4 @@
-//! headlamp's page, as the tests use it.
+//! headlamp's page, with functions for the tests.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,24 +9,24 @@ use xtask::site::{Serving, Site};
 
 use crate::driver::{Graphics, Window, wait};
 
-/// No single piece of work takes longer than this, not even on a software GPU.
+/// No single step takes longer than this, not even on a software GPU.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// The tiny pack, on the CPU: for tests of the page rather than of the model.
+/// The tiny pack on the CPU, for tests of the page rather than of the model.
 pub const TINY: &str = "?device=cpu&pack=packs/tiny/";
 
-/// A folder that `cargo xtask test browser` names.
+/// Returns a folder that `cargo xtask test browser` names.
 pub fn folder(variable: &str) -> PathBuf {
     let named = std::env::var_os(variable);
     named.unwrap_or_else(|| panic!("${variable} is not set: run `cargo xtask test browser`")).into()
 }
 
-/// The packs that xtask built.
+/// Returns the folder of the packs that xtask built.
 pub fn packs() -> PathBuf {
     folder("HEADLAMP_PACKS")
 }
 
-/// The built page with its packs.
+/// Returns the built page with its packs.
 pub fn site() -> Site {
     let packs = packs();
     Site::new(folder("HEADLAMP_DIST"))
@@ -37,7 +37,7 @@ pub fn site() -> Site {
 /// The page, open in a browser.
 pub struct Page {
     pub window: Window,
-    /// None once the network is gone.
+    /// The server; `None` after `lose_network`.
     serving: Option<Serving>,
     address: String,
 }
@@ -59,12 +59,12 @@ impl Attribution {
         found.unwrap_or_else(|| panic!("the page has no {phrase:?}: {:?}", self.phrases)).1
     }
 
-    /// The phrase with the highest score.
+    /// Returns the phrase with the highest score.
     pub fn top(&self) -> &str {
         &self.phrases.iter().max_by(|a, b| a.1.total_cmp(&b.1)).expect("there are phrases").0
     }
 
-    /// The sum of all components.
+    /// Returns the sum of all components.
     pub fn sum(&self) -> f64 {
         self.heads.iter().flatten().sum::<f64>() + self.mlps.iter().sum::<f64>() + self.embedding
     }
@@ -74,11 +74,11 @@ impl Attribution {
 pub struct Mask {
     pub width: usize,
     pub height: usize,
-    /// Rows first.
+    /// In row-major order.
     pub foreground: Vec<bool>,
 }
 
-/// A head's labels: text, and the share of variance explained up to and with it.
+/// A head's labels: text, and the share of variance that the labels up to this one explain.
 pub type Labels = Vec<(String, f64)>;
 
 impl Page {
@@ -91,24 +91,24 @@ impl Page {
         page
     }
 
-    /// The page at the address of somebody else's server, not loaded yet.
+    /// Returns the page at the address of another server. The page is not loaded yet.
     pub fn at(address: String, window: Window) -> Self {
         Self { window, serving: None, address }
     }
 
-    /// Opens the page and waits until it is of use.
+    /// Opens the page and waits until it is ready.
     pub fn open(test: &'static str, graphics: Graphics, query: &str) -> Self {
         let page = Self::open_unready(test, site(), graphics, query);
         page.wait_until_ready();
         page
     }
 
-    /// Loads the page anew.
+    /// Loads the page with another query.
     pub fn load(&self, query: &str) {
         self.window.go(&format!("{}{query}", self.address));
     }
 
-    /// Ends the server: from now on nobody answers at the page's address.
+    /// Stops the server: from now on nothing answers at the page's address.
     pub fn lose_network(&mut self) {
         self.serving = None;
     }
@@ -125,7 +125,7 @@ impl Page {
         self.text_of("return document.body.dataset.phase ?? ''")
     }
 
-    /// The sentence of the current failure; empty where there is none.
+    /// Returns the message of the current failure; empty if there is none.
     pub fn message(&self) -> String {
         self.text_of("return document.querySelector('#message')?.textContent.trim() ?? ''")
     }
@@ -134,12 +134,12 @@ impl Page {
         wait("a message", PATIENCE, || Some(self.message()).filter(|message| !message.is_empty()))
     }
 
-    /// The name of the photo that the figures are of.
+    /// Returns the name of the photo that the figures belong to.
     pub fn photo(&self) -> String {
         self.text_of("return document.querySelector('#scores')?.dataset.photo ?? ''")
     }
 
-    /// Replaces the phrases by pasting `phrases` into the list, one a line.
+    /// Replaces the phrases by pasting `phrases` into the list, one per line.
     pub fn set_phrases(&self, phrases: &[&str]) {
         let script = "const input = document.querySelector('form#add-phrase input[name=phrase]');
             for (const row of document.querySelectorAll('li.phrase')) row.querySelector('.remove')?.click();
@@ -183,10 +183,10 @@ impl Page {
         self.settle();
     }
 
-    /// Waits until the engine rests and nothing on the page has changed for a while.
+    /// Waits until the worker is idle and nothing on the page has changed for a while.
     pub fn settle(&self) {
         let mut last = (self.stamps(), std::time::Instant::now());
-        wait("the page to come to rest", PATIENCE, || {
+        wait("the page to stop changing", PATIENCE, || {
             let now = self.stamps();
             if now != last.0 || self.phase() != "ready" {
                 last = (now, std::time::Instant::now());
@@ -195,7 +195,7 @@ impl Page {
         });
     }
 
-    /// How many attributions and segmentations the page has shown.
+    /// Returns how many attributions and segmentations the page has shown.
     fn stamps(&self) -> (u64, u64) {
         let script =
             "return ['#scores', '#overlay'].map((at) => +(document.querySelector(at)?.dataset.stamp ?? 0))";
@@ -212,7 +212,7 @@ impl Page {
                 embedding: all('[data-embedding-contribution]').map((at) => +at.embeddingContribution),
             };";
         let found = self.window.script(script, &json!([]));
-        // NaN does not pass through JSON: it arrives as null.
+        // JSON has no NaN: NaN arrives as null.
         let number = |value: &Value| value.as_f64().unwrap_or_else(|| panic!("not a number in {found}"));
         let list = |name: &str| found[name].as_array().cloned().unwrap_or_default();
         let phrase = |row: &Value| (row[0].as_str().unwrap().to_owned(), number(&row[1]), number(&row[2]));
@@ -220,15 +220,15 @@ impl Page {
         for cell in list("heads") {
             let (layer, head) = (number(&cell[0]) as usize, number(&cell[1]) as usize);
             heads.resize_with(heads.len().max(layer + 1), Vec::new);
-            assert_eq!(heads[layer].len(), head, "heads are in order, each once");
+            assert_eq!(heads[layer].len(), head, "heads are not in order or appear twice");
             heads[layer].push(number(&cell[2]));
         }
         let mlps = list("mlps");
         for (layer, mlp) in mlps.iter().enumerate() {
-            assert_eq!(number(&mlp[0]) as usize, layer, "MLPs are in order, each once");
+            assert_eq!(number(&mlp[0]) as usize, layer, "MLPs are not in order or appear twice");
         }
         let embedding = list("embedding");
-        assert_eq!(embedding.len(), 1, "one figure for the embedding");
+        assert_eq!(embedding.len(), 1, "there must be one figure for the embedding");
         Attribution {
             phrases: list("phrases").iter().map(phrase).collect(),
             heads,
@@ -237,14 +237,14 @@ impl Page {
         }
     }
 
-    /// A field of the model panel.
+    /// Returns a field of the model panel.
     pub fn field(&self, name: &str) -> String {
         let script = "return document.querySelector(`#model-panel [data-field=${arguments[0]}]`)?.dataset.value";
         let value = self.window.script(script, &json!([name]));
         value.as_str().unwrap_or_else(|| panic!("the model panel has no {name}")).to_owned()
     }
 
-    /// The sum check of the current photo.
+    /// Returns the sum check of the current photo.
     pub fn residual(&self) -> f64 {
         self.field("residual").parse().unwrap()
     }
@@ -258,18 +258,18 @@ impl Page {
             const photo = document.querySelector('canvas#photo');
             return { width, height, bits, kind: overlay.dataset.layerKind, photo: [photo.width, photo.height] };";
         let found = self.window.script(script, &json!([]));
-        assert_eq!(found["kind"], "segmentation", "the overlay shows the segmentation");
+        assert_eq!(found["kind"], "segmentation", "the overlay does not show the segmentation");
         assert_eq!(
             found["photo"],
             json!([found["width"], found["height"]]),
-            "the overlay is as large as the photo"
+            "the overlay and the photo differ in size"
         );
         let size = |name: &str| found[name].as_u64().unwrap() as usize;
         let foreground = found["bits"].as_str().unwrap().bytes().map(|bit| bit == b'1').collect();
         Mask { width: size("width"), height: size("height"), foreground }
     }
 
-    /// Left and right edge of the crop frame, as shares of the photo's width.
+    /// Returns the left and right edge of the crop frame, as fractions of the photo's width.
     pub fn crop_frame(&self) -> (f64, f64) {
         let script = "const { left, width } = document.querySelector('#crop-frame').style;
             return [parseFloat(left), parseFloat(width)];";
@@ -294,7 +294,7 @@ impl Page {
         })
     }
 
-    /// How many different colours the head's map has.
+    /// Returns how many different colours the head's map has.
     pub fn head_map_colours(&self) -> u64 {
         let script = "const map = document.querySelector('canvas.head-map');
             const rgba = map.getContext('2d').getImageData(0, 0, map.width, map.height).data;
@@ -302,7 +302,7 @@ impl Page {
         wait("the head's map", PATIENCE, || self.window.script(script, &json!([])).as_u64().filter(|n| *n > 1))
     }
 
-    /// The file that a button saves.
+    /// Returns the file that a button saves.
     pub fn save(&self, button: &str) -> Vec<u8> {
         let script = "const make = URL.createObjectURL;
             return new Promise((done) => {
@@ -319,7 +319,7 @@ impl Page {
         base64::engine::general_purpose::STANDARD.decode(saved.as_str().unwrap()).unwrap()
     }
 
-    /// Fails where the console has an error. A missing icon is none.
+    /// Asserts that the console has no error. A missing icon does not count.
     pub fn assert_quiet_console(&self) {
         let errors = self.window.console_errors();
         let errors: Vec<_> = errors.iter().filter(|line| !line.contains("favicon.ico")).collect();

@@ -1,8 +1,8 @@
-//! The six sample photos: what is on them, where, and how well the default pack must see it.
+//! The six sample photos: their subjects, where these are, and how well the default pack must recognise them.
 //!
-//! Boxes and floors were set by looking at the photos, before the first run of these tests. Text segmentation
-//! by the default pack is modest (its README says so): the floors tell a working segmentation from a
-//! transposed, shifted, inverted or uniform one, and make no claim beyond that.
+//! The boxes and the bounds were set by looking at the photos, before the first run of these tests. The default
+//! pack segments modestly by text (its README says so). The bounds distinguish a working segmentation from a
+//! transposed, shifted, inverted or uniform one, and prove nothing more.
 
 /// The ten phrases of `www/packs/default/check.json`.
 pub const PHRASES: [&str; 10] = [
@@ -34,17 +34,18 @@ impl Box {
 }
 
 pub struct Photo {
-    /// The sample button's name, and the file's without its extension.
+    /// The name of the sample's button, and of the file without its extension.
     pub name: &'static str,
     pub file: &'static str,
-    /// Which of [`PHRASES`] must come out on top.
+    /// The phrase of [`PHRASES`] that must have the highest score.
     pub top: &'static str,
-    /// The phrase to segment, and the box around what it names.
+    /// The phrase to segment, and the box around its object.
     pub subject: &'static str,
     pub subject_in_photo: Box,
-    /// The least intersection over union of the foreground and the box, within the crop.
+    /// The least allowed intersection over union of the foreground and the box, within the crop.
     pub overlap: f64,
-    /// How much more of the foreground must lie in the box than of the whole crop.
+    /// The least allowed difference between the share of the foreground in the box and the share of the crop in
+    /// the box.
     pub lift: f64,
 }
 
@@ -52,7 +53,7 @@ pub const PHOTOS: [Photo; 6] = [
     Photo {
         name: "astronaut",
         file: "astronaut.png",
-        // A woman in a space suit. "An astronaut" would do as well, but the f32 reference sees the person.
+        // A woman in a space suit. "An astronaut" would be right, too, but the f32 reference prefers the person.
         top: "a photo of a person",
         subject: "a photo of a person",
         subject_in_photo: Box { left: 0.05, top: 0.03, right: 0.72, bottom: 1.0 },
@@ -64,7 +65,7 @@ pub const PHOTOS: [Photo; 6] = [
         file: "chelsea.png",
         top: "a photo of a cat",
         subject: "a photo of a cat",
-        // The face fills nearly all of the crop, so there is no lift to be had.
+        // The face fills almost the whole crop, so that no lift is possible.
         subject_in_photo: Box { left: 0.10, top: 0.0, right: 0.84, bottom: 0.97 },
         overlap: 0.25,
         lift: -0.05,
@@ -99,11 +100,11 @@ pub const PHOTOS: [Photo; 6] = [
     Photo {
         name: "rocket",
         file: "rocket.jpg",
-        // Wrong, and what the f32 reference says too: it takes the launch pad for a building (0.19), and gives
-        // "a rocket" 0.08. The pack's README calls rare things its weakness.
+        // The answer is wrong, and the f32 reference gives the same: it takes the launch pad for a building
+        // (0.19), and gives "a rocket" 0.08. The pack's README names rare things as its weakness.
         top: "a photo of a building",
         subject: "a photo of a rocket",
-        // As thin as the rocket is, one patch of slack on every side.
+        // The rocket is thin, so the box has a margin of one patch on every side.
         subject_in_photo: Box { left: 0.46, top: 0.28, right: 0.55, bottom: 0.97 },
         overlap: 0.04,
         lift: 0.0,

@@ -1,5 +1,5 @@
-//! Nothing of a person's pictures, videos and phrases leaves the machine: the browser is run behind a proxy that
-//! writes down every request, and everything is done that headlamp can do with them.
+//! No data of a person's pictures, videos and phrases leaves the machine. The browser runs behind a proxy that
+//! records every request, while the test uses every feature.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -14,14 +14,14 @@ use crate::driver::{Graphics, Window, wait};
 use crate::page::{Page, site};
 use crate::scratch::Scratch;
 
-/// No head of a request is longer: a picture has no room in one.
+/// The largest allowed head of a request. A picture does not fit into one.
 const LONGEST: usize = 1500;
 
-/// Whose hosts Chromium itself asks at its start, whatever it shows (Debian's has a search engine of its own): all are
-/// refused here, and none is the page's doing, whose policy names none of them.
+/// Hosts that Chromium itself contacts at its start, whatever it shows (Debian's Chromium has another search
+/// engine). The proxy refuses all of them. The page does not contact them: its policy names none of them.
 const BROWSERS_OWN: [&str; 5] = ["google.com", "googleapis.com", "gvt1.com", "gstatic.com", "duckduckgo.com"];
 
-/// A request, as the proxy saw it.
+/// A request as the proxy received it.
 #[derive(Clone, Debug)]
 struct Seen {
     method: String,
@@ -30,7 +30,7 @@ struct Seen {
     head: String,
 }
 
-/// A proxy that forwards what the browser asks for, and writes it down.
+/// A proxy that forwards the browser's requests and records them.
 struct Proxy {
     address: SocketAddr,
     seen: Arc<Mutex<Vec<Seen>>>,
@@ -45,7 +45,7 @@ impl Proxy {
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let seen = Arc::clone(&written);
-                // A browser that goes away early is no failure of ours.
+                // A browser that closes the connection early is not an error.
                 std::thread::spawn(move || forward(&stream, &seen));
             }
         });
@@ -61,7 +61,7 @@ fn forward(mut stream: &TcpStream, seen: &Mutex<Vec<Seen>>) -> std::io::Result<(
     let mut head = String::new();
     let mut lines = BufReader::new(stream);
     while lines.read_line(&mut head)? > 2 {}
-    // A connection that the browser opened ahead, and had no use for.
+    // The browser opened this connection in advance and did not use it.
     if head.is_empty() {
         return Ok(());
     }
@@ -79,13 +79,13 @@ fn forward(mut stream: &TcpStream, seen: &Mutex<Vec<Seen>>) -> std::io::Result<(
         .write_all(format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").as_bytes())?;
     let mut answer = Vec::new();
     server.read_to_end(&mut answer)?;
-    // The server ends the connection after its answer, and so do we.
+    // The server closes the connection after its answer, and the proxy does the same.
     stream.write_all(&answer)
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
-fn no_request_carries_anything_of_the_persons() {
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
+fn no_request_carries_personal_data() {
     let scratch = Scratch::new("privacy");
     let photo = scratch.path().join("confidential-photo.png");
     let noise = |x: u32, y: u32| Rgb([x.wrapping_mul(y + 7) as u8, (x ^ (y * 3)) as u8, (x + y * y) as u8]);
@@ -109,7 +109,7 @@ fn no_request_carries_anything_of_the_persons() {
     });
     page.open_video(&places::checkout().join("tests/reference/fixtures/video/vp9.webm"));
     page.wait_for_rest();
-    // Whatever would be sent later, when the page is left or comes again.
+    // Requests may also be sent later, when the visitor leaves the page or returns.
     page.load("?device=cpu&pack=packs/tiny/");
     page.wait_until_ready();
 
@@ -118,9 +118,12 @@ fn no_request_carries_anything_of_the_persons() {
     let own = own.trim_start_matches("http://").trim_end_matches('/');
     assert!(
         seen.iter().any(|request| request.path.ends_with("worker_bg.wasm")),
-        "the proxy sees the worker's requests"
+        "the proxy did not see the worker's requests"
     );
-    assert!(seen.iter().any(|request| request.path.ends_with("weights.safetensors")), "and the packs'");
+    assert!(
+        seen.iter().any(|request| request.path.ends_with("weights.safetensors")),
+        "the proxy did not see the packs' requests"
+    );
     let is_browsers = |request: &Seen| {
         let host = request.host.split(':').next().unwrap_or_default();
         BROWSERS_OWN.iter().any(|own| host == *own || host.ends_with(&format!(".{own}")))
@@ -128,7 +131,7 @@ fn no_request_carries_anything_of_the_persons() {
     for request in seen.iter().filter(|request| !is_browsers(request)) {
         let Seen { method, host, path, head } = request;
         assert!(matches!(method.as_str(), "GET" | "HEAD"), "{request:?}");
-        assert_eq!(host, own, "only the page's own server is asked: {request:?}");
+        assert_eq!(host, own, "another server than the page's own was contacted: {request:?}");
         let lower = head.to_ascii_lowercase();
         assert!(
             !lower.contains("content-length:") && !lower.contains("transfer-encoding:"),

@@ -1,5 +1,5 @@
-//! A CLIP of full size, 605 MB of seeded weights in Hugging Face's layout, opened by the page from a hub that has
-//! the manners of real ones: another origin, which refuses to be asked for permission first, and breaks off.
+//! A CLIP in full size, 605 MB of seeded weights in Hugging Face's layout, which the page opens from a hub that
+//! behaves like real hubs: it has another origin, refuses preflights, and breaks off.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
@@ -16,7 +16,7 @@ use crate::page::Page;
 use test_support::clip_b32;
 
 const REPOSITORY: &str = "openai/clip-vit-base-patch32";
-/// What the page may take while it opens the model.
+/// The most memory that the page may use while it opens the model.
 const MEMORY: u64 = 1_500_000_000;
 
 /// A folder of this test process, removed at the end.
@@ -28,7 +28,7 @@ impl Drop for Scratch {
     }
 }
 
-/// A hub with one model's weights and no configs.
+/// A hub with the weights of one model and without configs.
 struct Hub {
     url: String,
     parts: Arc<AtomicUsize>,
@@ -45,7 +45,7 @@ impl Hub {
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let (weights, parts, preflights) = (weights.clone(), Arc::clone(&counted), Arc::clone(&asked));
-                // A browser that goes away early is no failure of the hub's.
+                // A browser that closes the connection early is not an error.
                 std::thread::spawn(move || answer(&stream, &weights, &parts, &preflights));
             }
         });
@@ -78,7 +78,7 @@ fn answer(
     }
     let lower = head.to_ascii_lowercase();
     let range = lower.lines().find_map(|line| line.strip_prefix("range: bytes=")?.split_once('-'));
-    let (start, last) = range.expect("the page asks for parts");
+    let (start, last) = range.expect("the page must request ranges");
     let (start, last): (u64, u64) = (start.parse().unwrap(), last.trim().parse().unwrap());
     let count = last.min(length - 1) + 1 - start;
     let head = format!("HTTP/1.1 206 Partial Content\r\nContent-Length: {count}\r\n{close}\r\n");
@@ -90,7 +90,7 @@ fn answer(
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn a_full_size_clip_is_opened_from_a_hub() {
     let scratch = Scratch(std::env::temp_dir().join(format!("headlamp-browser-b32-{}", std::process::id())));
     std::fs::create_dir_all(&scratch.0).unwrap();
@@ -110,7 +110,7 @@ fn a_full_size_clip_is_opened_from_a_hub() {
     });
     page.settle();
     assert_eq!((page.field("layers"), page.field("width")), ("12".to_owned(), "768".to_owned()));
-    assert!(page.photo().starts_with("coffee"), "the photo is still there: {}", page.photo());
+    assert!(page.photo().starts_with("coffee"), "the photo was lost: {}", page.photo());
     assert!(page.residual() < 1e-4, "sum check: {}", page.residual());
     let found = page.attribution();
     assert_eq!(found.heads.iter().map(Vec::len).collect::<Vec<_>>(), [12; 12]);
@@ -118,15 +118,20 @@ fn a_full_size_clip_is_opened_from_a_hub() {
     page.choose_phrase(&chosen);
     let found = page.attribution();
     assert!((found.sum() - found.score(&chosen)).abs() < 1e-4, "{} {}", found.sum(), found.score(&chosen));
-    assert_eq!(hub.preflights.load(Ordering::Relaxed), 0, "parts are asked for without a preflight");
-    assert!(hub.parts.load(Ordering::Relaxed) > 14, "some parts broke off, and were taken up again");
+    assert_eq!(hub.preflights.load(Ordering::Relaxed), 0, "a range was requested with a preflight");
+    assert!(hub.parts.load(Ordering::Relaxed) > 14, "no part broke off and was requested again");
     let peak = page.window.renderer_peak();
-    println!("{} parts, {:.2} GB of page memory at most", hub.parts.load(Ordering::Relaxed), peak as f64 / 1e9);
+    println!(
+        "{} parts, {:.2} GB of memory at most for the page",
+        hub.parts.load(Ordering::Relaxed),
+        peak as f64 / 1e9
+    );
     assert!((1..MEMORY).contains(&peak), "the page took {peak} bytes");
     it_opens_again_as_it_was_kept(&page);
 }
 
-/// Its name in an address opens what was kept: the usual hub, which there is none of here, is not asked.
+/// The model's name in an address opens the stored model. The usual hub, which does not exist here, is not
+/// contacted.
 fn it_opens_again_as_it_was_kept(page: &Page) {
     page.load(&format!("?device=cpu&model={REPOSITORY}"));
     page.wait_until_ready();
@@ -135,7 +140,7 @@ fn it_opens_again_as_it_was_kept(page: &Page) {
     assert!(page.residual() < 1e-4, "sum check: {}", page.residual());
 }
 
-/// The list has every model with a link, and one press takes it.
+/// The list has every model with a link, and one press chooses a model.
 fn the_known_models_are_listed(page: &Page) {
     page.window.click("#known-models summary");
     page.window.click("#known-models tr[data-repository='facebook/dino-vits16'] button");
@@ -147,17 +152,17 @@ fn the_known_models_are_listed(page: &Page) {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
-fn weights_of_something_else_are_refused_and_the_model_stays() {
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
+fn unsuitable_weights_are_refused_and_the_model_stays() {
     let page = Page::open("no-clip", Graphics::None, "?device=cpu&pack=packs/tiny/");
     page.choose_sample("coffee");
     let before = page.attribution();
     let file = crate::page::packs().join("tiny/weights.safetensors");
     page.window.choose_file("input[name=weights]", &file);
     let message = page.wait_for_message();
-    assert!(message.contains("weights.safetensors"), "names the file: {message:?}");
+    assert!(message.contains("weights.safetensors"), "the message does not name the file: {message:?}");
     page.settle();
     assert_eq!(page.phase(), "ready");
     page.choose_sample("china");
-    assert_ne!(page.attribution().phrases, before.phrases, "and the old model still works");
+    assert_ne!(page.attribution().phrases, before.phrases, "the old model no longer works");
 }

@@ -1,4 +1,4 @@
-//! Pictures of every view, and the layout that they must show: as wide as the window at every width.
+//! Screenshots of every view, and the layout that they must have: as wide as the window at every width.
 
 use std::time::Duration;
 
@@ -13,7 +13,8 @@ const WIDTHS: [(u32, u32); 3] = [(360, 780), (768, 1024), (1440, 1000)];
 const PATIENCE: Duration = Duration::from_secs(240);
 
 impl Page {
-    /// The view at every width, in both themes, `target` at the top; none: the top of the page.
+    /// Takes the view at every width in both themes, with `target` at the top, or with the top of the page for
+    /// `None`.
     fn picture_everywhere(&self, view: &str, target: Option<&str>) {
         for (width, height) in WIDTHS {
             let metrics =
@@ -28,8 +29,8 @@ impl Page {
                     if (at) scrollBy(0, -12);
                     return [document.documentElement.scrollWidth, innerWidth];";
                 let widths = self.window.script(script, &json!([target]));
-                assert_eq!(widths, json!([width, width]), "{view} is as wide as a window of {width}");
-                // Bars and colours move to their places.
+                assert_eq!(widths, json!([width, width]), "{view} is wider than a window of {width}");
+                // Bars and colours are still moving.
                 std::thread::sleep(Duration::from_millis(350));
                 self.window.snapshot(&format!("{view}-{width}-{scheme}"));
             }
@@ -42,8 +43,8 @@ impl Page {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
-fn screens_of_the_photos_views_fit_the_window() {
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
+fn screens_of_the_photo_views_fit_the_window() {
     let page = Page::open("screens-photo", Graphics::None, "?device=cpu");
     page.window.click("#decline-tour");
     page.set_phrases(&PHRASES);
@@ -82,7 +83,7 @@ fn screens_of_the_photos_views_fit_the_window() {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn screens_of_gallery_and_video_fit_the_window() {
     let page = Page::open("screens-gallery", Graphics::None, "?device=cpu");
     page.window.click("#decline-tour");

@@ -1,5 +1,5 @@
-//! A self-supervised model, which knows no texts: its heads' attention is shown, and nothing is asked of it that it
-//! cannot answer.
+//! A self-supervised model without texts: the page shows the attention of its heads, and offers nothing that needs
+//! texts.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use crate::driver::{Graphics, wait};
 use crate::faults::{hang, restart_after_a_minute};
 use crate::page::Page;
 
-/// DINO's own layout, as PyTorch's old files have it: two heads in each of two layers.
+/// DINO's own layout in an old PyTorch file: two layers of two heads.
 const WEIGHTS: &str = "tests/reference/fixtures/self_supervised/dino/dino_pretrain.pth";
 
-/// The pixels of the chosen head's map.
+/// Returns the pixels of the chosen head's map.
 fn head_map(page: &Page, layer: usize, head: usize) -> String {
     page.window.click(&format!("button.head[data-layer='{layer}'][data-head='{head}']"));
     wait("the head to be shown", Duration::from_secs(20), || {
@@ -28,15 +28,15 @@ fn head_map(page: &Page, layer: usize, head: usize) -> String {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
-fn a_dino_from_a_file_shows_where_its_heads_look() {
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
+fn a_dino_file_shows_the_attention_of_its_heads() {
     let weights = places::checkout().join(WEIGHTS);
     let page = Page::open("dino", Graphics::None, "?device=cpu&pack=packs/tiny/");
     page.choose_sample("coffee");
-    // Heads of 8 numbers are nobody's guess: the page asks, and the old model stays.
+    // Nothing tells the number of heads of width 8: the page asks, and the old model stays.
     page.window.choose_file("input[name=weights]", &weights);
     let message = page.wait_for_message();
-    assert!(message.contains("heads"), "asks for the heads: {message:?}");
+    assert!(message.contains("heads"), "the message does not ask for the heads: {message:?}");
     let tell = "const input = document.querySelector('#load-model input[name=vision-heads]');
         input.value = '2';
         input.dispatchEvent(new Event('change', { bubbles: true }));";
@@ -48,20 +48,20 @@ fn a_dino_from_a_file_shows_where_its_heads_look() {
     page.settle();
     assert_eq!(page.message(), "", "no message");
     assert_eq!((page.field("layers"), page.field("width")), ("2".to_owned(), "16".to_owned()));
-    assert!(page.photo().starts_with("coffee"), "the photo is still there: {}", page.photo());
+    assert!(page.photo().starts_with("coffee"), "the photo was lost: {}", page.photo());
     assert!(page.residual() < 1e-5, "sum check: {}", page.residual());
     let maps: Vec<String> = (0..2)
         .flat_map(|layer| (0..2).map(move |head| (layer, head)))
         .map(|(layer, head)| head_map(&page, layer, head))
         .collect();
     let different: std::collections::BTreeSet<&String> = maps.iter().collect();
-    assert_eq!(different.len(), maps.len(), "each head looks elsewhere");
+    assert_eq!(different.len(), maps.len(), "two heads have the same map");
     let shown = "return ['form#add-phrase', 'input[name=map-kind]', '#lab', '.sources']
         .filter((part) => document.querySelector(part))";
-    assert_eq!(page.window.script(shown, &json!([])), json!([]), "what needs texts is not offered");
+    assert_eq!(page.window.script(shown, &json!([])), json!([]), "the page offers a feature that needs texts");
     page.choose_sample("china");
-    assert_eq!(page.message(), "", "and another photo is no trouble");
-    // It has no address, and is what a restarted worker opens all the same.
+    assert_eq!(page.message(), "", "another photo gave an error message");
+    // The model has no address. A restarted worker opens it all the same.
     hang(&page, "button.sample[data-sample=flower]");
     restart_after_a_minute(&page);
     wait("the photo before", Duration::from_secs(60), || page.photo().starts_with("china").then_some(()));
@@ -69,16 +69,16 @@ fn a_dino_from_a_file_shows_where_its_heads_look() {
     assert!(page.field("name").contains("dino_pretrain"), "{}", page.field("name"));
     assert!(page.residual() < 1e-5, "sum check: {}", page.residual());
     let chosen = "return !!document.querySelector('#head-panel[data-layer=\"1\"][data-head=\"1\"]')";
-    assert_eq!(page.window.script(chosen, &json!([])), true, "the head is still the chosen one");
+    assert_eq!(page.window.script(chosen, &json!([])), true, "another head is chosen");
     assert_eq!(page.message(), "");
     page.assert_quiet_console();
     page.window.picture("dino");
 }
 
-/// A pack with texts after one without: everything is back.
+/// A pack with texts is opened after one without: everything returns.
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
-fn phrases_come_back_with_a_model_that_knows_them() {
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
+fn phrases_return_with_a_model_that_has_texts() {
     let page = Page::open("dino-and-back", Graphics::None, "?device=cpu&pack=packs/tiny/");
     let tell = "const input = document.querySelector('#load-model input[name=vision-heads]');
         input.value = '2';

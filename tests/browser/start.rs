@@ -1,4 +1,4 @@
-//! How the page starts: what it asks the server for, and when.
+//! The start of the page: which files it requests from the server, and when.
 
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
@@ -14,7 +14,7 @@ const DEFAULT_MANIFEST: &str = "/packs/default/pack.json";
 const DEFAULT_POOL: &str = "/packs/default/pool.safetensors";
 const DEFAULT_WEIGHTS: &str = "/packs/default/weights.safetensors";
 
-/// What was asked for, in its order. The first who wants the worker waits for the weights to be asked for.
+/// The requested files in their order. The first request for the worker waits until the weights are requested.
 #[derive(Default)]
 struct Requests {
     asked: Mutex<Vec<String>>,
@@ -28,7 +28,7 @@ impl Requests {
         self.another.notify_all();
         if path.starts_with(WORKER) {
             let lacks_weights = |asked: &mut Vec<String>| !asked.iter().any(|path| path == WEIGHTS);
-            // In vain where the page asks for one after the other; the order tells.
+            // The wait is in vain if the page requests one file after the other. The order shows that.
             drop(self.another.wait_timeout_while(asked, Duration::from_secs(20), lacks_weights).unwrap());
             self.asked.lock().unwrap().push("the worker goes out".to_owned());
         }
@@ -44,30 +44,36 @@ impl Requests {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
-fn the_pack_is_on_its_way_while_the_worker_is_compiled() {
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
+fn the_pack_downloads_while_the_worker_compiles() {
     let requests = Arc::new(Requests::default());
     let hearing = Arc::clone(&requests);
     let site = site().heard_by(move |path| hearing.hear(path));
     let page = Page::open_unready("start", site, Graphics::None, TINY);
     page.wait_until_ready();
     let weights = requests.first(WEIGHTS).unwrap();
-    assert!(weights < requests.first("the worker goes out").unwrap(), "the weights come after the worker");
+    assert!(
+        weights < requests.first("the worker goes out").unwrap(),
+        "the weights were requested after the worker"
+    );
     for file in [MANIFEST, WEIGHTS] {
-        assert_eq!(requests.times(file), 1, "{file} is asked for once");
+        assert_eq!(requests.times(file), 1, "{file} was not requested exactly once");
     }
     // From here on a service worker answers for the page's own files.
     wait_until_kept(&page);
     page.load(TINY);
     page.wait_until_ready();
-    assert_eq!(requests.times(MANIFEST), 2, "whether there is another pack now");
-    assert_eq!(requests.times(WEIGHTS), 1, "the kept weights are not asked for again");
+    assert_eq!(requests.times(MANIFEST), 2, "the manifest was not checked for a newer pack");
+    assert_eq!(requests.times(WEIGHTS), 1, "the stored weights were requested again");
     page.load("?device=cpu");
     page.wait_until_ready();
     for file in [DEFAULT_MANIFEST, DEFAULT_WEIGHTS] {
-        assert_eq!(requests.times(file), 1, "{file} is asked for once");
+        assert_eq!(requests.times(file), 1, "{file} was not requested exactly once");
     }
-    // The engine asks in the manifest's order, in which the weights are last.
-    assert!(requests.first(DEFAULT_WEIGHTS) < requests.first(DEFAULT_POOL), "the loader asked for the weights");
+    // The worker requests files in the manifest's order, which has the weights last.
+    assert!(
+        requests.first(DEFAULT_WEIGHTS) < requests.first(DEFAULT_POOL),
+        "the loader did not request the weights"
+    );
     page.assert_quiet_console();
 }

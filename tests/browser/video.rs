@@ -1,5 +1,5 @@
-//! The video view: frames looked at, tracks that survive seeking, stopping and going on, masks that follow a
-//! point, and a chart that seeks.
+//! The view of videos: frames are processed, tracks survive seeking, stopping and continuing, masks follow a
+//! point, and a press on the chart seeks.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::scratch::Scratch;
 
 pub const PATIENCE: Duration = Duration::from_secs(240);
 
-/// A disc moves to the right over a still, patterned ground.
+/// A disc moves right over a still, patterned ground.
 pub struct Clip {
     pub width: u32,
     pub height: u32,
@@ -21,7 +21,7 @@ pub struct Clip {
 }
 
 impl Clip {
-    /// The disc's middle, as shares of the frame, and its radius in shares of the height.
+    /// Returns the disc's centre as fractions of the frame's sides, and its radius as a fraction of the height.
     fn disc(&self, frame: usize) -> (f64, f64, f64) {
         let share = frame as f64 / (self.frames - 1).max(1) as f64;
         (0.25 + 0.5 * share, 0.45 + 0.1 * share, 0.22)
@@ -85,7 +85,7 @@ impl Page {
         });
     }
 
-    /// Until all frames are done and nothing is under way.
+    /// Waits until all frames are done and no request is running.
     pub fn wait_for_rest(&self) {
         wait("the video's frames to be done", PATIENCE, || {
             (self.player("work") == "idle" && self.phase() == "ready" && self.done() > 0).then_some(())
@@ -99,7 +99,7 @@ impl Page {
         self.window.script(script, &json!([time]));
     }
 
-    /// Presses on the frame, at shares of its width and height.
+    /// Presses on the frame, at fractions of its width and height.
     pub fn point(&self, x: f64, y: f64) {
         let script = "const marks = document.querySelector('.marks'), around = marks.getBoundingClientRect();
             const at = { clientX: around.left + around.width * arguments[0],
@@ -109,7 +109,7 @@ impl Page {
         self.window.script(script, &json!([x, y]));
     }
 
-    /// Kind, frame and pixels of what lies over the frame: one letter a pixel of the overlay, by its colour.
+    /// Returns kind, frame and pixels of the overlay: one letter for each pixel, by its colour.
     pub fn overlay(&self) -> Value {
         let script = "const canvas = document.querySelector('#video-overlay');
             const { width, height } = canvas;
@@ -128,7 +128,7 @@ impl Page {
     }
 }
 
-/// Intersection over union of what is painted and a shape, over the overlay's pixels.
+/// Returns the intersection over union of the painted pixels and a shape, over the overlay's pixels.
 fn overlap(overlay: &Value, is_in: impl Fn(f64, f64) -> bool) -> f64 {
     let (width, height) = (overlay["width"].as_u64().unwrap(), overlay["height"].as_u64().unwrap());
     let ink = overlay["ink"].as_str().unwrap().as_bytes();
@@ -143,8 +143,8 @@ fn overlap(overlay: &Value, is_in: impl Fn(f64, f64) -> bool) -> f64 {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
-fn tracks_appear_survive_a_seek_and_a_pause_and_are_the_same_again() {
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
+fn tracks_survive_seek_and_pause_and_are_repeatable() {
     let scratch = Scratch::new("video-tracks");
     let clip = Clip { width: 160, height: 96, frames: 12 };
     let page = Page::open("video-tracks", Graphics::None, TINY);
@@ -152,16 +152,16 @@ fn tracks_appear_survive_a_seek_and_a_pause_and_are_the_same_again() {
     page.wait_for_frames(1);
     page.seek(0.0);
     let first = page.overlay_of("tracks", 0);
-    assert!(first["ink"].as_str().unwrap().contains('#'), "tracks show with the first frame");
+    assert!(first["ink"].as_str().unwrap().contains('#'), "the first frame has no tracks");
     page.wait_for_rest();
     assert_eq!(page.done(), 12);
     page.seek(0.55);
     let there = page.overlay_of("tracks", 5);
-    assert_ne!(there["ink"], first["ink"], "another frame, other tracks");
+    assert_ne!(there["ink"], first["ink"], "another frame has the same tracks");
     page.seek(0.0);
-    assert_eq!(page.overlay_of("tracks", 0)["ink"], first["ink"], "the same frame, the same tracks");
+    assert_eq!(page.overlay_of("tracks", 0)["ink"], first["ink"], "the same frame has other tracks");
 
-    // Again from the start, stopped half-way: what is done stays, and going on finishes it.
+    // Starts again and stops half-way: finished frames stay, and continuing finishes the rest.
     page.window.click("input[type=checkbox][name=centre]");
     page.window.click("#resample");
     page.wait_for_frames(2);
@@ -178,13 +178,13 @@ fn tracks_appear_survive_a_seek_and_a_pause_and_are_the_same_again() {
     page.window.click("#resample");
     page.wait_for_rest();
     page.seek(0.0);
-    assert_eq!(page.overlay_of("tracks", 0)["ink"], first["ink"], "run again, the tracks are the same");
+    assert_eq!(page.overlay_of("tracks", 0)["ink"], first["ink"], "a second run gave other tracks");
     page.assert_quiet_console();
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
-fn phrases_are_charted_over_the_frames_and_a_press_on_the_chart_seeks() {
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
+fn phrases_are_charted_and_a_press_on_the_chart_seeks() {
     let scratch = Scratch::new("video-chart");
     let clip = Clip { width: 160, height: 96, frames: 6 };
     let page = Page::open("video-chart", Graphics::None, TINY);
@@ -195,7 +195,7 @@ fn phrases_are_charted_over_the_frames_and_a_press_on_the_chart_seeks() {
         "return [...document.querySelectorAll('#chart polyline')].map((line) => line.points.numberOfItems)",
         &json!([]),
     );
-    assert_eq!(lines, json!([6, 6]), "a point per phrase and frame");
+    assert_eq!(lines, json!([6, 6]), "the chart must have a point for each phrase and frame");
     page.seek(0.0);
     // The middle of the chart is the middle of the video.
     page.window.click("#chart");
@@ -216,8 +216,8 @@ fn phrases_are_charted_over_the_frames_and_a_press_on_the_chart_seeks() {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
-fn a_bad_video_gets_its_sentence_and_nothing_else_is_lost() {
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
+fn a_bad_video_is_reported_and_nothing_is_lost() {
     let scratch = Scratch::new("video-bad");
     let clip = Clip { width: 160, height: 96, frames: 3 };
     let page = Page::open("video-bad", Graphics::None, TINY);
@@ -229,7 +229,7 @@ fn a_bad_video_gets_its_sentence_and_nothing_else_is_lost() {
     std::fs::write(&file, "Dear diary, this is no video.\n").unwrap();
     page.window.choose_file("input[type=file][name=video]", &file);
     let message = page.wait_for_message();
-    assert!(message.contains("holiday.mp4"), "names the file: {message:?}");
+    assert!(message.contains("holiday.mp4"), "the message does not name the file: {message:?}");
     assert!(message.split_whitespace().count() > 4 && !message.contains("Err("), "{message:?}");
     page.wait_for_rest();
     assert_eq!(page.done(), 3);
@@ -238,10 +238,10 @@ fn a_bad_video_gets_its_sentence_and_nothing_else_is_lost() {
     page.overlay_of("tracks", 1);
 }
 
-/// The masks that a point seeds, carried through the frames by the page, against the disc itself.
+/// The masks that the page propagates from a point, compared with the disc itself.
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
-fn a_mask_follows_the_disc_that_was_pointed_at_and_is_saved() {
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
+fn a_mask_follows_the_selected_disc_and_is_saved() {
     let scratch = Scratch::new("video-masks");
     let clip = Clip { width: 320, height: 200, frames: 8 };
     let page = Page::open("video-masks", Graphics::None, "?device=cpu");
@@ -287,7 +287,7 @@ fn a_mask_follows_the_disc_that_was_pointed_at_and_is_saved() {
     let zip = page.save("#export-masks");
     assert_eq!(&zip[..4], b"PK\x03\x04");
 
-    // Started over, what was made before is in no file any more.
+    // After starting over, no saved file contains earlier masks.
     page.window.click(".propagation .quiet-button");
     page.seek(0.0);
     page.point(x, y);
@@ -298,21 +298,21 @@ fn a_mask_follows_the_disc_that_was_pointed_at_and_is_saved() {
     page.assert_quiet_console();
 }
 
-/// A video of two minutes (`tests/reference/video.py`), looked at twice a second.
+/// A video of two minutes (`tests/reference/video.py`), sampled at two frames a second.
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
-fn two_minutes_stay_in_bounded_memory() {
-    // The bound: what is kept of frames (512 MB), the engine, the page and the browser's own.
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
+fn a_video_of_two_minutes_stays_in_bounded_memory() {
+    // The bound covers the stored data of frames (512 MB), the worker, the page and the browser itself.
     const BOUND: u64 = 900 << 20;
     let file = places::checkout().join("tests/reference/fixtures/video/two_minutes.webm");
     let page = Page::open("video-memory", Graphics::None, TINY);
     page.open_video(&file);
     wait("the plan", PATIENCE, || (page.player("sampled") == "240").then_some(()));
-    assert_eq!(page.done(), 0, "so many frames wait for the word");
+    assert_eq!(page.done(), 0, "so many frames must wait for the user's consent");
     page.window.click("#look");
     page.wait_for_rest();
     assert_eq!(page.done(), 240);
-    // Back and forth once more: what is on screen is decoded anew.
+    // Seeks back and forth once more: the visible frame is decoded again.
     for time in [119.0, 60.0, 0.0] {
         page.seek(time);
         page.overlay_of("tracks", (time * 2.0) as usize);
@@ -323,18 +323,21 @@ fn two_minutes_stay_in_bounded_memory() {
     page.assert_quiet_console();
 }
 
-/// What a newcomer does: one click, and then a press on a frame.
+/// A newcomer clicks once, and then presses on a frame.
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
-fn the_sample_clip_shows_its_objects_with_one_click() {
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
+fn one_click_shows_the_objects_of_the_sample_clip() {
     let page = Page::open("video-sample", Graphics::None, "?device=cpu");
     page.window.click("fieldset:has(input[name=mode]) label:nth-of-type(2)");
     page.window.click("#sample-clip");
     page.wait_for_rest();
-    assert_eq!(page.player("sampled"), "11", "five seconds at two frames a second");
+    assert_eq!(page.player("sampled"), "11", "five seconds at two frames a second give eleven frames");
     assert_eq!(page.done(), 11);
     let heading = page.window.script("return document.querySelector('#player .name').textContent", &json!([]));
-    assert!(heading.as_str().unwrap().contains("VP9 in WebM"), "decoded in the worker: {heading}");
+    assert!(
+        heading.as_str().unwrap().contains("VP9 in WebM"),
+        "the heading does not show that the worker decodes: {heading}"
+    );
     page.seek(1.0);
     let shown = page.overlay_of("tracks", 2);
     assert!(shown["ink"].as_str().unwrap().contains('#'));
@@ -344,14 +347,17 @@ fn the_sample_clip_shows_its_objects_with_one_click() {
     );
     let labels = labels.as_array().unwrap();
     println!("{labels:?}");
-    assert_eq!(labels.len(), 3, "an object for each of three heads");
-    assert!(labels.iter().all(|label| label.as_str().is_some_and(|label| !label.is_empty())), "each in words");
-    // It plays at its own rate, and the overlay goes along.
+    assert_eq!(labels.len(), 3, "there must be an object for each of three heads");
+    assert!(
+        labels.iter().all(|label| label.as_str().is_some_and(|label| !label.is_empty())),
+        "an object has no label"
+    );
+    // The clip plays at its own rate, and the overlay follows.
     page.seek(0.0);
     page.window.click("#play");
     page.overlay_of("tracks", 3);
     page.window.click("#play");
-    // The frame on screen opens as a photo.
+    // The visible frame opens as a photo.
     page.window.click("#take-apart");
     wait("the frame as a photo", PATIENCE, || page.photo().starts_with("bunny.webm at").then_some(()));
     page.assert_quiet_console();

@@ -1,5 +1,5 @@
-//! Videos that come another way than as a file which the worker decodes: the camera's, and those that only the
-//! browser's player plays.
+//! Videos that are not files for the worker's decoder: from the camera, and files that only the browser's player
+//! can play.
 
 use std::time::Duration;
 
@@ -12,8 +12,8 @@ use crate::scratch::Scratch;
 use crate::video::PATIENCE;
 
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
-fn the_camera_is_recorded_and_looked_at() {
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
+fn the_camera_is_recorded_and_tracked() {
     let page = Page::open("video-camera", Graphics::None, TINY);
     page.window.click("fieldset:has(input[name=mode]) label:nth-of-type(2)");
     page.window.click("#camera");
@@ -27,7 +27,7 @@ fn the_camera_is_recorded_and_looked_at() {
     page.window.click("#camera");
     page.wait_for_rest();
     let sampled: usize = page.player("sampled").parse().unwrap();
-    assert!((3..=8).contains(&sampled), "some two seconds at two frames a second, not {sampled}");
+    assert!((3..=8).contains(&sampled), "about two seconds at two frames a second do not give {sampled} frames");
     assert_eq!(page.done(), sampled);
     let heading = page.window.script("return document.querySelector('#player .name').textContent", &json!([]));
     assert!(heading.as_str().unwrap().starts_with("camera.webm"), "{heading}");
@@ -36,7 +36,7 @@ fn the_camera_is_recorded_and_looked_at() {
     page.assert_quiet_console();
 }
 
-/// A clip whose samples' sizes are told the compact way (`stz2`), which players know and the worker does not.
+/// Returns a clip with a compact table of sample sizes (`stz2`), which players can read and the worker cannot.
 fn compact() -> Vec<u8> {
     let clip = places::checkout().join("tests/reference/fixtures/video/vp9.mp4");
     let mut clip = std::fs::read(&clip).unwrap();
@@ -46,7 +46,7 @@ fn compact() -> Vec<u8> {
     assert_eq!((fixed, length), (0, 20 + 4 * count));
     let sizes: Vec<u16> =
         (0..count as usize).map(|index| word(&clip[at + 20 + 4 * index..]).try_into().unwrap()).collect();
-    // Half as long; the rest is free space, so that nothing moves.
+    // The table is half as long. The rest becomes free space, so that nothing moves.
     let mut boxes = (20 + 2 * count).to_be_bytes().to_vec();
     boxes.extend(b"stz2\0\0\0\0\0\0\0\x10");
     boxes.extend(count.to_be_bytes());
@@ -58,20 +58,23 @@ fn compact() -> Vec<u8> {
     clip
 }
 
-/// What the worker cannot read the page's own player shows it; another rate, and another piece, are asked of it too.
+/// The page's player shows the frames that the worker cannot decode, also at another rate and for another part.
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
-fn what_only_the_player_plays_is_looked_at_all_the_same() {
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
+fn a_video_for_the_player_alone_is_tracked() {
     let scratch = Scratch::new("video-player");
     let file = scratch.path().join("compact.mp4");
     std::fs::write(&file, compact()).unwrap();
     let page = Page::open("video-player", Graphics::None, TINY);
     page.open_video(&file);
     page.wait_for_rest();
-    assert_eq!(page.player("sampled"), "4", "1.6 s at two frames a second");
+    assert_eq!(page.player("sampled"), "4", "1.6 s at two frames a second give four frames");
     assert_eq!(page.done(), 4);
     let heading = page.window.script("return document.querySelector('#player .name').textContent", &json!([]));
-    assert!(heading.as_str().unwrap().contains("pictures"), "the player's pictures, not the worker's: {heading}");
+    assert!(
+        heading.as_str().unwrap().contains("pictures"),
+        "the heading does not show that the player decodes: {heading}"
+    );
     page.seek(1.0);
     assert!(page.overlay_of("tracks", 2)["ink"].as_str().unwrap().contains('#'));
 
@@ -82,8 +85,8 @@ fn what_only_the_player_plays_is_looked_at_all_the_same() {
     page.window.click("#resample");
     wait("more frames", PATIENCE, || (page.player("sampled") == "8").then_some(()));
     page.wait_for_rest();
-    assert_eq!(page.done(), 8, "1.6 s at five frames a second");
-    wait("the player to have the file still", PATIENCE, || {
+    assert_eq!(page.done(), 8, "1.6 s at five frames a second give eight frames");
+    wait("the player with its file", PATIENCE, || {
         let has = "return document.querySelector('#video').readyState > 0";
         (page.window.script(has, &json!([])) == true).then_some(())
     });

@@ -1,4 +1,5 @@
-//! What a visit feels like: when the largest thing is painted, how much jumps about, and what a touch finds.
+//! The quality of a visit: when the largest element is painted, how much the layout shifts, and the size of touch
+//! targets.
 
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use serde_json::json;
 use crate::driver::{Graphics, Window, wait};
 use crate::page::{Page, TINY, site};
 
-/// Collects what the browser measures, from the first moment on.
+/// Collects the browser's measurements from the first moment on.
 const OBSERVE: &str = "window.vitals = { lcp: 0, cls: 0, moved: [] };
     new PerformanceObserver((list) => {
         for (const entry of list.getEntries()) window.vitals.lcp = entry.startTime;
@@ -23,10 +24,10 @@ fn observe(window: &Window) {
     window.chrome("Page.addScriptToEvaluateOnNewDocument", &json!({ "source": OBSERVE }));
 }
 
-/// Google's bounds for a good visit: 2.5 s and 0.1. This machine's two cores run server, browser and test.
+/// Google's bounds for a good visit: 2.5 s and 0.1. The two cores of this machine run server, browser and test.
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
-fn a_visit_paints_soon_and_little_jumps_about() {
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
+fn a_visit_paints_soon_with_little_layout_shift() {
     let page = Page::open_unready("vitals", site(), Graphics::None, "?device=cpu&pack=packs/none/");
     observe(&page.window);
     for width in [1440, 360] {
@@ -46,10 +47,10 @@ fn a_visit_paints_soon_and_little_jumps_about() {
     }
 }
 
-/// WCAG 2.2's target size (2.5.8): 24 by 24 pixels, or as much room around it.
+/// WCAG 2.2's target size (2.5.8): 24 by 24 pixels, or the same room around the target.
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
-fn fingers_find_every_control() {
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
+fn every_control_is_large_enough_for_touch() {
     let page = Page::open("targets", Graphics::None, TINY);
     let metrics = json!({ "width": 360, "height": 780, "deviceScaleFactor": 2, "mobile": true });
     page.window.chrome("Emulation.setDeviceMetricsOverride", &metrics);
@@ -59,7 +60,7 @@ fn fingers_find_every_control() {
         for (const at of document.querySelectorAll('main:not(.off) :is(button, a, select, input, summary), .masthead button')) {
             const shown = at.closest('label') ?? at;
             const { width, height } = shown.getBoundingClientRect();
-            // Links in a sentence, and what is out of sight, are excepted.
+            // Exceptions: links in a sentence, and elements outside the view.
             const is_inline = at.tagName === 'A' && at.closest('p');
             if (width === 0 || is_inline || at.classList.contains('unseen')) continue;
             if (width < 24 || height < 24) {
@@ -68,32 +69,32 @@ fn fingers_find_every_control() {
         }
         return small;";
     let small = page.window.script(script, &json!([]));
-    // The grid's cells of a large model are as small as they must be; arrow keys and the ranking lead to them too.
+    // The cells of a large model's grid must be small. Arrow keys and the ranking lead to them, too.
     let small: Vec<_> =
         small.as_array().unwrap().iter().filter(|at| !at.as_str().unwrap().contains("cell")).collect();
     assert!(small.is_empty(), "{small:#?}");
 }
 
-/// Who wants less motion gets none.
+/// A visitor who prefers reduced motion gets no motion.
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
-fn less_motion_is_no_motion() {
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
+fn reduced_motion_stops_all_motion() {
     let page = Page::open("motion", Graphics::None, TINY);
     let moving = "return [...document.querySelectorAll('*')].filter((at) => {
         const { transitionDuration, animationName } = getComputedStyle(at);
         return animationName !== 'none' || transitionDuration.split(',').some((time) => parseFloat(time) > 0);
     }).length";
     let moving = || page.window.script(moving, &json!([])).as_u64().unwrap();
-    assert!(moving() > 0, "bars move where nobody minds");
+    assert!(moving() > 0, "bars must move without the preference");
     let media = json!({ "features": [{ "name": "prefers-reduced-motion", "value": "reduce" }] });
     page.window.chrome("Emulation.setEmulatedMedia", &media);
     wait("stillness", Duration::from_secs(5), || (moving() == 0).then_some(()));
 }
 
-/// The switch for the colours: the system's, or one's own, remembered.
+/// The switch for the colours: the system's, or the visitor's own choice, which is remembered.
 #[test]
-#[ignore = "needs what `cargo xtask test browser` sets up"]
-fn the_theme_follows_the_system_until_somebody_chooses() {
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
+fn the_theme_follows_the_system_until_chosen() {
     let page = Page::open("theme", Graphics::None, TINY);
     let is_dark = "const [red] = getComputedStyle(document.body).backgroundColor.match(/\\d+/g); return +red < 80";
     let is_dark = || page.window.script(is_dark, &json!([])) == true;
@@ -108,7 +109,7 @@ fn the_theme_follows_the_system_until_somebody_chooses() {
     wait("light, as chosen", soon, || (!is_dark()).then_some(()));
     page.load(TINY);
     page.wait_until_ready();
-    assert!(!is_dark(), "the choice is remembered");
+    assert!(!is_dark(), "the choice was not remembered");
     page.window.click("label:has(> input[name=theme]):nth-of-type(1)");
     wait("the system's dark again", soon, || is_dark().then_some(()));
 }

@@ -1,8 +1,8 @@
-//! Every layout computes what PyTorch computes with the same weights.
+//! Every layout gives the same results as PyTorch with the same weights.
 
 use headlamp::checkpoint::Quantisation;
 use headlamp::checkpoint::StateDict;
-use headlamp::checkpoint::detect::{Answers, Family};
+use headlamp::checkpoint::detect::{Family, GivenSettings};
 use headlamp::geometry::Size;
 use headlamp::model::{Activation, Crop};
 use headlamp::zero_shot;
@@ -10,10 +10,10 @@ use headlamp::zero_shot;
 use super::{converted, detected, model};
 use test_support::reference::{path_of, relative, tensors_of};
 
-/// The largest relative error of any vector.
+/// The largest allowed relative error of any vector.
 const TOLERANCE: f64 = 1e-4;
 
-/// A folder of fixtures, and which of the reference's models is in it.
+/// Each folder of fixtures, and the model of the reference that it holds.
 const FOLDERS: [(&str, &str, Family); 8] = [
     ("hf_safetensors", "hf", Family::HuggingFace),
     ("hf_bin", "hf", Family::HuggingFace),
@@ -25,7 +25,7 @@ const FOLDERS: [(&str, &str, Family); 8] = [
     ("openai", "openai", Family::OpenAi),
 ];
 
-/// The reference's texts, each from its start to its end.
+/// Returns the reference's texts, each from its start token to its end token.
 fn texts() -> Vec<Vec<u32>> {
     let bytes = test_support::reference::bytes_of("checkpoints/all.expected.safetensors");
     let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
@@ -40,13 +40,14 @@ fn values(expected: &StateDict, name: &str) -> Vec<f32> {
 }
 
 #[test]
-fn every_layout_computes_what_pytorch_does() {
+fn every_layout_computes_like_pytorch() {
     let expected = tensors_of("checkpoints/all.expected");
     for (folder, reference, family) in FOLDERS {
         let path = path_of(&format!("checkpoints/{folder}"));
-        let (found, _) = detected(&path, &Answers::default()).unwrap_or_else(|err| panic!("{folder}: {err}"));
+        let (found, _) =
+            detected(&path, &GivenSettings::default()).unwrap_or_else(|err| panic!("{folder}: {err}"));
         assert_eq!(found.family, family, "{folder}");
-        let pack = converted(&path, &Answers::default(), Quantisation::F32);
+        let pack = converted(&path, &GivenSettings::default(), Quantisation::F32);
         let model = model(pack.unwrap_or_else(|err| panic!("{folder}: {err}")));
         let config = &model.config;
         let side = config.vision.image_size;
@@ -66,9 +67,9 @@ fn every_layout_computes_what_pytorch_does() {
 }
 
 #[test]
-fn what_tensors_cannot_tell_comes_from_the_configs() {
+fn settings_outside_the_tensors_come_from_configs() {
     let of = |folder: &str| {
-        let found = detected(&path_of(&format!("checkpoints/{folder}")), &Answers::default()).unwrap().0;
+        let found = detected(&path_of(&format!("checkpoints/{folder}")), &GivenSettings::default()).unwrap().0;
         (found.model.vision, found.model.text.unwrap())
     };
     let (vision, text) = of("hf_safetensors");
@@ -82,7 +83,8 @@ fn what_tensors_cannot_tell_comes_from_the_configs() {
 
 #[test]
 fn conversion_is_deterministic() {
-    let pack =
-        || converted(&path_of("checkpoints/hf_bin"), &Answers::default(), Quantisation::Q8).unwrap().manifest;
+    let pack = || {
+        converted(&path_of("checkpoints/hf_bin"), &GivenSettings::default(), Quantisation::Q8).unwrap().manifest
+    };
     assert_eq!(pack().files, pack().files);
 }

@@ -1,11 +1,11 @@
-//! Files that are wrong, partial or hostile: each is refused before much is allocated, and in words that help.
+//! Files that are wrong, partial or hostile: each is refused before a large allocation, with a message that helps.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::PathBuf;
 
-use headlamp::checkpoint::detect::{Answers, Unknown};
-use headlamp::checkpoint::index::{Opened, Opening};
+use headlamp::checkpoint::detect::{GivenSettings, MissingSetting};
+use headlamp::checkpoint::index::{IndexReader, IndexStep};
 use headlamp::checkpoint::{CheckpointError, Quantisation};
 use headlamp::model::Activation;
 use safetensors::tensor::TensorView;
@@ -14,7 +14,7 @@ use safetensors::{Dtype, SafeTensors};
 use super::converted;
 use test_support::reference::{bytes_of, path_of};
 
-/// A folder that goes away with the test.
+/// A folder that is removed at the end of the test.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -38,29 +38,29 @@ impl Drop for Folder {
 }
 
 fn refusal(path: &std::path::Path) -> String {
-    match converted(path, &Answers::default(), Quantisation::Q8) {
+    match converted(path, &GivenSettings::default(), Quantisation::Q8) {
         Ok(_) => panic!("{} was not refused", path.display()),
         Err(err) => err.to_string(),
     }
 }
 
-/// Opens bytes as if they were a file of that length.
+/// Opens bytes as if they were a whole file.
 fn opened(bytes: &[u8]) -> Result<(), CheckpointError> {
-    let mut opening = Opening::new("a file", bytes.len() as u64);
+    let mut reader = IndexReader::new("a file", bytes.len() as u64);
     loop {
-        let range = opening.wants();
+        let range = reader.wanted();
         let at = |place: u64| usize::try_from(place).unwrap().min(bytes.len());
-        match opening.push(&bytes[at(range.start)..at(range.end)])? {
-            Opened::Further(further) => opening = further,
-            Opened::Whole(_) => return Ok(()),
+        match reader.push(&bytes[at(range.start)..at(range.end)])? {
+            IndexStep::Unfinished(next) => reader = next,
+            IndexStep::Finished(_) => return Ok(()),
         }
     }
 }
 
-/// A tensor in place of another: a shape, and a value everywhere. The shape `[0]` leaves it out.
+/// A replacement for a tensor: a shape, and one value for all elements. The shape `[0]` removes the tensor.
 type Change = Option<(Vec<usize>, f32)>;
 
-/// Hugging Face's fixture with its tensors changed.
+/// Returns Hugging Face's fixture with changed tensors.
 fn changed(change: impl Fn(&str) -> Change) -> Vec<u8> {
     let bytes = bytes_of("checkpoints/hf_safetensors/model.safetensors");
     let parsed = SafeTensors::deserialize(&bytes).unwrap();
@@ -90,7 +90,7 @@ fn with_configs(folder: &Folder) {
 }
 
 #[test]
-fn what_is_missing_or_misshapen_is_named() {
+fn missing_or_misshapen_tensors_are_named() {
     let folder = Folder::new("partial");
     with_configs(&folder);
     let said = |change: &dyn Fn(&str) -> Change| refusal(&folder.write("model.safetensors", &changed(change)));
@@ -106,14 +106,14 @@ fn what_is_missing_or_misshapen_is_named() {
     let infinite = |name: &str| (name == norm).then(|| (vec![16], f32::INFINITY));
     assert!(said(&infinite).contains("not finite"));
     let odd = |name: &str| name.ends_with("position_embedding.weight").then(|| (vec![19, 16], 0.0));
-    assert!(said(&odd).contains("no square"), "{}", said(&odd));
+    assert!(said(&odd).contains("not a square"), "{}", said(&odd));
 }
 
 #[test]
-fn files_that_are_no_checkpoint_say_what_they_are() {
+fn files_that_are_no_checkpoint_are_named_by_kind() {
     let folder = Folder::new("strange");
     let cases: [(&str, &[u8], &str); 8] = [
-        ("a.safetensors", b"", "all but empty"),
+        ("a.safetensors", b"", "almost empty"),
         ("b.safetensors", b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
         ("c.safetensors", b"<!DOCTYPE html><html></html>", "web page"),
         ("d.safetensors", b"GGUF\x03\x00\x00\x00 and more", "neither a safetensors file"),
@@ -132,7 +132,7 @@ fn files_that_are_no_checkpoint_say_what_they_are() {
 }
 
 #[test]
-fn files_cut_off_anywhere_are_refused() {
+fn files_truncated_anywhere_are_refused() {
     for name in ["hf_safetensors/model.safetensors", "hf_bin/pytorch_model.bin", "hf_legacy/pytorch_model.bin"] {
         let whole = bytes_of(&format!("checkpoints/{name}"));
         opened(&whole).unwrap();
@@ -142,9 +142,9 @@ fn files_cut_off_anywhere_are_refused() {
     }
 }
 
-/// Whatever one byte is changed to, opening ends in an answer, and conversion in one too.
+/// Changing any one byte must give a result or an error, in opening and in conversion.
 #[test]
-fn no_changed_byte_breaks_the_readers() {
+fn no_changed_byte_makes_a_reader_panic() {
     let folder = Folder::new("changed");
     with_configs(&folder);
     for name in ["hf_bin/pytorch_model.bin", "hf_legacy/pytorch_model.bin", "open_clip_training/epoch_3.pt"] {
@@ -157,23 +157,24 @@ fn no_changed_byte_breaks_the_readers() {
             let _either = opened(&bytes);
             if round % 25 == 0 {
                 let path = folder.write("pytorch_model.bin", &bytes);
-                let _either = converted(&path, &Answers::default(), Quantisation::Q8);
+                let _either = converted(&path, &GivenSettings::default(), Quantisation::Q8);
             }
         }
     }
 }
 
-/// An old PyTorch file around a pickle: magic number, protocol and system before it, storages' keys after.
+/// Returns an old PyTorch file around a pickle: magic number, protocol and system before the pickle, the keys of
+/// storages after it.
 fn legacy(pickle: &[u8]) -> Vec<u8> {
     [b"\x80\x02K\x01.\x80\x02K\x01.\x80\x02}.".as_slice(), pickle, b"\x80\x02]."].concat()
 }
 
 #[test]
-fn a_pickle_is_never_run() {
+fn a_pickle_is_never_executed() {
     let folder = Folder::new("pickle");
     let mark = folder.0.join("ran");
     let command = format!("touch {}", mark.display());
-    // os.system(command), as an attacker's pickle would call it.
+    // os.system(command), as a pickle of an attacker would call it.
     let mut pickle = b"\x80\x02cos\nsystem\nX".to_vec();
     pickle.extend(u32::try_from(command.len()).unwrap().to_le_bytes());
     pickle.extend(command.as_bytes());
@@ -184,16 +185,16 @@ fn a_pickle_is_never_run() {
 }
 
 #[test]
-fn pickles_that_would_grow_are_refused() {
-    // Sixty dictionaries, each holding the one before it twice: 2^60 ways to the innermost.
+fn pickles_that_expand_are_refused() {
+    // Sixty dictionaries. Each holds the one before it twice, which gives 2^60 paths to the innermost.
     let mut bomb = b"\x80\x02}q\x00".to_vec();
     for round in 0..60_u8 {
         bomb.extend([b'}', b'(', b'K', 1, b'h', round, b'K', 2, b'h', round, b'u', b'q', round + 1]);
     }
     bomb.push(b'.');
-    // A million lists, each in the next.
+    // A million lists, each inside the next.
     let nested = [b"\x80\x02".as_slice(), &b"]".repeat(1_000_000), &b"a".repeat(999_999), b"."].concat();
-    // A tensor of 2^60 values over a storage of as many, of which the file holds none.
+    // A tensor of 2^60 values over a storage of the same size. The file holds none of the values.
     let long = b"\x8a\x08\x00\x00\x00\x00\x00\x00\x00\x10";
     let tensor = [
         b"\x80\x02}X\x01\x00\x00\x00actorch._utils\n_rebuild_tensor_v2\n(".as_slice(),
@@ -212,18 +213,18 @@ fn pickles_that_would_grow_are_refused() {
 }
 
 #[test]
-fn pickles_that_would_copy_much_are_refused() {
+fn pickles_with_many_copies_are_refused() {
     let name = [b"\x80\x04X\x2c\x01\x00\x00".as_slice(), &[b'a'; 300], b"X\x01\x00\x00\x00b\x93."].concat();
-    // A list of 5,000 pairs that is made a dictionary a thousand times.
+    // A list of 5,000 pairs that becomes a dictionary a thousand times.
     let dictionaries = b"ccollections\nOrderedDict\nh\x00\x85R0".repeat(1_000);
     let pairs = [b"\x80\x02](".as_slice(), &b"NN\x86".repeat(5_000), b"eq\x00", &dictionaries, b"."].concat();
-    for (pickle, expected) in [(name, "longer name"), (pairs, "longer than any model's")] {
+    for (pickle, expected) in [(name, "a name that is longer"), (pairs, "longer than the pickle of any model")] {
         let said = opened(&legacy(&pickle)).unwrap_err().to_string();
         assert!(said.contains(expected), "{said}");
     }
 }
 
-/// Training runs keep random generators' states in lists, where tensors have no names.
+/// Training runs store the states of random generators in lists, where tensors have no names.
 #[test]
 fn an_old_file_may_hold_tensors_in_lists() {
     let tensor = |key: u8| {
@@ -245,7 +246,7 @@ fn an_old_file_may_hold_tensors_in_lists() {
     assert!(opened(&whole[..whole.len() - 1]).is_err());
 }
 
-/// A header's length may begin as a pickle does, or a web page.
+/// The length of a header may start with the same bytes as a pickle or a web page.
 #[test]
 fn a_safetensors_header_may_be_of_any_length() {
     for length in [0x0280, 0x0580, 0x3c20] {
@@ -255,24 +256,25 @@ fn a_safetensors_header_may_be_of_any_length() {
 }
 
 #[test]
-fn what_nobody_told_is_asked_for() {
+fn unknown_settings_are_asked_for() {
     let folder = Folder::new("unknown");
     let weights = folder.write("model.safetensors", &bytes_of("checkpoints/hf_safetensors/model.safetensors"));
-    let err = converted(&weights, &Answers::default(), Quantisation::Q8).err().unwrap();
+    let err = converted(&weights, &GivenSettings::default(), Quantisation::Q8).err().unwrap();
     let said = err.to_string();
-    let CheckpointError::Unknown(unknowns) = err else { panic!("{said}") };
-    assert_eq!(unknowns.0.len(), 4, "{said}");
-    assert!(unknowns.0.contains(&Unknown::Activation) && said.contains("quick_gelu"), "{said}");
-    let answers = Answers {
+    let CheckpointError::MissingSettings(missing) = err else { panic!("{said}") };
+    assert_eq!(missing.0.len(), 4, "{said}");
+    assert!(missing.0.contains(&MissingSetting::Activation) && said.contains("quick_gelu"), "{said}");
+    let answers = GivenSettings {
         vision_heads: Some(2),
         text_heads: Some(4),
         activation: Some(Activation::Gelu),
         mean: Some([0.5; 3]),
         std: Some([0.5; 3]),
-        ..Answers::default()
+        ..GivenSettings::default()
     };
     let answered = converted(&weights, &answers, Quantisation::F32).unwrap().manifest;
-    let told = converted(&path_of("checkpoints/hf_safetensors"), &Answers::default(), Quantisation::F32).unwrap();
+    let told =
+        converted(&path_of("checkpoints/hf_safetensors"), &GivenSettings::default(), Quantisation::F32).unwrap();
     assert_eq!(answered.model, told.manifest.model);
     assert_eq!(answered.files, told.manifest.files);
 }

@@ -1,8 +1,8 @@
-//! Self-supervised vision transformers in every layout: recognised, and computing what PyTorch computes.
+//! Self-supervised vision transformers in every layout: recognised, with the same results as PyTorch.
 //!
 //! `tests/reference/self_supervised.py` made the fixtures.
 
-use headlamp::checkpoint::detect::{Answers, Detected, Family};
+use headlamp::checkpoint::detect::{Detected, Family, GivenSettings};
 use headlamp::checkpoint::{CheckpointError, Quantisation, StateDict};
 use headlamp::decompose::Decomposition;
 use headlamp::geometry::{Grid, Size};
@@ -11,7 +11,7 @@ use headlamp::model::{Crop, Model, PositionResize};
 use super::{converted, detected, model};
 use test_support::reference::{path_of, relative, tensors_of};
 
-/// The largest relative error of any vector.
+/// The largest allowed relative error of any vector.
 const TOLERANCE: f64 = 1e-4;
 
 /// The crops of the reference: the models' own grid, a larger one, and one of another shape.
@@ -21,7 +21,7 @@ const SIZES: [(&str, Grid); 3] = [
     ("wide", Grid { rows: 4, columns: 9 }),
 ];
 
-/// A folder of fixtures, which of the reference's models is in it, and how that fits its positions to other grids.
+/// Each folder of fixtures, the model of the reference that it holds, and the model's method to resize positions.
 const FOLDERS: [(&str, &str, Family, PositionResize); 10] = [
     ("dino_training", "dino", Family::Dino, PositionResize::DinoScale),
     ("dino", "dino", Family::Dino, PositionResize::DinoScale),
@@ -35,9 +35,9 @@ const FOLDERS: [(&str, &str, Family, PositionResize); 10] = [
     ("hf_dinov2_registers", "hf_dinov2_registers", Family::HuggingFaceDinov2, PositionResize::Antialias),
 ];
 
-/// The fixtures' heads are 8 wide, which no config beside DINO's own files tells.
-fn answers() -> Answers {
-    Answers { vision_heads: Some(2), ..Answers::default() }
+/// The heads of the fixtures have a width of 8. DINO's own files have no config that declares the width.
+fn answers() -> GivenSettings {
+    GivenSettings { vision_heads: Some(2), ..GivenSettings::default() }
 }
 
 fn found(folder: &str) -> Detected {
@@ -45,13 +45,13 @@ fn found(folder: &str) -> Detected {
     found.unwrap_or_else(|err| panic!("{folder}: {err}")).0
 }
 
-/// The model of a folder of fixtures, in f32.
+/// Opens the model of a folder of fixtures, in f32.
 fn opened(folder: &str) -> Model {
     let pack = converted(&path_of(&format!("self_supervised/{folder}")), &answers(), Quantisation::F32);
     model(pack.unwrap_or_else(|err| panic!("{folder}: {err}")))
 }
 
-/// A crop of the reference.
+/// Returns a crop of the reference.
 fn crop(expected: &StateDict, size: &str) -> Crop {
     let pixels = &expected.tensors[&format!("{size}.pixels")];
     let [3, height, width] = pixels.shape[..] else { panic!("pixels of shape {:?}", pixels.shape) };
@@ -59,7 +59,7 @@ fn crop(expected: &StateDict, size: &str) -> Crop {
 }
 
 #[test]
-fn every_layout_computes_what_pytorch_does_on_every_grid() {
+fn every_layout_computes_like_pytorch_on_every_grid() {
     let expected = tensors_of("self_supervised/all.expected");
     for (folder, reference, family, resize) in FOLDERS {
         let detected = found(folder);
@@ -87,7 +87,7 @@ fn every_layout_computes_what_pytorch_does_on_every_grid() {
     }
 }
 
-/// How far a crop's features are from the reference's `of` each part.
+/// Returns the relative error of each part of a crop's features. `of` gives the reference of a part.
 fn feature_errors<'a>(model: &Model, crop: &Crop, of: &impl Fn(&str) -> &'a Vec<f32>) -> [(&'static str, f64); 4] {
     let features = pollster::block_on(model.vision.features(crop)).unwrap();
     let (width, leading) = (features.width, model.config.vision.leading_tokens());
@@ -102,9 +102,9 @@ fn feature_errors<'a>(model: &Model, crop: &Crop, of: &impl Fn(&str) -> &'a Vec<
     ]
 }
 
-/// What resizes the positions otherwise does not pass for what the model does.
+/// Another method to resize positions must fail the comparison.
 #[test]
-fn the_way_positions_are_resized_shows() {
+fn the_resize_method_of_positions_matters() {
     let expected = tensors_of("self_supervised/all.expected");
     for (folder, reference, _, resize) in FOLDERS {
         let all = [PositionResize::Size, PositionResize::DinoScale, PositionResize::Antialias];
@@ -115,13 +115,16 @@ fn the_way_positions_are_resized_shows() {
             let model = model(pack);
             let trace = pollster::block_on(model.vision.trace(&crop(&expected, "wide"))).unwrap();
             let right = &expected.tensors[&format!("{reference}.wide.tokens")].values[..16];
-            assert!(relative(&trace.embedding, right, 16) > 10.0 * TOLERANCE, "{folder}: {other:?} passes");
+            assert!(
+                relative(&trace.embedding, right, 16) > 10.0 * TOLERANCE,
+                "{folder}: {other:?} passes the comparison"
+            );
         }
     }
 }
 
 #[test]
-fn a_model_without_texts_says_so() {
+fn a_model_without_a_text_tower_is_reported() {
     let model = opened("dino");
     assert!(model.config.text.is_none());
     let said = model.text_tower().err().unwrap().to_string();
@@ -131,30 +134,32 @@ fn a_model_without_texts_says_so() {
 }
 
 #[test]
-fn configs_tell_how_pictures_are_prepared() {
+fn preprocessing_is_read_from_configs() {
     let of = |folder| found(folder).model.vision;
     let dino = of("dino");
     assert_eq!((dino.image_size, dino.eps, dino.mean), (20, 1e-6, [0.485, 0.456, 0.406]));
     let timm = of("timm");
     assert_eq!((timm.mean, timm.std), ([0.4, 0.5, 0.6], [0.2, 0.3, 0.25]));
     let hugging = of("hf_dinov2");
-    // A crop of 18 pixels is four patches of 4.
+    // A crop of 18 pixels has four patches of 4.
     assert_eq!((hugging.image_size, hugging.mean, hugging.heads), (16, [0.5; 3], 2));
     assert_eq!(of("hf_vit").eps, 1e-12);
 }
 
 #[test]
-fn heads_that_nobody_told_are_asked_for() {
+fn an_unknown_number_of_heads_is_asked_for() {
     let path = path_of("self_supervised/dino");
-    let Err(CheckpointError::Unknown(unknowns)) = detected(&path, &Answers::default()).map(|found| found.0) else {
-        panic!("the heads of a tower of 16 numbers are anyone's guess")
+    let Err(CheckpointError::MissingSettings(missing)) =
+        detected(&path, &GivenSettings::default()).map(|found| found.0)
+    else {
+        panic!("the number of heads of a tower of width 16 must be unknown")
     };
-    assert_eq!(unknowns.0.len(), 1, "{unknowns}");
+    assert_eq!(missing.0.len(), 1, "{missing}");
 }
 
-/// The layouts survive every way to store them; q8 and q4 stay near.
+/// The layouts work in every way to store weights. q8 and q4 stay close.
 #[test]
-fn quantised_towers_stay_near() {
+fn quantised_towers_stay_close() {
     let expected = tensors_of("self_supervised/all.expected");
     for (quantisation, most) in [(Quantisation::F16, 1e-2), (Quantisation::Q8, 5e-2), (Quantisation::Q4, 0.6)] {
         for (folder, reference, ..) in FOLDERS {

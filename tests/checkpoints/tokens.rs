@@ -1,4 +1,4 @@
-//! CLIP's tokens are open_clip's.
+//! CLIP's tokens equal open_clip's.
 
 use headlamp::checkpoint::clip_tokens;
 use serde_json::Value;
@@ -7,7 +7,7 @@ use tokenizers::Tokenizer;
 use test_support::reference::bytes_of;
 
 #[test]
-fn awkward_texts_have_open_clips_tokens() {
+fn unusual_texts_get_the_tokens_of_open_clip() {
     let tokenizer = clip_tokens::tokenizer_json(clip_tokens::MERGES).unwrap();
     let tokenizer = Tokenizer::from_bytes(tokenizer).unwrap();
     assert_eq!(tokenizer.get_vocab_size(true), clip_tokens::VOCABULARY);
@@ -23,7 +23,7 @@ fn awkward_texts_have_open_clips_tokens() {
 }
 
 #[test]
-fn a_list_cut_off_is_refused() {
+fn a_truncated_merge_list_is_refused() {
     let cut = &clip_tokens::MERGES[..clip_tokens::MERGES.len() / 2];
     for merges in [cut, b"#version: 0.2\na b\n".as_slice(), b""] {
         assert!(clip_tokens::tokenizer_json(merges).unwrap_err().to_string().contains("tokenizers/clip.txt.gz"));

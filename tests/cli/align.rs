@@ -1,10 +1,10 @@
-//! `headlamp align` on pictures that it can learn: shapes of a colour, and captions that say which.
+//! `headlamp align` on pictures that it can learn: coloured shapes, with captions that name shape and colour.
 
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use test_support::tool::{folder, headlamp, json, pack, refusal, said, spoiled};
+use test_support::tool::{error_of, folder, headlamp, json, output_of, pack, write_unreadable};
 
 const COLOURS: [(&str, [u8; 3]); 5] = [
     ("red", [220, 40, 40]),
@@ -15,10 +15,10 @@ const COLOURS: [(&str, [u8; 3]); 5] = [
 ];
 const SHAPES: [&str; 3] = ["circle", "square", "bar"];
 const SIDE: usize = 64;
-/// Pictures of each colour and shape.
+/// The number of pictures for each colour and shape.
 const EACH: usize = 20;
 
-/// A shape somewhere near the middle, on a dark ground of its own brightness: a PPM file.
+/// Draws a shape near the middle, on a dark ground of random brightness, as a PPM file.
 fn picture(shape: &str, colour: [u8; 3], number: usize) -> Vec<u8> {
     let (x0, y0) = (28 + (number * 5) % 9, 27 + (number * 7) % 11);
     let ground = 20 + (number * 13 % 40) as u8;
@@ -36,7 +36,7 @@ fn picture(shape: &str, colour: [u8; 3], number: usize) -> Vec<u8> {
     ppm
 }
 
-/// The pictures, and a table of their captions.
+/// Writes the pictures, and a table of their captions.
 fn shapes(name: &str) -> PathBuf {
     let place = folder(name);
     let mut table = String::new();
@@ -53,10 +53,10 @@ fn shapes(name: &str) -> PathBuf {
     path
 }
 
-/// `headlamp align` of the tiny pack's image tower with its text tower.
+/// Returns `headlamp align` for the image tower of the tiny pack and its text tower.
 fn align(pairs: &Path, out: &Path) -> std::process::Command {
     let mut command = headlamp();
-    // Features are kept there.
+    // `align` caches features there.
     command.env("HEADLAMP_CACHE", out.parent().unwrap().join("cache"));
     command.args(["align", "--device", "cpu", "--held-out", "0.2"]);
     command.arg("--tower").arg(pack()).arg("--text").arg(pack()).arg("--pairs").arg(pairs).arg("--out").arg(out);
@@ -68,7 +68,7 @@ fn share(answer: &Value, which: &str, direction: &str, place: usize) -> f64 {
 }
 
 #[test]
-fn held_out_pictures_and_captions_find_each_other() {
+fn held_out_pictures_and_captions_retrieve_each_other() {
     let pairs = shapes("align-shapes");
     let place = folder("align-out");
     let out = place.join("aligned");
@@ -82,7 +82,7 @@ fn held_out_pictures_and_captions_find_each_other() {
         assert!(of("aligned", 0) > 5.0 * of("chance", 0), "{direction}: {answer}");
         assert!(of("aligned", 1) > 0.75 && of("chance", 1) < 0.35, "{direction}: {answer}");
     }
-    // What was written is a whole pack: phrases, statistics, a pool, and parts that sum to the embedding.
+    // The output is a complete pack: phrases, statistics, a pool, and parts that sum to the embedding.
     let contents = json(headlamp().arg("inspect").arg(&out));
     assert_eq!((contents["statistics_images"].as_u64(), contents["pool_lines"].as_u64()), (Some(240), Some(60)));
     assert!(contents["description"].as_str().unwrap().contains("Learned from 240 pictures"), "{contents}");
@@ -93,15 +93,15 @@ fn held_out_pictures_and_captions_find_each_other() {
     };
     let scores = explain("a red square");
     let scores = |place: usize| scores["scores"][place].as_f64().unwrap();
-    assert!(scores(0) > scores(1), "red is no blue: {} {}", scores(0), scores(1));
+    assert!(scores(0) > scores(1), "a red picture scores higher for blue: {} {}", scores(0), scores(1));
     assert!(explain("a red square")["residual"].as_f64().unwrap() < 1e-4);
     let heads = json(headlamp().args(["heads", "--layer", "2", "--device", "cpu"]).arg("--pack").arg(&out));
     assert_eq!(heads["heads"].as_array().unwrap().len(), 3);
 }
 
-/// Features of an earlier run are not computed again, and a run that was cut off goes on.
+/// Features of an earlier run are read again, and an interrupted run resumes.
 #[test]
-fn features_are_kept() {
+fn features_are_cached() {
     let pairs = shapes("align-kept-shapes");
     let place = folder("align-kept");
     let first = json(align(&pairs, &place.join("first")).args(["--epochs", "2"]));
@@ -109,41 +109,44 @@ fn features_are_kept() {
         std::fs::read_dir(place.join("cache/align")).unwrap().map(|entry| entry.unwrap().path()).collect();
     let [kept] = &kept[..] else { panic!("{kept:?}") };
     let whole = std::fs::read(kept).unwrap();
-    // Half a row too much: as a run leaves it that is cut off.
+    // Half a row too much, as an interrupted run leaves the file.
     std::fs::write(kept, &whole[..whole.len() / 2 + 50]).unwrap();
     let again = json(align(&pairs, &place.join("again")).args(["--epochs", "2"]));
     assert_eq!(std::fs::read(kept).unwrap(), whole);
     assert_eq!(first["retrieval"], again["retrieval"]);
     let weights = |run: &str| std::fs::read(place.join(run).join("weights.safetensors")).unwrap();
-    assert!(weights("first") == weights("again"), "the same pack");
+    assert!(weights("first") == weights("again"), "the weights differ from the first run's");
 }
 
 #[test]
-fn pictures_that_cannot_be_read_are_left_out() {
+fn unreadable_pictures_are_skipped() {
     let pairs = shapes("align-spoiled-shapes");
-    spoiled(&pairs.with_file_name("red-bar-0.ppm"));
+    write_unreadable(&pairs.with_file_name("red-bar-0.ppm"));
     let place = folder("align-spoiled");
     let answer = json(align(&pairs, &place.join("out")).args(["--epochs", "0", "--statistics", "4"]));
     assert_eq!((answer["images"].as_u64(), answer["statistics_images"].as_u64()), (Some(299), Some(4)));
     assert_eq!(answer["skipped"].as_array().unwrap().len(), 1);
-    assert_eq!(answer["retrieval"]["ridge"], answer["retrieval"]["aligned"], "no epoch, no refinement");
+    assert_eq!(
+        answer["retrieval"]["ridge"], answer["retrieval"]["aligned"],
+        "without epochs the regression must stay unrefined"
+    );
 }
 
 #[test]
-fn what_cannot_be_aligned_is_refused() {
+fn unusable_input_of_align_is_refused() {
     let place = folder("align-refused");
     let table = place.join("few.tsv");
     std::fs::write(place.join("a.ppm"), picture("circle", [200, 0, 0], 1)).unwrap();
     std::fs::write(&table, "a.ppm\ta circle\n").unwrap();
-    let said_of = refusal(&mut align(&table, &place.join("out")), 1);
+    let said_of = error_of(&mut align(&table, &place.join("out")), 1);
     assert!(said_of.contains("too few"), "{said_of}");
     std::fs::write(&table, "a.ppm\n").unwrap();
-    assert!(refusal(&mut align(&table, &place.join("out")), 1).contains("line 1"));
-    assert!(refusal(align(&table, &place.join("out")).args(["--ridge", "0"]), 2).contains("auto"));
-    assert!(!place.join("out").exists(), "nothing is left behind");
+    assert!(error_of(&mut align(&table, &place.join("out")), 1).contains("line 1"));
+    assert!(error_of(align(&table, &place.join("out")).args(["--ridge", "0"]), 2).contains("auto"));
+    assert!(!place.join("out").exists(), "a refused run left a file");
 }
 
-/// The tower alone, from DINO's own file, through a pack to an alignment.
+/// DINO's own file of the tower alone becomes a pack, and the pack is aligned.
 #[test]
 fn a_dino_is_aligned_from_its_file() {
     let weights = Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -151,7 +154,9 @@ fn a_dino_is_aligned_from_its_file() {
     let place = folder("align-dino");
     let dino = place.join("dino");
     let mut command = headlamp();
-    said(command.args(["pack", "from", "--heads", "2", "--quant", "q4"]).arg(weights).arg("--out").arg(&dino));
+    output_of(
+        command.args(["pack", "from", "--heads", "2", "--quant", "q4"]).arg(weights).arg("--out").arg(&dino),
+    );
     let contents = json(headlamp().arg("inspect").arg(&dino));
     assert!(contents["model"].get("text").is_none(), "{contents}");
     let explain = |pack: &Path| {
@@ -160,7 +165,7 @@ fn a_dino_is_aligned_from_its_file() {
         command.arg(test_support::tool::photo("coffee.png"));
         command
     };
-    assert!(refusal(&mut explain(&dino), 1).contains("headlamp align"));
+    assert!(error_of(&mut explain(&dino), 1).contains("headlamp align"));
     let pairs = shapes("align-dino-shapes");
     let mut command = headlamp();
     command.env("HEADLAMP_CACHE", place.join("cache"));
@@ -169,5 +174,5 @@ fn a_dino_is_aligned_from_its_file() {
         json(command.arg("--text").arg(pack()).arg("--pairs").arg(pairs).arg("--out").arg(place.join("out")));
     let found = share(&answer, "aligned", "image_to_text", 1);
     assert!(found > 1.5 * share(&answer, "chance", "image_to_text", 1), "{answer}");
-    said(&mut explain(&place.join("out")));
+    output_of(&mut explain(&place.join("out")));
 }

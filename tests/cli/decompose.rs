@@ -8,13 +8,13 @@ use headlamp::session::Session;
 use safetensors::SafeTensors;
 use serde_json::{Value, json};
 
-use test_support::tool::{folder, gallery, on_pack, pack, photo, refusal, said, spoiled};
+use test_support::tool::{error_of, folder, gallery, on_pack, output_of, pack, photo, write_unreadable};
 
 const LAYERS: usize = 3;
 const HEADS: usize = 3;
 const EMBEDDING: usize = 24;
 
-/// The final file.
+/// The output file.
 struct Components {
     bytes: Vec<u8>,
     files: Vec<String>,
@@ -35,7 +35,7 @@ impl Components {
         Self { bytes, files, heading }
     }
 
-    /// A tensor as one vector of `EMBEDDING` numbers per component, for image `index`.
+    /// Returns a tensor of image `index` as one vector of `EMBEDDING` numbers for each component.
     fn of(&self, name: &str, index: usize) -> Vec<Vec<f32>> {
         let tensors = SafeTensors::deserialize(&self.bytes).unwrap();
         let tensor = tensors.tensor(name).unwrap();
@@ -45,7 +45,7 @@ impl Components {
         image.chunks(EMBEDDING).map(<[f32]>::to_vec).collect()
     }
 
-    /// Everything of one image, in the order of a record.
+    /// Returns all numbers of one image, in the order of a record.
     fn record(&self, index: usize) -> Vec<f32> {
         ["heads", "mlps", "embedding", "image"].iter().flat_map(|name| self.of(name, index).concat()).collect()
     }
@@ -56,11 +56,11 @@ fn decompose(folder: &Path, out: &Path) -> Value {
 }
 
 #[test]
-fn components_sum_to_the_embedding_and_score_as_explained() {
+fn components_sum_to_the_embedding_and_match_explain() {
     let gallery = gallery("components", &["chelsea.png", "rocket.jpg"]);
     std::fs::create_dir(gallery.join("inner")).unwrap();
     std::fs::copy(photo("coffee.png"), gallery.join("inner/coffee.png")).unwrap();
-    spoiled(&gallery.join("spoiled.png"));
+    write_unreadable(&gallery.join("spoiled.png"));
     let out = gallery.join("components.safetensors");
     let answer = decompose(&gallery, &out);
     assert_eq!((&answer["images"], answer["skipped"].as_array().unwrap().len()), (&3.into(), 1));
@@ -78,7 +78,7 @@ fn components_sum_to_the_embedding_and_score_as_explained() {
     scores_as_explained(&components, "a cat");
 }
 
-/// Dotted with a text, the first image's components are what `explain` says of them.
+/// The inner products of the first image's components with a text equal the scores of `explain`.
 fn scores_as_explained(components: &Components, text: &str) {
     let mut session = Session::open(Pack::read(pack()).unwrap(), Device::flex()).unwrap();
     let unit = pollster::block_on(session.embed(&[text.to_owned()], false)).unwrap().remove(0);
@@ -100,14 +100,14 @@ fn scores_as_explained(components: &Components, text: &str) {
 }
 
 #[test]
-fn a_run_that_was_cut_off_is_gone_on_with() {
+fn an_interrupted_decomposition_resumes() {
     let gallery = gallery("resumed", &["astronaut.png", "chelsea.png", "flower.jpg"]);
     let out = folder("resumed-out");
     let whole = out.join("whole.safetensors");
     decompose(&gallery, &whole);
     let whole = Components::read(&whole);
 
-    // The first two are done, with numbers of which one can tell that they were kept; the third is half there.
+    // The first two records are complete and hold recognisable numbers. The third is half written.
     let part = out.join("again.safetensors.part");
     std::fs::create_dir(&part).unwrap();
     std::fs::write(part.join("work.json"), whole.heading.to_string()).unwrap();
@@ -130,7 +130,7 @@ fn a_run_that_was_cut_off_is_gone_on_with() {
 }
 
 #[test]
-fn work_of_another_model_and_finished_files_are_left_alone() {
+fn finished_files_and_other_models_work_are_kept() {
     let gallery = gallery("left-alone", &["chelsea.png"]);
     let out = gallery.join("out.safetensors");
     std::fs::create_dir(gallery.join("out.safetensors.part")).unwrap();
@@ -139,15 +139,15 @@ fn work_of_another_model_and_finished_files_are_left_alone() {
         "layers": LAYERS, "heads": HEADS, "embedding": EMBEDDING,
     });
     std::fs::write(gallery.join("out.safetensors.part/work.json"), heading.to_string()).unwrap();
-    let run = || refusal(on_pack(&["decompose"]).arg(&gallery).arg("--out").arg(&out), 1);
+    let run = || error_of(on_pack(&["decompose"]).arg(&gallery).arg("--out").arg(&out), 1);
     assert!(run().contains("another pack"));
     std::fs::write(&out, "").unwrap();
     assert!(run().contains("there already"));
 }
 
 #[test]
-fn people_are_told_how_many() {
+fn text_output_counts_the_pictures() {
     let gallery = gallery("told", &["chelsea.png"]);
-    let answer = said(on_pack(&["decompose"]).arg(&gallery).arg("--out").arg(gallery.join("out")));
+    let answer = output_of(on_pack(&["decompose"]).arg(&gallery).arg("--out").arg(gallery.join("out")));
     assert!(answer.contains("1 picture,"), "{answer}");
 }

@@ -4,7 +4,9 @@ use std::process::Stdio;
 
 use serde_json::Value;
 
-use test_support::tool::{folder, gallery, json, members, numbers, on_pack, photo, refusal, said, spoiled};
+use test_support::tool::{
+    error_of, folder, gallery, json, members, numbers, on_pack, output_of, photo, write_unreadable,
+};
 
 const TEXTS: [&str; 3] = ["a cat", "a dog", "the night sky"];
 const LAYERS: usize = 3;
@@ -66,31 +68,31 @@ fn json_has_the_documented_shape_and_its_parts_sum() {
 }
 
 #[test]
-fn the_whole_photo_takes_more_patches_than_its_crop() {
-    // 451 x 300 pixels: four patches down, six across.
+fn the_whole_photo_has_more_patches_than_its_crop() {
+    // 451 x 300 pixels: four patches high, six wide.
     let answer = json(explain(&["--whole-photo"]).arg(photo("chelsea.png")));
     let rows = lists(&answer["patches"]);
     assert_eq!((rows.len(), lists(&rows[0]).len()), (4, 6));
 }
 
 #[test]
-fn templates_are_another_question() {
+fn templates_change_the_scores() {
     let scores = |more: &[&str]| numbers(&json(explain(more).arg(photo("coffee.png")))["scores"]);
     assert_ne!(scores(&[]), scores(&["--templates"]));
 }
 
 #[test]
-fn people_get_scores_labelled_heads_and_the_sum_check() {
-    let answer = said(explain(&[]).arg(photo("chelsea.png")));
+fn text_output_has_scores_heads_and_the_sum_check() {
+    let answer = output_of(explain(&[]).arg(photo("chelsea.png")));
     assert!(TEXTS.iter().all(|text| answer.contains(text)), "{answer}");
     assert_eq!(answer.lines().filter(|line| line.starts_with("  layer ") && line.contains(" · ")).count(), 5);
     assert!(answer.contains("Sum check"), "{answer}");
 }
 
 #[test]
-fn several_pictures_are_a_line_each_in_order_and_a_bad_one_stops_no_other() {
+fn each_picture_is_one_line_even_after_a_bad_one() {
     let folder = gallery("several", &["rocket.jpg", "coffee.png", "chelsea.png"]);
-    spoiled(&folder.join("d.jpg"));
+    write_unreadable(&folder.join("d.jpg"));
     std::fs::write(folder.join("notes.txt"), "no picture, nor called one").unwrap();
     let output = explain(&["--json"]).arg(&folder).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
@@ -110,17 +112,17 @@ fn several_pictures_are_a_line_each_in_order_and_a_bad_one_stops_no_other() {
 }
 
 #[test]
-fn an_unreadable_picture_is_one_line() {
+fn an_unreadable_picture_gives_one_line_of_error() {
     let spoiled_photo = folder("unreadable").join("spoiled.png");
-    spoiled(&spoiled_photo);
-    assert!(refusal(explain(&[]).arg(&spoiled_photo), 1).contains("spoiled.png"));
-    assert!(refusal(explain(&[]).arg("missing.png"), 1).contains("missing.png"));
+    write_unreadable(&spoiled_photo);
+    assert!(error_of(explain(&[]).arg(&spoiled_photo), 1).contains("spoiled.png"));
+    assert!(error_of(explain(&[]).arg("missing.png"), 1).contains("missing.png"));
     let empty = folder("no-pictures");
-    assert!(refusal(explain(&[]).arg(&empty), 1).contains("no-pictures"));
+    assert!(error_of(explain(&[]).arg(&empty), 1).contains("no-pictures"));
 }
 
 #[test]
-fn a_reader_who_leaves_is_no_failure() {
+fn a_closed_pipe_is_no_failure() {
     let mut tool = explain(&["--json"]);
     let mut child = tool.arg(photo("chelsea.png")).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());

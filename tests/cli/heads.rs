@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use headlamp::statistics::Statistics;
 use serde_json::Value;
 
-use test_support::tool::{folder, gallery, headlamp, json, members, on_pack, refusal, said, spoiled};
+use test_support::tool::{
+    error_of, folder, gallery, headlamp, json, members, on_pack, output_of, write_unreadable,
+};
 
 fn stats(gallery: &Path, out: &Path, more: &[&str]) -> Value {
     json(on_pack(&["stats"]).arg(gallery).arg("--out").arg(out).args(more))
@@ -28,7 +30,7 @@ fn labels(head: &Value) -> Vec<(&str, f64)> {
 }
 
 #[test]
-fn every_head_has_labels_that_explain_more_and_more() {
+fn every_head_has_labels_of_growing_explained_variance() {
     let answer = heads(&["--top", "5"]);
     assert_eq!(members(&answer), ["heads", "images", "pack", "pool"]);
     assert_eq!((answer["images"].as_u64(), answer["pool"].as_u64()), (Some(40), Some(60)));
@@ -46,7 +48,7 @@ fn every_head_has_labels_that_explain_more_and_more() {
 }
 
 #[test]
-fn one_head_and_texts_of_ones_own() {
+fn heads_takes_one_head_and_custom_texts() {
     let texts = folder("texts").join("texts.txt");
     std::fs::write(&texts, "a red square\n\n a blue circle \na red square\nsomething else\n").unwrap();
     let answer = heads(&["--layer", "2", "--head", "1", "--texts", texts.to_str().unwrap()]);
@@ -60,12 +62,12 @@ fn one_head_and_texts_of_ones_own() {
 
     let layer = heads(&["--layer", "2"]);
     assert_eq!(layer["heads"].as_array().unwrap().len(), 3);
-    let words = said(on_pack(&["heads"]).args(["--layer", "2", "--head", "1", "--top", "2"]));
+    let words = output_of(on_pack(&["heads"]).args(["--layer", "2", "--head", "1", "--top", "2"]));
     assert_eq!(words.lines().filter(|line| line.contains('%')).count(), 2, "{words}");
 }
 
 #[test]
-fn merged_statistics_are_those_of_all_pictures() {
+fn merged_statistics_equal_those_of_all_pictures() {
     let first = gallery("stats-first", &["astronaut.png", "chelsea.png", "china.jpg"]);
     let second = gallery("stats-second", &["coffee.png", "flower.jpg", "rocket.jpg"]);
     let all = folder("stats-all");
@@ -86,13 +88,13 @@ fn merged_statistics_are_those_of_all_pictures() {
     assert_eq!(stats(&all, &even, &["--part", "2/2"])["images"], 3);
     merge(&[&odd, &even], &parts);
     for merged in [&merged, &parts] {
-        are_alike(merged, &whole);
+        assert_equal_statistics(merged, &whole);
     }
     assert_eq!(stats(&all, &out.join("some"), &["--limit", "2"])["images"], 2);
 }
 
-/// The same means, and the same labels.
-fn are_alike(one: &Path, other: &Path) {
+/// Asserts that two statistics have the same means and give the same labels.
+fn assert_equal_statistics(one: &Path, other: &Path) {
     let read = |path: &Path| Statistics::from_bytes(&std::fs::read(path).unwrap()).unwrap();
     let (found, expected) = (read(one), read(other));
     assert_eq!((found.images(), found.weights()), (expected.images(), expected.weights()));
@@ -116,26 +118,26 @@ fn are_alike(one: &Path, other: &Path) {
 }
 
 #[test]
-fn pictures_that_cannot_be_read_are_counted_and_listed() {
+fn unreadable_pictures_are_counted_and_listed() {
     let gallery = gallery("stats-spoiled", &["chelsea.png"]);
-    spoiled(&gallery.join("spoiled.jpg"));
+    write_unreadable(&gallery.join("spoiled.jpg"));
     let out = gallery.join("stats");
     let answer = stats(&gallery, &out, &[]);
     assert_eq!((&answer["images"], answer["skipped"].as_array().unwrap().len()), (&1.into(), 1));
     assert!(answer["skipped"][0]["image"].as_str().unwrap().ends_with("spoiled.jpg"));
-    // The work of hours is not written over.
-    assert!(refusal(on_pack(&["stats"]).arg(&gallery).arg("--out").arg(&out), 1).contains("there already"));
+    // A finished file, which may have taken hours, is not overwritten.
+    assert!(error_of(on_pack(&["stats"]).arg(&gallery).arg("--out").arg(&out), 1).contains("there already"));
 }
 
 #[test]
 fn statistics_of_another_model_are_refused() {
     let other = folder("other-model");
-    said(headlamp().args(["pack", "random", "--seed", "8", "--out"]).arg(other.join("pack")));
+    output_of(headlamp().args(["pack", "random", "--seed", "8", "--out"]).arg(other.join("pack")));
     let theirs = other.join("pack/statistics.safetensors");
-    let refused = refusal(on_pack(&["heads"]).arg("--statistics").arg(&theirs), 1);
+    let refused = error_of(on_pack(&["heads"]).arg("--statistics").arg(&theirs), 1);
     assert!(refused.contains("another model's weights"), "{refused}");
     let ours = test_support::tool::pack().join("statistics.safetensors");
     let mut merge = headlamp();
     merge.args(["stats", "merge"]).arg(ours).arg(theirs).arg("--out").arg(other.join("merged"));
-    assert!(refusal(&mut merge, 1).contains("another model's weights"));
+    assert!(error_of(&mut merge, 1).contains("another model's weights"));
 }

@@ -1,4 +1,4 @@
-//! The command-line tool, run as people run it, on a tiny pack of random weights that it makes itself.
+//! The command-line tool, run as people run it, on a tiny pack of random weights that the tool makes itself.
 #![cfg(not(target_arch = "wasm32"))]
 
 mod align;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use test_support::tool::{folder, headlamp, json, on_pack, pack, photo, refusal, said};
+use test_support::tool::{error_of, folder, headlamp, json, on_pack, output_of, pack, photo};
 
 const FILES: [&str; 6] = [
     "pack.json",
@@ -22,7 +22,7 @@ fn the_same_seed_gives_the_same_bytes() {
     let folder = folder("seeds");
     let made = |seed: &str, name: &str| {
         let out = folder.join(name);
-        said(headlamp().args(["pack", "random", "--seed", seed, "--out"]).arg(&out));
+        output_of(headlamp().args(["pack", "random", "--seed", seed, "--out"]).arg(&out));
         files(&out)
     };
     assert_eq!(made("7", "seven"), files(pack()));
@@ -30,13 +30,13 @@ fn the_same_seed_gives_the_same_bytes() {
 }
 
 #[test]
-fn a_pack_is_not_written_over_other_files() {
-    let refused = refusal(headlamp().args(["pack", "random", "--out"]).arg(pack()), 1);
+fn pack_does_not_overwrite_other_files() {
+    let refused = error_of(headlamp().args(["pack", "random", "--out"]).arg(pack()), 1);
     assert!(refused.contains("there already"), "{refused}");
 }
 
 #[test]
-fn a_pack_is_shown_with_every_file_verified() {
+fn inspect_verifies_every_file_of_a_pack() {
     let answer = json(headlamp().arg("inspect").arg(pack()));
     assert_eq!(answer["kind"], "pack");
     assert!(answer["name"].as_str().unwrap().contains("for tests only"));
@@ -47,7 +47,7 @@ fn a_pack_is_shown_with_every_file_verified() {
     assert!(listed.iter().all(|file| file["verified"] == true));
     let bytes: u64 = listed.iter().map(|file| file["bytes"].as_u64().unwrap()).sum();
     assert_eq!(answer["bytes"].as_u64(), Some(bytes));
-    assert!(said(headlamp().arg("inspect").arg(pack().join("pack.json"))).contains("for tests only"));
+    assert!(output_of(headlamp().arg("inspect").arg(pack().join("pack.json"))).contains("for tests only"));
     let statistics = json(headlamp().arg("inspect").arg(pack().join("statistics.safetensors")));
     assert_eq!((&statistics["kind"], &statistics["images"]), (&"statistics".into(), &40.into()));
     let weights = json(headlamp().arg("inspect").arg(pack().join("weights.safetensors")));
@@ -55,7 +55,7 @@ fn a_pack_is_shown_with_every_file_verified() {
 }
 
 #[test]
-fn a_damaged_file_is_named_and_the_pack_refused() {
+fn inspect_names_the_damaged_file() {
     let copy = folder("damaged");
     for (name, bytes) in FILES.iter().zip(files(pack())) {
         std::fs::write(copy.join(name), bytes).unwrap();
@@ -72,17 +72,17 @@ fn a_damaged_file_is_named_and_the_pack_refused() {
     assert!(broken.len() == 1 && broken[0]["path"] == "weights.safetensors");
     let mut explain = headlamp();
     explain.args(["explain", "--text", "a cat", "--pack"]).arg(&copy).arg(photo("chelsea.png"));
-    assert!(refusal(&mut explain, 1).contains("weights.safetensors does not match"));
+    assert!(error_of(&mut explain, 1).contains("weights.safetensors does not match"));
 }
 
 #[test]
-fn the_default_pack_names_the_ingredient_that_is_missing() {
+fn the_default_pack_names_a_missing_ingredient() {
     let folder = folder("ingredients");
     let tokenizer = pack().join("tokenizer.json");
     let mut recipe = headlamp();
     recipe.args(["pack", "default", "--quant", "q8", "--onnx", "missing.onnx", "--minilm", "missing.safetensors"]);
     recipe.arg("--alignment").arg(pack().join("weights.safetensors")).arg("--tokenizer").arg(&tokenizer);
-    let refused = refusal(recipe.arg("--out").arg(folder.join("pack")), 1);
+    let refused = error_of(recipe.arg("--out").arg(folder.join("pack")), 1);
     assert!(refused.contains("missing.onnx"), "{refused}");
     assert!(!folder.join("pack").exists());
 }

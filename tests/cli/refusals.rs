@@ -1,9 +1,9 @@
-//! Bad use, and what is missing: one line each, and the right exit status.
+//! Wrong usage and missing files: one line of error each, and the correct exit status.
 
-use test_support::tool::{folder, headlamp, on_pack, photo, refusal, said};
+use test_support::tool::{error_of, folder, headlamp, on_pack, output_of, photo};
 
 #[test]
-fn bad_use_is_status_2_and_one_line() {
+fn wrong_usage_exits_with_status_2_and_one_line() {
     let png = photo("chelsea.png");
     let png = png.to_str().unwrap();
     let cases: [&[&str]; 16] = [
@@ -25,10 +25,10 @@ fn bad_use_is_status_2_and_one_line() {
         &["pack", "random"],
     ];
     for case in cases {
-        refusal(headlamp().args(case), 2);
+        error_of(headlamp().args(case), 2);
     }
     for out_of_range in [["--layer", "3", "--head", "0"], ["--layer", "0", "--head", "3"]] {
-        assert!(refusal(on_pack(&["heads"]).args(out_of_range), 2).contains("there is no head"));
+        assert!(error_of(on_pack(&["heads"]).args(out_of_range), 2).contains("there is no head"));
     }
 }
 
@@ -40,31 +40,31 @@ fn a_missing_pack_names_the_command_that_makes_it() {
         &["segment", "photo.png", "--text", "x", "--out", "x"],
     ];
     for command in commands {
-        let refused = refusal(headlamp().args(command), 1);
+        let refused = error_of(headlamp().args(command), 1);
         assert!(refused.contains("cargo xtask assets") && refused.contains("no-pack"), "{refused}");
     }
 }
 
 #[test]
-fn places_that_cannot_be_written_are_named_before_the_work() {
+fn unwritable_paths_are_named_before_the_work() {
     let mut segment = on_pack(&["segment", "--text", "a cat", "--out", "/no/such/folder/mask.png"]);
-    assert!(refusal(segment.arg(photo("chelsea.png")), 1).contains("/no/such/folder"));
+    assert!(error_of(segment.arg(photo("chelsea.png")), 1).contains("/no/such/folder"));
     let mut stats = on_pack(&["stats", "--out", "/no/such/folder/stats"]);
-    assert!(refusal(stats.arg(folder("unwritable")), 1).contains("/no/such/folder"));
+    assert!(error_of(stats.arg(folder("unwritable")), 1).contains("/no/such/folder"));
 }
 
 #[test]
 fn a_text_that_is_too_long_is_named() {
     let text = "antidisestablishmentarianism ".repeat(20);
     let mut explain = on_pack(&["explain", "--text", &text]);
-    assert!(refusal(explain.arg(photo("chelsea.png")), 1).contains("antidisestablishmentarianism"));
+    assert!(error_of(explain.arg(photo("chelsea.png")), 1).contains("antidisestablishmentarianism"));
 }
 
 #[test]
-fn help_is_no_failure() {
+fn help_exits_with_success() {
     for command in ["", "explain", "segment", "heads", "stats", "decompose", "inspect", "pack"] {
         let words = command.split_whitespace();
-        assert!(said(headlamp().args(words).arg("--help")).contains("Usage: headlamp"));
+        assert!(output_of(headlamp().args(words).arg("--help")).contains("Usage: headlamp"));
     }
-    assert!(said(headlamp().arg("--version")).starts_with("headlamp "));
+    assert!(output_of(headlamp().arg("--version")).starts_with("headlamp "));
 }

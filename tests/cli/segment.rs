@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use test_support::tool::{folder, json, on_pack, photo, said};
+use test_support::tool::{folder, json, on_pack, output_of, photo};
 
-/// An 8-bit grey PNG's width, height and values.
+/// Reads an 8-bit grey PNG: width, height and values.
 fn grey(path: &Path) -> (u32, u32, Vec<u8>) {
     let image = image::open(path).unwrap();
     assert_eq!(image.color(), image::ColorType::L8);
@@ -12,7 +12,7 @@ fn grey(path: &Path) -> (u32, u32, Vec<u8>) {
 }
 
 #[test]
-fn masks_have_the_photos_own_size() {
+fn masks_have_the_size_of_the_photo() {
     let folder = folder("masks");
     let (out, soft) = (folder.join("mask.png"), folder.join("soft.png"));
     let mut segment = on_pack(&["segment", "--text", "a cat", "--against", "a dog"]);
@@ -24,7 +24,10 @@ fn masks_have_the_photos_own_size() {
     let foreground = mask.iter().filter(|value| **value == 255).count() as f64 / mask.len() as f64;
     assert!((answer["foreground"].as_f64().unwrap() - foreground).abs() < 1e-9 && foreground > 0.0);
     assert_eq!(answer["against"][0], "a dog");
-    assert!(answer["against"].as_array().unwrap().len() > 10, "the built-in backgrounds are part of the contrast");
+    assert!(
+        answer["against"].as_array().unwrap().len() > 10,
+        "the built-in backgrounds are missing from the contrast"
+    );
     assert_eq!(answer["empty"], false);
 
     // The mask is where the soft map is above the threshold.
@@ -38,7 +41,7 @@ fn masks_have_the_photos_own_size() {
 }
 
 #[test]
-fn a_threshold_of_ones_own_is_kept_and_an_older_mask_replaced() {
+fn a_custom_threshold_is_used_and_an_old_mask_replaced() {
     let out = folder("threshold").join("mask.png");
     let with = |threshold: &str| {
         let mut segment = on_pack(&["segment", "--text", "a cat", "--no-background", "--threshold", threshold]);
@@ -52,21 +55,21 @@ fn a_threshold_of_ones_own_is_kept_and_an_older_mask_replaced() {
 }
 
 #[test]
-fn nothing_found_is_said_plainly() {
+fn an_empty_mask_is_reported() {
     let out = folder("empty").join("mask.png");
-    // The same words to the model: nothing is left of their difference.
+    // Both phrases give the model the same tokens, so their difference is zero.
     let mut segment = on_pack(&["segment", "--text", "a cat", "--against", "A CAT", "--no-background"]);
-    let answer = said(segment.arg(photo("chelsea.png")).arg("--out").arg(&out));
+    let answer = output_of(segment.arg(photo("chelsea.png")).arg("--out").arg(&out));
     assert!(answer.contains("is empty"), "{answer}");
     assert!(grey(&out).2.iter().all(|value| *value == 0));
 }
 
 #[test]
-fn people_learn_the_share_and_what_the_model_saw() {
+fn text_output_has_the_share_and_the_crop() {
     let out = folder("share").join("mask.png");
     let segment = |more: &[&str]| {
         let mut segment = on_pack(&["segment", "--text", "a cat"]);
-        said(segment.args(more).arg(photo("chelsea.png")).arg("--out").arg(&out))
+        output_of(segment.args(more).arg(photo("chelsea.png")).arg("--out").arg(&out))
     };
     let cropped = segment(&[]);
     assert!(cropped.contains("% of the photo is") && cropped.contains("--whole-photo"), "{cropped}");

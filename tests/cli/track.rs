@@ -6,11 +6,11 @@ use headlamp::geometry::Size;
 use headlamp::media::{grey_png, indexed_png, labels_of_png, rgb_png};
 use serde_json::Value;
 
-use test_support::tool::{folder, json, members, on_pack, refusal, said};
+use test_support::tool::{error_of, folder, json, members, on_pack, output_of};
 
 const SIZE: Size = Size { width: 96, height: 64 };
 
-/// Frames of a bright square that goes right, numbered without leading zeros.
+/// Writes frames of a bright square that moves right. The file names are numbered without leading zeros.
 fn frames(name: &str, count: usize) -> PathBuf {
     let folder = folder(name);
     for frame in 0..count {
@@ -26,7 +26,7 @@ fn frames(name: &str, count: usize) -> PathBuf {
     folder
 }
 
-/// Labels with two objects.
+/// Returns labels with two objects.
 fn labels() -> Vec<u8> {
     let label = |place: usize| {
         let (x, y) = (place % SIZE.width, place / SIZE.width);
@@ -40,7 +40,7 @@ fn mask(path: &Path) -> (Size, Vec<u8>) {
 }
 
 #[test]
-fn tracks_are_masks_overlays_and_json() {
+fn track_writes_masks_overlays_and_json() {
     let (video, out) = (frames("track-frames", 11), folder("track").join("out"));
     let answer = json(on_pack(&["track"]).arg(&video).args(["--objects", "2", "--rate", "5", "--out"]).arg(&out));
     assert_eq!(
@@ -66,12 +66,12 @@ fn tracks_are_masks_overlays_and_json() {
         }
     }
     assert!(out.join("overlays/000011.png").is_file());
-    // Nothing is written over.
-    assert!(refusal(on_pack(&["track"]).arg(&video).arg("--out").arg(&out), 1).contains("is there already"));
+    // Existing files are not overwritten.
+    assert!(error_of(on_pack(&["track"]).arg(&video).arg("--out").arg(&out), 1).contains("is there already"));
 }
 
 #[test]
-fn heads_are_chosen_or_refused() {
+fn track_accepts_chosen_heads_and_refuses_unknown_ones() {
     let (video, place) = (frames("heads-frames", 3), folder("heads-out"));
     let track = |heads: &str, out: &str| {
         let mut command = on_pack(&["track"]);
@@ -81,12 +81,12 @@ fn heads_are_chosen_or_refused() {
     let answer = json(&mut track("2,0", "two"));
     assert_eq!(answer["heads"], serde_json::json!([2, 0]));
     assert_eq!(answer["refinement"], "sinkhorn");
-    assert!(refusal(&mut track("3", "none"), 2).contains("heads 0 to 2"));
+    assert!(error_of(&mut track("3", "none"), 2).contains("heads 0 to 2"));
     assert!(!place.join("none").exists());
 }
 
 #[test]
-fn masks_are_carried_both_ways_from_the_frame_that_they_are_of() {
+fn masks_are_propagated_both_ways_from_their_frame() {
     let (video, place) = (frames("propagate-frames", 5), folder("propagate"));
     let seed = place.join("seed.png");
     std::fs::write(&seed, indexed_png(SIZE, &labels()).unwrap()).unwrap();
@@ -104,7 +104,7 @@ fn masks_are_carried_both_ways_from_the_frame_that_they_are_of() {
 }
 
 #[test]
-fn wrong_seeds_and_videos_get_a_sentence() {
+fn wrong_seeds_and_videos_get_an_error_message() {
     let (video, place) = (frames("refused-frames", 2), folder("refused"));
     let propagate = |seed: &Path, more: &[&str]| {
         let mut command = on_pack(&["propagate"]);
@@ -117,20 +117,20 @@ fn wrong_seeds_and_videos_get_a_sentence() {
         path
     };
     let small = seed("small.png", grey_png(Size { width: 2, height: 2 }, &[0, 255, 0, 0]).unwrap());
-    assert!(refusal(&mut propagate(&small, &[]), 1).contains("2 x 2 pixels, its frame 96 x 64"));
+    assert!(error_of(&mut propagate(&small, &[]), 1).contains("2 x 2 pixels, its frame 96 x 64"));
     let colours = seed("colours.png", rgb_png(SIZE, &vec![1; 3 * 96 * 64]).unwrap());
-    assert!(refusal(&mut propagate(&colours, &[]), 1).contains("is no mask"));
+    assert!(error_of(&mut propagate(&colours, &[]), 1).contains("is not a mask"));
     let words = seed("words.png", b"words".to_vec());
-    assert!(refusal(&mut propagate(&words, &[]), 1).contains("is no mask"));
-    assert!(refusal(&mut propagate(&small, &["--at", "2"]), 2).contains("no frame 2"));
+    assert!(error_of(&mut propagate(&words, &[]), 1).contains("is not a mask"));
+    assert!(error_of(&mut propagate(&small, &["--at", "2"]), 2).contains("no frame 2"));
     let missing = place.join("missing.png");
-    assert!(refusal(&mut propagate(&missing, &[]), 1).contains("missing.png"));
-    // Whether or not there is an ffmpeg, words are no video.
+    assert!(error_of(&mut propagate(&missing, &[]), 1).contains("missing.png"));
+    // With or without ffmpeg, a text is not a video.
     let mut track = on_pack(&["track"]);
     track.arg(&words).arg("--out").arg(place.join("tracks"));
-    assert!(refusal(&mut track, 1).contains("ffmpeg"));
+    assert!(error_of(&mut track, 1).contains("ffmpeg"));
     let mut without = on_pack(&["track"]);
     without.arg(&words).arg("--out").arg(place.join("tracks")).env("PATH", &place);
-    assert!(refusal(&mut without, 1).contains("install it, or give a folder of frames"));
-    assert!(!said(on_pack(&["track"]).arg("--help")).is_empty());
+    assert!(error_of(&mut without, 1).contains("install it, or give a folder of frames"));
+    assert!(!output_of(on_pack(&["track"]).arg("--help")).is_empty());
 }

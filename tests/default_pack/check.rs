@@ -1,5 +1,5 @@
-//! The default model in f32 against `check.json`: another implementation's figures for the sample photos, from
-//! the photo files on.
+//! The default model in f32 compared with `check.json`: the results of another implementation for the sample
+//! photos, starting from the photo files.
 
 use std::path::PathBuf;
 
@@ -13,17 +13,17 @@ use super::photos::{self, SAMPLES};
 use super::tokens::tokenizer;
 use super::{embed, f32_model, json, trace};
 
-/// How far apart the two may be, and why: the figures have six decimals; the resizer's weights have 16 bits
-/// where Pillow's have 22, so that one value in 100 is off by a level (the PNGs: scores 1.2e-4); and another
-/// JPEG decoder rounds chroma otherwise (the JPEGs: scores 3e-4). Each bound is some three times the largest
-/// that was measured. One pixel in the long side, for comparison, costs 4e-4 of cosine at the least.
+/// The largest allowed differences. The figures have six decimals. The resizer's weights have 16 bits where
+/// Pillow's have 22, so that one value in 100 differs by one level (PNG files: scores differ by 1.2e-4). Another
+/// JPEG decoder rounds chroma differently (JPEG files: scores differ by 3e-4). Each bound is about three times the
+/// largest difference measured. For comparison, one pixel in the long side costs at least 4e-4 of cosine.
 const COSINE: f64 = 1.0 - 5e-6;
 const NORM: f64 = 3e-3;
 const SCORE: f64 = 1e-3;
 const HEAD: f64 = 3e-4;
 const MLP: f64 = 2e-4;
 const Z0: f64 = 1e-5;
-/// No photo is in the way of a text: only f32 and six decimals are.
+/// Texts need no photo, so that only f32 and six decimals count.
 const TEXT: f64 = 2e-6;
 
 fn check() -> Value {
@@ -31,14 +31,14 @@ fn check() -> Value {
     json(&file)
 }
 
-/// The embeddings of `check.json`'s texts, from the texts themselves.
+/// Returns the embeddings of `check.json`'s texts, computed from the texts themselves.
 fn units(model: &Model, check: &Value) -> Vec<Vec<f32>> {
     let tokenizer = tokenizer();
     let ids = |text: &Value| tokenizer.encode(text.as_str().unwrap(), true).unwrap().get_ids().to_vec();
     embed(model, &check["texts"].as_array().unwrap().iter().map(ids).collect::<Vec<_>>())
 }
 
-/// All numbers of nested lists, in order.
+/// Returns all numbers of nested lists, in order.
 fn numbers(value: &Value) -> Vec<f64> {
     match value {
         Value::Array(values) => values.iter().flat_map(numbers).collect(),
@@ -46,8 +46,8 @@ fn numbers(value: &Value) -> Vec<f64> {
     }
 }
 
-/// The largest difference.
-fn apart(found: &[f64], expected: &Value) -> f64 {
+/// Returns the largest difference.
+fn largest_difference(found: &[f64], expected: &Value) -> f64 {
     let expected = numbers(expected);
     assert_eq!(found.len(), expected.len());
     let differences = found.iter().zip(expected).map(|(found, expected)| (found - expected).abs());
@@ -65,12 +65,12 @@ fn texts_agree_with_check_json() {
     let check = check();
     let first8: Vec<f64> =
         units(f32_model(), &check).iter().flat_map(|unit| &unit[..8]).map(|value| f64::from(*value)).collect();
-    let apart = apart(&first8, &check["text_embeddings_first8"]);
+    let apart = largest_difference(&first8, &check["text_embeddings_first8"]);
     println!("texts: {apart:.1e}");
     assert!(apart < TEXT, "a text is off by {apart:.1e}");
 }
 
-/// Decoding, resizing, cropping, tower, decomposition and scores, all in one.
+/// Decoding, resizing, cropping, tower, decomposition and scores together.
 #[test]
 fn photos_agree_with_check_json() {
     let (model, check) = (f32_model(), check());
@@ -87,11 +87,11 @@ fn photos_agree_with_check_json() {
         println!("{name}: 1 - cosine {:.1e}", 1.0 - cosine);
         assert!(cosine > COSINE, "{name}: the embedding's cosine to check.json is {cosine}");
         for (what, apart, most) in [
-            ("|M|", apart(&[decomposition.fold().norm], &expected["norm"]), NORM),
-            ("a score", apart(&scores, &expected["scores"]), SCORE),
-            ("a head", apart(&parts.heads.concat(), &expected["heads_for_a_cat"]), HEAD),
-            ("an MLP", apart(&parts.mlps, &expected["mlps_for_a_cat"]), MLP),
-            ("z0", apart(&[parts.embedding], &expected["z0_for_a_cat"]), Z0),
+            ("|M|", largest_difference(&[decomposition.fold().norm], &expected["norm"]), NORM),
+            ("a score", largest_difference(&scores, &expected["scores"]), SCORE),
+            ("a head", largest_difference(&parts.heads.concat(), &expected["heads_for_a_cat"]), HEAD),
+            ("an MLP", largest_difference(&parts.mlps, &expected["mlps_for_a_cat"]), MLP),
+            ("z0", largest_difference(&[parts.embedding], &expected["z0_for_a_cat"]), Z0),
         ] {
             println!("  {what}: {apart:.1e}");
             assert!(apart < most, "{name}: {what} is off by {apart:.1e}");

@@ -1,20 +1,20 @@
-//! The dual encoder in f32 against PyTorch, both on the same 224 x 224 picture and the same tokens.
+//! The dual encoder in f32 compared with PyTorch, both on the same 224 x 224 picture and the same tokens.
 
-use headlamp::decompose::{Decomposition, Direction};
-use headlamp::model::{Crop, Trace};
+use headlamp::decompose::{Decomposition, Direction, Trace};
+use headlamp::model::Crop;
 use headlamp::zero_shot;
 
 use super::tokens::texts;
 use super::{TOLERANCE, embed, f32_model, photos, reference, trace};
 use test_support::reference::{bytes_of, relative};
 
-/// `crop.png`, normalised.
+/// Returns the normalised `crop.png`.
 pub fn crop() -> Crop {
     let photo = photos::decode("crop.png", &bytes_of("default_pack/crop.png"));
     photos::pixels(&photo, &f32_model().config.vision)
 }
 
-/// Holds each of `errors` against the tolerance.
+/// Compares each of `errors` with the tolerance.
 fn assert_close(errors: &[(&str, f64)]) {
     for (what, error) in errors {
         println!("{what}: {error:.1e}");
@@ -24,7 +24,7 @@ fn assert_close(errors: &[(&str, f64)]) {
     }
 }
 
-/// The embedding and every component, all numbers of each.
+/// The embedding and every component, with all of their numbers.
 #[test]
 fn components_agree_with_pytorch() {
     let (model, reference) = (f32_model(), reference());
@@ -47,8 +47,8 @@ fn components_agree_with_pytorch() {
     ]);
 }
 
-/// Ten phrases: their embeddings, their scores and probabilities, each component's part in every score, and
-/// the first one's part patch by patch.
+/// Ten phrases: their embeddings, scores and probabilities, the contribution of each component to every score, and
+/// the contribution of each patch to the first score.
 #[test]
 fn scores_agree_with_pytorch() {
     let (model, reference) = (f32_model(), reference());

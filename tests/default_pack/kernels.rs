@@ -1,4 +1,4 @@
-//! The CPU's own kernels against Burn in f32, on the same 8-bit pack: what their rounding changes.
+//! The CPU's own kernels compared with Burn in f32, on the same 8-bit pack: the effect of their rounding.
 
 use headlamp::decompose::Decomposition;
 use headlamp::geometry::Size;
@@ -11,11 +11,11 @@ use super::photos::{self, SAMPLES};
 use super::tokens::texts;
 use super::{embed, trace};
 
-/// The least cosine of an embedding with that of f32. Measured: 0.99999 at the least.
+/// The least allowed cosine between an embedding and the one in f32. The least measured is 0.99999.
 const COSINE: f64 = 0.9999;
-/// As of any other way to run the model.
+/// The same bound as for every other way to run the model.
 const RESIDUAL: f64 = 1e-5;
-/// Views of each sample: enough that one of a hundred would show.
+/// Views of each sample. There are enough to detect a change in one of a hundred views.
 const VIEWS: usize = 17;
 
 fn kernels() -> Model {
@@ -24,7 +24,7 @@ fn kernels() -> Model {
     Model::load(pack.manifest.model, &mut weights, &Backend::Kernels).unwrap()
 }
 
-/// A part of a photo, another one for each `number`.
+/// Cuts a part out of a photo. Each `number` gives another part.
 fn view(photo: &Photo, number: usize) -> Photo {
     let Size { width, height } = photo.held;
     let side = width.min(height) * (10 + number) / (10 + VIEWS);
@@ -40,9 +40,10 @@ fn top(image: &[f32], texts: &[Vec<f32>]) -> usize {
     scores.enumerate().max_by(|a, b| a.1.total_cmp(&b.1)).unwrap().0
 }
 
-/// A gallery of views: each embedding is where it was, its parts sum to it, and 99 of 100 have the same top phrase.
+/// A gallery of views: each embedding stays the same, its parts sum to it, and 99 of 100 views keep their top
+/// phrase.
 #[test]
-fn rounding_changes_no_picture() {
+fn rounding_keeps_the_top_phrase_of_every_picture() {
     let (rounded, f32) = (kernels(), load(pack()));
     let tokens: Vec<Vec<u32>> = texts().into_iter().map(|text| text.ids).collect();
     let (rounded_texts, texts) = (embed(&rounded, &tokens), embed(&f32, &tokens));

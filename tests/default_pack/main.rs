@@ -1,6 +1,7 @@
-//! The default model against PyTorch and ONNX Runtime, and the pack that `cargo xtask assets` makes of it.
+//! The default model compared with PyTorch and ONNX Runtime, and the pack that `cargo xtask assets` makes from it.
 //!
-//! `tests/reference/default_pack.py` made the fixtures from the same ingredients. Texts are `check.json`'s.
+//! `tests/reference/default_pack.py` made the fixtures from the same ingredients. The texts are those of
+//! `check.json`.
 #![cfg(not(target_arch = "wasm32"))]
 
 mod check;
@@ -16,26 +17,27 @@ use std::sync::OnceLock;
 
 use burn::tensor::Device;
 use headlamp::checkpoint::StateDict;
-use headlamp::checkpoint::default_pack::{self as recipe, Ingredients};
+use headlamp::checkpoint::default_pack::{self as recipe, SourceFiles};
 use headlamp::checkpoint::layouts::FirstOf;
-use headlamp::model::{Crop, Model, Trace};
+use headlamp::decompose::Trace;
+use headlamp::model::{Crop, Model};
 use xtask::places;
 
-/// The largest relative error of any vector, where both sides saw the same numbers.
+/// The largest allowed relative error of any vector, if both sides have the same input numbers.
 const TOLERANCE: f64 = 1e-4;
 
-/// A file or folder that `cargo xtask assets` makes.
+/// Returns the path of a file or folder that `cargo xtask assets` makes.
 fn asset(path: PathBuf) -> PathBuf {
-    assert!(path.exists(), "{} is not there: run `cargo xtask assets`", path.display());
+    assert!(path.exists(), "{} is missing: run `cargo xtask assets`", path.display());
     path
 }
 
-/// One of the default pack's downloaded parts.
+/// Returns the path of a downloaded part of the default pack.
 fn ingredient(name: &str) -> PathBuf {
     asset(places::cache().join("models").join(name))
 }
 
-/// The default model in f32, straight from its ingredients; loaded once.
+/// Returns the default model in f32, built from its ingredients and loaded once.
 fn f32_model() -> &'static Model {
     static MODEL: OnceLock<Model> = OnceLock::new();
     MODEL.get_or_init(|| {
@@ -44,9 +46,9 @@ fn f32_model() -> &'static Model {
     })
 }
 
-/// The default model's weights in f32.
+/// Returns the default model's weights in f32.
 fn source() -> FirstOf {
-    let source = recipe::source(&Ingredients {
+    let source = recipe::source(&SourceFiles {
         onnx: &ingredient("vit_s_focus.onnx"),
         alignment: &places::checkout().join("www/packs/default/alignment.safetensors"),
         minilm: &ingredient("minilm.safetensors"),
@@ -62,7 +64,7 @@ fn embed(model: &Model, tokens: &[Vec<u32>]) -> Vec<Vec<f32>> {
     pollster::block_on(model.text_tower().unwrap().embed(tokens)).unwrap()
 }
 
-/// What PyTorch and ONNX Runtime made of `crop.png`.
+/// Returns the results of PyTorch and ONNX Runtime for `crop.png`.
 fn reference() -> StateDict {
     test_support::reference::tensors_of("default_pack/default_pack.expected")
 }

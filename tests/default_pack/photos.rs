@@ -1,15 +1,15 @@
-//! Pictures, as the model takes them.
+//! Pictures as input of the model.
 
 use headlamp::geometry::{CropFromPhoto, Framing, Size};
 use headlamp::media::{self, Photo};
 use headlamp::model::{Crop, VisionConfig};
 use xtask::places;
 
-/// The sample photos, which `check.json` has figures for.
+/// The sample photos in `check.json`.
 pub const SAMPLES: [&str; 6] =
     ["astronaut.png", "chelsea.png", "china.jpg", "coffee.png", "flower.jpg", "rocket.jpg"];
 
-/// A decoded sample photo.
+/// Decodes a sample photo.
 pub fn sample(name: &str) -> Photo {
     let path = places::checkout().join("www/samples").join(name);
     let bytes = std::fs::read(&path).unwrap_or_else(|err| panic!("cannot read {}: {err}", path.display()));
@@ -20,14 +20,14 @@ pub fn decode(name: &str, bytes: &[u8]) -> Photo {
     pollster::block_on(media::decode(name, bytes)).unwrap()
 }
 
-/// A photo as the program itself crops it.
+/// Crops a photo as the program itself does.
 pub fn crop(photo: &Photo, config: &VisionConfig) -> Crop {
     let (side, patch) = (config.image_size, config.patch);
     let frame = CropFromPhoto::new(photo.size, Framing::CentreCrop, side, patch, config.long_side);
     media::crop(photo, &frame, config.mean, config.std).unwrap()
 }
 
-/// A picture of the model's own size, without resampling.
+/// Returns the pixels of a picture that has the model's own size, without resampling.
 pub fn pixels(photo: &Photo, config: &VisionConfig) -> Crop {
     let side = config.image_size;
     assert_eq!(photo.size, Size { width: side, height: side });

@@ -1,4 +1,4 @@
-//! The `tokenizers` crate against its Python side: the ids that the text tower is given.
+//! The `tokenizers` crate compared with its Python version: the ids for the text tower.
 
 use serde_json::Value;
 use tokenizers::Tokenizer;
@@ -16,7 +16,7 @@ fn ids_of(ids: &Value) -> Vec<u32> {
     ids.as_array().unwrap().iter().map(|id| u32::try_from(id.as_u64().unwrap()).unwrap()).collect()
 }
 
-/// The texts of `check.json`.
+/// Returns the texts of `check.json`.
 pub fn texts() -> Vec<Tokenised> {
     let file = json(&path_of("default_pack/texts.json"));
     let (texts, ids) = (file["texts"].as_array().unwrap(), file["ids"].as_array().unwrap());
@@ -25,7 +25,7 @@ pub fn texts() -> Vec<Tokenised> {
     texts.iter().zip(ids).map(|(t, ids)| Tokenised { text: text(t), ids: ids_of(ids) }).collect()
 }
 
-/// Texts whose tokens are easy to get wrong: case, accents, CJK, unknown signs, long words, blanks, digits.
+/// Returns texts that are difficult to tokenise: case, accents, CJK, unknown signs, long words, spaces, digits.
 fn tricky() -> Vec<Tokenised> {
     let file = json(&path_of("default_pack/tokens.json"));
     let entries = file.as_array().unwrap().iter();
@@ -34,7 +34,7 @@ fn tricky() -> Vec<Tokenised> {
         .collect()
 }
 
-/// MiniLM's tokenizer without the padding and truncation that its file asks for.
+/// Returns MiniLM's tokenizer without the padding and truncation that its file sets.
 pub fn tokenizer() -> Tokenizer {
     let mut tokenizer = Tokenizer::from_file(ingredient("minilm-tokenizer.json")).unwrap();
     tokenizer.with_padding(None);

@@ -9,10 +9,10 @@ use safetensors::SafeTensors;
 use serde_json::Value;
 
 use crate::sets::{assert_close, assert_members, column, data, eval, expected, records, records_file};
-use test_support::tool::{folder, json, numbers, pack, said, spoiled};
+use test_support::tool::{folder, json, numbers, output_of, pack, write_unreadable};
 
 #[test]
-fn rows_and_every_pictures_classes_are_the_references() {
+fn table_and_classes_match_the_reference() {
     let out = folder("ablation");
     let answer = json(eval("ablation", &data("imagenet")).arg("--out").arg(&out));
     assert_members(&answer, &["classes", "rows", "templates"]);
@@ -29,9 +29,9 @@ fn rows_and_every_pictures_classes_are_the_references() {
     assert_eq!(written["rows"], answer["rows"]);
 }
 
-/// The first row is what the model itself says, asked without any of the ablations' code.
+/// The first row equals the model's own accuracy, computed without the ablation code.
 #[test]
-fn nothing_ablated_is_the_plain_accuracy() {
+fn no_ablation_gives_the_plain_accuracy() {
     let out = folder("plain");
     let answer = json(eval("ablation", &data("imagenet")).arg("--out").arg(&out));
     let session = Session::open(Pack::read(pack()).unwrap(), Device::flex()).unwrap();
@@ -65,13 +65,13 @@ fn nothing_ablated_is_the_plain_accuracy() {
 }
 
 #[test]
-fn a_run_is_gone_on_with_and_keeps_what_was_done() {
+fn an_interrupted_evaluation_resumes() {
     let out = folder("resumed-eval");
     let run = |more: &[&str]| json(eval("ablation", &data("imagenet")).args(more).arg("--out").arg(&out));
     let first = run(&["--limit", "10"]);
     assert_eq!((&first["images"], &first["resumed"]), (&10.into(), &0.into()));
     let file = records_file(&out, "ablation");
-    // A record of which one can tell that it was kept, and half a line after the last.
+    // A recognisable record, which must be kept, and half a line after the last record.
     let text = std::fs::read_to_string(&file).unwrap();
     let (heading, rest) = text.split_once('\n').unwrap();
     let (line, rest) = rest.split_once('\n').unwrap();
@@ -84,14 +84,14 @@ fn a_run_is_gone_on_with_and_keeps_what_was_done() {
     let right = |answer: &Value| answer["rows"][0]["right"].as_u64().unwrap();
     assert!([0, 1].contains(&(right(&plain) - right(&whole))), "{} {}", right(&plain), right(&whole));
     assert_eq!(records(&out, "ablation").len(), 36);
-    // Other sentences are other work: nothing is kept of it.
+    // Other templates make another evaluation, which keeps no earlier record.
     let templates = out.join("templates.txt");
     std::fs::write(&templates, "an image of {}\n").unwrap();
     assert_eq!(run(&["--templates", templates.to_str().unwrap()])["resumed"], 0);
 }
 
 #[test]
-fn flat_pictures_with_labels_are_the_same_data_set() {
+fn a_flat_folder_with_labels_is_the_same_data_set() {
     let flat = folder("flat");
     let mut labels = "file\tset\tlabel\n".to_owned();
     for class in std::fs::read_dir(data("imagenet")).unwrap().map(|entry| entry.unwrap().path()) {
@@ -109,18 +109,18 @@ fn flat_pictures_with_labels_are_the_same_data_set() {
 }
 
 #[test]
-fn a_picture_that_cannot_be_read_is_left_out_and_named() {
+fn an_unreadable_picture_is_skipped_and_named() {
     let folder = folder("spoiled-set");
     std::fs::create_dir(folder.join("cat")).unwrap();
     std::fs::copy(data("segmentation/images/00000.png"), folder.join("cat/a.png")).unwrap();
-    spoiled(&folder.join("cat/b.png"));
+    write_unreadable(&folder.join("cat/b.png"));
     let answer = json(&mut eval("ablation", &folder));
     assert_eq!((&answer["images"], &answer["skipped"][0]["image"]), (&1.into(), &"cat/b.png".into()));
 }
 
 #[test]
-fn people_get_a_table() {
-    let answer = said(&mut eval("ablation", &data("imagenet")));
+fn text_output_is_a_table() {
+    let answer = output_of(&mut eval("ablation", &data("imagenet")));
     assert!(answer.starts_with("# headlamp eval ablation\n"), "{answer}");
     assert!(answer.contains("| nothing | ") && answer.contains("| attention of layers 0 to 2 | "), "{answer}");
 }

@@ -1,5 +1,5 @@
-//! `headlamp eval` on small stand-ins of the paper's data sets, against what NumPy makes of the same pictures
-//! (`tests/reference/eval.py`).
+//! `headlamp eval` on small data sets in the formats of the papers' data sets, compared with NumPy's results for
+//! the same pictures (`tests/reference/eval.py`).
 #![cfg(not(target_arch = "wasm32"))]
 
 mod ablation;

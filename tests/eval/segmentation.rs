@@ -12,7 +12,7 @@ fn assert_expected(answer: &Value) {
         assert_eq!(methods, ["raw attention", "rollout", "headlamp"]);
         for metric in ["pixel_accuracy", "mean_iou", "mean_ap"] {
             let (found, expected) = (column(&answer[protocol], metric), column(&expected[protocol], metric));
-            // A pixel of the map is an f32; one that is ranked otherwise moves AP by less than this.
+            // The pixels of a map are f32. If one pixel changes its rank, AP changes by less than this.
             let tolerance = if metric == "mean_ap" { 1e-4 } else { 1e-9 };
             assert_close(&found, &expected, tolerance);
         }
@@ -20,7 +20,7 @@ fn assert_expected(answer: &Value) {
 }
 
 #[test]
-fn matlabs_file_gives_the_references_table() {
+fn a_matlab_file_gives_the_reference_table() {
     let classes = data("segmentation/classnames.txt");
     let out = folder("segmentation");
     let file = data("segmentation/gtsegs_ijcv.mat");
@@ -37,7 +37,7 @@ fn matlabs_file_gives_the_references_table() {
 }
 
 #[test]
-fn folders_of_photos_and_masks_give_the_same() {
+fn folders_of_photos_and_masks_give_the_same_table() {
     let folder = folder("masks");
     for part in ["images", "masks"] {
         std::fs::create_dir(folder.join(part)).unwrap();
@@ -50,7 +50,7 @@ fn folders_of_photos_and_masks_give_the_same() {
 }
 
 #[test]
-fn rollout_from_another_layer_is_another_baseline_and_nothing_else() {
+fn the_rollout_layer_only_changes_that_baseline() {
     let of = |first: &str| json(eval("segmentation", &data("segmentation")).args(["--rollout-from", first]));
     let (first, second) = (of("0"), of("1"));
     assert_ne!(first["in_photo"][1], second["in_photo"][1]);

@@ -5,7 +5,7 @@ use std::process::Command;
 use crate::sets::{assert_close, assert_members, column, data, eval, expected, records};
 use test_support::tool::{folder, json, numbers, on_pack};
 
-/// The evaluation with statistics over the pictures themselves, as the reference has it.
+/// Returns the evaluation with statistics over the pictures themselves, as in the reference.
 fn textspan(name: &str) -> Command {
     let statistics = folder(name).join("statistics.safetensors");
     json(on_pack(&["stats"]).arg(data("imagenet")).arg("--out").arg(&statistics));
@@ -15,7 +15,7 @@ fn textspan(name: &str) -> Command {
 }
 
 #[test]
-fn the_curve_is_that_of_the_plain_algorithm() {
+fn the_curve_matches_the_plain_algorithm() {
     let out = folder("curve");
     let answer =
         json(textspan("curve-statistics").args(["--late-layers", "2", "--counts", "0,1,2,5", "--out"]).arg(&out));
@@ -29,9 +29,9 @@ fn the_curve_is_that_of_the_plain_algorithm() {
     }
 }
 
-/// With all layers late no attention is ablated.
+/// If all layers are late, no attention is ablated.
 #[test]
-fn without_earlier_layers_the_first_two_rows_are_one() {
+fn without_earlier_layers_the_first_two_rows_agree() {
     let answer = json(textspan("all-late").args(["--late-layers", "3", "--counts", "0"]));
     let accuracy = column(&answer["rows"], "accuracy");
     assert_eq!(accuracy.len(), 3);
@@ -39,13 +39,13 @@ fn without_earlier_layers_the_first_two_rows_are_one() {
 }
 
 #[test]
-fn texts_of_ones_own() {
+fn textspan_takes_custom_texts() {
     let texts = folder("own-texts").join("texts.txt");
     std::fs::write(&texts, "a red square\na blue circle\n").unwrap();
     let answer =
         json(eval("textspan", &data("imagenet")).args(["--counts", "2,9", "--limit", "4", "--texts"]).arg(texts));
     assert_eq!((&answer["pool"], &answer["images"]), (&2.into(), &4.into()));
-    // No head has more than two texts to take.
+    // There are two texts, so no head can take more than two.
     let explained = numbers(&answer["explained"]);
     assert_eq!(explained[0], explained[1]);
 }

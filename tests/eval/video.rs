@@ -1,6 +1,6 @@
-//! `headlamp eval davis` and `headlamp eval discovery`, on small sets in the layouts of the real ones. What DAVIS's
-//! table should say is put together here from the library's pieces, each of which `tests/track.rs` holds against its
-//! reference; what discovery's, from boxes that cannot be missed.
+//! `headlamp eval davis` and `headlamp eval discovery`, on small sets in the layouts of the real ones. The
+//! expected table of DAVIS is computed here from parts of the library. `tests/track` compares each of these parts
+//! with its reference. The expected table of discovery follows from boxes that are always found or never.
 
 use std::path::{Path, PathBuf};
 
@@ -8,19 +8,19 @@ use burn::tensor::Device;
 use headlamp::checkpoint::Pack;
 use headlamp::geometry::{Framing, Size};
 use headlamp::media::{Photo, indexed_png, rgb_png};
-use headlamp::metrics::davis::{OverFrames, boundary, region};
+use headlamp::metrics::davis::{MeasureOverFrames, boundary, region};
 use headlamp::session::Session;
 use headlamp::track::{PropagateOptions, Propagator, SoftMasks};
 use serde_json::Value;
 
 use crate::sets::{assert_close, assert_members, eval, records, records_file};
-use test_support::tool::{folder, json, pack, refusal};
+use test_support::tool::{error_of, folder, json, pack};
 
 const SIZE: Size = Size { width: 96, height: 64 };
 const FRAMES: usize = 5;
 const SHORT_SIDE: usize = 64;
 
-/// A frame of a sequence: two squares on their way, and the labels; a line of void goes through.
+/// Draws a frame of a sequence with two moving squares, and its labels. A line of void pixels crosses the frame.
 fn frame(sequence: usize, time: usize) -> (Photo, Vec<u8>) {
     let label = |x: usize, y: usize| {
         let inside = |left: usize, top: usize, side: usize| {
@@ -47,7 +47,7 @@ fn frame(sequence: usize, time: usize) -> (Photo, Vec<u8>) {
     (Photo { size: SIZE, held: SIZE, rgb }, labels)
 }
 
-/// DAVIS's folders with two sequences.
+/// Writes DAVIS's folders with two sequences.
 fn davis(name: &str) -> PathBuf {
     let data = folder(name);
     for part in ["ImageSets/2017", "JPEGImages/480p/one", "JPEGImages/480p/two"] {
@@ -67,8 +67,8 @@ fn davis(name: &str) -> PathBuf {
     data
 }
 
-/// J and F of each object of a sequence, copied and propagated.
-fn expected(sequence: usize) -> Vec<[[OverFrames; 2]; 2]> {
+/// Returns J and F of each object of a sequence, for copied masks and for propagated masks.
+fn expected(sequence: usize) -> Vec<[[MeasureOverFrames; 2]; 2]> {
     let session = Session::open(Pack::read(pack()).unwrap(), Device::flex()).unwrap();
     let framing = Framing::Frame { short_side: SHORT_SIDE };
     let featured = |time: usize| pollster::block_on(session.features(&frame(sequence, time).0, framing)).unwrap();
@@ -76,7 +76,7 @@ fn expected(sequence: usize) -> Vec<[[OverFrames; 2]; 2]> {
     let seeded = featured(0);
     let mut propagator = Propagator::new(PropagateOptions::default());
     propagator.seed(0, &seeded.features, SoftMasks::of_pixels(&first, &seeded.frame)).unwrap();
-    // Neither the first frame nor the last counts.
+    // The first and the last frame do not count.
     let found: Vec<Vec<u8>> = (1..FRAMES - 1)
         .map(|time| {
             let featured = featured(time);
@@ -93,7 +93,7 @@ fn expected(sequence: usize) -> Vec<[[OverFrames; 2]; 2]> {
             j.push(region(&found, &truth, &void));
             f.push(boundary(&found, &truth, &void, SIZE));
         }
-        [OverFrames::of(&j).unwrap(), OverFrames::of(&f).unwrap()]
+        [MeasureOverFrames::of(&j).unwrap(), MeasureOverFrames::of(&f).unwrap()]
     };
     [1, 2]
         .map(|object| [scores(object, &|_time| first.clone()), scores(object, &|time| found[time - 1].clone())])
@@ -107,7 +107,7 @@ fn davis_command(data: &Path, out: &Path) -> std::process::Command {
 }
 
 #[test]
-fn davis_is_what_its_pieces_make_it_and_goes_on_where_it_was_cut_off() {
+fn davis_matches_its_parts_and_resumes() {
     let (data, out) = (davis("davis"), folder("davis-out"));
     let answer = json(&mut davis_command(&data, &out));
     assert_members(&answer, &["objects", "resolution", "rows", "sequences", "split"]);
@@ -117,13 +117,14 @@ fn davis_is_what_its_pieces_make_it_and_goes_on_where_it_was_cut_off() {
         let row = &answer["rows"][method];
         assert_eq!(row["method"], *name);
         for (measure, name) in ["j", "f"].iter().enumerate() {
-            let of_objects: Vec<OverFrames> = objects.iter().map(|object| object[method][measure]).collect();
-            let mean = OverFrames::mean_of(&of_objects).unwrap();
+            let of_objects: Vec<MeasureOverFrames> =
+                objects.iter().map(|object| object[method][measure]).collect();
+            let mean = MeasureOverFrames::mean_of(&of_objects).unwrap();
             let found = ["mean", "recall", "decay"].map(|part| row[name][part].as_f64().unwrap());
             assert_close(&found, &[mean.mean, mean.recall, mean.decay], 1e-12);
         }
     }
-    // The squares move, so that a copy is wrong in part.
+    // The squares move, so that a copied mask is partly wrong.
     let copied = answer["rows"][0]["j"]["mean"].as_f64().unwrap();
     assert!(copied > 0.2 && copied < 0.8, "{copied}");
     assert_eq!(records(&out, "davis").len(), 2);
@@ -136,17 +137,18 @@ fn davis_is_what_its_pieces_make_it_and_goes_on_where_it_was_cut_off() {
 }
 
 #[test]
-fn davis_refuses_what_it_cannot_measure() {
+fn davis_refuses_unusable_data() {
     let (data, out) = (davis("davis-refused"), folder("davis-refused-out"));
     let mut split = davis_command(&data, &out);
-    assert!(refusal(split.args(["--split", "train"]), 1).contains("train.txt"));
+    assert!(error_of(split.args(["--split", "train"]), 1).contains("train.txt"));
     std::fs::remove_file(data.join("Annotations/480p/two/00003.png")).unwrap();
-    assert!(refusal(&mut davis_command(&data, &out), 1).contains("00003.png"));
+    assert!(error_of(&mut davis_command(&data, &out), 1).contains("00003.png"));
     std::fs::write(data.join("ImageSets/2017/val.txt"), "../../etc").unwrap();
-    assert!(refusal(&mut davis_command(&data, &out), 1).contains("no sequence's name"));
+    assert!(error_of(&mut davis_command(&data, &out), 1).contains("no sequence's name"));
 }
 
-/// VOC's folders: in the first picture all of it is an object, in the second a corner that no region of patches is.
+/// Writes VOC's folders. In the first picture the object is the whole picture. In the second the object is a
+/// corner that no region of patches can match.
 fn voc(name: &str) -> PathBuf {
     let data = folder(name);
     for part in ["JPEGImages", "Annotations"] {
@@ -174,14 +176,14 @@ fn voc(name: &str) -> PathBuf {
 }
 
 #[test]
-fn discovery_counts_pictures_with_a_right_box() {
+fn discovery_counts_pictures_with_a_correct_box() {
     let (data, out) = (voc("voc"), folder("voc-out"));
     let answer = json(eval("discovery", &data).arg("--out").arg(&out));
     assert_members(&answer, &["heads", "objects", "rows"]);
-    assert_eq!(answer["images"], 2, "pictures without an object that counts are left out");
+    assert_eq!(answer["images"], 2, "pictures without a valid object must be skipped");
     let right: Vec<Value> =
         records(&out, "discovery").into_values().map(|record| record["right"].clone()).collect();
-    assert_eq!(right[1], Value::from(vec![false; 4]), "no box is right for a corner of two pixels");
+    assert_eq!(right[1], Value::from(vec![false; 4]), "no box can match a corner of two pixels");
     for (row, right) in answer["rows"].as_array().unwrap().iter().zip(right[0].as_array().unwrap()) {
         let expected = if right.as_bool().unwrap() { 0.5 } else { 0.0 };
         assert_eq!(row["corloc"], expected, "{row}");
@@ -190,5 +192,5 @@ fn discovery_counts_pictures_with_a_right_box() {
     let listed = json(eval("discovery", &data).arg("--split").arg(data.join("list.txt")));
     assert_eq!((&listed["images"], &listed["rows"][3]["corloc"]), (&1.into(), &0.0.into()));
     std::fs::write(data.join("Annotations/all.xml"), "<annotation><object>").unwrap();
-    assert!(refusal(&mut eval("discovery", &data), 1).contains("all.xml"));
+    assert!(error_of(&mut eval("discovery", &data), 1).contains("all.xml"));
 }

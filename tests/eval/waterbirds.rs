@@ -3,14 +3,14 @@
 use serde_json::Value;
 
 use crate::sets::{assert_close, assert_members, column, data, eval, expected, records};
-use test_support::tool::{folder, json, numbers, said};
+use test_support::tool::{folder, json, numbers, output_of};
 
 fn groups(row: &Value) -> Vec<f64> {
     column(&row["groups"], "accuracy")
 }
 
 #[test]
-fn groups_before_and_after_and_the_ranking_are_the_references() {
+fn groups_and_ranking_match_the_reference() {
     let out = folder("waterbirds");
     let run = || {
         let mut command = eval("waterbirds", &data("waterbirds"));
@@ -42,7 +42,7 @@ fn groups_before_and_after_and_the_ranking_are_the_references() {
     assert_eq!((&again["resumed"], &again["rows"]), (&32.into(), &answer["rows"]));
 }
 
-/// With every layer late and no head named, MLPs and z0 are all that is switched off.
+/// If all layers are late and no head is named, only MLPs and z0 are switched off.
 #[test]
 fn a_model_without_published_heads_has_two_rows() {
     let answer = json(&mut eval("waterbirds", &data("waterbirds")));
@@ -52,8 +52,13 @@ fn a_model_without_published_heads_has_two_rows() {
 }
 
 #[test]
-fn people_get_the_groups_and_the_ranking() {
-    let answer =
-        said(eval("waterbirds", &data("waterbirds")).args(["--rank", "--split", "all", "--names", "a cat,a dog"]));
+fn text_output_lists_groups_and_ranking() {
+    let answer = output_of(eval("waterbirds", &data("waterbirds")).args([
+        "--rank",
+        "--split",
+        "all",
+        "--names",
+        "a cat,a dog",
+    ]));
     assert!(answer.contains("| a dog, place 1 |") && answer.contains("| head | margin by place |"), "{answer}");
 }

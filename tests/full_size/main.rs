@@ -1,5 +1,5 @@
-//! A CLIP of B/32's full size, 605 MB of seeded weights: converted in bounded memory, and computing what PyTorch
-//! computes with the same weights (`tests/reference/clip_b32.py`).
+//! A CLIP ViT-B/32 in full size, 605 MB of seeded weights: converted in bounded memory, with the same results as
+//! PyTorch on the same weights (`tests/reference/clip_b32.py`).
 #![cfg(not(target_arch = "wasm32"))]
 
 mod memory;
@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use burn::tensor::Device;
-use headlamp::checkpoint::detect::{Answers, Detected, detect};
-use headlamp::checkpoint::files::{Checkpoint, Reader};
+use headlamp::checkpoint::detect::{Detected, GivenSettings, detect};
+use headlamp::checkpoint::on_disk::{CheckpointOnDisk, WeightsFile};
 use headlamp::checkpoint::{Converter, Pack, Quantisation, pack};
 use headlamp::geometry::Size;
 use headlamp::model::{Crop, Model};
@@ -25,7 +25,7 @@ const TEXTS: [&[u32]; 3] =
 /// Bytes of the largest tensor, the token table, in f32.
 const LARGEST: usize = 49_408 * 512 * 4;
 
-/// A folder that goes away with the test.
+/// A folder that is removed at the end of the test.
 struct Folder(PathBuf);
 
 impl Drop for Folder {
@@ -34,14 +34,14 @@ impl Drop for Folder {
     }
 }
 
-fn opened(path: &Path) -> (Detected, Reader) {
-    // As the known model of these sizes: nothing else lies beside the file.
-    let checkpoint = Checkpoint::find(path).unwrap();
+fn opened(path: &Path) -> (Detected, WeightsFile) {
+    // No config lies beside the file, so the file is taken for the known model of these sizes.
+    let checkpoint = CheckpointOnDisk::find(path).unwrap();
     let (index, reader) = checkpoint.open().unwrap();
-    (detect(index, &checkpoint.companions, "openai", &Answers::default()).unwrap(), reader)
+    (detect(index, &checkpoint.config_files, "openai", &GivenSettings::default()).unwrap(), reader)
 }
 
-/// Converts, and says how much memory that took beyond the result.
+/// Converts the checkpoint. Returns the pack, and the peak of memory beyond the size of the result.
 fn converted(path: &Path, quantisation: Quantisation) -> (Pack, usize) {
     let (detected, reader) = opened(path);
     let manifest = detected.manifest(None, None, "a seed", quantisation);
@@ -54,7 +54,7 @@ fn converted(path: &Path, quantisation: Quantisation) -> (Pack, usize) {
     (pack, beyond - output)
 }
 
-/// The image's embedding and the texts' unit embeddings.
+/// Returns the image's embedding, and the unit embeddings of the texts.
 fn outputs(mut pack: Pack) -> (Vec<f32>, Vec<Vec<f32>>) {
     let config = pack.manifest.model.clone();
     let model = Model::load(config, &mut pack.weights().unwrap(), &Device::flex()).unwrap();

@@ -1,12 +1,12 @@
-//! Other people's safetensors checkpoints, by way of the layouts: CLIP's, Dinov2's and BERT's.
+//! Published safetensors checkpoints, read through the layouts: CLIP's, Dinov2's and BERT's.
 
 use std::collections::BTreeMap;
 
 use headlamp::checkpoint::layouts::Layout;
-use headlamp::checkpoint::random::RandomWeights;
+use headlamp::checkpoint::random_model::RandomWeights;
 use headlamp::checkpoint::{CheckpointError, StateDict};
 use headlamp::geometry::Grid;
-use headlamp::model::{ModelConfig, TensorSource, TensorSpec, TextKind, TextTransformer, VisionTransformer};
+use headlamp::model::{ModelConfig, TensorSource, TensorSpec, TextKind};
 use safetensors::Dtype;
 use serde_json::json;
 
@@ -18,13 +18,13 @@ use test_support::reference::bytes_of;
 struct Checkpoint {
     file: &'static str,
     layout: fn(StateDict) -> Layout,
-    /// What our model asks of it.
+    /// The tensors that our model reads from the checkpoint.
     needs: Vec<TensorSpec>,
-    /// Tensors that our model has no use for.
+    /// Tensors that our model does not read.
     unused: &'static [&'static str],
 }
 
-/// The configs of the fixtures' models, so far as they decide names and shapes.
+/// Returns the configs of the fixtures' models, as far as they determine names and shapes.
 fn config() -> ModelConfig {
     let mut config = tiny::config();
     config.embedding = 16;
@@ -49,13 +49,13 @@ fn all() -> [Checkpoint; 3] {
         Checkpoint {
             file: "vit_dinov2_registers",
             layout: Layout::dinov2,
-            needs: VisionTransformer::tensors(&dino.vision, dino.embedding),
+            needs: dino.vision.tensors(dino.embedding),
             unused: &["embeddings.mask_token"],
         },
         Checkpoint {
             file: "bert",
             layout: Layout::bert,
-            needs: TextTransformer::tensors(&bert, 24),
+            needs: bert.tensors(24),
             unused: &["pooler.dense.bias", "pooler.dense.weight"],
         },
     ]
@@ -66,7 +66,7 @@ impl Checkpoint {
         bytes_of(&format!("{}.safetensors", self.file))
     }
 
-    /// Reads everything that the model needs.
+    /// Reads every tensor that the model needs.
     fn read(&self, bytes: &[u8]) -> Result<(), CheckpointError> {
         let mut layout = (self.layout)(StateDict::from_safetensors(self.file, bytes)?);
         for TensorSpec { name, shape } in &self.needs {
@@ -78,7 +78,7 @@ impl Checkpoint {
         Ok(())
     }
 
-    /// Every tensor that is used, changed by `change`.
+    /// Calls a test with every tensor that is read, changed by `change`.
     fn each_changed(
         &self,
         change: impl Fn(&Stored) -> Option<Stored>,
@@ -97,8 +97,8 @@ impl Checkpoint {
     }
 }
 
-/// The layouts read the fixtures' checkpoints whole, and need every tensor but those that are known to be
-/// of no use: nothing is passed over unseen.
+/// The layouts read the whole checkpoints of the fixtures. They need every tensor except those that are known to
+/// be unused, so that no tensor is skipped silently.
 #[test]
 fn a_missing_tensor_is_named() {
     for checkpoint in all() {
@@ -113,7 +113,7 @@ fn a_missing_tensor_is_named() {
     }
 }
 
-/// A number too few, or rows for columns.
+/// One number too few, or rows and columns exchanged.
 #[test]
 fn a_tensor_of_another_shape_is_named() {
     for checkpoint in all() {
@@ -143,7 +143,7 @@ fn a_tensor_of_another_shape_is_named() {
     }
 }
 
-/// A table of which the first row is wanted, and that has none.
+/// The model needs the first row of a table, and the table has no row.
 #[test]
 fn a_table_without_rows_is_named() {
     let [.., bert] = all();
@@ -174,7 +174,7 @@ fn a_tensor_that_is_not_finite_is_named() {
     }
 }
 
-/// Integers where floats belong, and doubles that no f32 holds.
+/// Integers in place of floats, and doubles that no f32 can hold.
 #[test]
 fn a_tensor_of_another_type_is_named() {
     for checkpoint in all() {
@@ -189,9 +189,9 @@ fn a_tensor_of_another_type_is_named() {
     }
 }
 
-/// Finite numbers whose fold is not: exp of the logit scale, LayerScale times a weight.
+/// Finite numbers whose fold is not finite: exp of the logit scale, LayerScale times a weight.
 #[test]
-fn a_fold_that_overflows_is_named() {
+fn an_overflow_in_folding_is_named() {
     let [clip, dino, _] = all();
     for (checkpoint, changes, ours) in [
         (&clip, vec![("logit_scale", 1000.0)], "logit_scale"),
@@ -240,7 +240,7 @@ fn a_damaged_file_is_named() {
     assert_modest();
 }
 
-/// Noise is no checkpoint, whatever its first bytes say.
+/// Noise is not a checkpoint, whatever its first bytes are.
 #[test]
 fn noise_is_refused() {
     let mut random = RandomWeights::new(11);

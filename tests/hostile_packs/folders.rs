@@ -1,4 +1,4 @@
-//! Pack folders: files that are missing, cut off, changed, or far larger than promised.
+//! Folders of packs: files that are missing, truncated, changed, or far larger than the manifest declares.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -10,11 +10,11 @@ use headlamp::checkpoint::{CheckpointError, Pack, Quantisation};
 use super::memory::assert_modest;
 use super::tiny::{self, assert_names};
 
-/// A folder of its own, gone when the test is over.
+/// A folder for one test, removed at its end.
 pub struct Folder(PathBuf);
 
 impl Folder {
-    /// The folder of an honest pack.
+    /// Writes the folder of a correct pack.
     pub fn of(pack: &Pack, test: &str) -> Self {
         let folder = std::env::temp_dir().join(format!("headlamp-{test}-{}", std::process::id()));
         pack.write(&folder).unwrap();
@@ -58,7 +58,7 @@ fn a_missing_file_is_named() {
 }
 
 #[test]
-fn a_file_that_is_cut_off_or_longer_is_named() {
+fn a_file_of_another_length_is_named() {
     for name in [WEIGHTS, TOKENIZER] {
         let folder = honest("cut");
         let bytes = fs::read(folder.file(name)).unwrap();
@@ -70,7 +70,7 @@ fn a_file_that_is_cut_off_or_longer_is_named() {
     }
 }
 
-/// Every bit counts.
+/// A change of any bit counts.
 #[test]
 fn a_changed_file_is_named() {
     for name in [WEIGHTS, TOKENIZER] {
@@ -86,9 +86,9 @@ fn a_changed_file_is_named() {
     }
 }
 
-/// A file that is a terabyte long, where a few kilobytes are promised, is not read to find that out.
+/// A file of a terabyte, where the manifest declares a few kilobytes, is refused without reading it.
 #[test]
-fn a_huge_file_is_refused_unread() {
+fn a_huge_file_is_refused_before_reading() {
     for name in [MANIFEST, WEIGHTS, TOKENIZER] {
         let folder = honest("huge");
         File::options().write(true).open(folder.file(name)).unwrap().set_len(1 << 40).unwrap();
@@ -97,9 +97,9 @@ fn a_huge_file_is_refused_unread() {
     }
 }
 
-/// A manifest that lists a file outside its folder does not get it, although it is there.
+/// A manifest that lists a file outside its folder does not get the file, although the file exists.
 #[test]
-fn a_file_beside_the_folder_is_not_read() {
+fn a_file_outside_the_folder_is_not_read() {
     let folder = honest("beside");
     let inner = Folder::of(&tiny::pack(Quantisation::Q8), "beside-inner");
     let outside = format!("../{}/{WEIGHTS}", inner.path().file_name().unwrap().to_str().unwrap());
@@ -122,9 +122,9 @@ fn a_pack_without_weights_or_tokenizer_is_refused() {
     }
 }
 
-/// What the manifest does not vouch for is not in the pack.
+/// A file that is not in the manifest is not in the pack.
 #[test]
-fn a_file_that_is_not_listed_is_not_in_the_pack() {
+fn an_unlisted_file_is_not_in_the_pack() {
     let (manifest, mut files) = parts();
     files.insert("pool.txt".into(), b"unverified".to_vec());
     let pack = Pack::new(manifest, files).unwrap();
@@ -132,7 +132,7 @@ fn a_file_that_is_not_listed_is_not_in_the_pack() {
     assert_eq!(pack.bytes(TOKENIZER), Some(&b"{}"[..]));
 }
 
-/// An honest pack's manifest and files.
+/// Returns the manifest and the files of a correct pack.
 fn parts() -> (headlamp::checkpoint::Manifest, BTreeMap<String, Vec<u8>>) {
     let pack = tiny::pack(Quantisation::Q8);
     let files = [WEIGHTS, TOKENIZER].map(|name| (name.to_owned(), pack.bytes(name).unwrap().to_vec()));

@@ -1,5 +1,5 @@
-//! Packs and checkpoints that are damaged or lie: each is refused in words that name the file or tensor, without
-//! a panic and without memory for what is not there. And that honest ones come back as they were written.
+//! Packs and checkpoints that are damaged or false: each is refused with a message that names the file or tensor,
+//! without a panic and without allocating memory for missing data. Correct ones read back as they were written.
 #![cfg(not(target_arch = "wasm32"))]
 
 mod checkpoints;

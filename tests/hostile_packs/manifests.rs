@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::memory::assert_modest;
 use super::tiny::{self, assert_names};
 
-/// An honest manifest, as JSON.
+/// Returns a correct manifest as JSON.
 fn honest() -> Value {
     serde_json::to_value(&tiny::pack(Quantisation::Q8).manifest).unwrap()
 }
@@ -16,7 +16,7 @@ fn parse(manifest: &Value) -> Result<Manifest, CheckpointError> {
     Manifest::parse(&serde_json::to_vec(manifest).unwrap())
 }
 
-/// An honest manifest in which `pointer` says `value`.
+/// Returns a correct manifest with `value` at `pointer`.
 fn saying(pointer: &str, value: Value) -> Value {
     let mut manifest = honest();
     *manifest.pointer_mut(pointer).unwrap_or_else(|| panic!("{pointer}")) = value;
@@ -32,9 +32,9 @@ fn a_manifest_round_trips() {
     }
 }
 
-/// Another format is told apart from damage, whatever else that format may hold.
+/// Another format number is reported as such and not as damage, whatever else that format contains.
 #[test]
-fn another_format_is_refused_by_its_number() {
+fn another_format_number_is_refused() {
     for format in [0, FORMAT + 1, u32::MAX] {
         for manifest in [saying("/format", json!(format)), json!({"format": format, "tensors": []})] {
             let error = parse(&manifest).unwrap_err();
@@ -46,7 +46,7 @@ fn another_format_is_refused_by_its_number() {
     }
 }
 
-/// No listed file is outside the pack's folder, or of a name that some system reads as a path.
+/// No listed file is outside the pack's folder, or has a name that some system reads as a path.
 #[test]
 fn file_names_that_leave_the_folder_are_refused() {
     for path in [
@@ -79,8 +79,8 @@ fn impossible_file_sizes_are_refused() {
     }
 }
 
-/// A config that no model can have, or that would take all memory, is refused by the field's name, before
-/// anything is made from it.
+/// A config that no model can have, or that would need all memory, is refused by the name of the field, before
+/// anything is allocated for it.
 #[test]
 fn impossible_configs_are_refused_by_field() {
     for (field, value) in [
@@ -113,7 +113,7 @@ fn impossible_configs_are_refused_by_field() {
     assert_modest();
 }
 
-/// The largest model that a config may describe is counted, not allocated.
+/// The parameters of the largest possible model are counted, not allocated.
 #[test]
 fn the_largest_config_costs_no_memory() {
     let mut manifest = saying("/model/text/vocabulary", json!(1_000_000));
@@ -124,14 +124,14 @@ fn the_largest_config_costs_no_memory() {
 }
 
 #[test]
-fn a_cut_off_manifest_is_refused() {
+fn a_truncated_manifest_is_refused() {
     let manifest = serde_json::to_vec(&honest()).unwrap();
     for len in 0..manifest.len() {
         assert_names(Manifest::parse(&manifest[..len]), MANIFEST, &format!("cut to {len} bytes"));
     }
 }
 
-/// Damage to the manifest itself is refused or harmless: the names of files stay plain whatever flips.
+/// Damage to the manifest itself is refused or harmless: no flipped bit makes a file name leave the folder.
 #[test]
 fn a_manifest_with_flipped_bits_never_leaves_the_folder() {
     let honest = serde_json::to_vec(&honest()).unwrap();
@@ -151,5 +151,5 @@ fn a_manifest_with_flipped_bits_never_leaves_the_folder() {
             }
         }
     }
-    assert!(refused > honest.len(), "only {refused} flips were noticed");
+    assert!(refused > honest.len(), "only {refused} flips were detected");
 }

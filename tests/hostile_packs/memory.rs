@@ -1,13 +1,13 @@
-//! That no lie costs memory: the largest single allocation of a test.
+//! False data must not cost memory: records the largest single allocation of a test.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-/// Far more than any of these tests' files is long, and far less than what they claim.
+/// Far above the length of any file in these tests, and far below the sizes that the files declare.
 const MODEST: usize = 64 << 20;
 
 thread_local! {
-    /// Each test runs on a thread of its own.
+    // Each test runs on a thread of its own.
     static LARGEST: Cell<usize> = const { Cell::new(0) };
 }
 
@@ -15,10 +15,10 @@ fn note(size: usize) {
     LARGEST.with(|largest| largest.set(largest.get().max(size)));
 }
 
-/// The system's allocator, which notes what it is asked for.
+/// The system's allocator, which also records the largest request.
 struct Noting;
 
-// SAFETY: every call is the system allocator's own.
+// SAFETY: every call is passed to the system's allocator unchanged.
 unsafe impl GlobalAlloc for Noting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         note(layout.size());
@@ -43,8 +43,8 @@ unsafe impl GlobalAlloc for Noting {
 #[global_allocator]
 static ALLOCATOR: Noting = Noting;
 
-/// That nothing in this test so far asked for much memory at once.
+/// Asserts that no allocation in this test so far was large.
 pub fn assert_modest() {
     let largest = LARGEST.get();
-    assert!(largest < MODEST, "{largest} bytes were asked for at once");
+    assert!(largest < MODEST, "{largest} bytes were allocated at once");
 }

@@ -1,4 +1,4 @@
-//! ONNX files, written here field by field, so that every field can lie.
+//! ONNX files, written here field by field, so that every field can be false.
 
 use headlamp::checkpoint::{CheckpointError, StateDict, read_onnx};
 
@@ -7,7 +7,7 @@ use super::tiny::assert_names;
 
 const FLOAT: u64 = 1;
 
-/// Protobuf's variable-length integer.
+/// Writes Protobuf's variable-length integer.
 fn varint(mut value: u64) -> Vec<u8> {
     let mut bytes = Vec::new();
     while value >= 0x80 {
@@ -18,12 +18,12 @@ fn varint(mut value: u64) -> Vec<u8> {
     bytes
 }
 
-/// A length-delimited field.
+/// Writes a length-delimited field.
 fn field(tag: u64, content: &[u8]) -> Vec<u8> {
     [&varint(tag << 3 | 2)[..], &varint(content.len() as u64), content].concat()
 }
 
-/// An initialiser.
+/// Writes an initialiser.
 fn tensor(name: &str, dims: &[i64], raw: &[u8]) -> Vec<u8> {
     let dims: Vec<u8> = dims.iter().flat_map(|dim| [varint(1 << 3), varint(*dim as u64)].concat()).collect();
     [dims, varint(2 << 3), varint(FLOAT), field(8, name.as_bytes()), field(9, raw)].concat()
@@ -33,7 +33,7 @@ fn raw(values: &[f32]) -> Vec<u8> {
     values.iter().flat_map(|value| value.to_le_bytes()).collect()
 }
 
-/// A model with one bias and one linear layer's matrix, `[in, out]` under the exporter's own name.
+/// Writes a model with one bias and the matrix of one linear layer, `[in, out]` under the exporter's own name.
 fn model(bias: &[u8], matrix: &[u8]) -> Vec<u8> {
     let inputs = ["x", "onnx::MatMul_7"].map(|input| field(1, input.as_bytes())).concat();
     let node = [inputs, field(3, b"/tower/fc1/MatMul"), field(4, b"MatMul")].concat();
@@ -52,9 +52,9 @@ fn read(bytes: &[u8]) -> Result<StateDict, CheckpointError> {
     read_onnx("model.onnx", bytes)
 }
 
-/// The writer above writes what the reader reads: a matrix comes out `[out, in]` under its module's name.
+/// The reader reads what the functions above write: a matrix is read as `[out, in]` under its module's name.
 #[test]
-fn an_honest_file_is_read() {
+fn a_correct_file_is_read() {
     let tensors = read(&model(&bias(), &matrix())).unwrap().tensors;
     assert_eq!(tensors.keys().collect::<Vec<_>>(), ["tower.fc1.bias", "tower.fc1.weight"]);
     assert_eq!(tensors["tower.fc1.bias"].values, [1.0, 2.0, 3.0]);
@@ -63,7 +63,7 @@ fn an_honest_file_is_read() {
 }
 
 #[test]
-fn a_cut_off_file_is_refused() {
+fn a_truncated_file_is_refused() {
     let file = model(&bias(), &matrix());
     for len in 0..file.len() {
         assert_names(read(&file[..len]), "model.onnx", &format!("cut to {len} bytes"));
@@ -82,7 +82,10 @@ fn a_file_with_flipped_bits_never_panics() {
                 let whole = |tensor: &headlamp::checkpoint::RawTensor| {
                     tensor.values.len() == tensor.shape.iter().product::<usize>()
                 };
-                assert!(state.tensors.values().all(whole), "byte {index}, bit {bit}: a shape that does not fit");
+                assert!(
+                    state.tensors.values().all(whole),
+                    "byte {index}, bit {bit}: the shape does not fit the values"
+                );
             }
             Err(error) => {
                 refused += 1;
@@ -90,13 +93,13 @@ fn a_file_with_flipped_bits_never_panics() {
             }
         }
     }
-    assert!(refused > file.len(), "only {refused} flips were noticed");
+    assert!(refused > file.len(), "only {refused} flips were detected");
     assert_modest();
 }
 
 /// Shapes that do not fit the tensor's bytes, in number, sign or size.
 #[test]
-fn a_tensor_whose_shape_lies_is_named() {
+fn a_tensor_with_a_false_shape_is_named() {
     let three = raw(&[1.0, 2.0, 3.0]);
     for dims in [
         &[4][..],
@@ -120,7 +123,7 @@ fn a_tensor_whose_shape_lies_is_named() {
     assert_modest();
 }
 
-/// Bytes that are no whole number of floats.
+/// Bytes that are not a whole number of floats.
 #[test]
 fn a_tensor_with_a_broken_float_is_named() {
     for extra in 1..4 {

@@ -1,7 +1,7 @@
-//! Packs written and read back.
+//! Packs written and read again.
 
+use headlamp::checkpoint::pack::quantise::block_len;
 use headlamp::checkpoint::pack::{TOKENIZER, WEIGHTS};
-use headlamp::checkpoint::quantise::block_len;
 use headlamp::checkpoint::{Pack, Quantisation};
 use headlamp::model::TensorSpec;
 
@@ -11,9 +11,10 @@ use super::tiny::{self, read_all};
 /// The step of the smallest f16.
 const SUBNORMAL: f32 = 1.0 / (1 << 24) as f32;
 
-/// How far a stored value may be from the value that was written, in a block of which `largest` is the
-/// largest: half a step of int8, and what rounding the scale to f16 adds at the block's end. In 4 bits a step is an
-/// eighth of the largest, which itself may be cut by nearly two where that serves the others.
+/// Returns the largest allowed difference between a stored value and the written one, in a block whose largest
+/// value is `largest`: half a step of int8, plus the rounding of the scale to f16 at the end of the block. In 4
+/// bits a step is an eighth of the largest value. The largest value itself may lose almost two steps if that
+/// improves the others.
 fn step(quantisation: Quantisation, largest: f32, value: f32) -> f32 {
     match quantisation {
         Quantisation::Q4 => largest / 4.0,
@@ -23,10 +24,10 @@ fn step(quantisation: Quantisation, largest: f32, value: f32) -> f32 {
     }
 }
 
-/// The manifest and files come back as they were, vectors exactly, and matrices within what their storage
-/// rounds; less storage rounds more, so that no kind of pack can pass for another.
+/// The manifest and the files read back unchanged, vectors exactly, and matrices within the rounding of their
+/// storage. Smaller storage rounds more, so that no kind of pack can pass for another.
 #[test]
-fn a_written_pack_reads_back_as_it_was() {
+fn a_written_pack_reads_back_unchanged() {
     let mut sizes = Vec::new();
     for quantisation in [Quantisation::Q4, Quantisation::Q8, Quantisation::F16, Quantisation::F32] {
         let written = tiny::pack(quantisation);
@@ -52,7 +53,7 @@ fn a_written_pack_reads_back_as_it_was() {
 fn assert_close(quantisation: Quantisation, name: &str, shape: &[usize], found: &[f32], expected: &[f32]) {
     assert_eq!(found.len(), expected.len(), "{name}");
     let [_, columns] = *shape else {
-        assert!(found == expected, "{quantisation:?}: the vector {name} is not what it was");
+        assert!(found == expected, "{quantisation:?}: the vector {name} has changed");
         return;
     };
     for (found, expected) in found.chunks(block_len(columns)).zip(expected.chunks(block_len(columns))) {
@@ -67,7 +68,7 @@ fn assert_close(quantisation: Quantisation, name: &str, shape: &[usize], found: 
     }
 }
 
-/// The parameters that a manifest counts are the numbers that its weights hold.
+/// The number of parameters in a manifest equals the number of values in the weights.
 #[test]
 fn parameters_are_counted() {
     let held: usize = tiny::tensors().values().map(Vec::len).sum();

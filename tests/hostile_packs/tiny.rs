@@ -1,9 +1,9 @@
-//! A tiny honest model, its pack, and ways to falsify its weights.
+//! A tiny correct model, its pack, and functions that falsify its weights.
 
 use std::collections::BTreeMap;
 
 use headlamp::checkpoint::pack::{TOKENIZER, WEIGHTS};
-use headlamp::checkpoint::random::{self, RandomWeights};
+use headlamp::checkpoint::random_model::{self, RandomWeights};
 use headlamp::checkpoint::{CheckpointError, Manifest, Pack, PackWriter, Quantisation};
 use headlamp::model::{ModelConfig, TensorSource};
 use safetensors::tensor::TensorView;
@@ -12,16 +12,16 @@ use serde_json::Value;
 
 const SEED: u64 = 5;
 
-/// The tiny model's config, with a vocabulary that keeps the whole pack under 100 kB.
+/// Returns the tiny model's config. Its vocabulary keeps the whole pack under 100 kB.
 pub fn config() -> ModelConfig {
-    random::config(8)
+    random_model::config(8)
 }
 
 pub fn manifest(quantisation: Quantisation) -> Manifest {
-    Manifest { model: config(), ..random::manifest(SEED, quantisation) }
+    Manifest { model: config(), ..random_model::manifest(SEED, quantisation) }
 }
 
-/// The tiny model's tensors, in f32.
+/// Returns the tiny model's tensors in f32.
 pub fn tensors() -> BTreeMap<String, Vec<f32>> {
     let mut random = RandomWeights::new(SEED);
     let specs = config().tensors().into_iter();
@@ -34,17 +34,17 @@ fn writer(quantisation: Quantisation) -> PackWriter {
     writer
 }
 
-/// The honest pack.
+/// Returns the correct pack.
 pub fn pack(quantisation: Quantisation) -> Pack {
     writer(quantisation).finish(manifest(quantisation)).unwrap()
 }
 
-/// The honest `weights.safetensors`.
+/// Returns the correct `weights.safetensors`.
 pub fn weights(quantisation: Quantisation) -> Vec<u8> {
     pack(quantisation).bytes(WEIGHTS).unwrap().to_vec()
 }
 
-/// Reads every tensor of the model out of `weights`, in a pack whose manifest vouches for their size and hash.
+/// Reads every tensor of the model from `weights`, in a pack whose manifest has their correct size and hash.
 pub fn read_weights(weights: Vec<u8>) -> Result<BTreeMap<String, Vec<f32>>, CheckpointError> {
     let mut writer = writer(Quantisation::Q8);
     writer.add(WEIGHTS, weights);
@@ -61,7 +61,7 @@ pub fn read_all(
     specs.map(|spec| Ok((spec.name.clone(), source.tensor(&spec.name, &spec.shape)?))).collect()
 }
 
-/// A tensor as a safetensors file holds it.
+/// A tensor as it is stored in a safetensors file.
 #[derive(Clone)]
 pub struct Stored {
     pub dtype: Dtype,
@@ -75,14 +75,14 @@ impl Stored {
         Self { dtype: Dtype::F32, shape: shape.to_vec(), bytes }
     }
 
-    /// Zeros of any type and shape.
+    /// Returns zeros of any type and shape.
     pub fn zeros(dtype: Dtype, shape: &[usize]) -> Self {
         let bits = shape.iter().product::<usize>() * dtype.bitsize();
         Self { dtype, shape: shape.to_vec(), bytes: vec![0; bits / 8] }
     }
 }
 
-/// The tensors of a safetensors file, to be changed.
+/// Returns the tensors of a safetensors file.
 pub fn unpacked(file: &[u8]) -> BTreeMap<String, Stored> {
     let parsed = SafeTensors::deserialize(file).unwrap();
     let stored = |view: TensorView<'_>| Stored {
@@ -93,7 +93,7 @@ pub fn unpacked(file: &[u8]) -> BTreeMap<String, Stored> {
     parsed.iter().map(|(name, view)| (name.to_owned(), stored(view))).collect()
 }
 
-/// A safetensors file of these tensors.
+/// Writes a safetensors file of these tensors.
 pub fn packed(tensors: &BTreeMap<String, Stored>) -> Vec<u8> {
     let views = tensors
         .iter()
@@ -101,12 +101,12 @@ pub fn packed(tensors: &BTreeMap<String, Stored>) -> Vec<u8> {
     safetensors::serialize(views, None).unwrap()
 }
 
-/// The length of a safetensors file's header.
+/// Returns the length of a safetensors file's header.
 pub fn header_len(file: &[u8]) -> usize {
     u64::from_le_bytes(file[..8].try_into().unwrap()) as usize
 }
 
-/// The same bytes under a header that says something else.
+/// Returns the same bytes with a changed header.
 pub fn with_header(file: &[u8], change: impl FnOnce(&mut Value)) -> Vec<u8> {
     let data = 8 + header_len(file);
     let mut header: Value = serde_json::from_slice(&file[8..data]).unwrap();
@@ -115,7 +115,7 @@ pub fn with_header(file: &[u8], change: impl FnOnce(&mut Value)) -> Vec<u8> {
     [&(header.len() as u64).to_le_bytes()[..], &header, &file[data..]].concat()
 }
 
-/// That a file or tensor was refused in words that name it.
+/// Asserts that a file or tensor was refused with a message that contains `names`.
 pub fn assert_names<T>(result: Result<T, CheckpointError>, names: &str, lie: &str) {
     match result {
         Ok(_) => panic!("{lie}: it was accepted"),

@@ -1,5 +1,5 @@
-//! `weights.safetensors`, where the manifest vouches for its size and hash: what an attacker, or a broken
-//! program that made the pack, would send.
+//! `weights.safetensors` with false contents, although the manifest has its correct size and hash: the work of an
+//! attacker or of a broken program.
 
 use headlamp::checkpoint::pack::WEIGHTS;
 use headlamp::checkpoint::{CheckpointError, Quantisation};
@@ -29,7 +29,7 @@ fn stored(name: &str) -> Stored {
 }
 
 #[test]
-fn a_cut_off_file_is_refused() {
+fn a_truncated_file_is_refused() {
     for quantisation in ALL {
         let file = weights(quantisation);
         let lengths = (0..64).chain((64..file.len()).step_by(211)).chain([file.len() - 1]);
@@ -45,7 +45,7 @@ fn a_cut_off_file_is_refused() {
     assert_modest();
 }
 
-/// A header that says it is longer than the file, longer than memory, or of no length.
+/// A header that declares a length above the file's, above memory's, or zero.
 #[test]
 fn a_header_of_another_length_is_refused() {
     let file = weights(Quantisation::Q8);
@@ -59,7 +59,7 @@ fn a_header_of_another_length_is_refused() {
 
 /// Offsets, shapes and types that do not fit each other or the file.
 #[test]
-fn a_header_that_lies_is_refused() {
+fn a_false_header_is_refused() {
     let file = weights(Quantisation::Q8);
     let honest = stored(MATRIX);
     let [rows, columns] = honest.shape[..] else { panic!("{MATRIX} is no matrix") };
@@ -93,7 +93,7 @@ fn a_header_that_lies_is_refused() {
     assert_modest();
 }
 
-/// Flipped bits in the header are refused by name or change nothing that is read; none panics.
+/// Flipped bits in the header are refused by name or change no weight. None panics.
 #[test]
 fn a_header_with_flipped_bits_is_refused_or_harmless() {
     let honest = weights(Quantisation::Q8);
@@ -111,7 +111,7 @@ fn a_header_with_flipped_bits_is_refused_or_harmless() {
             }
         }
     }
-    assert!(refused > 1000, "only {refused} flips were noticed");
+    assert!(refused > 1000, "only {refused} flips were detected");
     assert_modest();
 }
 
@@ -128,7 +128,7 @@ fn a_missing_tensor_is_named() {
     }
 }
 
-/// Every tensor transposed, split or a number short.
+/// Every tensor transposed, split, or one number short.
 #[test]
 fn a_tensor_of_another_shape_is_named() {
     let tensors = unpacked(&weights(Quantisation::F32));
@@ -146,7 +146,7 @@ fn a_tensor_of_another_shape_is_named() {
     }
 }
 
-/// One number that is not finite, at either end of any tensor, in any type.
+/// One number that is not finite, at the start or the end of any tensor, in any type.
 #[test]
 fn a_tensor_that_is_not_finite_is_named() {
     for quantisation in [Quantisation::F32, Quantisation::F16] {
@@ -167,7 +167,7 @@ fn a_tensor_that_is_not_finite_is_named() {
     }
 }
 
-/// Scales that are not finite make every weight of their block so.
+/// A scale that is not finite makes every weight of its block not finite.
 #[test]
 fn a_scale_that_is_not_finite_is_noticed_at_its_matrix() {
     for bad in [[0, 0x7e], [0, 0x7c], [0, 0xfc]] {
@@ -202,7 +202,7 @@ fn scales_of_a_wrong_shape_are_named() {
     }
 }
 
-/// Types that no model's tensor has; int8 only in matrices.
+/// Types that no tensor of a model has. int8 is allowed only in matrices.
 #[test]
 fn a_tensor_of_an_unknown_type_is_named() {
     for (name, dtype) in [

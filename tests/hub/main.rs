@@ -1,4 +1,5 @@
-//! `headlamp pack from hf:ORG/NAME` against a hub that redirects, dawdles, breaks off, changes its mind, or lies.
+//! `headlamp pack from hf:ORG/NAME` with a hub that redirects, is slow, breaks off, changes its files, or sends
+//! false data.
 #![cfg(not(target_arch = "wasm32"))]
 
 mod server;
@@ -7,12 +8,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use headlamp::checkpoint::{Pack, pack};
-use server::{Hub, Manner};
+use server::{Behaviour, Hub};
 
-/// A cache and a pack's folder, gone with the test.
-struct Place(PathBuf);
+/// A folder for a cache and a pack, removed at the end of the test.
+struct TestFolder(PathBuf);
 
-impl Place {
+impl TestFolder {
     fn new(name: &str) -> Self {
         let path = std::env::temp_dir().join(format!("headlamp-hub-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&path).unwrap();
@@ -23,7 +24,7 @@ impl Place {
         self.0.join("pack")
     }
 
-    /// Packs `hf:small/clip` of `hub`.
+    /// Packs `hf:small/clip` from `hub`.
     fn pack(&self, hub: &str) -> Output {
         self.run(&["hf:small/clip", "--hub", hub, "--quant", "f32"])
     }
@@ -45,7 +46,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for TestFolder {
     fn drop(&mut self) {
         let _gone = std::fs::remove_dir_all(&self.0);
     }
@@ -55,9 +56,9 @@ fn fixture() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/fixtures/checkpoints/hf_safetensors")
 }
 
-/// The weights' hash when the fixture is packed from disk.
+/// Returns the hash of the weights when the fixture is packed from disk.
 fn hash_from_disk() -> String {
-    let place = Place::new("disk");
+    let place = TestFolder::new("disk");
     let tokenizer = place.0.join(pack::TOKENIZER);
     std::fs::write(&tokenizer, "{}").unwrap();
     let (folder, tokenizer) = (fixture(), tokenizer.display().to_string());
@@ -71,58 +72,58 @@ fn said(output: &Output) -> String {
 }
 
 #[test]
-fn whatever_the_hub_does_the_weights_arrive_whole() {
+fn weights_arrive_whole_whatever_the_hub_does() {
     let expected = hash_from_disk();
-    for manner in [
-        Manner::Plain,
-        Manner::Redirect,
-        Manner::BreaksOff,
-        Manner::NoLength,
-        Manner::NoRanges,
-        Manner::Slow,
-        Manner::Changes,
+    for behaviour in [
+        Behaviour::Plain,
+        Behaviour::Redirect,
+        Behaviour::BreaksOff,
+        Behaviour::NoLength,
+        Behaviour::NoRanges,
+        Behaviour::Slow,
+        Behaviour::Changes,
     ] {
-        let place = Place::new(&format!("{manner:?}"));
-        let hub = Hub::new(fixture(), manner);
+        let place = TestFolder::new(&format!("{behaviour:?}"));
+        let hub = Hub::new(fixture(), behaviour);
         let done = place.pack(&hub.url);
-        assert!(done.status.success(), "{manner:?}: {}", said(&done));
-        assert_eq!(place.weights_hash(), expected, "{manner:?}");
+        assert!(done.status.success(), "{behaviour:?}: {}", said(&done));
+        assert_eq!(place.weights_hash(), expected, "{behaviour:?}");
     }
 }
 
 #[test]
-fn a_download_goes_on_where_it_was_cut_off() {
-    let place = Place::new("resumed");
-    let dead = Hub::new(fixture(), Manner::BreaksOffAlways);
+fn an_interrupted_download_resumes() {
+    let place = TestFolder::new("resumed");
+    let dead = Hub::new(fixture(), Behaviour::BreaksOffAlways);
     let done = place.pack(&dead.url);
     assert_eq!(done.status.code(), Some(1));
     assert!(said(&done).contains("goes on from there"), "{}", said(&done));
     let part = place.0.join("cache/hub/small/clip/model.safetensors.part");
     let kept = part.metadata().unwrap().len();
     assert!(kept > 0);
-    let alive = Hub::new(fixture(), Manner::Plain);
+    let alive = Hub::new(fixture(), Behaviour::Plain);
     assert!(place.pack(&alive.url).status.success());
     assert!(
         alive.asked().iter().any(|request| request.contains(&format!("bytes={kept}-"))),
         "{:?}",
         alive.asked()
     );
-    // What is in the cache is not fetched again.
+    // Files in the cache are not downloaded again.
     std::fs::remove_dir_all(place.out()).unwrap();
     assert!(place.pack("http://127.0.0.1:9").status.success());
 }
 
 #[test]
-fn a_damaged_config_is_fetched_again() {
-    let place = Place::new("damaged");
-    let hub = Hub::new(fixture(), Manner::Plain);
+fn a_damaged_config_is_downloaded_again() {
+    let place = TestFolder::new("damaged");
+    let hub = Hub::new(fixture(), Behaviour::Plain);
     assert!(place.pack(&hub.url).status.success());
     let expected = (place.weights_hash(), hub.configs() + 1);
     let config = place.0.join("cache/hub/small/clip/config.json");
     let whole = std::fs::read(&config).unwrap();
     std::fs::write(&config, &whole[..whole.len() / 2]).unwrap();
     std::fs::remove_dir_all(place.out()).unwrap();
-    // Where the hub cannot be reached it stays, rather than that the model is taken for one without.
+    // If the hub cannot be reached, the damaged config stays. The model must not be packed as if it had no config.
     assert!(said(&place.pack("http://127.0.0.1:9")).contains("cannot be reached"));
     let done = place.pack(&hub.url);
     assert!(done.status.success(), "{}", said(&done));
@@ -131,22 +132,22 @@ fn a_damaged_config_is_fetched_again() {
 }
 
 #[test]
-fn a_hub_that_lies_or_refuses_is_told_on() {
+fn a_wrong_or_refusing_hub_is_reported() {
     let cases = [
-        (Manner::WrongLength, "goes on from there"),
-        (Manner::Missing, "there is nothing at"),
-        (Manner::Refuses, "asks for consent"),
-        (Manner::WebPage, "a web page"),
+        (Behaviour::WrongLength, "goes on from there"),
+        (Behaviour::Missing, "there is nothing at"),
+        (Behaviour::Refuses, "asks for consent"),
+        (Behaviour::WebPage, "a web page"),
     ];
-    for (manner, expected) in cases {
-        let place = Place::new(&format!("{manner:?}"));
-        let hub = Hub::new(fixture(), manner);
+    for (behaviour, expected) in cases {
+        let place = TestFolder::new(&format!("{behaviour:?}"));
+        let hub = Hub::new(fixture(), behaviour);
         let done = place.pack(&hub.url);
-        assert_eq!(done.status.code(), Some(1), "{manner:?}");
-        assert!(said(&done).contains(expected), "{manner:?}: {}", said(&done));
-        assert!(!place.out().exists(), "{manner:?} left a pack");
+        assert_eq!(done.status.code(), Some(1), "{behaviour:?}");
+        assert!(said(&done).contains(expected), "{behaviour:?}: {}", said(&done));
+        assert!(!place.out().exists(), "{behaviour:?} left a pack");
     }
-    let place = Place::new("nowhere");
+    let place = TestFolder::new("nowhere");
     assert!(said(&place.pack("http://127.0.0.1:9")).contains("cannot be reached"));
     assert_eq!(place.run(&["hf:not a model"]).status.code(), Some(2));
 }

@@ -1,4 +1,6 @@
-//! A model hub on this machine, with the manners of real ones.
+//! A model hub on this machine that behaves like real hubs, good and bad.
+//!
+//! The server writes raw HTTP: a server library would not send the broken answers that the tests need.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -7,29 +9,29 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// What the hub does with a request for weights. Configs it serves plainly.
+/// The hub's behaviour for a request for weights. Configs are always served normally.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Manner {
+pub enum Behaviour {
     Plain,
-    /// Sends on to another address.
+    /// Redirects to another address.
     Redirect,
-    /// Closes the connection half-way, the first time.
+    /// Closes the connection in the middle of the first answer.
     BreaksOff,
-    /// The same, and says no length before.
+    /// As `BreaksOff`, without a length in the header.
     NoLength,
-    /// Sends a thousand bytes the first time, and none after.
+    /// Sends a thousand bytes in the first answer, and nothing in later ones.
     BreaksOffAlways,
-    /// Sends the whole whatever was asked for, after it broke off once.
+    /// Breaks off once, and then ignores ranges: always sends the whole file.
     NoRanges,
-    /// Sends a little at a time.
+    /// Sends a small part at a time.
     Slow,
-    /// Breaks off, and has another version when asked for the rest.
+    /// Breaks off, and has another version of the file when the client asks for the rest.
     Changes,
-    /// Promises a hundred bytes more than there are.
+    /// Declares a hundred bytes more than the file has.
     WrongLength,
     Missing,
     Refuses,
-    /// Serves a page instead, as a portal does.
+    /// Serves a web page instead, as a captive portal does.
     WebPage,
 }
 
@@ -48,7 +50,7 @@ struct Request {
 
 impl Hub {
     /// Serves `folder` as the model `small/clip`. The thread ends with the process.
-    pub fn new(folder: PathBuf, manner: Manner) -> Self {
+    pub fn new(folder: PathBuf, behaviour: Behaviour) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let asked = Arc::new(Mutex::new(Vec::new()));
@@ -57,25 +59,25 @@ impl Hub {
         let count = Arc::clone(&configs);
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                // Whoever goes away early is no failure of the hub's.
-                let _gone = answer(stream, &folder, manner, &log, &count);
+                // A client that closes the connection early is not an error.
+                let _gone = answer(stream, &folder, behaviour, &log, &count);
             }
         });
         Self { url, asked, configs }
     }
 
-    /// The requests for weights so far.
+    /// Returns the requests for weights so far.
     pub fn asked(&self) -> Vec<String> {
         self.asked.lock().unwrap().clone()
     }
 
-    /// How many requests for configs there were so far.
+    /// Returns the number of requests for configs so far.
     pub fn configs(&self) -> usize {
         self.configs.load(Ordering::Relaxed)
     }
 }
 
-/// Reads a request's head.
+/// Reads the head of a request.
 fn head(stream: &TcpStream) -> std::io::Result<String> {
     let mut head = String::new();
     let mut lines = BufReader::new(stream);
@@ -104,7 +106,7 @@ impl Request {
 fn answer(
     mut stream: TcpStream,
     folder: &std::path::Path,
-    manner: Manner,
+    behaviour: Behaviour,
     log: &Mutex<Vec<String>>,
     configs: &AtomicUsize,
 ) -> std::io::Result<()> {
@@ -127,32 +129,32 @@ fn answer(
         log.len() == 1
     };
     let promise = |length: usize| format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nETag: \"1\"\r\n\r\n");
-    match manner {
-        Manner::Redirect if !request.moved => {
+    match behaviour {
+        Behaviour::Redirect if !request.moved => {
             let to = format!("Location: /elsewhere/{}\r\n", request.file);
             stream.write_all(
                 format!("HTTP/1.1 302 Found\r\n{to}Content-Length: 0\r\nConnection: close\r\n\r\n").as_bytes(),
             )
         }
-        Manner::Plain | Manner::Redirect => send(&mut stream, &bytes, &request, "\"1\""),
-        Manner::BreaksOff | Manner::Changes | Manner::NoRanges if first => {
+        Behaviour::Plain | Behaviour::Redirect => send(&mut stream, &bytes, &request, "\"1\""),
+        Behaviour::BreaksOff | Behaviour::Changes | Behaviour::NoRanges if first => {
             stream.write_all(promise(bytes.len()).as_bytes())?;
             stream.write_all(&bytes[..bytes.len() / 2])
         }
-        Manner::NoLength if first => {
+        Behaviour::NoLength if first => {
             let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n";
             stream.write_all(format!("{head}{:x}\r\n", bytes.len()).as_bytes())?;
             stream.write_all(&bytes[..bytes.len() / 2])
         }
-        Manner::BreaksOff | Manner::NoLength => send(&mut stream, &bytes, &request, "\"1\""),
-        Manner::Changes => send(&mut stream, &bytes, &request, "\"2\""),
-        Manner::NoRanges => send(&mut stream, &bytes, &Request { start: None, ..request }, "\"1\""),
-        Manner::BreaksOffAlways if first => {
+        Behaviour::BreaksOff | Behaviour::NoLength => send(&mut stream, &bytes, &request, "\"1\""),
+        Behaviour::Changes => send(&mut stream, &bytes, &request, "\"2\""),
+        Behaviour::NoRanges => send(&mut stream, &bytes, &Request { start: None, ..request }, "\"1\""),
+        Behaviour::BreaksOffAlways if first => {
             stream.write_all(promise(bytes.len()).as_bytes())?;
             stream.write_all(&bytes[..1000])
         }
-        Manner::BreaksOffAlways => Ok(()),
-        Manner::Slow => {
+        Behaviour::BreaksOffAlways => Ok(()),
+        Behaviour::Slow => {
             stream.write_all(promise(bytes.len()).as_bytes())?;
             for part in bytes.chunks(bytes.len() / 10) {
                 stream.write_all(part)?;
@@ -160,22 +162,24 @@ fn answer(
             }
             Ok(())
         }
-        Manner::WrongLength => match request.start {
+        Behaviour::WrongLength => match request.start {
             None => {
                 stream.write_all(promise(bytes.len() + 100).as_bytes())?;
                 stream.write_all(&bytes)
             }
             Some(_) => Ok(()),
         },
-        Manner::Missing => stream.write_all(nothing),
-        Manner::Refuses => {
+        Behaviour::Missing => stream.write_all(nothing),
+        Behaviour::Refuses => {
             stream.write_all(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
         }
-        Manner::WebPage => send(&mut stream, b"<html>log in</html>", &Request { start: None, ..request }, "\"1\""),
+        Behaviour::WebPage => {
+            send(&mut stream, b"<html>log in</html>", &Request { start: None, ..request }, "\"1\"")
+        }
     }
 }
 
-/// Serves the whole, or the rest where that was asked for of this version.
+/// Sends the whole file, or the rest if the client asked for the rest of this version.
 fn send(stream: &mut TcpStream, bytes: &[u8], request: &Request, version: &str) -> std::io::Result<()> {
     let same = request.version.as_deref().is_none_or(|asked| asked == version);
     let (status, start) = match request.start {

@@ -1,7 +1,8 @@
-//! The package's client (www/npm) speaks the worker's messages as they are: `www/npm/wire.d.ts` is made of them
-//! here, and TypeScript holds the client against it (`cargo xtask test browser`).
+//! The client of the package (www/npm) speaks the same messages as the worker. These tests generate
+//! `www/npm/wire.d.ts` from the messages, and TypeScript checks the client against that file (`cargo xtask test
+//! browser`).
 //!
-//! After a change of the messages, `HEADLAMP_WRITE=1 cargo test --test messages` writes it anew.
+//! After a change of the messages, `HEADLAMP_WRITE=1 cargo test --test messages` writes the file again.
 #![cfg(not(target_arch = "wasm32"))]
 
 mod samples;
@@ -10,7 +11,7 @@ mod typescript;
 use typescript::Declarations;
 
 #[test]
-fn the_client_is_told_of_the_messages_as_they_are() {
+fn the_generated_types_match_the_messages() {
     let file = xtask::places::checkout().join("www/npm/wire.d.ts");
     let expected = declarations();
     if std::env::var_os("HEADLAMP_WRITE").is_some() {
@@ -19,14 +20,14 @@ fn the_client_is_told_of_the_messages_as_they_are() {
     let found = std::fs::read_to_string(&file).unwrap();
     assert!(
         found == expected,
-        "the worker's messages have changed: write www/npm/wire.d.ts anew (HEADLAMP_WRITE=1 cargo test --test \
-         messages), and see to the client\n{expected}"
+        "the worker's messages have changed: generate www/npm/wire.d.ts again (HEADLAMP_WRITE=1 cargo test --test \
+         messages), and adapt the client\n{expected}"
     );
 }
 
 fn declarations() -> String {
     let mut all = Declarations::new(
-        "The worker's messages, made of the Rust that sends and reads them by tests/messages.rs.",
+        "The worker's messages. tests/messages generates this file from the Rust types that send and read them.",
     );
     all.declare("Size", samples::sizes());
     all.declare("Grid", samples::grids());

@@ -1,4 +1,4 @@
-//! One sample at least of every message that the package speaks, and of every shape that its parts may have.
+//! At least one sample of every message that the package uses, and of every shape that its parts may have.
 
 use headlamp::ablate::Ablation;
 use headlamp::geometry::{Framing, Grid, PhotoRect, Size};

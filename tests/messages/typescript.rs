@@ -1,17 +1,17 @@
-//! TypeScript's declarations, from samples of the data that they are of.
+//! TypeScript's declarations, derived from samples of the data.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::Value;
 
-/// What a sample says where any text may stand; other texts stand for themselves.
+/// The text in a sample where any text may stand. Other texts become literal types.
 pub const ANY_TEXT: &str = "any text";
 
-/// Types by their names, each of which later ones may contain.
+/// Declared types with their names. Later types may refer to earlier ones.
 pub struct Declarations {
     header: &'static str,
-    /// Each with the kinds that it is one of.
+    /// Each name with the alternatives of its type.
     types: Vec<(&'static str, Vec<String>)>,
 }
 
@@ -20,7 +20,8 @@ impl Declarations {
         Self { header, types: Vec::new() }
     }
 
-    /// Declares the type that all `samples` are of. A list of two or four is a tuple, of one or three any list.
+    /// Declares the type of all `samples`. A list of two or four items is a tuple; a list of one or three is a
+    /// list of any length.
     pub fn declare(&mut self, name: &'static str, samples: Vec<impl Serialize>) {
         let samples: Vec<Value> = samples.iter().map(|sample| serde_json::to_value(sample).unwrap()).collect();
         let kinds = self.kinds(&samples.iter().collect::<Vec<_>>());
@@ -38,14 +39,14 @@ impl Declarations {
         format!("/** {} */\n{}", self.header, self.types.iter().map(declaration).collect::<String>())
     }
 
-    /// A type's name, where it has one.
+    /// Returns the name of the samples' type if it has one, otherwise the type itself.
     fn type_of(&self, samples: &[&Value]) -> String {
         let kinds = self.kinds(samples);
         let named = self.types.iter().find(|(_, known)| *known == kinds);
         named.map_or_else(|| kinds.join(" | "), |(name, _)| (*name).to_owned())
     }
 
-    /// The kinds that samples are of: one, or several of a union.
+    /// Returns the alternatives of the samples' type: one, or several of a union.
     fn kinds(&self, samples: &[&Value]) -> Vec<String> {
         let mut kinds: Vec<String> = Vec::new();
         let mut add = |kind: String| {
@@ -81,7 +82,7 @@ impl Declarations {
         if !plain.is_empty() {
             add(self.object(&plain));
         }
-        assert!(!kinds.is_empty(), "no sample says what this is: {samples:?}");
+        assert!(!kinds.is_empty(), "no sample shows the type: {samples:?}");
         kinds
     }
 

@@ -1,25 +1,25 @@
-//! The towers and their decomposition against PyTorch's, on small models of every supported family.
+//! The towers and their decomposition compared with PyTorch, on small models of every supported family.
 //!
-//! `tests/reference/*.py` made the fixtures: the models are Hugging Face's own, with random weights of which none
-//! is without consequence, run in f64. Each test module says what it holds against them; `sensitivity` shows
-//! that a mistake in the order of heads or tokens, or the wrong GELU, cannot pass.
+//! `tests/reference/*.py` made the fixtures: Hugging Face's own models with random weights, run in f64. Every
+//! weight affects the result. Each test module states what it compares; `sensitivity` shows that a wrong order of
+//! heads or tokens, or the wrong GELU, cannot pass.
 #![cfg(not(target_arch = "wasm32"))]
 
 mod sensitivity;
 mod text;
 mod vision;
 
-/// The largest relative error of any vector.
+/// The largest allowed relative error of any vector.
 const TOLERANCE: f64 = 1e-4;
-/// What a mistake must cost, so that the tolerance catches it with room to spare.
-const NOTICED: f64 = 10.0 * TOLERANCE;
+/// The least effect of a mistake. It is far above the tolerance, so that the tolerance detects the mistake.
+const LEAST_EFFECT: f64 = 10.0 * TOLERANCE;
 
-/// The same of the CPU's kernels, which round the operands of linear layers to 13 bits or more. In parts of the sums,
-/// where larger ones cancel, the rounding is up to [`IN_PARTS`] times as large.
+/// The tolerance of the CPU's kernels, which round the operands of linear layers to 13 bits or more. In parts of
+/// the sums, where larger ones cancel, the rounding error is up to [`IN_PARTS`] times as large.
 const ROUNDED: f64 = 1e-3;
 const IN_PARTS: f64 = 5.0;
 
-/// What can run a tower, and the largest relative error that it may have.
+/// Returns every backend that can run a tower, with its largest allowed relative error.
 fn backends() -> Vec<(headlamp::model::Backend, f64)> {
     use headlamp::model::Backend::{Burn, Kernels};
     let on_cpu = [(Burn(burn::tensor::Device::flex()), TOLERANCE), (Kernels, ROUNDED)];
@@ -35,7 +35,7 @@ impl HubConfig {
         Self(serde_json::from_slice(&test_support::reference::bytes_of(&format!("{model}.config.json"))).unwrap())
     }
 
-    /// The part of it that is about one tower.
+    /// Returns the part for one tower.
     fn part(&self, key: &str) -> Self {
         Self(self.0[key].clone())
     }
@@ -56,12 +56,12 @@ impl HubConfig {
         match self.0["hidden_act"].as_str() {
             Some("gelu") => headlamp::model::Activation::Gelu,
             Some("quick_gelu") => headlamp::model::Activation::QuickGelu,
-            other => panic!("no activation of ours is {other:?}"),
+            other => panic!("unknown activation {other:?}"),
         }
     }
 }
 
-/// The activation that a model does not have.
+/// Returns the activation that a model does not have.
 fn other_gelu(activation: headlamp::model::Activation) -> headlamp::model::Activation {
     use headlamp::model::Activation::{Gelu, QuickGelu};
     match activation {

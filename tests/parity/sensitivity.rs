@@ -1,13 +1,13 @@
-//! That the tests beside this one can fail: each mistake here must cost far more than their tolerance.
+//! Proof that the other tests can fail: each mistake here must cost far more than their tolerance.
 
-use headlamp::checkpoint::CheckpointError;
-use headlamp::model::{PositionResize, TensorSource, Trace, VisionConfig};
+use headlamp::decompose::Trace;
+use headlamp::model::{PositionResize, TensorError, TensorSource, VisionConfig};
 
 use super::text::TextFixture;
 use super::vision::{Errors, Fixture, SIZES};
-use super::{NOTICED, TOLERANCE, other_gelu};
+use super::{LEAST_EFFECT, TOLERANCE, other_gelu};
 
-/// A checkpoint in which one tensor is not what it was.
+/// A checkpoint with one changed tensor.
 struct Changed<S, C> {
     source: S,
     name: String,
@@ -15,7 +15,7 @@ struct Changed<S, C> {
 }
 
 impl<S: TensorSource, C: Fn(&mut [f32])> TensorSource for Changed<S, C> {
-    fn tensor(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, CheckpointError> {
+    fn tensor(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, TensorError> {
         let mut values = self.source.tensor(name, shape)?;
         if name == self.name {
             (self.change)(&mut values);
@@ -31,15 +31,15 @@ fn swap(values: &mut [f32], a: usize, b: usize, len: usize) {
     }
 }
 
-/// That every one of `parts` is off by far more than the tolerance.
+/// Asserts that the error of every one of `parts` is far above the tolerance.
 fn assert_noticed(errors: &Errors, parts: &[&str], mistake: &str) {
     for part in parts {
-        assert!(errors[part] > NOTICED, "{mistake} moves {part} by {:.1e} only", errors[part]);
+        assert!(errors[part] > LEAST_EFFECT, "{mistake} moves {part} by {:.1e} only", errors[part]);
     }
 }
 
-/// Heads in another order: the output weights of two heads exchanged, in the tower and the readout alike, so
-/// that the parts still sum to the embedding.
+/// Heads in another order: the output weights of two heads are exchanged, in the tower and in the readout, so that
+/// the parts still sum to the embedding.
 #[test]
 fn swapping_two_heads_output_weights_is_noticed() {
     for fixture in Fixture::all() {
@@ -57,8 +57,8 @@ fn swapping_two_heads_output_weights_is_noticed() {
     }
 }
 
-/// Tokens in another order, in attention and values alike. The sum over tokens does not change, so that only
-/// the comparison token by token can see it, and does.
+/// Tokens in another order, in attention and values. The sum over tokens does not change, so that only the
+/// comparison token by token detects the mistake.
 #[test]
 fn swapping_two_tokens_of_a_trace_is_noticed() {
     for fixture in Fixture::all() {
@@ -91,7 +91,7 @@ fn swap_tokens(trace: &mut Trace, head_width: usize) {
     }
 }
 
-/// Positions in another order: two rows of the table exchanged, at sizes that do and do not resize it.
+/// Positions in another order: two rows of the table are exchanged, at sizes with and without resizing.
 #[test]
 fn swapping_two_positions_is_noticed() {
     for fixture in Fixture::all() {
@@ -107,9 +107,9 @@ fn swapping_two_positions_is_noticed() {
     }
 }
 
-/// Another family's way of resizing the position table, at the sizes that need it.
+/// The position table resized as in another family, at the sizes that need resizing.
 #[test]
-fn anothers_resize_of_positions_is_noticed() {
+fn another_resize_of_positions_is_noticed() {
     for fixture in Fixture::all() {
         let others = [PositionResize::Size, PositionResize::DinoScale, PositionResize::Antialias];
         for other in others.into_iter().filter(|other| *other != fixture.config.position_resize) {
@@ -124,7 +124,7 @@ fn anothers_resize_of_positions_is_noticed() {
     }
 }
 
-/// The exact GELU for QuickGELU, or the other way round.
+/// The exact GELU in place of QuickGELU, or QuickGELU in place of the exact one.
 #[test]
 fn the_other_gelu_is_noticed_in_pictures() {
     for fixture in Fixture::all() {
@@ -147,7 +147,7 @@ fn the_other_gelu_is_noticed_in_texts() {
         let mut config = fixture.config.clone();
         config.activation = other_gelu(config.activation);
         let error = fixture.error(&config, &fixture.texts);
-        assert!(error > NOTICED, "{}: the other GELU moves the texts by {error:.1e} only", fixture.model);
+        assert!(error > LEAST_EFFECT, "{}: the other GELU moves the texts by {error:.1e} only", fixture.model);
     }
 }
 
@@ -158,6 +158,6 @@ fn swapping_two_tokens_of_a_text_is_noticed() {
         let mut texts = fixture.texts.clone();
         texts.swap(fixture.reordered.0, fixture.reordered.1);
         let error = fixture.error(&fixture.config, &texts);
-        assert!(error > NOTICED, "{}: the order of tokens moves a text by {error:.1e} only", fixture.model);
+        assert!(error > LEAST_EFFECT, "{}: the order of tokens moves a text by {error:.1e} only", fixture.model);
     }
 }

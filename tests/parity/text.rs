@@ -3,14 +3,14 @@
 use burn::tensor::Device;
 use headlamp::checkpoint::layouts::Layout;
 use headlamp::model::{Backend, Model, ModelConfig, TextConfig, TextKind, TextPooling, TextTransformer};
-use headlamp::shaders::attend;
+use headlamp::shaders::supports_head_width;
 use safetensors::SafeTensors;
 
 use super::vision::Fixture;
 use super::{HubConfig, TOLERANCE, backends};
 use test_support::reference::{bytes_of, relative, tensors_of};
 
-/// A text tower of the fixtures, with its texts and what it made of them.
+/// A text tower of the fixtures, with its texts and their embeddings.
 pub struct TextFixture {
     pub model: &'static str,
     pub config: TextConfig,
@@ -18,7 +18,7 @@ pub struct TextFixture {
     layout: fn(headlamp::checkpoint::StateDict) -> Layout,
     embedding: usize,
     unit: Vec<f32>,
-    /// Two texts that differ in the order of their tokens only.
+    /// Two texts that differ only in the order of their tokens.
     pub reordered: (usize, usize),
 }
 
@@ -58,7 +58,7 @@ impl TextFixture {
         Self { model, config, texts, layout, embedding, unit, reordered }
     }
 
-    /// The largest relative error of any of `texts`, were they the fixture's.
+    /// Returns the largest relative error if `texts` were the fixture's texts.
     pub fn error(&self, config: &TextConfig, texts: &[Vec<u32>]) -> f64 {
         self.error_on(&Backend::Burn(Device::flex()), config, texts)
     }
@@ -88,7 +88,7 @@ fn config_of(hub: &HubConfig, kind: TextKind) -> TextConfig {
     }
 }
 
-/// Rows of token ids, filled up with -1.
+/// Returns rows of token ids. The file fills short rows with -1.
 fn ids_of(file: &str, key: &str) -> Vec<Vec<u32>> {
     let bytes = bytes_of(file);
     let parsed = SafeTensors::deserialize(&bytes).unwrap();
@@ -99,13 +99,16 @@ fn ids_of(file: &str, key: &str) -> Vec<Vec<u32>> {
     ids.chunks(view.shape()[1]).map(row).collect()
 }
 
-/// Texts of many lengths in one call, the empty one too: each as PyTorch embeds it alone.
+/// Texts of many lengths in one call, also the empty one. Each must get the embedding that PyTorch computes for
+/// the text alone.
 #[test]
 fn text_embeddings_agree_with_pytorch() {
     for fixture in [TextFixture::clip(), TextFixture::bert()] {
-        // CLIP's fixture has heads of ten numbers.
+        // CLIP's fixture has heads of width ten.
         let head_width = fixture.config.width / fixture.config.heads;
-        let takes = |backend: &Backend| !matches!(backend, Backend::Shaders(_)) || attend(head_width, 16 << 10);
+        let takes = |backend: &Backend| {
+            !matches!(backend, Backend::Shaders(_)) || supports_head_width(head_width, 16 << 10)
+        };
         for (backend, tolerance) in backends().into_iter().filter(|(backend, _)| takes(backend)) {
             let error = fixture.error_on(&backend, &fixture.config, &fixture.texts);
             println!("{}, {backend:?}: {error:.1e}", fixture.model);
@@ -114,7 +117,7 @@ fn text_embeddings_agree_with_pytorch() {
     }
 }
 
-/// A whole CLIP loads by one layout, and the logit scale comes out as the classifier multiplies by it.
+/// A whole CLIP loads by one layout. The logit scale has the form that the classifier multiplies by.
 #[test]
 fn a_whole_clip_loads_with_its_logit_scale() {
     let [vision, ..] = &Fixture::all()[..] else { panic!("no fixture") };

@@ -1,4 +1,4 @@
-//! Vision towers: everything that a trace holds, and every component of the decomposition.
+//! Vision towers: everything in a trace, and every component of the decomposition.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -7,19 +7,21 @@ use std::task::{Context, Poll, Waker};
 use burn::tensor::Device;
 use headlamp::checkpoint::StateDict;
 use headlamp::checkpoint::layouts::Layout;
-use headlamp::checkpoint::random::RandomWeights;
-use headlamp::decompose::{Decomposition, Direction, Readout};
+use headlamp::checkpoint::random_model::RandomWeights;
+use headlamp::decompose::{Decomposition, Direction, Readout, Trace};
 use headlamp::geometry::{Grid, LongSide, Size};
-use headlamp::model::{Backend, Crop, PositionResize, TensorSource, Trace, VisionConfig, VisionTransformer};
+use headlamp::model::{
+    Backend, Crop, PositionResize, TensorSource, VisionConfig, VisionTransformer, load_readout,
+};
 use headlamp::zero_shot;
 
 use super::{HubConfig, IN_PARTS, backends};
 use test_support::reference::{relative, tensors_of};
 
-/// The crops of every fixture: the model's own size, a smaller square, and one of neither.
+/// The crops of every fixture: the model's own size, a smaller square, and a rectangle.
 pub const SIZES: [&str; 3] = ["native", "square", "wide"];
 
-/// A model of the fixtures, and what it made of some crops.
+/// A model of the fixtures, with its results for some crops.
 pub struct Fixture {
     pub model: &'static str,
     pub config: VisionConfig,
@@ -33,7 +35,7 @@ pub struct Tower {
     pub readout: Readout,
 }
 
-/// The largest relative error of each kind of result, by its name.
+/// The largest relative error of each kind of result, by the kind's name.
 pub type Errors = BTreeMap<&'static str, f64>;
 
 impl Fixture {
@@ -50,7 +52,7 @@ impl Fixture {
         Self { model, config: config_of(&hub, clip), embedding, expected }
     }
 
-    /// The checkpoint's own weights.
+    /// Returns the checkpoint's own weights.
     pub fn source(&self) -> Layout {
         let state = tensors_of(self.model);
         if self.config.projection_bias { Layout::dinov2(state) } else { Layout::clip(state) }
@@ -61,7 +63,7 @@ impl Fixture {
     }
 
     fn tower_on(&self, backend: &Backend, config: &VisionConfig, source: &mut dyn TensorSource) -> Tower {
-        let readout = Readout::load(config, self.embedding, source).unwrap();
+        let readout = load_readout(config, self.embedding, source).unwrap();
         let vision = VisionTransformer::load(config, self.embedding, source, backend).unwrap();
         Tower { vision, readout }
     }
@@ -87,10 +89,10 @@ impl Fixture {
         trace
     }
 
-    /// What the trace itself holds: the tower's own results.
+    /// Returns the errors of the trace: the tower's own results.
     fn trace_errors(&self, trace: &Trace, size: &str) -> Errors {
         let expected = |part| self.expected(size, part);
-        let all = |part: fn(&headlamp::model::TracedLayer) -> &[f32]| -> Vec<f32> {
+        let all = |part: fn(&headlamp::decompose::TracedLayer) -> &[f32]| -> Vec<f32> {
             trace.layers.iter().flat_map(part).copied().collect()
         };
         let width = self.config.width;
@@ -103,7 +105,7 @@ impl Fixture {
         ])
     }
 
-    /// The decomposition, component by component, all numbers of each.
+    /// Returns the errors of the decomposition, over all numbers of each component.
     fn component_errors(&self, decomposition: &Decomposition<'_>, tower: &Tower, size: &str) -> Errors {
         let expected = |part| self.expected(size, part);
         let (d, tokens) = (self.embedding, expected("component.tokens"));
@@ -125,7 +127,7 @@ impl Fixture {
         ])
     }
 
-    /// Scores of texts, each component's as one vector over the texts.
+    /// Returns the errors of scores. The scores of a component are one vector over the texts.
     fn score_errors(&self, decomposition: &Decomposition<'_>, tower: &Tower, size: &str) -> Errors {
         let texts = random_texts(self.embedding);
         let directions = directions(&tower.readout, &texts);
@@ -160,7 +162,7 @@ impl Fixture {
         ])
     }
 
-    /// Everything that is held against the reference.
+    /// Returns the errors of everything that is compared with the reference.
     pub fn errors(&self, tower: &Tower, trace: &Trace, size: &str) -> Errors {
         let decomposition = Decomposition::new(&tower.readout, trace);
         let mut errors = self.trace_errors(trace, size);
@@ -216,7 +218,7 @@ fn config_of(hub: &HubConfig, clip: bool) -> VisionConfig {
         registers,
         eps: hub.eps(),
         position_grid: Grid { rows: side, columns: side },
-        // Of these three, only Dinov2WithRegisters antialiases.
+        // Of these three families, only Dinov2WithRegisters antialiases.
         position_resize: if registers > 0 { PositionResize::Antialias } else { PositionResize::Size },
         projection: true,
         projection_bias: !clip,
@@ -234,12 +236,12 @@ fn directions(readout: &Readout, texts: &[Vec<f32>]) -> Vec<Direction> {
     texts.iter().map(|text| readout.direction(text)).collect()
 }
 
-/// The basis: its scores are the components' own numbers.
+/// Returns the identity matrix. Its scores are the components' own numbers.
 fn identity(d: usize) -> Vec<Vec<f32>> {
     (0..d).map(|row| (0..d).map(|column| if row == column { 1.0 } else { 0.0 }).collect()).collect()
 }
 
-/// Unit texts, and one of another length.
+/// Returns unit texts, and one text of another length.
 fn random_texts(d: usize) -> Vec<Vec<f32>> {
     let mut random = RandomWeights::new(1);
     let mut draw = || (0..d).map(|_index| random.next()).collect::<Vec<_>>();
@@ -247,7 +249,7 @@ fn random_texts(d: usize) -> Vec<Vec<f32>> {
     (0..5).map(|_text| zero_shot::normalised(&draw())).chain([longer]).collect()
 }
 
-/// Inner products of vectors with texts, `[vector, text]`.
+/// Returns the inner products of vectors with texts, `[vector, text]`.
 fn scores<V: Copy + Into<f64>>(vectors: &[V], texts: &[Vec<f32>]) -> Vec<f64> {
     let product = |vector: &[V], text: &[f32]| -> f64 {
         vector.iter().zip(text).map(|(value, t)| (*value).into() * f64::from(*t)).sum()
@@ -260,7 +262,7 @@ fn transposed(rows: &[Vec<f64>]) -> Vec<f64> {
     (0..rows[0].len()).flat_map(|column| rows.iter().map(move |row| row[column])).collect()
 }
 
-/// The sum of vectors.
+/// Returns the sum of vectors.
 fn sum<'a>(vectors: impl Iterator<Item = &'a [f32]>) -> Vec<f64> {
     vectors.fold(Vec::new(), |mut sum, vector| {
         sum.resize(vector.len(), 0.0);
@@ -269,8 +271,9 @@ fn sum<'a>(vectors: impl Iterator<Item = &'a [f32]>) -> Vec<f64> {
     })
 }
 
-/// Every number that a trace and its decomposition hold, at the model's own size and at others, for which the
-/// position table is resized: each component of each layer, head and token, and its part in texts' scores.
+/// Compares every number of a trace and its decomposition, at the model's own size and at others, which need a
+/// resized position table: each component of each layer, head and token, and its contribution to the scores of
+/// texts.
 #[test]
 fn every_component_agrees_with_pytorch() {
     let fixtures = Fixture::all();
@@ -292,16 +295,16 @@ fn every_component_agrees_with_pytorch() {
     }
 }
 
-/// From the second crop of a size on, a GPU runs what it recorded: it makes of each what it made of it before, bit for
-/// bit, whatever came between.
+/// From the second crop of a size on, a GPU replays a recorded run. The run gives the same result for the same
+/// crop, bit for bit, whatever ran between.
 #[test]
-fn a_recorded_run_makes_the_same_of_a_crop() {
+fn a_recorded_run_gives_the_same_trace() {
     let Some(shaders) = test_support::gpu::gpu() else { return };
     for fixture in Fixture::all() {
         let tower = || fixture.tower_on(&shaders, &fixture.config, &mut fixture.source()).vision;
         let crops = ["native", "square", "native"].map(|size| {
             let crop = fixture.crop(size);
-            // Other pixels of the same size, and the same once more.
+            // Other pixels of the same size, and the first pixels again.
             [1.0, -0.5, 0.0, 1.0]
                 .map(|by| Crop { values: crop.values.iter().map(|value| value * by).collect(), ..crop })
         });
@@ -311,7 +314,7 @@ fn a_recorded_run_makes_the_same_of_a_crop() {
             assert_eq!(seen.is_recorded(), place > 0, "{} {place}", fixture.model);
             assert!(found == pollster::block_on(tower().trace(crop)).unwrap(), "{} {place}", fixture.model);
         }
-        // The next crop is on its way before what came of this one is taken.
+        // The next crop starts before the result of this crop is read.
         let [this, next] = [&crops[2][0], &crops[2][1]];
         let mut begun = std::pin::pin!(seen.trace(this));
         let nobody = &mut Context::from_waker(Waker::noop());
@@ -332,7 +335,7 @@ fn a_recorded_run_makes_the_same_of_a_crop() {
     }
 }
 
-/// Whatever a backend rounds, the parts of what it computed are all of it.
+/// However a backend rounds, its parts sum to its own embedding.
 #[test]
 fn the_parts_sum_to_the_embedding_on_every_backend() {
     let fixtures = Fixture::all();

@@ -1,5 +1,5 @@
-"""Ridge regression, the contrastive loss and retrieval in NumPy, each by another way than headlamp's: least squares on
-a system with the penalty's rows below it, sums over single pairs, and sorting."""
+"""Ridge regression, the contrastive loss and retrieval in NumPy, each computed in another way than in headlamp: least
+squares on a system with the penalty's rows below it, sums over single pairs, and sorting."""
 
 import numpy as np
 
@@ -22,7 +22,7 @@ def data(rng):
 
 
 def ridge(images, captions, pairs, penalty):
-    """Minimises mean |W x + b - t|^2 + penalty * unit * |W|^2, unit being the mean variance of the paired images."""
+    """Minimises mean |W x + b - t|^2 + penalty * unit * |W|^2. `unit` is the mean variance of the paired images."""
     x = np.stack([images[image] for image, _ in pairs])
     t = np.stack([captions[caption] for _, caption in pairs])
     weight = np.sqrt(penalty * x.var(axis=0).mean() * len(pairs))
@@ -49,7 +49,7 @@ def contrastive_loss(unit, captions, pairs, scale):
 
 
 def ranks(scores, answers):
-    """The rank of the best answer of each query: how many wrong ones are at least as good, and one."""
+    """Returns the rank of each query's best answer: the number of wrong answers at least as good, plus one."""
     found = []
     for query, row in enumerate(scores):
         best = max(row[answer] for answer in answers[query])
@@ -67,7 +67,7 @@ def main():
         weight, bias = ridge(images, captions, pairs, penalty)
         out |= {f"weight.{number}": weight, f"bias.{number}": bias}
         weights.append(weight)
-    check(np.linalg.norm(weights[0] - weights[2]) > 0.1 * np.linalg.norm(weights[0]), "the penalty changes little")
+    check(np.linalg.norm(weights[0] - weights[2]) > 0.1 * np.linalg.norm(weights[0]), "the penalty has little effect")
     unit = embed(images, out["weight.1"], out["bias.1"])
     out["loss"] = np.array([contrastive_loss(unit, captions, pairs, SCALE)])
     of_image = {image: {c for i, c in pairs if i == image} for image in range(IMAGES)}

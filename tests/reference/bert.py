@@ -1,4 +1,4 @@
-"""Hugging Face's BERT, mean-pooled and normalised, as sentence encoders use it."""
+"""Hugging Face's BERT, mean-pooled and normalised, as in sentence encoders."""
 
 import torch
 from transformers import BertConfig, BertModel
@@ -26,7 +26,10 @@ def build(act="gelu"):
 
 @torch.no_grad()
 def embed(model):
-    """Mean-pooled, unnormalised, each text at its own length; padding under a mask must not change them."""
+    """Returns mean-pooled, unnormalised embeddings, each text at its own length.
+
+    Padding under a mask must not change them.
+    """
     pooled = []
     for text in TEXTS:
         alone = model(input_ids=torch.tensor([text])).last_hidden_state[0].mean(0)
@@ -43,8 +46,8 @@ def main():
     save_checkpoint("bert", model)
     pooled = embed(model.double())
     shift = relative(embed(other.double()), pooled)
-    check(shift > GELU_SHIFT, f"bert: QuickGELU moves the texts by {shift} only")
-    check(relative(pooled[3:4], pooled[2:3]) > 0.05, "bert: two tokens could be swapped")
+    check(shift > GELU_SHIFT, f"bert: QuickGELU changes the texts by only {shift}")
+    check(relative(pooled[3:4], pooled[2:3]) > 0.05, "bert: swapping two tokens would not be detected")
     ids = torch.full((len(TEXTS), max(map(len, TEXTS))), -1, dtype=torch.int64)
     for row, text in enumerate(TEXTS):
         ids[row, : len(text)] = torch.tensor(text)

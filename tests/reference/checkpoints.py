@@ -1,7 +1,7 @@
-"""Small CLIPs of random weights in every layout and container that CLIPs are published in, and what they compute.
+"""Small CLIPs of random weights in every published layout and container, with their results.
 
 Three models: Hugging Face's, OpenCLIP's, and OpenAI's as OpenCLIP rebuilds it. Their weights are exact in f16 and in
-bf16, so that a model may be stored in several files and precisions and still compute the same.
+bf16, so that a model stored in several files and precisions still gives the same results.
 """
 
 import json
@@ -28,7 +28,7 @@ OPENAI_STD = [0.26862954, 0.26130258, 0.27577711]
 
 @torch.no_grad()
 def randomise(model, seed):
-    """Every parameter random and of consequence, and exact in f16 and bf16 alike."""
+    """Makes every parameter random, relevant to the result, and exact in f16 and in bf16."""
     g = torch.Generator().manual_seed(seed)
     for name, parameter in sorted(model.named_parameters()):
         shape = parameter.shape
@@ -77,14 +77,14 @@ def open_clip_model(quick=True):
 
 
 class Module(torch.nn.Module):
-    """A module of nothing but names, for TorchScript to pickle."""
+    """A module that has only names, for TorchScript to pickle."""
 
     def forward(self, x):
         return x
 
 
 def openai():
-    """OpenAI's state dict: one layer, heads of 64 as their code has it."""
+    """OpenAI's state dict: one layer, with heads of 64 as in OpenAI's code."""
     config = dict(
         embed_dim=24,
         quick_gelu=True,
@@ -98,7 +98,7 @@ def openai():
 
 
 def as_script(state):
-    """A state dict as the attributes of nested TorchScript modules, in f16 like OpenAI's archives."""
+    """Stores a state dict as attributes of nested TorchScript modules, in f16 as in OpenAI's archives."""
     root = Module()
     for name, value in state.items():
         *path, last = name.split(".")
@@ -117,7 +117,7 @@ def as_script(state):
 
 @torch.no_grad()
 def outputs(name, image, text, other=None):
-    """Both towers' unnormalised outputs in f64; the other GELU's must be far from them."""
+    """Returns the unnormalised outputs of both towers in f64. The outputs with the other GELU must differ clearly."""
     g = torch.Generator().manual_seed(7)
     side = 16 if name == "openai" else IMAGE
     pixels = torch.randn(1, 3, side, side, generator=g)
@@ -125,7 +125,7 @@ def outputs(name, image, text, other=None):
     ids = [[START, *ids, END] for ids in TEXTS]
     texts = torch.stack([text(torch.tensor([row + [0] * (CONTEXT - len(row))]))[0] for row in ids])
     if other:
-        check(relative(other(pixels.double())[0], found) > GELU_SHIFT, f"{name}: the other GELU computes the same")
+        check(relative(other(pixels.double())[0], found) > GELU_SHIFT, f"{name}: the other GELU gives the same result")
     return {f"{name}.pixels": pixels[0], f"{name}.image": found, f"{name}.texts": texts}
 
 
@@ -135,7 +135,7 @@ def write_json(folder, name, value):
 
 
 def as_view(matrix):
-    """The same matrix, its columns in rows in memory."""
+    """Returns the same matrix with its columns stored as rows in memory."""
     return matrix.T.contiguous().T
 
 
@@ -150,7 +150,7 @@ def hugging_face_files(model):
         write_json(folder, "preprocessor_config.json", preprocessor)
     brief = {name: value.bfloat16() for name, value in state.items()}
     save_file(brief, FOLDER / "hf_safetensors/model.safetensors", metadata={"format": "pt"})
-    # Projections as views, and two vectors of one storage, as older conversion scripts left them.
+    # Projections as views, and two vectors of one storage, as older conversion scripts stored them.
     halves = {name: value.half() if value.is_floating_point() else value for name, value in state.items()}
     for name in ["visual_projection.weight", "text_projection.weight"]:
         halves[name] = as_view(halves[name])
@@ -172,7 +172,7 @@ def open_clip_files(model):
         write_json(folder, "open_clip_config.json", config)
     save_file({k: v.half() for k, v in state.items()}, FOLDER / "open_clip/open_clip_model.safetensors")
 
-    # A training run's: wrapped for many GPUs, with an optimiser's moments beside the model.
+    # A checkpoint of a training run: wrapped for several GPUs, with the optimiser's moments beside the model.
     moments = {0: dict(step=torch.tensor(3.0), exp_avg=torch.zeros(4), exp_avg_sq=torch.zeros(4))}
     training = dict(
         epoch=3,

@@ -1,7 +1,7 @@
-"""A CLIP of B/32's full size with seeded weights, of which only the outputs are kept: Rust draws the same weights.
+"""A CLIP ViT-B/32 in full size with seeded weights. Only the outputs are stored, because Rust draws the same weights.
 
-Each tensor is drawn by SplitMix64 from a seed of its own, FNV-1a of its name, three draws to a value, which makes the
-values all but normal. The spreads are those of trained CLIPs, roughly.
+SplitMix64 draws each tensor from its own seed, the FNV-1a hash of its name. Each value is the sum of three draws, which
+makes the values almost normal. The standard deviations are roughly those of trained CLIPs.
 """
 
 import numpy as np
@@ -34,7 +34,7 @@ def uniform(seed, first, count):
 
 
 def drawn(name, shape):
-    """Values of mean 0 and deviation 1."""
+    """Returns values of mean 0 and standard deviation 1."""
     count, seed, parts = int(np.prod(shape)), seed_of(name), []
     for first in range(0, count, CHUNK):
         length = min(CHUNK, count - first)
@@ -72,7 +72,7 @@ def main():
     for ids in TEXTS:
         ids = torch.tensor([[START, *ids, END]])
         texts.append(model.text_projection(model.text_model(input_ids=ids).pooler_output)[0])
-    check(torch.cosine_similarity(texts[1], texts[2], dim=0) < 0.9999, "the order of words does not count")
+    check(torch.cosine_similarity(texts[1], texts[2], dim=0) < 0.9999, "the order of words has no effect")
     save_expected("clip_b32", {"image": image, "texts": torch.stack(texts)})
 
 

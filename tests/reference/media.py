@@ -1,12 +1,12 @@
-"""Photos of every kind and shape, and Pillow's pixels and crops of them.
+"""Photos of every format and shape, with Pillow's pixels and crops of them.
 
-The sources are small files under fixtures/media/; media.expected.safetensors holds, for each,
+The sources are small files in fixtures/media/. media.expected.safetensors holds for each file:
 
-- `<file>.pixels` [height, width, 3]: the photo upright, over white, in 8 bits;
+- `<file>.pixels` [height, width, 3]: the upright photo over white, in 8 bits;
 - `<file>.centre`, `<file>.whole` [height, width, 3]: Pillow's crops for a model of SIZE and PATCH pixels.
 
-The eight EXIF orientations show the same photo, whose pixels are under `upright`.
-Pillow must be 13 or later, whose order of passes src/media/resample.rs follows.
+The eight EXIF orientations show the same photo. Its pixels have the name `upright`.
+Pillow must be version 13 or later, because src/media/resample.rs has the same order of passes.
 """
 
 import math
@@ -75,7 +75,7 @@ def png_16_bit(samples):
 
 
 def stored_as(upright, orientation):
-    """The picture as a camera stores it that is held as `orientation` says: the tag undone."""
+    """Returns the picture as a camera in this `orientation` stores it: the inverse of the tag's rotation."""
     undo = {
         2: Image.Transpose.FLIP_LEFT_RIGHT,
         3: Image.Transpose.ROTATE_180,
@@ -89,7 +89,7 @@ def stored_as(upright, orientation):
 
 
 def shapes():
-    """PNGs, which every decoder reads alike: what differs from Pillow is the resampling."""
+    """Writes PNGs, which all decoders read identically, so that only the resampling can differ from Pillow."""
     for name, (width, height) in SHAPES.items():
         image = picture(width, height, 1) if min(width, height) > 2 else noise(width, height)
         save(f"{name}.png", image, optimize=True)
@@ -132,7 +132,7 @@ def orientations():
         save(f"exif{orientation}.jpg", stored_as(upright, orientation), quality=95, subsampling=0, exif=exif)
 
 
-# --- what Pillow makes of them ------------------------------------------------------------------------------
+# --- Pillow's results ---------------------------------------------------------------------------------------
 
 
 def opened(path):
@@ -170,7 +170,7 @@ def centre(image):
 
 
 def whole(image):
-    """src/geometry.rs's own framing: the whole photo on whole patches."""
+    """The framing of src/geometry.rs: the whole photo on whole patches."""
     width, height = image.size
     scale = min(SIZE // PATCH / min(width, height), math.sqrt(MAX_PATCHES / (width * height)))
     columns, rows = (max(1, min(math.floor(side * scale + 0.5), MAX_PATCHES)) for side in (width, height))
@@ -189,7 +189,7 @@ def main():
         image = opened(path)
         if path.stem.startswith("exif"):
             apart = np.abs(np.array(image).astype(int) - expected["upright"]).mean()
-            check(apart < 3, f"{path.name} is not the upright photo: {apart} levels apart")
+            check(apart < 3, f"{path.name} is not the upright photo: it differs by {apart} levels")
         elif path.stem not in SHAPES:
             expected[f"{path.name}.pixels"] = np.array(image)
         if path.suffix == ".png":

@@ -1,4 +1,4 @@
-"""What every fixture script shares and NumPy is enough for: places, checks, and the files that they end in."""
+"""Code that all scripts share and that needs only NumPy: paths, checks, and output files."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,7 @@ SHARED = HERE.parents[2] / "shared"
 
 
 def check(condition, sentence):
-    """An assert that `python -O` keeps."""
+    """An assert that `python -O` does not remove."""
     if not condition:
         raise AssertionError(sentence)
 

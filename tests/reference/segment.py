@@ -1,6 +1,6 @@
 """Segmentation as docs/PAPERS.md (1.10) states it, from patches' scores to a map in the photo.
 
-Where PyTorch is installed, the upsampling is held against torch.nn.functional.interpolate.
+If PyTorch is installed, the upsampling is compared with torch.nn.functional.interpolate.
 """
 
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import numpy as np
 
 from places import check, save_f64
 
-# No pixel may lie nearer than this to the threshold, nor a photo's pixel centre to the crop's edge.
+# No pixel may be closer than this to the threshold, and no pixel centre of a photo closer to the crop's edge.
 MARGIN = 1e-5
 SEED = 700
 
@@ -18,7 +18,7 @@ SEED = 700
 
 
 def against(scores, text):
-    """A text's scores minus the mean of all others'."""
+    """Returns a text's scores minus the mean of all other texts' scores."""
     others = np.delete(scores, text, axis=0)
     return scores[text] - others.mean(0)
 
@@ -30,19 +30,19 @@ def upsample(patches, patch):
 
 
 def weights(count, patch):
-    """How much of each sample goes into each pixel, `[count * patch, count]`."""
+    """Returns the weight of each sample in each pixel, `[count * patch, count]`."""
     places = (np.arange(count * patch) + 0.5) / patch - 0.5
     return interpolation(places, count)
 
 
 def interpolation(places, count):
-    """Weights of samples 0..count at `places`; the edge samples hold beyond themselves."""
+    """Returns the weights of samples 0..count at `places`. Outside, the nearest edge sample counts."""
     places = np.clip(places, 0, count - 1)
     return np.maximum(0, 1 - np.abs(places[:, None] - np.arange(count)))
 
 
 def soft_map(patches, patch):
-    """The map in [0, 1], all zero where nothing is positive."""
+    """Returns the map in [0, 1]. The map is all zero if no score is positive."""
     return stretch(np.maximum(upsample(patches, patch), 0))
 
 
@@ -56,7 +56,7 @@ def stretch(values):
 
 @dataclass
 class Frame:
-    """How a photo becomes a crop; sizes are (width, height)."""
+    """The position of a crop in its photo; sizes are (width, height)."""
 
     photo: tuple
     resized: tuple
@@ -65,7 +65,7 @@ class Frame:
 
 
 def centre_crop(photo, size):
-    """torchvision's: the long side truncated, the offset rounded half to even."""
+    """torchvision's centre crop: the long side is truncated, the offset is rounded half to even."""
     width, height = photo
     resized = (size, size * height // width) if width <= height else (size * width // height, size)
     offset = tuple(int(round((side - size) / 2)) for side in resized)
@@ -73,12 +73,12 @@ def centre_crop(photo, size):
 
 
 def in_photo(soft, frame):
-    """The map at every pixel centre of the photo; 0 outside the crop."""
+    """Returns the map at every pixel centre of the photo; 0 outside the crop."""
     sampled = []
     for axis, count in enumerate(frame.crop):
         centres = np.arange(frame.photo[axis]) + 0.5
         in_crop = centres * frame.resized[axis] / frame.photo[axis] - frame.offset[axis]
-        check(np.abs(in_crop).min() > MARGIN and np.abs(in_crop - count).min() > MARGIN, "a pixel on the edge")
+        check(np.abs(in_crop).min() > MARGIN and np.abs(in_crop - count).min() > MARGIN, "a pixel is at the edge")
         inside = (in_crop > 0) & (in_crop < count)
         sampled.append(interpolation(in_crop - 0.5, count) * inside[:, None])
     across, down = sampled
@@ -108,7 +108,7 @@ def cases():
 
 
 def check_telling(name, patches, patch, soft):
-    """That a step done otherwise would show."""
+    """Checks that a step with a mistake would change the result."""
     up = upsample(patches, patch)
     nearest = np.kron(patches, np.ones((patch, patch)))
     others = {"nearest": soft_of(nearest), "without min-max's min": np.maximum(up, 0) / up.max()}
@@ -117,7 +117,7 @@ def check_telling(name, patches, patch, soft):
         others["without clipping"] = stretch(up)
         del others["without min-max's min"]
     for variant, other in others.items():
-        check(np.abs(other - soft).max() > 0.02, f"{name}: {variant} looks the same")
+        check(np.abs(other - soft).max() > 0.02, f"{name}: {variant} gives the same result")
 
 
 def soft_of(upsampled):
@@ -125,7 +125,7 @@ def soft_of(upsampled):
 
 
 def check_against_torch(patches, patch):
-    """The largest difference to PyTorch's upsampling; none where PyTorch is not installed."""
+    """Returns the largest difference to PyTorch's upsampling, or None if PyTorch is not installed."""
     try:
         import torch
     except ImportError:
@@ -133,7 +133,7 @@ def check_against_torch(patches, patch):
     size = [count * patch for count in patches.shape]
     theirs = torch.nn.functional.interpolate(torch.tensor(patches)[None, None], size=size, mode="bilinear")
     apart = float(np.abs(theirs[0, 0].numpy() - upsample(patches, patch)).max())
-    check(apart < 1e-14, f"the upsampling is {apart} away from PyTorch's")
+    check(apart < 1e-14, f"the upsampling differs from PyTorch's by {apart}")
     return apart
 
 
@@ -154,7 +154,7 @@ def main():
             torch = "no PyTorch to compare with" if apart is None else f"{apart:.0e} from PyTorch's upsampling"
             print(f"  {name}: {kind}, foreground {mask.mean():.2f}, {torch}")
             if kind != "empty":
-                check(np.abs(soft - soft.mean()).min() > MARGIN, f"{name}: a pixel at the threshold")
+                check(np.abs(soft - soft.mean()).min() > MARGIN, f"{name}: a pixel is too close to the threshold")
                 check_telling(name, patches, case.patch, soft)
             expected[f"{name}.soft"] = soft
             expected[f"{name}.threshold"] = np.array([soft.mean()])

@@ -1,8 +1,8 @@
-"""Small self-supervised vision transformers of random weights, in every layout that such are published in, and what
-they compute on crops of several grids.
+"""Small self-supervised vision transformers of random weights, in every published layout, with their
+results for crops of several grids.
 
-DINO's, DoRA's and DINOv2's own layouts are run by the transformer below, written from docs/PAPERS.md and the published
-architecture; timm's and Hugging Face's by timm and `transformers` themselves. Weights are exact in f16.
+The transformer below runs DINO's, DoRA's and DINOv2's own layouts. It is written from docs/PAPERS.md and the published
+architecture. timm and `transformers` run timm's and Hugging Face's layouts. Weights are exact in f16.
 """
 
 import argparse
@@ -44,7 +44,7 @@ class Block(nn.Module):
         return x * getattr(self, name).gamma if hasattr(self, name) else x
 
     def qkv(self, x):
-        """Queries, keys and values, each [head, token, head width]."""
+        """Returns queries, keys and values, each [head, token, head width]."""
         split = self.attn.qkv(self.norm1(x)).reshape(len(x), 3, HEADS, WIDTH // HEADS)
         return split.permute(1, 2, 0, 3)
 
@@ -58,7 +58,7 @@ class Block(nn.Module):
 
 
 class Vit(nn.Module):
-    """DINO's and DINOv2's vision transformer, under their names."""
+    """The vision transformer of DINO and DINOv2, with their names."""
 
     def __init__(self, v2=False, registers=0):
         super().__init__()
@@ -73,7 +73,8 @@ class Vit(nn.Module):
         self.patch_embed.proj = nn.Conv2d(3, WIDTH, PATCH, PATCH)
         self.blocks = nn.ModuleList(Block(v2) for _ in range(LAYERS))
         self.norm = nn.LayerNorm(WIDTH, eps=1e-6)
-        # DINOv2 with registers resizes its positions to a size, antialiased; the others by a scale, 0.1 added.
+        # DINOv2 with registers resizes its positions to a size with antialiasing. The others resize by a scale with
+        # 0.1 added.
         self.resize = "antialias" if registers else "scale"
 
     def positions(self, rows, columns):
@@ -87,11 +88,11 @@ class Vit(nn.Module):
             "antialias": dict(size=(rows, columns), antialias=True),
         }[self.resize]
         table = nn.functional.interpolate(table, mode="bicubic", **how)
-        check(table.shape[2:] == (rows, columns), "the table is of another size")
+        check(table.shape[2:] == (rows, columns), "the table has another size")
         return torch.cat([self.pos_embed[0, :1], table[0].permute(1, 2, 0).reshape(-1, WIDTH)])
 
     def forward(self, pixels):
-        """Tokens after the final norm, and the last block's queries, keys and attention."""
+        """Returns the tokens after the final norm, and the last block's queries, keys and attention."""
         patches = self.patch_embed.proj(pixels[None])[0]
         _, rows, columns = patches.shape
         x = torch.cat([self.cls_token[0], patches.flatten(1).T]) + self.positions(rows, columns)
@@ -105,7 +106,7 @@ class Vit(nn.Module):
 
 @torch.no_grad()
 def randomise(model, seed):
-    """Every parameter random and of consequence, and exact in f16."""
+    """Makes every parameter random, relevant to the result, and exact in f16."""
     g = torch.Generator().manual_seed(seed)
     for name, parameter in sorted(model.named_parameters()):
         value = torch.randn(parameter.shape, generator=g)
@@ -169,7 +170,7 @@ def hugging_face(kind, **options):
 
 
 def published(model):
-    """The weights under the names that the hub has them by, which are not those in memory."""
+    """Returns the weights with the names of the hub's files, which differ from the names in memory."""
     with tempfile.TemporaryDirectory() as folder:
         model.save_pretrained(folder)
         return load_file(Path(folder) / "model.safetensors")
@@ -191,17 +192,17 @@ def outputs(name, run, leading, pixels):
 
 
 def is_telling(name, model, pixels):
-    """The other ways to resize positions must show, where they differ."""
+    """The other methods to resize positions must change the result at sizes where they differ."""
     run = lambda: {size: model(crop)[0][:1] for size, crop in pixels.items()}
     resize, right = model.resize, run()
     for other in {"scale", "size", "antialias"} - {resize}:
         model.resize = other
         wrong = run()
         for size in ["square", "wide"]:
-            # Antialiasing shows where a table shrinks alone.
+            # Antialiasing has an effect only if a table shrinks.
             if {resize, other} == {"size", "antialias"} and size == "square":
                 continue
-            check(relative(wrong[size], right[size]) > GELU_SHIFT, f"{name}, {size}: {other} computes the same")
+            check(relative(wrong[size], right[size]) > GELU_SHIFT, f"{name}, {size}: {other} gives the same result")
     model.resize = resize
 
 
@@ -220,7 +221,7 @@ def write_json(path, value):
 
 
 def training_run(teacher, student):
-    """A checkpoint of DINO's training: student and teacher with their heads, and everything beside them."""
+    """A checkpoint of DINO's training: student and teacher with their heads, and everything else in the file."""
     head = lambda seed: {
         "head.mlp.0.weight": torch.randn(8, WIDTH, generator=torch.Generator().manual_seed(seed)),
         "head.last_layer.weight_g": torch.ones(8, 1),

@@ -1,6 +1,6 @@
 """TextSpan as docs/PAPERS.md states it (1.7, steps 1 to 3): on D and R themselves, by NumPy's SVD.
 
-Each case's D arises as it does in the model, from a head's codes u and its basis B: D = U B^T.
+As in the model, the D of each case is computed from a head's codes u and its basis B: D = U B^T.
 """
 
 from dataclasses import dataclass
@@ -11,9 +11,9 @@ from places import check, save_f64
 
 # Picking ends when less than this share of the variance is left.
 SPENT = 1e-9
-# No text is left where the best one's deviation, against the first pick's, is rounding.
+# No text is left if the best text's deviation, relative to the first pick's, is only rounding.
 GONE = 1e-10
-# A pick is clear where the runner-up's deviation is this much smaller.
+# A pick is clear if the runner-up's deviation is smaller by this share.
 MARGIN = 0.01
 
 
@@ -68,7 +68,7 @@ def textspan(contributions, texts, rank, count):
 
 
 def strongest(contributions, rank):
-    """V V^T of the top right singular vectors."""
+    """Returns V V^T of the top right singular vectors."""
     v = np.linalg.svd(contributions, full_matrices=False)[2][:rank].T
     return v @ v.T
 
@@ -77,21 +77,21 @@ def strongest(contributions, rank):
 
 
 def many(seed=1672):
-    """More images than code numbers, and more of these than the rank keeps."""
+    """More images than numbers in a code, and more of these numbers than the rank."""
     g, rank = np.random.default_rng(seed), 10
     basis = random_basis(g, 28, rank)
     return Case("many", basis, random_codes(g, 160, rank), random_texts(g, 50, 28), rank, rank)
 
 
 def few(seed=2297):
-    """Fewer images than the rank: their variance is spent before the count is reached."""
+    """Fewer images than the rank: their whole variance is explained before the count is reached."""
     g, rank = np.random.default_rng(seed), 10
     basis = random_basis(g, 24, rank)
     return Case("few", basis, random_codes(g, 7, rank), random_texts(g, 40, 24), rank, rank)
 
 
 def spent(seed=500):
-    """Variances, along texts that point just so, that leave 4.2e-9 and then 2e-10 of the whole: below the
+    """Variances along chosen texts that leave 4.2e-9 and then 2e-10 of the whole: below the
     limit while texts and directions remain."""
     g, rank, images = np.random.default_rng(seed), 8, 60
     variances = np.array([0.5, 0.3, 0.15, 0.05, 1e-6, 4e-9, 2e-10])
@@ -107,7 +107,7 @@ def spent(seed=500):
 
 
 def poor(seed=780):
-    """Forty texts that span five directions: none is left while most variance is."""
+    """Forty texts that span five directions: no text is left, but most of the variance is."""
     g, rank, spanned = np.random.default_rng(seed), 8, 5
     basis = random_basis(g, 26, rank)
     texts = (g.integers(-3, 4, (40, spanned)) @ g.integers(-4, 5, (spanned, 26))) / 16
@@ -115,7 +115,7 @@ def poor(seed=780):
 
 
 def random_basis(g, embedding, rank):
-    """B: columns that lean on each other, of different lengths."""
+    """Returns B: columns of different lengths that are not orthogonal."""
     columns = g.normal(size=(embedding, rank + 3))
     columns = columns @ (np.eye(rank + 3) + 0.3 * g.normal(size=(rank + 3, rank + 3)))
     return columns * g.uniform(0.6, 1.6, rank + 3)
@@ -138,29 +138,29 @@ def random_texts(g, count, embedding):
 
 
 def as_f32(values):
-    """Rounded to what an f32 holds."""
+    """Rounds to f32."""
     return values.astype(np.float32).astype(np.float64)
 
 
-# --- whether a fixture is fair and telling ------------------------------------------------------------------
+# --- checks that a fixture is fair and sensitive -------------------------------------------------------------
 
 
 def check_fair(case, span):
-    """That rounding cannot change a pick."""
+    """Checks that rounding cannot change a pick."""
     for first, second in span.margins:
-        check(second < (1 - MARGIN) * first, f"{case.name}: a pick's deviation {first} is followed by {second}")
+        check(second < (1 - MARGIN) * first, f"{case.name}: the deviations {first} and {second} are too close")
     check((as_f32(case.texts) == case.texts).all(), f"{case.name}: texts are not exact in f32")
     values = np.linalg.svd(case.contributions(), compute_uv=False)
     if case.rank < len(values):
-        check(values[case.rank] < 0.95 * values[case.rank - 1], f"{case.name}: the rank cuts between equals")
+        check(values[case.rank] < 0.95 * values[case.rank - 1], f"{case.name}: the rank cuts between equal values")
 
 
 def variants(case):
-    """Picks of algorithms that are nearly this one."""
+    """Yields the picks of algorithms with one mistake."""
     whole, rank, count = case.contributions(), case.rank, case.count
     yield "without the SVD", textspan(whole, case.texts, whole.shape[1], count)
-    yield "with a direction too many", textspan(whole, case.texts, rank + 1, count)
-    yield "with a direction too few", textspan(whole, case.texts, rank - 1, count)
+    yield "with one direction too many", textspan(whole, case.texts, rank + 1, count)
+    yield "with one direction too few", textspan(whole, case.texts, rank - 1, count)
     yield "with a centred SVD", textspan(whole, case.texts @ strongest(whole - whole.mean(0), rank), 99, count)
     projected = case.texts @ strongest(whole, rank)
     lengths = np.linalg.norm(projected, axis=1, keepdims=True)

@@ -1,4 +1,4 @@
-"""Paper 2 as docs/PAPERS.md (2.1, 2.4) states it: objects discovered and tracked, masks propagated, and how both are measured.
+"""Paper 2 as in docs/PAPERS.md (2.1, 2.4): objects discovered and tracked, masks propagated, and the measures of both.
 
 Features are random: three kinds of patches (two objects and what lies around them) that move from frame to frame.
 """
@@ -12,7 +12,7 @@ from places import check, save_f64, save_json
 from segment import upsample
 
 SEED = 900
-# No value may lie nearer than this to a threshold that it is compared with.
+# No value may be closer than this to the threshold that it is compared with.
 MARGIN = 1e-4
 
 
@@ -29,7 +29,7 @@ def softmax(rows):
 
 
 class Frame:
-    """A frame's features as the last block of a ViT has them, in f32 as they are passed on."""
+    """Returns the features of a frame as in the last block of a ViT, in f32."""
 
     def __init__(self, g, kinds, heads, base):
         width, count = base.shape[-1], len(kinds)
@@ -47,7 +47,7 @@ class Frame:
 
 
 def kinds_at(rows, columns, step):
-    """0 around, 1 a square that goes right, 2 one that goes down."""
+    """Returns the kind of each patch: 0 outside, 1 a square that moves right, 2 a square that moves down."""
     kinds = np.zeros((rows, columns), int)
     kinds[1:3, step : step + 2] = 1
     kinds[step + 1 : step + 3, columns - 3 : columns - 1] = 2
@@ -92,14 +92,14 @@ def objects(g):
         assignment, vectors = refined(first, heads)
         found = np.stack([tracks(vectors, frame) for frame in frames])
         away = np.abs(found / found.mean(-1, keepdims=True) - 1).min()
-        check(away > MARGIN, f"{name}: a patch at the threshold")
-        check(found.max() < 0.9 and found.max() > 2 / found.shape[-1], f"{name}: tracks are dull: {found.max()}")
+        check(away > MARGIN, f"{name}: a patch is too close to the threshold")
+        check(found.max() < 0.9 and found.max() > 2 / found.shape[-1], f"{name}: unsuitable tracks: {found.max()}")
         telling = {
             "tokens as they come": sinkhorn(first.tokens @ prototypes(first, heads).T / 8),
             "heads swapped": refined(first, heads[::-1])[0],
         }
         for variant, other in telling.items():
-            check(np.abs(other - assignment).max() > 0.05, f"{name}: {variant} looks the same")
+            check(np.abs(other - assignment).max() > 0.05, f"{name}: {variant} gives the same result")
         expected |= {
             f"{name}.grid": np.array([rows, columns]),
             f"{name}.heads": np.array(heads),
@@ -119,7 +119,7 @@ def objects(g):
 
 
 def propagated(frames, grid, first, recent, radius, top):
-    """Masks of frames 1.., `[channel, patch]`, all affinities laid out, from those of frame 0."""
+    """Returns the masks of frames 1.., `[channel, patch]`, from those of frame 0, with all affinities in one matrix."""
     rows, columns = grid
     place = np.stack(np.divmod(np.arange(rows * columns), columns))
     is_near = (np.abs(place[:, :, None] - place[:, None, :]) <= radius).all(0)
@@ -138,28 +138,28 @@ def propagated(frames, grid, first, recent, radius, top):
 
 
 def labels_in_photo(masks, grid, patch, photo):
-    """Upsampled, each channel stretched, the largest taken, nearest in the photo (width, height)."""
+    """Upsamples and stretches each channel. Returns the largest channel at each pixel of the photo (width, height)."""
     channels = []
     for channel in masks:
         pixels = upsample(channel.reshape(grid), patch)
         most, least = pixels.max(), pixels.min()
         channels.append((pixels - least) / (most - least) if most > least else pixels)
     ranked = np.sort(channels, axis=0)
-    check((ranked[-1] - ranked[-2]).min() > 1e-5, "a pixel is undecided")
+    check((ranked[-1] - ranked[-2]).min() > 1e-5, "two channels of a pixel are too close")
     labels = Image.fromarray(np.argmax(channels, axis=0).astype("u1"))
     return np.asarray(labels.resize(photo, Image.Resampling.NEAREST))
 
 
 def propagation(g):
-    # Such a photo that no pixel's middle lies between two of the crop's.
+    # In this photo no pixel centre lies between two pixels of the crop.
     grid, patch, photo = (6, 9), 4, (52, 32)
     base = 0.7 * g.normal(size=(3, 3, 24))
     kinds = [kinds_at(*grid, step) for step in range(5)]
     frames = [Frame(g, kind.ravel(), 2, base) for kind in kinds]
-    # Pixel labels of the photo, a little off the patches.
+    # Pixel labels of the photo, shifted a little against the patches.
     first = np.asarray(Image.fromarray(kinds[0].astype("u1")).resize(photo, Image.Resampling.NEAREST))
     seeds = np.asarray(Image.fromarray(first).resize(grid[::-1], Image.Resampling.NEAREST))
-    check((seeds == kinds[0]).all(), "the first mask does not come back")
+    check((seeds == kinds[0]).all(), "the first mask is not reproduced")
     one_hot = (np.arange(3)[:, None] == seeds.ravel()).astype(float)
     expected = {"grid": np.array(grid), "patch": np.array([patch]), "photo": np.array(photo), "first": first}
     for name, options in {"narrow": (2, 2, 3), "wide": (7, 12, 5)}.items():
@@ -168,12 +168,12 @@ def propagation(g):
         expected[f"{name}.masks"] = np.stack(masks)
         expected[f"{name}.labels"] = np.stack([labels_in_photo(mask, grid, patch, photo) for mask in masks])
     apart = np.abs(expected["narrow.masks"] - expected["wide.masks"]).max()
-    check(apart > 0.1, "options make no difference")
+    check(apart > 0.1, "the options have no effect")
     expected |= {f"{step}.tokens": frame.tokens for step, frame in enumerate(frames)}
     return {f"propagation.{key}": value for key, value in expected.items()}
 
 
-# --- measures, as the DAVIS toolkit has them --------------------------------------------------------------------
+# --- measures, as in the DAVIS toolkit ---------------------------------------------------------------------------
 
 
 def region(found, labelled, void):
@@ -210,7 +210,7 @@ def over_frames(values):
 
 
 def blob(g, height, width):
-    """A rough region: a disc whose radius changes with the angle."""
+    """Draws an irregular region: a disc whose radius changes with the angle."""
     y, x = np.mgrid[:height, :width] + 0.5
     middle = np.array([height, width]) * g.uniform(0.2, 0.8, 2)
     dy, dx = y - middle[0], x - middle[1]

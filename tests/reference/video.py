@@ -1,11 +1,11 @@
-"""Clips of every kind that headlamp opens, and what ffprobe says of them.
+"""Clips of every kind that headlamp opens, with ffprobe's results.
 
-Each frame shows its own number: the upper half as eight bars, the most significant bit first, white for 1; the
-lower half the same bars inverted, so that a frame read wrongly contradicts itself. fixtures/video/ holds the
+Each frame shows its own number: eight bars in the upper half, the most significant bit first, white for 1. The
+lower half shows the same bars inverted, so that a wrongly decoded frame contradicts itself. fixtures/video/ holds the
 clips and expected.json: for each clip its stream and, in decoding order, its packets as
 [pts, duration, size, CRC-32 of the bytes, is a keyframe, is hidden by an edit list].
 
-ffmpeg and ffprobe must be on PATH; CI has neither, and needs neither.
+ffmpeg and ffprobe must be on PATH. CI does not need them.
 """
 
 import json
@@ -27,7 +27,7 @@ VP9 = ["-c:v", "libvpx-vp9", "-b:v", "0", "-crf", "50", "-g", "16", "-auto-alt-r
 AV1 = ["-c:v", "libaom-av1", "-crf", "50", "-b:v", "0", "-g", "16", "-cpu-used", "8", "-pix_fmt", "yuv420p"]
 BITEXACT = ["-fflags", "+bitexact", "-flags:v", "+bitexact", "-map_metadata", "-1"]
 
-# The clip's name, the rate of its frames, and how it is encoded.
+# The name of the clip, its frame rate, and its encoding.
 CLIPS = [
     ("h264.mp4", "30000/1001", H264),
     ("open_gop.mp4", "25", [*X264, "-bf", "3", "-g", "16", "-x264-params", "open-gop=1:scenecut=0"]),
@@ -45,18 +45,18 @@ CLIPS = [
     ("live.webm", "30", ["-c:v", "libvpx", "-b:v", "60k", "-g", "16", "-live", "1", "-f", "webm"]),
     ("mpeg4.mp4", "25", ["-c:v", "mpeg4", "-q:v", "10"]),
 ]
-# Two minutes, of which the frames count to 255 and begin again.
+# Two minutes. The frames count to 255 and start again.
 LONG = "long.webm", "5", 600, ["-c:v", "libvpx-vp9", "-b:v", "0", "-crf", "60", "-g", "128", "-auto-alt-ref", "0"]
-# Two minutes of a size that people have: a disc goes round over a still ground.
+# Two minutes of a usual size: a disc moves in a circle over a still ground.
 ROUND = "two_minutes.webm", "5", 600, (640, 360), ["-c:v", "libvpx-vp9", "-b:v", "0", "-crf", "55", "-g", "100"]
-# Clips that have sound, too.
+# Clips with sound.
 SOUND = {
     "fragmented.mp4": ["-c:a", "aac", "-b:a", "8k"],
     "vp9.webm": ["-c:a", "libopus", "-b:a", "8k"],
 }
-# A clip without its first three quarters of a second: they are in the file, and an edit list hides them.
+# A clip without its first three quarters of a second. The file contains them, and an edit list hides them.
 TRIMMED = "trimmed.mp4", "h264.mp4", 0.75
-# The same clip, to be turned a quarter clockwise when it is shown.
+# The same clip, which players must turn a quarter clockwise.
 ROTATED = "rotated.mp4", "h264.mp4"
 
 
@@ -73,7 +73,7 @@ def frame(number, width=WIDTH, height=HEIGHT):
 
 
 def round_trip(number, frames, width, height):
-    """RGB [height, width, 3] of a red disc that has gone `number` of `frames` steps around the middle, five times."""
+    """RGB [height, width, 3] of a red disc after `number` of `frames` steps of five rounds around the middle."""
     y, x = np.mgrid[0:height, 0:width].astype(float)
     turn = 2 * np.pi * 5 * number / frames
     at_x, at_y = width * (0.5 + 0.25 * np.cos(turn)), height * (0.5 + 0.25 * np.sin(turn))
@@ -103,18 +103,18 @@ def encode(raw, name, rate, options):
 
 
 def turned(clip):
-    """The clip with the matrix of its track header changed from none to a quarter clockwise."""
+    """Returns the clip with the matrix of its track header changed from no rotation to a quarter clockwise."""
     one = 1 << 16
     upright = struct.pack(">9i", one, 0, 0, 0, one, 0, 0, 0, 1 << 30)
     quarter = struct.pack(">9i", 0, one, 0, -one, 0, 0, HEIGHT * one, 0, 1 << 30)
     header = clip.index(b"tkhd")
     at = clip.index(upright, header)
-    check(at < header + 60, "the matrix is the track header's")
+    check(at < header + 60, "the matrix is not in the track header")
     return clip[:at] + quarter + clip[at + len(upright) :]
 
 
 def probe(path):
-    """The stream and its packets, as ffprobe sees them."""
+    """Returns the stream and its packets from ffprobe."""
     show = ["-show_streams", "-show_packets", "-show_data_hash", "CRC32", "-select_streams", "v:0", "-of", "json"]
     answer = json.loads(subprocess.check_output(["ffprobe", "-v", "error", *show, str(path)]))
     stream = answer["streams"][0]
@@ -162,7 +162,7 @@ def main():
     expected = {name: probe(FOLDER / name) for name in names}
     lines = ",\n".join(f"{json.dumps(name)}: {json.dumps(told)}" for name, told in expected.items())
     (FOLDER / "expected.json").write_text(f"{{\n{lines}\n}}\n")
-    check(all(len(told["packets"]) >= 16 for told in expected.values()), "every clip has its packets")
+    check(all(len(told["packets"]) >= 16 for told in expected.values()), "a clip has too few packets")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""Every component of a vision transformer's embedding, read off the running model by hooks.
+"""Every component of a vision transformer's embedding, read by hooks from the running model.
 
-What a head writes for one token is obtained by sending that token's part of the attention context, and
-nothing else, through the model's own output layer (and LayerScale): no weight is sliced or folded here. The
-final norm and the projection are applied as docs/PAPERS.md, 1.2 states.
+The contribution of a head for one token: only that token's part of the attention context goes through the model's own
+output layer (and LayerScale). No weight is sliced or folded here. The final norm and the projection are applied as in
+docs/PAPERS.md, 1.2.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from places import check
 
 @dataclass
 class Tower:
-    """Where a model keeps what the decomposition asks for."""
+    """The modules of a model that the decomposition needs."""
 
     run: Callable  # pixels [1, 3, h, w] -> the model's own unnormalised embedding [d]
     layers: list
@@ -25,7 +25,7 @@ class Tower:
     output: Callable  # layer -> the output projection
     attention_end: Callable  # layer -> the module whose output joins the residual stream
     mlp_end: Callable
-    scale: Callable  # layer, x -> x after LayerScale, where there is one
+    scale: Callable  # layer, x -> x after LayerScale, if the model has one
     norm: torch.nn.LayerNorm
     project: Callable  # [.., width] -> [.., d], without bias
     bias: torch.Tensor | None
@@ -34,7 +34,7 @@ class Tower:
 
 
 class Recording:
-    """The tensors that passed the hooks of one run."""
+    """The tensors of one run, recorded by hooks."""
 
     def __init__(self, tower):
         self.tower = tower
@@ -72,7 +72,7 @@ class Recording:
 
 @torch.no_grad()
 def components(tower, pixels):
-    """Runs the tower once; all contributions c of docs/PAPERS.md, 1.2, by name, and what surrounds them."""
+    """Runs the tower once. Returns all contributions c of docs/PAPERS.md, 1.2, by name, and intermediate results."""
     with Recording(tower) as recording:
         embedding = tower.run(pixels)
     seen = recording.seen
@@ -108,7 +108,7 @@ def components(tower, pixels):
         result["component.tokens"].sum((0, 1, 2)) + result["component.mlps"].sum(0) + result["component.embedded"]
     )
     gap = float((total - result["unit"]).abs().max())
-    check(gap < 1e-6, f"the components' sum is {gap} away from the embedding")
+    check(gap < 1e-6, f"the components' sum differs from the embedding by {gap}")
     return result
 
 
@@ -128,21 +128,21 @@ def written_by_tokens(tower, seen, index):
 
 
 def check_telling(name, result, leading):
-    """That the fixture can tell heads and tokens apart: attention is sharp, and no two parts are alike."""
+    """Checks that the fixture distinguishes heads and tokens: attention is sharp, and no two parts are similar."""
     attention, parts = result["attention"], result["component.tokens"]
     tokens = attention.shape[-1]
     sharpest = attention.amax((1, 2)) * tokens
     check(bool((sharpest > 3).all()), f"{name}: attention is near uniform ({sharpest.tolist()} times)")
     swapped = parts.roll(1, dims=1)
-    check(typical(swapped, parts) > 0.3, f"{name}: swapping heads would not show")
-    check(typical(parts.roll(1, dims=2), parts) > 0.3, f"{name}: swapping tokens would not show")
+    check(typical(swapped, parts) > 0.3, f"{name}: swapping heads would not be detected")
+    check(typical(parts.roll(1, dims=2), parts) > 0.3, f"{name}: swapping tokens would not be detected")
     by_head = parts.sum(2)
-    check(relative(by_head.roll(1, dims=1), by_head) > 0.3, f"{name}: swapping whole heads would not show")
+    check(relative(by_head.roll(1, dims=1), by_head) > 0.3, f"{name}: swapping whole heads would not be detected")
     by_token = parts.sum((0, 1))[leading:]
-    check(relative(by_token.roll(1, dims=0), by_token) > 0.3, f"{name}: swapping patches would not show")
+    check(relative(by_token.roll(1, dims=0), by_token) > 0.3, f"{name}: swapping patches would not be detected")
     print(f"  {name}: sharpest CLS attention per layer, times uniform: {[round(float(s), 1) for s in sharpest]}")
 
 
 def typical(found, expected):
-    """The median relative difference, vector by vector."""
+    """Returns the median of the relative differences of vectors."""
     return float(((found - expected).norm(dim=-1) / expected.norm(dim=-1)).median())

@@ -1,7 +1,7 @@
 """A vision transformer in NumPy, run from a pack: every component of its embedding, in f64.
 
-Written from the formulas of docs/PAPERS.md (1.1 and 1.2) and the layout that `checkpoint/pack.rs`
-documents; no deep-learning library is needed.
+Written from the formulas of docs/PAPERS.md (1.1 and 1.2) and the layout in `checkpoint/pack/`. No deep-learning
+library is needed.
 """
 
 import json
@@ -21,13 +21,13 @@ class Layer:
     query: np.ndarray  # [head, token, head width]
     key: np.ndarray
     attention: np.ndarray  # [head, token, token]
-    tokens: np.ndarray  # what each token adds to CLS through each head, without bias: [head, token, width]
-    mlp: np.ndarray  # what the MLP adds to CLS [width]
+    tokens: np.ndarray  # the contribution of each token to CLS through each head, without bias: [head, token, width]
+    mlp: np.ndarray  # the contribution of the MLP to CLS [width]
 
 
 @dataclass
 class Run:
-    """One picture's way through the model."""
+    """One picture's activations in the model."""
 
     embedded: np.ndarray  # z0 [width]
     layers: list
@@ -47,7 +47,7 @@ class Vit:
         self.components = 2 * self.layers + 1
         self.side = self.config["image_size"] // self.patch
         self.projection = self.weights["vision.projection.weight"]
-        check(self.config["position_resize"] == "size", "positions are resized another way")
+        check(self.config["position_resize"] == "size", "positions are resized by another method")
 
     def of(self, name):
         return self.weights[f"vision.{name}"]
@@ -65,7 +65,7 @@ class Vit:
         return frame, normal.transpose(2, 0, 1)
 
     def tokens(self, crop):
-        """CLS, registers, patches, after the norm that stands before the first layer."""
+        """Returns CLS, registers and patches after the norm before the first layer."""
         patch = self.patch
         rows, columns = crop.shape[1] // patch, crop.shape[2] // patch
         cut = crop.reshape(3, rows, patch, columns, patch).transpose(1, 3, 0, 2, 4).reshape(rows * columns, -1)
@@ -102,7 +102,7 @@ class Vit:
         return run
 
     def features(self, crop):
-        """Of the patches: the last block's CLS attention, queries and keys, and the tokens after the final norm."""
+        """For the patches: the last block's CLS attention, queries and keys, and the tokens after the final norm."""
         stream = self.tokens(crop)
         for index in range(self.layers):
             stream, last = self.block(index, stream)
@@ -137,14 +137,14 @@ class Vit:
     # --- components -----------------------------------------------------------------------------------------------
 
     def fold(self, run, written, share):
-        """What was written into the residual stream, in the shared space (docs/PAPERS.md, 1.2)."""
+        """Maps a contribution to the residual stream into the shared space (docs/PAPERS.md, 1.2)."""
         gamma, beta = self.of("ln_post.gamma"), self.of("ln_post.beta")
         share = share / self.components
         normed = gamma * (written - run.mean * share) / run.deviation + beta * share
         return (normed @ self.projection.T + self.of("projection.bias") * share) / run.norm
 
     def head_tokens(self, run, layer):
-        """Every head's contribution for every token: [head, token, d]."""
+        """Returns every head's contribution for every token: [head, token, d]."""
         tokens = run.layers[layer].tokens
         count = tokens.shape[0] * tokens.shape[1]
         return self.fold(run, tokens + self.of(f"blocks.{layer}.attention.output.bias") / count, 1 / count)
@@ -167,7 +167,7 @@ class Vit:
         return [*self.heads_of(run).reshape(-1, len(run.unit)), *self.mlps_of(run), self.z0(run)]
 
     def basis(self, layer, head):
-        """B of a head: [d, head width + 3] (docs/PAPERS.md, 1.8)."""
+        """Returns B of a head: [d, head width + 3] (docs/PAPERS.md, 1.8)."""
         gamma, beta = self.of("ln_post.gamma"), self.of("ln_post.beta")
         output = self.of(f"blocks.{layer}.attention.output.weight").reshape(len(gamma), self.heads, -1)[:, head]
         bias, count = self.of(f"blocks.{layer}.attention.output.bias"), self.components * self.heads
@@ -176,11 +176,11 @@ class Vit:
         return np.column_stack([self.projection @ columns, constant])
 
 
-# --- the arithmetic that NumPy lacks ----------------------------------------------------------------------------
+# --- arithmetic that NumPy does not have ------------------------------------------------------------------------
 
 
 def dequantised(tensors):
-    """int8 rows with a scale for each block of columns, as f64; what is f32 stays."""
+    """Returns int8 rows, which have a scale for each block of columns, as f64. f32 values are not scaled."""
     whole = {}
     for name, values in tensors.items():
         if name.endswith(".scale") and values.dtype == np.float16:

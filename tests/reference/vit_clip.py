@@ -69,7 +69,7 @@ def tower_of(model):
 
 @torch.no_grad()
 def embed_texts(model):
-    """Unnormalised text embeddings, each text at its own length; padding must not change them."""
+    """Returns unnormalised text embeddings, each text at its own length. Padding must not change them."""
     embeddings = []
     for text in TEXTS:
         ids = [START, *text, END]
@@ -91,14 +91,14 @@ def main():
         result = components(tower_of(model), pixels.double())
         check_telling(f"vit_clip {label}", result, 1)
         shift = relative(components(tower_of(other), pixels.double())["unit"], result["unit"])
-        check(shift > GELU_SHIFT, f"vit_clip {label}: the exact GELU moves the embedding by {shift} only")
+        check(shift > GELU_SHIFT, f"vit_clip {label}: the exact GELU changes the embedding by only {shift}")
         expected.update({f"{label}.{key}": value for key, value in result.items()})
         expected[f"{label}.pixels"] = pixels[0]
 
     texts = embed_texts(model)
     shift = relative(embed_texts(other), texts)
-    check(shift > GELU_SHIFT, f"vit_clip: the exact GELU moves the texts by {shift} only")
-    check(relative(unit(texts[1:2]), unit(texts[2:3])) > 0.1, "vit_clip: two tokens could be swapped")
+    check(shift > GELU_SHIFT, f"vit_clip: the exact GELU changes the texts by only {shift}")
+    check(relative(unit(texts[1:2]), unit(texts[2:3])) > 0.1, "vit_clip: swapping two tokens would not be detected")
     longest = max(len(text) for text in TEXTS) + 2
     ids = torch.full((len(TEXTS), longest), -1, dtype=torch.int64)
     for row, text in enumerate(TEXTS):

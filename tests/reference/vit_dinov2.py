@@ -1,4 +1,4 @@
-"""Hugging Face's Dinov2 and Dinov2WithRegisters, with a linear head beside them."""
+"""Hugging Face's Dinov2 and Dinov2WithRegisters, each with a linear head."""
 
 import torch
 from torch import nn
@@ -63,7 +63,7 @@ def make(name, config_class, model_class, seed, registers=0, **more):
         result = components(tower, pixels.double())
         check_telling(f"{name} {label}", result, 1 + registers)
         shift = relative(components(quick, pixels.double())["unit"], result["unit"])
-        check(shift > GELU_SHIFT, f"{name} {label}: QuickGELU moves the embedding by {shift} only")
+        check(shift > GELU_SHIFT, f"{name} {label}: QuickGELU changes the embedding by only {shift}")
         expected.update({f"{label}.{key}": value for key, value in result.items()})
         expected[f"{label}.pixels"] = pixels[0]
     save_expected(name, expected)

@@ -1,4 +1,4 @@
-//! What a model makes of a crop's patches, against a tower in NumPy (`tests/reference/features.py`).
+//! The features of a crop's patches, compared with a tower in NumPy (`tests/reference/features.py`).
 
 use burn::tensor::Device;
 use headlamp::checkpoint::Pack;
@@ -7,14 +7,14 @@ use headlamp::model::Crop;
 use headlamp::session::Session;
 
 use crate::{narrow, wide};
-use test_support::reference::{Fixture, apart};
+use test_support::reference::{Fixture, largest_difference};
 use test_support::tool::pack;
 
-/// Values of some units' size, through three layers in f32.
+/// The values are of the order of 1 and go through three layers in f32.
 const TOLERANCE: f64 = 2e-4;
 
 #[test]
-fn features_are_the_references_alone_and_beside_a_trace() {
+fn features_match_the_reference_with_and_without_a_trace() {
     let fixture = Fixture::open("features");
     let session = Session::open(Pack::read(pack()).unwrap(), Device::flex()).unwrap();
     let vision = &session.model().vision;
@@ -30,12 +30,12 @@ fn features_are_the_references_alone_and_beside_a_trace() {
         ("tokens", &alone.tokens),
     ];
     for (name, found) in parts {
-        let off = apart(&wide(found), &fixture.values(name));
+        let off = largest_difference(&wide(found), &fixture.values(name));
         assert!(off < TOLERANCE, "{name}: {off}");
     }
     let (trace, beside) = pollster::block_on(vision.trace_with_features(&crop)).unwrap();
     assert_eq!(alone, beside);
-    // The trace is the one that it is without.
+    // The trace is the same as without features.
     let plain = pollster::block_on(vision.trace(&crop)).unwrap();
     assert_eq!((&trace.embedding, &trace.final_cls), (&plain.embedding, &plain.final_cls));
     let last = &trace.layers.last().unwrap().attention;

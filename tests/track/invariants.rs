@@ -1,20 +1,20 @@
-//! What holds of any features.
+//! Properties of any features.
 
-use headlamp::checkpoint::random::RandomWeights;
+use headlamp::checkpoint::random_model::RandomWeights;
 use headlamp::foreground;
 use headlamp::geometry::Grid;
-use headlamp::model::Features;
 use headlamp::track::prototypes::{Prototypes, concentrated_heads};
 use headlamp::track::seeds::{self, PatchBox};
-use headlamp::track::{ObjectId, Refinement, TrackError, Tracker};
+use headlamp::track::{Features, ObjectId, Refinement, TrackError, Tracker, tracks};
 
 use crate::wide;
-use test_support::reference::apart;
+use test_support::reference::largest_difference;
 
 const WIDTH: usize = 24;
 const HEADS: usize = 6;
 
-/// Features of a scene that `seed` stands for, moved and disturbed by `disturbed`: around objects of two kinds.
+/// Returns the features of the scene with the number `seed`, with noise of strength `disturbed`. The scene has
+/// objects of two kinds.
 fn features(grid: Grid, seed: u64, disturbed: f32) -> Features {
     let mut scene = RandomWeights::new(seed);
     let mut vector = |_kind| -> Vec<f32> { (0..WIDTH).map(|_| scene.next()).collect() };
@@ -47,7 +47,7 @@ fn features(grid: Grid, seed: u64, disturbed: f32) -> Features {
 }
 
 #[test]
-fn tracks_sum_to_one_whatever_the_grid_and_the_heads() {
+fn tracks_sum_to_one_for_any_grid_and_heads() {
     for (rows, columns) in [(1, 1), (1, 7), (14, 14), (30, 52)] {
         let features = features(Grid { rows, columns }, 3, 0.2);
         for heads in [vec![2], vec![0, 1, 2], (0..HEADS).collect(), vec![1, 1]] {
@@ -63,9 +63,10 @@ fn tracks_sum_to_one_whatever_the_grid_and_the_heads() {
     }
 }
 
-/// Every patch cut into four of the same features: a track is the same, spread over four times as many patches.
+/// Splits every patch into four of the same features: the track stays the same, spread over four times as many
+/// patches.
 #[test]
-fn a_tracks_sharpness_does_not_depend_on_the_grid() {
+fn the_sharpness_of_a_track_ignores_the_grid_size() {
     let grid = Grid { rows: 7, columns: 8 };
     let coarse = features(grid, 5, 0.3);
     let source = |patch: usize| (patch / 16 / 2) * grid.columns + patch % 16 / 2;
@@ -88,19 +89,19 @@ fn a_tracks_sharpness_does_not_depend_on_the_grid() {
         };
         let expected = track(&coarse).chunks(grid.len()).flat_map(|track| finer(track, 1)).collect::<Vec<f32>>();
         let found: Vec<f64> = wide(&track(&fine)).into_iter().map(|value| 4.0 * value).collect();
-        assert!(apart(&found, &wide(&expected)) < 1e-4);
+        assert!(largest_difference(&found, &wide(&expected)) < 1e-4);
     }
 }
 
 #[test]
-fn objects_keep_their_numbers_across_a_cut_and_back() {
+fn objects_keep_their_numbers_across_a_cut() {
     let grid = Grid { rows: 9, columns: 12 };
     let mut tracker = Tracker::new(vec![1, 2]).with_refinement(Refinement::Off);
     let mut push = |seed, disturbed| tracker.push(&features(grid, seed, disturbed)).unwrap();
     let first = push(3, 0.1);
     assert!(!first.is_cut && !push(3, 0.12).is_cut && !push(3, 0.14).is_cut);
     let other = push(8, 0.1);
-    assert!(other.is_cut, "another scene is no cut");
+    assert!(other.is_cut, "another scene was not detected as a cut");
     assert!(other.objects.iter().all(|object| !first.objects.contains(object)), "{:?}", other.objects);
     assert!(!push(8, 0.12).is_cut);
     let back = push(3, 0.16);
@@ -108,9 +109,9 @@ fn objects_keep_their_numbers_across_a_cut_and_back() {
     assert_eq!(first.objects, [ObjectId(0), ObjectId(1)]);
 }
 
-/// Keys, queries and tokens of one space: then refined tracks lie where their heads look.
+/// If keys, queries and tokens share one space, refined tracks lie where their heads look.
 #[test]
-fn refinement_is_kept_where_the_model_bears_it() {
+fn refinement_is_kept_only_if_the_model_supports_it() {
     let grid = Grid { rows: 9, columns: 12 };
     let apart = features(grid, 4, 0.1);
     let long = |tokens: &[f32]| tokens.iter().map(|value| value * 0.3).collect::<Vec<f32>>();
@@ -122,7 +123,7 @@ fn refinement_is_kept_where_the_model_bears_it() {
 }
 
 #[test]
-fn heads_that_are_not_there_are_refused() {
+fn missing_heads_are_refused() {
     let features = features(Grid { rows: 3, columns: 3 }, 1, 0.1);
     let push = |heads: Vec<usize>| Tracker::new(heads).push(&features).unwrap_err();
     assert_eq!(push(vec![]), TrackError::NoHeads);
@@ -142,16 +143,16 @@ fn the_most_concentrated_heads_come_first() {
 }
 
 #[test]
-fn a_point_and_a_box_find_the_object_they_point_at() {
+fn a_point_or_a_box_selects_the_object_below_it() {
     let grid = Grid { rows: 9, columns: 12 };
     let features = features(grid, 6, 0.2);
-    // The first object is the upper left third by half.
+    // The first object is the upper half of the left third.
     let object: Vec<bool> =
         (0..grid.len()).map(|patch| patch / grid.columns < 3 && patch % grid.columns < 6).collect();
     assert_eq!(seeds::at_point(&features, grid.columns + 2), object);
     let patch_box = PatchBox { rows: 0..5, columns: 0..8 };
     assert_eq!(seeds::in_box(&features, &patch_box), object);
-    // The surroundings are an object too, and end where the objects begin.
+    // The surroundings are an object, too. They end where the objects begin.
     let around = seeds::at_point(&features, 5 * grid.columns);
     assert!(around.iter().zip(&object).all(|(around, object)| !(*around && *object)));
     let everything = PatchBox { rows: 0..9, columns: 0..12 };

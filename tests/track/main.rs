@@ -1,4 +1,5 @@
-//! Paper 2 on random features, against `tests/reference/track.py`, and what must hold of any features.
+//! The algorithms of paper 2 (`docs/PAPERS.md`) on random features, compared with `tests/reference/track.py`, and
+//! properties of any features.
 #![cfg(not(target_arch = "wasm32"))]
 
 mod features;
@@ -8,10 +9,10 @@ mod objects;
 mod propagation;
 
 use headlamp::geometry::Grid;
-use headlamp::model::Features;
+use headlamp::track::Features;
 use test_support::reference::Fixture;
 
-/// Results are f32, sums f64; the largest difference seen is a tenth of this.
+/// Results are f32, sums f64. The largest difference measured is a tenth of this value.
 const TOLERANCE: f64 = 1e-5;
 
 fn grid_of(fixture: &Fixture, name: &str) -> Grid {
@@ -19,7 +20,7 @@ fn grid_of(fixture: &Fixture, name: &str) -> Grid {
     Grid { rows: sides[0], columns: sides[1] }
 }
 
-/// A frame's features as the reference stored them.
+/// Returns the features of a frame as the reference stored them.
 fn features_of(fixture: &Fixture, name: &str, grid: Grid) -> Features {
     let part = |part: &str| narrow(&fixture.values(&format!("{name}.{part}")));
     let (cls_attention, queries) = (part("attention"), part("queries"));

@@ -1,7 +1,7 @@
-//! J, F, what is said of them over frames, and COCO's encoding.
+//! J, F, their statistics over frames, and COCO's run lengths.
 
 use headlamp::geometry::Size;
-use headlamp::metrics::davis::{OverFrames, boundary, region};
+use headlamp::metrics::davis::{MeasureOverFrames, boundary, region};
 use headlamp::rle::Rle;
 
 use test_support::reference::Fixture;
@@ -18,7 +18,7 @@ fn size(fixture: &Fixture, case: usize) -> Size {
 }
 
 #[test]
-fn region_and_boundary_are_the_toolkits() {
+fn region_and_boundary_measures_match_the_reference() {
     let fixture = Fixture::open("track");
     for case in 0..CASES {
         let [found, labelled, void] = ["found", "labelled", "void"].map(|part| mask(&fixture, case, part));
@@ -31,10 +31,10 @@ fn region_and_boundary_are_the_toolkits() {
 }
 
 #[test]
-fn mean_recall_and_decay_are_the_toolkits() {
+fn mean_recall_and_decay_match_the_reference() {
     let fixture = Fixture::open("track");
     for count in [1, 2, 3, 5, 8, 79, 400] {
-        let found = OverFrames::of(&fixture.values(&format!("series.{count}"))).unwrap();
+        let found = MeasureOverFrames::of(&fixture.values(&format!("series.{count}"))).unwrap();
         let expected = fixture.values(&format!("series.{count}.sums"));
         for (found, expected) in [found.mean, found.recall, found.decay].into_iter().zip(expected) {
             assert!((found - expected).abs() < 1e-12, "{count} frames: {found}, not {expected}");
@@ -43,7 +43,7 @@ fn mean_recall_and_decay_are_the_toolkits() {
 }
 
 #[test]
-fn masks_are_encoded_as_pycocotools_does() {
+fn run_lengths_match_pycocotools() {
     let fixture = Fixture::open("track");
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/fixtures/track.rle.json");
     let expected: Vec<String> = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();

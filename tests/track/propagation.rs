@@ -1,11 +1,10 @@
-//! Masks carried through frames, and labels in the photo.
+//! Masks propagated through frames, and labels in the photo.
 
 use headlamp::geometry::{CropFromPhoto, Size};
-use headlamp::model::Features;
-use headlamp::track::{PropagateOptions, Propagator, SoftMasks, TrackError};
+use headlamp::track::{Features, PropagateOptions, Propagator, SoftMasks, TrackError};
 
 use crate::{TOLERANCE, grid_of, narrow, wide};
-use test_support::reference::{Fixture, apart};
+use test_support::reference::{Fixture, largest_difference};
 
 const FRAMES: usize = 5;
 
@@ -23,7 +22,7 @@ fn frame_of(fixture: &Fixture) -> CropFromPhoto {
     }
 }
 
-/// Features of which only the tokens count.
+/// Returns features that have only tokens.
 pub fn of_tokens(tokens: Vec<f32>, grid: headlamp::geometry::Grid) -> Features {
     let width = tokens.len() / grid.len();
     let (cls_attention, queries, keys) = (vec![0.0; grid.len()], vec![0.0; tokens.len()], vec![0.0; tokens.len()]);
@@ -46,7 +45,7 @@ fn first_masks(fixture: &Fixture) -> SoftMasks {
 }
 
 #[test]
-fn masks_are_the_references() {
+fn propagated_masks_match_the_reference() {
     let fixture = Fixture::open("track");
     let (frames, seed) = (frames(&fixture), first_masks(&fixture));
     for name in ["narrow", "wide"] {
@@ -57,7 +56,7 @@ fn masks_are_the_references() {
         propagator.seed(0, &frames[0], seed.clone()).unwrap();
         for (frame, expected) in (1..FRAMES).zip(expected.chunks(seed.values.len())) {
             let masks = propagator.push(&frames[frame]).unwrap();
-            let off = apart(&wide(&masks.values), expected);
+            let off = largest_difference(&wide(&masks.values), expected);
             assert!(off < TOLERANCE, "{name}, frame {frame}: {off}");
             let found: Vec<usize> =
                 masks.labels_in_photo(&frame_of(&fixture)).into_iter().map(usize::from).collect();
@@ -68,7 +67,7 @@ fn masks_are_the_references() {
 }
 
 #[test]
-fn a_standing_picture_keeps_its_masks() {
+fn masks_stay_in_place_on_a_still_picture() {
     let fixture = Fixture::open("track");
     let (frames, seed) = (frames(&fixture), first_masks(&fixture));
     let mut propagator = Propagator::new(PropagateOptions { top: 1, ..PropagateOptions::default() });
@@ -76,7 +75,7 @@ fn a_standing_picture_keeps_its_masks() {
     for _frame in 0..12 {
         assert_eq!(propagator.push(&frames[0]).unwrap(), seed);
     }
-    // With more matches a mask softens, but every patch keeps its label.
+    // With more matches a mask becomes softer, but every patch keeps its label.
     let mut propagator = Propagator::new(PropagateOptions::default());
     propagator.seed(0, &frames[0], seed.clone()).unwrap();
     for _frame in 0..12 {
@@ -99,9 +98,9 @@ fn channels_of_a_patch_sum_to_one() {
     }
 }
 
-/// Objects in another order are the same masks in another order.
+/// If the objects change their order, the masks change their order and nothing else.
 #[test]
-fn objects_do_not_depend_on_their_order() {
+fn the_order_of_objects_does_not_matter() {
     let fixture = Fixture::open("track");
     let (frames, seed) = (frames(&fixture), first_masks(&fixture));
     let swapped: Vec<u8> = seed.patch_labels().iter().map(|label| [0, 2, 1][usize::from(*label)]).collect();
@@ -116,9 +115,9 @@ fn objects_do_not_depend_on_their_order() {
     }
 }
 
-/// A correction counts from its frame on, and brings in an object that was not there.
+/// A correction applies from its frame on. It may add an object.
 #[test]
-fn a_later_seed_corrects() {
+fn a_later_seed_corrects_the_mask() {
     let fixture = Fixture::open("track");
     let (frames, seed) = (frames(&fixture), first_masks(&fixture));
     let mut propagator = Propagator::new(PropagateOptions::default());
@@ -128,18 +127,18 @@ fn a_later_seed_corrects() {
     let corrected = second.clone().with_object(3, &corner);
     assert_eq!(corrected.channels, 4);
     propagator.seed(1, &frames[1], corrected.clone()).unwrap();
-    // The frame itself, seen again.
+    // The same frame again.
     let again = propagator.push(&frames[1]).unwrap();
     let labels = again.patch_labels();
     assert_eq!(labels[second.grid.len() - 9], 3);
     assert_eq!(again.channels, 4);
-    // A seed of the same frame replaces it.
+    // A seed of the same frame replaces the earlier seed.
     propagator.seed(1, &frames[1], second).unwrap();
     assert_eq!(propagator.push(&frames[1]).unwrap().channels, 3);
 }
 
 #[test]
-fn what_does_not_go_together_is_refused() {
+fn inconsistent_inputs_are_refused() {
     let fixture = Fixture::open("track");
     let (frames, seed) = (frames(&fixture), first_masks(&fixture));
     let mut propagator = Propagator::new(PropagateOptions::default());

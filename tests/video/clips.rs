@@ -1,13 +1,13 @@
-//! Clips of known moving shapes, drawn here: two textured shapes on their way over a textured background.
+//! Generated clips of known moving shapes: two textured shapes move over a textured background.
 
 use headlamp::geometry::Size;
 use headlamp::media::Photo;
 
-/// A clip and where its shapes are.
+/// A clip with the position of its shapes.
 pub struct Clip {
     pub name: &'static str,
     pub frames: Vec<Photo>,
-    /// Of each frame, each pixel's shape: 0 is the background. Rows first.
+    /// For each frame, the shape of each pixel in row-major order; 0 is the background.
     pub labels: Vec<Vec<u8>>,
 }
 
@@ -21,7 +21,7 @@ enum Outline {
     Star,
 }
 
-/// A shape on its way. Lengths are shares of the frame's height.
+/// A moving shape. Lengths are fractions of the frame's height.
 struct Shape {
     outline: Outline,
     radius: f64,
@@ -30,7 +30,7 @@ struct Shape {
     colours: [Colour; 2],
 }
 
-/// Three clips of so many frames.
+/// Draws three clips of `frames` frames.
 pub fn clips(size: Size, frames: usize) -> [Clip; 3] {
     let draw = |name, seed, ground: [Colour; 2], shapes: [Shape; 2]| {
         let scene = Scene { seed, ground, shapes };
@@ -92,7 +92,7 @@ struct Scene {
 }
 
 impl Scene {
-    /// A frame at `time`, 0 to 1, and its labels.
+    /// Draws a frame at `time` (0 to 1), and its labels.
     fn draw(&self, size: Size, time: f64) -> (Photo, Vec<u8>) {
         let mut rgb = Vec::with_capacity(3 * size.width * size.height);
         let mut labels = Vec::with_capacity(size.width * size.height);
@@ -107,7 +107,7 @@ impl Scene {
         (Photo { size, held: size, rgb }, labels)
     }
 
-    /// The shape at a point, the later one in front, and the colour.
+    /// Returns the shape at a point, where a later shape covers an earlier one, and the colour.
     fn at(&self, (x, y): (f64, f64), time: f64) -> (u8, Colour) {
         for (label, shape) in [(2, &self.shapes[1]), (1, &self.shapes[0])] {
             let middle = |from: f64, to: f64| from + (to - from) * time;
@@ -136,7 +136,7 @@ fn mixed([a, b]: [Colour; 2], share: f64) -> Colour {
     std::array::from_fn(|channel| a[channel] * (1.0 - share) + b[channel] * share)
 }
 
-/// Noise in three octaves, 0 to 1.
+/// Noise in three octaves, from 0 to 1.
 fn texture(x: f64, y: f64, scale: f64, seed: u64) -> f64 {
     let octave = |octave: u32| {
         let scale = scale * f64::from(1 << octave);
@@ -145,7 +145,7 @@ fn texture(x: f64, y: f64, scale: f64, seed: u64) -> f64 {
     (0..3).map(octave).sum::<f64>() / 1.75
 }
 
-/// Random values at whole places, smooth in between.
+/// Random values at integer positions, interpolated smoothly between them.
 fn noise(x: f64, y: f64, seed: u64) -> f64 {
     let (left, top) = (x.floor(), y.floor());
     let smooth = |share: f64| share * share * (3.0 - 2.0 * share);
@@ -155,7 +155,7 @@ fn noise(x: f64, y: f64, seed: u64) -> f64 {
     row(0.0) * (1.0 - down) + row(1.0) * down
 }
 
-/// SplitMix64 of a place.
+/// SplitMix64 of a position.
 fn random(x: i64, y: i64, seed: u64) -> f64 {
     let mut state = (x as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
         ^ (y as u64).wrapping_mul(0xc2b2_ae3d_27d4_eb4f)

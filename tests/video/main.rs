@@ -1,5 +1,5 @@
-//! Objects tracked and masks propagated by the default model, on clips whose shapes are known.
-//! `cargo test --test video -- --nocapture` prints the figures that docs/REPRODUCTION.md has.
+//! Objects tracked and masks propagated by the default model, on clips with known shapes.
+//! `cargo test --test video -- --nocapture` prints the figures of docs/REPRODUCTION.md.
 #![cfg(not(target_arch = "wasm32"))]
 
 mod clips;
@@ -19,29 +19,29 @@ use xtask::places;
 
 const FRAMES: usize = 8;
 
-/// The clips that all figures are for.
+/// Returns the clips of all figures.
 fn clips() -> &'static [Clip; 3] {
     static CLIPS: OnceLock<[Clip; 3]> = OnceLock::new();
     CLIPS.get_or_init(|| clips::clips(Size { width: 448, height: 336 }, FRAMES))
 }
 
-/// The default pack, opened once.
+/// Returns a session with the default pack, which is opened once.
 fn session() -> &'static Session {
     static SESSION: OnceLock<Session> = OnceLock::new();
     SESSION.get_or_init(|| {
         let folder = places::packs().join("default");
-        assert!(folder.exists(), "{} is not there: run `cargo xtask assets`", folder.display());
+        assert!(folder.exists(), "{} is missing: run `cargo xtask assets`", folder.display());
         Session::open(Pack::read(&folder).unwrap(), Device::flex()).unwrap()
     })
 }
 
-/// The features of a clip's frames.
+/// Returns the features of a clip's frames.
 fn features(frames: &[Photo], short_side: usize) -> Vec<Featured> {
     let framing = Framing::Frame { short_side };
     frames.iter().map(|photo| pollster::block_on(session().features(photo, framing)).unwrap()).collect()
 }
 
-/// J of one shape in one frame.
+/// Returns J of one shape in one frame.
 fn j(found: impl Iterator<Item = bool>, labels: &[u8], shape: u8) -> f64 {
     let labelled: Vec<bool> = labels.iter().map(|label| *label == shape).collect();
     region(&found.collect::<Vec<_>>(), &labelled, &vec![false; labels.len()])

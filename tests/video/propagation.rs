@@ -1,4 +1,4 @@
-//! The first frame's masks carried through the clips, and the last frame's back.
+//! The masks of the first frame propagated forward through the clips, and the masks of the last frame backward.
 
 use headlamp::session::Featured;
 use headlamp::track::{PropagateOptions, Propagator, SoftMasks};
@@ -6,10 +6,10 @@ use headlamp::track::{PropagateOptions, Propagator, SoftMasks};
 use crate::clips::Clip;
 use crate::{FRAMES, clips, features, j, mean};
 
-/// 22 patches: DAVIS's 480 pixels would be finer and slower.
+/// 22 patches. DAVIS's 480 pixels would be finer and slower.
 const SHORT_SIDE: usize = 308;
 
-/// J of each shape in each frame but the seeded one, of `order`, whose first frame is the seed.
+/// Returns J of each shape in each frame of `order` except the first frame, whose masks are the seed.
 fn carried(clip: &Clip, frames: &[Featured], order: &[usize]) -> Vec<f64> {
     let mut propagator = Propagator::new(PropagateOptions::default());
     let seed = &frames[order[0]];
@@ -32,7 +32,7 @@ fn copied(clip: &Clip) -> Vec<f64> {
 }
 
 #[test]
-fn masks_follow_the_shapes_either_way() {
+fn masks_follow_the_shapes_forward_and_backward() {
     let (mut there, mut back, mut copies) = (Vec::new(), Vec::new(), Vec::new());
     let forwards: Vec<usize> = (0..FRAMES).collect();
     let backwards: Vec<usize> = forwards.iter().rev().copied().collect();

@@ -1,4 +1,4 @@
-//! Tracks of the shapes, against raw heads and the mean attention.
+//! Tracks of the shapes, compared with single heads and with the mean attention.
 
 use headlamp::foreground;
 use headlamp::session::Featured;
@@ -8,10 +8,10 @@ use headlamp::track::{Refinement, Tracker};
 use crate::clips::Clip;
 use crate::{clips, features, j, mean};
 
-/// The model's own.
+/// The model's own input size.
 const SHORT_SIDE: usize = 224;
 
-/// The mean over the shapes of the best map's J; a map is the same one through the clip.
+/// Returns the mean over the shapes of the best map's J. A map keeps its index through the clip.
 fn best(clip: &Clip, frames: &[Featured], maps: &[Vec<Vec<f32>>]) -> f64 {
     let of_map = |map: usize, shape: u8| {
         let of_frame = |frame: usize| {
@@ -28,14 +28,14 @@ fn tracked(frames: &[Featured], refinement: Refinement) -> (Vec<Vec<Vec<f32>>>, 
     let mut tracker = Tracker::new(concentrated_heads(&frames[0].features, 3)).with_refinement(refinement);
     let mut push = |frame: &Featured| {
         let tracked = tracker.push(&frame.features).unwrap();
-        assert!(!tracked.is_cut, "a cut within a scene");
+        assert!(!tracked.is_cut, "a cut was detected within a scene");
         tracked.tracks.chunks(frame.features.grid.len()).map(<[f32]>::to_vec).collect()
     };
     (frames.iter().map(&mut push).collect(), tracker.refinement())
 }
 
 #[test]
-fn the_best_track_of_a_shape_lies_on_it_better_than_attention_does() {
+fn the_best_track_fits_a_shape_better_than_attention() {
     let mut all = [const { Vec::new() }; 5];
     for clip in clips() {
         let frames = features(&clip.frames, SHORT_SIDE);

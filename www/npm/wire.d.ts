@@ -1,4 +1,4 @@
-/** The worker's messages, made of the Rust that sends and reads them by tests/messages.rs. */
+/** The worker's messages. tests/messages generates this file from the Rust types that send and read them. */
 
 export type Size = { height: number; width: number };
 

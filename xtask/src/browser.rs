@@ -1,4 +1,4 @@
-//! A Chromium-like browser on this machine, and the driver that belongs to it.
+//! Finds Chrome or Chromium on this machine, and the chromedriver of the same version.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -11,11 +11,11 @@ use crate::places;
 pub struct Browser {
     pub program: PathBuf,
     pub driver: PathBuf,
-    /// As the browser states it: "Chromium 156.0.8078.79 ...".
+    /// What the browser prints for `--version`: "Chromium 156.0.8078.79 ...".
     pub version: String,
 }
 
-/// No browser can be driven; says what there is.
+/// No browser has a driver. The message lists the browsers and drivers of this machine.
 #[derive(Debug)]
 pub struct NoBrowser {
     browsers: Vec<(PathBuf, String)>,
@@ -34,7 +34,7 @@ impl fmt::Display for NoBrowser {
             (browsers, drivers) => {
                 write!(
                     f,
-                    "no chromedriver of a browser's own major version: {}; {}",
+                    "no chromedriver has the major version of a browser: {}; {}",
                     list(browsers),
                     list(drivers)
                 )
@@ -45,7 +45,10 @@ impl fmt::Display for NoBrowser {
 
 impl std::error::Error for NoBrowser {}
 
-/// The user's own browser where it has a driver: `$CHROME` first, then Google Chrome, then Chromium.
+/// Returns the first browser that has a driver: `$CHROME`, then Google Chrome, then Chromium.
+///
+/// # Errors
+/// There is no browser, or none with a driver of its major version.
 pub fn find() -> Result<Browser, NoBrowser> {
     let browsers = found(
         "CHROME",
@@ -66,7 +69,8 @@ pub fn find() -> Result<Browser, NoBrowser> {
     Err(NoBrowser { browsers, drivers })
 }
 
-/// Programs that answer `--version`: the one that `variable` names, then those on PATH, then at fixed places.
+/// Returns the programs that answer `--version`: the one in the environment variable `variable`, then those on PATH,
+/// then those of `places`.
 fn found(variable: &str, names: &[&str], places: &[&str]) -> Vec<(PathBuf, String)> {
     let named = std::env::var_os(variable).map(PathBuf::from).into_iter();
     let on_path = names.iter().filter_map(|name| places::program(name));
@@ -81,7 +85,7 @@ fn version(program: &Path) -> Option<String> {
     (output.status.success() && !first.is_empty()).then_some(first)
 }
 
-/// 156 of "Chromium 156.0.8078.79 built on Debian" and of "ChromeDriver 156.0.8078.79 (7ea...)".
+/// Returns the major version, 156 in "Chromium 156.0.8078.79 built on Debian" and in "ChromeDriver 156.0.8078.79 (7ea...)".
 fn major(version: &str) -> Option<u32> {
     version.split_whitespace().find_map(|word| word.split_once('.')?.0.parse().ok())
 }
@@ -91,7 +95,7 @@ mod tests {
     use super::major;
 
     #[test]
-    fn browser_and_driver_state_their_version_alike() {
+    fn major_version_is_read_from_browser_and_driver() {
         assert_eq!(major("Chromium 156.0.8078.79 built on Debian GNU/Linux 12 (bookworm)"), Some(156));
         assert_eq!(major("ChromeDriver 156.0.8078.79 (7ea2 refs/branch-heads/8078@{#1})"), Some(156));
         assert_eq!(major("Google Chrome"), None);

@@ -1,5 +1,5 @@
-//! What makes `dist/` ready to be hosted: no inline script, a content security policy, and a service worker that
-//! knows every file.
+//! Finishes `dist/` after Trunk: no inline script, a content security policy, a service worker that knows every file,
+//! and compressed files.
 
 use std::path::{Path, PathBuf};
 
@@ -7,16 +7,17 @@ use anyhow::{Context as _, bail};
 use sha2::{Digest as _, Sha256};
 use xtask::places;
 
-/// Hosts that models are fetched from unless the build names others: the usual hub, and where it redirects to.
+/// The hosts that models are fetched from, unless the build names others: the usual hub, and the hosts that it redirects
+/// to.
 pub const MODEL_HOSTS: [&str; 3] = ["https://huggingface.co", "https://*.huggingface.co", "https://*.hf.co"];
 
-/// What Trunk's inline script becomes.
+/// The file that Trunk's inline script is moved to.
 const START: &str = "start.js";
 
-/// Hosts of packs change apart from the page, and large ones are for the shelf.
+/// Packs change independently of the page. The worker stores them, not the service worker.
 const PACKS: &str = "packs/";
 
-/// Finishes a fresh `dist/`: the page may fetch from its own server and `hosts` alone.
+/// Finishes the `dist/` that Trunk has made. The page may fetch only from its own server and from `hosts`.
 pub fn finish(hosts: &[String]) -> anyhow::Result<()> {
     let dist = places::dist();
     let page = dist.join("index.html");
@@ -33,7 +34,7 @@ pub fn finish(hosts: &[String]) -> anyhow::Result<()> {
     name_files(&dist)
 }
 
-/// The page without Trunk's inline module, and that module.
+/// Returns the page without Trunk's inline script, and the script.
 fn without_inline_script(html: &str) -> anyhow::Result<(String, String)> {
     const OPEN: &str = "<script type=\"module\">";
     const CLOSE: &str = "</script>";
@@ -43,7 +44,8 @@ fn without_inline_script(html: &str) -> anyhow::Result<(String, String)> {
     Ok((page, format!("{}\n", script.trim())))
 }
 
-/// Scripts and wasm of our own only, pictures and videos of the user's, requests to ourselves and `hosts`.
+/// Returns the content security policy: own scripts and WebAssembly, the user's pictures and videos, requests to the own
+/// server and to `hosts`.
 fn policy(hosts: &[String]) -> String {
     let connect = std::iter::once("'self' blob: data:").chain(hosts.iter().map(String::as_str));
     let connect = connect.collect::<Vec<_>>().join(" ");
@@ -56,7 +58,7 @@ fn policy(hosts: &[String]) -> String {
         "img-src 'self' blob: data:",
         "media-src 'self' blob:",
         &format!("connect-src {connect}"),
-        // The examples of embedding frame the page itself.
+        // The examples of embedding show the page in a frame.
         "frame-src 'self'",
         "manifest-src 'self'",
         "base-uri 'none'",
@@ -65,6 +67,7 @@ fn policy(hosts: &[String]) -> String {
     .join("; ")
 }
 
+/// Returns the page with the policy in its head.
 fn with_policy(html: &str, policy: &str) -> anyhow::Result<String> {
     let charset = "<meta charset=\"utf-8\" />";
     let Some((before, after)) = html.split_once(charset) else { bail!("a page has no charset") };
@@ -72,8 +75,8 @@ fn with_policy(html: &str, policy: &str) -> anyhow::Result<String> {
     Ok(format!("{before}{charset}\n    {meta}{after}"))
 }
 
-/// `_headers`, as several hosts of static pages read it; others have it as an example. A worker goes by the
-/// headers of its own script, not by the page's.
+/// Returns the file `_headers`, which several hosts of static pages read. For other hosts it is an example. A worker
+/// obeys the policy in the headers of its script, not the policy of the page.
 fn headers(policy: &str) -> String {
     format!(
         "/*\n  Content-Security-Policy: {policy}\n  Referrer-Policy: no-referrer\n  X-Content-Type-Options: nosniff\n  \
@@ -82,7 +85,7 @@ fn headers(policy: &str) -> String {
     )
 }
 
-/// Puts the list of files into the service worker, and a name that changes with any of them.
+/// Writes the list of files into the service worker, and a name of the build that changes with any file.
 fn name_files(dist: &Path) -> anyhow::Result<()> {
     let service_worker = dist.join("sw.js");
     let template = std::fs::read_to_string(&service_worker).context("Trunk left no sw.js")?;
@@ -104,37 +107,37 @@ fn name_files(dist: &Path) -> anyhow::Result<()> {
     write(&service_worker, script.as_bytes())
 }
 
-/// A name for what was hashed.
+/// Returns the first 12 digits of a hash.
 pub fn short(hash: Sha256) -> String {
     hash.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Packs every file that is worth it once for all, for servers that hand out `file.br` or `file.gz` where the browser
-/// takes it; as small as either format gets, since many will download what is packed once.
+/// Writes `file.gz` and `file.br` next to every file that compresses well. A server can send them to browsers that accept
+/// them. The compression is slow and strong: files are compressed once and downloaded often.
 pub fn compress(dist: &Path) -> anyhow::Result<()> {
-    const WORTH_IT: [&str; 8] = ["html", "js", "css", "wasm", "json", "svg", "webmanifest", "txt"];
+    const COMPRESSIBLE: [&str; 8] = ["html", "js", "css", "wasm", "json", "svg", "webmanifest", "txt"];
     for file in files(dist)? {
         let extension = file.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-        if !WORTH_IT.contains(&extension) {
+        if !COMPRESSIBLE.contains(&extension) {
             continue;
         }
         let bytes = std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
         let mut gzip = Vec::new();
         zopfli::compress(zopfli::Options::default(), zopfli::Format::Gzip, &bytes[..], &mut gzip)?;
-        write(&beside(&file, "gz"), &gzip)?;
+        write(&with_ending(&file, "gz"), &gzip)?;
         let mut brotli = Vec::new();
         brotli::BrotliCompress(&mut &bytes[..], &mut brotli, &brotli::enc::BrotliEncoderParams::default())?;
-        write(&beside(&file, "br"), &brotli)?;
+        write(&with_ending(&file, "br"), &brotli)?;
     }
     Ok(())
 }
 
-/// "page.wasm.gz" beside "page.wasm".
-fn beside(file: &Path, ending: &str) -> PathBuf {
+/// Returns "page.wasm.gz" for "page.wasm".
+fn with_ending(file: &Path, ending: &str) -> PathBuf {
     PathBuf::from(format!("{}.{ending}", file.display()))
 }
 
-/// All files below a folder, in the order of their names.
+/// Returns all files in a folder and below, sorted by name.
 fn files(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
@@ -148,7 +151,7 @@ fn files(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// A file's name in the folder, as an address has it.
+/// Returns a file's path in the folder, as an address writes it.
 fn name_in(folder: &Path, file: &Path) -> String {
     let parts = file.strip_prefix(folder).unwrap_or(file).components();
     parts.map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/")
@@ -166,7 +169,7 @@ mod tests {
                         <script type=\"module\">\nimport init from './page.js';\n</script><body>";
 
     #[test]
-    fn trunks_script_gets_a_file_of_its_own() {
+    fn trunks_inline_script_moves_to_a_file() {
         let (html, script) = without_inline_script(PAGE).unwrap();
         assert_eq!(script, "import init from './page.js';\n");
         assert!(html.contains("<script type=\"module\" src=\"start.js\"></script><body>"), "{html}");
@@ -174,18 +177,18 @@ mod tests {
     }
 
     #[test]
-    fn the_policy_lets_in_what_the_build_names_and_nothing_else() {
+    fn the_policy_allows_only_the_hosts_of_the_build() {
         let policy = policy(&["https://models.example".to_owned()]);
         assert!(policy.contains("connect-src 'self' blob: data: https://models.example;"), "{policy}");
         assert!(policy.contains("script-src 'self' 'wasm-unsafe-eval';") && !policy.contains("'unsafe-eval'"));
-        // Whoever wants the page in a frame may have it there.
+        // Other sites may show the page in a frame.
         assert!(!policy.contains("frame-ancestors") && !headers(&policy).contains("X-Frame-Options"));
         let html = with_policy(PAGE, &policy).unwrap();
         assert!(html.find(&policy).unwrap() < html.find("<script").unwrap(), "the policy comes first");
     }
 
     #[test]
-    fn the_service_worker_knows_every_file_but_the_packs_and_changes_with_each() {
+    fn the_service_worker_changes_with_every_file_but_packs() {
         let folder = std::env::temp_dir().join(format!("headlamp-hosted-{}", std::process::id()));
         std::fs::create_dir_all(folder.join("packs/default")).unwrap();
         std::fs::create_dir_all(folder.join("icons")).unwrap();
@@ -205,8 +208,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_worth_it_is_packed_both_ways() {
-        let folder = std::env::temp_dir().join(format!("headlamp-packed-{}", std::process::id()));
+    fn text_is_compressed_both_ways_and_photos_are_not() {
+        let folder = std::env::temp_dir().join(format!("headlamp-compressed-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         let page = "<p>a page</p>".repeat(100);
         write(&folder.join("index.html"), page.as_bytes()).unwrap();

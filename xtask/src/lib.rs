@@ -1,4 +1,4 @@
-//! What the project's own commands and its browser tests share: places, a static server, a browser, the npm package.
+//! Code that `cargo xtask` and the tests share: the folders, the web server, the browser, the npm package.
 
 pub mod browser;
 pub mod npm;

@@ -1,4 +1,4 @@
-//! The npm package: the client of `www/npm`, with the worker of a built page.
+//! Makes the npm package: the client of `www/npm` and the worker of a built page.
 
 use std::path::Path;
 
@@ -6,18 +6,18 @@ use anyhow::Context as _;
 
 use crate::places;
 
-/// The worker's files, as Trunk names them.
+/// The worker's files in `dist/`.
 const WORKER: [&str; 3] = ["worker.js", "worker_bg.wasm", "worker_loader.js"];
 
-/// The client's files that the package has as they are.
+/// The client's files that the package contains unchanged.
 const CLIENT: [&str; 6] = ["headlamp.js", "channel.js", "pictures.js", "headlamp.d.ts", "wire.d.ts", "README.md"];
 
 const LICENCES: [&str; 3] = ["LICENSE", "LICENSE-APACHE", "LICENSE-MIT"];
 
-/// Makes the package in the folder `to`, in place of what was there, with the worker of `dist`.
+/// Makes the package in the folder `to` with the worker of `dist`. Removes what `to` contained.
 ///
 /// # Errors
-/// A file is missing in `dist` or in the checkout, or cannot be written.
+/// A file is missing in `dist` or in the checkout, or a file cannot be written.
 pub fn package(dist: &Path, to: &Path) -> anyhow::Result<()> {
     let _none = std::fs::remove_dir_all(to);
     std::fs::create_dir_all(to).with_context(|| format!("cannot make {}", to.display()))?;

@@ -1,10 +1,10 @@
-//! Where things lie.
+//! The folders that the project reads and writes.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-/// The root of the checkout that the command runs in. Not the one that it was compiled in: checkouts share a
-/// target folder.
+/// Returns the root of the checkout that the command runs in. The program may have been compiled in another checkout,
+/// because checkouts share a target folder.
 pub fn checkout() -> PathBuf {
     let start = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
     let start = start.or_else(|| std::env::current_dir().ok()).unwrap_or_default();
@@ -12,8 +12,8 @@ pub fn checkout() -> PathBuf {
     root.map_or_else(|| start.clone(), Path::to_owned)
 }
 
-/// Everything that is downloaded or derived from downloads: `$HEADLAMP_CACHE`, or `headlamp` in the user's
-/// cache folder. Outside the checkout, so that all checkouts on a machine share it.
+/// Returns the folder of all downloads and of what is made from them: `$HEADLAMP_CACHE`, or `headlamp` in the user's
+/// cache folder. All checkouts on a machine share it.
 pub fn cache() -> PathBuf {
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     set("HEADLAMP_CACHE")
@@ -22,32 +22,32 @@ pub fn cache() -> PathBuf {
         .unwrap_or_else(|| std::env::temp_dir().join("headlamp"))
 }
 
-/// Packs that were built on this machine, one folder each.
+/// Returns the folder of the packs that were built on this machine, one folder each.
 pub fn packs() -> PathBuf {
     cache().join("packs")
 }
 
-/// The page as Trunk builds it.
+/// Returns the folder of the built page.
 pub fn dist() -> PathBuf {
     checkout().join("dist")
 }
 
-/// axe-core's script, once it is installed.
+/// Returns the file of axe-core's script, which `tools::axe` installs.
 pub fn axe() -> PathBuf {
     cache().join("npm/node_modules/axe-core/axe.min.js")
 }
 
-/// The npm package.
+/// Returns the folder of the npm package.
 pub fn package() -> PathBuf {
     checkout().join("dist-npm")
 }
 
-/// Cargo's target folder, shared by all checkouts unless the user has set one.
+/// Returns cargo's target folder: `$CARGO_TARGET_DIR`, or a folder that all checkouts share.
 pub fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| cache().join("target"), PathBuf::from)
 }
 
-/// `$PATH` with the tools of [`cache`] in front.
+/// Returns `$PATH` with the tools of [`cache`] in front.
 pub fn search_path() -> OsString {
     let own = [cache().join("tools/bin"), cache().join("npm/node_modules/.bin")];
     let users = std::env::var_os("PATH").unwrap_or_default();
@@ -55,7 +55,7 @@ pub fn search_path() -> OsString {
     std::env::join_paths(folders).unwrap_or(users)
 }
 
-/// The first program called `name` on [`search_path`].
+/// Returns the first program called `name` on [`search_path`].
 pub fn program(name: &str) -> Option<PathBuf> {
     std::env::split_paths(&search_path())
         .map(|folder| folder.join(format!("{name}{}", std::env::consts::EXE_SUFFIX)))

@@ -1,5 +1,7 @@
-//! What the page shows of its sample photos while the model still loads: computed beforehand by the command-line
-//! tool with the default pack, one JSON file and one soft map for each, in `www/samples/computed/`.
+//! Computes the results that the page shows of its sample photos while the model loads.
+//!
+//! The command-line tool computes them with the default pack: for each photo one JSON file and one soft map, in
+//! `www/samples/computed/`.
 
 use std::path::{Path, PathBuf};
 
@@ -10,10 +12,10 @@ use xtask::places;
 use crate::steps::{run, step};
 use crate::{assets, tools};
 
-/// Digits behind the point: more than the page shows.
+/// Numbers are rounded to multiples of `1 / DIGITS`, which is more exact than the page shows.
 const DIGITS: f64 = 1e5;
 
-/// Computes and writes all of it.
+/// Computes and writes the results of all sample photos.
 pub fn compute() -> anyhow::Result<()> {
     tools::prepare_target_folder()?;
     assets::default_pack()?;
@@ -37,7 +39,8 @@ fn photos(samples: &Path) -> anyhow::Result<Vec<PathBuf>> {
     Ok(photos)
 }
 
-/// One photo: the phrases' scores and parts, the best phrase's segmentation, the texts of its strongest head.
+/// Writes the results of one photo: the phrases' scores and contributions, the best phrase's segmentation, and the texts
+/// of the head that contributes most to that phrase.
 fn explain(photo: &Path, phrases: &[&str], to: &Path) -> anyhow::Result<()> {
     let stem = photo.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let mut explain = vec!["explain".to_owned(), photo.display().to_string()];
@@ -85,7 +88,7 @@ fn explain(photo: &Path, phrases: &[&str], to: &Path) -> anyhow::Result<()> {
     std::fs::write(&file, format!("{computed}\n")).with_context(|| format!("cannot write {}", file.display()))
 }
 
-/// What the command-line tool answers, on the CPU with the default pack.
+/// Runs the command-line tool on the CPU with the default pack, and returns its JSON.
 fn headlamp(arguments: &[String]) -> anyhow::Result<Value> {
     let mut command = tools::command(places::target().join("debug/headlamp"));
     command.args(arguments).arg("--json").args(["--device", "cpu", "--pack"]).arg(places::packs().join("default"));
@@ -96,13 +99,14 @@ fn headlamp(arguments: &[String]) -> anyhow::Result<Value> {
     Ok(serde_json::from_slice(&output.stdout)?)
 }
 
+/// Returns the index of the largest number.
 fn strongest(values: &Value) -> Option<usize> {
     let values = values.as_array()?.iter().enumerate();
     let values = values.filter_map(|(index, value)| Some((index, value.as_f64()?)));
     values.max_by(|a, b| a.1.total_cmp(&b.1)).map(|(index, _)| index)
 }
 
-/// The head that adds most to a text, of `[layer][head][text]`.
+/// Returns the layer and head with the largest contribution to a text, of `[layer][head][text]`.
 fn strongest_head(heads: &Value, text: usize) -> Option<(usize, usize)> {
     let mut best = None::<(f64, (usize, usize))>;
     for (layer, heads) in heads.as_array()?.iter().enumerate() {
@@ -116,7 +120,7 @@ fn strongest_head(heads: &Value, text: usize) -> Option<(usize, usize)> {
     best.map(|(_, at)| at)
 }
 
-/// The same with every number rounded, as deep as there are any.
+/// Returns the value with every number in it rounded.
 fn rounded(value: &Value) -> Value {
     match value {
         Value::Number(number) => {
@@ -133,13 +137,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_rounded_wherever_they_are() {
+    fn numbers_are_rounded_at_every_depth() {
         let value = json!({ "a": [[0.123_456_789], "0.123456789"], "b": { "c": -1.999_999_9 } });
         assert_eq!(rounded(&value), json!({ "a": [[0.12346], "0.123456789"], "b": { "c": -2.0 } }));
     }
 
     #[test]
-    fn the_strongest_head_is_the_texts_own() {
+    fn each_text_has_its_own_strongest_head() {
         let heads = json!([[[0.1, 0.5], [0.2, 0.4]], [[0.9, -0.1], [0.0, 0.45]]]);
         assert_eq!(strongest_head(&heads, 0), Some((1, 0)));
         assert_eq!(strongest_head(&heads, 1), Some((0, 0)));

@@ -1,19 +1,22 @@
-//! A static server for the built page: some folders, each mounted at a path.
+//! A static web server for the built page: one root folder, and other folders mounted at paths.
 
-use std::fs::File;
-use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
+use std::time::Duration;
 
 use anyhow::Context as _;
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, StatusCode, Uri, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse as _, Response};
+use axum::serve::ListenerExt as _;
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use tower_http::services::ServeDir;
 
-/// No request's head is longer than this.
-const LONGEST_HEAD: u64 = 64 << 10;
-
-/// Hears of a request's address.
+/// Is called with the path and query of each request.
 type Listener = dyn Fn(&str) + Send + Sync;
 
 /// Folders, and the paths that they are served at.
@@ -27,190 +30,115 @@ pub struct Site {
 }
 
 impl Site {
-    /// `root` is served at `/`.
+    /// Serves `root` at `/`.
     pub fn new(root: impl Into<PathBuf>) -> Self {
         Self { root: root.into(), mounts: Vec::new(), is_isolated: false, hides_endings: false, listener: None }
     }
 
-    /// Serves `folder` at `/path/` instead of what `root` has there.
+    /// Serves `folder` at `/path/` instead of the root's own folder of that name.
     #[must_use]
     pub fn mount(mut self, path: &str, folder: impl Into<PathBuf>) -> Self {
-        self.mounts.push((format!("/{}/", path.trim_matches('/')), folder.into()));
+        self.mounts.push((format!("/{}", path.trim_matches('/')), folder.into()));
         self
     }
 
-    /// With the headers that let a page share memory between threads; headlamp itself needs none.
+    /// Adds the headers that let a page share memory between threads. headlamp itself does not need them.
     #[must_use]
     pub fn isolated(mut self) -> Self {
         self.is_isolated = true;
         self
     }
 
-    /// Redirects a page's address to the one without its ending, index.html to its folder, as Cloudflare Pages does.
+    /// Redirects `page.html` to `page`, and `index.html` to its folder, as Cloudflare Pages does.
     #[must_use]
     pub fn without_endings(mut self) -> Self {
         self.hides_endings = true;
         self
     }
 
-    /// Tells `listener` of every request, and answers when it is back.
+    /// Calls `listener` with the path and query of each request. The response waits until `listener` returns.
     #[must_use]
     pub fn heard_by(mut self, listener: impl Fn(&str) + Send + Sync + 'static) -> Self {
         self.listener = Some(Arc::new(listener));
         self
     }
 
-    /// Serves on this machine only, on `port` or, if that is 0, on a free one, until the answer is dropped.
-    ///
-    /// Each connection has a thread of its own: browsers open some ahead and leave them idle, and a pool of
-    /// threads lets those starve the others.
+    /// Serves on this machine only, until the result is dropped. Port 0 means any free port.
     ///
     /// # Errors
-    /// The port cannot be had.
+    /// The port is in use or not allowed.
     pub fn serve(self, port: u16) -> anyhow::Result<Serving> {
-        let listener =
-            TcpListener::bind(("127.0.0.1", port)).with_context(|| format!("port {port} cannot be used"))?;
+        let runtime = Runtime::new().context("cannot start the server's threads")?;
+        let listener = runtime
+            .block_on(TcpListener::bind(("127.0.0.1", port)))
+            .with_context(|| format!("port {port} cannot be used"))?;
         let address = listener.local_addr().context("the server has no address")?;
-        let (site, is_over) = (Arc::new(self), Arc::new(AtomicBool::new(false)));
-        let over = Arc::clone(&is_over);
-        let accepting = std::thread::spawn(move || {
-            for stream in listener.incoming() {
-                if over.load(Ordering::Relaxed) {
-                    break;
-                }
-                let (Ok(stream), site, over) = (stream, Arc::clone(&site), Arc::clone(&over)) else { continue };
-                // A browser that goes away in the middle of an answer is no failure of ours.
-                std::thread::spawn(move || site.converse(&stream, &over));
-            }
+        let listener = listener.tap_io(|stream| {
+            // A browser that has already gone away is no error of the server.
+            let _gone = stream.set_nodelay(true);
         });
-        Ok(Serving { address, is_over, accepting: Some(accepting) })
+        runtime.spawn(axum::serve(listener, self.router()).into_future());
+        Ok(Serving { address, runtime: Some(runtime) })
     }
 
-    /// Answers one request after another on a connection, until the serving is over.
-    fn converse(&self, stream: &TcpStream, is_over: &AtomicBool) -> io::Result<()> {
-        stream.set_nodelay(true)?;
-        let mut reader = BufReader::new(stream);
-        while let Some(Asked { method, url, goes_on }) = Asked::read(&mut reader)? {
-            if is_over.load(Ordering::Relaxed) {
-                break;
-            }
-            if let Some(listener) = &self.listener {
-                listener(&url);
-            }
-            let with_body = method != "HEAD";
-            if !matches!(method.as_str(), "GET" | "HEAD") {
-                // It may have a body, which we do not read.
-                return answer(stream, "405 Method Not Allowed", "text/plain", 0, io::empty());
-            }
-            if let Some(to) = self.redirection(&url) {
-                let kind = format!("text/plain\r\nLocation: {to}");
-                answer(stream, "308 Permanent Redirect", &kind, 0, io::empty())?;
-                if !goes_on {
-                    break;
-                }
-                continue;
-            }
-            match self.open(&url) {
-                Some((file, path)) => {
-                    let length = file.metadata()?.len();
-                    let body = file.take(if with_body { length } else { 0 });
-                    answer(stream, "200 OK", &self.kind(&path), length, body)?;
-                }
-                None => {
-                    let body: &[u8] = b"There is no such file.\n";
-                    let shown = if with_body { body } else { &[] };
-                    answer(stream, "404 Not Found", "text/plain; charset=utf-8", body.len() as u64, shown)?;
-                }
-            }
-            if !goes_on {
-                break;
-            }
+    fn router(self) -> Router {
+        let mut router = Router::new().fallback_service(ServeDir::new(&self.root));
+        for (path, folder) in &self.mounts {
+            router = router.nest_service(path, ServeDir::new(folder));
         }
-        Ok(())
+        router.layer(middleware::from_fn_with_state(Arc::new(self), respond))
     }
 
-    /// Where a page's address leads, on a site that hides endings.
-    fn redirection(&self, url: &str) -> Option<String> {
-        let (path, query) = url.split_at(url.find('?').unwrap_or(url.len()));
+    /// Returns the address that a page's address redirects to, on a site without endings.
+    fn redirection(&self, uri: &Uri) -> Option<String> {
+        let path = uri.path();
         let plain = path.strip_suffix("index.html").or_else(|| path.strip_suffix(".html"))?;
+        let query = uri.query().map_or_else(String::new, |query| format!("?{query}"));
         self.hides_endings.then(|| format!("{plain}{query}"))
     }
 
-    /// The content type, and whatever headers go with it.
-    fn kind(&self, path: &Path) -> String {
-        let isolation = match self.is_isolated {
-            true => "\r\nCross-Origin-Opener-Policy: same-origin\r\nCross-Origin-Embedder-Policy: require-corp",
-            false => "",
-        };
-        format!("{}{isolation}", mime(path))
-    }
-
-    fn open(&self, url: &str) -> Option<(File, PathBuf)> {
-        let mut file = self.file_of(url)?;
-        if file.is_dir() {
-            file.push("index.html");
-        } else if self.hides_endings && !file.exists() {
-            file.set_extension("html");
-        }
-        file.is_file().then(|| File::open(&file).ok()).flatten().map(|open| (open, file))
-    }
-
-    /// The file that a URL's path names; none where it would lead out of the mounted folders.
-    fn file_of(&self, url: &str) -> Option<PathBuf> {
-        let path = decode(url.split(['?', '#']).next()?)?;
-        let mount = self.mounts.iter().find_map(|(at, folder)| Some((folder, path.strip_prefix(at.as_str())?)));
-        let (folder, rest) = match mount {
-            Some(found) => found,
-            None => (&self.root, path.strip_prefix('/')?),
-        };
-        let names: Vec<&str> = rest.split('/').filter(|name| !name.is_empty()).collect();
-        let inside = names.iter().all(|name| *name != ".." && *name != "." && !name.contains(['\\', ':', '\0']));
-        inside.then(|| names.iter().fold(folder.clone(), |file, name| file.join(name)))
+    /// Returns the address of `page.html` for `page`, on a site without endings.
+    fn with_ending(&self, uri: &Uri) -> Option<Uri> {
+        let name = uri.path().trim_start_matches('/');
+        let is_page = self.hides_endings && self.root.join(format!("{name}.html")).is_file();
+        is_page.then(|| format!("/{name}.html").parse().ok()).flatten()
     }
 }
 
-/// The head of a request.
-struct Asked {
-    method: String,
-    url: String,
-    /// Whether the connection is to be kept for the next one.
-    goes_on: bool,
-}
-
-impl Asked {
-    /// None where the other side has ended the connection.
-    fn read(reader: &mut BufReader<&TcpStream>) -> io::Result<Option<Self>> {
-        let mut lines = reader.take(LONGEST_HEAD).lines();
-        let Some(first) = lines.next().transpose()? else { return Ok(None) };
-        let mut words = first.split(' ').map(str::to_owned);
-        let (Some(method), Some(url)) = (words.next(), words.next()) else { return Ok(None) };
-        let mut goes_on = true;
-        for line in lines {
-            let line = line?.to_ascii_lowercase();
-            if line.is_empty() {
-                break;
-            }
-            goes_on &= line != "connection: close";
-        }
-        Ok(Some(Self { method, url, goes_on }))
+/// Answers one request: the folder's service finds the file, this function does the rest.
+async fn respond(State(site): State<Arc<Site>>, mut request: Request, next: Next) -> Response {
+    if let Some(listener) = site.listener.clone() {
+        let url = request.uri().to_string();
+        // A test's listener may wait for another request.
+        let _panicked = tokio::task::spawn_blocking(move || listener(&url)).await;
     }
+    if let Some(to) = site.redirection(request.uri()) {
+        return (StatusCode::PERMANENT_REDIRECT, [(header::LOCATION, to)]).into_response();
+    }
+    if let Some(uri) = site.with_ending(request.uri()) {
+        *request.uri_mut() = uri;
+    }
+    // A file's time has whole seconds, and a test may change a file twice in one: every response is complete.
+    request.headers_mut().remove(header::IF_MODIFIED_SINCE);
+    let mut response = next.run(request).await;
+    if response.status() == StatusCode::NOT_FOUND {
+        *response.body_mut() = "There is no such file.\n".into();
+    }
+    let headers = response.headers_mut();
+    headers.remove(header::LAST_MODIFIED);
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    if site.is_isolated {
+        headers.insert("cross-origin-opener-policy", HeaderValue::from_static("same-origin"));
+        headers.insert("cross-origin-embedder-policy", HeaderValue::from_static("require-corp"));
+    }
+    response
 }
 
-fn answer(mut to: &TcpStream, status: &str, kind: &str, length: u64, mut body: impl io::Read) -> io::Result<()> {
-    // A page that was built anew is shown anew.
-    let head = format!(
-        "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\nCache-Control: no-cache\r\n\r\n"
-    );
-    to.write_all(head.as_bytes())?;
-    io::copy(&mut body, &mut to)?;
-    Ok(())
-}
-
-/// A [`Site`] being served.
+/// A [`Site`] that is being served.
 pub struct Serving {
     address: SocketAddr,
-    is_over: Arc<AtomicBool>,
-    accepting: Option<JoinHandle<()>>,
+    /// Is taken when the serving ends.
+    runtime: Option<Runtime>,
 }
 
 impl Serving {
@@ -220,66 +148,31 @@ impl Serving {
     }
 
     /// Serves until the process ends.
-    pub fn forever(mut self) {
-        if let Some(accepting) = self.accepting.take() {
-            let _panicked = accepting.join();
+    pub fn forever(self) {
+        if let Some(runtime) = &self.runtime {
+            runtime.block_on(std::future::pending::<()>());
         }
     }
 }
 
 impl Drop for Serving {
+    /// Closes the port and all connections.
     fn drop(&mut self) {
-        self.is_over.store(true, Ordering::Relaxed);
-        // Wakes the thread that waits for connections; it ends, and the port is free again.
-        let _woken = TcpStream::connect(self.address);
-        if let Some(accepting) = self.accepting.take() {
-            let _panicked = accepting.join();
+        if let Some(runtime) = self.runtime.take() {
+            // A listener that still waits must not hold up the test.
+            runtime.shutdown_timeout(Duration::from_secs(1));
         }
     }
-}
-
-fn mime(path: &Path) -> &'static str {
-    match path.extension().and_then(|extension| extension.to_str()).unwrap_or_default() {
-        "html" => "text/html; charset=utf-8",
-        "js" | "mjs" => "text/javascript; charset=utf-8",
-        "css" => "text/css; charset=utf-8",
-        "json" | "webmanifest" => "application/json",
-        "wasm" => "application/wasm",
-        "txt" | "md" => "text/plain; charset=utf-8",
-        "png" => "image/png",
-        "jpg" | "jpeg" => "image/jpeg",
-        "webp" => "image/webp",
-        "gif" => "image/gif",
-        "avif" => "image/avif",
-        "svg" => "image/svg+xml",
-        "ico" => "image/x-icon",
-        _ => "application/octet-stream",
-    }
-}
-
-/// Undoes percent-encoding.
-fn decode(path: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(path.len());
-    let mut rest = path.as_bytes();
-    while let [first, others @ ..] = rest {
-        rest = others;
-        if *first != b'%' {
-            bytes.push(*first);
-            continue;
-        }
-        let [high, low, others @ ..] = rest else { return None };
-        let digit = |byte: u8| char::from(byte).to_digit(16);
-        bytes.push(u8::try_from(digit(*high)? * 16 + digit(*low)?).ok()?);
-        rest = others;
-    }
-    String::from_utf8(bytes).ok()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpStream;
+
     use super::*;
 
-    /// A folder of this test, removed at the end.
+    /// A folder of one test. Removed at the end.
     struct Scratch(PathBuf);
 
     impl Scratch {
@@ -323,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mount_hides_the_root_and_nothing_leads_outside() {
+    fn a_mount_hides_the_root_and_no_path_leads_outside() {
         let scratch = Scratch::new("site-mounts");
         scratch.write("dist/packs/default/pack.json", b"the root's");
         scratch.write("cache/pack.json", b"the mount's");
@@ -337,14 +230,26 @@ mod tests {
             assert!(!answer.ends_with(b"secret") && head(&answer).starts_with("http/1.1 404"), "{hostile}");
         }
         assert!(scratch.0.join("secret").is_file());
-        let site = scratch.site();
         for hostile in ["/%2", "/a%00b", "secret", "/a\\b"] {
-            assert_eq!(site.file_of(hostile), None, "{hostile}");
+            let answer = ask(&serving, hostile);
+            assert!(!answer.ends_with(b"secret") && !head(&answer).starts_with("http/1.1 2"), "{hostile}");
         }
     }
 
     #[test]
-    fn a_file_is_served_whole_with_its_type_and_not_kept() {
+    fn a_mount_may_contain_another_mount() {
+        let scratch = Scratch::new("site-nested");
+        scratch.write("dist/packs/pool.txt", b"outer");
+        scratch.write("cache/pool.txt", b"inner");
+        let site = scratch.site().mount("packs", scratch.0.join("dist/packs"));
+        let serving = site.serve(0).unwrap();
+        assert!(ask(&serving, "/packs/pool.txt").ends_with(b"outer"));
+        assert!(ask(&serving, "/packs/default/pool.txt").ends_with(b"inner"));
+        assert!(ask(&serving, "/packs/none.txt").ends_with(b"There is no such file.\n"));
+    }
+
+    #[test]
+    fn a_file_is_served_whole_with_its_type_and_no_cache() {
         let scratch = Scratch::new("site-files");
         scratch.write("dist/worker.wasm", &[7_u8; 100_000]);
         scratch.write("dist/index.html", b"<!doctype html>");
@@ -362,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn a_site_that_hides_endings_redirects_to_what_it_then_serves() {
+    fn a_site_without_endings_serves_the_redirects_target() {
         let scratch = Scratch::new("site-endings");
         scratch.write("dist/index.html", b"<!doctype html>");
         scratch.write("dist/about.html", b"<!doctype html>about");
@@ -375,9 +280,9 @@ mod tests {
         assert!(ask(&serving, "/about").ends_with(b"about"));
     }
 
-    /// Browsers open some connections ahead and leave them idle; none of them may starve another.
+    /// Browsers open connections in advance and leave them idle.
     #[test]
-    fn idle_connections_keep_nobody_waiting() {
+    fn idle_connections_do_not_block_others() {
         let scratch = Scratch::new("site-idle");
         scratch.write("dist/index.html", b"<!doctype html>");
         let serving = scratch.site().serve(0).unwrap();

@@ -1,11 +1,11 @@
-//! Says what is being done, and how long it took.
+//! Prints the steps of a command, and how long each took.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 
-/// Does one step of the work between two lines: what it is, and the time it took.
+/// Does one step. Prints a line before it, and a line with its time after it.
 pub fn step<T>(what: &str, work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
     println!("› {what} …");
     let start = Instant::now();
@@ -14,12 +14,15 @@ pub fn step<T>(what: &str, work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::
     Ok(done)
 }
 
-/// Says that a step is not needed, and why.
+/// Prints that a step is not needed, and why.
 pub fn skip(what: &str, why: &str) {
     println!("· {what}: {why}");
 }
 
-/// Runs `command` with its output shown.
+/// Runs `command` and shows its output.
+///
+/// # Errors
+/// The program cannot be started, or reports a failure.
 pub fn run(command: &mut Command) -> anyhow::Result<()> {
     let status = command.status().with_context(|| format!("cannot start {}", words(command)))?;
     if !status.success() {
@@ -28,19 +31,19 @@ pub fn run(command: &mut Command) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What `command` prints, trimmed; none where it cannot be started or fails.
+/// Returns what `command` prints, without white space around it; none if the command cannot be started or fails.
 pub fn answer(command: &mut Command) -> Option<String> {
     let output = command.output().ok().filter(|output| output.status.success())?;
     Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
-/// The command as one would type it.
+/// Returns the command as one would type it.
 fn words(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
 }
 
-/// "0.4 s", "42 s", "3 min 5 s".
+/// Returns a time as text: "0.4 s", "42 s", "3 min 5 s".
 pub fn duration(time: Duration) -> String {
     let seconds = time.as_secs_f64();
     if seconds < 9.95 {

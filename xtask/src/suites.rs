@@ -1,4 +1,4 @@
-//! The suites of tests, and the benchmarks.
+//! The test suites, the benchmarks and the screenshots.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -9,34 +9,34 @@ use clap::ValueEnum;
 use xtask::browser::Browser;
 use xtask::places;
 
-use crate::page::{self, Finish};
 use crate::steps::{run, step};
-use crate::{assets, tools};
+use crate::{assets, page, tools};
 
-/// Where tests run.
+/// A group of tests that run in the same place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Suite {
-    /// On this machine, against the references.
+    /// rustfmt and clippy
+    Lint,
+    /// On this machine, against the references
     Native,
-    /// The library compiled to WebAssembly, in Node.js; video decoding in a browser's worker.
+    /// The library compiled to WebAssembly: in Node.js, and in a browser for what only browsers can do
     Wasm,
-    /// The built page in a headless browser.
+    /// The page that `build` makes, in a headless browser
     Browser,
-    /// The same on what `build` makes, of which much has been taken out; only where it is named.
-    Deployed,
 }
 
-/// Sets up and runs `suites`, or all but the last; goes on after one has failed, so that one run shows everything.
+/// Sets up and runs `suites`, or all suites if none is named. Goes on after a failure, so that one run shows all
+/// failures.
 pub fn test(suites: &[Suite]) -> anyhow::Result<()> {
-    let suites = if suites.is_empty() { &[Suite::Native, Suite::Wasm, Suite::Browser][..] } else { suites };
+    let suites = if suites.is_empty() { Suite::value_variants() } else { suites };
     tools::prepare_target_folder()?;
     let mut failed = Vec::new();
     for suite in suites {
         let outcome = match suite {
+            Suite::Lint => lint(),
             Suite::Native => native(),
             Suite::Wasm => wasm(),
-            Suite::Browser => browser(Finish::Quick),
-            Suite::Deployed => browser(Finish::Deployable),
+            Suite::Browser => browser(),
         };
         if let Err(error) = outcome {
             eprintln!("✗ {error:#}");
@@ -50,8 +50,31 @@ pub fn test(suites: &[Suite]) -> anyhow::Result<()> {
     Ok(())
 }
 
+fn lint() -> anyhow::Result<()> {
+    tools::lints()?;
+    step("checking the format", || run(tools::cargo().args(["fmt", "--all", "--check"])))?;
+    step("clippy: everything native", || run(&mut clippy(&["--workspace", "--all-targets"])))?;
+    tools::wasm_target()?;
+    for (program, tests) in [("worker", &["wasm", "wasm_video"][..]), ("page", &["wasm_page"])] {
+        let mut arguments = vec!["--target", tools::TARGET, "--package", "headlamp", "--no-default-features"];
+        arguments.extend(["--features", program, "--lib", "--bin", program]);
+        arguments.extend(tests.iter().flat_map(|name| ["--test", name]));
+        step(&format!("clippy: the {program}"), || run(&mut clippy(&arguments)))?;
+    }
+    Ok(())
+}
+
+/// Returns a clippy that fails at any warning.
+fn clippy(arguments: &[&str]) -> Command {
+    let mut cargo = tools::cargo();
+    cargo.arg("clippy").args(arguments).args(["--", "--deny", "warnings"]);
+    cargo
+}
+
 fn native() -> anyhow::Result<()> {
-    step("compiling the native tests", || run(tools::cargo().args(["test", "--workspace", "--no-run"])))?;
+    step("compiling the library, the tool and the native tests", || {
+        run(tools::cargo().args(["test", "--workspace", "--no-run"]))
+    })?;
     assets::all()?;
     tools::vulkan()?;
     step("native tests", || {
@@ -63,33 +86,33 @@ fn wasm() -> anyhow::Result<()> {
     tools::for_page()?;
     tools::node()?;
     let browser = tools::chromium()?;
-    step("wasm tests", || run(&mut wasm_tests("worker", "wasm")))?;
+    step("wasm tests of the library", || run(&mut wasm_tests("worker", "web", "wasm")))?;
     let settings = webdriver_settings(&browser)?;
-    for (what, side, name) in [
-        ("wasm tests with a browser's video decoders", "worker", "wasm_video"),
-        ("wasm tests with a browser's player", "page", "wasm_page"),
+    for (what, program, profile, name) in [
+        ("wasm tests with a browser's video decoders", "worker", "web", "wasm_video"),
+        ("wasm tests with a browser's video player", "page", "web-page", "wasm_page"),
     ] {
         step(what, || {
-            let mut cargo = wasm_tests(side, name);
+            let mut cargo = wasm_tests(program, profile, name);
             cargo.env("CHROMEDRIVER", &browser.driver).env("WASM_BINDGEN_TEST_WEBDRIVER_JSON", &settings);
-            // In seconds: every frame of a dozen clips, several times over.
+            // In seconds. These tests read every frame of a dozen clips several times.
             run(cargo.env("WASM_BINDGEN_TEST_TIMEOUT", "600"))
         })?;
     }
     Ok(())
 }
 
-/// A test of the library in WebAssembly, in the profile and with the features of the worker or the page, so that
-/// one build of the dependencies serves both.
-fn wasm_tests(side: &str, name: &str) -> Command {
+/// Returns a test of the library in WebAssembly, with the features and the profile of the worker or of the page. So
+/// the libraries are compiled once for the tests and for `dist/`.
+fn wasm_tests(program: &str, profile: &str, name: &str) -> Command {
     let mut cargo = tools::cargo();
-    cargo.args(["test", "--release", "--target", tools::TARGET, "--package", "headlamp"]);
-    cargo.args(["--no-default-features", "--features", side, "--test", name]);
+    cargo.args(["test", "--profile", profile, "--target", tools::TARGET, "--package", "headlamp"]);
+    cargo.args(["--no-default-features", "--features", program, "--test", name]);
     cargo.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", "wasm-bindgen-test-runner");
     cargo
 }
 
-/// A file that tells wasm-bindgen's test runner which browser the driver is for.
+/// Writes a file that tells wasm-bindgen's test runner which browser the driver belongs to.
 fn webdriver_settings(browser: &Browser) -> anyhow::Result<PathBuf> {
     let file = places::cache().join("webdriver.json");
     let program = browser.program.display().to_string();
@@ -99,15 +122,15 @@ fn webdriver_settings(browser: &Browser) -> anyhow::Result<PathBuf> {
     Ok(file)
 }
 
-fn browser(finish: Finish) -> anyhow::Result<()> {
+fn browser() -> anyhow::Result<()> {
     let browser = tools::chromium()?;
     tools::axe()?;
     assets::all()?;
     tools::typescript()?;
-    step("the package's types", || {
+    step("checking the types of the npm package", || {
         run(tools::command("tsc").arg("--project").arg(places::checkout().join("www/npm")))
     })?;
-    page::build(finish, &page::hosts_of_tests())?;
+    page::build_for_this_machine()?;
     step("browser tests", || run(browser_tests(&browser, &[]).args(["--skip", "bench::"])))
 }
 
@@ -115,27 +138,22 @@ fn browser(finish: Finish) -> anyhow::Result<()> {
 pub fn screens() -> anyhow::Result<()> {
     let browser = tools::chromium()?;
     assets::all()?;
-    page::build(Finish::Quick, &[])?;
-    // Pictures of views that are gone would stay.
+    page::build_for_this_machine()?;
+    // Otherwise the pictures of views that no longer exist would stay.
     let (from, to) = (places::cache().join("screens"), places::checkout().join("docs/screens"));
     let _none = std::fs::remove_dir_all(&from);
     step("taking pictures", || run(&mut browser_tests(&browser, &["screenshots"])))?;
-    let _none = std::fs::remove_dir_all(&to);
-    std::fs::create_dir_all(&to)?;
-    let entries = std::fs::read_dir(&from).with_context(|| format!("cannot read {}", from.display()))?;
-    for file in entries.flatten().map(|entry| entry.path()) {
-        let target = to.join(file.file_name().unwrap_or_default());
-        std::fs::copy(&file, &target).with_context(|| format!("cannot write {}", target.display()))?;
-    }
+    page::copy_files(&from, &to)?;
     println!("  {}", to.display());
     Ok(())
 }
 
-/// `tests/browser/main.rs` is ignored by a plain `cargo test`, as it needs all that is set up here.
+/// Returns the browser tests whose names contain one of `names`, or all. They are marked as ignored, because a plain
+/// `cargo test` cannot set up what they need.
 fn browser_tests(browser: &Browser, names: &[&str]) -> Command {
     let mut cargo = tools::cargo();
     cargo.args(["test", "--package", "headlamp", "--test", "browser", "--"]).args(names);
-    // One at a time: each keeps a whole browser busy.
+    // One at a time: each test keeps a whole browser busy.
     cargo.args(["--ignored", "--test-threads=1"]);
     let variables: [(&str, OsString); 4] = [
         ("HEADLAMP_DIST", places::dist().into()),
@@ -147,7 +165,7 @@ fn browser_tests(browser: &Browser, names: &[&str]) -> Command {
     cargo
 }
 
-/// Benchmarks in the browser: name, and what the names of its tests in `tests/browser/bench/` begin with.
+/// Benchmarks in the browser: the name, and how the names of its tests in `tests/browser/bench/` begin.
 const BROWSER_BENCHES: [(&str, &str); 9] = [
     ("cpu", "bench_cpu"),
     ("webgpu", "bench_webgpu"),
@@ -161,8 +179,11 @@ const BROWSER_BENCHES: [(&str, &str); 9] = [
 ];
 
 /// Native benchmarks: name, and file of `benches/`.
-const NATIVE_BENCHES: [(&str, &str); 3] =
-    [("growth-gallery-native", "galleries"), ("native", "beside"), ("native-spine", "spine")];
+const NATIVE_BENCHES: [(&str, &str); 3] = [
+    ("growth-gallery-native", "gallery_growth"),
+    ("native", "native_peers"),
+    ("native-spine", "decomposition_cost"),
+];
 
 /// Runs the benchmarks whose names begin with one of `names`, or all.
 pub fn bench(names: &[String]) -> anyhow::Result<()> {
@@ -172,7 +193,7 @@ pub fn bench(names: &[String]) -> anyhow::Result<()> {
     let native: Vec<_> = NATIVE_BENCHES.iter().filter(is_wanted).collect();
     if in_browser.is_empty() && native.is_empty() {
         let all = [&BROWSER_BENCHES[..], &NATIVE_BENCHES].concat();
-        bail!("there are these benchmarks: {}", all.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", "));
+        bail!("the benchmarks are: {}", all.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", "));
     }
     tools::prepare_target_folder()?;
     let other = tools::other_engine()?;
@@ -182,7 +203,7 @@ pub fn bench(names: &[String]) -> anyhow::Result<()> {
     };
     if !in_browser.is_empty() {
         let browser = tools::chromium()?;
-        page::build(Finish::Quick, &[])?;
+        page::build_for_this_machine()?;
         for (name, tests) in in_browser {
             run_one(name, browser_tests(&browser, &[tests]).arg("--nocapture"))?;
         }

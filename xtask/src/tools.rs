@@ -1,5 +1,7 @@
-//! The programs that building and testing need. Each is used where it is already there, and otherwise
-//! installed through its ordinary client into the cache, never over what the user has.
+//! The programs that building and testing need.
+//!
+//! A program that is already installed is used. A missing program is installed through its ordinary client into the
+//! cache folder; the user's own programs are never replaced.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -11,24 +13,24 @@ use xtask::places;
 
 use crate::steps::{answer, run, skip, step};
 
-/// What browsers run.
+/// The compilation target of the page and the worker.
 pub const TARGET: &str = "wasm32-unknown-unknown";
-/// The newest that the project's Rust version can build.
+/// The newest stable Trunk that the project's Rust version can compile.
 const TRUNK: &str = "0.21.14";
-/// The oldest wasm-opt that reads what today's Rust writes, and the package to install where there is none.
+/// The oldest wasm-opt that can read the output of the project's Rust version.
 const OLDEST_WASM_OPT: u32 = 119;
+/// The npm package that contains wasm-opt.
 const BINARYEN: &str = "binaryen@132.0.0";
-/// Takes the page apart: what goes with Leptos's `wasm_split_helpers`.
-const WASM_SPLIT: (&str, &str) = ("wasm_split_cli_support", "0.2.4");
-/// What `bench` compares with, and what writes the models for it.
+/// The engine that `bench` compares headlamp with.
 const ONNX_RUNTIME_WEB: &str = "onnxruntime-web@1.30.0";
+/// The Python packages that export the default pack to ONNX.
 const ONNX_TOOLS: [&str; 5] = ["numpy", "onnx", "onnxruntime", "safetensors", "sympy"];
-/// Holds the npm package's client against its types.
+/// Checks the npm package's JavaScript against its TypeScript types.
 const TYPESCRIPT: &str = "typescript@5.9.3";
-/// Checks pages for what keeps people out.
+/// Checks the page for accessibility.
 const AXE: &str = "axe-core@4.11.0";
 
-/// A command that runs in the checkout, sees the cache's tools, and builds into the shared target folder.
+/// Returns a command that runs in the checkout, finds the cache's tools, and builds into the shared target folder.
 pub fn command(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
     command
@@ -39,22 +41,25 @@ pub fn command(program: impl AsRef<OsStr>) -> Command {
     command
 }
 
+/// Returns [`command`] for cargo.
 pub fn cargo() -> Command {
     command("cargo")
 }
 
-/// Everything that `trunk build` needs.
+/// Installs everything that building `dist/` needs.
 pub fn for_page() -> anyhow::Result<()> {
     prepare_target_folder()?;
     wasm_target()?;
     wasm_bindgen()?;
     trunk()?;
-    // Trunk builds without the network, lest it downloads tools of its own.
+    wasm_opt()?;
+    // Trunk runs without the network, so that it cannot download other versions of the tools.
     step("fetching the libraries", || run(cargo().args(["fetch", "--quiet", "--locked"])))
 }
 
-/// Cargo tells checkouts that share a target folder apart by nothing but the times of their files: after
-/// another checkout was built, it would take that one's programs for ours. So new times say "build again".
+/// Makes cargo compile this checkout again if another checkout was the last to use the target folder.
+///
+/// Cargo compares only the times of the source files. Without new times it would reuse the other checkout's programs.
 pub fn prepare_target_folder() -> anyhow::Result<()> {
     let checkout = places::checkout();
     let stamp = places::target().join("checkout");
@@ -84,21 +89,38 @@ fn touch_sources(folder: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn wasm_target() -> anyhow::Result<()> {
+/// Installs rustfmt and clippy.
+pub fn lints() -> anyhow::Result<()> {
+    for (component, subcommand) in [("rustfmt", "fmt"), ("clippy", "clippy")] {
+        if answer(command("cargo").args([subcommand, "--version"])).is_some() {
+            skip(component, "already installed");
+            continue;
+        }
+        with_rustup(component)?;
+        step(&format!("adding {component}"), || run(command("rustup").args(["component", "add", component])))?;
+    }
+    Ok(())
+}
+
+pub fn wasm_target() -> anyhow::Result<()> {
     let library = answer(command("rustc").args(["--print", "target-libdir", "--target", TARGET]));
     if library.is_some_and(|folder| Path::new(&folder).is_dir()) {
         skip(TARGET, "already installed");
         return Ok(());
     }
-    if places::program("rustup").is_none() {
-        bail!(
-            "this Rust has no {TARGET} target, and there is no rustup to add it: install your system's package for it"
-        );
-    }
+    with_rustup(&format!("the {TARGET} target"))?;
     step("adding the wasm target", || run(command("rustup").args(["target", "add", TARGET])))
 }
 
-/// The tool must be of exactly the library's version, or the page and its glue disagree.
+/// Fails if there is no rustup to add `what` with.
+fn with_rustup(what: &str) -> anyhow::Result<()> {
+    if places::program("rustup").is_none() {
+        bail!("this Rust lacks {what}, and there is no rustup to add it: install your system's package");
+    }
+    Ok(())
+}
+
+/// Installs wasm-bindgen's tool in exactly the version of the library. Other versions write JavaScript that does not fit.
 fn wasm_bindgen() -> anyhow::Result<()> {
     let version = locked_version("wasm-bindgen")?;
     let is_right = |program: &str| {
@@ -109,8 +131,8 @@ fn wasm_bindgen() -> anyhow::Result<()> {
         skip("wasm-bindgen", &format!("{version} is already here"));
         return Ok(());
     }
-    // Not `--locked`: one of the versions that it locks is no longer to be had.
-    step(&format!("installing wasm-bindgen {version} (some 3 minutes)"), || {
+    // Not `--locked`: its lock file names a version that the registry no longer has.
+    step(&format!("installing wasm-bindgen {version} (about 3 minutes)"), || {
         install("wasm-bindgen-cli", &version, &[])
     })
 }
@@ -121,22 +143,25 @@ fn trunk() -> anyhow::Result<()> {
         skip("Trunk", &format!("{} is already here", said.trim_start_matches("trunk ")));
         return Ok(());
     }
-    step(&format!("installing Trunk {TRUNK} (some 10 minutes)"), || {
-        install("trunk", TRUNK, &["--locked"]).or_else(|_not_served| install("trunk", TRUNK, &[]))
+    step(&format!("installing Trunk {TRUNK} (about 4 minutes)"), || {
+        // No default features: they check for updates and serve HTTPS.
+        let options = ["--no-default-features", "--locked"];
+        install("trunk", TRUNK, &options).or_else(|_yanked| install("trunk", TRUNK, &options[..1]))
     })
 }
 
+/// Compiles a program from the registry into the cache.
 fn install(name: &str, version: &str, options: &[&str]) -> anyhow::Result<()> {
     let mut cargo = cargo();
     cargo.args(["install", name, "--version", version, "--force", "--root"]).arg(places::cache().join("tools"));
-    // These run for seconds at a time: not worth waiting for the linker's last per cent.
+    // The tools run for seconds only: a fast compilation matters more than a fast program.
     cargo.envs([("CARGO_PROFILE_RELEASE_LTO", "off"), ("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16")]);
     run(cargo.args(options).env("CARGO_TARGET_DIR", places::cache().join("tools/target")))?;
     let _kept = std::fs::remove_dir_all(places::cache().join("tools/target"));
     Ok(())
 }
 
-pub fn wasm_opt() -> anyhow::Result<()> {
+fn wasm_opt() -> anyhow::Result<()> {
     // "wasm-opt version 132 (version_132)"
     let said = answer(command("wasm-opt").arg("--version")).unwrap_or_default();
     let version = said.split_whitespace().find_map(|word| word.parse::<u32>().ok());
@@ -148,21 +173,7 @@ pub fn wasm_opt() -> anyhow::Result<()> {
     step("installing wasm-opt", || npm_install(&places::cache().join("npm"), BINARYEN))
 }
 
-/// Puts parts of a program into files of their own.
-pub fn wasm_split() -> anyhow::Result<()> {
-    let (package, version) = WASM_SPLIT;
-    // It does not say of which version it is; cargo's list of what it has installed does.
-    let installed = std::fs::read_to_string(places::cache().join("tools/.crates.toml")).unwrap_or_default();
-    if installed.contains(&format!("\"{package} {version} ")) {
-        skip("wasm-split-cli", &format!("{version} is already here"));
-        return Ok(());
-    }
-    step(&format!("installing wasm-split-cli {version}"), || {
-        install(package, version, &["--locked", "--features", "build-binary"])
-    })
-}
-
-/// axe-core, for the browser tests.
+/// Installs axe-core for the browser tests.
 pub fn axe() -> anyhow::Result<()> {
     if places::axe().is_file() {
         skip("axe-core", "already installed");
@@ -172,7 +183,7 @@ pub fn axe() -> anyhow::Result<()> {
     step("installing axe-core", || npm_install(&places::cache().join("npm"), AXE))
 }
 
-/// TypeScript, which holds the package's client against its types.
+/// Installs TypeScript, which checks the npm package.
 pub fn typescript() -> anyhow::Result<()> {
     if places::program("tsc").is_some() {
         skip("TypeScript", "already installed");
@@ -182,7 +193,7 @@ pub fn typescript() -> anyhow::Result<()> {
     step("installing TypeScript", || npm_install(&places::cache().join("npm"), TYPESCRIPT))
 }
 
-/// Fails where `what` is missing and cannot be installed.
+/// Fails if there is no npm to install `what` with.
 fn with_npm(what: &str) -> anyhow::Result<()> {
     if places::program("npm").is_none() {
         bail!("{what} is missing, and there is no npm to install it: `{}`", apt("npm"));
@@ -195,7 +206,7 @@ fn npm_install(folder: &Path, package: &str) -> anyhow::Result<()> {
     run(command("npm").arg("install").arg("--prefix").arg(folder).args(["--no-audit", "--no-fund", package]))
 }
 
-/// What headlamp is measured against, in a folder of the cache: onnxruntime-web, and the default pack as ONNX.
+/// Installs what `bench` compares headlamp with: onnxruntime-web and the default pack as ONNX. Returns their folder.
 pub fn other_engine() -> anyhow::Result<PathBuf> {
     let folder = places::cache().join("bench");
     std::fs::create_dir_all(&folder)?;
@@ -222,12 +233,12 @@ pub fn other_engine() -> anyhow::Result<PathBuf> {
     Ok(folder)
 }
 
-/// The Python that has ONNX Runtime, in the benchmarks' folder.
+/// Returns the Python that has ONNX Runtime, in the benchmarks' folder.
 fn bench_python(folder: &Path) -> PathBuf {
     folder.join("venv").join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" })
 }
 
-/// A browser to test with: the user's own, or Debian's where this process may install it.
+/// Returns a browser to test with: the user's own, or Debian's, which is installed if this process may do so.
 pub fn chromium() -> anyhow::Result<Browser> {
     let missing = match browser::find() {
         Ok(browser) => {
@@ -246,8 +257,8 @@ pub fn chromium() -> anyhow::Result<Browser> {
     Ok(browser::find()?)
 }
 
-/// Vulkan for the tests of the shaders: the machine's own, or Debian's in software where this process may install it.
-/// Other systems than Linux bring a GPU's interface along.
+/// Installs a Vulkan driver for the tests of the shaders, unless the machine has one: Debian's driver in software.
+/// Other systems than Linux have their own interface to the GPU.
 pub fn vulkan() -> anyhow::Result<()> {
     const PACKAGES: [&str; 2] = ["libvulkan1", "mesa-vulkan-drivers"];
     let has_driver = || {
@@ -256,12 +267,12 @@ pub fn vulkan() -> anyhow::Result<()> {
         std::env::var_os("VK_DRIVER_FILES").is_some() || folders.iter().any(|folder| holds_any(&folder))
     };
     if !cfg!(target_os = "linux") || has_driver() {
-        skip("Vulkan", "as the machine has it");
+        skip("Vulkan", "already installed");
         return Ok(());
     }
     if places::program("apt-get").is_none() || !is_root() {
         bail!(
-            "no Vulkan driver for the tests of the shaders; install one in software: `{}`",
+            "the tests of the shaders need a Vulkan driver; install one in software: `{}`",
             apt(&PACKAGES.join(" "))
         );
     }
@@ -271,10 +282,11 @@ pub fn vulkan() -> anyhow::Result<()> {
 fn apt_install(packages: &[&str]) -> anyhow::Result<()> {
     let get = |words: &[&str]| run(command("apt-get").env("DEBIAN_FRONTEND", "noninteractive").args(words));
     let install = [&["install", "-y", "--no-install-recommends"], packages].concat();
-    // Fails where the list of packages is empty or old.
-    get(&install).or_else(|_stale| get(&["update"]).and_then(|()| get(&install)))
+    // The first try fails if the list of packages is empty or old.
+    get(&install).or_else(|_old_list| get(&["update"]).and_then(|()| get(&install)))
 }
 
+/// Fails if there is no Node.js.
 pub fn node() -> anyhow::Result<()> {
     if places::program("node").is_none() {
         bail!("the wasm tests run in Node.js, which is missing: `{}`", apt("nodejs"));
@@ -282,7 +294,7 @@ pub fn node() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Python with pip, which the models are downloaded with.
+/// Returns a Python with pip, which downloads the models.
 pub fn python() -> anyhow::Result<&'static str> {
     let works = |name: &&str| answer(command(name).args(["-m", "pip", "--version"])).is_some();
     let found = ["python3", "python"].into_iter().find(works);
@@ -290,7 +302,7 @@ pub fn python() -> anyhow::Result<&'static str> {
         .with_context(|| format!("the models are downloaded with pip, which is missing: `{}`", apt("python3-pip")))
 }
 
-/// The one command that installs `packages`.
+/// Returns the command that installs `packages` on Debian.
 fn apt(packages: &str) -> String {
     let sudo = if is_root() { "" } else { "sudo " };
     format!("{sudo}apt-get install {packages}")
@@ -317,7 +329,7 @@ mod tests {
     use super::version_in;
 
     #[test]
-    fn the_lock_file_is_read_by_the_whole_name() {
+    fn a_locked_version_is_found_by_the_whole_name() {
         let lock = "[[package]]\nname = \"wasm-bindgen-futures\"\nversion = \"0.4.1\"\n\n\
                     [[package]]\nname = \"wasm-bindgen\"\nversion = \"0.2.130\"\nsource = \"x\"\n";
         assert_eq!(version_in(lock, "wasm-bindgen").as_deref(), Some("0.2.130"));

@@ -1,33 +1,11 @@
-//! The tables: each reads like the checkpoint's listing. `{l}` is the layer.
+//! One table for each kind of checkpoint, in the order of the checkpoint's own listing. The project's name stands
+//! first, the checkpoint's name second. `{l}` is the layer number.
 
-/// How one of our names is found in a checkpoint.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Rule {
-    /// The tensor itself.
-    Tensor(&'static str, &'static str),
-    /// A matrix that the checkpoint stores `[in, out]`.
-    Transposed(&'static str, &'static str),
-    /// A linear layer: `.weight` and `.bias`.
-    Linear(&'static str, &'static str),
-    /// A linear layer whose outputs are scaled by LayerScale's lambda.
-    ScaledLinear(&'static str, &'static str, &'static str),
-    /// Three linear layers `.query`, `.key` and `.value` in one: the thirds of the rows of `weight` and `bias`, which
-    /// are put after the checkpoint's name as they are.
-    FusedQkv(&'static str, &'static str),
-    /// A LayerNorm: `.gamma` is `.weight`, `.beta` is `.bias`.
-    Norm(&'static str, &'static str),
-    /// A table, to every row of which another table's first row is added.
-    PlusFirstRow(&'static str, &'static str, &'static str),
-    /// A table that the checkpoint stores without its first row, which is zero.
-    BehindZeroRow(&'static str, &'static str),
-    /// The exponential of a scalar.
-    Exp(&'static str, &'static str),
-    /// A bias that the checkpoint does not have.
-    Zero(&'static str),
-}
-use Rule::{BehindZeroRow, Exp, FusedQkv, Linear, Norm, PlusFirstRow, ScaledLinear, Tensor, Transposed, Zero};
+use super::rule::Rule::{
+    self, BehindZeroRow, Exp, FusedQkv, Linear, Norm, PlusFirstRow, ScaledLinear, Tensor, Transposed, Zero,
+};
 
-/// Hugging Face `Dinov2Model` and `Dinov2WithRegistersModel`, with a `projection` beside it.
+/// Hugging Face `Dinov2Model` and `Dinov2WithRegistersModel`, and a `projection` beside the model.
 pub(super) const DINOV2: &[Rule] = &[
     Linear("vision.patch", "embeddings.patch_embeddings.projection"),
     Tensor("vision.class_token", "embeddings.cls_token"),
@@ -53,7 +31,7 @@ pub(super) const DINOV2: &[Rule] = &[
     Linear("vision.projection", "projection"),
 ];
 
-/// Hugging Face `ViTModel`, in whose layout DINO is published there.
+/// Hugging Face `ViTModel`. Hugging Face publishes DINO in this layout.
 pub(super) const VIT: &[Rule] = &[
     Linear("vision.patch", "embeddings.patch_embeddings.projection"),
     Tensor("vision.class_token", "embeddings.cls_token"),
@@ -69,8 +47,8 @@ pub(super) const VIT: &[Rule] = &[
     Norm("vision.ln_post", "layernorm"),
 ];
 
-/// DINO's own names, which DoRA, iBOT, DINOv2 and timm took over. (A training run's have `teacher.backbone.` before
-/// them, or `student.module.backbone.`: `detect` takes that off.)
+/// DINO's own names, which DoRA, iBOT, DINOv2 and timm use too. (In a training checkpoint the names have the prefix
+/// `teacher.backbone.` or `student.module.backbone.`; `detect` removes the prefix.)
 pub(super) const DINO: &[Rule] = &[
     Linear("vision.patch", "patch_embed.proj"),
     Tensor("vision.class_token", "cls_token"),
@@ -85,14 +63,14 @@ pub(super) const DINO: &[Rule] = &[
     Norm("vision.ln_post", "norm"),
 ];
 
-/// What DINOv2 adds to DINO.
+/// The lines that DINOv2 adds to DINO's.
 pub(super) const DINO_V2: &[Rule] = &[
     Tensor("vision.registers", "register_tokens"),
     ScaledLinear("vision.blocks.{l}.attention.output", "blocks.{l}.attn.proj", "blocks.{l}.ls1.gamma"),
     ScaledLinear("vision.blocks.{l}.mlp.out", "blocks.{l}.mlp.fc2", "blocks.{l}.ls2.gamma"),
 ];
 
-/// Where timm's DINOv2 with registers differs: the class token has its position in it.
+/// The lines that differ in timm's DINOv2 with registers: its class token contains the token's position.
 pub(super) const TIMM_REGISTERS: &[Rule] =
     &[Tensor("vision.registers", "reg_token"), BehindZeroRow("vision.positions", "pos_embed")];
 
@@ -128,8 +106,8 @@ pub(super) const CLIP: &[Rule] = &[
     Exp("logit_scale", "logit_scale"),
 ];
 
-/// OpenCLIP's `CLIP`, both towers, and OpenAI's own names, which are the same. (OpenCLIP's `CustomTextCLIP` has
-/// `text.` before the text tower's names, TinyCLIP's release prefixes of its own: `detect` takes them off.)
+/// OpenCLIP's `CLIP`, both towers. OpenAI's own names are the same. (OpenCLIP's `CustomTextCLIP` has the prefix
+/// `text.` before the text tower's names, and TinyCLIP's release has its own prefixes; `detect` removes them.)
 pub(super) const OPEN_CLIP: &[Rule] = &[
     Tensor("vision.patch.weight", "visual.conv1.weight"),
     Zero("vision.patch.bias"),
@@ -176,5 +154,5 @@ pub(super) const BERT: &[Rule] = &[
     Norm("text.blocks.{l}.ln_2", "encoder.layer.{l}.output.LayerNorm"),
 ];
 
-/// What stands beside the towers in the default model's alignment file.
+/// The tensors beside the towers in the default model's alignment file.
 pub(super) const ALIGNMENT: &[Rule] = &[Tensor("text.mean", "text_mean"), Tensor("logit_scale", "logit_scale")];

@@ -1,5 +1,5 @@
-//! The image tower's outputs for many pictures: computed once, kept in the cache folder, taken up where they were
-//! cut off.
+//! The outputs of an image tower for many pictures. They are computed once and kept in the cache folder, so that an
+//! interrupted run can continue.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
@@ -7,32 +7,34 @@ use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use crate::checkpoint::pack::sha256_hex;
-use crate::cli::stats::{Skipped, over_pictures};
-use crate::cli::{CliError, options};
+use crate::cli::error::CliError;
+use crate::cli::parallel::{SkippedPicture, on_readable_pictures};
+use crate::cli::{options, output};
 use crate::geometry::Framing;
 use crate::session::Session;
 
-/// A row of numbers for each picture; none for those that could not be read.
-pub type Rows = Vec<Option<Vec<f32>>>;
+/// The features of each picture; `None` if the picture could not be read.
+pub type FeatureRows = Vec<Option<Vec<f32>>>;
 
-/// The rows of a list of pictures, in its order, one after another. A picture that could not be read has a row of NaN.
-struct RowFile {
+/// The file of the features: the rows of a list of pictures, in the order of the list. A picture that could not be read
+/// has a row of NaN.
+struct FeatureFile {
     path: PathBuf,
     file: File,
     width: usize,
 }
 
-/// The embedding of each picture, not normalised, and the pictures that could not be read.
+/// Computes the embedding of each picture, not normalised. Returns the pictures that could not be read too.
 ///
 /// # Errors
-/// Where the device fails, no picture can be read, or the cache cannot be written.
+/// If the device fails, no picture can be read, or the cache cannot be written.
 pub fn features(
     session: &Session,
     threads: usize,
     pictures: &[PathBuf],
-) -> Result<(Rows, Vec<Skipped>), CliError> {
+) -> Result<(FeatureRows, Vec<SkippedPicture>), CliError> {
     let width = session.model().config.embedding;
-    let (mut store, mut rows) = RowFile::open(&place(session, pictures)?, width)?;
+    let (mut store, mut rows) = FeatureFile::open(&cache_file(session, pictures)?, width)?;
     rows.truncate(pictures.len());
     let left = &pictures[rows.len()..];
     let mut skipped = Vec::new();
@@ -42,7 +44,7 @@ pub fn features(
             Ok(pollster::block_on(session.trace(photo, Framing::CentreCrop))?.trace.embedding)
         };
         let mut take = |path: Option<&Path>, row: Option<Vec<f32>>| -> Result<(), CliError> {
-            // Those between the last one and this could not be read.
+            // The pictures between the last one and this one could not be read.
             for _unread in next.by_ref().take_while(|other| Some(other.as_path()) != path) {
                 store.append(None)?;
                 rows.push(None);
@@ -53,18 +55,18 @@ pub fn features(
             }
             Ok(())
         };
-        skipped = over_pictures(left, threads, embed, |path, row| take(Some(path), Some(row)))?;
+        skipped = on_readable_pictures(left, threads, embed, |path, row| take(Some(path), Some(row)))?;
         take(None, None)?;
     }
     Ok((rows, skipped))
 }
 
-/// Where the rows of these pictures by this model are kept.
-fn place(session: &Session, pictures: &[PathBuf]) -> Result<PathBuf, CliError> {
+/// Returns the path of the cache file for these pictures and this model.
+fn cache_file(session: &Session, pictures: &[PathBuf]) -> Result<PathBuf, CliError> {
     let manifest = session.manifest();
     let mut list = format!("{}\n{:?}\n", manifest.weights_hash(), manifest.model.vision);
     for picture in pictures {
-        // A file that is not there is told of when it is read.
+        // A missing file is reported later, when it is read.
         let data = picture.metadata().ok();
         let changed = data.as_ref().and_then(|data| data.modified().ok()?.duration_since(UNIX_EPOCH).ok());
         let bytes = data.map_or(0, |data| data.len());
@@ -72,13 +74,13 @@ fn place(session: &Session, pictures: &[PathBuf]) -> Result<PathBuf, CliError> {
         list.push_str(&format!("{}\t{bytes}\t{seconds}\n", picture.display()));
     }
     let folder = options::cache().join("align");
-    std::fs::create_dir_all(&folder).map_err(CliError::io("make", &folder))?;
+    output::make_folder(&folder)?;
     Ok(folder.join(format!("features-{}.f32", &sha256_hex(list.as_bytes())[..16])))
 }
 
-impl RowFile {
-    /// Opens or makes the file; a row that was cut off is dropped.
-    fn open(path: &Path, width: usize) -> Result<(Self, Rows), CliError> {
+impl FeatureFile {
+    /// Opens or makes the file, and reads its rows. An incomplete row at the end is dropped.
+    fn open(path: &Path, width: usize) -> Result<(Self, FeatureRows), CliError> {
         let unreadable = CliError::io("read", path);
         let mut file = OpenOptions::new()
             .read(true)

@@ -1,25 +1,27 @@
-//! What came of an alignment, for people and programs.
+//! The answer of an alignment, for people and for programs.
 
 use std::path::Path;
 
 use serde::Serialize;
 
-use crate::align::Learned;
-use crate::align::retrieval::{Recall, Retrieval};
-use crate::cli::stats::Skipped;
-use crate::cli::{CliError, output};
+use crate::align::retrieval::{Recall, Retrieval, chance, retrieval};
+use crate::align::{LearnedProjection, Pairs, Projection};
+use crate::cli::output::{self, CommandAnswer};
+use crate::cli::parallel::SkippedPicture;
 
-/// Retrieval among the pictures held out; none where there are not two.
+/// Retrieval among the pictures held out; all `None` if fewer than two were held out.
 #[derive(Debug, Default, Serialize)]
-pub struct Found {
-    /// By the ridge regression alone.
+pub struct HeldOutRetrieval {
+    /// With the projection of the ridge regression.
     pub ridge: Option<Retrieval>,
-    /// By what the pack has.
+    /// With the projection in the pack.
     pub aligned: Option<Retrieval>,
+    /// By guessing.
     pub chance: Option<Retrieval>,
 }
 
-pub struct Report<'a> {
+#[derive(Serialize)]
+pub struct AlignAnswer<'a> {
     pub out: &'a Path,
     pub pack: &'a str,
     pub device: String,
@@ -27,80 +29,44 @@ pub struct Report<'a> {
     pub captions: usize,
     pub training: usize,
     pub held_out: usize,
-    pub skipped: Vec<Skipped>,
-    pub learned: &'a Learned,
-    pub found: Found,
+    pub skipped: Vec<SkippedPicture>,
+    pub ridge: RidgeChoice,
+    /// Epochs of the refinement that the pack keeps.
+    pub epochs: usize,
+    /// Contrastive loss on the validation part, before the first epoch and after each epoch.
+    pub losses: &'a [f64],
+    pub logit_scale: f64,
+    pub retrieval: HeldOutRetrieval,
     pub statistics_images: u64,
     pub seconds: f64,
 }
 
-/// The answer.
+/// The ridge penalty, and the penalties that cross-validation compared.
 #[derive(Serialize)]
-struct Answer<'a> {
-    out: &'a Path,
-    pack: &'a str,
-    device: &'a str,
-    images: usize,
-    captions: usize,
-    training: usize,
-    held_out: usize,
-    skipped: &'a [Skipped],
-    ridge: RidgeAnswer<'a>,
-    epochs: usize,
-    losses: &'a [f64],
-    logit_scale: f64,
-    retrieval: &'a Found,
-    statistics_images: u64,
-    seconds: f64,
-}
-
-#[derive(Serialize)]
-struct RidgeAnswer<'a> {
+pub struct RidgeChoice {
     penalty: f64,
-    tried: Vec<Trial<'a>>,
+    tried: Vec<PenaltyTrial>,
 }
 
 #[derive(Serialize)]
-struct Trial<'a> {
-    penalty: &'a f64,
-    mean_reciprocal_rank: &'a f64,
+struct PenaltyTrial {
+    penalty: f64,
+    mean_reciprocal_rank: f64,
 }
 
-impl Report<'_> {
-    pub fn print(&self, json: bool) -> Result<(), CliError> {
-        if !json {
-            return output::print(&self.in_words());
-        }
-        let Learned { penalty, trials, losses, epochs, logit_scale, .. } = self.learned;
-        let trial = |(penalty, rank)| Trial { penalty, mean_reciprocal_rank: rank };
-        output::print_json(&Answer {
-            out: self.out,
-            pack: self.pack,
-            device: &self.device,
-            images: self.images,
-            captions: self.captions,
-            training: self.training,
-            held_out: self.held_out,
-            skipped: &self.skipped,
-            ridge: RidgeAnswer {
-                penalty: *penalty,
-                tried: trials.iter().map(|(penalty, rank)| trial((penalty, rank))).collect(),
-            },
-            epochs: *epochs,
-            losses,
-            logit_scale: *logit_scale,
-            retrieval: &self.found,
-            statistics_images: self.statistics_images,
-            seconds: self.seconds,
-        })
+impl From<&LearnedProjection> for RidgeChoice {
+    fn from(LearnedProjection { penalty, trials, .. }: &LearnedProjection) -> Self {
+        let trial = |(penalty, rank): &(f64, f64)| PenaltyTrial { penalty: *penalty, mean_reciprocal_rank: *rank };
+        Self { penalty: *penalty, tried: trials.iter().map(trial).collect() }
     }
+}
 
+impl CommandAnswer for AlignAnswer<'_> {
     fn in_words(&self) -> String {
-        let Learned { penalty, epochs, losses, logit_scale, .. } = self.learned;
         let mut lines = vec![
             format!("{}: {}", self.out.display(), self.pack),
             format!(
-                "{} with {}: {} learned from, {} held out; statistics over {}; {:.0} s",
+                "{} with {}: {} for training, {} held out; statistics over {}; {:.0} s",
                 output::count(self.images as u64, "picture"),
                 output::count(self.captions as u64, "caption"),
                 self.training,
@@ -109,53 +75,70 @@ impl Report<'_> {
                 self.seconds
             ),
             format!(
-                "ridge penalty {penalty}, then {}; logit scale {logit_scale:.1}",
-                output::count(*epochs as u64, "epoch")
+                "ridge penalty {}, then {}; logit scale {:.1}",
+                self.ridge.penalty,
+                output::count(self.epochs as u64, "epoch"),
+                self.logit_scale
             ),
         ];
-        if let (Some(first), Some(best)) = (losses.first(), losses.get(*epochs)) {
+        if let (Some(first), Some(best)) = (self.losses.first(), self.losses.get(self.epochs)) {
             lines.push(format!(
                 "contrastive loss on a part of the training pictures: {first:.3}, refined {best:.3}"
             ));
         }
-        let rows =
-            [("ridge", &self.found.ridge), ("refined", &self.found.aligned), ("chance", &self.found.chance)];
-        for (direction, of) in DIRECTIONS {
+        let HeldOutRetrieval { ridge, aligned, chance } = &self.retrieval;
+        for (direction, recall_of) in DIRECTIONS {
             lines.push(format!("\n{direction:<20} R@1     R@5    R@10  median rank"));
-            for (name, found) in rows {
-                lines.extend(found.as_ref().map(|found| row(name, of(found))));
+            for (name, retrieval) in [("ridge", ridge), ("refined", aligned), ("chance", chance)] {
+                lines.extend(retrieval.as_ref().map(|retrieval| row(name, recall_of(retrieval))));
             }
         }
-        if self.found.aligned.is_none() {
-            lines.push("(nothing was held out to measure retrieval on)".to_owned());
+        if aligned.is_none() {
+            lines.push("(no pictures were held out to measure retrieval)".to_owned());
         }
         lines.join("\n")
     }
 }
 
-/// A direction's name, and its figures.
+/// The name of a direction of retrieval, and its recall.
 type Direction = (&'static str, fn(&Retrieval) -> &Recall);
 
-const DIRECTIONS: [Direction; 2] =
-    [("image to text", |found| &found.image_to_text), ("text to image", |found| &found.text_to_image)];
+const DIRECTIONS: [Direction; 2] = [
+    ("image to text", |retrieval| &retrieval.image_to_text),
+    ("text to image", |retrieval| &retrieval.text_to_image),
+];
 
 fn row(name: &str, Recall { at: [one, five, ten], median_rank, candidates, .. }: &Recall) -> String {
     let [one, five, ten] = [one, five, ten].map(|share| 100.0 * share);
     format!("  {name:<14} {one:5.1} % {five:5.1} % {ten:5.1} %  {median_rank} of {candidates}")
 }
 
-impl Found {
-    /// What a pack says of its own alignment.
+impl HeldOutRetrieval {
+    /// Measures retrieval among the pairs held out.
+    pub fn measure(learned: &LearnedProjection, held_out: &Pairs) -> Self {
+        if held_out.images.nrows() < 2 {
+            return Self::default();
+        }
+        let with = |projection: &Projection| retrieval(&projection.embed(&held_out.images), held_out);
+        Self {
+            ridge: Some(with(&learned.ridge)),
+            aligned: Some(with(&learned.projection)),
+            chance: Some(chance(held_out)),
+        }
+    }
+
+    /// Describes the alignment for the manifest of the pack. `training` is the number of training pictures.
     pub fn in_a_sentence(&self, training: usize) -> String {
-        let learned = format!("Learned from {}", output::count(training as u64, "picture"));
-        let Some((found, chance)) = self.aligned.as_ref().zip(self.chance.as_ref()) else {
-            return format!("{learned}; nobody measured how well.");
+        let learned = format!("LearnedProjection from {}", output::count(training as u64, "picture"));
+        let Some((aligned, chance)) = self.aligned.as_ref().zip(self.chance.as_ref()) else {
+            return format!("{learned}; not measured on other pictures.");
         };
         let percent = |recall: &Recall, place: usize| 100.0 * recall.at[place];
-        let (images, texts) = (&found.image_to_text, &found.text_to_image);
+        let (images, texts) = (&aligned.image_to_text, &aligned.text_to_image);
         format!(
-            "{learned}. On {} others it finds the caption of a picture among {} in the first place {:.0} % of the time, \
-             in the first five {:.0} % (chance {:.1} %, {:.1} %), and the picture of a caption {:.0} %, {:.0} %.",
+            "{learned}. Measured on {} others: the right caption of a picture, out of {}, comes first in {:.0} % of the \
+             cases, and among the first five in {:.0} % (chance {:.1} %, {:.1} %); the right picture of a caption in \
+             {:.0} % and {:.0} %.",
             images.queries,
             images.candidates,
             percent(images, 0),

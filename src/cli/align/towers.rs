@@ -1,54 +1,48 @@
-//! The packs that an alignment joins: an image tower without texts, a text tower, and the pack of both.
+//! The packs of an alignment: an image tower without texts, a text tower, and the new pack with both.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::TextSpace;
-use crate::align::Learned;
+use super::text_space::{TextSpace, centred};
+use crate::align::LearnedProjection;
 use crate::checkpoint::pack::{self, PackWeights};
 use crate::checkpoint::{CheckpointError, Manifest, Pack, PackWriter, Quantisation, StoredWeights};
-use crate::cli::{CliError, options};
-use crate::model::{ModelConfig, TensorSource, TextConfig, VisionConfig};
+use crate::cli::error::CliError;
+use crate::cli::options;
+use crate::model::{ModelConfig, TensorError, TensorSource, TextConfig, VisionConfig};
 use crate::session::pool::Pool;
-use crate::zero_shot::normalised;
 
-/// The image tower of the pack in `folder`, its own projection and texts taken off: its embedding is the CLS token
-/// after the final norm.
+/// Reads the image tower of the pack in `folder` without its projection and texts. Its embedding is the CLS token after
+/// the final norm.
 ///
 /// # Errors
 /// [`CliError::NoPack`] or [`CliError::Checkpoint`].
-pub fn plain(folder: &Path) -> Result<Pack, CliError> {
+pub fn without_texts(folder: &Path) -> Result<Pack, CliError> {
     let mut pack = options::read_pack(folder)?;
     let ModelConfig { vision, .. } = pack.manifest.model;
     let embedding = vision.width;
     let vision = VisionConfig { projection: false, projection_bias: false, ..vision };
     pack.manifest.model = ModelConfig { vision, text: None, embedding };
-    // They are of another embedding.
+    // These files belong to the embedding with the projection.
     for file in [pack::STATISTICS, pack::POOL, pack::POOL_EMBEDDINGS] {
         pack.take(file);
     }
     Ok(pack)
 }
 
-/// `normalise(unit - mean)` of each unit vector.
-pub fn centred(units: &[f32], mean: &[f32]) -> Vec<f32> {
-    let centre = |unit: &[f32]| normalised(&unit.iter().zip(mean).map(|(x, mean)| x - mean).collect::<Vec<_>>());
-    units.chunks(mean.len()).flat_map(centre).collect()
-}
-
-/// The pack of both towers with the projection between them, without statistics.
+/// Makes the pack with both towers and the projection between them, without statistics.
 ///
 /// # Errors
-/// Where a pack cannot be read.
+/// [`CliError::Checkpoint`] if a pack cannot be read.
 pub fn joined(
     tower: &Path,
     text: &Path,
     space: &TextSpace,
-    learned: &Learned,
+    learned: &LearnedProjection,
     quantisation: Quantisation,
-    about: About,
+    description: PackDescription,
 ) -> Result<Pack, CliError> {
-    let (mut tower, mut text) = (plain(tower)?, options::read_pack(text)?);
+    let (mut tower, mut text) = (without_texts(tower)?, options::read_pack(text)?);
     let config = ModelConfig {
         vision: VisionConfig { projection: true, projection_bias: true, ..tower.manifest.model.vision.clone() },
         text: text.manifest.model.text.clone().map(|config| TextConfig { centred: space.is_centred, ..config }),
@@ -58,10 +52,11 @@ pub fn joined(
         Some(mean) => Pool { embeddings: centred(&pool.embeddings, mean), ..pool },
         None => pool,
     });
-    let manifest = about.manifest(&tower.manifest, &text.manifest, config.clone(), quantisation);
+    let manifest = description.manifest(&tower.manifest, &text.manifest, config.clone(), quantisation);
     let tokenizer =
         text.take(pack::TOKENIZER).ok_or_else(|| CheckpointError::MissingFile(pack::TOKENIZER.into()))?;
-    let mut source = Joined { learned: tensors(learned, space), tower: tower.weights()?, text: text.weights()? };
+    let mut source =
+        JoinedTensors { learned: tensors(learned, space), tower: tower.weights()?, text: text.weights()? };
     let mut writer = PackWriter::new(&config, &mut source, quantisation)?;
     writer.add(pack::TOKENIZER, tokenizer);
     if let Some(pool) = pool {
@@ -70,7 +65,7 @@ pub fn joined(
     Ok(writer.finish(manifest)?)
 }
 
-/// The finished pack with head statistics.
+/// Adds head statistics to the finished pack.
 ///
 /// # Errors
 /// As [`PackWriter::finish`].
@@ -88,14 +83,14 @@ pub fn with_statistics(mut pack: Pack, statistics: Vec<u8>) -> Result<Pack, CliE
     Ok(writer.finish(manifest)?)
 }
 
-/// What the new pack says of itself.
-pub struct About {
+/// The name and the description of the new pack.
+pub struct PackDescription {
     pub name: Option<String>,
-    /// What was learned from, and what came of it.
+    /// The number of training pictures, and the measured retrieval.
     pub findings: String,
 }
 
-impl About {
+impl PackDescription {
     fn manifest(
         self,
         tower: &Manifest,
@@ -108,8 +103,10 @@ impl About {
             steps.into_iter()
         };
         let name = self.name.unwrap_or_else(|| format!("{} with the texts of {}", tower.name, text.name));
-        let description =
-            format!("An image tower that was led into a text space by headlamp align. {}", self.findings);
+        let description = format!(
+            "An image tower with a projection into a text space, learned by headlamp align. {}",
+            self.findings
+        );
         let learned = format!("projection and logit scale: headlamp align. {}", self.findings);
         Manifest {
             format: pack::FORMAT,
@@ -118,7 +115,7 @@ impl About {
             licence: format!("{} (image tower); {} (text tower)", tower.licence, text.licence),
             provenance: from("image tower", tower).chain(from("text tower", text)).chain([learned]).collect(),
             source: None,
-            told: false,
+            settings_given: false,
             quantisation,
             storages: Vec::new(),
             model,
@@ -127,10 +124,10 @@ impl About {
     }
 }
 
-/// What was learned, under the project's names.
-fn tensors(learned: &Learned, space: &TextSpace) -> BTreeMap<&'static str, Vec<f32>> {
-    let Learned { projection, logit_scale, .. } = learned;
-    // Rows first; nalgebra has columns first.
+/// Returns the learned tensors by their names in a pack.
+fn tensors(learned: &LearnedProjection, space: &TextSpace) -> BTreeMap<&'static str, Vec<f32>> {
+    let LearnedProjection { projection, logit_scale, .. } = learned;
+    // A pack stores rows first, nalgebra columns first.
     let weight = projection.weight.transpose().iter().map(|value| *value as f32).collect();
     let bias = projection.bias.iter().map(|value| *value as f32).collect();
     let mut tensors = BTreeMap::from([
@@ -144,15 +141,15 @@ fn tensors(learned: &Learned, space: &TextSpace) -> BTreeMap<&'static str, Vec<f
     tensors
 }
 
-/// The tensors of both towers and of what joins them.
-struct Joined {
+/// The tensors of both towers and of the projection between them.
+struct JoinedTensors {
     learned: BTreeMap<&'static str, Vec<f32>>,
     tower: PackWeights,
     text: PackWeights,
 }
 
-impl TensorSource for Joined {
-    fn tensor(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, CheckpointError> {
+impl TensorSource for JoinedTensors {
+    fn tensor(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, TensorError> {
         match self.learned.get(name) {
             Some(values) => Ok(values.clone()),
             None if name.starts_with("vision.") => self.tower.tensor(name, shape),

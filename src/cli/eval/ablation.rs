@@ -1,121 +1,77 @@
-//! `headlamp eval ablation`: zero-shot accuracy with components replaced by their means (the paper's Table 1 and
-//! Figure 2).
-
-use std::path::PathBuf;
+//! `headlamp eval ablation`: zero-shot accuracy with components replaced by their means (docs/PAPERS.md, 1.11; Table 1
+//! and Figure 2 of the paper).
 
 use clap::Args;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::json;
 
-use super::bench::{Bench, BenchOptions, MeansOptions};
-use super::classes::Labelled;
-use super::classifier::{Classifier, TemplateOptions};
-use super::records::Records;
-use super::report::{Results, per_cent, table};
+use super::accuracy::{AccuracyEvaluation, AccuracyOptions, AccuracyRow, TopClasses, accuracy_rows};
+use super::classifier::{Classifier, embedding_of};
+use super::evaluation::Evaluation;
+use super::report::{EvaluationResults, per_cent, table};
 use crate::ablate::{Ablation, MeanContributions, Study};
-use crate::cli::CliError;
+use crate::cli::error::CliError;
 use crate::decompose::Decomposition;
 
-/// Zero-shot accuracy with nothing, all MLPs, CLS-to-CLS attention, both, and the attention of the first layers
-/// mean-ablated
+/// Zero-shot accuracy with mean-ablation of nothing, of all MLPs, of CLS-to-CLS attention, of both, and of the
+/// attention of the first layers
 ///
 /// DIR holds a folder of pictures for each class (ImageNet: WordNet ids), or pictures and labels.tsv (file, tab,
-/// class). The classes' names are in --classes, DIR/classes.tsv (id, tab, name) or DIR/classnames.txt (one a line,
-/// in the order of the folders).
+/// class). The names of the classes are in --classes, in DIR/classes.tsv (id, tab, name) or in DIR/classnames.txt
+/// (one per line, in the order of the folders).
 #[derive(Args, Debug)]
-pub struct AblationTable {
+pub struct EvalAblation {
     #[command(flatten)]
-    bench: BenchOptions,
-    #[command(flatten)]
-    templates: TemplateOptions,
-    #[command(flatten)]
-    means: MeansOptions,
-    /// The classes' names, one a line: id, tab, name, or the name alone
-    #[arg(long, value_name = "FILE")]
-    classes: Option<PathBuf>,
+    accuracy: AccuracyOptions,
 }
 
-/// What was found of one picture.
-#[derive(Clone, Serialize, Deserialize)]
-struct Found {
-    class: usize,
-    /// The most likely class under each row's ablation.
-    top: Vec<usize>,
-}
-
-/// The table.
 #[derive(Serialize)]
-struct Table {
+struct AblationResults {
     classes: usize,
     templates: usize,
-    rows: Vec<Row>,
+    rows: Vec<AccuracyRow>,
 }
 
-#[derive(Serialize)]
-pub struct Row {
-    /// What is replaced.
-    pub ablated: String,
-    pub right: u64,
-    /// Top-1, 0 to 1.
-    pub accuracy: f64,
-}
-
-impl AblationTable {
+impl EvalAblation {
     pub fn run(&self) -> Result<(), CliError> {
-        let labelled = Labelled::find(&self.bench.data, self.classes.as_deref())?;
-        let labels = labelled.hash();
-        let Labelled { classes, pictures } = labelled;
-        let pictures = self.bench.limited(pictures)?;
-        let bench = self.bench.open(Some(&self.means))?;
-        let classifier = Classifier::new(&bench, &self.bench, &self.templates, classes)?;
-        let ablations = Ablations::new(&bench)?;
-        let heading = bench.heading(Table::NAME, &json!({"classes": classifier.hash, "labels": labels}))?;
-        let records = Records::go_on(self.bench.out.as_deref(), &heading)?;
-        let work = |picture: &super::classes::Picture| {
-            let traced = bench.trace(&picture.path)?;
-            let image = bench.session.decompose(&traced);
-            let top = ablations.embeddings(&image).iter().map(|left| classifier.top(left)).collect();
-            Ok(Found { class: picture.class, top })
-        };
-        let gathered = bench.gather(&pictures, |picture| &picture.name, records, work)?;
-        let rows = rows(&ablations.names(), gathered.records.iter().map(|found| (found.class, &found.top[..])));
-        let table = Table { classes: classifier.names.len(), templates: classifier.templates, rows };
-        self.bench.answer(&bench, gathered, table)
+        let AccuracyEvaluation { evaluation, pictures, classes, labels_hash } = self.accuracy.open()?;
+        let classifier = Classifier::new(&evaluation, &self.accuracy.templates, classes)?;
+        let ablations = TableAblations::new(&evaluation)?;
+        let own = json!({"classes": classifier.hash, "labels": labels_hash});
+        let gathered = evaluation.gather(
+            AblationResults::NAME,
+            &own,
+            &pictures,
+            |picture| &picture.name,
+            |picture| {
+                let traced = evaluation.trace(&picture.path)?;
+                let embeddings = ablations.embeddings(&evaluation.session.decompose(&traced));
+                Ok(TopClasses::new(picture, &classifier, &embeddings))
+            },
+        )?;
+        let rows = accuracy_rows(ablations.names(), &gathered.records);
+        let results = AblationResults { classes: classifier.names.len(), templates: classifier.templates, rows };
+        evaluation.answer(gathered, results)
     }
 }
 
-/// Accuracies of rows that are called `names`; of each picture its class and its top class in every row.
-pub fn rows<'a>(names: &[String], found: impl Iterator<Item = (usize, &'a [usize])>) -> Vec<Row> {
-    let mut right = vec![0_u64; names.len()];
-    let mut pictures = 0_u64;
-    for (class, top) in found {
-        pictures += 1;
-        right.iter_mut().zip(top).for_each(|(right, top)| *right += u64::from(*top == class));
-    }
-    let row = |(ablated, right): (&String, u64)| Row {
-        ablated: ablated.clone(),
-        right,
-        accuracy: right as f64 / pictures.max(1) as f64,
-    };
-    names.iter().zip(right).map(row).collect()
-}
-
-/// The ablations of the table.
-struct Ablations {
+/// The ablations in the rows of the table.
+struct TableAblations {
     means: MeanContributions,
     mlps: Ablation,
     cls_to_cls: Ablation,
-    /// One of each layer.
+    /// The attention of each layer.
     attentions: Vec<Ablation>,
 }
 
-impl Ablations {
-    fn new(bench: &Bench) -> Result<Self, CliError> {
-        let (layers, heads) = (bench.session.model().readout.layers, bench.session.model().readout.heads);
+impl TableAblations {
+    fn new(evaluation: &Evaluation<'_>) -> Result<Self, CliError> {
+        let readout = &evaluation.session.model().readout;
+        let (layers, heads) = (readout.layers, readout.heads);
         let of_layer =
             |layer| Ablation { heads: (0..heads).map(|head| (layer, head)).collect(), ..Ablation::default() };
         Ok(Self {
-            means: bench.means()?,
+            means: evaluation.means()?,
             mlps: Ablation::of_study(Study::Mlps, layers, heads),
             cls_to_cls: Ablation::of_study(Study::ClsToCls, layers, heads),
             attentions: (0..layers).map(of_layer).collect(),
@@ -124,25 +80,25 @@ impl Ablations {
 
     fn names(&self) -> Vec<String> {
         let fixed = ["nothing", "all MLPs", "CLS-to-CLS attention", "all MLPs and CLS-to-CLS attention"];
-        let first = (1..=self.attentions.len()).map(|count| match count {
+        let first_layers = (1..=self.attentions.len()).map(|count| match count {
             1 => "attention of layer 0".to_owned(),
             count => format!("attention of layers 0 to {}", count - 1),
         });
-        fixed.into_iter().map(str::to_owned).chain(first).collect()
+        fixed.into_iter().map(str::to_owned).chain(first_layers).collect()
     }
 
-    /// What is left of the picture's embedding in each row. What is replaced in one row and in another has
-    /// nothing in common, so the shifts add up.
+    /// Computes the embedding of the picture in each row, `[row][embedding]`. The ablations of different rows have no
+    /// component in common, so their shifts can be added.
     fn embeddings(&self, image: &Decomposition<'_>) -> Vec<Vec<f64>> {
-        let intact: Vec<f64> = image.embedding().iter().map(|value| f64::from(*value)).collect();
+        let intact = embedding_of(image);
         let mlps = self.mlps.shift(image, &self.means);
         let cls_to_cls = self.cls_to_cls.shift(image, &self.means);
         let mut rows = vec![intact.clone(), sum(&intact, &mlps), sum(&intact, &cls_to_cls)];
         rows.push(sum(&rows[1], &cls_to_cls));
-        let mut left = intact;
+        let mut ablated = intact;
         for attention in &self.attentions {
-            left = sum(&left, &attention.shift(image, &self.means));
-            rows.push(left.clone());
+            ablated = sum(&ablated, &attention.shift(image, &self.means));
+            rows.push(ablated.clone());
         }
         rows
     }
@@ -152,7 +108,7 @@ fn sum(a: &[f64], b: &[f64]) -> Vec<f64> {
     a.iter().zip(b).map(|(a, b)| a + b).collect()
 }
 
-impl Results for Table {
+impl EvaluationResults for AblationResults {
     const NAME: &'static str = "ablation";
 
     fn tables(&self) -> String {

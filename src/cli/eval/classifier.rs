@@ -1,4 +1,4 @@
-//! The zero-shot classifier (docs/PAPERS.md, 1.6): a unit vector for each class name.
+//! The zero-shot classifier: a unit vector for each class name (docs/PAPERS.md, 1.6).
 
 use std::path::{Path, PathBuf};
 
@@ -6,13 +6,15 @@ use clap::Args;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 
-use super::bench::{Bench, BenchOptions};
+use super::evaluation::Evaluation;
 use crate::checkpoint::pack::sha256_hex;
-use crate::cli::progress::Progress;
-use crate::cli::{CliError, inputs, output};
+use crate::cli::error::CliError;
+use crate::cli::terminal_progress::TerminalProgress;
+use crate::cli::{inputs, output};
+use crate::decompose::Decomposition;
 use crate::zero_shot;
 
-/// Sentences that a bare class name is put into.
+/// The built-in sentences; {} stands for the class name.
 const TEMPLATES: [&str; 7] = [
     "a photo of a {}.",
     "a picture of a {}.",
@@ -23,53 +25,53 @@ const TEMPLATES: [&str; 7] = [
     "{}",
 ];
 
-/// The tensor of a classifier's file.
+/// The name of the tensor in a file of class vectors.
 const TENSOR: &str = "classes";
 
 #[derive(Args, Debug)]
 pub struct TemplateOptions {
-    /// Sentences for class names, one a line, {} where the name goes. Default: seven built-in ones
+    /// Sentences for class names, one per line, with {} for the name. Default: seven built-in sentences
     #[arg(long, value_name = "FILE")]
     templates: Option<PathBuf>,
 }
 
-/// Classes as the model sees them.
+/// A classifier that compares embeddings with the unit vectors of class names.
 pub struct Classifier {
     pub names: Vec<String>,
-    /// A unit vector each, `[class][embedding]`.
+    /// A unit vector for each class, `[class][embedding]`.
     pub units: Vec<Vec<f32>>,
-    /// How many sentences each is the mean of.
+    /// The number of sentences in the mean of each class.
     pub templates: usize,
     /// SHA-256 of the model, the names and the sentences.
     pub hash: String,
 }
 
 impl Classifier {
-    /// Embeds the names in every template of the options. With `--out` the vectors are kept there as
-    /// `classes-HASH.safetensors`, `classes` `[class, embedding]` in f32, and read from there the next time.
+    /// Embeds the names in every template of the options. With `--out`, the vectors are kept there as
+    /// `classes-HASH.safetensors` (tensor `classes`, f32, `[class, embedding]`), and the next run reads them.
     ///
     /// # Errors
-    /// Where the file of templates is none, or a name is too long for the text tower.
+    /// [`CliError::Data`] if a template lacks `{}` or the kept file is wrong; [`CliError::Session`] if a name is too
+    /// long for the text tower.
     pub fn new(
-        bench: &Bench,
-        options: &BenchOptions,
+        evaluation: &Evaluation<'_>,
         templates: &TemplateOptions,
         names: Vec<String>,
     ) -> Result<Self, CliError> {
         let templates = match &templates.templates {
             None => TEMPLATES.map(str::to_owned).to_vec(),
-            Some(path) => templates_of(path)?,
+            Some(path) => read_templates(path)?,
         };
-        let model = bench.session.manifest().results_hash();
+        let model = evaluation.session.manifest().results_hash();
         let hash = sha256_hex(format!("{model}\n{}\n\n{}", templates.join("\n"), names.join("\n")).as_bytes());
-        let kept = options.out.as_ref().map(|out| out.join(format!("classes-{hash:.12}.safetensors")));
-        let size = bench.session.model().config.embedding;
+        let kept = evaluation.options.out.as_ref().map(|out| out.join(format!("classes-{hash:.12}.safetensors")));
+        let size = evaluation.session.model().config.embedding;
         let count = templates.len();
-        let known = kept.as_deref().filter(|path| path.is_file()).map(|path| read(path, names.len(), size));
+        let known = kept.as_deref().filter(|path| path.is_file()).map(|path| read_units(path, names.len(), size));
         let units = match known {
             Some(units) => units?,
             None => {
-                let units = embed(bench, &names, &templates)?;
+                let units = embed(evaluation, &names, &templates)?;
                 if let Some(path) = kept {
                     output::write(&path, &bytes_of(&units, size)?)?;
                 }
@@ -79,14 +81,14 @@ impl Classifier {
         Ok(Self { names, units, templates: count, hash })
     }
 
-    /// The class that is most like `embedding`, the first of equals.
+    /// Returns the class with the highest score for `embedding`, the first of equal ones.
     pub fn top(&self, embedding: &[f64]) -> usize {
         let score = |unit: &Vec<f32>| unit.iter().zip(embedding).map(|(a, b)| f64::from(*a) * b).sum::<f64>();
         let scores = self.units.iter().map(score).enumerate();
         scores.fold((0, f64::NEG_INFINITY), |best, next| if next.1 > best.1 { next } else { best }).0
     }
 
-    /// The mean of all classes, `[embedding]`: what a class is held against.
+    /// Computes the mean of all classes, `[embedding]`: the contrast of each class.
     pub fn mean(&self) -> Vec<f32> {
         let mut mean = vec![0.0; self.units.first().map_or(0, Vec::len)];
         for unit in &self.units {
@@ -98,26 +100,32 @@ impl Classifier {
     }
 }
 
-fn embed(bench: &Bench, names: &[String], templates: &[String]) -> Result<Vec<Vec<f32>>, CliError> {
-    let progress = Progress::of(names.len(), "classes");
-    let size = bench.session.model().config.embedding;
+/// Returns the unit embedding of a picture in f64, `[embedding]`.
+pub fn embedding_of(image: &Decomposition<'_>) -> Vec<f64> {
+    image.embedding().iter().map(|value| f64::from(*value)).collect()
+}
+
+/// Computes the unit vector of each name: the unit mean over all templates.
+fn embed(evaluation: &Evaluation<'_>, names: &[String], templates: &[String]) -> Result<Vec<Vec<f32>>, CliError> {
+    let progress = TerminalProgress::bar(names.len(), "classes");
+    let size = evaluation.session.model().config.embedding;
     let mut units = Vec::with_capacity(names.len());
     for name in names {
         let sentences = templates.iter().map(|template| template.replace("{}", name)).collect();
-        let pool = pollster::block_on(bench.session.embed_pool(sentences, |_done| {}))?;
+        let pool = pollster::block_on(evaluation.session.embed_pool(sentences, |_done| {}))?;
         units.push(zero_shot::ensemble(&pool.embeddings.chunks(size).map(<[f32]>::to_vec).collect::<Vec<_>>()));
         progress.step();
     }
     Ok(units)
 }
 
-fn templates_of(path: &Path) -> Result<Vec<String>, CliError> {
+fn read_templates(path: &Path) -> Result<Vec<String>, CliError> {
     let templates = inputs::pool(path)?;
     match templates.iter().find(|template| !template.contains("{}")) {
         None => Ok(templates),
         Some(template) => {
-            let reason = format!("\u{201c}{template}\u{201d} has no {{}} where the name goes");
-            Err(CliError::Data { path: path.to_owned(), reason })
+            let reason = format!("\u{201c}{template}\u{201d} has no {{}} for the name");
+            Err(CliError::data(path, reason))
         }
     }
 }
@@ -129,10 +137,9 @@ fn bytes_of(units: &[Vec<f32>], size: usize) -> Result<Vec<u8>, CliError> {
         .map_err(|err| CliError::Stdout(std::io::Error::other(err)))
 }
 
-fn read(path: &Path, classes: usize, size: usize) -> Result<Vec<Vec<f32>>, CliError> {
+fn read_units(path: &Path, classes: usize, size: usize) -> Result<Vec<Vec<f32>>, CliError> {
     let bytes = inputs::read(path)?;
-    let reason = "it does not hold the classes that it is named after: remove it".to_owned();
-    let wrong = || CliError::Data { path: path.to_owned(), reason: reason.clone() };
+    let wrong = || CliError::data(path, "the file does not contain the classes that its name says: remove it");
     let tensors = SafeTensors::deserialize(&bytes).map_err(|_malformed| wrong())?;
     let view = tensors.tensor(TENSOR).map_err(|_missing| wrong())?;
     if view.dtype() != Dtype::F32 || view.shape() != [classes, size] {

@@ -1,7 +1,8 @@
-//! What was found of each picture, kept as it comes, so that a run that is cut off is gone on with.
+//! The record of each picture, written at once, so that an interrupted run can continue.
 //!
-//! A file of `--out` for each kind of results: `EVAL-HASH.jsonl`, the hash being that of all that they depend on
-//! (its first line). With another model, other means or other options there is another file beside it.
+//! Each kind of results has a file in `--out`: `EVAL-HASH.jsonl`. Its first line, the heading, lists everything that
+//! the results depend on. HASH is the hash of the heading. Another model, other means or other options make another
+//! file beside it.
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
@@ -13,29 +14,30 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::checkpoint::pack::sha256_hex;
-use crate::cli::CliError;
+use crate::cli::error::CliError;
 
-/// Records by picture.
+/// The records of all finished pictures.
 pub struct Records<R> {
+    /// By the name of the picture.
     done: HashMap<String, R>,
-    /// None where nothing is to be kept.
+    /// `None` without `--out`.
     file: Option<(PathBuf, File)>,
 }
 
-/// A line of the file.
+/// A line of the file, after the heading.
 #[derive(Serialize, Deserialize)]
-struct Line<R> {
+struct RecordLine<R> {
     picture: String,
     #[serde(flatten)]
     record: R,
 }
 
 impl<R: Serialize + DeserializeOwned> Records<R> {
-    /// Goes on with the records in `out` that `heading` belongs to; without `out` nothing is kept.
+    /// Reads the records in `out` that have this heading, to continue them. Without `out`, nothing is kept.
     ///
     /// # Errors
-    /// [`CliError::Io`] where the file cannot be read or made.
-    pub fn go_on(out: Option<&Path>, heading: &Value) -> Result<Self, CliError> {
+    /// [`CliError::Io`] if the file cannot be read or made.
+    pub fn resume(out: Option<&Path>, heading: &Value) -> Result<Self, CliError> {
         let Some(out) = out else { return Ok(Self { done: HashMap::new(), file: None }) };
         let eval = heading["eval"].as_str().unwrap_or("eval");
         let heading = heading.to_string();
@@ -43,7 +45,7 @@ impl<R: Serialize + DeserializeOwned> Records<R> {
         let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
         let mut file = opened.map_err(CliError::io("write", &path))?;
         let bytes = std::fs::read(&path).map_err(CliError::io("read", &path))?;
-        let (done, kept) = whole_lines(&bytes, heading.as_bytes());
+        let (done, kept) = complete_lines(&bytes, heading.as_bytes());
         file.set_len(kept as u64)
             .and_then(|()| file.seek(SeekFrom::Start(kept as u64)))
             .map_err(CliError::io("write", &path))?;
@@ -53,17 +55,17 @@ impl<R: Serialize + DeserializeOwned> Records<R> {
         Ok(Self { done, file: Some((path, file)) })
     }
 
-    /// A picture's record, if there is one.
+    /// Returns the record of a picture.
     pub fn get(&self, picture: &str) -> Option<&R> {
         self.done.get(picture)
     }
 
-    /// Keeps a picture's record.
+    /// Keeps the record of a picture.
     ///
     /// # Errors
-    /// [`CliError::Unwritten`], for want of space perhaps.
+    /// [`CliError::Unwritten`], for example if the disk is full.
     pub fn add(&mut self, picture: &str, record: R) -> Result<(), CliError> {
-        let line = Line { picture: picture.to_owned(), record };
+        let line = RecordLine { picture: picture.to_owned(), record };
         if let Some((path, file)) = &mut self.file {
             let written = serde_json::to_string(&line)
                 .map_err(std::io::Error::from)
@@ -75,9 +77,9 @@ impl<R: Serialize + DeserializeOwned> Records<R> {
     }
 }
 
-/// The records of a file's whole lines, and how many bytes these take up: what a run that was cut off has
-/// begun to write does not count. Nothing where the heading is another.
-fn whole_lines<R: DeserializeOwned>(bytes: &[u8], heading: &[u8]) -> (HashMap<String, R>, usize) {
+/// Parses the complete lines of a file. Returns their records, and the number of bytes of these lines; an incomplete
+/// last line does not count. With another heading, returns no record and 0.
+fn complete_lines<R: DeserializeOwned>(bytes: &[u8], heading: &[u8]) -> (HashMap<String, R>, usize) {
     let mut lines = bytes.split_inclusive(|byte| *byte == b'\n');
     let mut done = HashMap::new();
     let Some(first) = lines.next().filter(|line| line.strip_suffix(b"\n") == Some(heading)) else {
@@ -85,8 +87,9 @@ fn whole_lines<R: DeserializeOwned>(bytes: &[u8], heading: &[u8]) -> (HashMap<St
     };
     let mut kept = first.len();
     for line in lines {
-        let whole = line.strip_suffix(b"\n").and_then(|line| serde_json::from_slice::<Line<R>>(line).ok());
-        let Some(Line { picture, record }) = whole else { break };
+        let complete =
+            line.strip_suffix(b"\n").and_then(|line| serde_json::from_slice::<RecordLine<R>>(line).ok());
+        let Some(RecordLine { picture, record }) = complete else { break };
         done.insert(picture, record);
         kept += line.len();
     }
@@ -100,31 +103,31 @@ mod tests {
     use super::*;
 
     #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-    struct Found {
+    struct TopClass {
         top: usize,
     }
 
     #[test]
-    fn a_half_line_is_done_again_and_another_heading_is_another_file() {
+    fn incomplete_lines_and_other_headings_are_not_read() {
         let out = std::env::temp_dir().join(format!("headlamp-records-{}", std::process::id()));
         let _none = std::fs::remove_dir_all(&out);
         std::fs::create_dir_all(&out).unwrap();
         let heading = json!({"eval": "test", "weights": "00"});
-        let mut records = Records::<Found>::go_on(Some(&out), &heading).unwrap();
-        records.add("a", Found { top: 1 }).unwrap();
-        records.add("b", Found { top: 2 }).unwrap();
+        let mut records = Records::<TopClass>::resume(Some(&out), &heading).unwrap();
+        records.add("a", TopClass { top: 1 }).unwrap();
+        records.add("b", TopClass { top: 2 }).unwrap();
         let (path, mut file) = records.file.take().unwrap();
         file.write_all(b"{\"picture\":\"c\",\"to").unwrap();
         drop(file);
-        let mut records = Records::<Found>::go_on(Some(&out), &heading).unwrap();
-        assert_eq!(records.get("b"), Some(&Found { top: 2 }));
+        let mut records = Records::<TopClass>::resume(Some(&out), &heading).unwrap();
+        assert_eq!(records.get("b"), Some(&TopClass { top: 2 }));
         assert_eq!(records.get("c"), None);
-        records.add("c", Found { top: 3 }).unwrap();
+        records.add("c", TopClass { top: 3 }).unwrap();
         drop(records);
         assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 4);
-        let records = Records::<Found>::go_on(Some(&out), &heading).unwrap();
-        assert_eq!(records.get("c"), Some(&Found { top: 3 }));
-        let other = Records::<Found>::go_on(Some(&out), &json!({"eval": "test", "weights": "11"})).unwrap();
+        let records = Records::<TopClass>::resume(Some(&out), &heading).unwrap();
+        assert_eq!(records.get("c"), Some(&TopClass { top: 3 }));
+        let other = Records::<TopClass>::resume(Some(&out), &json!({"eval": "test", "weights": "11"})).unwrap();
         assert_eq!(other.get("a"), None);
         std::fs::remove_dir_all(&out).unwrap();
     }

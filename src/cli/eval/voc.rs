@@ -1,33 +1,33 @@
-//! Pascal VOC's annotations: a file of XML for each picture, with a box for each object.
+//! Annotations of Pascal VOC: an XML file for each picture, with a box for each object.
 //!
-//! Only what these files are made of is read: elements, text, comments and declarations. Entities stay as they are,
-//! since no number has any.
+//! The reader knows the parts of XML that these files have: elements, text, comments and declarations. Entities are
+//! not replaced, because numbers contain none.
 
 use std::path::{Path, PathBuf};
 
-use crate::cli::{CliError, inputs, pictures};
+use crate::cli::error::CliError;
+use crate::cli::{inputs, pictures};
 use crate::metrics::discovery::PixelBox;
 
-/// Elements within elements; VOC has five.
-const DEEPEST: usize = 32;
+/// The deepest nesting of elements that is read; VOC has five levels.
+const MAX_DEPTH: usize = 32;
 const MAX_BYTES: usize = 16 << 20;
 
-/// A picture with its objects' boxes.
-pub struct Annotated {
+/// A picture with the boxes of its objects.
+pub struct AnnotatedPicture {
     pub name: String,
     pub picture: PathBuf,
-    /// Those of objects that are marked as difficult are left out.
+    /// Without objects that are marked as difficult.
     pub boxes: Vec<PixelBox>,
 }
 
-/// All pictures in JPEGImages/ that have a file in Annotations/, or those that `split` (a list of names) has. Those
-/// without an object are left out.
+/// Lists the pictures in JPEGImages/ that have a file in Annotations/, limited to those in `split` (a file with a list
+/// of names). Pictures without an object are left out.
 ///
 /// # Errors
-/// Where a folder or a file cannot be read, or a file is no annotation.
-pub fn annotated(data: &Path, split: Option<&Path>) -> Result<Vec<Annotated>, CliError> {
-    let wanted = split.map(inputs::read).transpose()?;
-    let wanted = wanted.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+/// [`CliError::Io`]; [`CliError::Data`] if a file is no annotation.
+pub fn annotated_pictures(data: &Path, split: Option<&Path>) -> Result<Vec<AnnotatedPicture>, CliError> {
+    let wanted = split.map(inputs::read_lossy).transpose()?;
     let is_wanted =
         |name: &str| wanted.as_ref().is_none_or(|list| list.split_whitespace().any(|word| word == name));
     let mut all = Vec::new();
@@ -37,21 +37,20 @@ pub fn annotated(data: &Path, split: Option<&Path>) -> Result<Vec<Annotated>, Cl
         if !is_wanted(&name) || !file.is_file() {
             continue;
         }
-        let wrong = |reason: String| CliError::Data { path: file.clone(), reason };
-        let boxes = boxes(&String::from_utf8_lossy(&inputs::read(&file)?)).map_err(wrong)?;
+        let boxes = boxes(&inputs::read_lossy(&file)?).map_err(|reason| CliError::data(&file, reason))?;
         if !boxes.is_empty() {
-            all.push(Annotated { name, picture, boxes });
+            all.push(AnnotatedPicture { name, picture, boxes });
         }
     }
     Ok(all)
 }
 
-/// The boxes of a file's objects that are not difficult. VOC counts pixels from 1, ends included.
+/// Parses the boxes of the objects that are not difficult. VOC counts pixels from 1, and the ends belong to the box.
 fn boxes(xml: &str) -> Result<Vec<PixelBox>, String> {
-    let (mut boxes, mut object) = (Vec::new(), Object::default());
-    for leaf in leaves(xml)? {
-        match leaf {
-            Leaf::Text(path, text) => match path.as_slice() {
+    let (mut boxes, mut object) = (Vec::new(), PartialObject::default());
+    for event in xml_events(xml)? {
+        match event {
+            XmlEvent::Text(path, text) => match path.as_slice() {
                 ["annotation", "object", "difficult"] => object.is_difficult = text != "0",
                 ["annotation", "object", "bndbox", side] => {
                     if let Some(place) = SIDES.iter().position(|known| known == side) {
@@ -62,16 +61,16 @@ fn boxes(xml: &str) -> Result<Vec<PixelBox>, String> {
                 }
                 _ => {}
             },
-            Leaf::End(path) if path == ["annotation", "object"] => {
-                let Object { sides, is_difficult } = std::mem::take(&mut object);
+            XmlEvent::End(path) if path == ["annotation", "object"] => {
+                let PartialObject { sides, is_difficult } = std::mem::take(&mut object);
                 let [Some(left), Some(top), Some(right), Some(bottom)] = sides else {
-                    return Err("an object has no whole box".to_owned());
+                    return Err("an object lacks sides of its box".to_owned());
                 };
                 if !is_difficult {
                     boxes.push(PixelBox { left: left - 1.0, top: top - 1.0, right, bottom });
                 }
             }
-            Leaf::End(_) => {}
+            XmlEvent::End(_) => {}
         }
     }
     Ok(boxes)
@@ -79,28 +78,30 @@ fn boxes(xml: &str) -> Result<Vec<PixelBox>, String> {
 
 const SIDES: [&str; 4] = ["xmin", "ymin", "xmax", "ymax"];
 
+/// The parts of an object that were read so far.
 #[derive(Default)]
-struct Object {
+struct PartialObject {
     /// In the order of [`SIDES`].
     sides: [Option<f64>; 4],
     is_difficult: bool,
 }
 
-/// What the reader meets: text, by the elements that it stands in, and the ends of elements.
-enum Leaf<'a> {
+/// A part of the XML, with the names of the elements around it, from the outermost.
+enum XmlEvent<'a> {
     Text(Vec<&'a str>, &'a str),
+    /// The end of the innermost element.
     End(Vec<&'a str>),
 }
 
-fn leaves(xml: &str) -> Result<Vec<Leaf<'_>>, String> {
+fn xml_events(xml: &str) -> Result<Vec<XmlEvent<'_>>, String> {
     if xml.len() > MAX_BYTES {
-        return Err("it is too large to be an annotation".to_owned());
+        return Err("the file is too large for an annotation".to_owned());
     }
-    let (mut leaves, mut path, mut rest) = (Vec::new(), Vec::new(), xml);
+    let (mut events, mut path, mut rest) = (Vec::new(), Vec::new(), xml);
     while let Some(start) = rest.find('<') {
         let text = rest[..start].trim();
         if !text.is_empty() && !path.is_empty() {
-            leaves.push(Leaf::Text(path.clone(), text));
+            events.push(XmlEvent::Text(path.clone(), text));
         }
         rest = &rest[start..];
         let end = if rest.starts_with("<!--") {
@@ -108,7 +109,7 @@ fn leaves(xml: &str) -> Result<Vec<Leaf<'_>>, String> {
         } else {
             rest.find('>').map(|at| at + 1)
         };
-        let Some(end) = end else { return Err("it ends within a tag".to_owned()) };
+        let Some(end) = end else { return Err("the file ends within a tag".to_owned()) };
         let tag = &rest[1..end - 1];
         rest = &rest[end..];
         if tag.starts_with(['!', '?']) {
@@ -116,21 +117,21 @@ fn leaves(xml: &str) -> Result<Vec<Leaf<'_>>, String> {
         }
         if let Some(name) = tag.strip_prefix('/') {
             if path.last() != Some(&name.trim()) {
-                return Err(format!("</{name}> ends what is not open"));
+                return Err(format!("</{name}> ends an element that is not open"));
             }
-            leaves.push(Leaf::End(path.clone()));
+            events.push(XmlEvent::End(path.clone()));
             path.pop();
         } else if !tag.ends_with('/') {
-            if path.len() >= DEEPEST {
-                return Err("its elements are nested too deep".to_owned());
+            if path.len() >= MAX_DEPTH {
+                return Err("the elements are nested too deep".to_owned());
             }
             path.push(tag.split_whitespace().next().unwrap_or(""));
         }
     }
     match path.last() {
         Some(open) => Err(format!("<{open}> does not end")),
-        None if leaves.is_empty() => Err("it is no XML".to_owned()),
-        None => Ok(leaves),
+        None if events.is_empty() => Err("the file is not XML".to_owned()),
+        None => Ok(events),
     }
 }
 
@@ -147,13 +148,13 @@ mod tests {
         </annotation>";
 
     #[test]
-    fn boxes_of_objects_are_read_and_those_of_parts_are_not() {
+    fn boxes_of_objects_are_read_but_not_of_parts() {
         let expected = PixelBox { left: 10.0, top: 20.5, right: 30.0, bottom: 40.0 };
         assert_eq!(boxes(FILE), Ok(vec![expected]));
     }
 
     #[test]
-    fn what_is_no_annotation_gets_a_sentence() {
+    fn files_that_are_no_annotation_are_refused() {
         let deep = "<a>".repeat(100_000);
         for wrong in ["", "words", "<annotation", "<annotation>", "<a></b>", "</a>", "<!-- ", "<>", &deep] {
             assert!(boxes(wrong).is_err(), "{:.20}", wrong);

@@ -1,4 +1,4 @@
-//! `headlamp eval waterbirds`: accuracy of the worst group with the heads that follow the place switched off
+//! `headlamp eval waterbirds`: accuracy of the worst group before and after ablation of the heads that follow the place
 //! (docs/PAPERS.md, 1.12).
 
 use std::path::{Path, PathBuf};
@@ -8,47 +8,48 @@ use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::bench::{Bench, BenchOptions, MeansOptions};
-use super::classifier::{Classifier, TemplateOptions};
-use super::records::Records;
-use super::report::{Results, head_name, per_cent, table};
+use super::classifier::{Classifier, TemplateOptions, embedding_of};
+use super::evaluation::{Evaluation, EvaluationOptions, MeansOptions};
+use super::report::{EvaluationResults, head_name, per_cent, table};
 use crate::ablate::{Ablation, LATE_LAYERS, MeanContributions};
 use crate::checkpoint::pack::sha256_hex;
-use crate::cli::{CliError, inputs};
+use crate::cli::error::CliError;
+use crate::cli::inputs;
+use crate::cli::table::{self as text_table, Separator, TableRow};
 use crate::decompose::{Decomposition, Direction};
 use crate::session::EngineError;
-use crate::spurious::{Following, Group, GroupCounts, Margins, PUBLISHED, Published};
+use crate::spurious::{Group, GroupCounts, MarginShift, Margins, PUBLISHED_HEADS, PublishedHeads};
 
 const METADATA: &str = "metadata.csv";
 
-/// Worst-group accuracy on Waterbirds before and after mean-ablation of what follows the place
+/// Worst-group accuracy on Waterbirds before and after mean-ablation of the components that follow the place
 ///
 /// DIR holds metadata.csv with the columns img_filename, y, split and place, and the pictures that it names.
 #[derive(Args, Debug)]
-pub struct Waterbirds {
+pub struct EvalWaterbirds {
     #[command(flatten)]
-    bench: BenchOptions,
+    evaluation: EvaluationOptions,
     #[command(flatten)]
     templates: TemplateOptions,
     #[command(flatten)]
     means: MeansOptions,
-    /// Heads to ablate: B/16, L/14 or H/14 for those of the paper, or a list like 11.6,11.0 (layer.head, from 0).
-    /// Default: the paper's, where the model has the size of one of its models
+    /// Heads to ablate: B/16, L/14 or H/14 for the heads in the paper, or a list like 11.6,11.0 (layer.head, from 0).
+    /// Default: the heads in the paper, if the model has the size of one of its models
     #[arg(long, value_name = "HEADS")]
-    heads: Option<Heads>,
-    /// Rank the heads of the last layers by how they follow the place, and ablate the first N as well
+    heads: Option<HeadSelection>,
+    /// Rank the heads of the last layers by how strongly they follow the place, and ablate the first N too
     #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "5")]
     rank: Option<usize>,
-    /// Pictures that heads are ranked by
+    /// Pictures to rank the heads with
     #[arg(long, value_enum, default_value_t = Split::Validation)]
     rank_split: Split,
-    /// Pictures that accuracy is taken over
+    /// Pictures to measure accuracy on
     #[arg(long, value_enum, default_value_t = Split::Test)]
     split: Split,
-    /// The names of class 0 and class 1
+    /// Names of class 0 and class 1
     #[arg(long, value_name = "A,B", value_delimiter = ',', default_values = ["landbird", "waterbird"])]
     names: Vec<String>,
-    /// How many layers keep their attention
+    /// Number of last layers that keep their attention
     #[arg(long, value_name = "N", default_value_t = LATE_LAYERS)]
     late_layers: usize,
 }
@@ -62,12 +63,12 @@ enum Split {
     All,
 }
 
-/// (layer, head)
+/// Heads as (layer, head).
 type HeadList = Vec<(usize, usize)>;
 
-/// Heads that the user named.
+/// The heads that the user named.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Heads(HeadList);
+struct HeadSelection(HeadList);
 
 /// A line of metadata.csv.
 struct Bird {
@@ -77,41 +78,41 @@ struct Bird {
     split: usize,
 }
 
-/// What is switched off in a row of the table besides what the rows before it switch off.
-struct Step {
+/// The ablation in a row of the table. The first step applies in all later rows too.
+struct AblationStep {
     name: String,
     ablation: Ablation,
 }
 
-/// What was found of one picture: the score of class 1 less that of class 0, in each row.
+/// The record of one picture: the score of class 1 minus the score of class 0, in each row.
 #[derive(Clone, Serialize, Deserialize)]
-struct Found {
+struct PictureMargins {
     #[serde(flatten)]
     group: Group,
     margins: Vec<f64>,
 }
 
-/// The parts of the last layers' heads in the margin, `[layer, head]`.
+/// The part of each head of the last layers in the margin of one picture, `[layer, head]`.
 #[derive(Clone, Serialize, Deserialize)]
-struct Parts {
+struct MarginParts {
     #[serde(flatten)]
     group: Group,
     heads: Vec<f32>,
 }
 
 #[derive(Serialize)]
-struct Table {
+struct WaterbirdsResults {
     names: Vec<String>,
     templates: usize,
     split: Split,
     late_layers: usize,
-    rows: Vec<Row>,
+    rows: Vec<AblationRow>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    ranking: Option<Ranking>,
+    ranking: Option<HeadRanking>,
 }
 
 #[derive(Serialize)]
-struct Row {
+struct AblationRow {
     ablated: String,
     overall: Option<f64>,
     worst_group: Option<f64>,
@@ -127,42 +128,42 @@ struct GroupRow {
 }
 
 #[derive(Serialize)]
-struct Ranking {
+struct HeadRanking {
     split: Split,
     images: usize,
-    /// Those that follow the place most first.
-    heads: Vec<Following>,
+    /// The head that follows the place most comes first.
+    heads: Vec<MarginShift>,
 }
 
-impl Waterbirds {
+impl EvalWaterbirds {
     pub fn run(&self) -> Result<(), CliError> {
         if self.names.len() != 2 {
             return Err(CliError::Usage("--names takes two: those of class 0 and class 1".to_owned()));
         }
-        let (birds, labels) = birds(&self.bench.data)?;
-        let bench = self.bench.open(Some(&self.means))?;
-        let named = self.named_heads(&bench)?;
-        let classifier = Classifier::new(&bench, &self.bench, &self.templates, self.names.clone())?;
+        let (birds, labels) = read_birds(&self.evaluation.data)?;
+        let evaluation = self.evaluation.open(Some(&self.means))?;
+        let named = self.named_heads(&evaluation)?;
+        let classifier = Classifier::new(&evaluation, &self.templates, self.names.clone())?;
         let margin: Vec<f32> = classifier.units[1].iter().zip(&classifier.units[0]).map(|(a, b)| a - b).collect();
-        let ranking = self
-            .rank
-            .map(|_count| {
-                self.ranking(&bench, &birds, &json!({"classes": classifier.hash, "labels": labels}), &margin)
-            })
-            .transpose()?;
-        let steps = self.steps(&bench, named, ranking.as_ref());
+        let source = json!({"classes": classifier.hash, "labels": labels});
+        let ranking = self.rank.map(|_count| self.ranking(&evaluation, &birds, &source, &margin)).transpose()?;
+        let steps = self.steps(&evaluation, named, ranking.as_ref());
         let off: Vec<&Ablation> = steps.iter().map(|step| &step.ablation).collect();
         let own = json!({"classes": classifier.hash, "labels": labels, "off": off});
-        let records = Records::go_on(self.bench.out.as_deref(), &bench.heading(Table::NAME, &own)?)?;
-        let chosen = self.bench.limited(of_split(&birds, self.split))?;
-        let means = bench.means()?;
-        let work = |bird: &&Bird| {
-            let traced = bench.trace(&bird.path)?;
-            let margins = margins(&bench.session.decompose(&traced), &margin, &steps, &means);
-            Ok(Found { group: bird.group, margins })
-        };
-        let gathered = bench.gather(&chosen, |bird| &bird.name, records, work)?;
-        let table = Table {
+        let chosen = self.evaluation.limited(of_split(&birds, self.split))?;
+        let means = evaluation.means()?;
+        let gathered = evaluation.gather(
+            WaterbirdsResults::NAME,
+            &own,
+            &chosen,
+            |bird| &bird.name,
+            |bird| {
+                let traced = evaluation.trace(&bird.path)?;
+                let margins = margins(&evaluation.session.decompose(&traced), &margin, &steps, &means);
+                Ok(PictureMargins { group: bird.group, margins })
+            },
+        )?;
+        let results = WaterbirdsResults {
             names: self.names.clone(),
             templates: classifier.templates,
             split: self.split,
@@ -170,18 +171,18 @@ impl Waterbirds {
             rows: rows(&steps, &gathered.records),
             ranking,
         };
-        self.bench.answer(&bench, gathered, table)
+        evaluation.answer(gathered, results)
     }
 
-    /// The heads that the user or the paper names, and how to call them.
-    fn named_heads(&self, bench: &Bench) -> Result<Option<(String, HeadList)>, CliError> {
-        let vision = &bench.session.model().config.vision;
-        let is_of_size = |published: &&Published| {
+    /// Returns the heads that the user or the paper names, with a description of them.
+    fn named_heads(&self, evaluation: &Evaluation<'_>) -> Result<Option<(String, HeadList)>, CliError> {
+        let vision = &evaluation.session.model().config.vision;
+        let is_of_size = |published: &&PublishedHeads| {
             (published.layers, published.heads, published.patch) == (vision.layers, vision.heads, vision.patch)
         };
         let named = match &self.heads {
-            Some(Heads(heads)) => Some(("the named heads".to_owned(), heads.clone())),
-            None => PUBLISHED
+            Some(HeadSelection(heads)) => Some(("the named heads".to_owned(), heads.clone())),
+            None => PUBLISHED_HEADS
                 .iter()
                 .find(is_of_size)
                 .map(|published| (format!("the paper's heads of {}", published.name), published.all_heads())),
@@ -195,11 +196,18 @@ impl Waterbirds {
         }
     }
 
-    fn steps(&self, bench: &Bench, named: Option<(String, HeadList)>, ranking: Option<&Ranking>) -> Vec<Step> {
-        let readout = &bench.session.model().readout;
+    /// Returns the ablations of the table: the base, then the base with the named heads, then the base with the heads
+    /// that the ranking puts first.
+    fn steps(
+        &self,
+        evaluation: &Evaluation<'_>,
+        named: Option<(String, HeadList)>,
+        ranking: Option<&HeadRanking>,
+    ) -> Vec<AblationStep> {
+        let readout = &evaluation.session.model().readout;
         let base = Ablation::all_but_last(self.late_layers, readout.layers, readout.heads);
-        // What the base has switched off already is not switched off twice.
-        let only = |heads: &HeadList| Ablation {
+        // A head that the base ablates already must not be ablated twice.
+        let besides_base = |heads: &HeadList| Ablation {
             heads: heads.iter().copied().filter(|head| !base.heads.contains(head)).collect(),
             ..Ablation::default()
         };
@@ -207,51 +215,66 @@ impl Waterbirds {
         let mut steps = Vec::new();
         if let Some((name, heads)) = named {
             let name = format!("these and {name}: {}", in_words(&heads));
-            steps.push(Step { name, ablation: only(&heads) });
+            steps.push(AblationStep { name, ablation: besides_base(&heads) });
         }
         if let Some(ranking) = ranking {
             let first =
                 ranking.heads.iter().take(self.rank.unwrap_or(0)).filter(|following| following.place > 0.0);
             let heads: HeadList = first.map(|following| (following.layer, following.head)).collect();
             let name = format!("these and the heads that follow the place most: {}", in_words(&heads));
-            steps.push(Step { name, ablation: only(&heads) });
+            steps.push(AblationStep { name, ablation: besides_base(&heads) });
         }
-        let name = format!("all MLPs, z0 and all attention but the last {} layers'", self.late_layers);
-        steps.insert(0, Step { name, ablation: base });
+        let name = format!("all MLPs, z0 and all attention except the last {} layers", self.late_layers);
+        steps.insert(0, AblationStep { name, ablation: base });
         steps
     }
 
-    /// The heads of the last layers, those that follow the place most first.
-    fn ranking(&self, bench: &Bench, birds: &[Bird], data: &Value, margin: &[f32]) -> Result<Ranking, CliError> {
-        let readout = &bench.session.model().readout;
+    /// Ranks the heads of the last layers by how strongly they follow the place. `data` identifies the labels and the
+    /// classes, `margin` is the difference of the two classes, `[embedding]`.
+    fn ranking(
+        &self,
+        evaluation: &Evaluation<'_>,
+        birds: &[Bird],
+        data: &Value,
+        margin: &[f32],
+    ) -> Result<HeadRanking, CliError> {
+        let readout = &evaluation.session.model().readout;
         let first = readout.layers.saturating_sub(self.late_layers);
         let own = json!({"data": data, "first_layer": first});
-        let heading = bench.heading("waterbirds-ranking", &own)?;
-        let records = Records::go_on(self.bench.out.as_deref(), &heading)?;
-        let direction = bench.session.direction(margin);
-        let work = |bird: &&Bird| {
-            let traced = bench.trace(&bird.path)?;
-            let heads = late_parts(&bench.session.decompose(&traced), &direction, first);
-            Ok(Parts { group: bird.group, heads })
-        };
-        let chosen = self.bench.limited(of_split(birds, self.rank_split))?;
-        let gathered = bench.gather(&chosen, |bird| &bird.name, records, work)?;
+        let direction = evaluation.session.direction(margin);
+        let chosen = self.evaluation.limited(of_split(birds, self.rank_split))?;
+        let gathered = evaluation.gather(
+            "waterbirds-ranking",
+            &own,
+            &chosen,
+            |bird| &bird.name,
+            |bird| {
+                let traced = evaluation.trace(&bird.path)?;
+                let heads = late_parts(&evaluation.session.decompose(&traced), &direction, first);
+                Ok(MarginParts { group: bird.group, heads })
+            },
+        )?;
         let mut sums = Margins::new((readout.layers - first) * readout.heads);
         gathered.records.iter().for_each(|parts| sums.push(parts.group, &parts.heads));
         let heads = sums.ranked(first, readout.heads);
-        Ok(Ranking { split: self.rank_split, images: gathered.records.len(), heads })
+        Ok(HeadRanking { split: self.rank_split, images: gathered.records.len(), heads })
     }
 }
 
+/// Returns the parts of the heads from layer `first` on, `[layer, head]`.
 fn late_parts(image: &Decomposition<'_>, direction: &Direction, first: usize) -> Vec<f32> {
     image.parts(direction).heads[first..].iter().flatten().map(|part| *part as f32).collect()
 }
 
-/// The margin with nothing ablated, with the first step, and with the first and each other one.
-fn margins(image: &Decomposition<'_>, margin: &[f32], steps: &[Step], means: &MeanContributions) -> Vec<f64> {
+/// Computes the margin with nothing ablated, with the first step, and with the first and each later step.
+fn margins(
+    image: &Decomposition<'_>,
+    margin: &[f32],
+    steps: &[AblationStep],
+    means: &MeanContributions,
+) -> Vec<f64> {
     let score = |vector: &[f64]| margin.iter().zip(vector).map(|(a, b)| f64::from(*a) * b).sum::<f64>();
-    let embedding: Vec<f64> = image.embedding().iter().map(|value| f64::from(*value)).collect();
-    let mut margins = vec![score(&embedding)];
+    let mut margins = vec![score(&embedding_of(image))];
     for step in steps {
         let before = if margins.len() > 1 { margins[1] } else { margins[0] };
         margins.push(before + score(&step.ablation.shift(image, means)));
@@ -259,16 +282,16 @@ fn margins(image: &Decomposition<'_>, margin: &[f32], steps: &[Step], means: &Me
     margins
 }
 
-fn rows(steps: &[Step], found: &[Found]) -> Vec<Row> {
+fn rows(steps: &[AblationStep], pictures: &[PictureMargins]) -> Vec<AblationRow> {
     let names = std::iter::once("nothing").chain(steps.iter().map(|step| step.name.as_str()));
     let row = |(index, name): (usize, &str)| {
         let mut counts = GroupCounts::default();
-        for Found { group, margins } in found {
-            let says = usize::from(margins[index] > 0.0);
-            counts.push(*group, says == group.class);
+        for PictureMargins { group, margins } in pictures {
+            let predicted = usize::from(margins[index] > 0.0);
+            counts.push(*group, predicted == group.class);
         }
         let group = |group| GroupRow { group, pictures: counts.pictures(group), accuracy: counts.accuracy(group) };
-        Row {
+        AblationRow {
             ablated: name.to_owned(),
             overall: counts.overall(),
             worst_group: counts.worst(),
@@ -288,51 +311,52 @@ fn of_split(birds: &[Bird], split: Split) -> Vec<&Bird> {
     birds.iter().filter(|bird| wanted.is_none_or(|wanted| bird.split == wanted)).collect()
 }
 
-/// The lines of metadata.csv, and its SHA-256.
-fn birds(data: &Path) -> Result<(Vec<Bird>, String), CliError> {
+/// Reads the lines of metadata.csv. Returns the SHA-256 of the file too.
+fn read_birds(data: &Path) -> Result<(Vec<Bird>, String), CliError> {
     let path = data.join(METADATA);
-    let text = String::from_utf8_lossy(&inputs::read(&path)?).into_owned();
-    let wrong = |reason: String| CliError::Data { path: path.clone(), reason };
-    let mut lines = text.lines().filter(|line| !line.trim().is_empty());
-    let names: Vec<&str> = lines.next().unwrap_or_default().split(',').map(str::trim).collect();
+    let text = inputs::read_lossy(&path)?;
+    let mut rows = text_table::rows(&text, Separator::Comma).into_iter();
+    let names = rows.next().map(|row| row.fields).unwrap_or_default();
     let column = |name: &str| {
-        let place = names.iter().position(|found| *found == name);
-        place.ok_or_else(|| wrong(format!("its first line names no column {name}")))
+        let column = names.iter().position(|found| found == name);
+        column.ok_or_else(|| CliError::data(&path, format!("the first line names no column {name}")))
     };
     let (file, y, split, place) = (column("img_filename")?, column("y")?, column("split")?, column("place")?);
-    let bird = |line: &str| {
-        let cells: Vec<&str> = line.split(',').map(str::trim).collect();
+    let bird = |row: TableRow| {
         let number = |column: usize, most: usize| {
-            let number = cells.get(column).and_then(|cell| cell.parse().ok()).filter(|number| *number <= most);
-            number.ok_or_else(|| wrong(format!("\u{201c}{line}\u{201d}: {} is not 0 to {most}", names[column])))
+            let number = row.field(column).and_then(|field| field.parse().ok()).filter(|number| *number <= most);
+            number.ok_or_else(|| {
+                CliError::data(&path, format!("line {}: {} is not 0 to {most}", row.line, names[column]))
+            })
         };
-        let name = cells.get(file).copied().unwrap_or_default().to_owned();
+        let name = row.field(file).unwrap_or_default().to_owned();
         let group = Group { class: number(y, 1)?, place: number(place, 1)? };
         Ok(Bird { path: data.join(&name), name, group, split: number(split, 2)? })
     };
-    Ok((lines.map(bird).collect::<Result<_, CliError>>()?, sha256_hex(text.as_bytes())))
+    Ok((rows.map(bird).collect::<Result<_, CliError>>()?, sha256_hex(text.as_bytes())))
 }
 
-impl FromStr for Heads {
+impl FromStr for HeadSelection {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        if let Some(published) = PUBLISHED.iter().find(|published| published.name.eq_ignore_ascii_case(text)) {
+        if let Some(published) = PUBLISHED_HEADS.iter().find(|published| published.name.eq_ignore_ascii_case(text))
+        {
             return Ok(Self(published.all_heads()));
         }
         let head = |item: &str| {
             let numbers = item.trim().split_once('.').and_then(|(a, b)| Some((a.parse().ok()?, b.parse().ok()?)));
-            numbers.ok_or_else(|| format!("\u{201c}{item}\u{201d} is not a layer and a head like 11.6"))
+            numbers.ok_or_else(|| format!("\u{201c}{item}\u{201d} is not a layer and a head, for example 11.6"))
         };
         text.split(',').map(head).collect::<Result<_, _>>().map(Self)
     }
 }
 
-impl Results for Table {
+impl EvaluationResults for WaterbirdsResults {
     const NAME: &'static str = "waterbirds";
 
     fn tables(&self) -> String {
-        let cells = |row: &Row| {
+        let cells = |row: &AblationRow| {
             let groups = row.groups.iter().map(|group| per_cent(group.accuracy));
             [row.ablated.clone(), per_cent(row.worst_group), per_cent(row.overall)]
                 .into_iter()
@@ -357,21 +381,21 @@ impl Results for Table {
     }
 }
 
-/// Heads that the ranking names for people; JSON has them all.
-const NAMED: usize = 20;
+/// Number of heads in the table for people. The JSON has all heads.
+const SHOWN_HEADS: usize = 20;
 
-impl Ranking {
+impl HeadRanking {
     fn in_words(&self) -> String {
-        let cells = |following: &Following| {
+        let cells = |following: &MarginShift| {
             let number = |value: f64| format!("{value:+.5}");
-            let Following { layer, head, place, class, effect } = *following;
+            let MarginShift { layer, head, place, class, effect } = *following;
             vec![head_name(&(layer, head)), number(place), number(class), format!("{effect:+.2}")]
         };
         let columns = ["head", "margin by place", "margin by class", "place, in deviations"];
         format!(
-            "\nHeads by how their part in the margin follows the place, the class held fixed, over {} pictures:\n\n{}",
+            "\nHeads by how strongly their part in the margin follows the place within a class, over {} pictures:\n\n{}",
             self.images,
-            table(&columns, self.heads.iter().take(NAMED).map(cells))
+            table(&columns, self.heads.iter().take(SHOWN_HEADS).map(cells))
         )
     }
 }
@@ -381,9 +405,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn heads_by_list_and_by_the_papers_model() {
-        assert_eq!("11.6, 10.11".parse(), Ok(Heads(vec![(11, 6), (10, 11)])));
-        assert_eq!("b/16".parse::<Heads>().unwrap().0.len(), 7);
-        assert!("11".parse::<Heads>().is_err() && "B/32".parse::<Heads>().is_err());
+    fn heads_are_named_by_list_or_by_model() {
+        assert_eq!("11.6, 10.11".parse(), Ok(HeadSelection(vec![(11, 6), (10, 11)])));
+        assert_eq!("b/16".parse::<HeadSelection>().unwrap().0.len(), 7);
+        assert!("11".parse::<HeadSelection>().is_err() && "B/32".parse::<HeadSelection>().is_err());
     }
 }

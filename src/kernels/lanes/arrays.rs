@@ -1,4 +1,4 @@
-//! The same as arrays, for machines that have no file of their own here.
+//! The registers as plain arrays, for machines without a file of their own in this folder.
 
 use std::array::from_fn;
 use std::ops::{Add, Div, Mul, Sub};
@@ -43,8 +43,9 @@ impl F32x4 {
         Self(from_fn(|lane| if other.0[lane] < self.0[lane] { other.0[lane] } else { self.0[lane] }))
     }
 
-    /// The nearest integers, ties to even, of these four numbers and `other`'s, which are of 16 bits: two neighbours in
-    /// one of 32, the first in the low half. What is no number becomes any.
+    /// Rounds these four numbers and the four of `other` to the nearest 16-bit integers, ties to even. Packs two
+    /// neighbours into each 32-bit integer, the first in the low half. A number that is not finite gives an
+    /// arbitrary integer.
     #[inline(always)]
     pub fn round_to_pairs(self, other: Self) -> [i32; 4] {
         let [a, b, c, d] = self.round().0;
@@ -52,7 +53,7 @@ impl F32x4 {
         [[a, b], [c, d], [e, f], [g, h]].map(|[low, high]| low & 0xffff | high << 16)
     }
 
-    /// The nearest integers, ties to even.
+    /// Rounds to the nearest integers, ties to even.
     #[inline(always)]
     pub fn round(self) -> I32x4 {
         I32x4(self.0.map(|value| value.round_ties_even() as i32))
@@ -75,7 +76,7 @@ impl I32x4 {
         F32x4(self.0.map(|value| value as f32))
     }
 
-    /// Two to the power of each, which lies within -126 and 127.
+    /// Returns two to the power of each lane, for powers from -126 to 127.
     #[inline(always)]
     pub fn power_of_two(self) -> F32x4 {
         F32x4(self.0.map(|power| f32::from_bits((power.wrapping_add(127) << 23).cast_unsigned())))
@@ -88,7 +89,7 @@ impl I32x4 {
 }
 
 impl I16x8 {
-    /// The same two numbers four times; the first is in the low half of `pair`.
+    /// Repeats a pair of numbers four times. The first number is in the low half of `pair`.
     #[inline(always)]
     pub fn splat(pair: i32) -> Self {
         let (low, high) = (pair as i16, (pair >> 16) as i16);
@@ -100,7 +101,7 @@ impl I16x8 {
         Self(*values)
     }
 
-    /// Products of equal places, neighbours added.
+    /// Multiplies equal places and adds neighbouring products.
     #[inline(always)]
     pub fn dot(self, other: Self) -> I32x4 {
         let product = |place: usize| i32::from(self.0[place]) * i32::from(other.0[place]);

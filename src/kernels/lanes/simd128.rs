@@ -47,17 +47,19 @@ impl F32x4 {
         Self(wasm::f32x4_pmin(self.0, other.0))
     }
 
-    /// The nearest integers, ties to even, of these four numbers and `other`'s, which are of 16 bits: two neighbours in
-    /// one of 32, the first in the low half. What is no number becomes any.
+    /// Rounds these four numbers and the four of `other` to the nearest 16-bit integers, ties to even. Packs two
+    /// neighbours into each 32-bit integer, the first in the low half. A number that is not finite gives an
+    /// arbitrary integer.
     #[inline(always)]
     pub fn round_to_pairs(self, other: Self) -> [i32; 4] {
-        // Beside 1.5 times 2^23 a float has no digits behind the point, and its last 16 bits are the integer's.
+        // After adding 1.5 * 2^23 a float has no fractional digits, and its lowest 16 bits are those of the
+        // integer.
         let beside = wasm::f32x4_splat(12_582_912.0);
         let (first, second) = (wasm::f32x4_add(self.0, beside), wasm::f32x4_add(other.0, beside));
         I32x4(wasm::i16x8_shuffle::<0, 2, 4, 6, 8, 10, 12, 14>(first, second)).to_array()
     }
 
-    /// The nearest integers, ties to even.
+    /// Rounds to the nearest integers, ties to even.
     #[inline(always)]
     pub fn round(self) -> I32x4 {
         I32x4(wasm::i32x4_trunc_sat_f32x4(wasm::f32x4_nearest(self.0)))
@@ -83,7 +85,7 @@ impl I32x4 {
         F32x4(wasm::f32x4_convert_i32x4(self.0))
     }
 
-    /// Two to the power of each, which lies within -126 and 127.
+    /// Returns two to the power of each lane, for powers from -126 to 127.
     #[inline(always)]
     pub fn power_of_two(self) -> F32x4 {
         F32x4(wasm::i32x4_shl(wasm::i32x4_add(self.0, wasm::i32x4_splat(127)), 23))
@@ -96,7 +98,7 @@ impl I32x4 {
 }
 
 impl I16x8 {
-    /// The same two numbers four times; the first is in the low half of `pair`.
+    /// Repeats a pair of numbers four times. The first number is in the low half of `pair`.
     #[inline(always)]
     pub fn splat(pair: i32) -> Self {
         Self(wasm::i32x4_splat(pair))
@@ -108,7 +110,7 @@ impl I16x8 {
         Self(unsafe { wasm::v128_load(values.as_ptr().cast()) })
     }
 
-    /// Products of equal places, neighbours added.
+    /// Multiplies equal places and adds neighbouring products.
     #[inline(always)]
     pub fn dot(self, other: Self) -> I32x4 {
         I32x4(wasm::i32x4_dot_i16x8(self.0, other.0))

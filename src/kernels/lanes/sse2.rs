@@ -3,10 +3,10 @@
 use core::arch::x86_64 as x86;
 use core::ops::{Add, Div, Mul, Sub};
 
-/// An instruction of the registers.
+/// Calls an SSE2 instruction.
 macro_rules! sse2 {
     ($($call:tt)*) => {
-        // SAFETY: every 64-bit x86 has SSE2, and what is called so touches no memory.
+        // SAFETY: every 64-bit x86 has SSE2, and the instructions that are called in this way access no memory.
         unsafe { x86::$($call)* }
     };
 }
@@ -55,14 +55,15 @@ impl F32x4 {
         Self(sse2!(_mm_min_ps(self.0, other.0)))
     }
 
-    /// The nearest integers, ties to even, of these four numbers and `other`'s, which are of 16 bits: two neighbours in
-    /// one of 32, the first in the low half. What is no number becomes any.
+    /// Rounds these four numbers and the four of `other` to the nearest 16-bit integers, ties to even. Packs two
+    /// neighbours into each 32-bit integer, the first in the low half. A number that is not finite gives an
+    /// arbitrary integer.
     #[inline(always)]
     pub fn round_to_pairs(self, other: Self) -> [i32; 4] {
         I32x4(sse2!(_mm_packs_epi32(x86::_mm_cvtps_epi32(self.0), x86::_mm_cvtps_epi32(other.0)))).to_array()
     }
 
-    /// The nearest integers, ties to even.
+    /// Rounds to the nearest integers, ties to even.
     #[inline(always)]
     pub fn round(self) -> I32x4 {
         I32x4(sse2!(_mm_cvtps_epi32(self.0)))
@@ -88,7 +89,7 @@ impl I32x4 {
         F32x4(sse2!(_mm_cvtepi32_ps(self.0)))
     }
 
-    /// Two to the power of each, which lies within -126 and 127.
+    /// Returns two to the power of each lane, for powers from -126 to 127.
     #[inline(always)]
     pub fn power_of_two(self) -> F32x4 {
         let bits = sse2!(_mm_slli_epi32(x86::_mm_add_epi32(self.0, x86::_mm_set1_epi32(127)), 23));
@@ -102,7 +103,7 @@ impl I32x4 {
 }
 
 impl I16x8 {
-    /// The same two numbers four times; the first is in the low half of `pair`.
+    /// Repeats a pair of numbers four times. The first number is in the low half of `pair`.
     #[inline(always)]
     pub fn splat(pair: i32) -> Self {
         Self(sse2!(_mm_set1_epi32(pair)))
@@ -114,7 +115,7 @@ impl I16x8 {
         Self(unsafe { x86::_mm_loadu_si128(values.as_ptr().cast()) })
     }
 
-    /// Products of equal places, neighbours added.
+    /// Multiplies equal places and adds neighbouring products.
     #[inline(always)]
     pub fn dot(self, other: Self) -> I32x4 {
         I32x4(sse2!(_mm_madd_epi16(self.0, other.0)))

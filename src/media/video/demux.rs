@@ -1,24 +1,25 @@
-//! Which kind of file it is.
+//! Recognises the file format and reads the frame list.
 
 use std::io::{Read, Seek};
 
-use super::index::Index;
-use super::window::Window;
-use super::{VideoError, mp4, webm};
+use super::error::VideoError;
+use super::file_window::FileWindow;
+use super::video_index::VideoIndex;
+use super::{mp4, webm};
 
-/// Reads what a video file contains, without reading its frames: MP4 and QuickTime, also fragmented, and WebM and
-/// Matroska. Of several video tracks, the one that can be decoded and has most frames.
+/// Reads the frame list of a video file, without the frames themselves. It reads MP4 and QuickTime, also fragmented,
+/// and WebM and Matroska. Of several video tracks, it takes the track that can be decoded and has the most frames.
 ///
-/// At most 52 MB are held for the list of frames, and on the way the tables as the file has them; those of more
-/// than 64 MB are refused.
+/// The list takes at most 52 MB. While it is read, the file's own tables are in memory too; tables of more than 64 MB
+/// are refused.
 ///
 /// # Errors
-/// Where the file is empty, no video, encoded in a way that no browser decodes, encrypted, cut off before its
-/// list of frames, damaged, has more than a million frames, or cannot be read. A file that is cut off later opens
-/// with the frames that it has ([`Index::is_cut_off`]).
-pub fn demux(name: &str, reader: impl Read + Seek) -> Result<Index, VideoError> {
+/// [`VideoError`] if the file is empty, is not a video, has a codec that no browser decodes, is encrypted, is cut off
+/// before its frame list, is damaged, has more than a million frames, or cannot be read. A file that is cut off later
+/// opens with the frames that it has ([`VideoIndex::is_cut_off`]).
+pub fn demux(name: &str, reader: impl Read + Seek) -> Result<VideoIndex, VideoError> {
     let unreadable = |_err| VideoError::Unreadable { name: name.to_owned() };
-    let mut window = Window::new(reader).map_err(unreadable)?;
+    let mut window = FileWindow::new(reader).map_err(unreadable)?;
     if window.length() == 0 {
         return Err(VideoError::Empty { name: name.to_owned() });
     }

@@ -1,4 +1,4 @@
-//! A block as Burn runs it, in f32, on any of its devices.
+//! The block on Burn's operations, in f32, on any device.
 
 use burn::module::Param;
 use burn::nn::{LayerNorm, Linear};
@@ -7,8 +7,13 @@ use burn::tensor::module::attention;
 use burn::tensor::ops::AttentionModuleOptions;
 use burn::tensor::{Device, Tensor, TensorData};
 
-use super::{BlockShape, Passed, Qkv, Wanted, load_linear, load_norm, load_qkv, transpose};
-use crate::model::{Activation, ModelError, TensorSource};
+use super::output::{BlockOutput, Qkv, WantedTokens};
+use super::shape::BlockShape;
+use crate::kernels::transpose;
+use crate::model::config::Activation;
+use crate::model::error::ModelError;
+use crate::model::layer_weights::{load_linear, load_norm, load_qkv};
+use crate::model::tensor_source::TensorSource;
 
 #[derive(Debug)]
 pub struct BurnBlock {
@@ -51,15 +56,15 @@ impl BurnBlock {
         })
     }
 
-    pub fn forward_pre_norm(&self, stream: Tensor<3>, wanted: Wanted, causal: bool) -> Passed {
+    pub fn forward_pre_norm(&self, stream: Tensor<3>, wanted: WantedTokens, causal: bool) -> BlockOutput {
         let qkv = self.qkv(self.ln_1.forward(stream.clone()));
         let (stream, query) = match wanted {
-            Wanted::All => (stream, qkv.query.clone()),
-            Wanted::Cls => (stream.narrow(1, 0, 1), qkv.query.clone().narrow(2, 0, 1)),
+            WantedTokens::All => (stream, qkv.query.clone()),
+            WantedTokens::Cls => (stream.narrow(1, 0, 1), qkv.query.clone().narrow(2, 0, 1)),
         };
         let stream = stream + self.attend(query, &qkv, causal);
         let mlp = self.mlp(self.ln_2.forward(stream.clone()));
-        Passed { mlp_of_cls: mlp.clone().narrow(1, 0, 1), stream: stream + mlp, qkv }
+        BlockOutput { mlp_of_cls: mlp.clone().narrow(1, 0, 1), stream: stream + mlp, qkv }
     }
 
     pub fn forward_post_norm(&self, stream: Tensor<3>) -> Tensor<3> {

@@ -1,10 +1,15 @@
-//! A block as the project's own CPU kernels run it: slices in between, Burn's tensors at both ends.
+//! The block on the project's CPU kernels. The kernels work on slices; inputs and outputs are Burn's tensors.
 
 use burn::tensor::{Device, Tensor, TensorData};
 
-use super::{BlockShape, Passed, Qkv, Wanted, load_layer, load_qkv};
+use super::output::{BlockOutput, Qkv, WantedTokens};
+use super::shape::BlockShape;
 use crate::kernels::{self, FloatMatrix, Heads, IntegerMatrix, Norm};
-use crate::model::{Activation, ModelError, TensorSource, floats};
+use crate::model::backend::floats;
+use crate::model::config::Activation;
+use crate::model::error::ModelError;
+use crate::model::layer_weights::{load_layer, load_qkv};
+use crate::model::tensor_source::TensorSource;
 
 #[derive(Debug)]
 pub struct KernelBlock {
@@ -48,17 +53,26 @@ impl KernelBlock {
         })
     }
 
-    pub fn forward_pre_norm(&self, stream: Tensor<3>, wanted: Wanted, causal: bool) -> Result<Passed, ModelError> {
+    pub fn forward_pre_norm(
+        &self,
+        stream: Tensor<3>,
+        wanted: WantedTokens,
+        causal: bool,
+    ) -> Result<BlockOutput, ModelError> {
         let stream = Stream::read(stream)?;
         let heads = self.heads(&stream, |row, into| self.ln_1.apply(row, into));
         let mut stream = match wanted {
-            Wanted::All => stream,
-            Wanted::Cls => stream.cls(),
+            WantedTokens::All => stream,
+            WantedTokens::Cls => stream.cls(),
         };
         stream.add(&self.attend(&heads, stream.tokens, causal));
         let mlp = stream.with(self.mlp(&stream, |row, into| self.ln_2.apply(row, into)));
         stream.add(&mlp.values);
-        Ok(Passed { stream: stream.into_tensor(), qkv: tensors_of(heads), mlp_of_cls: mlp.cls().into_tensor() })
+        Ok(BlockOutput {
+            stream: stream.into_tensor(),
+            qkv: tensors_of(heads),
+            mlp_of_cls: mlp.cls().into_tensor(),
+        })
     }
 
     pub fn forward_post_norm(&self, stream: Tensor<3>) -> Result<Tensor<3>, ModelError> {
@@ -71,13 +85,13 @@ impl KernelBlock {
         Ok(stream.into_tensor())
     }
 
-    /// `prepare` makes a layer's input of a row of the stream.
+    /// Computes queries, keys and values. `prepare` computes the layer's input from a row of the stream.
     fn heads(&self, stream: &Stream, prepare: impl Fn(&[f32], &mut [f32])) -> Heads {
         let side_by_side = self.qkv.apply(stream.rows(), |row, into| prepare(stream.row(row), into));
         Heads::split(&side_by_side, stream.tokens, self.heads, stream.width / self.heads)
     }
 
-    /// What the first `asking` tokens of each sequence get from attention.
+    /// Returns the attention output for the first `asking` tokens of each sequence.
     fn attend(&self, heads: &Heads, asking: usize, causal: bool) -> Vec<f32> {
         let width = self.output.outputs();
         let gathered = kernels::attention(heads, asking, causal);
@@ -119,12 +133,12 @@ impl Stream {
         &self.values[row * self.width..][..self.width]
     }
 
-    /// Other values of the same shape.
+    /// Returns a stream of the same shape with other values.
     fn with(&self, values: Vec<f32>) -> Self {
         Self { values, ..*self }
     }
 
-    /// The first token of each sequence alone.
+    /// Returns only the first token of each sequence.
     fn cls(&self) -> Self {
         let first = |sequence: &[f32]| sequence[..self.width].to_vec();
         let values = self.values.chunks_exact(self.tokens * self.width).flat_map(first).collect();

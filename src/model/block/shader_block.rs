@@ -1,9 +1,13 @@
-//! A block as the project's own shaders run it, on a GPU.
+//! The block on the project's shaders, on a GPU.
 
 use burn::tensor::{Device, Tensor};
 
-use super::{BlockShape, Passed, Qkv, Wanted, load_layer, load_qkv};
-use crate::model::{Activation, ModelError, TensorSource};
+use super::output::{BlockOutput, Qkv, WantedTokens};
+use super::shape::BlockShape;
+use crate::model::config::Activation;
+use crate::model::error::ModelError;
+use crate::model::layer_weights::{load_layer, load_qkv};
+use crate::model::tensor_source::TensorSource;
 use crate::shaders::{self, Matrix, Norm};
 
 #[derive(Debug)]
@@ -26,14 +30,18 @@ impl ShaderBlock {
         device: &Device,
     ) -> Result<Self, ModelError> {
         let BlockShape { width, mlp_width, eps, .. } = shape;
-        let norm = |name: &str, source: &mut dyn TensorSource| {
+        let norm = |name: &str, source: &mut dyn TensorSource| -> Result<Norm, ModelError> {
             let gamma = source.tensor(&format!("{prefix}.{name}.gamma"), &[width])?;
             let beta = source.tensor(&format!("{prefix}.{name}.beta"), &[width])?;
-            Norm::new(gamma, beta, eps as f32, device)
+            Ok(Norm::new(gamma, beta, eps as f32, device)?)
         };
-        let matrix = |name: &str, inputs: usize, outputs: usize, source: &mut dyn TensorSource| {
+        let matrix = |name: &str,
+                      inputs: usize,
+                      outputs: usize,
+                      source: &mut dyn TensorSource|
+         -> Result<Matrix, ModelError> {
             let (weights, biases) = load_layer(&format!("{prefix}.{name}"), inputs, outputs, source)?;
-            Matrix::new(&weights, biases, device)
+            Ok(Matrix::new(&weights, biases, device)?)
         };
         let (weights, biases) = load_qkv(prefix, width, source)?;
         Ok(Self {
@@ -51,17 +59,22 @@ impl ShaderBlock {
         })
     }
 
-    pub fn forward_pre_norm(&self, stream: Tensor<3>, wanted: Wanted, causal: bool) -> Result<Passed, ModelError> {
+    pub fn forward_pre_norm(
+        &self,
+        stream: Tensor<3>,
+        wanted: WantedTokens,
+        causal: bool,
+    ) -> Result<BlockOutput, ModelError> {
         let parts = self.qkv.heads(self.ln_1.apply(stream.clone())?, self.heads)?;
         let stream = match wanted {
-            Wanted::All => stream,
-            Wanted::Cls => shaders::pool(stream, 0, 1)?,
+            WantedTokens::All => stream,
+            WantedTokens::Cls => shaders::pool(stream, 0, 1)?,
         };
         let (gathered, cls_attention) = shaders::attention(parts.clone(), stream.dims()[1], causal)?;
         let (stream, _of_cls) = self.output.add_to(stream, gathered)?;
         let (stream, mlp_of_cls) = self.add_mlp(stream.clone(), self.ln_2.apply(stream)?)?;
         let [query, key, value] = parts;
-        Ok(Passed { stream, qkv: Qkv { query, key, value, cls_attention: Some(cls_attention) }, mlp_of_cls })
+        Ok(BlockOutput { stream, qkv: Qkv { query, key, value, cls_attention: Some(cls_attention) }, mlp_of_cls })
     }
 
     pub fn forward_post_norm(&self, stream: Tensor<3>) -> Result<Tensor<3>, ModelError> {
@@ -70,10 +83,10 @@ impl ShaderBlock {
         let (stream, _of_cls) = self.output.add_to(stream, gathered)?;
         let stream = self.ln_1.apply(stream)?;
         let (stream, _of_cls) = self.add_mlp(stream.clone(), stream)?;
-        self.ln_2.apply(stream)
+        Ok(self.ln_2.apply(stream)?)
     }
 
     fn add_mlp(&self, stream: Tensor<3>, input: Tensor<3>) -> Result<(Tensor<3>, Tensor<3>), ModelError> {
-        self.mlp_out.add_to(stream, self.mlp_in.apply(input, self.activation)?)
+        Ok(self.mlp_out.add_to(stream, self.mlp_in.apply(input, self.activation)?)?)
     }
 }

@@ -1,5 +1,5 @@
-//! Published models that headlamp opens, for people to choose from. `checkpoint::known` has what the program knows
-//! about them; a test compares the two lists.
+//! Published models that headlamp opens, for people to choose from. `checkpoint::detect::PUBLISHED_MODELS` has what the
+//! program knows about them; a test compares the two lists.
 
 /// The hub with the models and their descriptions.
 const HUB: &str = "https://huggingface.co";
@@ -55,13 +55,14 @@ pub const PUBLISHED: [Published; 19] = [
 #[cfg(all(test, feature = "compute"))]
 mod tests {
     use super::*;
+    use crate::checkpoint::detect::PUBLISHED_MODELS;
     use crate::checkpoint::hub::{DEFAULT_HUB, Repository};
-    use crate::checkpoint::known::KNOWN;
 
     #[test]
     fn every_known_model_is_offered_and_no_other() {
         let mut offered: Vec<_> = PUBLISHED.iter().map(|model| (model.repository, model.name)).collect();
-        let mut known: Vec<_> = KNOWN.iter().filter_map(|model| Some((model.repository?, model.name))).collect();
+        let mut known: Vec<_> =
+            PUBLISHED_MODELS.iter().filter_map(|model| Some((model.repository?, model.name))).collect();
         offered.sort_unstable();
         known.sort_unstable();
         assert_eq!(offered, known);

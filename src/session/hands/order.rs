@@ -3,8 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::PackFile;
+use crate::decompose::{Trace, TracedLayer};
 use crate::geometry::{Grid, Size};
-use crate::model::{Crop, Features, ModelError, Trace, TracedLayer, VisionConfig, VisionTransformer};
+use crate::model::{Crop, ModelError, VisionConfig, VisionTransformer};
+use crate::track::Features;
 
 /// What a hand is told.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

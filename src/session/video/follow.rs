@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 use half::f16;
 
 use crate::geometry::CropFromPhoto;
-use crate::model::Features;
 use crate::protocol::video::{Run, Seed, SeedKind};
 use crate::track::seeds::{self, PatchBox};
-use crate::track::{PropagateOptions, Propagator, SoftMasks, TrackError};
+use crate::track::{Features, PropagateOptions, Propagator, SoftMasks, TrackError};
 
 /// Tokens of all frames at one resolution may take this much memory, in bytes; of others none are kept.
 const MAX_BYTES: usize = 384 << 20;

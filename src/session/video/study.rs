@@ -7,12 +7,11 @@ use crate::decompose::{Direction, Readout};
 use crate::foreground;
 use crate::geometry::{CropFromPhoto, Framing, Grid};
 use crate::media::Photo;
-use crate::model::Features;
 use crate::protocol::sampling::Sampling;
 use crate::retrieve::Imprint;
 use crate::session::{EngineError, Featured, Session, Traced};
 use crate::statistics::Statistics;
-use crate::track::{ObjectId, TrackError, TrackedFrame, Tracker, prototypes};
+use crate::track::{Features, ObjectId, TrackError, TrackedFrame, Tracker, prototypes};
 
 /// How many objects are looked for, unless the user says which heads.
 pub const OBJECTS: usize = 3;

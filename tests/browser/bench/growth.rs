@@ -1,6 +1,6 @@
-//! How headlamp's worker grows, on the CPU: measured beside what one should expect.
+//! How the cost of headlamp's worker grows, on the CPU: measured and expected.
 
-use headlamp::checkpoint::random::RandomWeights;
+use headlamp::checkpoint::random_model::RandomWeights;
 use headlamp::checkpoint::{Manifest, PackWriter, Quantisation, default_pack};
 use headlamp::geometry::Grid;
 use headlamp::model::{Activation, ModelConfig, VisionConfig};
@@ -10,9 +10,9 @@ use super::{ask, bench_site, grown, median, milliseconds, open_bench};
 use crate::driver::Graphics;
 use crate::scratch::Scratch;
 
-/// The encoder's time against what its multiplications make one expect.
+/// The encoder's time, and the time that its multiplications predict.
 #[test]
-#[ignore = "needs what `cargo xtask bench` sets up"]
+#[ignore = "needs the set-up of `cargo xtask bench`"]
 fn bench_growth_tokens() {
     const BASE: usize = 224;
     let serving = bench_site().serve(0).unwrap();
@@ -37,15 +37,15 @@ fn bench_growth_tokens() {
     }
 }
 
-/// Of a tower: linear layers grow with the tokens, attention with their square.
+/// Returns the multiplications of a tower: linear layers grow with the tokens, attention with their square.
 fn multiplications(vision: &VisionConfig, tokens: f64) -> f64 {
     let [layers, width, mlp] = [vision.layers, vision.width, vision.mlp_width].map(|size| size as f64);
     layers * ((4.0 * width * width + 2.0 * width * mlp) * tokens + 2.0 * width * tokens * tokens)
 }
 
-/// Image towers of three sizes, with seeded random weights, side by side.
+/// Image towers of three sizes with seeded random weights, side by side.
 #[test]
-#[ignore = "needs what `cargo xtask bench` sets up"]
+#[ignore = "needs the set-up of `cargo xtask bench`"]
 fn bench_growth_models() {
     let scratch = Scratch::new("bench-models");
     let models = [
@@ -87,7 +87,7 @@ fn bench_growth_models() {
     }
 }
 
-/// An image tower in CLIP's shape, without texts.
+/// Returns the config of an image tower in CLIP's shape, without texts.
 fn tower(width: usize, layers: usize, heads: usize, patch: usize, embedding: usize) -> ModelConfig {
     let side = 224 / patch;
     let vision = VisionConfig {
@@ -117,11 +117,11 @@ fn write_random(config: &ModelConfig, folder: &std::path::Path) {
     writer.finish(manifest).unwrap().write(folder).unwrap();
 }
 
-/// A gallery of the default pack in the browser's files. All but what is added should grow with the pictures.
+/// A gallery of the default pack in the browser's storage. Everything except adding should grow with the pictures.
 #[test]
-#[ignore = "needs what `cargo xtask bench` sets up"]
+#[ignore = "needs the set-up of `cargo xtask bench`"]
 fn bench_growth_gallery() {
-    /// The first warm up.
+    /// The first size warms up.
     const SIZES: [usize; 3] = [10, 100, 1000];
     let serving = bench_site().serve(0).unwrap();
     let window = open_bench(&serving.url(), Graphics::None);
@@ -154,9 +154,9 @@ fn bench_growth_gallery() {
 
 /// Frames of a video, one after another, on the default pack.
 #[test]
-#[ignore = "needs what `cargo xtask bench` sets up"]
+#[ignore = "needs the set-up of `cargo xtask bench`"]
 fn bench_growth_video() {
-    /// As many as the shortest video has.
+    /// As many frames as the shortest video has.
     const ENDS: usize = 15;
     let serving = bench_site().serve(0).unwrap();
     println!(
@@ -164,7 +164,7 @@ fn bench_growth_video() {
     );
     println!("|---:|---:|---:|---:|---:|---:|");
     for count in [ENDS, 60, 240] {
-        // A page of its own, whose memory is of this video alone.
+        // A page of its own, whose memory belongs to this video alone.
         let window = open_bench(&serving.url(), Graphics::None);
         let options = json!({ "pack": "/packs/default/", "photoUrl": "/samples/coffee.png", "device": "cpu",
             "count": count });

@@ -1,17 +1,17 @@
-//! What helper workers add: a gallery and a video, with and without them.
+//! The effect of helper workers: a gallery and a video, with and without them.
 
 use std::time::Instant;
 
 use crate::driver::Graphics;
 use crate::gallery::{Pictures, add, wait_for_count};
-use crate::hands::{helped, observe, observed};
+use crate::helper_workers::{helped, observe, observed};
 use crate::page::Page;
 use crate::scratch::Scratch;
 use crate::video::Clip;
 
-/// A gallery and a video of sixty each on the page itself, alone and with helper workers, in turns.
+/// A gallery and a video of sixty each on the page itself, with helper workers and without, in turns.
 #[test]
-#[ignore = "needs what `cargo xtask bench` sets up"]
+#[ignore = "needs the set-up of `cargo xtask bench`"]
 fn bench_hands() {
     const COUNT: usize = 60;
     const TURNS: usize = 3;

@@ -1,5 +1,5 @@
-//! headlamp beside onnxruntime-web in one browser, how long the page takes to be of use, and how it grows: `cargo
-//! xtask bench`. docs/BENCHMARKS.md has the tables that this prints.
+//! headlamp compared with onnxruntime-web in one browser, how long the page takes until it is usable, and how its
+//! cost grows: `cargo xtask bench`. The printed tables are in docs/BENCHMARKS.md.
 
 mod growth;
 mod hands;
@@ -14,19 +14,19 @@ use xtask::site::Site;
 use crate::driver::{Graphics, Window, wait};
 use crate::page::{folder, site};
 
-/// Rounds after the one that warms up; on the software adapter, where each takes minutes, fewer.
+/// Rounds after the one that warms up. On the software adapter a round takes minutes, so there are fewer.
 const ROUNDS: usize = 7;
 const SOFTWARE_ROUNDS: usize = 3;
 const SOFTWARE_PATIENCE: Duration = Duration::from_secs(3600);
-/// Fresh browsers that start-up is measured in.
+/// Fresh browsers for the measurement of the start.
 const STARTS: usize = 3;
 
-/// onnxruntime-web as it can be run.
+/// onnxruntime-web in one configuration.
 struct Peer {
     label: &'static str,
     provider: &'static str,
     threads: usize,
-    /// Which weights.
+    /// The ending of the file of weights.
     suffix: &'static str,
 }
 
@@ -37,7 +37,7 @@ const PEERS: [Peer; 4] = [
     Peer { label: "onnxruntime-web, int8, 2 threads", provider: "wasm", threads: 2, suffix: ".int8.onnx" },
 ];
 
-/// WebGPU has no kernels for `quantize_dynamic`'s integers.
+/// WebGPU has no kernels for the integers of `quantize_dynamic`.
 const GPU_PEER: Peer =
     Peer { label: "onnxruntime-web, f32, WebGPU", provider: "webgpu", threads: 1, suffix: ".onnx" };
 
@@ -47,8 +47,8 @@ impl Peer {
     }
 }
 
-/// When the page shows its first scores, computed beforehand, and the first that it has computed itself, in
-/// milliseconds. It opens a sample of its own accord.
+/// When the page shows its first precomputed scores, and the first scores that it computed itself, in
+/// milliseconds. The page opens a sample on its own.
 const MARKS: &str = "
     window.marks = {};
     const look = () => {
@@ -60,7 +60,7 @@ const MARKS: &str = "
     };
     look();";
 
-/// The default pack and, where `cargo xtask bench` put them, the other engine and its models.
+/// Returns the default pack and, if `cargo xtask bench` installed them, the other engine and its models.
 fn bench_site() -> Site {
     let other = folder("HEADLAMP_BENCH");
     site()
@@ -80,13 +80,13 @@ fn open_bench(address: &str, graphics: Graphics) -> Window {
     window
 }
 
-/// What a function of `benches/browser/*.js` answers.
+/// Calls a function of `benches/browser/*.js` and returns its answer.
 fn ask(window: &Window, name: &str, options: &Value) -> Value {
     window.script("return window.bench[arguments[0]](arguments[1])", &json!([name, options]))
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask bench` sets up"]
+#[ignore = "needs the set-up of `cargo xtask bench`"]
 fn bench_cpu() {
     let serving = bench_site().serve(0).unwrap();
     for peers in [&PEERS[..2], &PEERS[2..]] {
@@ -96,7 +96,7 @@ fn bench_cpu() {
 }
 
 #[test]
-#[ignore = "needs what `cargo xtask bench` sets up"]
+#[ignore = "needs the set-up of `cargo xtask bench`"]
 fn bench_webgpu() {
     let serving = bench_site().serve(0).unwrap();
     let (window, adapter) = open_on_gpu(&serving.url());
@@ -109,12 +109,12 @@ fn bench_webgpu() {
     contest.run(rounds).print();
 }
 
-/// The benchmarks' page on the machine's GPU, or where the browser finds none on its software adapter, and what that
-/// is called.
+/// Opens the page of the benchmarks on the machine's GPU, or on the browser's software adapter if there is no GPU.
+/// Returns the window and the adapter's name.
 fn open_on_gpu(address: &str) -> (Window, String) {
     const NAME: &str = "
         const name = ({ info }) => [info.vendor, info.architecture, info.description].filter(Boolean).join(' ');
-        // Some browsers never answer where there is no GPU.
+        // Without a GPU some browsers never answer.
         const nobody = new Promise((done) => setTimeout(done, 30_000, null));
         return Promise.race([navigator.gpu.requestAdapter(), nobody]).then((adapter) => adapter && name(adapter))";
     for graphics in [Graphics::WebGpu, Graphics::SoftwareWebGpu] {
@@ -132,12 +132,12 @@ fn open_on_gpu(address: &str) -> (Window, String) {
 /// headlamp and its peers on one page.
 struct Contest<'a> {
     window: &'a Window,
-    /// What headlamp runs on.
+    /// The device of headlamp.
     device: Value,
     frames: usize,
 }
 
-/// What the rounds took.
+/// The times of the rounds.
 struct Rounds {
     /// In the order of the table, headlamp first.
     labels: Vec<String>,
@@ -153,7 +153,7 @@ impl<'a> Contest<'a> {
         Self { window, device: ask(window, "contestants", &options), frames }
     }
 
-    /// So many rounds after one that warms up.
+    /// Runs `rounds` rounds after one that warms up.
     fn run(&self, rounds: usize) -> Rounds {
         let rounds = (0..=rounds).map(|_round| ask(self.window, "round", &json!({}))).skip(1);
         let rounds: Vec<Value> = rounds.collect();
@@ -164,8 +164,8 @@ impl<'a> Contest<'a> {
 }
 
 impl Rounds {
-    /// Medians, and headlamp's over each of the same rounds. With the decomposition, headlamp is held against the
-    /// peers' encoder alone.
+    /// Prints the medians, and headlamp's time divided by each peer's in the same rounds. headlamp with the
+    /// decomposition is compared with the encoder alone of the peers.
     fn print(&self) {
         let frames = match self.frames {
             1 => "1 frame".to_owned(),
@@ -203,7 +203,7 @@ impl Rounds {
         (!times.is_empty()).then(|| median(times))
     }
 
-    /// What a peer could not do in the last round, and why.
+    /// Returns the peers that failed in the last round, with the reason.
     fn failures(&self) -> impl Iterator<Item = (&String, (&String, &str))> {
         let last = self.rounds.last().and_then(Value::as_object).into_iter().flatten();
         last.flat_map(|(label, times)| {
@@ -213,9 +213,9 @@ impl Rounds {
     }
 }
 
-/// Each engine alone in fresh browsers: how long until it is of use, what it downloads, how much memory it takes.
+/// Each engine alone in fresh browsers: the time until it is usable, its download, and its memory.
 #[test]
-#[ignore = "needs what `cargo xtask bench` sets up"]
+#[ignore = "needs the set-up of `cargo xtask bench`"]
 fn bench_start_engines() {
     let serving = bench_site().serve(0).unwrap();
     println!("\n| engine, alone on the page | open | first embedding | files | compressed | memory at most |");
@@ -253,9 +253,9 @@ fn bench_start_engines() {
     }
 }
 
-/// The first visit of a fresh browser, and later ones.
+/// The first visit of a fresh browser, and later visits.
 #[test]
-#[ignore = "needs what `cargo xtask bench` sets up"]
+#[ignore = "needs the set-up of `cargo xtask bench`"]
 fn bench_start_page() {
     let serving = site().serve(0).unwrap();
     let window = Window::open("bench-start-up", Graphics::None);
@@ -274,12 +274,12 @@ fn bench_start_page() {
         });
         let seconds = |index: usize| marks[index].as_f64().unwrap_or(f64::NAN) / 1e3;
         println!("| {visit} | {:.2} s | {:.2} s | {:.2} s |", seconds(0), seconds(1), seconds(2));
-        // So that the page's cache is filled.
+        // Gives the page time to fill its cache.
         std::thread::sleep(Duration::from_secs(4));
     }
 }
 
-/// The most memory of the page's process and, where it has a part in it, of the browser's GPU process.
+/// Returns the peak memory of the page's process and, if the GPU process takes part, of that process.
 fn memory(window: &Window) -> String {
     let megabytes = |bytes: u64| bytes / 1_000_000;
     let (page, gpu) = (megabytes(window.renderer_peak()), megabytes(window.gpu_peak()));
@@ -294,12 +294,12 @@ fn median(mut times: Vec<f64>) -> f64 {
     times[times.len() / 2]
 }
 
-/// How many times the first a number is, behind what it is: nothing where it is the first.
+/// Appends a number's ratio to the first number, except for the first itself.
 fn grown(said: String, number: f64, first: f64) -> String {
     if number == first { said } else { format!("{said} ({:.1}x)", number / first) }
 }
 
-/// Three digits and no more.
+/// Formats seconds as milliseconds with three digits.
 fn milliseconds(seconds: f64) -> String {
     let digits = if seconds < 9.95e-3 { 1 } else { 0 };
     format!("{:.digits$} ms", seconds * 1e3)

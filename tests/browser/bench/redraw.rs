@@ -1,4 +1,4 @@
-//! How long the page takes from a click until it shows what follows, on the default pack and the CPU.
+//! The time from a click until the page shows the result, on the default pack and the CPU.
 
 use image::imageops::FilterType;
 use serde_json::{Value, json};
@@ -9,14 +9,15 @@ use crate::driver::{Graphics, wait};
 use crate::page::Page;
 use crate::scratch::Scratch;
 
-/// Clicks of a kind; the first is not counted.
+/// Clicks of each kind. The first is not counted.
 const CLICKS: usize = 10;
-/// What a redraw may take, in seconds, and what all besides the encoder may, as a share of it.
+/// The allowed time of a redraw in seconds. The work outside the encoder may take at most this share of the
+/// encoder's time.
 const TARGET: f64 = 50e-3;
 const SHARE: f64 = 0.15;
 
 #[test]
-#[ignore = "needs what `cargo xtask bench` sets up"]
+#[ignore = "needs the set-up of `cargo xtask bench`"]
 fn bench_redraw_page() {
     let scratch = Scratch::new("bench-redraw");
     let large = scratch.path().join("large.png");
@@ -72,9 +73,9 @@ fn print_kind(page: &Page, photo: &str, what: &str, kind: &str, selector: impl F
     println!("| {photo} | {what} | {} | {} | {verdict} |", milliseconds(shown), milliseconds(drawn));
 }
 
-/// What the worker takes for each question that a click asks, beside its encoder.
+/// The time that the worker takes for each request of a click, compared with its encoder.
 #[test]
-#[ignore = "needs what `cargo xtask bench` sets up"]
+#[ignore = "needs the set-up of `cargo xtask bench`"]
 fn bench_redraw_worker() {
     let serving = bench_site().serve(0).unwrap();
     let window = open_bench(&serving.url(), Graphics::None);

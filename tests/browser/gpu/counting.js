@@ -1,5 +1,5 @@
-// The compute worker, with its calls of WebGPU counted: how many there were since its start is told on the channel
-// "gpu-calls" whenever it asks for memory to be read.
+// The compute worker, with counted calls of WebGPU. Whenever the worker reads memory, the script posts the counts since
+// the start on the channel "gpu-calls".
 const counts = { bindGroups: 0, dispatches: 0, reads: 0 };
 const channel = new BroadcastChannel("gpu-calls");
 

@@ -1,4 +1,4 @@
-// The compute worker on a GPU that has no memory left once it was checked, which reads two results.
+// The compute worker on a GPU that has no memory left after its check. The check reads two results.
 let reads = 0;
 const map = GPUBuffer.prototype.mapAsync;
 GPUBuffer.prototype.mapAsync = function (...given) {

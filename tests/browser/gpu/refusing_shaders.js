@@ -1,4 +1,4 @@
-// The compute worker on a GPU whose driver takes no shader.
+// The compute worker on a GPU whose driver refuses every shader.
 const create = GPUDevice.prototype.createShaderModule;
 GPUDevice.prototype.createShaderModule = function (descriptor) {
   return create.call(this, { ...descriptor, code: "not taken" });

@@ -1,13 +1,13 @@
-//! The weights of `tests/reference/clip_b32.py`, drawn again.
+//! The weights of `tests/reference/clip_b32.py`, generated again from the same seeds.
 
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::path::Path;
 
-use headlamp::checkpoint::random::RandomWeights;
+use headlamp::checkpoint::random_model::RandomWeights;
 use serde_json::{Map, json};
 
-/// Values of mean 0 and deviation 1, from a seed that is the name's.
+/// Returns values of mean 0 and standard deviation 1. The seed is computed from the name.
 pub fn drawn(name: &str, count: usize) -> Vec<f32> {
     let fnv = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01B3);
     let mut random = RandomWeights::new(name.bytes().fold(0xCBF2_9CE4_8422_2325, fnv));
@@ -37,7 +37,7 @@ fn values(name: &str, shape: &[usize]) -> Vec<f32> {
     drawn(name, count).into_iter().map(|value| centre + spread as f32 * value).collect()
 }
 
-/// Hugging Face's names and shapes of B/32.
+/// Returns Hugging Face's names and shapes of CLIP ViT-B/32.
 fn listing() -> Vec<(String, Vec<usize>)> {
     let mut listing = vec![("logit_scale".to_owned(), vec![])];
     let mut add = |name: String, shape: &[usize]| listing.push((name, shape.to_vec()));

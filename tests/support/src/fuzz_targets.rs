@@ -1,14 +1,14 @@
-//! What reads bytes from outside: one function for each kind, which may refuse, but never panic, hang, or take memory
-//! that the bytes do not account for.
+//! The readers of untrusted bytes: one function for each kind. A function may refuse the bytes. It must never
+//! panic, hang, or allocate more memory than the bytes justify.
 //!
-//! `tests/fuzz.rs` runs them over the corpus and over mutations of it, in every run of the tests; `fuzz/` has them for
-//! cargo-fuzz, which looks further.
+//! `tests/fuzz.rs` runs the functions over the corpus and over mutations of the corpus, in every run of the tests.
+//! `fuzz/` has them for cargo-fuzz, which searches for longer.
 
 use std::io::Cursor;
 
-use headlamp::checkpoint::detect::{Answers, detect};
-use headlamp::checkpoint::index::{Index, Opened, Opening};
-use headlamp::checkpoint::{Companions, Manifest, StateDict, read_onnx};
+use headlamp::checkpoint::detect::{GivenSettings, detect};
+use headlamp::checkpoint::index::{IndexReader, IndexStep, TensorIndex};
+use headlamp::checkpoint::{ConfigFiles, Manifest, StateDict, read_onnx};
 use headlamp::media;
 use headlamp::media::video::demux;
 use headlamp::page::common::content_policy;
@@ -17,7 +17,7 @@ use headlamp::page::shell::address::Address;
 use headlamp::protocol::{Request, Response};
 use headlamp::statistics::Statistics;
 
-/// A kind of bytes: its name, and what reads it.
+/// A kind of bytes: its name and its reader.
 pub struct Target {
     pub name: &'static str,
     pub read: fn(&[u8]),
@@ -36,9 +36,9 @@ pub const ALL: [Target; 10] = [
     Target { name: "labels", read: labels },
 ];
 
-/// Reads bytes of the kind that is called `name`.
+/// Reads `bytes` with the target called `name`.
 pub fn read(name: &str, bytes: &[u8]) {
-    let target = ALL.iter().find(|target| target.name == name).expect("a target of that name");
+    let target = ALL.iter().find(|target| target.name == name).expect("there is a target of that name");
     (target.read)(bytes);
 }
 
@@ -48,24 +48,24 @@ fn picture(bytes: &[u8]) {
 
 fn video(bytes: &[u8]) {
     let Ok(index) = demux("video.mp4", Cursor::new(bytes)) else { return };
-    // What is shown is there.
+    // Every visible frame exists.
     assert!(index.shown.iter().all(|sample| (*sample as usize) < index.samples.len()));
 }
 
-/// Weights of any kind, opened part by part as the page does, and what model they are of.
+/// Opens weights of any kind part by part, as the page does, and detects their model.
 fn checkpoint(bytes: &[u8]) {
     let Some(index) = opened(bytes) else { return };
-    let _model_or_sentence = detect(index, &Companions::default(), "weights.bin", &Answers::default());
+    let _model_or_sentence = detect(index, &ConfigFiles::default(), "weights.bin", &GivenSettings::default());
 }
 
-fn opened(bytes: &[u8]) -> Option<Index> {
-    let mut opening = Opening::new("weights.bin", bytes.len() as u64);
+fn opened(bytes: &[u8]) -> Option<TensorIndex> {
+    let mut reader = IndexReader::new("weights.bin", bytes.len() as u64);
     loop {
-        let wanted = opening.wants();
+        let wanted = reader.wanted();
         let (start, end) = (usize::try_from(wanted.start).ok()?, usize::try_from(wanted.end).ok()?);
-        match opening.push(bytes.get(start..end)?).ok()? {
-            Opened::Further(further) => opening = further,
-            Opened::Whole(index) => return Some(index),
+        match reader.push(bytes.get(start..end)?).ok()? {
+            IndexStep::Unfinished(next) => reader = next,
+            IndexStep::Finished(index) => return Some(index),
         }
     }
 }
@@ -80,7 +80,7 @@ fn onnx(bytes: &[u8]) {
 
 fn manifest(bytes: &[u8]) {
     let Ok(manifest) = Manifest::parse(bytes) else { return };
-    // Nothing leaves the pack's folder.
+    // No file is outside the pack's folder.
     assert!(manifest.files.iter().all(|file| !file.path.contains("..") && !file.path.starts_with('/')));
 }
 
@@ -96,7 +96,7 @@ fn message(bytes: &[u8]) {
 fn address(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let (address, _complaints) = Address::parse(&text);
-    // What is read is written so that it is read again.
+    // An address that was read and written again reads as the same address.
     let written = address.query();
     assert_eq!(Address::parse(&written).0.query(), written);
     let _may = content_policy::may_fetch(Some(&text), "https://a.example", &text);

@@ -1,4 +1,4 @@
-//! What several test programs share. A test program that needs a part of its own keeps it in its folder.
+//! Code that several test programs share. Code for one test program is in the folder of that program.
 #![cfg(not(target_arch = "wasm32"))]
 
 pub mod clip_b32;

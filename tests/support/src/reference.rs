@@ -68,7 +68,7 @@ impl Fixture {
 }
 
 /// Returns the largest absolute difference between two lists of the same length.
-pub fn apart(found: &[f64], expected: &[f64]) -> f64 {
+pub fn largest_difference(found: &[f64], expected: &[f64]) -> f64 {
     assert_eq!(found.len(), expected.len());
     found
         .iter()

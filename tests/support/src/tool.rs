@@ -1,4 +1,4 @@
-//! Runs `headlamp`, and says what it left.
+//! Runs `headlamp` and reads its output.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -6,42 +6,42 @@ use std::sync::OnceLock;
 
 use serde_json::Value;
 
-/// `headlamp`, ready to be given arguments. The default pack is one that is not there.
+/// Returns the command `headlamp` without arguments. Its default pack does not exist.
 pub fn headlamp() -> Command {
     let mut command = Command::new(program());
     command.env("HEADLAMP_PACK", temporary().join("no-pack"));
     command
 }
 
-/// The program of this build. Cargo sets the variable for the tests that it runs.
+/// Returns the program of this build. Cargo sets the variable for the tests that it runs.
 fn program() -> PathBuf {
     std::env::var_os("CARGO_BIN_EXE_headlamp").expect("`cargo test` runs the tests of the tool").into()
 }
 
-/// `headlamp` and its first arguments, on the tiny pack and the CPU.
+/// Returns the command `headlamp` with its first arguments, the tiny pack and the CPU.
 pub fn on_pack(arguments: &[&str]) -> Command {
     let mut command = headlamp();
     command.args(arguments).arg("--pack").arg(pack()).args(["--device", "cpu"]);
     command
 }
 
-/// What a command that succeeds prints.
-pub fn said(command: &mut Command) -> String {
+/// Runs a command that must succeed, and returns its output.
+pub fn output_of(command: &mut Command) -> String {
     let Output { status, stdout, stderr } = command.output().unwrap();
     let stderr = String::from_utf8(stderr).unwrap();
     assert!(status.success(), "{command:?} failed: {stderr}");
     String::from_utf8(stdout).unwrap()
 }
 
-/// The one line of JSON that a command prints with `--json`.
+/// Runs a command with `--json`, and returns its one line of JSON.
 pub fn json(command: &mut Command) -> Value {
-    let said = said(command.arg("--json"));
+    let said = output_of(command.arg("--json"));
     assert_eq!(said.lines().count(), 1, "{said}");
     serde_json::from_str(&said).unwrap()
 }
 
-/// What a command that fails says: one line on stderr, and nothing on stdout.
-pub fn refusal(command: &mut Command, status: i32) -> String {
+/// Runs a command that must fail, and returns its error: one line on stderr, and nothing on stdout.
+pub fn error_of(command: &mut Command, status: i32) -> String {
     let output = command.output().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(status), "{command:?}: {stderr}");
@@ -50,24 +50,24 @@ pub fn refusal(command: &mut Command, status: i32) -> String {
     stderr.strip_prefix("headlamp: ").unwrap_or_else(|| panic!("{command:?}: {stderr}")).trim_end().to_owned()
 }
 
-/// The tiny pack, made once.
+/// Returns the tiny pack, which is made once.
 pub fn pack() -> &'static Path {
     static PACK: OnceLock<PathBuf> = OnceLock::new();
     PACK.get_or_init(|| {
         let pack = folder("pack").join("tiny");
-        said(headlamp().args(["pack", "random", "--seed", "7", "--out"]).arg(&pack));
+        output_of(headlamp().args(["pack", "random", "--seed", "7", "--out"]).arg(&pack));
         pack
     })
 }
 
-/// A sample photo.
+/// Returns the path of a sample photo.
 pub fn photo(name: &str) -> PathBuf {
     let photo = xtask::places::checkout().join("www/samples").join(name);
     assert!(photo.is_file(), "{} is missing", photo.display());
     photo
 }
 
-/// A new, empty folder.
+/// Makes a new, empty folder.
 pub fn folder(name: &str) -> PathBuf {
     let folder = temporary().join(name);
     let _none = std::fs::remove_dir_all(&folder);
@@ -75,7 +75,7 @@ pub fn folder(name: &str) -> PathBuf {
     folder
 }
 
-/// A new folder with some sample photos.
+/// Makes a new folder with some sample photos.
 pub fn gallery(name: &str, photos: &[&str]) -> PathBuf {
     let folder = folder(name);
     for name in photos {
@@ -84,12 +84,12 @@ pub fn gallery(name: &str, photos: &[&str]) -> PathBuf {
     folder
 }
 
-/// A file that is called a picture and is none.
-pub fn spoiled(path: &Path) {
+/// Writes a file that has the name of a picture but is none.
+pub fn write_unreadable(path: &Path) {
     std::fs::write(path, "not a picture").unwrap();
 }
 
-/// This run's own place. Those of earlier runs are cleared away.
+/// Returns the folder of this test run. Removes the folders of runs that ended over an hour ago.
 fn temporary() -> &'static Path {
     static PLACE: OnceLock<PathBuf> = OnceLock::new();
     PLACE.get_or_init(|| {
@@ -105,13 +105,13 @@ fn temporary() -> &'static Path {
     })
 }
 
-/// A list of numbers.
+/// Reads a list of numbers.
 pub fn numbers(value: &Value) -> Vec<f64> {
     let list = value.as_array().unwrap_or_else(|| panic!("no list: {value}"));
     list.iter().map(|number| number.as_f64().unwrap_or_else(|| panic!("no number: {number}"))).collect()
 }
 
-/// The names of an object's members.
+/// Returns the names of an object's members, sorted.
 pub fn members(value: &Value) -> Vec<&str> {
     let mut members: Vec<&str> = value.as_object().unwrap().keys().map(String::as_str).collect();
     members.sort_unstable();

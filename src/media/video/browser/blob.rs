@@ -1,11 +1,11 @@
-//! A file on the user's disk, read where it is asked for.
+//! Reads any part of a file on the user's disk.
 
 use std::io::{self, Read, Seek, SeekFrom};
 
 use js_sys::{ArrayBuffer, Uint8Array};
 use web_sys::{Blob, FileReaderSync};
 
-/// Reads parts of a blob, synchronously, as only a worker may.
+/// Reads parts of a blob synchronously. Only a worker may do this.
 pub(super) struct BlobReader {
     blob: Blob,
     reader: FileReaderSync,
@@ -13,6 +13,10 @@ pub(super) struct BlobReader {
 }
 
 impl BlobReader {
+    /// Opens a blob for reading.
+    ///
+    /// # Errors
+    /// If the browser has no synchronous reader.
     pub fn new(blob: Blob) -> io::Result<Self> {
         let reader = FileReaderSync::new().map_err(|_err| io::ErrorKind::Unsupported)?;
         Ok(Self { blob, reader, position: 0 })
@@ -22,7 +26,10 @@ impl BlobReader {
         self.blob.size() as u64
     }
 
-    /// The bytes from `start` to `end`, left on JavaScript's side.
+    /// Returns the bytes from `start` to `end`. They stay in JavaScript's memory.
+    ///
+    /// # Errors
+    /// If the file was moved or changed.
     pub fn part(&self, start: u64, end: u64) -> io::Result<ArrayBuffer> {
         let failed = |_err| io::Error::from(io::ErrorKind::Other);
         let part = self.blob.slice_with_f64_and_f64(start as f64, end as f64).map_err(failed)?;

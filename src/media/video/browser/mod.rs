@@ -1,8 +1,8 @@
-//! Frames in the browser's worker.
+//! Decodes a video's frames in the browser's worker.
 
 mod blob;
 mod decoder;
-mod frame;
+mod frame_canvas;
 mod video;
 mod webcodecs;
 

@@ -1,4 +1,5 @@
-//! The part of WebCodecs that is used here. web-sys has it behind a flag that would compile everything else anew.
+//! Bindings for the part of WebCodecs that headlamp uses. web-sys has WebCodecs only behind a compiler flag, which
+//! would make every dependency compile again.
 
 use js_sys::{ArrayBuffer, Object, Promise, Reflect};
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -47,7 +48,8 @@ extern "C" {
     #[wasm_bindgen(js_name = clearTimeout)]
     pub fn clear_timeout(id: i32);
 
-    /// Draws a frame; web-sys's own takes a `VideoFrame` of its own.
+    /// A 2D context that draws a `VideoFrame` of these bindings. web-sys's context takes only web-sys's own
+    /// `VideoFrame`.
     #[wasm_bindgen(extends = js_sys::Object)]
     pub type Canvas2d;
     #[wasm_bindgen(method, js_name = drawImage, catch)]
@@ -61,15 +63,16 @@ extern "C" {
     ) -> Result<(), JsValue>;
 }
 
-/// Whether this browser has WebCodecs here.
-pub(super) fn is_there() -> bool {
+/// Returns whether this browser has WebCodecs in this context.
+pub(super) fn is_available() -> bool {
     Reflect::has(&js_sys::global(), &"VideoDecoder".into()).unwrap_or(false)
 }
 
-/// A frame, closed when dropped: browsers have few, and hold them for a decoder until they are.
-pub(super) struct Frame(VideoFrame);
+/// A decoded frame that is closed when it is dropped. A browser has only a few frames, and its decoder waits until
+/// some are closed.
+pub(super) struct DecodedFrame(VideoFrame);
 
-impl Frame {
+impl DecodedFrame {
     pub fn new(frame: VideoFrame) -> Self {
         Self(frame)
     }
@@ -78,29 +81,32 @@ impl Frame {
         &self.0
     }
 
-    /// The time that its chunk was given, in microseconds.
+    /// Returns the timestamp of its encoded frame, in microseconds.
     pub fn micros(&self) -> i64 {
         self.0.timestamp() as i64
     }
 }
 
-impl Drop for Frame {
+impl Drop for DecodedFrame {
     fn drop(&mut self) {
         self.0.close();
     }
 }
 
-/// A plain object of these fields.
+/// Returns a JavaScript object with these fields.
 pub(super) fn object(fields: &[(&str, JsValue)]) -> Object {
     let object = Object::new();
     for (name, value) in fields {
-        // Only frozen objects refuse a field.
+        // This cannot fail: only frozen objects refuse a field.
         let _set = Reflect::set(&object, &(*name).into(), value);
     }
     object
 }
 
-/// An encoded frame with its time.
+/// Returns an encoded frame with its timestamp in microseconds.
+///
+/// # Errors
+/// If the browser refuses it.
 pub(super) fn chunk(is_key: bool, micros: i64, data: &ArrayBuffer) -> Result<EncodedVideoChunk, JsValue> {
     let kind = if is_key { "key" } else { "delta" };
     EncodedVideoChunk::new(&object(&[
@@ -108,4 +114,12 @@ pub(super) fn chunk(is_key: bool, micros: i64, data: &ArrayBuffer) -> Result<Enc
         ("timestamp", (micros as f64).into()),
         ("data", data.unchecked_ref::<JsValue>().clone()),
     ]))
+}
+
+/// Draws a frame over the whole canvas. The canvas may be rotated.
+///
+/// # Errors
+/// If the frame is closed.
+pub(super) fn draw(context: &JsValue, frame: &DecodedFrame, width: f64, height: f64) -> Result<(), JsValue> {
+    context.unchecked_ref::<Canvas2d>().draw_frame(frame.js(), 0.0, 0.0, width, height)
 }

@@ -1,7 +1,32 @@
-//! The query of an address: its parameters in their order, percent-encoded.
+//! The query of an address: its parameters in order, percent-encoded.
 
-/// Returns the parameters of a query, with or without its question mark. Every text is a valid query: a stray percent
-/// sign stands for itself, and invalid UTF-8 becomes replacement characters.
+use std::borrow::Cow;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode, utf8_percent_encode};
+
+/// The bytes of a value that are escaped: all except letters, digits, and signs without a meaning inside a query. A
+/// space is written as `+`.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b'*')
+    .remove(b',')
+    .remove(b':')
+    .remove(b'/')
+    .remove(b'@')
+    .remove(b'!')
+    .remove(b'$')
+    .remove(b'\'')
+    .remove(b'(')
+    .remove(b')')
+    .remove(b';')
+    .remove(b'?')
+    .remove(b' ');
+
+/// Reads the parameters of a query, with or without its question mark. Every text is a valid query: a percent sign
+/// without two digits stands for itself, and bytes that are not UTF-8 become replacement characters.
 pub fn parameters(query: &str) -> Vec<(String, String)> {
     let query = query.strip_prefix('?').unwrap_or(query);
     let pairs = query.split('&').filter(|pair| !pair.is_empty());
@@ -13,51 +38,18 @@ pub fn parameters(query: &str) -> Vec<(String, String)> {
         .collect()
 }
 
-/// Returns "?name=value&…"; empty without parameters.
+/// Writes "?name=value&…"; empty without parameters.
 pub fn query(parameters: &[(&str, String)]) -> String {
     let pairs: Vec<String> = parameters.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect();
     if pairs.is_empty() { String::new() } else { format!("?{}", pairs.join("&")) }
 }
 
-/// Escapes the characters that a query or an address does not allow. The rest stays readable.
 fn encoded(value: &str) -> String {
-    const PLAIN: &[u8] = b"-._~*,:/@!$'();?";
-    let mut text = String::with_capacity(value.len());
-    for byte in value.bytes() {
-        match byte {
-            b' ' => text.push('+'),
-            _ if byte.is_ascii_alphanumeric() || PLAIN.contains(&byte) => text.push(byte.into()),
-            _ => text.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    text
+    Cow::from(utf8_percent_encode(value, ESCAPED)).replace(' ', "+")
 }
 
 fn decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, after @ ..] = rest {
-        rest = after;
-        let escaped = match (first, after) {
-            (b'%', [high, low, ..]) => {
-                hexadecimal(*high).zip(hexadecimal(*low)).map(|(high, low)| high << 4 | low)
-            }
-            _ => None,
-        };
-        bytes.push(match (first, escaped) {
-            (_, Some(byte)) => {
-                rest = &after[2..];
-                byte
-            }
-            (b'+', None) => b' ',
-            (byte, None) => *byte,
-        });
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
-fn hexadecimal(digit: u8) -> Option<u8> {
-    char::from(digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
+    percent_decode(text.replace('+', " ").as_bytes()).decode_utf8_lossy().into_owned()
 }
 
 #[cfg(test)]

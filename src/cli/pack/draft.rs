@@ -1,0 +1,63 @@
+//! A pack before it is written.
+
+use std::path::Path;
+
+use burn::tensor::Device;
+
+use crate::checkpoint::{Manifest, PackWriter, pack};
+use crate::cli::error::CliError;
+use crate::cli::output;
+use crate::cli::terminal_progress::TerminalProgress;
+use crate::model::TensorSource;
+use crate::session::Session;
+
+/// A pack to which files can still be added.
+pub struct PackDraft {
+    manifest: Manifest,
+    pub writer: PackWriter,
+}
+
+impl PackDraft {
+    /// Stores the model and its tokenizer.
+    ///
+    /// # Errors
+    /// [`CliError::Checkpoint`] if a tensor is missing or has a wrong shape.
+    pub fn new(manifest: Manifest, source: &mut dyn TensorSource, tokenizer: Vec<u8>) -> Result<Self, CliError> {
+        let mut writer = PackWriter::new(&manifest.model, source, manifest.quantisation)?;
+        writer.add(pack::TOKENIZER, tokenizer);
+        Ok(Self { manifest, writer })
+    }
+
+    /// Opens the model as it is stored, on the CPU: the results of GPUs differ between machines.
+    ///
+    /// # Errors
+    /// [`CliError::Checkpoint`] or [`CliError::Session`].
+    pub fn open(&self) -> Result<Session, CliError> {
+        let pack = self.writer.clone().finish(self.manifest.clone())?;
+        Ok(Session::open(pack, Device::flex())?)
+    }
+
+    /// Embeds the lines of a text pool, and adds both.
+    ///
+    /// # Errors
+    /// [`CliError::Session`] if a line is too long for the text tower.
+    pub fn add_pool(&mut self, session: &Session, lines: Vec<String>) -> Result<(), CliError> {
+        let progress = TerminalProgress::bar(lines.len(), "texts");
+        let pool = pollster::block_on(session.embed_pool(lines, |done| progress.reached(done)))?;
+        for (name, bytes) in pool.to_files()? {
+            self.writer.add(name, bytes);
+        }
+        Ok(())
+    }
+
+    /// Writes the pack into `folder`, and prints its size.
+    ///
+    /// # Errors
+    /// [`CliError::Checkpoint`] if a file cannot be written.
+    pub fn write(self, folder: &Path) -> Result<(), CliError> {
+        let pack = self.writer.finish(self.manifest)?;
+        pack.write(folder)?;
+        let files = output::count(pack.manifest.files.len() as u64, "file");
+        output::print(&format!("{}: {files}, {}", folder.display(), output::bytes(pack.manifest.bytes())))
+    }
+}
