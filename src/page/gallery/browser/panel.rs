@@ -142,7 +142,7 @@ fn Progress() -> impl IntoView {
                 <Show
                     when=is_going
                     fallback=move || view! {
-                        <button type="button" id="go-on" on:click=move |_| gallery.go_on()>"Go on"</button>
+                        <button type="button" id="go-on" on:click=move |_| gallery.go_on()>"Continue"</button>
                     }
                 >
                     <button type="button" id="pause" on:click=move |_| gallery.pause()>"Pause"</button>
@@ -184,7 +184,7 @@ fn Ordering() -> impl IntoView {
             <Choice
                 legend="Order of the gallery"
                 name="gallery-order"
-                options=vec![(Order::AsAdded, "As added"), (Order::Photo, "Like the photo"), (Order::Phrase, "For the phrase")]
+                options=vec![(Order::AsAdded, "As added"), (Order::Photo, "By similarity to the photo"), (Order::Phrase, "By score for the phrase")]
                 value=gallery.by
                 on_change=move |order| gallery.by.set(order)
             />
@@ -192,7 +192,7 @@ fn Ordering() -> impl IntoView {
                 <Choice
                     legend="Parts of the model that count"
                     name="gallery-through"
-                    options=vec![(Through::Whole, "Whole model"), (Through::Head, "The open head"), (Through::Heads, "Some heads")]
+                    options=vec![(Through::Whole, "Whole model"), (Through::Head, "The chosen head"), (Through::Heads, "Some heads")]
                     value=gallery.through
                     on_change=move |through| gallery.through.set(through)
                 />

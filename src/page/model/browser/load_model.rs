@@ -142,10 +142,10 @@ fn KnownModels(name: NodeRef<Input>) -> impl IntoView {
                     <button
                         type="button"
                         class="quiet-button"
-                        aria-label=format!("Take {name}")
+                        aria-label=format!("Choose {name}")
                         on:click=move |_| choose(repository)
                     >
-                        "Take"
+                        "Choose"
                     </button>
                 </td>
             </tr>
@@ -161,7 +161,7 @@ fn KnownModels(name: NodeRef<Input>) -> impl IntoView {
                             <th scope="col">"Model"</th>
                             <th scope="col">"To fetch"</th>
                             <th scope="col">"Licence"</th>
-                            <th scope="col"><span class="unseen">"Take"</span></th>
+                            <th scope="col"><span class="unseen">"Choose"</span></th>
                         </tr>
                     </thead>
                     <tbody>{PUBLISHED.map(row).collect_view()}</tbody>

@@ -46,7 +46,7 @@ pub fn Exports() -> impl IntoView {
         });
     };
     view! {
-        <div class="exports row" role="group" aria-label="Save what was found">
+        <div class="exports row" role="group" aria-label="Save the results">
             <button type="button" id="save-png" disabled=is_none on:click=save(save_png)
                 title="The photo with its overlay">"PNG"</button>
             <button type="button" id="save-svg" disabled=is_none on:click=save(save_svg)

@@ -36,7 +36,7 @@ fn Subject() -> impl IntoView {
     let features = expect_context::<Features>();
     view! {
         <Choice
-            legend="What to look at"
+            legend="View"
             name="mode"
             options=vec![(Mode::Photo, "Photo"), (Mode::Video, "Video")]
             value=features.video.player.mode

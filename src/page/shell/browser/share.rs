@@ -101,7 +101,7 @@ fn Link(address: Address) -> impl IntoView {
     let select = move || field.get_untracked().iter().for_each(|field| field.select());
     view! {
         <div class="share-part">
-            <label for="share-link">"A link to it"</label>
+            <label for="share-link">"Link to this view"</label>
             <div class="row">
                 <input id="share-link" type="text" readonly node_ref=field prop:value=link.clone()/>
                 <Copy text=link label="Copy link" id="copy-link" select=select/>
@@ -122,7 +122,7 @@ fn Embed(address: Address) -> impl IntoView {
     let select = move || field.get_untracked().iter().for_each(|field| field.select());
     view! {
         <div class="share-part">
-            <label for="share-embed">"In a page of your own"</label>
+            <label for="share-embed">"Embed it in your page"</label>
             <div class="row">
                 <textarea id="share-embed" rows="4" readonly node_ref=field prop:value=code.clone()></textarea>
                 <Copy text=code label="Copy embed code" id="copy-embed" select=select/>

@@ -32,7 +32,7 @@ pub fn Processing() -> impl IntoView {
                 <h2 id="processing-title">"Frames"</h2>
                 <p class="quiet name" id="video-progress" aria-live="polite">{move || progress(video)}</p>
             </div>
-            <div class="progress" class:shown={move || total() > 0} role="progressbar" aria-label="Frames looked at"
+            <div class="progress" class:shown={move || total() > 0} role="progressbar" aria-label="Frames done"
                 aria-valuemin="0" aria-valuemax="100"
                 aria-valuenow=move || (share() * 100.0).round().to_string()>
                 <span style:transform=move || format!("scaleX({:.4})", share())></span>
@@ -47,7 +47,7 @@ pub fn Processing() -> impl IntoView {
                                 {move || match (is_done(), video.frames.next.get()) {
                                     (true, _) => "All frames are done".to_owned(),
                                     (false, 0) => format!("Find objects in {}", frames(total())),
-                                    (false, done) => format!("Go on with {}", frames(total() - done)),
+                                    (false, done) => format!("Continue with {}", frames(total() - done)),
                                 }}
                             </button>
                         }
@@ -61,12 +61,12 @@ pub fn Processing() -> impl IntoView {
                     <button type="button" class="strong" id="resample"
                         disabled=move || plan.with(|plan| plan.refusal.is_some())
                         on:click=move |_| video.sample(sampling)>
-                        {move || format!("Look at {} instead", frames(plan.with(|plan| plan.frames)))}
+                        {move || format!("Use {} instead", frames(plan.with(|plan| plan.frames)))}
                     </button>
                 })}
             </div>
             <div class="settings">
-                <Pick label="Frames a second" name="rate" options=&RATES value=move || video.frames.sampling.get().rate
+                <Pick label="Frames per second" name="rate" options=&RATES value=move || video.frames.sampling.get().rate
                     on_pick=move |rate| video.frames.sampling.update(|sampling| sampling.rate = rate)/>
                 <Pick label="Seconds" name="length" options=&LENGTHS value=move || video.frames.sampling.get().length
                     on_pick=move |length| video.frames.sampling.update(|sampling| sampling.length = length)/>
