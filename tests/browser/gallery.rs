@@ -109,8 +109,8 @@ fn a_gallery_is_stored_ordered_and_labels_heads() {
     page.window.click(".gallery-grid li[data-index='7'] button");
     wait("the picture to open as the photo", MINUTES, || page.photo().starts_with("0007").then_some(()));
     page.settle();
-    choose(&page, "gallery-order", "Like the photo");
-    for through in ["Whole model", "The open head", "Some heads"] {
+    choose(&page, "gallery-order", "By similarity to the photo");
+    for through in ["Whole model", "The chosen head", "Some heads"] {
         choose(&page, "gallery-through", through);
         if through == "Some heads" {
             page.window.click("#count-head");
@@ -127,7 +127,7 @@ fn a_gallery_is_stored_ordered_and_labels_heads() {
     }
     // By a text: the score equals the page's own score of the picture.
     choose(&page, "gallery-through", "Whole model");
-    choose(&page, "gallery-order", "For the phrase");
+    choose(&page, "gallery-order", "By score for the phrase");
     let score = page.attribution().score("bars");
     let shown = tiles(&page).into_iter().find(|tile| tile.0 == 7).expect("the picture is among the first tiles").1;
     assert!((shown - score).abs() < 2e-3, "{shown} {score}");
@@ -239,7 +239,7 @@ fn scrolling_two_thousand_pictures_stays_smooth() {
         let last = tiles.iter().find(|tile| tile.0 == 1999)?;
         (last.2 && tiles.len() < 150).then_some(())
     });
-    choose(&page, "gallery-order", "For the phrase");
+    choose(&page, "gallery-order", "By score for the phrase");
     let tiles = tiles(&page);
     assert!(tiles.is_sorted_by(|a, b| a.1 >= b.1) && !tiles.is_empty(), "{tiles:?}");
     page.assert_quiet_console();
