@@ -4,12 +4,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use test_support::TemporaryFolder;
 use xtask::site::Site;
 
 use crate::driver::{Graphics, wait};
 use crate::gallery::{Pictures, add, wait_for_count};
 use crate::page::{Page, folder, packs, site};
-use crate::scratch::Scratch;
 use crate::video::Clip;
 
 const ALONE: &str = "?device=cpu&hands=0";
@@ -32,17 +32,17 @@ if (self.name === "headlamp-helper") {
 "#;
 
 /// The built page, whose helper workers can be counted.
-pub fn observed(scratch: &Scratch) -> Site {
+pub fn observed(scratch: &TemporaryFolder) -> Site {
     site_of_loader(scratch, "Infinity")
 }
 
 /// The built page, whose helper workers fail after a number of messages: the greeting, having the tower, and one for
 /// each picture.
-fn mortal(scratch: &Scratch, messages: u32) -> Site {
+fn mortal(scratch: &TemporaryFolder, messages: u32) -> Site {
     site_of_loader(scratch, &messages.to_string())
 }
 
-fn site_of_loader(scratch: &Scratch, messages: &str) -> Site {
+fn site_of_loader(scratch: &TemporaryFolder, messages: &str) -> Site {
     let dist = scratch.path().join(format!("dist-{messages}"));
     std::fs::create_dir_all(&dist).unwrap();
     let built = folder("HEADLAMP_DIST");
@@ -112,7 +112,7 @@ fn grown(test: &'static str, site: Site, query: &str, pictures: &Pictures, count
 #[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn helper_workers_do_not_change_a_gallery() {
     const COUNT: usize = 30;
-    let (pictures, scratch) = (Pictures::new("hands", COUNT, 300), Scratch::new("gallery-hands"));
+    let (pictures, scratch) = (Pictures::new("hands", COUNT, 300), TemporaryFolder::new("gallery-hands"));
     let grown = |site, query| grown("gallery-hands", site, query, &pictures, COUNT as u64);
     let (alone, none) = grown(observed(&scratch), ALONE);
     assert_eq!(none, 0, "none were wanted");
@@ -148,7 +148,7 @@ fn tracked(site: Site, query: &str, frames: &[PathBuf]) -> (Value, u64) {
 #[test]
 #[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn helper_workers_do_not_change_a_video() {
-    let scratch = Scratch::new("video-hands");
+    let scratch = TemporaryFolder::new("video-hands");
     let clip = Clip { width: 320, height: 200, frames: 30 };
     let frames = clip.write(scratch.path());
     let (alone, none) = tracked(observed(&scratch), ALONE, &frames);
@@ -166,7 +166,7 @@ fn helper_workers_do_not_change_a_video() {
 #[test]
 #[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn frames_of_an_older_sampling_are_dropped() {
-    let scratch = Scratch::new("hands-dropped");
+    let scratch = TemporaryFolder::new("hands-dropped");
     let clip = Clip { width: 320, height: 200, frames: 30 };
     let frames = clip.write(scratch.path());
     let page = Page::open_unready("hands-dropped", observed(&scratch), Graphics::None, HELPED);
