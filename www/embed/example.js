@@ -2,7 +2,7 @@
 const frame = document.querySelector("#headlamp");
 const status = document.querySelector("#status");
 
-// The frame's address says what to show at first, and which page may talk to it.
+// The frame's address says what it shows first, and which page may send it messages.
 const address = new URL("../", location.href);
 address.search = new URLSearchParams([
   ["embed", "1"],
@@ -10,7 +10,7 @@ address.search = new URLSearchParams([
   ["text", "a photo of a cat"],
   ["text", "a photo of a cup of coffee"],
   ["origin", location.origin],
-  // What this page's own address adds: ?pack=packs/tiny/&device=cpu
+  // Parameters of this page's own address are passed on: ?pack=packs/tiny/&device=cpu
   ...new URLSearchParams(location.search),
 ]);
 frame.src = address;
@@ -18,7 +18,7 @@ frame.src = address;
 const waiting = new Map();
 let last = 0;
 
-/** Sends a message to the frame; what comes back is its result, or an error with a sentence. */
+/** Sends a message to the frame. Resolves with the result; rejects with an error whose message is a sentence. */
 function ask(message) {
   return new Promise((resolve, reject) => {
     last += 1;

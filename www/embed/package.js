@@ -1,5 +1,5 @@
 // @ts-check
-// A page that uses headlamp's package: it loads a model, explains a photo, and follows objects (www/npm/README.md).
+// A page that uses headlamp's package: loads a model, explains a photo, and follows objects (www/npm/README.md).
 import { load } from "../headlamp.js";
 
 /** @template {Element} T @param {string} selector @param {new () => T} kind */
@@ -13,7 +13,7 @@ const status = at("#status", HTMLElement);
 const canvas = at("#photo", HTMLCanvasElement);
 const form = at("#ask", HTMLFormElement);
 
-// What this page's own address says: ?pack=packs/tiny/&device=cpu
+// Parameters of this page's own address: ?pack=packs/tiny/&device=cpu
 const asked = new URLSearchParams(location.search);
 const headlamp = await load({
   pack: new URL(`../${asked.get("pack") ?? "packs/default/"}`, location.href),
@@ -60,7 +60,7 @@ function sum({ layers, headsPerLayer, heads, mlps, embedding }, index) {
   return parts.reduce((all, part) => all + part, 0);
 }
 
-/** A square that moves over a ground. */
+/** Draws a clip of a square that moves over a plain background. */
 async function drawnClip() {
   const frames = [];
   for (let left = 20; left < 200; left += 45) {

@@ -1,18 +1,18 @@
-// Questions to the worker and its answers, each question a promise.
+// Tasks for the worker and its answers. Each task is a promise.
 
 /** @import * as Wire from "./wire.js" */
 /** @import { Asking } from "./headlamp.js" */
 
-/** The number under which the worker says that it listens. */
+/** The id of the message with which the worker says that it listens. */
 const GREETING = 0;
 
-/** What went wrong, in a sentence for people. */
+/** An error whose message is a sentence for people. */
 export class HeadlampError extends Error {
   name = "HeadlampError";
 }
 
 /**
- * What an answer holds; fails where it is of another kind.
+ * Returns the content of an answer; fails if the answer is of another kind.
  * @template {object | string} T
  * @template {string} K
  * @param {T} answer
@@ -34,9 +34,9 @@ export class Channel {
   /** @type {Map<number, Waiting>} */
   #waiting = new Map();
   #last = GREETING;
-  /** Settles when all work before has ended. @type {Promise<unknown>} */
+  /** Settles when all earlier work has ended. @type {Promise<unknown>} */
   #line = Promise.resolve();
-  /** Why nothing can be asked any more. @type {HeadlampError | null} */
+  /** Why no task can be sent any more. @type {HeadlampError | null} */
   #failure = null;
   /** @type {Promise<void>} */
   #listening;
@@ -57,13 +57,13 @@ export class Channel {
           : "could not be loaded: its files belong beside headlamp.js, on the page's own server";
       this.close(`The compute worker ${why}.`);
     };
-    // Nobody knows whose answer it was. Chromium's workers have no `onmessageerror` to set.
+    // The id of the lost answer is unknown, so all tasks fail. Chromium's workers have no `onmessageerror` to set.
     const unread = () => this.close("An answer of the compute worker could not be read: load headlamp again.");
     worker.addEventListener("messageerror", unread);
   }
 
   /**
-   * Does work of several questions, nothing else in between. What is aborted while it waits is never begun.
+   * Runs work of several tasks without other tasks in between. Work that is aborted while it waits never starts.
    * @template T @param {() => Promise<T>} work @param {AbortSignal} [signal] @returns {Promise<T>}
    */
   alone(work, signal) {
@@ -76,14 +76,14 @@ export class Channel {
   }
 
   /**
-   * Asks the worker. Aborting gives up waiting; the worker ends what it has begun.
+   * Sends a task to the worker. Aborting stops the wait; the worker still completes the task that it has started.
    * @param {Wire.Task} task
    * @param {Asking & { buffers?: Uint8Array[], files?: Blob[] }} [options]
    * @returns {Promise<Answered>}
    */
   async ask(task, { buffers = [], files = [], onProgress, signal } = {}) {
     signal?.throwIfAborted();
-    // What is posted to a module worker that is still loading gets lost.
+    // A message to a module worker that is still loading gets lost.
     await unlessAborted(this.#listening, signal);
     if (this.#failure) throw this.#failure;
     this.#last += 1;
@@ -118,7 +118,7 @@ export class Channel {
 }
 
 /**
- * What a promise comes to, unless `signal` is aborted before.
+ * Returns the promise's result, unless `signal` is aborted first.
  * @template T @param {Promise<T>} promise @param {AbortSignal | undefined} signal @returns {Promise<T>}
  */
 async function unlessAborted(promise, signal) {
@@ -132,7 +132,7 @@ async function unlessAborted(promise, signal) {
   try {
     return await Promise.race([promise, aborted]);
   } finally {
-    // One signal may be good for any number of questions.
+    // The same signal may serve many tasks, so its listener must not stay.
     signal.removeEventListener("abort", giveUp);
   }
 }

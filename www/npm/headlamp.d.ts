@@ -1,31 +1,31 @@
-/** headlamp from code: opens up a vision transformer in a worker of the page's. */
+/** headlamp from code: opens up a vision transformer in a worker of your page. */
 
 /** Starts a worker and opens a pack in it. */
 export function load(options?: LoadOptions): Promise<Headlamp>;
 
-/** What went wrong, in a sentence for people. */
+/** The error of every call. Its message is a sentence for people. */
 export class HeadlampError extends Error {}
 
-/** An open model. Questions are answered in the order in which they come. */
+/** An open model. Calls are answered in their order. */
 export interface Headlamp {
   readonly model: Model;
-  /** Scores phrases, and divides each score among the model's parts. Asked about one photo again, the model does not run again. */
+  /** Scores phrases, and divides each score among the model's parts. For the same photo the model runs once. */
   explain(image: Image, phrases: string[], options?: ExplainOptions): Promise<Explanation>;
-  /** Segments by a phrase. */
+  /** Segments a photo by a phrase. */
   segment(image: Image, phrase: string, options?: SegmentOptions): Promise<Segmentation>;
-  /** The mask as a PNG of the photo's own size, white where the phrase is. */
+  /** Returns the mask as a PNG of the photo's size, white where the phrase is. */
   mask(image: Image, phrase: string, options?: MaskOptions): Promise<Blob>;
-  /** Where one head looks: each patch's contribution to a phrase, or without a phrase its share of the attention. */
+  /** Returns where one head looks: each patch's contribution to the phrase; without a phrase, each patch's attention. */
   headMap(image: Image, layer: number, head: number, options?: HeadMapOptions): Promise<HeadMap>;
-  /** The texts that span what each head writes. */
+  /** Returns the texts that span the output of each head (TextSpan). */
   heads(options?: HeadsOptions): Promise<Heads>;
   /** Discovers objects and follows them through a video: a file, or frames in their order. */
   track(video: Video, options?: TrackOptions): Promise<Tracked>;
-  /** Ends the worker. What is under way fails. */
+  /** Ends the worker. Calls under way fail. */
   close(): void;
 }
 
-/** What can be drawn on a canvas. */
+/** Anything that can be drawn on a canvas. */
 export type Drawable =
   | ImageBitmap
   | ImageData
@@ -35,92 +35,95 @@ export type Drawable =
   | HTMLVideoElement
   | VideoFrame;
 
-/** A picture: an address, a file (its Blob or bytes), or what can be drawn. */
+/** A picture: an address, a file (its Blob or bytes), or anything that can be drawn. */
 export type Image = string | URL | Blob | ArrayBuffer | ArrayBufferView | Drawable;
 
-/** A video file or its address, or frames: pictures, or pictures with the seconds from which each is shown. */
+/** A video file or its address; or a list of frames, each a picture, or a picture with the time from which it is shown, in seconds. */
 export type Video = string | URL | Blob | (Image | { image: Image; time: number })[];
 
 export interface Progress {
   what: string;
-  /** Of `total`, where those are known: bytes, or things. */
+  /** Bytes or items, of `total`. Absent where the total is unknown. */
   done?: number;
   total?: number;
 }
 
 export interface Asking {
   onProgress?: (progress: Progress) => void;
-  /** Gives up waiting; the worker ends what it has begun. */
+  /** Stops waiting. The worker still completes the task that it has started. */
   signal?: AbortSignal;
 }
 
 export interface LoadOptions extends Asking {
-  /** A pack's folder; without it `packs/default/` beside headlamp.js. */
+  /** The folder of a pack. Default: `packs/default/` beside headlamp.js. */
   pack?: string | URL;
-  /** `auto`: a real GPU where there is one, the CPU otherwise. */
+  /** `auto` uses a real GPU if there is one, and the CPU otherwise. */
   device?: "auto" | "cpu" | "gpu";
 }
 
-/** Parts that are switched off: their means stand in for them. Takes a pack with statistics. */
+/** Parts that are switched off: each is replaced by its mean over many photos. Needs a pack with statistics. */
 export interface Off {
-  /** Layer and head. */
+  /** Pairs of layer and head, both from 0. */
   heads?: [number, number][];
-  /** Layers. */
+  /** Layers whose MLP is switched off. */
   mlps?: number[];
+  /** The first embedding, z0. */
   embedding?: boolean;
+  /** The attention of the CLS token on itself, in every head. */
   clsToCls?: boolean;
 }
 
 export interface PhotoOptions extends Asking {
-  /** The whole photo is explained, not the centre crop. */
+  /** Shows the model the whole photo instead of the centre crop. */
   wholePhoto?: boolean;
 }
 
 export interface ExplainOptions extends PhotoOptions {
-  /** Each phrase is averaged over prompt templates. */
+  /** Averages each phrase over prompt templates. */
   templates?: boolean;
   off?: Off;
 }
 
 export interface SegmentOptions extends PhotoOptions {
-  /** Phrases to hold it against. */
+  /** Phrases whose mean score is subtracted. */
   against?: string[];
-  /** Hold it against common backgrounds too; without saying so, yes. */
+  /** Whether common backgrounds belong to the contrast too. Default: true. */
   background?: boolean;
   off?: Off;
 }
 
 export interface MaskOptions extends SegmentOptions {
-  /** White is above it; without it, the map's own mean. */
+  /** The mask is white where the map is above this value. Default: the map's own mean. */
   threshold?: number;
 }
 
 export interface HeadMapOptions extends PhotoOptions {
   phrase?: string;
-  /** The map is of what sets `phrase` apart from this one. */
+  /** Maps the difference: `phrase` minus this phrase. */
   ratherThan?: string;
-  /** Both are averaged over prompt templates, as the parts of `explain` with templates are. */
+  /** Averages both phrases over prompt templates, as `explain` does with `templates`. */
   templates?: boolean;
 }
 
 export interface HeadsOptions extends Asking {
-  /** Texts a head; 10 unless said. */
+  /** Texts for each head. Default: 10. */
   count?: number;
 }
 
 export interface TrackOptions extends Asking {
-  /** Heads of the last layer whose objects are followed; without it the three whose attention is most concentrated. */
+  /** Heads of the last layer, one object for each. Default: the three heads whose attention is most concentrated. */
   objects?: number[];
-  /** Frames a second; 2 unless said. All frames where frames were given. */
+  /** Frames per second. Default: 2. A list of frames is processed completely. */
   rate?: number;
-  /** Seconds from the beginning, and for how long. */
+  /** Where to start, in seconds from the beginning. Default: 0. */
   start?: number;
+  /** How many seconds to process. Default: 120. */
   length?: number;
-  /** Texts to describe each object by; none unless said. */
+  /** Texts that describe each object. Default: 0. */
   texts?: number;
-  /** Whether further workers may help, on other cores; true unless said. */
+  /** Whether helper workers may run on other cores. Default: true. */
   hands?: boolean;
-  /** Hears of each frame as it is done. */
+  /** Called after each frame. */
   onFrame?: (frame: TrackedFrame, frames: number) => void;
 }
 
@@ -129,21 +132,22 @@ export interface Model {
   description: string;
   licence: string;
   layers: number;
-  /** Heads a layer. */
+  /** Heads per layer. */
   heads: number;
   width: number;
-  /** Side of a patch, and of the model's own crop, in pixels. */
+  /** Side of a patch, in pixels. */
   patch: number;
+  /** Side of the model's square crop, in pixels. */
   imageSize: number;
-  /** Numbers of an embedding. */
+  /** Length of an embedding. */
   embedding: number;
-  /** Whether phrases have a place in the embedding's space. */
+  /** Whether the model has a text tower, so that phrases can be scored. */
   hasText: boolean;
   bytes: number;
   parameters: number;
-  /** Images behind the head statistics; 0 where there are none. */
+  /** Number of images behind the head statistics; 0 without statistics. */
   statisticsImages: number;
-  /** Texts to label heads from. */
+  /** Number of texts in the pool that labels heads. */
   poolLines: number;
   device: { kind: string; name: string; why: string };
 }
@@ -163,39 +167,40 @@ export interface Explanation {
   phrases: string[];
   /** Cosine of each phrase. */
   scores: Float32Array;
-  /** Each phrase's share among them. */
+  /** Softmax over the phrases. */
   probabilities: Float32Array;
   layers: number;
   headsPerLayer: number;
-  /** `[phrase][layer][head]`, one after another. With `mlps` and `embedding` they add up to the scores. */
+  /** `[phrase][layer][head]`, flattened. Together with `mlps` and `embedding` they add up to the scores. */
   heads: Float32Array;
-  /** `[phrase][layer]` */
+  /** `[phrase][layer]`, flattened. */
   mlps: Float32Array;
-  /** The first embedding's part in each phrase. */
+  /** The part of the first embedding, z0, in each phrase's score. */
   embedding: Float32Array;
-  /** Where parts are switched off: the scores with all of them on. */
+  /** With parts switched off: the scores of the whole model. Otherwise null. */
   intact: Float32Array | null;
   photo: Size;
-  /** The part of the photo that the model was shown, and its patches. */
+  /** The part of the photo that the model saw. */
   frame: Rectangle;
+  /** The patches of that part. */
   grid: { rows: number; columns: number };
-  /** Largest difference between the parts' sum and the embedding. */
+  /** Largest difference between the sum of all parts and the embedding. */
   residual: number;
   seconds: { decode: number; encode: number };
-  /** A head's part in a phrase's score. */
+  /** Returns the part of one head in a phrase's score. */
   head(phrase: string, layer: number, head: number): number;
 }
 
-/** A soft map of `width` × `height` over `frame`. */
+/** A soft map of `width` × `height` values over `frame`. */
 export interface Segmentation extends Size {
   phrase: string;
   photo: Size;
   frame: Rectangle;
-  /** From 0 to 1, rows first. */
+  /** Values from 0 to 1, row by row. */
   map: Float32Array;
-  /** The map's own mean: the phrase is where the map is above it. */
+  /** The map's own mean. The phrase is where the map is above it. */
   threshold: number;
-  /** Nothing speaks for the phrase. */
+  /** True if no patch scores for the phrase. */
   isEmpty: boolean;
 }
 
@@ -203,39 +208,39 @@ export interface HeadMap {
   rows: number;
   columns: number;
   frame: Rectangle;
-  /** One a patch, rows first. */
+  /** One value per patch, row by row. */
   values: Float32Array;
 }
 
 export interface HeadText {
   text: string;
-  /** Share of the head's variance explained by this text and those before it. */
+  /** Share of the head's variance that this text and the texts before it explain. */
   varianceExplained: number;
 }
 
 export interface Heads {
-  /** Images behind them. */
+  /** Number of images behind the statistics. */
   images: number;
-  /** `[layer][head]`, most telling first. */
+  /** `[layer][head]`, in the order in which TextSpan chose them. */
   texts: HeadText[][][];
 }
 
 export interface TrackedFrame {
   index: number;
-  /** Seconds from which it is shown. */
+  /** Time from which the frame is shown, in seconds. */
   time: number;
   rows: number;
   columns: number;
   frame: Rectangle;
-  /** Heads of the last layer whose objects are followed. */
+  /** The heads of the last layer, one object for each. */
   heads: number[];
-  /** The scene changed here, and objects were discovered anew. */
+  /** True if the scene changes here and objects were discovered again. */
   isCut: boolean;
-  /** Each object's number, in the tracks' order. */
+  /** The number of each object, in the order of `tracks`. */
   objects: number[];
-  /** One a patch, rows first; each adds up to one. An object is where its track is above its own mean. */
+  /** For each object one value per patch, row by row, with sum 1. An object is where its track is above its own mean. */
   tracks: Float32Array[];
-  /** The last layer's attention to each patch, by head. */
+  /** For each head of the last layer its CLS attention on each patch. */
   attention: Float32Array[];
 }
 

@@ -1,5 +1,5 @@
-// headlamp from code: a small client of the compute worker, the very one that the page uses. README.md says how to
-// use it, headlamp.d.ts what everything is, and wire.d.ts what travels between here and the worker.
+// headlamp from code: a small client of the compute worker, the same worker that the page uses. README.md says how to
+// use the client, headlamp.d.ts describes every type, and wire.d.ts the messages between client and worker.
 import { Channel, HeadlampError, take } from "./channel.js";
 import { encoded, filesOf } from "./pictures.js";
 
@@ -8,7 +8,7 @@ export { HeadlampError };
 /** @import * as Wire from "./wire.js" */
 /** @import * as Types from "./headlamp.js" */
 
-/** How much of a photo the model is shown. @param {boolean | undefined} wholePhoto @returns {Wire.Framing} */
+/** How much of a photo the model sees. @param {boolean | undefined} wholePhoto @returns {Wire.Framing} */
 const framingOf = (wholePhoto) => (wholePhoto ? "WholePhoto" : "CentreCrop");
 
 /** @param {Types.Off | undefined} off @returns {Wire.Ablation} */
@@ -25,7 +25,7 @@ function floats(bytes) {
   return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
 }
 
-/** Numbers of `rows` lists, one after another. @param {Float32Array} values @param {number} rows */
+/** Splits numbers into `rows` lists of equal length. @param {Float32Array} values @param {number} rows */
 const splitInto = (values, rows) =>
   Array.from({ length: rows }, (_, row) => values.subarray((row * values.length) / rows, ((row + 1) * values.length) / rows));
 
@@ -65,7 +65,7 @@ export async function load({ pack = new URL("./packs/default/", import.meta.url)
 /** An open model. */
 class Headlamp {
   #channel;
-  /** The photo that the worker holds, so that questions about one photo run the model once. */
+  /** The photo that the worker holds. Calls about the same photo run the model once. */
   #held = /** @type {{ image: unknown, framing: Wire.Framing, traced: Wire.PhotoSummary } | null} */ (null);
   #reel = 0;
 
@@ -85,7 +85,7 @@ class Headlamp {
     }, asking.signal);
   }
 
-  /** Segments by a phrase. @param {Types.Image} image @param {string} phrase @param {Types.SegmentOptions} [options] */
+  /** Segments a photo by a phrase. @param {Types.Image} image @param {string} phrase @param {Types.SegmentOptions} [options] */
   segment(image, phrase, { wholePhoto, against = [], background = true, off, ...asking } = {}) {
     return this.#channel.alone(async () => {
       const { photo } = await this.#trace(image, framingOf(wholePhoto), asking);
@@ -96,7 +96,7 @@ class Headlamp {
     }, asking.signal);
   }
 
-  /** The mask as a PNG of the photo's own size. @param {Types.Image} image @param {string} phrase
+  /** Returns the mask as a PNG of the photo's size. @param {Types.Image} image @param {string} phrase
    * @param {Types.MaskOptions} [options] */
   mask(image, phrase, { wholePhoto, against = [], background = true, off, threshold, ...asking } = {}) {
     return this.#channel.alone(async () => {
@@ -112,7 +112,7 @@ class Headlamp {
     }, asking.signal);
   }
 
-  /** Where one head looks. @param {Types.Image} image @param {number} layer @param {number} head
+  /** Returns where one head looks. @param {Types.Image} image @param {number} layer @param {number} head
    * @param {Types.HeadMapOptions} [options] */
   headMap(image, layer, head, { wholePhoto, phrase, ratherThan, templates = false, ...asking } = {}) {
     return this.#channel.alone(async () => {
@@ -124,7 +124,7 @@ class Headlamp {
     }, asking.signal);
   }
 
-  /** The texts that span every head. @param {Types.HeadsOptions} [options] */
+  /** Returns the texts that span the output of each head. @param {Types.HeadsOptions} [options] */
   heads({ count = 10, ...asking } = {}) {
     return this.#channel.alone(async () => {
       const { answer } = await this.#channel.ask({ LabelAllHeads: { count } }, asking);
@@ -147,7 +147,7 @@ class Headlamp {
       };
       const { source, files } = await filesOf(video, asking.signal);
       const opened = take((await ask({ Open: { reel, source } }, files)).answer, "Opened");
-      // Of frames every one is looked at: the sampling is finer than any two of them are apart.
+      // A list of frames is processed completely: 1000 samples a second are closer together than any two frames.
       const range = Array.isArray(video) ? { rate: 1000, start: 0, length: opened.duration } : { rate, start, length };
       const sampling = { ...range, framing: framingOf(true) };
       const { times } = take((await ask({ Sample: { reel, sampling } })).answer, "Sampled");
@@ -177,15 +177,15 @@ class Headlamp {
     }, asking.signal);
   }
 
-  /** Ends the worker. What is under way fails. */
+  /** Ends the worker. Calls under way fail. */
   close() {
     this.#channel.close("headlamp was closed.");
   }
 
-  /** Makes an image the worker's current photo, unless it is. @param {Types.Image} image @param {Wire.Framing} framing
+  /** Makes an image the worker's current photo, unless the worker already holds it. @param {Types.Image} image @param {Wire.Framing} framing
    * @param {Types.Asking} asking */
   async #trace(image, framing, asking) {
-    // A canvas or a buffer may have changed since.
+    // A canvas or a buffer may have changed since the last call.
     const isLasting = typeof image === "string" || image instanceof URL || image instanceof Blob || image instanceof ImageBitmap;
     if (this.#held?.image !== image || this.#held.framing !== framing || !isLasting) {
       this.#held = null;
@@ -197,7 +197,7 @@ class Headlamp {
   }
 }
 
-/** Scores of phrases, and every part's share in them. */
+/** The scores of phrases, and every component's part in each score. */
 class Explanation {
   /** @param {Wire.PhotoSummary} traced @param {Wire.Attribution} found */
   constructor({ photo, crop_in_photo: frame, grid, residual, seconds }, found) {
@@ -218,7 +218,7 @@ class Explanation {
     this.embedding = new Float32Array(embedding);
   }
 
-  /** A head's part in a phrase's score. @param {string} phrase @param {number} layer @param {number} head */
+  /** Returns the part of one head in a phrase's score. @param {string} phrase @param {number} layer @param {number} head */
   head(phrase, layer, head) {
     const text = this.phrases.indexOf(phrase);
     const isThere = text >= 0 && layer >= 0 && layer < this.layers && head >= 0 && head < this.headsPerLayer;

@@ -1,13 +1,13 @@
-// Pictures and videos of whatever kind as the files that the worker reads.
+// Turns pictures and videos of every supported kind into the files that the worker reads.
 import { HeadlampError } from "./channel.js";
 
 /** @import * as Wire from "./wire.js" */
 /** @import { Drawable, Image, Video } from "./headlamp.js" */
 
-/** Frames without times of their own are so many a second. */
+/** The rate of frames that come without times. */
 const FRAMES_PER_SECOND = 10;
 
-/** A picture as a file's bytes, of memory that may be given away. @param {Image} image @param {AbortSignal} [signal] */
+/** Returns a picture as the bytes of a file, in memory that may be transferred. @param {Image} image @param {AbortSignal} [signal] */
 export async function encoded(image, signal) {
   const blob = await fileOf(image, signal);
   const name = blob instanceof File && blob.name ? blob.name : "the picture";
@@ -15,7 +15,7 @@ export async function encoded(image, signal) {
 }
 
 /**
- * A video as the worker is told of it, and its files.
+ * Returns a video's description for the worker, and its files.
  * @param {Video} video
  * @param {AbortSignal} [signal]
  * @returns {Promise<{ source: Wire.VideoSource, files: Blob[] }>}
@@ -58,7 +58,7 @@ async function fetched(address, signal) {
   return new File([await response.blob()], name);
 }
 
-/** What can be drawn, as a PNG file. @param {Drawable} picture */
+/** Draws a picture and returns it as a PNG file. @param {Drawable} picture */
 async function drawn(picture) {
   const { width, height } = sizeOf(picture);
   if (!(width > 0 && height > 0)) throw new HeadlampError("This picture has no pixels: wait until it is loaded, and do not close it before.");
@@ -74,7 +74,7 @@ async function drawn(picture) {
   }
 }
 
-/** In pixels. @param {Drawable} picture @returns {{ width: number, height: number }} */
+/** Returns the size in pixels. @param {Drawable} picture @returns {{ width: number, height: number }} */
 function sizeOf(picture) {
   if (picture instanceof HTMLImageElement) return { width: picture.naturalWidth, height: picture.naturalHeight };
   if (picture instanceof HTMLVideoElement) return { width: picture.videoWidth, height: picture.videoHeight };
