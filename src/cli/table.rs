@@ -54,7 +54,7 @@ pub fn rows(text: &str, separator: Separator) -> Vec<TableRow> {
     let records = reader.records().map_while(Result::ok);
     records
         .filter_map(|record| {
-            let length = record.iter().rposition(|field| !field.is_empty())? + 1;
+            let length = (0..record.len()).rev().find(|index| !record[*index].is_empty())? + 1;
             let fields = record.iter().take(length).map(str::to_owned).collect();
             Some(TableRow { line: line_of(text, record.position()?), fields })
         })
