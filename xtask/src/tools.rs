@@ -4,7 +4,7 @@
 //! cache folder; the user's own programs are never replaced.
 
 use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, bail};
