@@ -6,27 +6,30 @@ use leptos::web_sys::HtmlElement;
 use wasm_bindgen::JsCast as _;
 
 use crate::page::common::browser::dom;
-use crate::page::core::browser::engine::Engine;
-use crate::page::core::browser::state::State;
 use crate::page::embed::browser::view::Embed;
 use crate::page::gallery::browser::panel::Gallery;
+use crate::page::heads::browser::completeness_curve::GalleryForLabels;
 use crate::page::heads::browser::grid::HeadGrid;
 use crate::page::heads::browser::lab::Lab;
 use crate::page::heads::browser::panel::HeadPanel;
 use crate::page::heads::browser::sources::Sources;
-use crate::page::heads::browser::undo::Undo;
+use crate::page::model::browser::kept_packs::Kept;
 use crate::page::model::browser::load_model::LoadModel;
 use crate::page::model::browser::panel::ModelPanel;
-use crate::page::photo::browser::phrases::Phrases;
+use crate::page::photo::browser::phrases_panel::Phrases;
 use crate::page::photo::browser::stage::PhotoPanel;
 use crate::page::shell::address::Address;
 use crate::page::shell::browser::drop_and_paste::Intake;
+use crate::page::shell::browser::export::Exports;
+use crate::page::shell::browser::features::Features;
 use crate::page::shell::browser::help::{Help, HelpDialog};
 use crate::page::shell::browser::masthead::Masthead;
 use crate::page::shell::browser::notice::Notice;
-use crate::page::shell::browser::offline::{Kept, Update};
+use crate::page::shell::browser::samples::Samples;
 use crate::page::shell::browser::tour::{Offer, Tour, TourButton, TourCard};
-use crate::page::shell::browser::{history, keys};
+use crate::page::shell::browser::update::Update;
+use crate::page::shell::browser::wishes::Wishes;
+use crate::page::shell::browser::{history, keys, opened_model};
 use crate::page::video::browser::panel::VideoView;
 
 /// Puts the page into `#app`, in place of what index.html shows until then.
@@ -40,25 +43,24 @@ pub fn mount() {
 #[component]
 fn App() -> impl IntoView {
     let (address, complaints) = Address::parse(&dom::query());
-    let state = State::new(&address);
-    let engine = Engine::new(state);
-    provide_context(state);
-    provide_context(engine);
-    history::follow(engine, address.clone(), complaints);
-    let (undo, help) = (Undo::new(state), Help::new());
-    provide_context(undo);
+    let features = Features::new(&address);
+    features.provide();
+    let wishes = Wishes::new(features);
+    history::follow(features, wishes, address.clone(), complaints);
+    opened_model::follow(features, wishes);
+    let help = Help::new();
     provide_context(help);
     if !address.embed {
-        keys::listen(state, undo, help);
+        keys::listen(features, help);
     }
-    provide_context(Tour::new(state, engine));
+    provide_context(Tour::new(features));
     Effect::new(move || {
         if let Some(body) = document().body() {
             // Setting an attribute whose name is a literal does not fail.
-            let _set = body.set_attribute("data-phase", state.phase());
+            let _set = body.set_attribute("data-phase", features.core.phase());
         }
     });
-    engine.start();
+    features.core.restart();
     if address.embed {
         provide_context(address);
         return view! { <Embed/> }.into_any();
@@ -69,8 +71,8 @@ fn App() -> impl IntoView {
 /// The page by itself.
 #[component]
 fn Whole() -> impl IntoView {
-    let state = expect_context::<State>();
-    let is_video = Signal::derive(move || state.video.is_video());
+    let features = expect_context::<Features>();
+    let is_video = Signal::derive(move || features.video.player.is_video());
     // Built when somebody asks for it, and kept from then on.
     let has_video_view = Memo::new(move |had| had == Some(&true) || is_video.get());
     view! {
@@ -83,12 +85,14 @@ fn Whole() -> impl IntoView {
             <VideoView/>
         </Show>
         <main class:off=is_video>
-            <PhotoPanel/>
+            <PhotoPanel samples=Samples>
+                <Exports/>
+            </PhotoPanel>
             <Phrases/>
             <div class="heads-column">
                 <HeadGrid/>
                 <HeadPanel/>
-                <Show when=move || state.has_text()>
+                <Show when=move || features.model.has_text()>
                     <Lab/>
                 </Show>
             </div>
@@ -103,16 +107,24 @@ fn Whole() -> impl IntoView {
     }
 }
 
-/// What is about more than the photo.
+/// The views below the photo, which are about more than the photo.
 #[component]
 fn Foot() -> impl IntoView {
-    let state = expect_context::<State>();
+    let features = expect_context::<Features>();
+    let photo = features.photo;
+    let summary =
+        Signal::derive(move || photo.photo.with(|photo| photo.as_ref().map(|photo| photo.summary.clone())));
+    let gallery = GalleryForLabels {
+        pictures: Signal::derive(move || features.gallery.pictures.with(|pictures| pictures.len())),
+        labelled_classes: Signal::derive(move || features.cues.labelled_classes()),
+    };
     view! {
         <Gallery/>
-        <ModelPanel/>
+        // What was computed beforehand says nothing of this machine.
+        <ModelPanel photo=summary is_measured_here=Signal::derive(move || !photo.is_beforehand.get())/>
         <LoadModel/>
-        <Show when=move || state.has_text()>
-            <Sources/>
+        <Show when=move || features.model.has_text()>
+            <Sources gallery=gallery/>
         </Show>
         <Kept/>
     }

@@ -1,7 +1,24 @@
-//! The page, in Leptos. Each feature has a folder with its state, its requests, its views and its arithmetic.
+//! The page, in Leptos. It holds no tensor and decodes no picture: the worker does both.
 //!
-//! The files directly inside a feature's folder are plain arithmetic, tested natively. Its `browser/` folder needs a
-//! browser.
+//! Each feature has a folder with its state, its requests, its views and its arithmetic. The files directly in a
+//! folder are plain arithmetic: they know no browser and are tested natively. The folder's `browser/` has the rest.
+//!
+//! A feature uses the features before it in this order, and never one after it:
+//!
+//! 1. [`common`]: controls, colours, formulas and browser helpers that several features share.
+//! 2. [`core`]: the worker as the page sees it, the request queue, and the watchdog. It knows no feature.
+//! 3. [`model`]: the open model, and the texts and images that describe its heads.
+//! 4. [`photo`]: the photo, the phrases with their scores, the segmentation, and the chosen head's map.
+//! 5. [`heads`]: contributions, head texts, switching parts off, completeness.
+//! 6. [`gallery`]: the person's own pictures, and spurious cues among them.
+//! 7. [`video`]: the video view.
+//! 8. [`shell`]: what drives several features: address and history, masthead, keys, tour, samples, export, sharing.
+//! 9. [`embed`]: the compact page inside another page, and its messages.
+//!
+//! Where a feature needs something of a later one, `app` passes it in, as a signal, a callback or a view.
+//!
+//! A view changes a signal of its feature. An effect of the feature then asks [`core`] for the work that the change
+//! calls for, and the answer goes to the closure that came with the request.
 
 #[cfg(feature = "page")]
 pub mod app;

@@ -1,7 +1,7 @@
 //! Videos: opening, sampling, tracking, scores, mask propagation and files.
 //!
 //! A video is processed frame by frame, one request per frame. To cancel, the page requests no more frames; the
-//! results so far stay. `reel` is the page's number of the opened video: the page drops answers about another number.
+//! results so far stay. `video` is the page's number of the opened video: the page drops answers about another number.
 
 use serde::{Deserialize, Serialize};
 
@@ -59,21 +59,21 @@ pub enum MasksOf {
 /// Opens a video in place of any other. Its files travel beside the message.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OpenVideo {
-    pub reel: u32,
+    pub video: u32,
     pub source: VideoSource,
 }
 
 /// Chooses the frames to look at. Everything that was computed of other frames is dropped.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SampleVideo {
-    pub reel: u32,
+    pub video: u32,
     pub sampling: Sampling,
 }
 
 /// Decodes a sampled frame, runs the model on it, and tracks objects up to it. Frames are asked for in order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TraceFrame {
-    pub reel: u32,
+    pub video: u32,
     /// The index of the sampled frame.
     pub index: usize,
     /// How many frames the page asks for after this one: helper workers may begin on them.
@@ -83,7 +83,7 @@ pub struct TraceFrame {
 /// Tracks the objects of other heads over the frames that are done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Retrack {
-    pub reel: u32,
+    pub video: u32,
     /// Heads of the last block.
     pub heads: Vec<usize>,
 }
@@ -91,7 +91,7 @@ pub struct Retrack {
 /// Scores phrases on every frame that is done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ScoreFrames {
-    pub reel: u32,
+    pub video: u32,
     pub phrases: Vec<String>,
     pub templates: bool,
 }
@@ -99,7 +99,7 @@ pub struct ScoreFrames {
 /// Divides the scores of one phrase on the frames among the heads.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SplitScores {
-    pub reel: u32,
+    pub video: u32,
     pub phrase: String,
     pub templates: bool,
 }
@@ -107,7 +107,7 @@ pub struct SplitScores {
 /// Segments one frame by a phrase against others.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SegmentFrame {
-    pub reel: u32,
+    pub video: u32,
     /// The index of the sampled frame.
     pub index: usize,
     pub phrase: String,
@@ -118,7 +118,7 @@ pub struct SegmentFrame {
 /// Continues a run by one frame: first the frame of its seeds, then neighbour after neighbour.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Propagate {
-    pub reel: u32,
+    pub video: u32,
     pub run: Run,
     /// The index of the sampled frame.
     pub index: usize,
@@ -127,13 +127,13 @@ pub struct Propagate {
 /// Removes all propagated masks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ForgetMasks {
-    pub reel: u32,
+    pub video: u32,
 }
 
 /// Finds the texts that describe each tracked object better than the rest of the frame.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LabelTracks {
-    pub reel: u32,
+    pub video: u32,
     /// Texts per object.
     pub count: usize,
 }
@@ -141,13 +141,13 @@ pub struct LabelTracks {
 /// Labels heads from the statistics of this video's frames from now on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UseVideoStatistics {
-    pub reel: u32,
+    pub video: u32,
 }
 
 /// Writes tracks or propagated masks as JSON, each mask in COCO's run lengths.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExportJson {
-    pub reel: u32,
+    pub video: u32,
     pub of: MasksOf,
     /// The objects' names, by number.
     pub names: Vec<(u32, String)>,
@@ -156,7 +156,7 @@ pub struct ExportJson {
 /// Writes the masks as a zip of PNG files, one per frame. A pixel's value is the number of its object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExportMasks {
-    pub reel: u32,
+    pub video: u32,
     pub of: MasksOf,
 }
 

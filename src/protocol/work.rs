@@ -83,9 +83,9 @@ macro_rules! tasks {
 
         impl VideoTask {
             /// The number of the video that the task is about.
-            pub fn reel(&self) -> u32 {
+            pub fn video(&self) -> u32 {
                 match self {
-                    $(Self::$of_video(task) => task.reel,)*
+                    $(Self::$of_video(task) => task.video,)*
                 }
             }
 
@@ -291,7 +291,7 @@ mod tests {
         let request = Request { id: 3, task: Reframe { framing }.into() };
         assert_eq!(json(request), r#"{"id":3,"task":{"Reframe":{"framing":"WholePhoto"}}}"#);
         assert_eq!(json(Task::from(OpenGallery)), r#""OpenGallery""#);
-        assert_eq!(json(Task::from(ForgetMasks { reel: 7 })), r#"{"Video":{"ForgetMasks":{"reel":7}}}"#);
+        assert_eq!(json(Task::from(ForgetMasks { video: 7 })), r#"{"Video":{"ForgetMasks":{"video":7}}}"#);
         let read: Task = serde_json::from_str(r#""KeepGallery""#).unwrap();
         assert_eq!(read, KeepGallery.into());
     }

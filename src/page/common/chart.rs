@@ -1,6 +1,6 @@
-//! Lines over a video's time, drawn into a box of [`WIDTH`] by [`HEIGHT`].
+//! Line charts, in a box of [`WIDTH`] by [`HEIGHT`] units.
 
-/// The box's units; the page stretches it.
+/// The size of the box in SVG units; the page stretches it.
 pub const WIDTH: f64 = 1000.0;
 pub const HEIGHT: f64 = 100.0;
 
@@ -10,12 +10,12 @@ pub struct Chart {
     /// Values at the bottom and at the top.
     pub low: f32,
     pub high: f32,
-    /// Each an SVG polyline's points.
+    /// The points of one SVG polyline per line.
     pub lines: Vec<String>,
 }
 
 impl Chart {
-    /// Lines of values at the first of `times`; a line may be shorter. `duration` is the box's width.
+    /// Makes lines of values at the first of `times`; a line may be shorter. `duration` seconds are the box's width.
     pub fn new(times: &[f64], duration: f64, lines: &[Vec<f32>]) -> Self {
         let values = || lines.iter().flatten().copied().filter(|value| value.is_finite());
         let (low, high) = (values().fold(f32::INFINITY, f32::min), values().fold(f32::NEG_INFINITY, f32::max));
@@ -34,18 +34,18 @@ impl Chart {
         Self { low, high, lines: lines.iter().map(line).collect() }
     }
 
-    /// Where zero is, from the top; none where it is outside.
+    /// Returns the position of zero, from the top; `None` where it is outside.
     pub fn zero(&self) -> Option<f64> {
         (self.low < 0.0 && self.high > 0.0).then(|| HEIGHT * f64::from(self.high / (self.high - self.low)))
     }
 }
 
-/// A moment's place in the box.
+/// Returns a moment's position in the box, from the left.
 pub fn x_at(time: f64, duration: f64) -> f64 {
     WIDTH * (time / duration.max(1e-9)).clamp(0.0, 1.0)
 }
 
-/// The heads whose part in a phrase's score changes most over the frames: (layer, head), most first.
+/// Returns the heads whose contribution to a phrase's score changes most over the frames, most first: (layer, head).
 /// `parts` is `[layer][head][frame]`.
 pub fn liveliest(parts: &[f32], heads: usize, frames: usize, count: usize) -> Vec<(usize, usize)> {
     if frames == 0 || heads == 0 {

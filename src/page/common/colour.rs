@@ -1,21 +1,21 @@
-//! Colours of maps that lie over a photo. Straight (not premultiplied) RGBA.
+//! Colours of the maps over a photo, as straight (not premultiplied) RGBA.
 //!
-//! Signed values are orange and blue, which every kind of colour vision tells apart; values with one sign go
-//! through viridis (van der Walt and Smith, 2015), whose lightness rises evenly, so that they are read without
-//! any colour vision. The stylesheet's `--positive`, `--negative` and `--mask` are these same hues.
+//! Signed values are orange and blue, which every kind of colour vision distinguishes. Values with one sign use
+//! viridis (van der Walt and Smith, 2015), whose lightness rises evenly: they are readable without
+//! any colour vision. The stylesheet's `--positive`, `--negative` and `--mask` are the same hues.
 
-/// RGBA, as a canvas holds it.
+/// RGBA, as a canvas stores it.
 pub type Rgba = [u8; 4];
 
-/// Speaks for the phrase.
+/// The colour of values that add to a score.
 pub const POSITIVE: [u8; 3] = [245, 124, 16];
-/// Speaks against it.
+/// The colour of values that reduce a score.
 pub const NEGATIVE: [u8; 3] = [36, 112, 232];
-/// Is segmented.
+/// The colour of the foreground of a segmentation.
 pub const MASK: [u8; 3] = [0, 196, 170];
 
-/// Objects, heads and phrases that are told apart by colour alone: Okabe and Ito's palette (2008), which every
-/// kind of colour vision tells apart, brightened for dark frames.
+/// Colours for objects, heads and phrases: the palette of Okabe and Ito (2008), which every
+/// kind of colour vision distinguishes, brightened for dark frames.
 pub const SERIES: [[u8; 3]; 8] = [
     [230, 159, 0],
     [86, 180, 233],
@@ -27,37 +27,37 @@ pub const SERIES: [[u8; 3]; 8] = [
     [150, 150, 150],
 ];
 
-/// The colour of the object, head or phrase of a number; numbers past the palette's end start over.
+/// Returns the colour of a number; numbers past the palette's end start over.
 pub fn series(index: usize) -> [u8; 3] {
     SERIES[index % SERIES.len()]
 }
 
-/// Whether a number's colour is another's before it, so that something else has to tell the two apart.
+/// Whether an earlier number has the same colour, so that the line also needs another pattern.
 pub fn starts_over(index: usize) -> bool {
     index >= SERIES.len()
 }
 
-/// A colour as a stylesheet takes it.
+/// Returns a colour in CSS.
 pub fn css([red, green, blue]: [u8; 3]) -> String {
     format!("rgb({red} {green} {blue})")
 }
 
-/// The strongest colour still lets the photo through.
+/// The alpha of the strongest colour: the photo shows through.
 const STRONGEST: f32 = 0.86;
 
-/// The colour of a signed value in [-1, 1]; zero is clear.
+/// Returns the colour of a signed value in [-1, 1]; zero is transparent.
 pub fn diverging(value: f32) -> Rgba {
     tint(if value < 0.0 { NEGATIVE } else { POSITIVE }, value.abs())
 }
 
-/// The colour of an unsigned value in [0, 1]: viridis, and clear at zero.
+/// Returns the colour of an unsigned value in [0, 1]: viridis, and transparent at zero.
 pub fn sequential(value: f32) -> Rgba {
-    // NaN becomes 0 here. The root makes weak values visible: hue and lightness already tell how weak they are.
+    // NaN becomes 0 here. The root makes weak values visible; hue and lightness still show how weak they are.
     let value = value.clamp(0.0, 1.0).max(0.0);
     tint(viridis(value), value.sqrt())
 }
 
-/// Viridis at every eighth of its length.
+/// Viridis at every eighth of its length, from dark to light.
 const VIRIDIS: [[u8; 3]; 9] = [
     [68, 1, 84],
     [71, 44, 122],
@@ -70,7 +70,7 @@ const VIRIDIS: [[u8; 3]; 9] = [
     [253, 231, 37],
 ];
 
-/// Viridis at a place in [0, 1].
+/// Returns viridis at a position in [0, 1].
 pub fn viridis(place: f32) -> [u8; 3] {
     let place = place.clamp(0.0, 1.0) * (VIRIDIS.len() - 1) as f32;
     let first = (place as usize).min(VIRIDIS.len() - 2);
@@ -82,7 +82,7 @@ pub fn viridis(place: f32) -> [u8; 3] {
     [mix(0), mix(1), mix(2)]
 }
 
-/// A scale of colours, for legends.
+/// A colour scale, for legends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ramp {
     /// From the most negative to the most positive value.
@@ -92,7 +92,7 @@ pub enum Ramp {
 }
 
 impl Ramp {
-    /// The colour at a place in [0, 1] of the scale, over the grey that maps lie on.
+    /// Returns the colour at a position in [0, 1] of the scale, over the grey photo.
     pub fn at(self, place: f32) -> [u8; 3] {
         const GREY: f32 = 128.0;
         let [red, green, blue, alpha] = match self {
@@ -103,7 +103,7 @@ impl Ramp {
         [red, green, blue].map(|channel| (f32::from(channel) * share + GREY * (1.0 - share)).round() as u8)
     }
 
-    /// As a stylesheet's background, left to right.
+    /// Returns the scale as a CSS background, left to right.
     pub fn css(self) -> String {
         let stops: Vec<String> = (0..=8).map(|stop| css(self.at(stop as f32 / 8.0))).collect();
         format!("linear-gradient(to right, {})", stops.join(", "))

@@ -1,4 +1,4 @@
-//! Where the page may fetch from, by its own content security policy.
+//! The hosts that the page's content security policy lets it fetch from.
 
 /// Whether `policy` lets a page of `own` origin fetch from `origin` ("https://huggingface.co"). A page without a
 /// policy may fetch from anywhere.
@@ -33,7 +33,7 @@ fn matches(source: &str, origin: &str) -> bool {
     }
 }
 
-/// The hosts that `policy` names beside the page's own, for people.
+/// Returns the hosts that `policy` names beside the page's own.
 pub fn hosts(policy: &str) -> Vec<&str> {
     let connect = policy.split(';').find_map(|directive| directive.trim().strip_prefix("connect-src "));
     let sources = connect.unwrap_or_default().split_whitespace();

@@ -1,10 +1,10 @@
-//! How each figure of the page is computed: a formula, its letters in words, and where it comes from.
+//! How each value of the page is computed: a formula, its symbols in words, and its source.
 
 use crate::page::common::mathml::{
     display, id, indices, inner, large, marked, norm, number, op, over, round, row, sub, sup,
 };
 
-/// What is explained.
+/// A value of the page that has an explanation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Topic {
     Scores,
@@ -52,16 +52,16 @@ const fn decomposition(place: &'static str) -> Source {
     Source { paper: "Gandelsman, Efros and Steinhardt (2024)", place, address: DECOMPOSITION }
 }
 
-/// How something is computed.
+/// The explanation of a topic.
 pub struct Explanation {
     /// MathML.
     pub formulas: Vec<String>,
-    /// What the letters stand for.
+    /// The meaning of the symbols.
     pub words: &'static str,
     pub source: Source,
 }
 
-/// The explanation of a topic.
+/// Returns the explanation of a topic.
 pub fn explanation(topic: Topic) -> Explanation {
     match topic {
         Topic::Scores => scores(),
@@ -77,7 +77,7 @@ pub fn explanation(topic: Topic) -> Explanation {
     }
 }
 
-/// c with indices.
+/// Returns c with indices.
 fn c(names: &str) -> String {
     sub(id("c"), indices(names))
 }
@@ -129,10 +129,10 @@ fn contributions() -> Explanation {
                 round(normed),
             ]),
         ],
-        words: "What head h of layer l writes for the CLS token, x, is a sum over the tokens i that it looks at. The \
-                last norm (γ, β, with this photo's own μ and σ) and the projection P are folded into each of the C \
-                components, over N tokens and H heads. Nothing is left out: heads, MLPs m and the first embedding z₀ \
-                sum to the score.",
+        words: "The output x of head h of layer l for the CLS token is a sum over the tokens i that it attends to. \
+         The final norm (γ, β, with the μ and σ of this photo) and the projection P are folded into each of \
+         the C components, over N tokens and H heads. Nothing is left out: heads, MLPs m and the first \
+         embedding z₀ sum to the score.",
         source: decomposition("Sections 3 and 4"),
     }
 }
@@ -151,8 +151,8 @@ fn head_map() -> Explanation {
             sub(id("v"), indices("lhi")),
             sub(id("W"), indices("lh")),
         ])],
-        words: "Each patch i has its own part in what the head adds. “Attention” shows a alone: how much the CLS \
-                token looks at the patch. “Contribution” shows the patch's part in the score, with its sign.",
+        words: "Each patch i has a part in the head's contribution. “Attention” shows a alone: the attention of the \
+         CLS token to the patch. “Contribution” shows the patch's part in the score, with its sign.",
         source: decomposition("Section 5"),
     }
 }
@@ -178,9 +178,10 @@ fn text_span() -> Explanation {
                 pick,
             ]),
         ],
-        words: "D has a row for each of many images k: what the head adds to that image. R has the texts, projected \
-                onto what the head can write. The text along which the rows vary most is taken; its direction is \
-                removed from all of them, and so on. The percentage is the variance explained so far.",
+        words: "D has a row for each of many images k: the head's contribution to that image. R has the texts, \
+         projected onto the span of the head's outputs. The text along which the rows vary most is chosen, \
+         its direction is removed from all rows and texts, and so on. The percentage is the variance \
+         explained so far.",
         source: decomposition("Section 4.1, Algorithm 1"),
     }
 }
@@ -193,9 +194,9 @@ fn segmentation() -> Explanation {
             large("∑", indices("lh")),
             inner(c("lhi"), row([id("t"), op("−"), marked(id("t"), "¯")])),
         ])],
-        words: "Each patch's part in the phrase's score, over all heads, less the mean of what it is held against. \
-                Enlarged bilinearly, cut off at 0 and stretched to 1; the foreground is above the threshold, at \
-                first the map's own mean.",
+        words: "Each patch's contribution to the phrase's score, over all heads, minus the mean contribution to the \
+         phrases it is compared with. The map is enlarged bilinearly, clipped at 0 and scaled to 1. The \
+         foreground is above the threshold, which is the mean of the map at first.",
         source: decomposition("Section 5.1"),
     }
 }
@@ -211,8 +212,9 @@ fn ablation() -> Explanation {
             op("+"),
             inner(marked(id("c"), "¯"), id("t")),
         ])],
-        words: "What a part adds to this photo, c, is replaced by its mean over many photos: what is special about \
-                this one is gone, and the score keeps its level. Scores are linear in the parts, so this is exact.",
+        words: "A part's contribution to this photo, c, is replaced by its mean over many photos. The part then says \
+         nothing about this photo, and the score keeps its level. Scores are linear in the parts, so the \
+         result is exact.",
         source: decomposition("Section 3"),
     }
 }
@@ -225,8 +227,8 @@ fn ranking() -> Explanation {
             op("="),
             over(inner(c("lh"), picture()), row([norm(c("lh")), norm(picture())])),
         ])],
-        words: "Two pictures are alike for a head where it adds the like to both. A head that stands for colours finds \
-                pictures of the same colours, whatever they show.",
+        words: "Two pictures are similar for a head if its contributions to both are similar. A head for colours \
+         finds pictures of the same colours, whatever they show.",
         source: decomposition("Section 4.3"),
     }
 }
@@ -239,8 +241,8 @@ fn cues() -> Explanation {
             large("min", id("g")),
             over(row([id("right"), round(id("g"))]), row([id("pictures"), round(id("g"))])),
         ])],
-        words: "A group g is a class together with a circumstance, waterbirds on land say. Heads that follow the \
-                circumstance are replaced by their means; if the model leaned on it, its worst group gains.",
+        words: "A group g is a class together with a nuisance, for example waterbirds on land. Heads that follow the \
+         nuisance are replaced by their means. If the model relied on the nuisance, its worst group improves.",
         source: decomposition("Section 4.3"),
     }
 }
@@ -270,9 +272,9 @@ fn tracks() -> Explanation {
                 )),
             ]),
         ],
-        words: "On the first frame three heads' attention A makes a prototype of each object out of the queries Q. \
-                Sinkhorn and Knopp's iteration shares the patches Z out among them (M*), which sharpens the \
-                prototypes; where they meet the keys K of a frame t is the object's track there.",
+        words: "On the first frame, the attention A of three heads makes a prototype of each object from the queries \
+         Q. The Sinkhorn-Knopp iteration assigns the patches Z to the prototypes (M*), which sharpens them. \
+         An object's track on frame t is the softmax of its prototype with the keys K.",
         source: Source { paper: "Venkataramanan and others (2024)", place: "Section 4", address: DORA },
     }
 }
@@ -289,8 +291,8 @@ fn propagation() -> Explanation {
                 row([large("∑", id("j")), likeness()]),
             ),
         ])],
-        words: "A patch i takes the mask m of the five patches j that are most like it, among those nearby in the first \
-                and the last seven frames.",
+        words: "A patch i takes the mask m of the five most similar patches j, among the nearby patches of the first \
+         and the last seven frames.",
         source: Source { paper: "Caron and others (2021)", place: "the evaluation on DAVIS", address: DINO },
     }
 }

@@ -1,4 +1,4 @@
-//! Formulas as MathML, which every browser draws by itself.
+//! Formulas as MathML, which every browser draws without a library.
 
 /// An identifier: one letter in italics, several upright.
 pub fn id(name: &str) -> String {
@@ -30,7 +30,7 @@ pub fn over(above: String, below: String) -> String {
     format!("<mfrac>{above}{below}</mfrac>")
 }
 
-/// A sum, or another large operator, over what is written below it.
+/// A large operator, such as a sum, with its index below.
 pub fn large(sign: &str, below: String) -> String {
     format!("<munder><mo>{sign}</mo>{below}</munder>")
 }

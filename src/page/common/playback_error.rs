@@ -1,6 +1,6 @@
-//! What to tell a person whose video or camera does not come.
+//! Errors of the browser's video player and of the camera.
 
-/// A video that the browser's own player does not play.
+/// Why the browser's player does not play a video.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum PlaybackError {
     #[error("\u{201c}{name}\u{201d} is of a kind that this browser does not play: save it as H.264 in MP4 first")]
@@ -20,7 +20,7 @@ pub enum PlaybackError {
 }
 
 impl PlaybackError {
-    /// Of a video element's `MediaError.code`; 0 where it tells none.
+    /// Returns the error of a video element's `MediaError.code`; 0 where the element has none.
     pub fn of_code(name: &str, code: u16) -> Self {
         let name = name.to_owned();
         match code {
@@ -31,7 +31,7 @@ impl PlaybackError {
     }
 }
 
-/// A camera that gives no pictures.
+/// Why the camera gives no pictures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CameraError {
     #[error("the camera is not allowed here: allow it in the browser's address bar, then try again")]
@@ -47,7 +47,7 @@ pub enum CameraError {
 }
 
 impl CameraError {
-    /// Of the name of the `DOMException` with which `getUserMedia` failed.
+    /// Returns the error of the `DOMException` of this name, with which `getUserMedia` failed.
     pub fn of_exception(name: &str) -> Self {
         match name {
             "NotAllowedError" => Self::Refused,

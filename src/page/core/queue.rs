@@ -1,15 +1,14 @@
-//! What the page still wants from the engine.
+//! The requests of the page that wait for the worker.
 //!
-//! The engine does one thing at a time, and so the page asks for one at a time: of every kind of work at
-//! most one piece waits, the latest, and the most urgent kind goes first. However fast signals change, the
-//! worker is never flooded, and no answer can belong to another photo than the one that it was asked for.
+//! The worker does one thing at a time, so the page posts one request at a time. Of each kind of work at most one
+//! request waits, the latest, and the most urgent kind goes first. However fast signals change, the
+//! worker is never flooded, and no answer can be about another photo than the request.
 
 use std::collections::BTreeMap;
 
-pub use crate::protocol::Kind;
-use crate::protocol::{Request, Task};
+use crate::protocol::{Kind, Request, Task};
 
-/// Work that waits, each with the buffers `B` that travel with it, and the one piece that is under way.
+/// The requests that wait, each with its attachments `B`, and the one that is under way.
 #[derive(Debug)]
 pub struct Queue<B> {
     waiting: BTreeMap<Kind, (Task, B)>,
@@ -17,11 +16,11 @@ pub struct Queue<B> {
     last_id: u32,
 }
 
-/// A piece of work that has ended.
+/// A request that has ended.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Finished {
     pub task: Task,
-    /// Newer work of the same kind waits: the answer is out of date.
+    /// A newer request of the same kind waits: the answer is out of date.
     pub superseded: bool,
 }
 
@@ -32,22 +31,22 @@ impl<B> Default for Queue<B> {
 }
 
 impl<B> Queue<B> {
-    /// Puts `task` in line, in place of any other of its kind that still waits.
-    pub fn want(&mut self, task: Task, buffers: B) {
-        self.waiting.insert(task.kind(), (task, buffers));
+    /// Queues `task` and returns the request of the same kind that it replaces.
+    pub fn want(&mut self, task: Task, buffers: B) -> Option<(Task, B)> {
+        self.waiting.insert(task.kind(), (task, buffers))
     }
 
-    /// Takes work of a kind out of the line, and what travels with it.
+    /// Removes and returns the waiting request of a kind.
     pub fn withdraw(&mut self, kind: Kind) -> Option<(Task, B)> {
         self.waiting.remove(&kind)
     }
 
-    /// The work of a kind that waits, for changes.
+    /// Returns the waiting request of a kind, for changes.
     pub fn waiting_mut(&mut self, kind: Kind) -> Option<&mut Task> {
         self.waiting.get_mut(&kind).map(|(task, _)| task)
     }
 
-    /// The next piece to post, or none while one is under way.
+    /// Returns the next request to post; `None` while one is under way.
     pub fn start_next(&mut self) -> Option<(Request, B)> {
         if self.under_way.is_some() {
             return None;
@@ -59,35 +58,35 @@ impl<B> Queue<B> {
         Some((request, buffers))
     }
 
-    /// The kind of work that is under way.
+    /// Returns the kind of the request under way.
     pub fn under_way(&self) -> Option<Kind> {
         self.under_way.as_ref().map(|request| request.task.kind())
     }
 
-    /// Whether work of a kind waits or is under way.
+    /// Whether a request of a kind waits or is under way.
     pub fn has(&self, kind: Kind) -> bool {
         self.waiting.contains_key(&kind) || self.under_way() == Some(kind)
     }
 
-    /// Whether the work numbered `id` is under way.
+    /// Whether the request numbered `id` is under way.
     pub fn is_under_way(&self, id: u32) -> bool {
         self.under_way.as_ref().is_some_and(|request| request.id == id)
     }
 
-    /// Ends the work numbered `id`; none if that is not under way.
+    /// Ends the request numbered `id`; `None` if it is not under way.
     pub fn finish(&mut self, id: u32) -> Option<Finished> {
         let Request { task, .. } = self.under_way.take_if(|request| request.id == id)?;
         let superseded = self.waiting.contains_key(&task.kind());
         Some(Finished { task, superseded })
     }
 
-    /// Forgets everything: the worker is gone.
+    /// Forgets all requests, because the worker is gone.
     pub fn clear(&mut self) {
         self.waiting.clear();
         self.under_way = None;
     }
 
-    /// What is under way, or else next in line.
+    /// Returns the request under way, or else the next one.
     pub fn busy_with(&self) -> Option<&Task> {
         let next = || self.waiting.values().next().map(|(task, _)| task);
         self.under_way.as_ref().map(|request| &request.task).or_else(next)
@@ -141,7 +140,7 @@ mod tests {
 
     #[test]
     fn whatever_is_asked_for_goes_between_two_frames_of_a_video() {
-        let frame = |index| Task::from(TraceFrame { reel: 1, index, ahead: 0 });
+        let frame = |index| Task::from(TraceFrame { video: 1, index, ahead: 0 });
         let mut queue = Queue::default();
         queue.want(frame(0), ());
         let (first, ()) = queue.start_next().unwrap();

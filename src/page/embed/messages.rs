@@ -1,4 +1,4 @@
-//! What the page around an embedded one may ask of it, and what it is told: the messages of docs/EMBED.md, apart
+//! The messages between an embedded page and the page around it (docs/EMBED.md), apart
 //! from the pictures that travel with them.
 
 use serde::Serialize;
@@ -9,20 +9,20 @@ use crate::page::shell::address::head;
 /// The version of the messages.
 pub const VERSION: u64 = 1;
 
-/// More phrases than this, or longer ones, are nothing that a person reads.
+/// The largest number of phrases, and the longest phrase in bytes.
 const MOST_TEXTS: usize = 1000;
 const LONGEST_TEXT: usize = 1000;
 
-/// A message of the host's.
+/// A request of the host, the page around this one.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Asked {
-    /// The host's own number or name of it, which the answer repeats; null where it has none.
+pub struct ParsedMessage {
+    /// The host's number or name of the request, which the answer repeats; null where there is none.
     pub id: Value,
-    /// What to do, or a sentence why that cannot be told.
+    /// The command, or a sentence why the request is invalid.
     pub command: Result<Command, String>,
 }
 
-/// What the host wants.
+/// A command of the host.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Command {
     /// Show a photo.
@@ -31,27 +31,27 @@ pub enum Command {
     Prompts { texts: Vec<String>, phrase: Option<String> },
     /// Choose another phrase, or head.
     Choose { phrase: Option<String>, head: Option<(usize, usize)> },
-    /// Tell what is there; the mask too, by choice.
+    /// Answer with the results, and with the mask if `mask` is set.
     Result { mask: bool },
 }
 
-/// Where a photo comes from.
+/// The source of a photo.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Picture {
     Url(String),
-    /// With the message.
+    /// The photo came with the message.
     Sent,
 }
 
-/// Reads a message, in which a picture that came along stands as `true`; none where it is none of headlamp's.
-pub fn read(message: &Value) -> Option<Asked> {
+/// Reads a message, in which `true` stands for a picture that came along; `None` where the message is not for headlamp.
+pub fn read(message: &Value) -> Option<ParsedMessage> {
     let version = message.get("headlamp")?;
     let id = message.get("id").filter(|id| id.is_string() || id.is_number()).cloned().unwrap_or(Value::Null);
     let command = match version.as_u64() {
         Some(VERSION) => command(message),
         _ => Err(format!("This page speaks version {VERSION} of the messages: send headlamp: {VERSION}.")),
     };
-    Some(Asked { id, command })
+    Some(ParsedMessage { id, command })
 }
 
 fn command(message: &Value) -> Result<Command, String> {
@@ -121,7 +121,7 @@ fn head_of(message: &Value) -> Result<Option<(usize, usize)>, String> {
     found.map(Some).ok_or_else(|| "A head is its layer and its number there: \"11.3\", or [11, 3].".to_owned())
 }
 
-/// The open model, as the host is told.
+/// The open model, in an answer.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Model {
@@ -133,20 +133,20 @@ pub struct Model {
     pub device: String,
 }
 
-/// What is on screen, as the host is told.
+/// The results on screen, in an answer.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Shown {
+pub struct ViewResults {
     pub model: Option<Model>,
     pub image: Option<Image>,
     pub texts: Vec<String>,
-    /// Cosine per text.
+    /// The cosine of each text.
     pub scores: Vec<f32>,
-    /// What the texts share out among one another.
+    /// The softmax over the texts.
     pub probabilities: Vec<f32>,
-    /// The text that everything below is about.
+    /// The text that the fields below are about.
     pub phrase: Option<String>,
-    /// The parts that add up to the phrase's score: `[layer][head]`.
+    /// The contributions to the phrase's score, which is their sum: `[layer][head]`.
     pub heads: Vec<Vec<f32>>,
     /// `[layer]`
     pub mlps: Vec<f32>,
@@ -162,12 +162,12 @@ pub struct Shown {
 #[serde(rename_all = "camelCase")]
 pub struct Image {
     pub name: String,
-    /// In pixels, upright.
+    /// The upright size in pixels.
     pub width: usize,
     pub height: usize,
-    /// The part of it that the model is shown: left, top, width, height.
+    /// The part that the model sees: left, top, width, height.
     pub frame: [f64; 4],
-    /// Largest difference between the parts' sum and the embedding.
+    /// The largest difference between the contributions' sum and the embedding.
     pub residual: f64,
 }
 
@@ -184,7 +184,7 @@ pub struct Explained {
 #[serde(rename_all = "camelCase")]
 pub struct Segmented {
     pub threshold: f32,
-    /// Nothing speaks for the phrase.
+    /// Nothing scored positive for the phrase.
     pub is_empty: bool,
 }
 

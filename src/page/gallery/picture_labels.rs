@@ -1,15 +1,15 @@
-//! What a gallery's pictures are said to show: from a table, or from the folders that they lie in.
+//! Labels of the gallery's pictures: from a table, or from the names of their folders.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::protocol::cues::LabelledPicture;
 
-/// Columns' names, the likelier first; the first ones are those of Waterbirds' metadata.csv.
+/// Names of columns, the likelier first. The first ones are those of Waterbirds' metadata.csv.
 const FILES: [&str; 7] = ["img_filename", "filename", "file", "image", "name", "picture", "path"];
 const CLASSES: [&str; 4] = ["y", "class", "label", "kind"];
 const NUISANCES: [&str; 5] = ["place", "nuisance", "attribute", "background", "setting"];
 
-/// What Waterbirds' numbers stand for.
+/// The meaning of the numbers in Waterbirds' table.
 const WATERBIRDS: [[&str; 2]; 2] = [["land bird", "water bird"], ["land", "water"]];
 
 /// Labels that cannot be used.
@@ -23,7 +23,7 @@ pub enum LabelError {
     Folders,
 }
 
-/// Two classes, two values of a nuisance where that is told, and which picture shows what.
+/// Two classes, two values of a nuisance if there is one, and the labels of the files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Labels {
     pub classes: [String; 2],
@@ -81,7 +81,7 @@ impl Labels {
         if rows.is_empty() { Err(LabelError::Folders) } else { Self::of_rows(rows) }
     }
 
-    /// Of files, their classes, and their nuisances or nothing.
+    /// Makes labels of rows: a file, its class, and its nuisance or an empty text.
     fn of_rows(rows: Vec<(String, String, String)>) -> Result<Self, LabelError> {
         let classes = two("class", rows.iter().map(|(_, class, _)| class))?;
         let is_told = rows.iter().all(|(.., nuisance)| !nuisance.is_empty());
@@ -98,7 +98,7 @@ impl Labels {
         Ok(Self { classes, nuisances, files })
     }
 
-    /// The pictures that the labels are of. `names` are the gallery's, which may have less or more of a path
+    /// Returns the pictures that have a label. `names` are those of the gallery, which may have a shorter or longer path
     /// than the labels have.
     pub fn pictures<'a>(&self, names: impl Iterator<Item = &'a str>) -> Vec<LabelledPicture> {
         let mut by_name: BTreeMap<&str, Vec<&(String, usize, Option<usize>)>> = BTreeMap::new();
@@ -115,7 +115,7 @@ impl Labels {
     }
 }
 
-/// The two values of a column, in their order.
+/// Returns the two values of a column, in their order.
 fn two<'a>(what: &'static str, values: impl Iterator<Item = &'a String>) -> Result<[String; 2], LabelError> {
     let values: BTreeSet<&String> = values.collect();
     let found = values.len();
@@ -127,12 +127,12 @@ fn last_of(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }
 
-/// Whether a path ends in another, whole names counted.
+/// Whether a path ends in another, compared by whole names.
 fn ends_with(path: &str, end: &str) -> bool {
     path.strip_suffix(end).is_some_and(|start| start.is_empty() || start.ends_with('/'))
 }
 
-/// A line's cells; those in quotes may hold the separator.
+/// Returns the cells of a line; a cell in quotes may contain the separator.
 fn cells(line: &str, separator: char) -> Vec<String> {
     let mut cells = vec![String::new()];
     let mut is_quoted = false;

@@ -1,4 +1,4 @@
-//! Where the tiles of a long grid lie, and which of them are in sight.
+//! The positions of the tiles in a long grid, and the tiles in sight.
 
 use std::ops::Range;
 
@@ -9,7 +9,7 @@ const GAP: f64 = 8.0;
 /// Rows kept ready above and below those in sight.
 const AHEAD: usize = 2;
 
-/// A grid of square tiles, as many a row as fit.
+/// A grid of square tiles, as many per row as fit.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Tiles {
     count: usize,
@@ -23,18 +23,18 @@ impl Tiles {
         Self { count, columns: columns.max(1) }
     }
 
-    /// Of all rows.
+    /// Returns the height of all rows, in CSS pixels.
     pub fn height(self) -> f64 {
         (self.count.div_ceil(self.columns) as f64 * (SIDE + GAP) - GAP).max(0.0)
     }
 
-    /// Left and top of a tile.
+    /// Returns left and top of a tile.
     pub fn corner(self, place: usize) -> (f64, f64) {
         let (row, column) = (place / self.columns, place % self.columns);
         (column as f64 * (SIDE + GAP), row as f64 * (SIDE + GAP))
     }
 
-    /// The tiles of the rows in a frame of `height` pixels that is scrolled to `top`, and some around them.
+    /// Returns the tiles in a frame of `height` pixels that is scrolled to `top`, with some rows around them.
     pub fn in_sight(self, top: f64, height: f64) -> Range<usize> {
         let first = (top / (SIDE + GAP)) as usize;
         let last = ((top + height) / (SIDE + GAP)) as usize + 1;

@@ -1,19 +1,19 @@
-//! The completeness curve, drawn into a box of [`chart`](crate::page::common::chart)'s units: texts to the right, shares from 0 at
-//! the bottom to 1 at the top.
+//! The completeness curve (docs/PAPERS.md, 1.9), in the units of [`chart`](crate::page::common::chart): the number of
+//! texts to the right, shares from 0 at the bottom to 1 at the top.
 
 use crate::page::common::chart::{HEIGHT, WIDTH};
 use crate::protocol::completeness::{Completeness, Kept, Point};
 
 /// A line of the chart.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Line {
+pub struct CompletenessLine {
     pub name: &'static str,
-    /// An SVG polyline's points.
+    /// The points of an SVG polyline.
     pub points: String,
 }
 
-/// The lines that there are values for.
-pub fn lines(curve: &Completeness) -> Vec<Line> {
+/// Returns the lines that have values.
+pub fn lines(curve: &Completeness) -> Vec<CompletenessLine> {
     let most = curve.points.iter().map(|point| point.texts).max().unwrap_or(0).max(1) as f64;
     let line = |name, value: fn(&Point) -> Option<f64>| {
         let place = |point: &Point| {
@@ -21,7 +21,7 @@ pub fn lines(curve: &Completeness) -> Vec<Line> {
             Some(format!("{:.1},{:.2}", WIDTH * point.texts as f64 / most, HEIGHT * (1.0 - share)))
         };
         let points: Vec<String> = curve.points.iter().filter_map(place).collect();
-        (!points.is_empty()).then(|| Line { name, points: points.join(" ") })
+        (!points.is_empty()).then(|| CompletenessLine { name, points: points.join(" ") })
     };
     [
         line("Variance explained", |point| Some(point.explained)),
@@ -33,24 +33,24 @@ pub fn lines(curve: &Completeness) -> Vec<Line> {
     .collect()
 }
 
-/// A row of the table: what is put together how, and the shares.
+/// A row of the table: how attention is rebuilt, and the shares that remain.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Row {
+pub struct CompletenessRow {
     pub what: String,
     pub explained: Option<f64>,
     pub kept: Option<Kept>,
 }
 
-/// The whole model, earlier attention by its mean, and each count of texts.
-pub fn rows(curve: &Completeness) -> Vec<Row> {
+/// Returns a row for the whole model, one for mean-ablated earlier attention, and one for each number of texts.
+pub fn rows(curve: &Completeness) -> Vec<CompletenessRow> {
     let whole = curve.whole.map(|kept| ("The whole model", kept));
     let early = curve.early.map(|kept| ("Late heads as they are", kept));
-    let first = [whole, early].into_iter().flatten().map(|(what, kept)| Row {
+    let first = [whole, early].into_iter().flatten().map(|(what, kept)| CompletenessRow {
         what: what.to_owned(),
         explained: None,
         kept: Some(kept),
     });
-    let by_texts = curve.points.iter().map(|point| Row {
+    let by_texts = curve.points.iter().map(|point| CompletenessRow {
         what: match point.texts {
             0 => "Late heads by their means".to_owned(),
             1 => "By 1 text each".to_owned(),

@@ -1,4 +1,4 @@
-//! The grid of a model's components: its cells, the way from one to the next, and the scale of their colours.
+//! The contributions of a model's components, and the grid that shows them: cells, arrow keys, colour scales.
 
 /// A cell of the grid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -8,7 +8,18 @@ pub enum Cell {
     Embedding,
 }
 
-/// The grid's extent. The last layer is at the top, the embedding below the first; MLPs are the last column.
+impl Cell {
+    /// Returns the cell's name: "Layer 11, head 3".
+    pub fn name(self) -> String {
+        match self {
+            Self::Head { layer, head } => format!("Layer {layer}, head {head}"),
+            Self::Mlp { layer } => format!("Layer {layer}, MLP"),
+            Self::Embedding => "Embedding (z0)".to_owned(),
+        }
+    }
+}
+
+/// The size of the grid. The last layer is at the top, the embedding below the first; MLPs are the last column.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Extent {
     pub layers: usize,
@@ -27,7 +38,7 @@ pub enum Step {
 }
 
 impl Step {
-    /// The step of a keyboard event's `key`.
+    /// Returns the step that a keyboard event's `key` makes.
     pub fn of_key(key: &str) -> Option<Self> {
         Some(match key {
             "ArrowUp" => Self::Up,
@@ -42,7 +53,7 @@ impl Step {
 }
 
 impl Extent {
-    /// The cell that a step leads to; the same one at the grid's edge.
+    /// Returns the cell that a step leads to; the same one at the grid's edge.
     pub fn after(self, cell: Cell, step: Step) -> Cell {
         // Columns 0..heads are heads, column `heads` is the MLP; the embedding lies under the first head.
         let (layer, column) = match cell {
@@ -78,7 +89,7 @@ pub struct Contributions {
 }
 
 impl Contributions {
-    /// The value of a cell, if the model has it.
+    /// Returns the value of a cell, if the model has the cell.
     pub fn of(&self, cell: Cell) -> Option<f32> {
         match cell {
             Cell::Head { layer, head } => self.heads.get(layer)?.get(head).copied(),
@@ -87,12 +98,12 @@ impl Contributions {
         }
     }
 
-    /// The grid of these components.
+    /// Returns the size of the grid of these components.
     pub fn extent(&self) -> Extent {
         Extent { layers: self.heads.len(), heads: self.heads.iter().map(Vec::len).max().unwrap_or(0) }
     }
 
-    /// What each component adds here beyond what it adds there; none where the models differ in shape.
+    /// Returns the difference for each component; `None` where the models differ in shape.
     pub fn minus(&self, other: &Self) -> Option<Self> {
         let shape = |of: &Self| (of.heads.iter().map(Vec::len).collect::<Vec<_>>(), of.mlps.len());
         let each = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a - b).collect();
@@ -103,12 +114,12 @@ impl Contributions {
         })
     }
 
-    /// All components together.
+    /// Returns the sum of all components.
     pub fn total(&self) -> f32 {
         self.heads.iter().flatten().chain(&self.mlps).sum::<f32>() + self.embedding
     }
 
-    /// The `count` heads whose values are largest in size, largest first: (layer, head, value).
+    /// Returns the `count` heads with the largest absolute values, largest first: (layer, head, value).
     pub fn ranking(&self, count: usize) -> Vec<(usize, usize, f32)> {
         let heads = self.heads.iter().enumerate();
         let heads =
@@ -119,7 +130,7 @@ impl Contributions {
         heads
     }
 
-    /// The head that speaks loudest for the phrase: (layer, head).
+    /// Returns the head with the largest value: (layer, head).
     pub fn strongest_head(&self) -> Option<(usize, usize)> {
         let heads = self.heads.iter().enumerate();
         let heads =
@@ -127,13 +138,13 @@ impl Contributions {
         heads.max_by(|a, b| a.2.total_cmp(b.2)).map(|(layer, head, _)| (layer, head))
     }
 
-    /// The largest size of a head's value: the full colour of the heads.
+    /// Returns the largest absolute value of a head, which gets the full colour.
     pub fn head_scale(&self) -> f32 {
         largest(self.heads.iter().flatten())
     }
 
-    /// The largest size of an MLP's or the embedding's value. They dwarf single heads, and have a scale of
-    /// their own.
+    /// Returns the largest absolute value of an MLP or the embedding. They are far larger than single heads, and have a
+    /// scale of their own.
     pub fn other_scale(&self) -> f32 {
         largest(self.mlps.iter().chain([&self.embedding]))
     }
@@ -143,7 +154,7 @@ fn largest<'a>(values: impl Iterator<Item = &'a f32>) -> f32 {
     values.fold(0.0, |most, value| most.max(value.abs()))
 }
 
-/// The share of the full colour that a value gets, in [-1, 1].
+/// Returns the share of the full colour that a value gets, in [-1, 1].
 pub fn strength(value: f32, scale: f32) -> f32 {
     if scale > 0.0 { (value / scale).clamp(-1.0, 1.0) } else { 0.0 }
 }

@@ -1,4 +1,4 @@
-//! All heads' texts as files for people's notes and programs.
+//! The texts of all heads, as files for notes and for programs.
 
 use std::fmt::Write as _;
 
@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::protocol::HeadLabel;
 use crate::text::units;
 
-/// As Markdown: a table a head. `labels` is `[layer][head]`, the last layer comes first.
+/// Returns Markdown with a table for each head, the last layer first. `labels` is `[layer][head]`.
 pub fn markdown(pack: &str, labels: &[Vec<Vec<HeadLabel>>], images: u64) -> String {
     let mut text = format!(
         "# What the heads of {pack} stand for\n\nTextSpan over {}.\n",
@@ -27,7 +27,7 @@ pub fn markdown(pack: &str, labels: &[Vec<Vec<HeadLabel>>], images: u64) -> Stri
     text
 }
 
-/// As JSON: `{"pack", "images", "heads": [{"layer", "head", "labels": [{"text", "variance_explained"}]}]}`.
+/// Returns JSON: `{"pack", "images", "heads": [{"layer", "head", "labels": [{"text", "variance_explained"}]}]}`.
 pub fn json(pack: &str, labels: &[Vec<Vec<HeadLabel>>], images: u64) -> String {
     let heads: Vec<_> = labels
         .iter()

@@ -1,4 +1,4 @@
-//! Ablations as people read and change them.
+//! Parts of the model that are switched off: words for them, and switching single cells (docs/PAPERS.md, 1.11).
 
 use crate::ablate::Ablation;
 use crate::page::heads::contributions::Cell;
@@ -28,7 +28,7 @@ fn flip<T: Ord>(set: &mut std::collections::BTreeSet<T>, value: T) {
     }
 }
 
-/// What is switched off, in words: "2 heads, all MLPs"; empty where nothing is.
+/// Describes the parts that are switched off: "2 heads, all MLPs"; empty where nothing is off.
 pub fn summary(ablation: &Ablation, layers: usize) -> String {
     let mut parts = Vec::new();
     if !ablation.heads.is_empty() {

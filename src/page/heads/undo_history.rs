@@ -1,7 +1,7 @@
-//! What was, to go back to: undo and redo of one value.
+//! Undo and redo of one value.
 
-/// A value's past and, after going back, its future. The present is remembered too, so that a change can be told
-/// from the echo of an undo.
+/// The earlier values and, after an undo, the later ones. The present value is stored too: an undo is then not taken
+/// for a new change.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct History<T> {
     past: Vec<T>,
@@ -9,16 +9,16 @@ pub struct History<T> {
     future: Vec<T>,
 }
 
-/// More steps back than anybody remembers.
+/// The number of steps that can be undone.
 const LONGEST: usize = 200;
 
 impl<T: Clone + PartialEq> History<T> {
-    /// Begins anew with `present`.
+    /// Starts a new history with `present`.
     pub fn of(present: T) -> Self {
         Self { past: Vec::new(), present, future: Vec::new() }
     }
 
-    /// Takes note of a change; the future that was undone is gone. What is present already is no change.
+    /// Records a change and drops the values that were undone. A value that is present already is no change.
     pub fn record(&mut self, now: &T) {
         if *now == self.present {
             return;
@@ -30,14 +30,14 @@ impl<T: Clone + PartialEq> History<T> {
         }
     }
 
-    /// One step back; none at the beginning.
+    /// Goes one step back; `None` at the beginning.
     pub fn undo(&mut self) -> Option<T> {
         let before = self.past.pop()?;
         self.future.push(std::mem::replace(&mut self.present, before.clone()));
         Some(before)
     }
 
-    /// One step forward again; none where nothing was undone.
+    /// Goes one step forward again; `None` where nothing was undone.
     pub fn redo(&mut self) -> Option<T> {
         let after = self.future.pop()?;
         self.past.push(std::mem::replace(&mut self.present, after.clone()));

@@ -1,4 +1,4 @@
-//! What lies on the shelf of kept packs, from the addresses of its files and the manifests among them.
+//! The packs in the worker's cache, read from the addresses of the files and from the manifests among them.
 
 use serde::Deserialize;
 
@@ -11,9 +11,9 @@ const WEIGHTS: &str = "weights.safetensors";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeptFile {
     pub url: String,
-    /// What it says, where it is a manifest.
+    /// The text of a manifest; `None` for other files.
     pub text: Option<String>,
-    /// When it came, as HTTP writes dates: "Wed, 25 Nov 2026 01:39:21 GMT".
+    /// The time of the download, as HTTP writes dates: "Wed, 25 Nov 2026 01:39:21 GMT".
     pub date: Option<String>,
 }
 
@@ -23,19 +23,19 @@ pub struct KeptPack {
     /// The address of its folder, with the slash.
     pub folder: String,
     pub name: String,
-    /// How its weights are stored; none: in 32 bits.
+    /// How the weights are stored; `None`: in 32 bits.
     pub stored_as: Option<Storage>,
     /// SHA-256 of its weights.
     pub weights: String,
-    /// Of the files that are kept.
+    /// The size of the files that are kept.
     pub bytes: u64,
-    /// The day that it came: "25 Nov 2026".
+    /// The day of the download: "25 Nov 2026".
     pub day: Option<String>,
     /// All its files are kept: it opens without a network.
     pub is_whole: bool,
 }
 
-/// The part of a manifest that is shown.
+/// The fields of a manifest that the page shows.
 #[derive(Deserialize)]
 struct Manifest {
     name: String,
@@ -52,12 +52,12 @@ struct Listed {
     sha256: String,
 }
 
-/// Whether an address is a manifest's.
+/// Whether an address leads to a manifest.
 pub fn is_manifest(url: &str) -> bool {
     url.rsplit('/').next() == Some(MANIFEST)
 }
 
-/// The packs whose manifests are among the files, in the files' order.
+/// Returns the packs whose manifests are among the files, in the files' order.
 pub fn packs(files: &[KeptFile]) -> Vec<KeptPack> {
     let pack = |file: &KeptFile| {
         let manifest: Manifest = serde_json::from_str(file.text.as_deref()?).ok()?;
@@ -90,7 +90,7 @@ fn storage(quantisation: &str) -> Option<Storage> {
     }
 }
 
-/// The day of an HTTP date.
+/// Returns the day of an HTTP date.
 fn day(date: &str) -> Option<String> {
     let (_weekday, rest) = date.split_once(", ")?;
     let words: Vec<&str> = rest.split(' ').take(3).collect();

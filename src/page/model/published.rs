@@ -1,7 +1,7 @@
-//! Published models that headlamp opens, for people to choose from. What the program itself knows of them is in
-//! `checkpoint::detect::PUBLISHED_MODELS`; a test holds the two against each other.
+//! Published models that headlamp opens, for people to choose from. `checkpoint::detect::PUBLISHED_MODELS` has what the
+//! program knows about them; a test compares the two lists.
 
-/// Where the models are, and what they are is told.
+/// The hub with the models and their descriptions.
 const HUB: &str = "https://huggingface.co";
 
 /// A model at the hub.
@@ -15,7 +15,7 @@ pub struct Published {
 }
 
 impl Published {
-    /// The page that its authors describe it on.
+    /// Returns the address of the page on which the authors describe the model.
     pub fn link(self) -> String {
         format!("{HUB}/{}", self.repository)
     }

@@ -1,15 +1,17 @@
-//! The user's phrases: their order is the user's, each is there once.
+//! The user's phrases, in the user's order, each once.
 
 use std::convert::Infallible;
 use std::fmt;
 use std::str::FromStr;
 
-/// The phrases to score, as typed, in order. As text: one a line.
+use crate::text::lines;
+
+/// The phrases to score, in order. As text: one per line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PhraseList(Vec<String>);
 
-/// Good on the sample photos, and telling of what the model gets right and wrong. The samples' results beforehand
-/// are of these.
+/// Examples for the sample photos, which the model gets partly right and partly wrong. The samples' results that were
+/// computed beforehand are for these phrases.
 const EXAMPLES: &str = include_str!("../../../www/samples/phrases.txt");
 
 impl Default for PhraseList {
@@ -27,7 +29,7 @@ impl PhraseList {
         self.0.iter().any(|known| known == phrase)
     }
 
-    /// Adds the phrases of `text`, one a line. Says whether any of them is new.
+    /// Adds the phrases of `text`, one per line. Returns whether any of them is new.
     pub fn add(&mut self, text: &str) -> bool {
         let before = self.0.len();
         for line in lines(text) {
@@ -42,16 +44,10 @@ impl PhraseList {
         self.0.retain(|known| known != phrase);
     }
 
-    /// All phrases but one.
+    /// Returns all phrases but one.
     pub fn others(&self, phrase: &str) -> Vec<String> {
         self.0.iter().filter(|other| *other != phrase).cloned().collect()
     }
-}
-
-/// The lines of `text` that say something, with single spaces.
-pub fn lines(text: &str) -> impl Iterator<Item = String> {
-    let tidy = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
-    text.lines().map(tidy).filter(|line| !line.is_empty())
 }
 
 impl fmt::Display for PhraseList {

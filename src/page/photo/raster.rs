@@ -1,9 +1,12 @@
-//! Maps of a crop, painted over the photo's preview.
+//! Paints maps of a crop over the photo's preview.
 
 use crate::geometry::{PhotoRect, Size};
 use crate::page::common::colour::{self, Rgba};
 
-/// Where a map lies: its `map` pixels cover the rectangle `frame` of a photo that is shown at `preview` pixels.
+/// The opacity of the layer over the photo, unless somebody chooses another.
+pub const OPACITY: f64 = 0.85;
+
+/// The position of a map: its `map` pixels cover the rectangle `frame` of a photo that is shown at `preview` pixels.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Placement {
     pub photo: Size,
@@ -13,21 +16,21 @@ pub struct Placement {
 }
 
 impl Placement {
-    /// The centre of each preview column (x) in map pixels, none outside the map.
+    /// Returns the centre of each preview column (x) in map pixels; `None` outside the map.
     fn map_from_preview_x(&self) -> Vec<Option<f64>> {
         let photo_per_preview = self.photo.width as f64 / self.preview.width as f64;
         let map_per_photo = self.map.width as f64 / self.frame.width;
         line(self.preview.width, self.map.width, photo_per_preview, self.frame.left, map_per_photo)
     }
 
-    /// The centre of each preview row (y) in map pixels, none outside the map.
+    /// Returns the centre of each preview row (y) in map pixels; `None` outside the map.
     fn map_from_preview_y(&self) -> Vec<Option<f64>> {
         let photo_per_preview = self.photo.height as f64 / self.preview.height as f64;
         let map_per_photo = self.map.height as f64 / self.frame.height;
         line(self.preview.height, self.map.height, photo_per_preview, self.frame.top, map_per_photo)
     }
 
-    /// The preview's pixels that the map covers, to whole pixels.
+    /// Returns the rectangle of the preview that the map covers, in whole pixels.
     pub fn frame_in_preview(&self) -> PhotoRect {
         let sx = self.preview.width as f64 / self.photo.width as f64;
         let sy = self.preview.height as f64 / self.photo.height as f64;
@@ -43,7 +46,7 @@ fn line(pixels: usize, map: usize, photo_per_preview: f64, start: f64, map_per_p
     (0..pixels).map(|pixel| Some(position(pixel)).filter(|at| (0.0..map as f64).contains(at))).collect()
 }
 
-/// The segmentation: the preview's pixels whose value, interpolated between the map's, is above `threshold`.
+/// Returns the preview's pixels whose bilinearly interpolated map value is above `threshold` (docs/PAPERS.md, 1.10).
 /// Rows first.
 pub fn foreground(place: &Placement, map: &[f32], threshold: f32) -> Vec<bool> {
     let width = place.map.width;
@@ -53,7 +56,7 @@ pub fn foreground(place: &Placement, map: &[f32], threshold: f32) -> Vec<bool> {
     for (row, y) in mask.chunks_exact_mut(place.preview.width).zip(place.map_from_preview_y()) {
         let Some((top, bottom, down)) = y.map(|y| ends(y, place.map.height)) else { continue };
         let lines = map[top * width..].iter().zip(&map[bottom * width..]).take(width);
-        // Between two lines of the map first: a preview has more pixels than that.
+        // Interpolating between two lines of the map first saves work: a preview has more pixels than the map.
         line.clear();
         line.extend(lines.map(|(top, bottom)| top + (bottom - top) * down));
         for (pixel, column) in row.iter_mut().zip(&columns) {
@@ -64,21 +67,21 @@ pub fn foreground(place: &Placement, map: &[f32], threshold: f32) -> Vec<bool> {
     mask
 }
 
-/// The two map pixels around a position, and the share of the second.
+/// Returns the two map pixels around a position, and the weight of the second.
 fn ends(position: f64, pixels: usize) -> (usize, usize, f32) {
     let position = (position - 0.5).clamp(0.0, (pixels - 1) as f64);
     let first = position.floor() as usize;
     (first, (first + 1).min(pixels - 1), (position - first as f64) as f32)
 }
 
-/// Opacity of a mask's inside and of its outline, out of 255.
+/// The opacity of a mask's inside and of its outline, out of 255.
 const INSIDE: u8 = 128;
 const OUTLINE: u8 = 255;
 
-/// A mask as a tint with an outline: clear outside, every foreground pixel visible.
+/// Paints a mask as a tint with an outline: transparent outside, every foreground pixel visible.
 pub fn paint_mask(size: Size, mask: &[bool]) -> Vec<u8> {
     let Size { width, height } = size;
-    // As wide as a hairline where the preview is shown at some 500 pixels.
+    // As wide as a hairline where the preview is shown at about 500 pixels.
     let reach = (width.max(height) / 400).max(1);
     let line = |y: usize| &mask[y * width..][..width];
     let [red, green, blue] = colour::MASK;
@@ -99,7 +102,7 @@ pub fn paint_mask(size: Size, mask: &[bool]) -> Vec<u8> {
     rgba
 }
 
-/// What lies over the photo.
+/// The layer over the photo.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Layer {
     #[default]
@@ -108,7 +111,7 @@ pub enum Layer {
     None,
 }
 
-/// What a head's map holds, and so how it is coloured.
+/// The values of a head's map, which decide its colours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum HeadMapKind {
     /// Signed contributions to a phrase, per patch.
@@ -118,7 +121,7 @@ pub enum HeadMapKind {
     Attention,
 }
 
-/// Patches' colours, one pixel each, rows first; the strongest value has the strongest colour.
+/// Returns the colours of patches, one pixel each, rows first. The strongest value has the strongest colour.
 pub fn paint_patches(kind: HeadMapKind, map: &[f32]) -> Vec<Rgba> {
     let strongest = map.iter().fold(f32::MIN_POSITIVE, |most, value| most.max(value.abs()));
     let paint = |value: &f32| match kind {
@@ -128,7 +131,7 @@ pub fn paint_patches(kind: HeadMapKind, map: &[f32]) -> Vec<Rgba> {
     map.iter().map(paint).collect()
 }
 
-/// The colours of a map's pixels, spread over the preview as squares. RGBA, rows first; clear outside.
+/// Spreads the colours of a map over the preview as squares. RGBA, rows first; transparent outside.
 pub fn spread(place: &Placement, colours: &[Rgba]) -> Vec<u8> {
     let columns = place.map_from_preview_x();
     let row_of = |y: Option<f64>| y.map(|y| y as usize);

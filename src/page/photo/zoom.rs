@@ -1,10 +1,10 @@
-//! Zoom and pan of a picture in its stage. Positions are shares of the stage: (0, 0) its top left corner, (1, 1)
+//! Zoom and pan of a picture in its stage. Positions are shares of the stage: (0, 0) is its top left corner, (1, 1)
 //! its bottom right.
 
-/// The farthest one can zoom in.
+/// The largest scale.
 pub const CLOSEST: f64 = 12.0;
 
-/// Where the picture lies: it covers (x, y) to (x + scale, y + scale), and always the whole stage.
+/// The position of the picture: from (x, y) to (x + scale, y + scale). It always covers the whole stage.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Zoom {
     pub scale: f64,
@@ -23,7 +23,7 @@ impl Zoom {
         self.scale <= 1.0
     }
 
-    /// `factor` times as close; what lies at `point` stays there, as far as the picture's edges allow.
+    /// Zooms in by `factor`. The picture at `point` stays there, as far as its edges allow.
     #[must_use]
     pub fn about(self, factor: f64, (x, y): (f64, f64)) -> Self {
         let scale = (self.scale * factor).clamp(1.0, CLOSEST);
@@ -31,7 +31,7 @@ impl Zoom {
         Self { scale, x: x - (x - self.x) * grown, y: y - (y - self.y) * grown }.held()
     }
 
-    /// The picture moved, as far as its edges allow.
+    /// Moves the picture, as far as its edges allow.
     #[must_use]
     pub fn moved(self, (dx, dy): (f64, f64)) -> Self {
         Self { x: self.x + dx, y: self.y + dy, ..self }.held()
@@ -42,12 +42,12 @@ impl Zoom {
         Self { x: hold(self.x), y: hold(self.y), ..self }
     }
 
-    /// As a style's transform, of an element as large as the stage whose origin is its top left corner.
+    /// Returns the CSS transform of an element as large as the stage, with its origin in the top left corner.
     pub fn transform(self) -> String {
         format!("translate({:.4}%, {:.4}%) scale({:.4})", self.x * 100.0, self.y * 100.0, self.scale)
     }
 
-    /// What a key does; none where it is not one of the zoom's.
+    /// Returns the zoom after a key; `None` for keys that do not zoom.
     pub fn after_key(self, key: &str) -> Option<Self> {
         const MIDDLE: (f64, f64) = (0.5, 0.5);
         const STEP: f64 = 0.1;
@@ -55,7 +55,7 @@ impl Zoom {
             "+" | "=" => self.about(1.5, MIDDLE),
             "-" | "−" | "_" => self.about(1.0 / 1.5, MIDDLE),
             "0" => Self::default(),
-            // Of the whole picture arrows do nothing, and so scroll the page as ever.
+            // Without zoom, arrow keys scroll the page as usual.
             _ if self.is_whole() => return None,
             "ArrowLeft" => self.moved((STEP, 0.0)),
             "ArrowRight" => self.moved((-STEP, 0.0)),
@@ -66,7 +66,7 @@ impl Zoom {
     }
 }
 
-/// Fingers, or a mouse, that hold the picture: one drags, two pinch.
+/// The pointers on the picture: one drags, two pinch.
 #[derive(Clone, Debug, Default)]
 pub struct Hold {
     /// (pointer, position)
@@ -86,7 +86,7 @@ impl Hold {
         self.pointers.retain(|(known, _)| *known != pointer);
     }
 
-    /// Where the picture lies after a pointer has moved.
+    /// Returns the zoom after a pointer has moved.
     pub fn moved(&mut self, zoom: Zoom, pointer: i32, to: (f64, f64)) -> Zoom {
         let before = self.clone();
         let Some(held) = self.pointers.iter_mut().find(|(known, _)| *known == pointer) else { return zoom };

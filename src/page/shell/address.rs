@@ -1,37 +1,17 @@
-//! The page's address: all that is on screen, as far as a link can carry it. docs/EMBED.md lists its parameters.
+//! The page's address: everything on screen that a link can carry. docs/EMBED.md lists the parameters.
 
 mod off;
 mod query;
 
+use crate::page::model::address::{DEFAULT_PACK, ModelAddress};
 use crate::page::photo::phrase_list::PhraseList;
-use crate::page::photo::raster::{HeadMapKind, Layer};
+use crate::page::photo::raster::{HeadMapKind, Layer, OPACITY};
 use crate::protocol::DevicePreference;
 
 pub use off::{Off, head};
 
-/// How opaque the layer over the photo is, unless somebody says otherwise.
-pub const OPACITY: f64 = 0.85;
-
-/// A longer list of phrases, as an address writes it, would make an address that not everything passes on.
+/// The longest list of phrases in an address, in bytes: some programs cut longer addresses.
 const LONGEST_TEXTS: usize = 6000;
-
-/// The pack that opens unless another is named.
-pub const DEFAULT_PACK: &str = "packs/default/";
-
-/// Where a model is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ModelAddress {
-    /// A pack's folder, by its address.
-    Folder(String),
-    /// A repository of the usual hub: "openai/clip-vit-base-patch32".
-    Hub(String),
-}
-
-impl Default for ModelAddress {
-    fn default() -> Self {
-        Self::Folder(DEFAULT_PACK.to_owned())
-    }
-}
 
 /// Light or dark, whatever the person's system says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,24 +29,24 @@ impl Theme {
     }
 }
 
-/// What an address says. What it does not say is as in [`Address::default`].
+/// The content of an address. What the address does not mention is as in [`Address::default`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Address {
-    /// The compact page, in somebody else's.
+    /// Whether this is the compact page inside another page.
     pub embed: bool,
     pub model: ModelAddress,
-    /// The photo's own address.
+    /// The address of the photo.
     pub image: Option<String>,
-    /// None: the person's own list, or the examples.
+    /// `None`: the person's own list, or the examples.
     pub texts: Option<PhraseList>,
-    /// None: whichever scores highest.
+    /// `None`: the phrase with the highest score.
     pub phrase: Option<String>,
     pub rather_than: Option<String>,
     pub head: Option<(usize, usize)>,
     pub map: HeadMapKind,
     pub layer: Layer,
     pub whole_photo: bool,
-    /// None: the segmentation's own.
+    /// `None`: the mean of the map.
     pub threshold: Option<f32>,
     pub opacity: f64,
     pub templates: bool,
@@ -74,10 +54,10 @@ pub struct Address {
     pub background: bool,
     pub off: Off,
     pub device: DevicePreference,
-    /// Whether further workers may help with galleries and videos.
+    /// Whether helper workers may run the model on galleries and videos.
     pub hands: bool,
     pub theme: Option<Theme>,
-    /// Who may talk to the embedded page.
+    /// Origins of pages that may send messages to the embedded page.
     pub origins: Vec<String>,
 }
 
@@ -109,8 +89,8 @@ impl Default for Address {
 }
 
 impl Address {
-    /// Reads an address's query, and says in a sentence each what of it makes no sense; that is left out. What
-    /// headlamp does not know is none of its business.
+    /// Reads an address's query. Returns a sentence for each invalid value, which is left out. Unknown parameters are
+    /// ignored.
     pub fn parse(query: &str) -> (Self, Vec<String>) {
         let mut address = Self::default();
         let (mut texts, mut complaints) = (String::new(), Vec::new());
@@ -211,7 +191,7 @@ impl Address {
         Ok(())
     }
 
-    /// The query that says this, as short as it can be; empty where all is as usual.
+    /// Returns the shortest query with this content; empty where everything is as usual.
     pub fn query(&self) -> String {
         let usual = Self::default();
         let mut parameters: Vec<(&str, String)> = Vec::new();
@@ -228,7 +208,7 @@ impl Address {
         for text in self.texts.iter().filter(|_| self.carries_texts()).flat_map(PhraseList::as_slice) {
             say("text", Some(text.clone()));
         }
-        // No phrases at all is not the same as nothing said of them.
+        // An empty list of phrases is not the same as no list.
         if self.texts.as_ref().is_some_and(|texts| texts.as_slice().is_empty()) {
             say("text", Some(String::new()));
         }
@@ -274,7 +254,7 @@ impl Address {
     }
 }
 
-/// A pack beside the page by its name, or a repository of the hub.
+/// Reads the name of a pack beside the page, or a repository of the hub.
 fn model(name: &str) -> Option<ModelAddress> {
     let is_name = |part: &str| {
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
@@ -288,7 +268,7 @@ fn model(name: &str) -> Option<ModelAddress> {
     }
 }
 
-/// A picture's address: the web's, or relative to the page.
+/// Reads the address of a picture: absolute, or relative to the page.
 fn image(url: &str) -> Option<String> {
     let scheme =
         url.split(['/', '?', '#']).next().and_then(|first| first.split_once(':')).map(|(scheme, _)| scheme);
@@ -296,7 +276,7 @@ fn image(url: &str) -> Option<String> {
     (is_known && !url.is_empty() && !url.chars().any(char::is_control)).then(|| url.to_owned())
 }
 
-/// An origin as browsers write it: "https://example.org:8443".
+/// Returns an origin as browsers write it: "https://example.org:8443".
 pub fn origin(text: &str) -> Option<String> {
     let text = text.strip_suffix('/').unwrap_or(text).to_ascii_lowercase();
     let (scheme, host) = text.split_once("://")?;
@@ -310,7 +290,7 @@ pub fn origin(text: &str) -> Option<String> {
     is_origin.then(|| format!("{scheme}://{name}{port}"))
 }
 
-/// The beginning of what somebody wrote, for a sentence about it.
+/// Returns the beginning of a value, for an error message.
 fn shortened(value: &str) -> String {
     const LONGEST: usize = 40;
     let plain = |letter: char| if letter.is_control() { ' ' } else { letter };

@@ -1,4 +1,4 @@
-//! Results of the sample photos that were computed beforehand (`cargo xtask samples`), for the time in which the
+//! Results for the sample photos that were computed beforehand (`cargo xtask samples`). The page shows them while the
 //! model still loads.
 
 use serde::Deserialize;
@@ -6,12 +6,12 @@ use serde::Deserialize;
 use crate::geometry::{CropFromPhoto, Framing, LongSide, Size};
 use crate::protocol::{Attribution, HeadLabel};
 
-/// One photo's; its soft map lies beside it as a grey picture of the photo's own size.
+/// The results for one photo. A grey picture of the photo's size beside this file has the soft map.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Computed {
     /// The model's name.
     pub pack: String,
-    /// Side of the model's crop and of its patches, in pixels.
+    /// The side of the model's crop and of its patches, in pixels.
     pub image_size: usize,
     pub patch: usize,
     pub residual: f64,
@@ -20,7 +20,7 @@ pub struct Computed {
     pub phrase: String,
     pub threshold: f32,
     pub is_empty: bool,
-    /// The head that adds most to it, and what its outputs span.
+    /// The head that contributes most to the phrase, and its texts.
     pub layer: usize,
     pub head: usize,
     pub labels: Vec<HeadLabel>,
@@ -28,7 +28,7 @@ pub struct Computed {
 }
 
 impl Computed {
-    /// What the model was shown of a photo.
+    /// Returns the part of a photo that the model saw.
     pub fn frame(&self, photo: Size) -> CropFromPhoto {
         CropFromPhoto::new(photo, Framing::CentreCrop, self.image_size, self.patch, LongSide::Rounded)
     }

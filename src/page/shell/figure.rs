@@ -1,4 +1,4 @@
-//! A figure for a paper: photo, map, legend, head grid and texts, as one SVG file that needs nothing else.
+//! A figure for a paper: photo, map, legend, head grid and texts, in one SVG file without external parts.
 
 use std::fmt::Write as _;
 
@@ -8,23 +8,23 @@ use crate::page::heads::contributions::{Contributions, strength};
 use crate::page::shell::findings::{ContributionsFinding, Findings, HeadFinding, PhraseFinding};
 use crate::text::units;
 
-/// What lies over the photo.
+/// The layer over the photo.
 pub struct Over {
-    /// A `data:` address of a picture of the photo's proportions.
+    /// A `data:` address of a picture with the photo's proportions.
     pub picture: String,
     pub opacity: f64,
     /// "“a cat”, above 0.41"
     pub says: String,
-    /// The scale of its colours with the values at their ends; none of a mask.
+    /// The colour scale with the values at its ends; `None` for a mask.
     pub scale: Option<(Ramp, String, String)>,
 }
 
-/// What the page's canvases hold.
+/// The pictures on the page's canvases.
 pub struct Pictures {
     /// A `data:` address.
     pub photo: String,
     pub size: Size,
-    /// Whether a map's colours lie over a grey photo.
+    /// Whether the photo is grey under the map.
     pub is_grey: bool,
     pub over: Option<Over>,
 }
@@ -40,7 +40,7 @@ const INK: &str = "#191b1e";
 const QUIET: &str = "#585c63";
 const EMPTY: [u8; 3] = [238, 238, 234];
 
-/// The figure as an SVG file.
+/// Returns the figure as an SVG file.
 pub fn svg(findings: &Findings, pictures: &Pictures) -> String {
     let mut figure = Figure { body: String::new() };
     let left = figure.photo(pictures);
@@ -77,7 +77,7 @@ struct Figure {
 }
 
 impl Figure {
-    /// Photo, map and legend; where they end.
+    /// Draws photo, map and legend. Returns their bottom.
     fn photo(&mut self, pictures: &Pictures) -> f64 {
         let height = PHOTO * pictures.size.height as f64 / pictures.size.width.max(1) as f64;
         let grey = if pictures.is_grey { " filter=\"url(#grey)\"" } else { "" };
@@ -110,7 +110,7 @@ impl Figure {
         for step in 0..STEPS {
             let colour = colour::css(ramp.at(step as f32 / (STEPS - 1) as f32));
             let x = from + width * step as f64 / STEPS as f64;
-            // A little wider than its share, or thin gaps show.
+            // Slightly wider than its share, because thin gaps would show.
             self.push(&format!(
                 "<rect x=\"{x:.2}\" y=\"{y:.1}\" width=\"{:.2}\" height=\"12\" fill=\"{colour}\"/>",
                 width / STEPS as f64 + 0.5
@@ -119,7 +119,7 @@ impl Figure {
         self.text(from + width + 8.0, y + 10.0, 12.0, QUIET, "start", high);
     }
 
-    /// A bar for each phrase; where they end.
+    /// Draws a bar for each phrase. Returns their bottom.
     fn phrases(&mut self, phrases: &[PhraseFinding]) -> f64 {
         let longest = phrases.iter().fold(1e-6_f32, |most, phrase| most.max(phrase.cosine.abs()));
         let mut y = MARGIN + 14.0;
@@ -138,7 +138,7 @@ impl Figure {
         y
     }
 
-    /// The grid of heads, the last layer at the top, with its scale; where it ends.
+    /// Draws the grid of heads with its scale, the last layer at the top. Returns its bottom.
     fn grid(&mut self, subject: &str, all: &ContributionsFinding, top: f64) -> f64 {
         let ContributionsFinding { heads, mlps, embedding, .. } = all.clone();
         let all = Contributions { heads, mlps, embedding };
@@ -182,7 +182,7 @@ impl Figure {
         ));
     }
 
-    /// The chosen head's texts; where they end.
+    /// Draws the chosen head's texts. Returns their bottom.
     fn head(&mut self, head: &HeadFinding, top: f64) -> f64 {
         let mut title = format!("Layer {}, head {}", head.layer, head.head);
         if let Some(value) = head.contribution {
@@ -213,7 +213,7 @@ impl Figure {
     }
 }
 
-/// Words of the user's, harmless in XML: marked up where need be, characters that XML has none of left out.
+/// Escapes a user's words for XML, and removes the characters that XML does not allow.
 fn escaped(words: &str) -> String {
     let mut safe = String::with_capacity(words.len());
     for character in words.chars() {

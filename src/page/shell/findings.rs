@@ -1,4 +1,4 @@
-//! Everything that the page has found out about a photo, as files for programs and for people's notes.
+//! All results for a photo, as JSON for programs and as Markdown for notes.
 
 use std::fmt::Write as _;
 
@@ -12,7 +12,7 @@ use crate::protocol::HeadLabel;
 use crate::rle::Rle;
 use crate::text::units;
 
-/// The whole result. As JSON its fields have these names.
+/// All results. The fields have the same names in the JSON.
 #[derive(Clone, Debug, Serialize)]
 pub struct Findings {
     /// "headlamp 0.1.0"
@@ -20,10 +20,10 @@ pub struct Findings {
     pub model: ModelFinding,
     pub photo: PhotoFinding,
     pub phrases: Vec<PhraseFinding>,
-    /// What the contributions are to: "“a cat” rather than “a dog”".
+    /// The phrases that the contributions are for: "“a cat” rather than “a dog”".
     pub subject: Option<String>,
     pub contributions: Option<ContributionsFinding>,
-    /// What was switched off.
+    /// The parts that are switched off.
     pub ablation: Ablation,
     pub segmentation: Option<SegmentationFinding>,
     pub head: Option<HeadFinding>,
@@ -44,10 +44,10 @@ pub struct PhotoFinding {
     pub name: String,
     pub size: Size,
     pub framing: Framing,
-    /// What the model was shown, in photo pixels.
+    /// The part that the model sees, in photo pixels.
     pub crop_in_photo: PhotoRect,
     pub grid: Grid,
-    /// By how much the components' sum misses the embedding.
+    /// The largest difference between the components' sum and the embedding.
     pub residual: f64,
 }
 
@@ -55,9 +55,9 @@ pub struct PhotoFinding {
 pub struct PhraseFinding {
     pub phrase: String,
     pub cosine: f32,
-    /// Among these phrases.
+    /// The softmax over these phrases.
     pub probability: f32,
-    /// The cosine with everything on, where something is off.
+    /// The cosine with everything on; `None` where nothing is off.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub intact: Option<f32>,
 }
@@ -83,9 +83,9 @@ impl From<&Contributions> for ContributionsFinding {
 #[derive(Clone, Debug, Serialize)]
 pub struct SegmentationFinding {
     pub phrase: String,
-    /// Foreground is above it.
+    /// The foreground is above this value.
     pub threshold: f32,
-    /// What the mask covers, in photo pixels.
+    /// The part that the mask covers, in photo pixels.
     pub crop_in_photo: PhotoRect,
     /// Share of `crop_in_photo`.
     pub foreground: f64,
@@ -99,7 +99,7 @@ pub struct HeadFinding {
     pub contribution: Option<f32>,
     pub map: Option<HeadMapFinding>,
     pub labels: Vec<HeadLabel>,
-    /// Images behind the labels.
+    /// The number of images behind the labels.
     pub images: u64,
 }
 
@@ -112,17 +112,17 @@ pub struct HeadMapFinding {
     pub patches: Vec<f32>,
 }
 
-/// Heads that the notes name.
+/// The number of heads in the notes.
 const STRONGEST: usize = 8;
 
 impl Findings {
     /// # Errors
-    /// None for finite figures; NaN has no place in JSON and becomes null.
+    /// Never for finite values. NaN becomes null, because JSON has no NaN.
     pub fn json(&self) -> Result<String, serde_json::Error> {
         serde_json::to_string_pretty(self).map(|json| json + "\n")
     }
 
-    /// Notes with tables.
+    /// Returns notes with tables, in Markdown.
     pub fn markdown(&self) -> String {
         let mut text = format!("## {} through {}\n", plain(&self.photo.name), plain(&self.model.name));
         // Writing to a string does not fail.
@@ -176,14 +176,14 @@ impl Findings {
 }
 
 impl ContributionsFinding {
-    /// The heads whose parts are largest in size: (layer, head, part).
+    /// Returns the heads with the largest absolute contributions: (layer, head, contribution).
     pub fn strongest(&self, count: usize) -> Vec<(usize, usize, f32)> {
         let Self { heads, mlps, embedding, .. } = self.clone();
         Contributions { heads, mlps, embedding }.ranking(count)
     }
 }
 
-/// Words of the user's, harmless in a table.
+/// Escapes a user's words for a Markdown table.
 fn plain(words: &str) -> String {
     words.replace('|', "\\|").replace(['\n', '\r'], " ")
 }

@@ -6,5 +6,6 @@ pub mod browser;
 pub mod computed_sample;
 pub mod figure;
 pub mod findings;
+pub mod sample_photos;
 pub mod shortcuts;
 pub mod tour_steps;

@@ -1,9 +1,9 @@
-//! The keyboard: which key does what, and the same as a list for people.
+//! The keyboard: the action of each key, and the list of keys for the help.
 
-/// What a key does wherever the focus is.
+/// An action of a key that works everywhere on the page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Goes to where phrases are typed.
+    /// Moves the focus to the field for phrases.
     Prompts,
     /// Shows the list of keys.
     Help,
@@ -13,17 +13,17 @@ pub enum Action {
     Play,
 }
 
-/// Where a key was pressed: some keys belong to what has the focus.
+/// The element that has the focus: some keys belong to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Focus {
-    /// A field that takes text: every key is its own.
+    /// A text field, which takes every key.
     Text,
-    /// A button, a link, a slider, a list: Space is its own.
+    /// A button, link, slider or list, which takes Space.
     Control,
     Elsewhere,
 }
 
-/// A key as a keyboard event tells it.
+/// A key with its modifiers, as a keyboard event reports them.
 #[derive(Clone, Copy, Debug)]
 pub struct Press<'a> {
     pub key: &'a str,
@@ -33,7 +33,7 @@ pub struct Press<'a> {
     pub alt: bool,
 }
 
-/// What a press does; none where it is none of ours.
+/// Returns the action of a press; `None` for other keys.
 pub fn action(press: Press<'_>, focus: Focus) -> Option<Action> {
     if focus == Focus::Text || press.alt {
         return None;
@@ -48,13 +48,13 @@ pub fn action(press: Press<'_>, focus: Focus) -> Option<Action> {
     }
 }
 
-/// Keys that do one thing, by the names on them.
+/// Keys with the same action, by the names on them.
 pub struct Shortcut {
     pub keys: &'static [&'static str],
     pub what: &'static str,
 }
 
-/// Keys of one place.
+/// The keys that work in one place.
 pub struct Group {
     pub place: &'static str,
     pub shortcuts: &'static [Shortcut],
@@ -64,7 +64,7 @@ const fn shortcut(keys: &'static [&'static str], what: &'static str) -> Shortcut
     Shortcut { keys, what }
 }
 
-/// All keys, as the help shows them.
+/// All keys, as the help lists them.
 pub const GROUPS: [Group; 4] = [
     Group {
         place: "Anywhere",
@@ -97,7 +97,7 @@ pub const GROUPS: [Group; 4] = [
         place: "In a video",
         shortcuts: &[
             shortcut(&["Space", "K"], "play or stop"),
-            shortcut(&["← →"], "one looked-at frame back or on"),
+            shortcut(&["← →"], "one frame back or forward"),
             shortcut(&["Home", "End"], "to its beginning or end"),
         ],
     },

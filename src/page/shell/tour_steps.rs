@@ -1,4 +1,4 @@
-//! The tour's steps in words.
+//! The steps of the tour, and their words.
 
 use crate::text::units;
 
@@ -12,7 +12,7 @@ pub enum Step {
     Ablation,
 }
 
-/// In the order of the tour.
+/// The steps in their order.
 pub const STEPS: [Step; 5] = [Step::Contribution, Step::Head, Step::TextSpan, Step::Segmentation, Step::Ablation];
 
 impl Step {
@@ -26,7 +26,7 @@ impl Step {
         }
     }
 
-    /// What it is about, as a selector.
+    /// Returns the CSS selector of the view that the step explains.
     pub fn target(self) -> &'static str {
         match self {
             Self::Contribution => "#scores",
@@ -37,27 +37,27 @@ impl Step {
         }
     }
 
-    /// Whether its target is at the right of a wide page, so that words belong to the left.
+    /// Whether the view is on the right of a wide page, so that the words belong on the left.
     pub fn is_on_the_right(self) -> bool {
         matches!(self, Self::Head | Self::TextSpan | Self::Ablation)
     }
 }
 
-/// What the page shows while a step is told; what is not there yet is none.
+/// The values on the page that a step mentions; `None` for those that are not here yet.
 #[derive(Clone, Debug, Default)]
 pub struct Seen {
     pub phrase: String,
     pub score: Option<f32>,
-    /// The score with everything on, where something is off.
+    /// The score with everything on; `None` where nothing is off.
     pub intact: Option<f32>,
     pub head: Option<(usize, usize)>,
-    /// The head's part in the score.
+    /// The head's contribution to the score.
     pub part: Option<f32>,
     pub labels: Vec<String>,
     pub can_switch_off: bool,
 }
 
-/// What a step says.
+/// Returns the words of a step.
 pub fn says(step: Step, seen: &Seen) -> String {
     let Seen { phrase, score, head, part, .. } = seen;
     let score = score.map_or_else(|| "…".to_owned(), |score| units::signed(score, 3));
@@ -65,33 +65,34 @@ pub fn says(step: Step, seen: &Seen) -> String {
     let part = part.map_or_else(|| "…".to_owned(), |part| units::signed(part, 3));
     match step {
         Step::Contribution => format!(
-            "The model gives “{phrase}” a score of {score} for this photo. That number is a sum: every part of the \
-             model adds to it or takes from it, and this page takes the sum apart exactly. A part's share is its \
-             contribution."
+            "The model gives “{phrase}” a score of {score} for this photo. That number is a sum: every part \
+             of the model adds to it or reduces it, and this page shows each part exactly. A part's share of \
+             the score is its contribution."
         ),
         Step::Head => format!(
-            "Each cell is an attention head: a row is a layer, the last one at the top. Orange adds to the score, blue \
-             takes away. The strongest is {head}, with {part}. On the photo you see which patches it gets that from."
+            "Each cell is an attention head. Each row is a layer, the last one at the top. Orange adds to the \
+             score, blue reduces it. The strongest is {head}, with {part}. On the photo you see which patches \
+             this contribution comes from."
         ),
         Step::TextSpan => format!(
-            "What does {head} stand for? Over thousands of photos its output varies along a few directions, and \
-             these texts lie along them{}. The percentage says how much of the head they cover: this small model's \
-             heads are broad, a large CLIP's are often about one thing.",
+            "What does {head} stand for? Over thousands of photos its output varies along a few directions, \
+             and these texts describe them{}. The percentage says how much of the variance they explain. The \
+             heads of this small model are broad; those of a large CLIP are often about one thing.",
             first(&seen.labels)
         ),
         Step::Segmentation => format!(
-            "The same sum, patch by patch: where all heads together speak more for “{phrase}” than for your other \
-             phrases, the photo is tinted. The model was never taught where things are. Move the threshold to see \
+            "The same sum, patch by patch: the photo is tinted where all heads together fit “{phrase}” better \
+             than your other phrases. The model was never taught where things are. Move the threshold to see \
              more or less."
         ),
         Step::Ablation if !seen.can_switch_off => {
-            "Parts can be switched off to see what they did, but this model brings no means to put in their place: \
-             give it pictures of your own, in the gallery."
+            "Parts can be switched off to see what they do. This model has no means to replace them by: add \
+             your own pictures to the gallery."
                 .to_owned()
         }
         Step::Ablation => format!(
-            "Is {head} what makes the score? It is replaced by its mean over many photos. {} Any cell of the grid can \
-             be switched off like this.",
+            "Does {head} make the score? Here it is replaced by its mean over many photos. {} You can switch \
+             off any cell of the grid like this.",
             change(seen, &score)
         ),
     }

@@ -1,43 +1,43 @@
-//! A video's time as people see it: which sampled frame is shown, how far the work has come.
+//! Time in a video: the sampled frame at a moment, the time that is left, and times in words.
 
-/// The last of `times` (ascending) that is not after `time`, among the first `done`; the first one before all.
+/// Returns the last of `times` (ascending) that is not after `time`, among the first `done`; before all of them, the first.
 pub fn frame_at(times: &[f64], done: usize, time: f64) -> Option<usize> {
     let known = &times[..done.min(times.len())];
-    // A video element that is sent to a frame's time may stop a hair before it.
+    // A video element that seeks to a frame may stop slightly before it.
     let after = known.partition_point(|at| *at <= time + 1e-3);
     (!known.is_empty()).then(|| after.saturating_sub(1))
 }
 
-/// The sampled frame before (-1) or after (+1) the one at `time`.
+/// Returns the time of the sampled frame before (-1) or after (+1) the one at `time`.
 pub fn neighbour(times: &[f64], time: f64, step: isize) -> Option<f64> {
     let here = frame_at(times, times.len(), time)?;
     let there = here.saturating_add_signed(step).min(times.len() - 1);
     Some(times[there])
 }
 
-/// How far the work on a video has come.
+/// The speed of the work on a video.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Pace {
-    /// Seconds that a frame takes, lately.
+    /// Seconds per frame, averaged over the latest frames.
     pub per_frame: Option<f64>,
 }
 
-/// How much the last frame counts against those before it.
+/// The weight of the last frame in the average.
 const RECENT: f64 = 0.3;
 
 impl Pace {
-    /// One more frame is done.
+    /// Records that a frame took `seconds`.
     pub fn push(&mut self, seconds: f64) {
         self.per_frame = Some(self.per_frame.map_or(seconds, |before| before + (seconds - before) * RECENT));
     }
 
-    /// What `frames` more will take, in words; none before the first.
+    /// Describes the time for `frames` more; `None` before the first frame.
     pub fn remaining(&self, frames: usize) -> Option<String> {
         self.per_frame.map(|each| about(each * frames as f64))
     }
 }
 
-/// A duration that nobody will hold us to: "about 40 s", "about 3 min".
+/// Formats a rough duration: "about 40 s", "about 3 min".
 pub fn about(seconds: f64) -> String {
     match seconds {
         ..1.5 => "about a second".to_owned(),
@@ -48,7 +48,7 @@ pub fn about(seconds: f64) -> String {
     }
 }
 
-/// A moment: "0:07.5", "12:03.0", "1:02:03.0".
+/// Formats a moment: "0:07.5", "12:03.0", "1:02:03.0".
 pub fn clock(seconds: f64) -> String {
     let tenths = (seconds.max(0.0) * 10.0).round() as u64;
     let (tenth, seconds) = (tenths % 10, tenths / 10);
@@ -59,8 +59,8 @@ pub fn clock(seconds: f64) -> String {
     }
 }
 
-/// The frames that a propagation visits, in order, from its seeds' frames on: forwards from the first seed,
-/// or backwards from the last. Empty without seeds.
+/// Returns the frames that a propagation visits, in order: forwards from the frame of the first seed,
+/// or backwards from that of the last seed. Empty without seeds.
 pub fn path(seeded: impl Iterator<Item = usize> + Clone, frames: usize, is_forward: bool) -> Vec<usize> {
     if is_forward {
         seeded.min().map(|first| (first..frames).collect()).unwrap_or_default()

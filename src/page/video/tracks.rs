@@ -1,13 +1,13 @@
-//! Tracks of objects, painted over a frame: patch by patch, as the mask is defined, with outlines; or softly.
+//! Paints the tracks of objects over a frame: patch by patch with outlines, as the mask is defined, or softly.
 
 use crate::foreground::above_mean;
 use crate::geometry::{Grid, Size};
 use crate::page::common::colour::{self, Rgba};
 
-/// Pixels of a painted mask per patch: outlines are one of them wide.
+/// The pixels of a painted mask per patch; outlines are one pixel wide.
 pub const SCALE: usize = 10;
 
-/// Opacity of a mask's inside and outline, out of 255.
+/// The opacity of a mask's inside and of its outline, out of 255.
 const INSIDE: u8 = 118;
 const OUTLINE: u8 = 255;
 
@@ -43,12 +43,12 @@ pub fn winners(masks: &[f32], patches: usize, shown: &[bool]) -> Vec<Option<usiz
     (0..patches).map(|patch| strongest(patch)?.checked_sub(1).filter(is_shown)).collect()
 }
 
-/// The size of a painted mask.
+/// Returns the size of a painted mask.
 pub fn painted_size(grid: Grid) -> Size {
     Size { width: grid.columns * SCALE, height: grid.rows * SCALE }
 }
 
-/// Each object's patches as a tint with an outline, RGBA of [`painted_size`].
+/// Paints each object's patches as a tint with an outline, RGBA of [`painted_size`].
 pub fn paint_owners(grid: Grid, owners: &[Option<usize>], colours: &[[u8; 3]]) -> Vec<u8> {
     let Size { width, height } = painted_size(grid);
     let owner = |row: usize, column: usize| owners.get(row * grid.columns + column).copied().flatten();
@@ -71,8 +71,8 @@ pub fn paint_owners(grid: Grid, owners: &[Option<usize>], colours: &[[u8; 3]]) -
     rgba
 }
 
-/// All shown tracks at once, one pixel a patch, as strong as each is there against its own strongest patch; to
-/// be spread smoothly.
+/// Paints all shown tracks, one pixel per patch. Each is as opaque as its value relative to its strongest patch; the page
+/// scales the result smoothly.
 pub fn paint_soft(tracks: &[f32], patches: usize, shown: &[bool], colours: &[[u8; 3]]) -> Vec<Rgba> {
     let mut mixed = vec![[0.0_f32; 4]; patches];
     for (object, track) in tracks.chunks_exact(patches.max(1)).enumerate() {
@@ -96,12 +96,12 @@ pub fn paint_soft(tracks: &[f32], patches: usize, shown: &[bool], colours: &[[u8
     mixed.into_iter().map(pixel).collect()
 }
 
-/// The share of the frame that an object's mask takes.
+/// Returns the share of the frame that an object's mask covers.
 pub fn area(track: &[f32]) -> f32 {
     above_mean(track).into_iter().filter(|is_in| *is_in).count() as f32 / track.len().max(1) as f32
 }
 
-/// How much a track stands out: its strongest patch against an even spread. 1 is an even spread.
+/// Returns how much a track stands out: its strongest patch relative to an even spread. 1 is an even spread.
 pub fn concentration(track: &[f32]) -> f32 {
     let total: f32 = track.iter().sum();
     let peak = track.iter().copied().fold(0.0, f32::max);

@@ -30,6 +30,7 @@ const LAYERS: &[Layer] = &[
             "ablate",
             "align",
             "decompose",
+            "foreground",
             "geometry",
             "metrics",
             "retrieve",
@@ -93,8 +94,30 @@ const LAYERS: &[Layer] = &[
 ];
 
 /// The crates that only work in a browser.
-const BROWSER: [&str; 7] =
-    ["js_sys", "leptos", "leptos_use", "serde_wasm_bindgen", "wasm_bindgen", "wasm_bindgen_futures", "web_sys"];
+const BROWSER: [&str; 13] = [
+    "js_sys",
+    "leptos",
+    "leptos_use_document",
+    "leptos_use_drop_zone",
+    "leptos_use_element_size",
+    "leptos_use_event_listener",
+    "leptos_use_service_worker",
+    "leptos_use_storage",
+    "leptos_use_window",
+    "serde_wasm_bindgen",
+    "wasm_bindgen",
+    "wasm_bindgen_futures",
+    "web_sys",
+];
+
+/// The features of the page, in the order of `src/page/mod.rs`: each imports only the features before it.
+const FEATURES: [&str; 9] = ["common", "core", "model", "photo", "heads", "gallery", "video", "shell", "embed"];
+
+/// The place of a module's feature in [`FEATURES`]; `None` outside the features.
+fn feature_of(module: &[String]) -> Option<usize> {
+    let [page, feature, ..] = module else { return None };
+    FEATURES.iter().position(|name| page == "page" && name == feature)
+}
 
 fn layer_of(module: &[String]) -> Option<&'static Layer> {
     let first = module.first()?;
@@ -131,6 +154,32 @@ fn a_layer_imports_only_the_layers_below() {
         if layer.name != other.name && !layer.may_import.contains(&other.name) {
             forbidden.push(format!("{} ({}) imports {path} ({})", from.path, layer.name, other.name));
         }
+    }
+    assert!(forbidden.is_empty(), "{forbidden:#?}");
+}
+
+#[test]
+fn a_feature_of_the_page_imports_only_features_before_it() {
+    let sources = Sources::read(&xtask::places::checkout().join("src"));
+    let mut forbidden = Vec::new();
+    for Import { from, to, path } in sources.imports() {
+        let (from, to) = (&sources.files[from], &sources.files[to]);
+        if feature_of(&from.module).zip(feature_of(&to.module)).is_some_and(|(from, to)| from < to) {
+            forbidden.push(format!("{} imports {path}", from.path));
+        }
+    }
+    assert!(forbidden.is_empty(), "{forbidden:#?}");
+}
+
+#[test]
+fn only_browser_folders_of_the_page_call_the_browser() {
+    let sources = Sources::read(&xtask::places::checkout().join("src"));
+    let is_plain =
+        |module: &[String]| feature_of(module).is_some() && !module.iter().any(|name| name == "browser");
+    let mut forbidden = Vec::new();
+    for file in sources.files.iter().filter(|file| is_plain(&file.module)) {
+        let used = BROWSER.iter().filter(|name| file.crates.contains(**name));
+        forbidden.extend(used.map(|name| format!("{} uses {name}", file.path)));
     }
     assert!(forbidden.is_empty(), "{forbidden:#?}");
 }

@@ -1,10 +1,10 @@
-//! What the colours of a map stand for, with the values at their ends.
+//! The colour scale of a map, with the values at its ends.
 
 use leptos::prelude::*;
 
 use crate::page::common::colour::Ramp;
 
-/// A colour scale. `what` says what is measured.
+/// A colour scale. `what` names the quantity.
 #[component]
 pub fn ColourScale(
     #[prop(into)] what: Signal<String>,

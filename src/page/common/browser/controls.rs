@@ -1,12 +1,12 @@
-//! Controls that more than one view has.
+//! Controls that several views share.
 
 use leptos::prelude::*;
 use leptos::web_sys::Event;
 
-/// One of a few values, all of them in sight: radio buttons in a row.
+/// Chooses one of a few values: radio buttons in a row.
 #[component]
 pub fn Choice<T>(
-    /// What is chosen, for those who do not see the row.
+    /// The name of the choice, for screen readers.
     legend: &'static str,
     /// Unique on the page.
     name: &'static str,
@@ -38,13 +38,13 @@ where
     }
 }
 
-/// Heads (layer, head) that somebody named, each a button that takes it away.
+/// Lists heads (layer, head), each as a button that removes the head.
 #[component]
 pub fn HeadChips(
-    /// What they are, for those who do not see the row.
+    /// The name of the list, for screen readers.
     label: &'static str,
     #[prop(into)] heads: Signal<Vec<(usize, usize)>>,
-    /// What a press on "layer.head" does, in words.
+    /// Describes what a press on "layer.head" does.
     says: fn(&str) -> String,
     on_press: impl Fn((usize, usize)) + Copy + Send + 'static,
 ) -> impl IntoView {
@@ -86,7 +86,7 @@ pub fn Slider(
                 prop:value=move || value.get().to_string()
                 aria-valuetext=move || shown.get()
                 on:input=move |event: Event| {
-                    // A range input holds a number at all times.
+                    // The value of a range input is always a number.
                     if let Ok(value) = event_target_value(&event).parse() {
                         on_input(value);
                     }
@@ -97,7 +97,7 @@ pub fn Slider(
     }
 }
 
-/// Yes or no.
+/// A checkbox.
 #[component]
 pub fn Check(name: &'static str, value: RwSignal<bool>, children: Children) -> impl IntoView {
     view! {

@@ -1,4 +1,4 @@
-//! The few things that the page does to the browser by hand: canvases, files, downloads.
+//! Browser functions without a wrapper in Leptos: canvases, files, downloads.
 
 use js_sys::{Array, Uint8Array, Uint8ClampedArray};
 use leptos::prelude::{document, window};
@@ -12,7 +12,7 @@ use wasm_bindgen_futures::JsFuture;
 use crate::geometry::Size;
 use crate::page::common::content_policy;
 
-/// Bytes that did not come.
+/// Why bytes could not be read or fetched.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     #[error("{name} could not be read: it may have been moved or changed since it was chosen. Choose it again.")]
@@ -28,13 +28,13 @@ pub enum ReadError {
     Missing { name: String, status: u16 },
 }
 
-/// The bytes of a file that the user chose, dropped or pasted.
+/// Reads the bytes of a file that the user chose, dropped or pasted.
 pub async fn bytes_of(name: &str, blob: &Blob) -> Result<Uint8Array, ReadError> {
     let buffer = JsFuture::from(blob.array_buffer()).await;
     buffer.map(|buffer| Uint8Array::new(&buffer)).map_err(|_refused| ReadError::File { name: name.to_owned() })
 }
 
-/// A file of the page's own server, or of a host that the page may fetch from.
+/// Fetches a file of the page's own server, or of a host that the page may fetch from.
 pub async fn fetch(name: &str, url: &str) -> Result<Blob, ReadError> {
     let failed = |_err: JsValue| match foreign_host(url) {
         Some(host) => ReadError::Foreign { name: name.to_owned(), host },
@@ -48,7 +48,7 @@ pub async fn fetch(name: &str, url: &str) -> Result<Blob, ReadError> {
     Ok(blob.unchecked_into())
 }
 
-/// Why the page may not fetch from `url`, in a sentence; none where it may.
+/// Returns a sentence why the page may not fetch from `url`; `None` where it may.
 pub fn refusal(url: &str) -> Option<String> {
     let url = Url::new_with_base(url, &base()).ok()?;
     let meta = document().query_selector("meta[http-equiv='Content-Security-Policy']").ok().flatten();
@@ -66,37 +66,37 @@ pub fn refusal(url: &str) -> Option<String> {
     (!content_policy::may_fetch(Some(&policy), &own, &url.origin())).then(sentence)
 }
 
-/// The host that an address is of, where it is not the page's own.
+/// Returns the host of an address that is not the page's own.
 fn foreign_host(url: &str) -> Option<String> {
     let url = Url::new_with_base(url, &base()).ok()?;
     (window().location().origin().ok() != Some(url.origin())).then(|| url.host())
 }
 
-/// RGBA bytes of a size as a picture; none where they do not fit together.
+/// Makes a picture of RGBA bytes; `None` where they do not fit the size.
 pub fn image_of_buffer(rgba: &Uint8Array, size: Size) -> Option<ImageData> {
     let pixels =
         Uint8ClampedArray::new_with_byte_offset_and_length(&rgba.buffer(), rgba.byte_offset(), rgba.byte_length());
     ImageData::new_with_js_u8_clamped_array_and_sh(&pixels, size.width as u32, size.height as u32).ok()
 }
 
-/// The same, of our own memory.
+/// Does the same for bytes in our own memory.
 pub fn image_of_slice(rgba: &[u8], size: Size) -> Option<ImageData> {
     ImageData::new_with_u8_clamped_array_and_sh(Clamped(rgba), size.width as u32, size.height as u32).ok()
 }
 
-/// Gives the canvas a size in pixels, all clear, and puts a picture's pixel (left, top) in its corner.
+/// Gives the canvas a size in pixels, clears it, and draws a picture with its pixel (left, top) in the corner.
 pub fn paint(canvas: &HtmlCanvasElement, size: Size, image: Option<&ImageData>, (left, top): (f64, f64)) {
     canvas.set_width(size.width as u32);
     canvas.set_height(size.height as u32);
     let context = canvas.get_context("2d").ok().flatten();
     let context = context.and_then(|context| context.dyn_into::<CanvasRenderingContext2d>().ok());
     if let Some((context, image)) = context.zip(image) {
-        // It fails for detached pictures only, and ours are not.
+        // This fails for detached pictures only, and ours are not.
         let _painted = context.put_image_data(image, -left, -top);
     }
 }
 
-/// The files of a list, in its order.
+/// Returns the files of a list, in its order.
 pub fn files_of(list: Option<FileList>) -> Vec<leptos::web_sys::File> {
     let list = list.as_ref();
     list.map(|list| (0..list.length()).filter_map(|index| list.get(index)).collect()).unwrap_or_default()
@@ -109,30 +109,30 @@ pub fn download(name: &str, kind: &str, bytes: &Uint8Array) {
     }
 }
 
-/// A canvas's picture as a PNG file; none where the canvas is too large for the browser.
+/// Returns a canvas as a PNG file; `None` where the canvas is too large for the browser.
 pub fn png_of(canvas: &HtmlCanvasElement) -> Option<Blob> {
     let url = canvas.to_data_url_with_type("image/png").ok()?;
     let base64 = url.strip_prefix("data:image/png;base64,")?;
     let binary = window().atob(base64).ok()?;
-    // One character a byte.
+    // Each character is one byte.
     let bytes: Vec<u8> = binary.chars().map(|byte| byte as u8).collect();
     blob_of("image/png", &Uint8Array::from(&bytes[..]))
 }
 
-/// Bytes as a file of a kind.
+/// Makes a file of bytes and a media type.
 pub fn blob_of(kind: &str, bytes: &Uint8Array) -> Option<Blob> {
     let options = BlobPropertyBag::new();
     options.set_type(kind);
-    // It fails for lists of something else than bytes only.
+    // This fails only for lists that hold something else than bytes.
     Blob::new_with_u8_array_sequence_and_options(&Array::of1(bytes), &options).ok()
 }
 
-/// An address of a file that the page holds, given back when dropped.
+/// The address of a file that the page holds. Dropping it revokes the address.
 #[derive(Debug)]
 pub struct ObjectUrl(String);
 
 impl ObjectUrl {
-    /// None where the browser has no more addresses to give.
+    /// Makes an address; `None` where the browser gives no more of them.
     pub fn of(blob: &Blob) -> Option<Self> {
         Url::create_object_url_with_blob(blob).ok().map(Self)
     }
@@ -159,12 +159,12 @@ pub fn save(name: &str, blob: &Blob) {
     }
 }
 
-/// The query of the page's address.
+/// Returns the query of the page's address.
 pub fn query() -> String {
     window().location().search().unwrap_or_default()
 }
 
-/// The page's address without query and fragment.
+/// Returns the page's address without query and fragment.
 pub fn base() -> String {
     let href = window().location().href().unwrap_or_default();
     href.split(['?', '#']).next().unwrap_or_default().to_owned()

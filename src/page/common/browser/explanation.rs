@@ -1,10 +1,10 @@
-//! "How is this computed?": a formula beside what it computes, and the paper that it is from.
+//! "How is this computed?": the formula of a view, its symbols in words, and the paper.
 
 use leptos::prelude::*;
 
 use crate::page::common::formulas::{self, Explanation, Topic};
 
-/// Folded until somebody asks.
+/// The explanation of a topic, folded at first.
 #[component]
 pub fn How(about: Topic) -> impl IntoView {
     let Explanation { formulas, words, source } = formulas::explanation(about);

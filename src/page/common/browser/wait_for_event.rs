@@ -1,4 +1,4 @@
-//! Waiting for the browser: for an event, for a while.
+//! Futures that wait for a browser event or callback, with a timeout.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -10,7 +10,7 @@ use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;
 
-/// The first of these events at `target`, by its name; none after `milliseconds`. Dropping it stops listening.
+/// Waits for the first of these events at `target` and returns its name; `None` after `milliseconds`.
 pub async fn event(target: &EventTarget, names: &'static [&'static str], milliseconds: i32) -> Option<String> {
     let (promise, settle) = promise();
     let answer = settle.clone();
@@ -20,7 +20,7 @@ pub async fn event(target: &EventTarget, names: &'static [&'static str], millise
     JsFuture::from(promise).await.ok()?.as_string()
 }
 
-/// A function, and its first call; that waits no longer than `milliseconds`.
+/// Returns a function, and a future that ends with its first call or after `milliseconds`.
 pub fn callback(milliseconds: i32) -> (Function, impl Future<Output = ()>) {
     let (promise, settle) = promise();
     let callback = settle.clone();
@@ -36,7 +36,7 @@ fn settled(settle: &Function, value: &JsValue) {
     let _settled = settle.call1(&JsValue::NULL, value);
 }
 
-/// A promise, and what settles it.
+/// Returns a promise, and the function that settles it.
 fn promise() -> (Promise, Function) {
     let settle = Rc::new(RefCell::new(None));
     let kept = Rc::clone(&settle);
@@ -57,7 +57,7 @@ struct Listening {
 impl Listening {
     fn new(target: &EventTarget, names: &'static [&'static str], heard: Closure<dyn FnMut(Event)>) -> Self {
         for name in names {
-            // It fails for no name.
+            // Adding a listener does not fail.
             let _listens = target.add_event_listener_with_callback(name, heard.as_ref().unchecked_ref());
         }
         Self { target: target.clone(), names, heard }

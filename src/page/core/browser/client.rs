@@ -10,7 +10,7 @@ use crate::protocol::{Answer, GREETING, Request, Response, sentence};
 /// The worker's loader, beside index.html.
 const LOADER: &str = "./worker_loader.js";
 
-/// Why a request could not be posted, or no worker started.
+/// Why a worker could not be started, or a request not posted.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     #[error("the browser did not start the compute worker: reload the page, or try a newer browser")]
@@ -21,22 +21,22 @@ pub enum ClientError {
     Wire(#[from] WireError),
 }
 
-/// What the worker has to say.
-pub enum Report {
-    /// It takes requests from now on.
+/// A report of the worker.
+pub enum WorkerReport {
+    /// The worker takes requests from now on.
     Listening,
     Answered {
         id: u32,
         answer: Answer,
         buffers: Vec<Uint8Array>,
     },
-    /// It has stopped, and answers no more.
+    /// The worker has stopped and will not answer.
     Stopped {
         sentence: String,
     },
 }
 
-/// A running worker; dropping it ends the worker, whatever it does.
+/// A running worker. Dropping the client terminates the worker.
 pub struct Client {
     worker: Worker,
     _on_message: Closure<dyn FnMut(MessageEvent)>,
@@ -44,12 +44,15 @@ pub struct Client {
 }
 
 impl Client {
-    /// Starts a worker, whose loader begins to fetch the pack in `folder`. It reports [`Report::Listening`] when
+    /// Starts a worker, whose loader fetches the pack in `folder`. The worker reports [`WorkerReport::Listening`] when
     /// requests may be posted.
-    pub fn start(folder: Option<&str>, report: impl Fn(Report) + Clone + 'static) -> Result<Self, ClientError> {
+    pub fn start(
+        folder: Option<&str>,
+        report: impl Fn(WorkerReport) + Clone + 'static,
+    ) -> Result<Self, ClientError> {
         let options = WorkerOptions::new();
         options.set_type(WorkerType::Module);
-        // Not in the address, of which a service worker that answers for it leaves nothing.
+        // Not in the address: a service worker that answers for the file drops the query.
         options.set_name(&folder.map_or_else(String::new, |folder| format!("pack:{folder}")));
         let worker = Worker::new_with_options(LOADER, &options).map_err(|_refused| ClientError::Start)?;
         let on_message = Closure::new({
@@ -57,11 +60,11 @@ impl Client {
             move |event: MessageEvent| report(read(&event.data()))
         });
         let on_error = Closure::new(move |event: Event| {
-            report(Report::Stopped { sentence: reason(&event) });
+            report(WorkerReport::Stopped { sentence: reason(&event) });
         });
         worker.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
         worker.set_onerror(Some(on_error.as_ref().unchecked_ref()));
-        // To listen to a worker does not fail.
+        // Adding a listener to a worker does not fail.
         let _listening = worker.add_event_listener_with_callback(UNREAD, on_error.as_ref().unchecked_ref());
         Ok(Self { worker, _on_message: on_message, on_error })
     }
@@ -84,11 +87,13 @@ impl Drop for Client {
     }
 }
 
-fn read(message: &JsValue) -> Report {
+fn read(message: &JsValue) -> WorkerReport {
     match wire::unwrap::<Response>(message) {
-        Ok((Response { id: GREETING, .. }, _)) => Report::Listening,
-        Ok((Response { id, answer }, Attachments { buffers, .. })) => Report::Answered { id, answer, buffers },
-        Err(err) => Report::Stopped { sentence: sentence(&err.to_string()) },
+        Ok((Response { id: GREETING, .. }, _)) => WorkerReport::Listening,
+        Ok((Response { id, answer }, Attachments { buffers, .. })) => {
+            WorkerReport::Answered { id, answer, buffers }
+        }
+        Err(err) => WorkerReport::Stopped { sentence: sentence(&err.to_string()) },
     }
 }
 
@@ -97,10 +102,10 @@ fn reason(event: &Event) -> String {
         return "An answer of the compute worker could not be read. Restart it to go on with the last photo."
             .to_owned();
     }
-    // A worker that could not be loaded says nothing more than that.
+    // A worker that could not be loaded gives no message.
     let told = event.dyn_ref::<ErrorEvent>().map(ErrorEvent::message).filter(|message| !message.is_empty());
     match told {
-        // The worker's own word, or the browser's of a buffer.
+        // The words of the worker, or of the browser about a buffer.
         Some(message) if ["memory", "allocation"].iter().any(|word| message.to_lowercase().contains(word)) => {
             "The compute worker ran out of memory and stopped. Restart it, and try a smaller photo or the \
              centre crop."

@@ -1,7 +1,7 @@
-//! The page around an embedded one: who may talk to it, what it asks, and what it is told (docs/EMBED.md).
+//! The page around an embedded one: which page may send messages, its requests, and the answers (docs/EMBED.md).
 //!
-//! It is answered only where the frame's own address names its origin, or where it is of the same origin as this
-//! page. Its questions are taken one at a time, each answered once the page has come to rest.
+//! Only a page is answered whose origin the frame's address names, or that has the same origin as this
+//! page. Its requests are handled one at a time, each answered once this page is idle.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -13,61 +13,67 @@ use leptos::prelude::*;
 use leptos::web_sys::{
     Blob, CanvasRenderingContext2d, HtmlCanvasElement, ImageBitmap, ImageData, MessageEvent, Url,
 };
-use leptos_use::{use_event_listener, use_window};
+use leptos_use_event_listener::use_event_listener;
+use leptos_use_window::use_window;
 use serde::Serialize;
 use serde_json::Value;
 use wasm_bindgen::{JsCast as _, JsValue};
 
 use crate::geometry::{PhotoRect, Size};
 use crate::page::common::browser::dom;
-use crate::page::core::browser::engine::Engine;
-use crate::page::core::browser::state::{EngineState, State};
-use crate::page::embed::messages::{self, Asked, Command, Explained, Image, Model, Picture, Segmented, Shown};
+use crate::page::core::browser::core::WorkerState;
+use crate::page::embed::messages::{
+    self, Command, Explained, Image, Model, ParsedMessage, Picture, Segmented, ViewResults,
+};
+use crate::page::heads::browser::heads::contributions;
+use crate::page::shell::browser::features::Features;
 use crate::protocol::{PackSummary, Progress};
 
-/// The page has come to rest when nothing happens for so long.
+/// This page is idle when nothing happens for so long.
 const REST: Duration = Duration::from_millis(60);
 
-/// A question, and the picture that came with it.
-struct Question {
+/// A request, and the picture that came with it.
+struct HostRequest {
     id: Value,
     command: Result<Command, String>,
     picture: Option<JsValue>,
 }
 
-/// A question under way.
-struct UnderWay {
+/// The request under way.
+struct RequestUnderWay {
     id: Value,
     wants_mask: bool,
 }
 
 #[derive(Default)]
-struct Line {
-    waiting: VecDeque<Question>,
-    under_way: Option<UnderWay>,
+struct RequestQueue {
+    /// The mask that the page around this one asked for.
+    mask: Option<Uint8Array>,
+    waiting: VecDeque<HostRequest>,
+    under_way: Option<RequestUnderWay>,
     timer: Option<TimeoutHandle>,
 }
 
-/// The page around this one, where it may talk to this one.
+/// A page around this one that may send messages.
 #[derive(Clone, Copy)]
 pub struct Host {
-    engine: Engine,
-    /// Origins that are talked to.
+    features: Features,
+    /// The origins that get messages.
     origins: StoredValue<Vec<String>>,
-    line: StoredValue<Line, LocalStorage>,
+    requests: StoredValue<RequestQueue, LocalStorage>,
 }
 
-/// Listens to the page around this one, and tells it what happens; none where there is none that may talk. `named`
+/// Listens to the page around this one and sends it events; `None` where no page may send messages. `named`
 /// are the origins of the address.
-pub fn listen(engine: Engine, named: &[String]) -> Option<Host> {
-    let (origins, line) = (StoredValue::new(origins(named)?), StoredValue::new_local(Line::default()));
-    let host = Host { engine, origins, line };
+pub fn listen(features: Features, named: &[String]) -> Option<Host> {
+    let (origins, requests) = (StoredValue::new(origins(named)?), StoredValue::new_local(RequestQueue::default()));
+    let host = Host { features, origins, requests };
     let _stop = use_event_listener(use_window(), ev::message, move |event| host.hear(&event));
     host.tell_events();
     Some(host)
 }
 
-/// The origins to talk to; none where this page is in no other, or in one that may not talk to it.
+/// Returns the origins that get messages; `None` where this page is not embedded, or the page around it is not allowed.
 fn origins(named: &[String]) -> Option<Vec<String>> {
     let own = window().location().origin().ok()?;
     let allowed = if named.is_empty() { vec![own] } else { named.to_vec() };
@@ -81,12 +87,12 @@ fn origins(named: &[String]) -> Option<Vec<String>> {
             None
         }
         Some(parent) => Some(vec![parent]),
-        // Whoever it is: what is not meant for them the browser does not hand over.
+        // The browser delivers a message only to the origin that it is addressed to.
         None => Some(allowed),
     }
 }
 
-/// The origin of the page around this one, where the browser tells.
+/// Returns the origin of the page around this one, where the browser reveals it.
 fn parent_origin() -> Option<String> {
     let ancestors = Reflect::get(&window().location(), &"ancestorOrigins".into()).ok();
     let nearest = ancestors.filter(JsValue::is_object).and_then(|all| Reflect::get_u32(&all, 0).ok()?.as_string());
@@ -94,7 +100,7 @@ fn parent_origin() -> Option<String> {
 }
 
 impl Host {
-    /// Tells how large this page is, in CSS pixels.
+    /// Sends the size of this page, in CSS pixels.
     pub fn tell_size(self, width: f64, height: f64) {
         self.tell_event("resize", &serde_json::json!({ "width": width.round(), "height": height.ceil() }));
     }
@@ -109,52 +115,53 @@ impl Host {
             return;
         }
         let (message, picture) = plain(&event.data());
-        if let Some(Asked { id, command }) = messages::read(&message) {
-            self.line.update_value(|line| line.waiting.push_back(Question { id, command, picture }));
+        if let Some(ParsedMessage { id, command }) = messages::read(&message) {
+            self.requests
+                .update_value(|requests| requests.waiting.push_back(HostRequest { id, command, picture }));
             self.look_soon();
         }
     }
 
-    /// Looks after a moment whether the page has come to rest.
+    /// Checks after a moment whether this page is idle.
     fn look_soon(self) {
         let timer = set_timeout_with_handle(move || untrack(|| self.look()), REST).ok();
-        self.line.update_value(|line| {
-            if let Some(earlier) = std::mem::replace(&mut line.timer, timer) {
+        self.requests.update_value(|requests| {
+            if let Some(earlier) = std::mem::replace(&mut requests.timer, timer) {
                 earlier.clear();
             }
         });
     }
 
-    /// Answers what is done, and takes the next question.
+    /// Answers the request that is done, and starts the next one.
     fn look(self) {
-        let phase = self.engine.state.phase();
+        let phase = self.features.core.phase();
         if !matches!(phase, "ready" | "failed") {
             return;
         }
-        if let Some(done) = self.line.try_update_value(|line| line.under_way.take()).flatten() {
+        if let Some(done) = self.requests.try_update_value(|requests| requests.under_way.take()).flatten() {
             self.answer(done);
         }
-        let next = self.line.try_update_value(|line| line.waiting.pop_front()).flatten();
-        if let Some(Question { id, command, picture }) = next {
+        let next = self.requests.try_update_value(|requests| requests.waiting.pop_front()).flatten();
+        if let Some(HostRequest { id, command, picture }) = next {
             self.look_soon();
             if phase == "failed" {
-                return self.answer(UnderWay { id, wants_mask: false });
+                return self.answer(RequestUnderWay { id, wants_mask: false });
             }
-            self.engine.state.notice.set(None);
+            self.features.core.notice.set(None);
             match command.and_then(|command| self.start(command, picture)) {
-                Ok(wants_mask) => {
-                    self.line.update_value(|line| line.under_way = Some(UnderWay { id, wants_mask }))
-                }
+                Ok(wants_mask) => self
+                    .requests
+                    .update_value(|requests| requests.under_way = Some(RequestUnderWay { id, wants_mask })),
                 Err(sentence) => self.refuse(&id, &sentence),
             }
         }
     }
 
-    /// Starts what is asked for. Says whether the mask is to be sent.
+    /// Starts a request. Returns whether the answer needs the mask.
     fn start(self, command: Command, picture: Option<JsValue>) -> Result<bool, String> {
-        let (engine, state) = (self.engine, self.engine.state);
+        let features = self.features;
         match command {
-            Command::Load { picture: Picture::Url(url), .. } => engine.open_address(url),
+            Command::Load { picture: Picture::Url(url), .. } => features.photo.open_address(url),
             Command::Load { picture: Picture::Sent, name } => {
                 let name = name.unwrap_or_else(|| "the picture".to_owned());
                 let blob = picture.and_then(|picture| blob_of(&picture)).ok_or_else(|| {
@@ -162,33 +169,35 @@ impl Host {
                      is not closed."
                         .to_owned()
                 })?;
-                engine.open_photo(name, blob);
+                features.photo.open_file(name, blob);
             }
             Command::Prompts { texts, phrase } => {
                 let Ok(list) = texts.join("\n").parse();
-                state.set_phrases.set(list);
-                state.choice.set(phrase);
+                features.phrases.set_list.set(list);
+                features.phrases.choice.set(phrase);
             }
             Command::Choose { phrase, head } => {
                 if let Some(phrase) = phrase {
-                    if !state.phrases.with(|phrases| phrases.contains(&phrase)) {
+                    if !features.phrases.list.with(|phrases| phrases.contains(&phrase)) {
                         return Err(format!("“{phrase}” is none of the prompts: set those first."));
                     }
-                    state.choice.set(Some(phrase));
+                    features.phrases.choice.set(Some(phrase));
                 }
                 if let Some((layer, number)) = head {
                     let has = |pack: &PackSummary| layer < pack.layers && number < pack.heads;
-                    if !state.pack.with(|pack| pack.as_ref().is_some_and(has)) {
+                    if !features.model.pack.with(|pack| pack.as_ref().is_some_and(has)) {
                         return Err(format!("This model has no head {layer}.{number}: both are counted from 0."));
                     }
-                    state.head.set(Some((layer, number)));
+                    features.head_map.head.set(Some((layer, number)));
                 }
             }
             Command::Result { mask: true } => {
-                if state.current_segmentation().is_none() {
+                if features.segmentation.current().is_none() {
                     return Err("There is no mask yet: load a photo and set prompts first.".to_owned());
                 }
-                engine.export_mask();
+                features.segmentation.ask_for_mask(move |_phrase, png| {
+                    self.requests.update_value(|requests| requests.mask = Some(png.clone()));
+                });
                 return Ok(true);
             }
             Command::Result { mask: false } => {}
@@ -196,14 +205,14 @@ impl Host {
         Ok(false)
     }
 
-    fn answer(self, UnderWay { id, wants_mask }: UnderWay) {
-        let state = self.engine.state;
-        if let Some(notice) = state.notice.get() {
+    fn answer(self, RequestUnderWay { id, wants_mask }: RequestUnderWay) {
+        let features = self.features;
+        if let Some(notice) = features.core.notice.get() {
             return self.refuse(&id, &notice.sentence);
         }
-        let mask = self.engine.inner.try_update_value(|inner| inner.sent_mask.take()).flatten();
+        let mask = self.requests.try_update_value(|requests| requests.mask.take()).flatten();
         let mask = mask.filter(|_| wants_mask).and_then(|png| dom::blob_of("image/png", &png));
-        let answer = object(&serde_json::json!({ "id": id, "ok": true, "result": shown(state) }));
+        let answer = object(&serde_json::json!({ "id": id, "ok": true, "result": shown(features) }));
         if let (Some(mask), Ok(result)) = (mask, Reflect::get(&answer, &"result".into())) {
             let _set = Reflect::set(&result, &"mask".into(), &mask);
         }
@@ -228,35 +237,36 @@ impl Host {
         }
     }
 
-    /// Tells of what happens without being asked for.
+    /// Sends events.
     fn tell_events(self) {
-        let state = self.engine.state;
+        let features = self.features;
         Effect::new(move |was_open: Option<bool>| {
-            let is_open = state.engine.get() == EngineState::Open;
+            let is_open = features.core.worker.get() == WorkerState::Open;
             if is_open && was_open != Some(true) {
-                self.tell_event("ready", &serde_json::json!({ "model": model(state) }));
+                self.tell_event("ready", &serde_json::json!({ "model": model(features) }));
             }
             is_open
         });
         Effect::new(move || {
-            let _phase = state.phase();
+            let _phase = features.core.phase();
             self.look_soon();
         });
         Effect::new(move || {
-            state
+            features
+                .core
                 .progress
                 .with(|progress| progress.iter().for_each(|at| self.tell_event("progress", &progress_of(at))))
         });
         Effect::new(move || {
-            let is_answer = self.line.with_value(|line| line.under_way.is_some());
-            if let Some(notice) = state.notice.get().filter(|_| !is_answer) {
+            let is_answer = self.requests.with_value(|requests| requests.under_way.is_some());
+            if let Some(notice) = features.core.notice.get().filter(|_| !is_answer) {
                 self.tell_event("error", &serde_json::json!({ "error": notice.sentence }));
             }
         });
         Effect::new(move |before: Option<(Option<String>, Option<(usize, usize)>)>| {
-            let now = (state.choice.get(), state.head.get());
-            let is_answer = self.line.with_value(|line| line.under_way.is_some());
-            // The first head is the page's own choice.
+            let now = (features.phrases.choice.get(), features.head_map.head.get());
+            let is_answer = self.requests.with_value(|requests| requests.under_way.is_some());
+            // The page itself chooses the first head.
             let is_persons =
                 before.is_some_and(|before| before.0 != now.0 || before.1.is_some() && before.1 != now.1);
             if !is_answer && is_persons {
@@ -267,10 +277,10 @@ impl Host {
     }
 }
 
-/// The fields that a message of the host's may have.
+/// The fields that a message may have.
 const FIELDS: [&str; 9] = ["headlamp", "id", "do", "image", "name", "texts", "phrase", "head", "mask"];
 
-/// A message as plain data, `true` in the place of a picture; and that picture.
+/// Returns a message as plain data, with `true` in the place of a picture, and the picture.
 fn plain(message: &JsValue) -> (Value, Option<JsValue>) {
     if !message.is_object() {
         return (Value::Null, None);
@@ -282,7 +292,7 @@ fn plain(message: &JsValue) -> (Value, Option<JsValue>) {
             fields.insert(name.to_owned(), Value::Bool(true));
             picture = Some(value);
         } else if !value.is_undefined() {
-            // What has no JSON (a cycle, a BigInt) makes as little sense as null.
+            // A value without JSON (a cycle, a BigInt) is read as null.
             let text = JSON::stringify(&value).ok().and_then(|text| text.as_string());
             let value = text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or(Value::Null);
             fields.insert(name.to_owned(), value);
@@ -291,7 +301,7 @@ fn plain(message: &JsValue) -> (Value, Option<JsValue>) {
     (Value::Object(fields), picture)
 }
 
-/// A picture that came with a message, as a file; none where it is none.
+/// Returns the picture of a message as a file; `None` where it is not a picture.
 fn blob_of(picture: &JsValue) -> Option<Blob> {
     if let Some(blob) = picture.dyn_ref::<Blob>() {
         return Some(blob.clone());
@@ -313,7 +323,7 @@ fn blob_of(picture: &JsValue) -> Option<Blob> {
     dom::png_of(&canvas)
 }
 
-/// The bytes of a buffer, or of any array over one.
+/// Returns the bytes of a buffer, or of an array over a buffer.
 fn bytes_of(buffer: &JsValue) -> Option<Uint8Array> {
     if buffer.is_instance_of::<ArrayBuffer>() {
         return Some(Uint8Array::new(buffer));
@@ -325,7 +335,7 @@ fn bytes_of(buffer: &JsValue) -> Option<Uint8Array> {
 }
 
 fn object(fields: &impl Serialize) -> JsValue {
-    // Our own structures have no keys that JavaScript lacks.
+    // Our own structures always convert to JavaScript.
     fields
         .serialize(&serde_wasm_bindgen::Serializer::json_compatible())
         .unwrap_or_else(|_err| Object::new().into())
@@ -339,8 +349,8 @@ fn progress_of(progress: &Progress) -> Value {
     }
 }
 
-fn model(state: State) -> Option<Model> {
-    state.pack.with(|pack| {
+fn model(features: Features) -> Option<Model> {
+    features.model.pack.with(|pack| {
         let pack = pack.as_ref()?;
         Some(Model {
             name: pack.name.clone(),
@@ -352,9 +362,9 @@ fn model(state: State) -> Option<Model> {
     })
 }
 
-/// All that there is to tell of what is on screen.
-fn shown(state: State) -> Shown {
-    let image = state.photo.with(|photo| {
+/// Returns everything on screen, for an answer.
+fn shown(features: Features) -> ViewResults {
+    let image = features.photo.photo.with(|photo| {
         let summary = &photo.as_ref()?.summary;
         let PhotoRect { left, top, width, height } = summary.crop_in_photo;
         Some(Image {
@@ -365,17 +375,17 @@ fn shown(state: State) -> Shown {
             residual: summary.residual,
         })
     });
-    let phrase = state.chosen.get();
-    let number = state.photo_number();
-    let scores = state.scores.get().filter(|scores| Some(scores.photo_number) == number);
-    let parts = scores.as_ref().zip(phrase.as_ref()).and_then(|(scores, phrase)| scores.contributions(phrase));
+    let phrase = features.phrases.chosen.get();
+    let number = features.photo.number();
+    let scores = features.phrases.scores.get().filter(|scores| Some(scores.photo_number) == number);
+    let parts = scores.as_ref().zip(phrase.as_ref()).and_then(|(scores, phrase)| contributions(scores, phrase));
     let parts = parts.unwrap_or_default();
-    let segmentation = state.current_segmentation().map(|segmentation| Segmented {
-        threshold: state.threshold.get().unwrap_or(segmentation.threshold),
+    let segmentation = features.segmentation.current().map(|segmentation| Segmented {
+        threshold: features.segmentation.threshold.get().unwrap_or(segmentation.threshold),
         is_empty: segmentation.is_empty,
     });
-    let head = state.head.get();
-    let explained = state.head_texts.with(|texts| {
+    let head = features.head_map.head.get();
+    let explained = features.heads.texts.with(|texts| {
         let texts = texts.as_ref().filter(|texts| Some(texts.head) == head);
         let labels = texts.map(|texts| texts.labels.clone()).unwrap_or_default();
         let of = labels.into_iter();
@@ -384,8 +394,8 @@ fn shown(state: State) -> Shown {
     let attribution = scores.map(|scores| scores.attribution.as_ref().clone());
     let (texts, scores, probabilities) =
         attribution.map(|all| (all.texts, all.scores, all.probabilities)).unwrap_or_default();
-    Shown {
-        model: model(state),
+    ViewResults {
+        model: model(features),
         image,
         texts,
         scores,

@@ -1,19 +1,18 @@
-//! The compact page, in somebody else's: the photo, its phrases, and the heads. It takes no files of its own, and
-//! knows nothing of the person: what it shows is what its address and the page around it say.
+//! The compact page inside another page: the photo, its phrases, and the heads. It takes no files and knows nothing
+//! about the person: its address and the page around it say what it shows.
 
 use leptos::html::Div;
 use leptos::prelude::*;
-use leptos_use::{UseElementSizeReturn, use_element_size};
+use leptos_use_element_size::{UseElementSizeReturn, use_element_size};
 
 use crate::page::common::browser::dom;
-use crate::page::core::browser::engine::Engine;
-use crate::page::core::browser::state::State;
 use crate::page::embed::browser::host;
 use crate::page::heads::browser::grid::HeadGrid;
 use crate::page::heads::browser::panel::HeadPanel;
-use crate::page::photo::browser::phrases;
+use crate::page::photo::browser::phrases_panel;
 use crate::page::photo::browser::stage::Stage;
 use crate::page::shell::address::Address;
+use crate::page::shell::browser::features::Features;
 use crate::page::shell::browser::history;
 use crate::page::shell::browser::masthead::Status;
 use crate::page::shell::browser::notice::Notice;
@@ -21,24 +20,25 @@ use crate::page::shell::browser::notice::Notice;
 #[component]
 pub fn Embed() -> impl IntoView {
     let address = expect_context::<Address>();
-    let state = expect_context::<State>();
+    let features = expect_context::<Features>();
     if let (Some(theme), Some(root)) = (address.theme, document().document_element()) {
         // Setting an attribute whose name is a literal does not fail.
         let _set = root.set_attribute("data-theme", theme.name());
     }
     let frame = NodeRef::<Div>::new();
     let UseElementSizeReturn { width, height } = use_element_size(frame);
-    let host = host::listen(expect_context::<Engine>(), &address.origins);
+    let host = host::listen(features, &address.origins);
     Effect::new(move || {
         let (width, height) = (width.get(), height.get());
         if let Some(host) = host.filter(|_| height > 0.0) {
             host.tell_size(width, height);
         }
     });
-    // All of it but what makes it an embedded one.
+    // The same view as a page of its own.
     let opened = Address { embed: false, origins: Vec::new(), theme: None, ..address };
-    let link = move || format!("{}{}", dom::base(), history::now(state, &opened).query());
-    let photo = move || state.scores.with(|scores| scores.as_ref().map(|scores| scores.photo_name.clone()));
+    let link = move || format!("{}{}", dom::base(), history::now(features, &opened).query());
+    let photo =
+        move || features.phrases.scores.with(|scores| scores.as_ref().map(|scores| scores.photo_name.clone()));
     view! {
         <div class="embed" node_ref=frame>
             <header>
@@ -50,7 +50,7 @@ pub fn Embed() -> impl IntoView {
             <main>
                 <div class="embed-photo"><Stage/></div>
                 <section id="scores" aria-label="Phrases" data-photo=photo>
-                    <phrases::List/>
+                    <phrases_panel::List/>
                 </section>
                 <HeadGrid/>
                 <HeadPanel/>

@@ -1,5 +1,5 @@
-//! Spurious cues: which heads follow what a classifier should not go by, and how its worst group fares without
-//! them.
+//! Spurious cues (docs/PAPERS.md, 1.12): the heads that follow the nuisance, and the accuracy of the worst group
+//! without them.
 
 use leptos::prelude::*;
 use leptos::web_sys::{Event, HtmlInputElement};
@@ -7,102 +7,22 @@ use leptos::web_sys::{Event, HtmlInputElement};
 use crate::page::common::browser::dom;
 use crate::page::common::browser::explanation::How;
 use crate::page::common::formulas::Topic;
-use crate::page::core::browser::engine::{Engine, Freight};
-use crate::page::core::browser::state::State;
-use crate::page::core::queue::Kind;
-use crate::page::gallery::picture_labels::{LabelError, Labels};
-use crate::page::heads::browser::grid::name;
+use crate::page::gallery::browser::cue_state::CueState;
+use crate::page::gallery::picture_labels::Labels;
 use crate::page::heads::contributions::Cell;
-use crate::protocol::completeness::Classes;
-use crate::protocol::cues::{CueHead, CueOutcome, CuePrompts, CueReport, FindCues, LabelledPicture};
-use crate::protocol::sentence;
+use crate::page::model::browser::state::ModelState;
+use crate::page::photo::browser::head_map::HeadMapState;
+use crate::page::photo::browser::phrases::PhrasesState;
+use crate::protocol::cues::{CueHead, CueOutcome, CueReport};
 use crate::text::units;
 
-/// Heads that are shown of the ranking.
+/// The number of heads in the ranking.
 const SHOWN: usize = 10;
-
-#[derive(Clone, Copy)]
-pub struct CueState {
-    labels: RwSignal<Option<Result<Labels, LabelError>>>,
-    /// As typed, commas between phrases: of the classes, of the nuisances.
-    prompts: RwSignal<[[String; 2]; 2]>,
-    report: RwSignal<Option<CueReport>>,
-}
-
-impl CueState {
-    pub fn new() -> Self {
-        Self { labels: RwSignal::default(), prompts: RwSignal::default(), report: RwSignal::default() }
-    }
-
-    /// Forgets what another model said.
-    pub(in crate::page) fn forget_report(self) {
-        self.report.set(None);
-    }
-
-    fn take_labels(self, labels: Result<Labels, LabelError>) {
-        if let Ok(Labels { classes, nuisances, .. }) = &labels {
-            let nuisances = nuisances.clone().unwrap_or_default();
-            let background = |name: String| if name.is_empty() { name } else { format!("a photo of {name}") };
-            let classes = classes.clone().map(|name| format!("a photo of a {name}"));
-            self.prompts.set([classes, nuisances.map(background)]);
-        }
-        self.report.set(None);
-        self.labels.set(Some(labels));
-    }
-
-    fn pictures(self, state: State) -> Vec<LabelledPicture> {
-        self.labels.with(|labels| match labels {
-            Some(Ok(labels)) => state
-                .gallery
-                .pictures
-                .with(|pictures| labels.pictures(pictures.iter().map(|entry| entry.name.as_str()))),
-            _ => Vec::new(),
-        })
-    }
-
-    /// What the labelled pictures are told apart by; none where there are no labels, or no phrases for a class.
-    pub(in crate::page) fn labelled_classes(self, state: State) -> Option<Classes> {
-        let [phrases, _nuisances] =
-            self.prompts.with(|prompts| prompts.each_ref().map(|two| two.each_ref().map(phrases_of)));
-        let pictures = self.pictures(state);
-        let is_whole = !pictures.is_empty() && phrases.iter().all(|prompt| !prompt.is_empty());
-        let labels = pictures.iter().map(|labelled| (labelled.picture, labelled.class)).collect();
-        is_whole.then(|| Classes { phrases: phrases.to_vec(), labels: Some(labels) })
-    }
-
-    /// None while one is missing.
-    fn wanted(self) -> Option<CuePrompts> {
-        let [classes, nuisances] =
-            self.prompts.with(|prompts| prompts.each_ref().map(|two| two.each_ref().map(phrases_of)));
-        let is_whole = classes.iter().chain(&nuisances).all(|prompt| !prompt.is_empty());
-        is_whole.then_some(CuePrompts { classes, nuisances })
-    }
-}
-
-/// The phrases of a prompt.
-fn phrases_of(typed: &String) -> Vec<String> {
-    typed.split(',').map(|phrase| phrase.trim().to_owned()).filter(|phrase| !phrase.is_empty()).collect()
-}
-
-impl Engine {
-    fn find_cues(self) {
-        let cues = self.state.gallery.cues;
-        if let Some(prompts) = untrack(|| cues.wanted()) {
-            let pictures = untrack(|| cues.pictures(self.state));
-            self.want(FindCues { pictures, prompts }, Freight::default());
-        }
-    }
-
-    pub(in crate::page) fn take_cues(self, report: CueReport) {
-        self.state.gallery.cues.report.set(Some(report));
-    }
-}
 
 #[component]
 pub fn Cues() -> impl IntoView {
-    let (state, engine) = (expect_context::<State>(), expect_context::<Engine>());
-    let cues = state.gallery.cues;
-    let matched = Memo::new(move |_| cues.pictures(state).len());
+    let cues = expect_context::<CueState>();
+    let matched = Memo::new(move |_| cues.pictures().len());
     let has_labels = move || cues.labels.with(|labels| matches!(labels, Some(Ok(_))));
     let says = move || {
         cues.labels.with(|labels| match labels {
@@ -115,25 +35,26 @@ pub fn Cues() -> impl IntoView {
                 labels.classes[1],
                 match &labels.nuisances {
                     Some([one, other]) => format!("; {one} or {other}"),
-                    None => "; the second pair of phrases tells the rest".to_owned(),
+                    None => "; the second pair of phrases separates the groups".to_owned(),
                 }
             )),
         })
     };
-    let is_ready = move || matched.get() > 0 && cues.wanted().is_some();
+    let is_ready = move || matched.get() > 0 && cues.complete_prompts().is_some();
     view! {
         <details id="cues">
             <summary>"Spurious cues"</summary>
             <p class="quiet">
-                "Does the model tell your pictures apart by what they show, or by what tends to come with it, birds
-                by the water behind them? With labels for both, headlamp finds the heads that follow the second, and
-                how the group that fares worst does without them."
+                "Does the model recognise your pictures by what they show, or by something that often comes
+                with it, such as birds by the water behind them? Give labels for both: headlamp finds the
+                heads that follow the second (the nuisance), and measures the accuracy of the worst group
+                without them."
             </p>
             <LabelSources/>
             <p class="quiet" id="cue-labels" role="status">{says}</p>
             <Show when=has_labels>
                 <Prompts/>
-                <button type="button" id="find-cues" disabled=move || !is_ready() on:click=move |_| engine.find_cues()>
+                <button type="button" id="find-cues" disabled=move || !is_ready() on:click=move |_| cues.find()>
                     "Find the heads"
                 </button>
             </Show>
@@ -145,25 +66,13 @@ pub fn Cues() -> impl IntoView {
 
 #[component]
 fn LabelSources() -> impl IntoView {
-    let (state, engine) = (expect_context::<State>(), expect_context::<Engine>());
-    let cues = state.gallery.cues;
+    let cues = expect_context::<CueState>();
     let from_table = move |event: Event| {
         let input: HtmlInputElement = event_target(&event);
         if let Some(file) = dom::files_of(input.files()).into_iter().next() {
-            engine.while_reading(async move {
-                match dom::bytes_of(&file.name(), &file).await {
-                    Ok(bytes) => cues.take_labels(Labels::of_table(&String::from_utf8_lossy(&bytes.to_vec()))),
-                    Err(err) => engine.complain(Kind::Cues, sentence(&err.to_string())),
-                }
-            });
+            cues.read_table(file);
         }
         input.set_value("");
-    };
-    let from_folders = move |_| {
-        let of = |names: Vec<String>| Labels::of_folders(names.iter().map(String::as_str));
-        let names =
-            state.gallery.pictures.with_untracked(|all| all.iter().map(|entry| entry.name.clone()).collect());
-        cues.take_labels(of(names));
     };
     view! {
         <div class="row">
@@ -171,7 +80,7 @@ fn LabelSources() -> impl IntoView {
                 "Open a table of labels"
                 <input class="unseen" type="file" name="labels" accept=".csv,.tsv,.txt" on:change=from_table/>
             </label>
-            <button type="button" on:click=from_folders>"Take the folders' names"</button>
+            <button type="button" on:click=move |_| cues.read_folder_names()>"Use the folders' names"</button>
             <p class="quiet hint">
                 "The table's columns: file, class, nuisance; Waterbirds' metadata.csv as it is. Folders:
                 class/nuisance/picture."
@@ -180,11 +89,11 @@ fn LabelSources() -> impl IntoView {
     }
 }
 
-/// The two groups of two prompts.
+/// The prompts: two classes and two nuisances.
 #[component]
 fn Prompts() -> impl IntoView {
-    let state = expect_context::<State>();
-    let prompts = state.gallery.cues.prompts;
+    let cues = expect_context::<CueState>();
+    let prompts = cues.prompts;
     let field = move |group: usize, index: usize, name: &'static str, label: &'static str| {
         let typed = move |event: Event| {
             let value = event_target_value(&event);
@@ -205,10 +114,10 @@ fn Prompts() -> impl IntoView {
     };
     view! {
         <div class="telling">
-            {field(0, 0, "class-0", "The first class, in phrases")}
-            {field(0, 1, "class-1", "The second class")}
-            {field(1, 0, "nuisance-0", "What may come with it")}
-            {field(1, 1, "nuisance-1", "or else")}
+            {field(0, 0, "class-0", "Phrases for class 1")}
+            {field(0, 1, "class-1", "Phrases for class 2")}
+            {field(1, 0, "nuisance-0", "Phrases for nuisance 1")}
+            {field(1, 1, "nuisance-1", "Phrases for nuisance 2")}
         </div>
     }
 }
@@ -243,12 +152,12 @@ fn Report(report: CueReport) -> impl IntoView {
     }
 }
 
-/// Accuracy by group before and after.
+/// Shows the accuracy of each group with each ablation.
 #[component]
 fn Outcomes(report: CueReport) -> impl IntoView {
     const NAMES: [&str; 4] = ["Nothing", "The proposed heads", "All but late attention", "Both"];
-    let state = expect_context::<State>();
-    let groups = groups(state, report.nuisance_of_class_1);
+    let (model, phrases) = (expect_context::<ModelState>(), expect_context::<PhrasesState>());
+    let groups = groups(expect_context::<CueState>(), report.nuisance_of_class_1);
     let pictures =
         report.outcomes.first().map(|outcome| outcome.groups.map(|(pictures, _)| pictures)).unwrap_or_default();
     let heading = |(group, pictures): (String, u64)| view! { <th scope="col">{group}" "<span class="quiet">{pictures}</span></th> };
@@ -256,8 +165,8 @@ fn Outcomes(report: CueReport) -> impl IntoView {
         let CueOutcome { ablation, overall, worst, groups } = outcome;
         let worst_raw = worst.map(|worst| worst.to_string());
         let off = ablation.clone();
-        let is_on = move || state.ablation.with(|now| *now == off);
-        let apply = move |_| state.ablation.set(ablation.clone());
+        let is_on = move || phrases.switched_off.with(|now| *now == off);
+        let apply = move |_| phrases.switched_off.set(ablation.clone());
         view! {
             <tr data-worst=worst_raw>
                 <th scope="row">{name}</th>
@@ -270,7 +179,7 @@ fn Outcomes(report: CueReport) -> impl IntoView {
                         class="quiet-button"
                         aria-label=format!("Switch off in the lab: {name}")
                         aria-pressed=move || is_on().to_string()
-                        disabled=move || !state.has_statistics()
+                        disabled=move || !model.has_statistics()
                         on:click=apply
                     >
                         "Apply"
@@ -294,7 +203,7 @@ fn Outcomes(report: CueReport) -> impl IntoView {
                 <tbody>{NAMES.into_iter().zip(report.outcomes).map(row).collect_view()}</tbody>
             </table>
         </div>
-        <Show when=move || !state.has_statistics()>
+        <Show when=move || !model.has_statistics()>
             <p class="quiet hint">"To apply it in the lab, let the head statistics come from the gallery first."</p>
         </Show>
     }
@@ -302,13 +211,13 @@ fn Outcomes(report: CueReport) -> impl IntoView {
 
 #[component]
 fn Ranking(heads: Vec<CueHead>) -> impl IntoView {
-    let state = expect_context::<State>();
+    let head_map = expect_context::<HeadMapState>();
     let row = move |CueHead { layer, head, nuisance, class, tells }: CueHead| {
         view! {
             <tr data-head=format!("{layer}.{head}")>
                 <th scope="row">
-                    <button type="button" class="quiet-button" on:click=move |_| state.head.set(Some((layer, head)))>
-                        {name(Cell::Head { layer, head })}
+                    <button type="button" class="quiet-button" on:click=move |_| head_map.head.set(Some((layer, head)))>
+                        {Cell::Head { layer, head }.name()}
                     </button>
                 </th>
                 <td>{units::signed(nuisance as f32, 4)}</td>
@@ -325,7 +234,7 @@ fn Ranking(heads: Vec<CueHead>) -> impl IntoView {
                         <th scope="col">"Head"</th>
                         <th scope="col">"Follows the nuisance"</th>
                         <th scope="col">"Follows the class"</th>
-                        <th scope="col">"Tells the nuisance apart, deviations"</th>
+                        <th scope="col">"Separates the nuisance, standard deviations"</th>
                     </tr>
                 </thead>
                 <tbody>{heads.into_iter().take(SHOWN).map(row).collect_view()}</tbody>
@@ -334,9 +243,8 @@ fn Ranking(heads: Vec<CueHead>) -> impl IntoView {
     }
 }
 
-/// The groups' names, as the report has them: by class, then by nuisance, the one that speaks for class 1 last.
-fn groups(state: State, nuisance_of_class_1: usize) -> Vec<String> {
-    let cues = state.gallery.cues;
+/// Returns the groups' names in the report's order: by class, then by nuisance, the nuisance of class 1 last.
+fn groups(cues: CueState, nuisance_of_class_1: usize) -> Vec<String> {
     let labels = cues.labels.with_untracked(|labels| labels.clone().and_then(Result::ok));
     let Some(Labels { classes, nuisances, .. }) = labels else { return Vec::new() };
     let mut nuisances = nuisances.unwrap_or_else(|| cues.prompts.with_untracked(|prompts| prompts[1].clone()));
@@ -347,7 +255,7 @@ fn groups(state: State, nuisance_of_class_1: usize) -> Vec<String> {
     classes.into_iter().flat_map(of_class).collect()
 }
 
-/// A share of right answers; a dot where there is no picture.
+/// Formats an accuracy; a dot for a group without pictures.
 fn share(share: Option<f64>) -> String {
     share.map_or_else(|| "·".to_owned(), |share| format!("{:.1} %", share * 100.0))
 }

@@ -1,22 +1,20 @@
-//! The gallery's thumbnails. Only the rows in sight are on the page, however many pictures there are.
+//! The gallery's thumbnails. Only the rows in sight are in the document, however many pictures the gallery has.
 
 use leptos::html::Div;
 use leptos::prelude::*;
-use leptos_use::{UseElementSizeReturn, use_element_size};
+use leptos_use_element_size::{UseElementSizeReturn, use_element_size};
 
-use crate::page::core::browser::engine::Engine;
-use crate::page::core::browser::state::State;
+use crate::page::gallery::browser::state::GalleryState;
 use crate::page::gallery::tiles::Tiles;
 use crate::text::units;
 
 #[component]
 pub fn Grid() -> impl IntoView {
-    let (state, engine) = (expect_context::<State>(), expect_context::<Engine>());
-    let gallery = state.gallery;
+    let gallery = expect_context::<GalleryState>();
     let frame = NodeRef::<Div>::new();
     let UseElementSizeReturn { width, height } = use_element_size(frame);
     let scrolled = RwSignal::new(0.0);
-    // Which picture is at each place.
+    // The picture at each place.
     let count = Memo::new(move |_| match gallery.order.with(|order| order.as_ref().map(Vec::len)) {
         Some(count) => count,
         None => gallery.pictures.with(|pictures| pictures.len()),
@@ -31,9 +29,9 @@ pub fn Grid() -> impl IntoView {
     let in_sight = Memo::new(move |_| tiles.get().in_sight(scrolled.get(), height.get()));
     Effect::new(move || {
         let pictures: Vec<usize> = in_sight.get().filter_map(|place| at(place)).map(|(index, _)| index).collect();
-        engine.want_thumbnails(&pictures);
+        gallery.ask_for_thumbnails(&pictures);
     });
-    // A new order is read from its beginning.
+    // A new order starts at the top.
     Effect::new(move || {
         gallery.order.track();
         if let Some(frame) = frame.get_untracked() {
@@ -67,7 +65,7 @@ pub fn Grid() -> impl IntoView {
 
 #[component]
 fn Tile(place: usize, index: usize, score: Option<f32>, name: String, tiles: Memo<Tiles>) -> impl IntoView {
-    let engine = expect_context::<Engine>();
+    let gallery = expect_context::<GalleryState>();
     let label = match score {
         Some(score) => format!("{name}, {}", units::signed(score, 3)),
         None => name.clone(),
@@ -82,8 +80,8 @@ fn Tile(place: usize, index: usize, score: Option<f32>, name: String, tiles: Mem
             data-index=index
             data-name=name
         >
-            <button type="button" title=title aria-label=label on:click=move |_| engine.open_picture(index)>
-                {move || engine.thumbnail(index).map(|url| view! { <img src=url alt="" decoding="async"/> })}
+            <button type="button" title=title aria-label=label on:click=move |_| gallery.open_picture(index)>
+                {move || gallery.thumbnail(index).map(|url| view! { <img src=url alt="" decoding="async"/> })}
                 {score.map(|score| view! { <span class="score">{units::signed(score, 3)}</span> })}
             </button>
         </li>

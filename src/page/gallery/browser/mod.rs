@@ -1,5 +1,6 @@
 //! The part that runs in a browser.
 
+pub mod cue_state;
 pub mod cues;
 pub mod grid;
 pub mod panel;

@@ -1,5 +1,5 @@
-//! The gallery: a person's own pictures, looked at in the background, ordered by what a head or the whole model
-//! finds in them.
+//! The gallery: the person's own pictures. The model runs on them in the background, and they are ordered by
+//! similarity or score, through a head or the whole model (docs/PAPERS.md, 1.13).
 
 use leptos::prelude::*;
 use leptos::web_sys::{Event, HtmlInputElement};
@@ -10,14 +10,15 @@ use crate::page::common::browser::controls::{Choice, HeadChips};
 use crate::page::common::browser::dom;
 use crate::page::common::browser::explanation::How;
 use crate::page::common::formulas::Topic;
-use crate::page::core::browser::engine::Engine;
-use crate::page::core::browser::state::State;
+use crate::page::gallery::browser::state::GalleryState;
+use crate::page::model::browser::state::ModelState;
+use crate::page::photo::browser::head_map::HeadMapState;
+use crate::page::photo::browser::phrases::PhrasesState;
 use crate::text::units;
 
 #[component]
 pub fn Gallery() -> impl IntoView {
-    let state = expect_context::<State>();
-    let gallery = state.gallery;
+    let (model, gallery) = (expect_context::<ModelState>(), expect_context::<GalleryState>());
     let count = move || gallery.pictures.with(|pictures| pictures.len());
     let held = move || match count() {
         0 => String::new(),
@@ -40,16 +41,16 @@ pub fn Gallery() -> impl IntoView {
                 when=move || count() != 0
                 fallback=|| view! {
                     <p class="quiet">
-                        "Add pictures of your own, some dozens or thousands, and see which of them are alike to one
-                        head or score highest for a phrase; and let your pictures say what the heads stand for.
-                        They stay on this machine."
+                        "Add your own pictures, a few dozen or thousands. Order them by similarity to the
+                        photo or by score for a phrase, through the whole model or through single heads, and
+                        label the heads from them. They stay on this machine."
                     </p>
                 }
             >
                 <Ordering/>
                 <grid::Grid/>
                 <How about=Topic::Ranking/>
-                <Show when=move || state.has_text()>
+                <Show when=move || model.has_text()>
                     <cues::Cues/>
                 </Show>
             </Show>
@@ -58,20 +59,20 @@ pub fn Gallery() -> impl IntoView {
     }
 }
 
-/// Ways to add pictures, and to be rid of them.
+/// Adds pictures, and removes all of them.
 #[component]
 fn Adding() -> impl IntoView {
-    let (state, engine) = (expect_context::<State>(), expect_context::<Engine>());
+    let gallery = expect_context::<GalleryState>();
     let add = move |event: Event| {
         let input: HtmlInputElement = event_target(&event);
-        engine.add_to_gallery(dom::files_of(input.files()));
+        gallery.add(dom::files_of(input.files()));
         input.set_value("");
     };
-    let is_empty = move || state.gallery.pictures.with(|pictures| pictures.is_empty());
+    let is_empty = move || gallery.pictures.with(|pictures| pictures.is_empty());
     let sure = RwSignal::new(false);
     let clear = move |_| {
         if sure.get_untracked() {
-            engine.clear_gallery();
+            gallery.clear();
         }
         sure.update(|sure| *sure = !*sure);
     };
@@ -100,16 +101,15 @@ fn Adding() -> impl IntoView {
     }
 }
 
-/// How far the pictures in line have come.
+/// Shows the progress with the pictures that were added.
 #[component]
 fn Progress() -> impl IntoView {
-    let (state, engine) = (expect_context::<State>(), expect_context::<Engine>());
-    let gallery = state.gallery;
+    let gallery = expect_context::<GalleryState>();
     let is_open = move || gallery.run.with(|run| run.done < run.total);
     let is_going = move || gallery.run.with(|run| run.is_going);
     let says = move || {
         let run = gallery.run.get();
-        let done = format!("{} of {} looked at", units::count(run.done as u64), units::count(run.total as u64));
+        let done = format!("{} of {} done", units::count(run.done as u64), units::count(run.total as u64));
         if !run.is_going {
             return format!("Paused: {done}.");
         }
@@ -134,7 +134,7 @@ fn Progress() -> impl IntoView {
         <Show when=is_open>
             <div class="row" id="gallery-progress">
                 <progress
-                    aria-label="Pictures looked at"
+                    aria-label="Pictures done"
                     max=move || gallery.run.with(|run| run.total.to_string())
                     prop:value=move || gallery.run.with(|run| run.done as f64)
                 ></progress>
@@ -142,10 +142,10 @@ fn Progress() -> impl IntoView {
                 <Show
                     when=is_going
                     fallback=move || view! {
-                        <button type="button" id="go-on" on:click=move |_| engine.go_on_with_gallery()>"Go on"</button>
+                        <button type="button" id="go-on" on:click=move |_| gallery.go_on()>"Continue"</button>
                     }
                 >
-                    <button type="button" id="pause" on:click=move |_| engine.pause_gallery()>"Pause"</button>
+                    <button type="button" id="pause" on:click=move |_| gallery.pause()>"Pause"</button>
                 </Show>
             </div>
         </Show>
@@ -153,17 +153,17 @@ fn Progress() -> impl IntoView {
     }
 }
 
-/// What the gallery is ordered by, and through which parts of the model.
+/// Chooses the order of the gallery, and the parts of the model that count.
 #[component]
 fn Ordering() -> impl IntoView {
-    let state = expect_context::<State>();
-    let gallery = state.gallery;
-    let head = move || state.head.get().map(|(layer, head)| format!("{layer}.{head}"));
+    let (phrases, head_map, gallery) =
+        (expect_context::<PhrasesState>(), expect_context::<HeadMapState>(), expect_context::<GalleryState>());
+    let head = move || head_map.head.get().map(|(layer, head)| format!("{layer}.{head}"));
     let says = move || {
         let property = match gallery.through.get() {
             Through::Whole => "the whole model".to_owned(),
             Through::Head => {
-                head().map_or_else(|| "no head: open one first".to_owned(), |head| format!("head {head}"))
+                head().map_or_else(|| "no head: choose one first".to_owned(), |head| format!("head {head}"))
             }
             Through::Heads => match gallery.heads.with(|heads| heads.len()) {
                 0 => "the whole model, until heads are added".to_owned(),
@@ -172,9 +172,9 @@ fn Ordering() -> impl IntoView {
         };
         match gallery.by.get() {
             Order::AsAdded => None,
-            Order::Photo => Some(format!("Most like the photo first, by {property}.")),
+            Order::Photo => Some(format!("Most similar to the photo first, by {property}.")),
             Order::Phrase => {
-                state.chosen.get().map(|phrase| format!("Highest for “{phrase}” first, by {property}."))
+                phrases.chosen.get().map(|phrase| format!("Highest for “{phrase}” first, by {property}."))
             }
         }
     };
@@ -184,7 +184,7 @@ fn Ordering() -> impl IntoView {
             <Choice
                 legend="Order of the gallery"
                 name="gallery-order"
-                options=vec![(Order::AsAdded, "As added"), (Order::Photo, "Like the photo"), (Order::Phrase, "For the phrase")]
+                options=vec![(Order::AsAdded, "As added"), (Order::Photo, "By similarity to the photo"), (Order::Phrase, "By score for the phrase")]
                 value=gallery.by
                 on_change=move |order| gallery.by.set(order)
             />
@@ -192,7 +192,7 @@ fn Ordering() -> impl IntoView {
                 <Choice
                     legend="Parts of the model that count"
                     name="gallery-through"
-                    options=vec![(Through::Whole, "Whole model"), (Through::Head, "The open head"), (Through::Heads, "Some heads")]
+                    options=vec![(Through::Whole, "Whole model"), (Through::Head, "The chosen head"), (Through::Heads, "Some heads")]
                     value=gallery.through
                     on_change=move |through| gallery.through.set(through)
                 />
@@ -205,14 +205,14 @@ fn Ordering() -> impl IntoView {
     }
 }
 
-/// The set of heads that count together.
+/// Chooses the heads that count together.
 #[component]
 fn Heads() -> impl IntoView {
-    let state = expect_context::<State>();
-    let heads = state.gallery.heads;
-    let open = move || state.head.get().filter(|head| heads.with(|heads| !heads.contains(head)));
+    let (head_map, gallery) = (expect_context::<HeadMapState>(), expect_context::<GalleryState>());
+    let heads = gallery.heads;
+    let open = move || head_map.head.get().filter(|head| heads.with(|heads| !heads.contains(head)));
     let add = move |_| {
-        // Looked up first: a signal cannot be read while it is being changed.
+        // Read first: a signal cannot be read while it is being changed.
         if let Some(head) = untrack(open) {
             heads.update(|heads| {
                 heads.insert(head);

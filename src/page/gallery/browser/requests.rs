@@ -1,40 +1,28 @@
-//! The gallery's work: the page hands the worker one picture after another, so that to cancel is to stop, and
-//! everything that a person asks for goes in between.
+//! What the gallery asks of the worker. The page asks for one picture after another: to pause is to stop asking, and
+//! every other request goes in between.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use js_sys::Uint8Array;
 use leptos::prelude::*;
 use leptos::web_sys::{Blob, File};
 
-use super::state::{Order, Run, Through};
+use super::state::{GalleryFiles, GalleryRun, GalleryState, Order, Through};
 use crate::page::common::browser::dom::{self, ObjectUrl};
-use crate::page::core::browser::answers::Unfitting;
-use crate::page::core::browser::engine::{Engine, Freight, ahead};
-use crate::page::core::browser::state::StatisticsOf;
-use crate::page::core::queue::Kind;
+use crate::page::core::browser::core::Outcome;
+use crate::page::model::browser::label_sources::StatisticsOf;
+use crate::protocol::wire::Attachments;
 use crate::protocol::{
-    AHEAD, AddToGallery, Answer, ClearGallery, GalleryEntry, GalleryGrown, GalleryOpened, KeepGallery,
-    OpenGallery, RankBy, RankGallery, ReadThumbnails, StatisticsSource, Task,
+    AHEAD, AddToGallery, ClearGallery, GalleryEntry, GalleryGrown, GalleryOpened, KeepGallery, Kind, OpenGallery,
+    RankBy, RankGallery, ReadThumbnails, StatisticsSource, UnexpectedAnswer,
 };
 
 /// Pictures that are shown of an order.
 const MOST: usize = 500;
 
-/// Thumbnails that are held; of more, those out of sight go.
-const HELD: usize = 400;
-
-/// The files behind the gallery, and its thumbnails.
-#[derive(Default)]
-pub struct GalleryFiles {
-    to_do: VecDeque<(GalleryEntry, File)>,
-    /// Files of this visit, so that a picture can be opened.
-    files: BTreeMap<GalleryEntry, File>,
-    thumbnails: BTreeMap<usize, ObjectUrl>,
-    /// Pictures whose tiles are in sight.
-    in_sight: BTreeSet<usize>,
-}
+/// Thumbnails that the page keeps; of more, those out of sight go.
+const KEPT_THUMBNAILS: usize = 400;
 
 fn entry_of(file: &File) -> GalleryEntry {
     let path = js_sys::Reflect::get(file, &"webkitRelativePath".into()).ok().and_then(|path| path.as_string());
@@ -42,245 +30,251 @@ fn entry_of(file: &File) -> GalleryEntry {
     GalleryEntry { name, bytes: file.size() as u64, modified: file.last_modified() as u64 }
 }
 
-impl Engine {
-    pub(in crate::page) fn open_gallery(self) {
-        self.want(OpenGallery, Freight::default());
+impl GalleryState {
+    /// Opens the gallery that the browser keeps for the open model.
+    pub fn open(self) {
+        self.core.ask(OpenGallery, move |gallery, _buffers| {
+            self.take_whole(gallery);
+            Ok(())
+        });
     }
 
-    /// Whether the gallery is yet to be opened, or forgotten: the answer tells what is in it.
-    fn awaits_gallery(self) -> bool {
-        self.inner.with_value(|inner| inner.queue.has(Kind::Gallery))
+    /// Whether the gallery waits to be opened or cleared. The answer tells its pictures.
+    fn is_awaited(self) -> bool {
+        self.core.has(Kind::Gallery)
     }
 
-    /// Takes picture files into the gallery, those that are new.
-    pub fn add_to_gallery(self, files: Vec<File>) {
-        // What is on screen of a gallery that is awaited, or is to be with another model, says nothing of it.
-        let is_awaited = self.awaits_gallery() || self.inner.with_value(|inner| inner.queue.has(Kind::Pack));
-        let known: BTreeSet<GalleryEntry> = match is_awaited {
+    /// Adds picture files, those that are new.
+    pub fn add(self, files: Vec<File>) {
+        // Until the gallery of the model is open, the pictures on screen are not its pictures.
+        let known: BTreeSet<GalleryEntry> = match self.is_awaited() || self.core.has(Kind::Pack) {
             true => BTreeSet::new(),
-            false => self.state.gallery.pictures.with_untracked(|pictures| pictures.iter().cloned().collect()),
+            false => self.pictures.with_untracked(|pictures| pictures.iter().cloned().collect()),
         };
         let mut added = 0;
-        self.inner.update_value(|inner| {
+        self.files.update_value(|gallery| {
             for file in files.into_iter().filter(is_picture) {
                 let entry = entry_of(&file);
-                let is_new =
-                    !known.contains(&entry) && inner.gallery.to_do.iter().all(|(other, _)| *other != entry);
-                inner.gallery.files.insert(entry.clone(), file.clone());
+                let is_new = !known.contains(&entry) && gallery.to_do.iter().all(|(other, _)| *other != entry);
+                gallery.files.insert(entry.clone(), file.clone());
                 if is_new {
-                    inner.gallery.to_do.push_back((entry, file));
+                    gallery.to_do.push_back((entry, file));
                     added += 1;
                 }
             }
         });
-        let run = self.state.gallery.run;
-        if run.with_untracked(|run| !run.is_going && run.done == run.total) {
-            self.state.gallery.left_out.set(Vec::new());
-            run.set(Run::default());
+        if self.run.with_untracked(|run| !run.is_going && run.done == run.total) {
+            self.left_out.set(Vec::new());
+            self.run.set(GalleryRun::default());
         }
-        run.update(|run| run.total += added);
-        self.go_on_with_gallery();
+        self.run.update(|run| run.total += added);
+        self.go_on();
     }
 
-    /// Begins or goes on to look at the pictures in line.
-    pub fn go_on_with_gallery(self) {
-        let (run, now) = (self.state.gallery.run, js_sys::Date::now());
-        if run.with_untracked(|run| !run.is_going && run.done < run.total) {
-            // The time left is told by what is done from here on.
-            run.update(|run| {
-                *run = Run { done: 0, total: run.total - run.done, start: now, is_going: true };
+    /// Starts or continues with the pictures that wait.
+    pub fn go_on(self) {
+        if self.run.with_untracked(|run| !run.is_going && run.done < run.total) {
+            // The time left follows from what is done from here on.
+            self.run.update(|run| {
+                let total = run.total - run.done;
+                *run = GalleryRun { done: 0, total, start: js_sys::Date::now(), is_going: true };
             });
-            self.next_picture();
+            self.ask_for_next();
         }
     }
 
-    /// Stops after the picture under way; what is done stays, and the rest waits.
-    pub fn pause_gallery(self) {
-        self.state.gallery.run.update(|run| run.is_going = false);
-        self.withdraw(Kind::GalleryPicture);
-        self.want(KeepGallery, Freight::default());
+    /// Stops after the picture under way. What is done stays, and the rest waits.
+    pub fn pause(self) {
+        self.run.update(|run| run.is_going = false);
+        self.core.withdraw(Kind::GalleryPicture);
+        self.keep();
     }
 
-    /// Forgets the gallery and what is in line for it.
-    pub fn clear_gallery(self) {
-        self.withdraw(Kind::GalleryPicture);
-        self.inner.update_value(|inner| inner.gallery = GalleryFiles::default());
-        self.state.gallery.run.set(Run::default());
-        self.state.gallery.by.set(Order::AsAdded);
-        if matches!(self.state.statistics_of.get_untracked(), StatisticsOf::Gallery(_)) {
-            self.use_statistics(StatisticsSource::Pack);
+    /// Removes all pictures, and those that wait.
+    pub fn clear(self) {
+        self.core.withdraw(Kind::GalleryPicture);
+        self.files.set_value(GalleryFiles::default());
+        self.run.set(GalleryRun::default());
+        self.by.set(Order::AsAdded);
+        if matches!(self.model.label_sources.statistics_of.get_untracked(), StatisticsOf::Gallery(_)) {
+            self.model.label_sources.use_statistics(StatisticsSource::Pack);
         }
-        self.want(ClearGallery, Freight::default());
+        self.core.ask(ClearGallery, move |gallery, _buffers| {
+            self.take_whole(gallery);
+            Ok(())
+        });
     }
 
     /// Opens one of the gallery's pictures as the photo.
     pub fn open_picture(self, index: usize) {
-        let Some(entry) = self.state.gallery.pictures.with_untracked(|all| all.get(index).cloned()) else {
-            return;
-        };
-        match self.inner.with_value(|inner| inner.gallery.files.get(&entry).cloned()) {
-            Some(file) => self.open_photo(file.name(), file.into()),
-            None => self.complain(
-                Kind::Photo,
-                format!("{} is not at hand: choose its folder again, and click it then.", entry.name),
-            ),
+        let Some(entry) = self.pictures.with_untracked(|all| all.get(index).cloned()) else { return };
+        match self.files.with_value(|gallery| gallery.files.get(&entry).cloned()) {
+            Some(file) => self.photo.open_file(file.name(), file.into()),
+            None => {
+                let sentence =
+                    format!("The file {} is not available: choose its folder again, then click it.", entry.name);
+                self.core.complain(Kind::Photo, sentence);
+            }
         }
     }
 
-    fn next_picture(self) {
+    fn ask_for_next(self) {
         // The picture under way is still in line, and its answer asks for the next.
-        if self.inner.with_value(|inner| inner.queue.under_way() == Some(Kind::GalleryPicture)) {
+        if self.core.under_way() == Some(Kind::GalleryPicture) {
             return;
         }
-        let line = self.inner.with_value(|inner| {
-            let in_line = inner.gallery.to_do.iter().take(1 + ahead(AHEAD));
+        let line = self.files.with_value(|gallery| {
+            let in_line = gallery.to_do.iter().take(1 + self.core.ahead(AHEAD));
             in_line.map(|(entry, file)| (entry.clone(), Blob::from(file.clone()))).collect::<Vec<_>>()
         });
         let (mut next, files): (VecDeque<GalleryEntry>, Vec<Blob>) = line.into_iter().unzip();
         match next.pop_front() {
             Some(entry) => {
-                self.want(AddToGallery { entry, next: next.into() }, Freight::of_files(files));
+                let task = AddToGallery { entry: entry.clone(), next: next.into() };
+                let attachments = Attachments { files, ..Attachments::default() };
+                self.core.ask_for_outcome(task, attachments, move |outcome| self.take_next(entry, outcome));
             }
             None => {
-                self.state.gallery.run.update(|run| run.is_going = false);
-                self.want(KeepGallery, Freight::default());
+                self.run.update(|run| run.is_going = false);
+                self.keep();
             }
         }
     }
 
-    pub(in crate::page) fn take_gallery(self, task: Task, answer: Answer) {
-        match (task, answer) {
-            (_, Answer::GalleryOpened(GalleryOpened { pictures, not_kept })) => {
-                self.take_whole_gallery(pictures, not_kept)
-            }
-            // It is in a gallery that is about to be forgotten.
-            (Task::AddToGallery(_), _) if self.awaits_gallery() => {}
-            (Task::AddToGallery(AddToGallery { entry, .. }), Answer::GalleryGrown(GalleryGrown { left_out })) => {
-                self.take_picture(entry, left_out);
-            }
-            // The labels rest on as many pictures as there are now.
-            _ if matches!(self.state.statistics_of.get_untracked(), StatisticsOf::Gallery(_)) => {
-                self.use_statistics(StatisticsSource::Gallery);
-            }
-            _ => {}
-        }
-    }
-
-    fn take_whole_gallery(self, pictures: Vec<GalleryEntry>, not_kept: Option<String>) {
-        let gallery = self.state.gallery;
-        self.leave_known_ones_out(&pictures);
-        self.forget_thumbnails();
-        gallery.order.set(None);
-        gallery.pictures.set(Arc::new(pictures));
-        gallery.not_kept.set(not_kept);
-        if gallery.run.with_untracked(|run| run.is_going) {
-            self.next_picture();
-        }
-    }
-
-    /// Takes what the gallery has out of the line: it may have been chosen before the gallery was open.
-    fn leave_known_ones_out(self, pictures: &[GalleryEntry]) {
-        let known: BTreeSet<&GalleryEntry> = pictures.iter().collect();
-        self.withdraw(Kind::GalleryPicture);
-        let mut left = 0;
-        self.inner.update_value(|inner| {
-            inner.gallery.to_do.retain(|(entry, _)| !known.contains(entry));
-            left = inner.gallery.to_do.len();
+    fn keep(self) {
+        self.core.ask(KeepGallery, move |_kept, _buffers| {
+            self.refresh_statistics();
+            Ok(())
         });
-        self.state.gallery.run.update(|run| run.total = run.done + left);
+    }
+
+    /// Uses the statistics of all pictures that there are now, where the labels rest on the gallery.
+    fn refresh_statistics(self) {
+        if matches!(self.model.label_sources.statistics_of.get_untracked(), StatisticsOf::Gallery(_)) {
+            self.model.label_sources.use_statistics(StatisticsSource::Gallery);
+        }
+    }
+
+    fn take_whole(self, GalleryOpened { pictures, not_kept }: GalleryOpened) {
+        self.leave_known_out(&pictures);
+        self.forget_thumbnails();
+        self.order.set(None);
+        self.pictures.set(Arc::new(pictures));
+        self.not_kept.set(not_kept);
+        if self.run.with_untracked(|run| run.is_going) {
+            self.ask_for_next();
+        }
+    }
+
+    /// Removes from the line the pictures that the gallery has: they may have been chosen before it was open.
+    fn leave_known_out(self, pictures: &[GalleryEntry]) {
+        let known: BTreeSet<&GalleryEntry> = pictures.iter().collect();
+        self.core.withdraw(Kind::GalleryPicture);
+        let mut left = 0;
+        self.files.update_value(|gallery| {
+            gallery.to_do.retain(|(entry, _)| !known.contains(entry));
+            left = gallery.to_do.len();
+        });
+        self.run.update(|run| run.total = run.done + left);
     }
 
     /// Another gallery's pictures have the same indices.
     fn forget_thumbnails(self) {
-        self.withdraw(Kind::Thumbnails);
-        self.inner.update_value(|inner| inner.gallery.thumbnails.clear());
-        self.state.gallery.thumbnails.update(|stamp| *stamp += 1);
+        self.core.withdraw(Kind::Thumbnails);
+        self.files.update_value(|gallery| gallery.thumbnails.clear());
+        self.thumbnails.update(|stamp| *stamp += 1);
     }
 
-    fn take_picture(self, entry: GalleryEntry, left_out: Option<String>) {
-        let gallery = self.state.gallery;
-        self.inner.update_value(|inner| {
-            inner.gallery.to_do.retain(|(other, _)| *other != entry);
-        });
-        match left_out {
-            Some(reason) => gallery.left_out.update(|all| all.push(reason)),
-            None => gallery.pictures.update(|pictures| Arc::make_mut(pictures).push(entry)),
-        }
-        gallery.run.update(|run| run.done += 1);
-        if gallery.run.with_untracked(|run| run.is_going) {
-            self.next_picture();
-        }
-    }
-
-    /// A full disk, or a device that failed: the rest waits.
-    pub(in crate::page) fn take_gallery_failure(self, message: String) {
-        self.state.gallery.run.update(|run| run.is_going = false);
-        self.complain(Kind::GalleryPicture, message);
-    }
-
-    /// The address of a picture's thumbnail; where it is not at hand it will come.
-    pub fn thumbnail(self, index: usize) -> Option<String> {
-        self.state.gallery.thumbnails.track();
-        self.inner.with_value(|inner| inner.gallery.thumbnails.get(&index).map(|url| url.as_str().to_owned()))
-    }
-
-    /// Asks for the thumbnails of the pictures in sight that are not at hand.
-    pub fn want_thumbnails(self, in_sight: &[usize]) {
-        let mut missing: Vec<usize> = in_sight.to_vec();
-        self.inner.update_value(|inner| {
-            inner.gallery.in_sight = in_sight.iter().copied().collect();
-            missing.retain(|index| !inner.gallery.thumbnails.contains_key(index));
-        });
-        if !missing.is_empty() {
-            self.want(ReadThumbnails { pictures: missing }, Freight::default());
-        }
-    }
-
-    pub(in crate::page) fn take_thumbnails(
-        self,
-        pictures: &[usize],
-        files: &[Uint8Array],
-    ) -> Result<(), Unfitting> {
-        if pictures.len() != files.len() {
-            return Err(Unfitting);
-        }
-        self.inner.update_value(|inner| {
-            let GalleryFiles { thumbnails: held, in_sight, .. } = &mut inner.gallery;
-            if held.len() + pictures.len() > HELD {
-                held.retain(|index, _| in_sight.contains(index));
+    fn take_next(self, entry: GalleryEntry, outcome: Outcome<GalleryGrown>) -> Result<(), UnexpectedAnswer> {
+        match outcome {
+            // The gallery that it is in is about to be cleared.
+            Ok(_) if self.is_awaited() => {}
+            Ok((GalleryGrown { left_out }, _buffers)) => self.take_picture(entry, left_out),
+            // A full disk, or a device that failed: the rest waits.
+            Err(message) => {
+                self.run.update(|run| run.is_going = false);
+                self.core.complain(Kind::GalleryPicture, message);
             }
-            for (index, file) in pictures.iter().zip(files) {
-                let url = dom::blob_of("image/jpeg", file).as_ref().and_then(ObjectUrl::of);
-                held.extend(url.map(|url| (*index, url)));
-            }
-        });
-        self.state.gallery.thumbnails.update(|stamp| *stamp += 1);
+        }
         Ok(())
     }
 
-    /// Orders the gallery anew whenever what it is ordered by changes.
-    pub(in crate::page) fn follow_gallery(self) {
-        let (state, gallery) = (self.state, self.state.gallery);
-        let is_going = Memo::new(move |_| gallery.run.with(|run| run.is_going));
+    fn take_picture(self, entry: GalleryEntry, left_out: Option<String>) {
+        self.files.update_value(|gallery| gallery.to_do.retain(|(other, _)| *other != entry));
+        match left_out {
+            Some(reason) => self.left_out.update(|all| all.push(reason)),
+            None => self.pictures.update(|pictures| Arc::make_mut(pictures).push(entry)),
+        }
+        self.run.update(|run| run.done += 1);
+        if self.run.with_untracked(|run| run.is_going) {
+            self.ask_for_next();
+        }
+    }
+
+    /// The address of a picture's thumbnail; `None` until it has come.
+    pub fn thumbnail(self, index: usize) -> Option<String> {
+        self.thumbnails.track();
+        self.files.with_value(|gallery| gallery.thumbnails.get(&index).map(|url| url.as_str().to_owned()))
+    }
+
+    /// Asks for the missing thumbnails of the pictures in sight.
+    pub fn ask_for_thumbnails(self, in_sight: &[usize]) {
+        let mut missing: Vec<usize> = in_sight.to_vec();
+        self.files.update_value(|gallery| {
+            gallery.in_sight = in_sight.iter().copied().collect();
+            missing.retain(|index| !gallery.thumbnails.contains_key(index));
+        });
+        if !missing.is_empty() {
+            let asked = missing.clone();
+            self.core.ask(ReadThumbnails { pictures: missing }, move |_thumbnails, files| {
+                self.take_thumbnails(&asked, files)
+            });
+        }
+    }
+
+    fn take_thumbnails(self, pictures: &[usize], files: &[Uint8Array]) -> Result<(), UnexpectedAnswer> {
+        if pictures.len() != files.len() {
+            return Err(UnexpectedAnswer);
+        }
+        self.files.update_value(|gallery| {
+            let GalleryFiles { thumbnails: kept, in_sight, .. } = gallery;
+            if kept.len() + pictures.len() > KEPT_THUMBNAILS {
+                kept.retain(|index, _| in_sight.contains(index));
+            }
+            for (index, file) in pictures.iter().zip(files) {
+                let url = dom::blob_of("image/jpeg", file).as_ref().and_then(ObjectUrl::of);
+                kept.extend(url.map(|url| (*index, url)));
+            }
+        });
+        self.thumbnails.update(|stamp| *stamp += 1);
+        Ok(())
+    }
+
+    /// Asks for the order whenever it would change.
+    pub(super) fn ask_for_order(self) {
+        let is_going = Memo::new(move |_| self.run.with(|run| run.is_going));
         Effect::new(move || {
-            let by = match gallery.by.get() {
+            let by = match self.by.get() {
                 Order::AsAdded => None,
-                Order::Photo => state.traced.get().map(|_| RankBy::Photo),
-                Order::Phrase => state.chosen.get().map(RankBy::Phrase),
+                Order::Photo => self.photo.traced.get().map(|_| RankBy::Photo),
+                Order::Phrase => self.phrases.chosen.get().map(RankBy::Phrase),
             };
-            let heads = match gallery.through.get() {
+            let heads = match self.through.get() {
                 Through::Whole => Vec::new(),
-                Through::Head => state.head.get().into_iter().collect(),
-                Through::Heads => gallery.heads.get().into_iter().collect(),
+                Through::Head => self.head_map.head.get().into_iter().collect(),
+                Through::Heads => self.heads.get().into_iter().collect(),
             };
             // Not with every picture of a run: at its end, and when something else changes.
-            let is_empty = gallery.pictures.with_untracked(|pictures| pictures.is_empty());
+            let is_empty = self.pictures.with_untracked(|pictures| pictures.is_empty());
             is_going.track();
             match by.filter(|_| !is_empty) {
-                Some(by) => self.want(RankGallery { by, heads, most: MOST }, Freight::default()),
+                Some(by) => self.core.ask(RankGallery { by, heads, most: MOST }, move |ranked, _buffers| {
+                    self.order.set(Some(ranked.order));
+                    Ok(())
+                }),
                 None => {
-                    self.withdraw(Kind::Ranking);
-                    gallery.order.set(None);
+                    self.core.withdraw(Kind::Ranking);
+                    self.order.set(None);
                 }
             }
         });

@@ -1,11 +1,17 @@
-//! What the page knows of the gallery.
+//! The gallery's state.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use leptos::prelude::*;
+use leptos::web_sys::File;
 
-use super::cues::CueState;
+use crate::page::common::browser::dom::ObjectUrl;
+use crate::page::core::browser::core::Core;
+use crate::page::model::browser::state::ModelState;
+use crate::page::photo::browser::head_map::HeadMapState;
+use crate::page::photo::browser::photo::PhotoState;
+use crate::page::photo::browser::phrases::PhrasesState;
 use crate::protocol::GalleryEntry;
 
 /// What the gallery is ordered by, as the user chooses it.
@@ -13,54 +19,83 @@ use crate::protocol::GalleryEntry;
 pub enum Order {
     #[default]
     AsAdded,
-    /// Likeness to the current photo.
+    /// Similarity to the current photo.
     Photo,
     /// Score of the chosen phrase.
     Phrase,
 }
 
-/// Which of the model's parts count for the order.
+/// The parts of the model that count for the order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Through {
     #[default]
     Whole,
-    /// The head that is open.
+    /// The chosen head.
     Head,
-    /// Those in [`GalleryState::heads`].
+    /// The heads in [`GalleryState::heads`].
     Heads,
 }
 
-/// How far the pictures that were chosen have come.
+/// How far the model has come with the pictures that were added.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Run {
+pub struct GalleryRun {
     pub done: usize,
     pub total: usize,
-    /// When it began, in milliseconds of the page's clock.
+    /// When the run began, in milliseconds of the page's clock.
     pub start: f64,
     pub is_going: bool,
 }
 
+/// The files behind the gallery, and its thumbnails.
+#[derive(Default)]
+pub(super) struct GalleryFiles {
+    /// The pictures that wait for the model.
+    pub to_do: VecDeque<(GalleryEntry, File)>,
+    /// Files of this visit, so that a picture can be opened.
+    pub files: BTreeMap<GalleryEntry, File>,
+    pub thumbnails: BTreeMap<usize, ObjectUrl>,
+    /// Pictures whose tiles are in sight.
+    pub in_sight: BTreeSet<usize>,
+}
+
+/// The gallery: its pictures, their order, and the run through those that were added.
 #[derive(Clone, Copy)]
 pub struct GalleryState {
+    pub(super) core: Core,
+    pub(super) model: ModelState,
+    pub(super) photo: PhotoState,
+    pub(super) phrases: PhrasesState,
+    pub(super) head_map: HeadMapState,
     pub pictures: RwSignal<Arc<Vec<GalleryEntry>>>,
     /// Why a later visit will not find the gallery.
     pub not_kept: RwSignal<Option<String>>,
-    pub run: RwSignal<Run>,
-    /// What was left out of the last run, and why.
+    pub run: RwSignal<GalleryRun>,
+    /// The pictures that the last run left out, with the reasons.
     pub left_out: RwSignal<Vec<String>>,
     pub by: RwSignal<Order>,
     pub through: RwSignal<Through>,
     pub heads: RwSignal<BTreeSet<(usize, usize)>>,
-    /// Pictures and their scores, best first; none: as added.
+    /// Pictures and their scores, best first; `None`: as added.
     pub order: RwSignal<Option<Vec<(usize, f32)>>>,
     /// Grows whenever thumbnails have come.
     pub thumbnails: RwSignal<u32>,
-    pub cues: CueState,
+    pub(super) files: StoredValue<GalleryFiles, LocalStorage>,
 }
 
 impl GalleryState {
-    pub fn new() -> Self {
-        Self {
+    pub fn new(
+        core: Core,
+        model: ModelState,
+        photo: PhotoState,
+        phrases: PhrasesState,
+        head_map: HeadMapState,
+    ) -> Self {
+        let state = Self {
+            core,
+            model,
+            photo,
+            phrases,
+            head_map,
             pictures: RwSignal::default(),
             not_kept: RwSignal::default(),
             run: RwSignal::default(),
@@ -70,7 +105,9 @@ impl GalleryState {
             heads: RwSignal::default(),
             order: RwSignal::default(),
             thumbnails: RwSignal::default(),
-            cues: CueState::new(),
-        }
+            files: StoredValue::new_local(GalleryFiles::default()),
+        };
+        state.ask_for_order();
+        state
     }
 }

@@ -1,62 +1,89 @@
-//! How much a few texts for each head keep of the model: the completeness curve.
+//! The completeness curve: how much of the model a few texts for each head explain (docs/PAPERS.md, 1.9).
 
 use leptos::prelude::*;
 
 use crate::page::common::chart::{HEIGHT, WIDTH};
 use crate::page::common::colour;
-use crate::page::core::browser::engine::{Engine, Freight};
-use crate::page::core::browser::state::State;
-use crate::page::heads::completeness::{Line, Row, lines, rows};
+use crate::page::core::browser::core::Core;
+use crate::page::heads::completeness::{CompletenessLine, CompletenessRow, lines, rows};
+use crate::page::model::browser::state::ModelState;
+use crate::page::photo::browser::phrases::PhrasesState;
 use crate::protocol::completeness::{Classes, Completeness, MeasureCompleteness};
 use crate::text::units;
 
-impl Engine {
-    fn measure_completeness(self) {
-        let state = self.state;
-        let classes = untrack(|| state.gallery.cues.labelled_classes(state)).unwrap_or_else(|| Classes {
-            phrases: state
-                .phrases
-                .with_untracked(|all| all.as_slice().iter().map(|one| vec![one.clone()]).collect()),
-            labels: None,
+/// What the heads' views need of the gallery.
+#[derive(Clone, Copy)]
+pub struct GalleryForLabels {
+    /// Number of pictures.
+    pub pictures: Signal<usize>,
+    /// The classes of the labelled pictures; `None` where there are no labels.
+    pub labelled_classes: Signal<Option<Classes>>,
+}
+
+/// The completeness curve, once it has been measured.
+#[derive(Clone, Copy)]
+pub struct CompletenessState {
+    core: Core,
+    pub curve: RwSignal<Option<Completeness>>,
+}
+
+impl CompletenessState {
+    pub fn new(core: Core, model: ModelState) -> Self {
+        let state = Self { core, curve: RwSignal::default() };
+        // Other texts or other images: another curve.
+        Effect::new(move || {
+            model.label_sources.version.track();
+            state.curve.set(None);
         });
-        self.want(MeasureCompleteness { classes }, Freight::default());
+        state
+    }
+
+    /// Asks for the curve, with the share of the pictures that keep their class.
+    fn measure(self, classes: Classes) {
+        self.core.ask(MeasureCompleteness { classes }, move |curve, _buffers| {
+            self.curve.set(Some(curve));
+            Ok(())
+        });
     }
 }
 
 #[component]
-pub fn CompletenessCurve() -> impl IntoView {
-    let (state, engine) = (expect_context::<State>(), expect_context::<Engine>());
-    // Other texts or other images: another curve.
-    Effect::new(move || {
-        state.label_source.track();
-        state.completeness.set(None);
-    });
-    let pictures = move || state.gallery.pictures.with(|pictures| pictures.len());
-    let over = move || match pictures() {
-        0 => "Add pictures to the gallery, and it is also measured how many of them your phrases name alike."
-            .to_owned(),
+pub fn CompletenessCurve(gallery: GalleryForLabels) -> impl IntoView {
+    let (model, phrases) = (expect_context::<ModelState>(), expect_context::<PhrasesState>());
+    let completeness = expect_context::<CompletenessState>();
+    let measure = move |_| {
+        let own_classes = || Classes {
+            phrases: phrases
+                .list
+                .with_untracked(|all| all.as_slice().iter().map(|one| vec![one.clone()]).collect()),
+            labels: None,
+        };
+        completeness.measure(untrack(|| gallery.labelled_classes.get()).unwrap_or_else(own_classes));
+    };
+    let over = move || match gallery.pictures.get() {
+        0 => "Add pictures to the gallery to measure also how many of them keep their best phrase.".to_owned(),
         pictures => format!(
-            "It is also measured how many of the gallery's {} your phrases still name alike, or right, where the \
-             gallery has labels (see Spurious cues).",
+            "Also measured: how many of the gallery's {} keep their best phrase, and how many are classified \
+             correctly where the gallery has labels (see Spurious cues).",
             units::plural(pictures as u64, "picture", "pictures")
         ),
     };
     view! {
         <details class="source" id="completeness">
-            <summary>"How much the texts keep"</summary>
+            <summary>"How much of the model the texts explain"</summary>
             <p class="quiet hint">
-                "The paper's check that head labels mean something: every head of the last four layers is put together
-                from its first texts alone, earlier attention is replaced by its mean, MLPs stay. "{over}
+                "The paper's completeness check: every head of the last four layers is rebuilt from its first
+                texts alone, earlier attention is replaced by its mean, and MLPs stay. "{over}
             </p>
             <button
                 type="button"
                 id="measure-completeness"
-                disabled=move || !state.has_statistics()
-                on:click=move |_| engine.measure_completeness()
+                disabled=move || !model.has_statistics()
+                on:click=measure
             >
                 "Measure"
             </button>
-            {move || state.completeness.get().map(|curve| view! { <Curve curve=curve/> })}
+            {move || completeness.curve.get().map(|curve| view! { <Curve curve=curve/> })}
         </details>
     }
 }
@@ -64,11 +91,11 @@ pub fn CompletenessCurve() -> impl IntoView {
 #[component]
 fn Curve(curve: Completeness) -> impl IntoView {
     let lines = lines(&curve);
-    let line = |(index, Line { points, .. }): (usize, &Line)| {
+    let line = |(index, CompletenessLine { points, .. }): (usize, &CompletenessLine)| {
         let style = format!("color:{}", colour::css(colour::series(index)));
         view! { <polyline points=points.clone() style=style></polyline> }
     };
-    let name = |(index, Line { name, .. }): (usize, &Line)| {
+    let name = |(index, CompletenessLine { name, .. }): (usize, &CompletenessLine)| {
         let style = format!("background:{}", colour::css(colour::series(index)));
         view! { <li><span class="swatch" style=style aria-hidden="true"></span>{*name}</li> }
     };
@@ -104,10 +131,10 @@ fn Curve(curve: Completeness) -> impl IntoView {
 }
 
 #[component]
-fn Table(rows: Vec<Row>, is_labelled: bool) -> impl IntoView {
+fn Table(rows: Vec<CompletenessRow>, is_labelled: bool) -> impl IntoView {
     let is_kept = rows.iter().any(|row| row.kept.is_some());
     let share = |share: Option<f64>| share.map(units::fine_percent);
-    let row = move |Row { what, explained, kept }: Row| {
+    let row = move |CompletenessRow { what, explained, kept }: Row| {
         view! {
             <tr data-explained=explained data-same=kept.map(|kept| kept.same) data-right=kept.and_then(|kept| kept.right)>
                 <th scope="row">{what}</th>
@@ -124,8 +151,8 @@ fn Table(rows: Vec<Row>, is_labelled: bool) -> impl IntoView {
                     <tr>
                         <th scope="col">"Attention"</th>
                         <th scope="col">"Variance explained"</th>
-                        {is_kept.then(|| view! { <th scope="col">"Named alike"</th> })}
-                        {is_labelled.then(|| view! { <th scope="col">"Named right"</th> })}
+                        {is_kept.then(|| view! { <th scope="col">"Same class as before"</th> })}
+                        {is_labelled.then(|| view! { <th scope="col">"Correct class"</th> })}
                     </tr>
                 </thead>
                 <tbody>{rows.into_iter().map(row).collect_view()}</tbody>

@@ -1,31 +1,33 @@
-//! Why this and not that: the chosen phrase held against another, the photo against another, and the heads
-//! that make the difference.
+//! Compares the chosen phrase with another phrase and the photo with another photo, and ranks the heads that make the
+//! difference.
 
 use leptos::prelude::*;
 
-use crate::page::core::browser::state::{Pinned, State};
-use crate::page::heads::browser::grid::name;
+use crate::page::heads::browser::heads::HeadsState;
+use crate::page::heads::browser::heads::Pinned;
 use crate::page::heads::contributions::Cell;
+use crate::page::photo::browser::head_map::HeadMapState;
+use crate::page::photo::browser::phrases::PhrasesState;
 use crate::text::units;
 
-/// Heads that are listed.
+/// The number of heads in the list.
 const RANKED: usize = 6;
 
 #[component]
 pub fn Contrast() -> impl IntoView {
-    let state = expect_context::<State>();
+    let phrases = expect_context::<PhrasesState>();
     let others = move || {
-        let chosen = state.chosen.get().unwrap_or_default();
-        state.phrases.with(|phrases| phrases.others(&chosen))
+        let chosen = phrases.chosen.get().unwrap_or_default();
+        phrases.list.with(|phrases| phrases.others(&chosen))
     };
     let choose = move |event| {
         let phrase = event_target_value(&event);
-        state.rather_than.set((!phrase.is_empty()).then_some(phrase));
+        phrases.rather_than.set((!phrase.is_empty()).then_some(phrase));
     };
     let option = move |phrase: String| {
         let is_rival = {
             let phrase = phrase.clone();
-            move || state.rival.get().as_ref() == Some(&phrase)
+            move || phrases.rival.get().as_ref() == Some(&phrase)
         };
         view! { <option value=phrase.clone() prop:selected=is_rival>{phrase.clone()}</option> }
     };
@@ -34,7 +36,7 @@ pub fn Contrast() -> impl IntoView {
             <label class="rival">
                 <span>"rather than"</span>
                 <select name="rather-than" on:change=choose>
-                    <option value="" prop:selected=move || state.rival.get().is_none()>"nothing else"</option>
+                    <option value="" prop:selected=move || phrases.rival.get().is_none()>"nothing else"</option>
                     <For each=others key=String::clone let:phrase>{option(phrase)}</For>
                 </select>
             </label>
@@ -44,21 +46,21 @@ pub fn Contrast() -> impl IntoView {
     }
 }
 
-/// Keeps the current photo's figures, to hold the next photo against them.
+/// Keeps the current photo's scores, to compare the next photo with them.
 #[component]
 fn Pin() -> impl IntoView {
-    let state = expect_context::<State>();
-    let is_pinned = move || state.pinned.with(Option::is_some);
+    let (phrases, heads) = (expect_context::<PhrasesState>(), expect_context::<HeadsState>());
+    let is_pinned = move || heads.pinned.with(Option::is_some);
     let click = move |_| {
         let pin =
-            state.scores.get_untracked().map(|scores| Pinned { photo_name: scores.photo_name.clone(), scores });
-        state.pinned.update(|pinned| *pinned = if pinned.is_some() { None } else { pin });
+            phrases.scores.get_untracked().map(|scores| Pinned { photo_name: scores.photo_name.clone(), scores });
+        heads.pinned.update(|pinned| *pinned = if pinned.is_some() { None } else { pin });
     };
     let says = move || {
-        let name = state.pinned.with(|pinned| pinned.as_ref().map(|pinned| pinned.photo_name.clone()))?;
-        Some(match state.contributions.with(Option::is_some) {
-            true => format!("Everything is the difference to {name}."),
-            false => format!("{name} was not scored for this phrase: let it go, and pin it anew."),
+        let name = heads.pinned.with(|pinned| pinned.as_ref().map(|pinned| pinned.photo_name.clone()))?;
+        Some(match heads.contributions.with(Option::is_some) {
+            true => format!("All values are differences from {name}."),
+            false => format!("{name} has no score for this phrase: stop comparing, then compare again."),
         })
     };
     view! {
@@ -66,32 +68,32 @@ fn Pin() -> impl IntoView {
             type="button"
             id="pin"
             aria-pressed=move || is_pinned().to_string()
-            disabled=move || state.scores.with(Option::is_none)
-            title="Then open another photo: the grid shows how they differ"
+            disabled=move || phrases.scores.with(Option::is_none)
+            title="Then open another photo: the grid shows how the two differ"
             on:click=click
         >
-            {move || if is_pinned() { "Let the photo go" } else { "Compare with another photo" }}
+            {move || if is_pinned() { "Stop comparing" } else { "Compare with another photo" }}
         </button>
         <p class="quiet hint">{says}</p>
     }
 }
 
-/// The heads that add or take most.
+/// Lists the heads with the largest contributions of either sign.
 #[component]
 fn Ranking() -> impl IntoView {
-    let state = expect_context::<State>();
+    let (head_map, heads) = (expect_context::<HeadMapState>(), expect_context::<HeadsState>());
     let ranking =
-        move || state.contributions.with(|all| all.as_ref().map(|all| all.ranking(RANKED))).unwrap_or_default();
+        move || heads.contributions.with(|all| all.as_ref().map(|all| all.ranking(RANKED))).unwrap_or_default();
     let row = move |(layer, head, value): (usize, usize, f32)| {
-        let is_chosen = move || state.head.get() == Some((layer, head));
+        let is_chosen = move || head_map.head.get() == Some((layer, head));
         view! {
             <li>
                 <button
                     type="button"
-                    aria-label=format!("{}: {}", name(Cell::Head { layer, head }), units::signed(value, 4))
+                    aria-label=format!("{}: {}", Cell::Head { layer, head }.name(), units::signed(value, 4))
                     aria-pressed=move || is_chosen().to_string()
                     data-value=value.to_string()
-                    on:click=move |_| state.head.set(Some((layer, head)))
+                    on:click=move |_| head_map.head.set(Some((layer, head)))
                 >
                     <span>{format!("{layer}.{head}")}</span>
                     <b class:negative={value < 0.0}>{units::signed(value, 3)}</b>

@@ -1,5 +1,5 @@
-//! All components of the model at a glance: layers by heads, an MLP a layer, and the embedding, coloured by
-//! what each adds to the chosen phrase's score.
+//! The grid of all components: layers by heads, one MLP per layer, and the embedding z0. Each cell is coloured by its
+//! contribution to the chosen phrase's score (docs/PAPERS.md, 1.1).
 
 use leptos::html::Div;
 use leptos::prelude::*;
@@ -10,46 +10,50 @@ use crate::page::common::browser::colour_scale::ColourScale;
 use crate::page::common::browser::explanation::How;
 use crate::page::common::colour::Ramp;
 use crate::page::common::formulas::Topic;
-use crate::page::core::browser::state::State;
 use crate::page::heads::browser::contrast::Contrast;
+use crate::page::heads::browser::heads::HeadsState;
 use crate::page::heads::contributions::{Cell, Contributions, Extent, Step, strength};
 use crate::page::heads::switched_off;
-use crate::page::shell::address::ModelAddress;
+use crate::page::model::address::ModelAddress;
+use crate::page::model::browser::state::ModelState;
+use crate::page::photo::browser::head_map::HeadMapState;
+use crate::page::photo::browser::phrases::PhrasesState;
 use crate::text::units;
 
 #[component]
 pub fn HeadGrid() -> impl IntoView {
-    let state = expect_context::<State>();
+    let (model, head_map, heads) =
+        (expect_context::<ModelState>(), expect_context::<HeadMapState>(), expect_context::<HeadsState>());
     let extent = Memo::new(move |_| {
         let of_pack =
-            || state.pack.with(|pack| pack.as_ref().map(|pack| Extent { layers: pack.layers, heads: pack.heads }));
-        // What was computed beforehand is there before the model.
-        let of_computed = || state.contributions.with(|all| all.as_ref().map(Contributions::extent));
-        of_pack().or_else(of_computed).or_else(|| awaited(state))
+            || model.pack.with(|pack| pack.as_ref().map(|pack| Extent { layers: pack.layers, heads: pack.heads }));
+        // Results that were computed beforehand are here before the model.
+        let of_computed = || heads.contributions.with(|all| all.as_ref().map(Contributions::extent));
+        of_pack().or_else(of_computed).or_else(|| awaited(model))
     });
-    let strongest = move || state.contributions.with(|all| all.as_ref().and_then(|all| all.strongest_head()));
+    let strongest = move || heads.contributions.with(|all| all.as_ref().and_then(|all| all.strongest_head()));
     view! {
         <section class="head-grid" aria-labelledby="grid-title">
             <div class="heading">
                 <h2 id="grid-title">"Heads"</h2>
-                <p class="quiet name">{move || state.subject().map(|subject| format!("for {subject}"))}</p>
-                <Show when=move || state.has_text()>
+                <p class="quiet name">{move || heads.subject().map(|subject| format!("for {subject}"))}</p>
+                <Show when=move || model.has_text()>
                     <button
                         type="button"
                         class="quiet-button"
                         disabled=move || strongest().is_none()
-                        on:click=move |_| state.head.set(strongest())
+                        on:click=move |_| head_map.head.set(strongest())
                     >
                         "Strongest"
                     </button>
                 </Show>
             </div>
             <Readout/>
-            <Show when=move || state.has_text()>
+            <Show when=move || model.has_text()>
                 <Contrast/>
             </Show>
             {move || extent.get().map(|extent| view! { <Cells extent=extent/> })}
-            <Show when=move || state.has_text()>
+            <Show when=move || model.has_text()>
                 <Legend/>
                 <How about=Topic::Contributions/>
             </Show>
@@ -57,45 +61,36 @@ pub fn HeadGrid() -> impl IntoView {
     }
 }
 
-/// The grid that is awaited, so that the page has room for it from the start.
-fn awaited(state: State) -> Option<Extent> {
+/// Returns the grid of the default model while it loads, so that the page reserves its space.
+fn awaited(model: ModelState) -> Option<Extent> {
     let is_default =
-        state.model.with(|model| model.as_ref().is_none_or(|model| *model == ModelAddress::default()));
+        model.address.with(|model| model.as_ref().is_none_or(|model| *model == ModelAddress::default()));
     is_default.then_some(Extent { layers: 12, heads: 6 })
 }
 
-/// The exact value of the cell under the pointer or the focus; else of the chosen head.
+/// Shows the exact value of the cell under the pointer or the focus, or else of the chosen head.
 #[component]
 fn Readout() -> impl IntoView {
-    let state = expect_context::<State>();
+    let (head_map, heads) = (expect_context::<HeadMapState>(), expect_context::<HeadsState>());
     let cell = move || {
-        let chosen = || state.head.get().map(|(layer, head)| Cell::Head { layer, head });
-        state.pointed.get().or_else(chosen)
+        let chosen = || head_map.head.get().map(|(layer, head)| Cell::Head { layer, head });
+        heads.pointed.get().or_else(chosen)
     };
-    let value = move || state.contributions.with(|all| all.as_ref()?.of(cell()?));
+    let value = move || heads.contributions.with(|all| all.as_ref()?.of(cell()?));
     let share = move || {
-        let total = state.contributions.with(|all| all.as_ref().map(|all| all.total()))?;
+        let total = heads.contributions.with(|all| all.as_ref().map(|all| all.total()))?;
         Some(format!("of {}", units::signed(total, 4)))
     };
     view! {
         <p class="readout">
-            <span>{move || cell().map_or_else(|| "No phrase is chosen".to_owned(), name)}</span>
+            <span>{move || cell().map_or_else(|| "No phrase is chosen".to_owned(), Cell::name)}</span>
             <b>{move || value().map(|value| units::signed(value, 5))}</b>
             <span class="quiet">{move || value().and_then(|_| share())}</span>
         </p>
     }
 }
 
-/// A cell in words.
-pub fn name(cell: Cell) -> String {
-    match cell {
-        Cell::Head { layer, head } => format!("Layer {layer}, head {head}"),
-        Cell::Mlp { layer } => format!("Layer {layer}, MLP"),
-        Cell::Embedding => "Embedding (z0)".to_owned(),
-    }
-}
-
-/// Where a cell is found in the document.
+/// Returns a cell's CSS selector.
 fn selector(cell: Cell) -> String {
     match cell {
         Cell::Head { layer, head } => format!("button.head[data-layer='{layer}'][data-head='{head}']"),
@@ -104,21 +99,26 @@ fn selector(cell: Cell) -> String {
     }
 }
 
-/// The grid itself: one stop for the Tab key, arrows inside.
+/// The cells: one stop for the Tab key, arrow keys inside.
 #[component]
 fn Cells(extent: Extent) -> impl IntoView {
-    let state = expect_context::<State>();
+    let (model, phrases, head_map, heads) = (
+        expect_context::<ModelState>(),
+        expect_context::<PhrasesState>(),
+        expect_context::<HeadMapState>(),
+        expect_context::<HeadsState>(),
+    );
     let grid = NodeRef::<Div>::new();
-    // The cell that Tab leads to: where the keyboard last was, at first the chosen head.
+    // The cell that Tab leads to: the last one that had the focus, or else the chosen head.
     let visited = RwSignal::new(None::<Cell>);
     let stop = Memo::new(move |_| {
-        let chosen = || state.head.get().map(|(layer, head)| Cell::Head { layer, head });
+        let chosen = || head_map.head.get().map(|(layer, head)| Cell::Head { layer, head });
         let first = Cell::Head { layer: extent.layers.saturating_sub(1), head: 0 };
         visited.get().or_else(chosen).unwrap_or(first)
     });
     let move_on = move |event: KeyboardEvent| {
-        if matches!(event.key().as_str(), "x" | "X") && state.has_statistics() {
-            state.ablation.update(|now| switched_off::toggle(now, stop.get_untracked()));
+        if matches!(event.key().as_str(), "x" | "X") && model.has_statistics() {
+            phrases.switched_off.update(|now| switched_off::toggle(now, stop.get_untracked()));
         }
         let Some(step) = Step::of_key(&event.key()) else { return };
         event.prevent_default();
@@ -140,8 +140,8 @@ fn Cells(extent: Extent) -> impl IntoView {
             aria-label="Contribution of every head, MLP and the embedding; the last layer is at the top"
             style:--heads=extent.heads.to_string()
             on:keydown=move_on
-            on:pointerleave=move |_| state.pointed.set(None)
-            on:focusout=move |_| state.pointed.set(None)
+            on:pointerleave=move |_| heads.pointed.set(None)
+            on:focusout=move |_| heads.pointed.set(None)
         >
             // In the document the embedding and the first layer come first; on screen they are at the bottom.
             <div class="grid-row" role="row">
@@ -177,20 +177,25 @@ fn Layer(layer: usize, heads: usize, stop: Memo<Cell>, visited: RwSignal<Option<
 /// One cell, coloured by its value.
 #[component]
 fn Value(cell: Cell, stop: Memo<Cell>, visited: RwSignal<Option<Cell>>) -> impl IntoView {
-    let state = expect_context::<State>();
-    let value = Memo::new(move |_| state.contributions.with(|all| all.as_ref().and_then(|all| all.of(cell))));
+    let (model, phrases, head_map, heads) = (
+        expect_context::<ModelState>(),
+        expect_context::<PhrasesState>(),
+        expect_context::<HeadMapState>(),
+        expect_context::<HeadsState>(),
+    );
+    let value = Memo::new(move |_| heads.contributions.with(|all| all.as_ref().and_then(|all| all.of(cell))));
     let share = move || {
-        state.contributions.with(|all| {
+        heads.contributions.with(|all| {
             let (all, value) = (all.as_ref()?, value.get()?);
             let scale = if matches!(cell, Cell::Head { .. }) { all.head_scale() } else { all.other_scale() };
             Some(strength(value, scale))
         })
     };
     let paint = move || share().map(|share| format!("{:.1}%", share.abs() * 100.0));
-    let is_off = move || state.ablation.with(|now| switched_off::is_off(now, cell));
+    let is_off = move || phrases.switched_off.with(|now| switched_off::is_off(now, cell));
     let switch = move |_| {
-        if state.has_statistics() {
-            state.ablation.update(|now| switched_off::toggle(now, cell));
+        if model.has_statistics() {
+            phrases.switched_off.update(|now| switched_off::toggle(now, cell));
         }
     };
     let is_negative = move || share().is_some_and(|share| share < 0.0);
@@ -198,17 +203,17 @@ fn Value(cell: Cell, stop: Memo<Cell>, visited: RwSignal<Option<Cell>>) -> impl 
     let exact = move || value.get().map(|value| value.to_string());
     let label = move || {
         let value = value.get().map(|value| units::signed(value, 5)).unwrap_or_default();
-        format!("{}{}: {value}", name(cell), if is_off() { ", switched off" } else { "" })
+        format!("{}{}: {value}", cell.name(), if is_off() { ", switched off" } else { "" })
     };
     let tabindex = move || if stop.get() == cell { "0" } else { "-1" };
-    let point = move |_| state.pointed.set(Some(cell));
+    let point = move |_| heads.pointed.set(Some(cell));
     let focus = move |_| {
         visited.set(Some(cell));
-        state.pointed.set(Some(cell));
+        heads.pointed.set(Some(cell));
     };
     match cell {
         Cell::Head { layer, head } => {
-            let is_chosen = move || state.head.get() == Some((layer, head));
+            let is_chosen = move || head_map.head.get() == Some((layer, head));
             view! {
                 <div role="gridcell">
                     <button
@@ -223,7 +228,7 @@ fn Value(cell: Cell, stop: Memo<Cell>, visited: RwSignal<Option<Cell>>) -> impl 
                         aria-pressed=move || is_chosen().to_string()
                         tabindex=tabindex
                         style:--share=paint
-                        on:click=move |_| state.head.set(Some((layer, head)))
+                        on:click=move |_| head_map.head.set(Some((layer, head)))
                         on:pointerenter=point
                         on:focus=focus
                     ></button>
@@ -267,12 +272,12 @@ fn Value(cell: Cell, stop: Memo<Cell>, visited: RwSignal<Option<Cell>>) -> impl 
     }
 }
 
-/// What the colours stand for.
+/// Explains the colours.
 #[component]
 fn Legend() -> impl IntoView {
-    let state = expect_context::<State>();
+    let heads = expect_context::<HeadsState>();
     let scales = Memo::new(move |_| {
-        state.contributions.with(|all| all.as_ref().map(|all| (all.head_scale(), all.other_scale())))
+        heads.contributions.with(|all| all.as_ref().map(|all| (all.head_scale(), all.other_scale())))
     });
     let scale = |what: &'static str, scale: f32| {
         let ends = (units::signed(-scale, 4), units::signed(scale, 4));
@@ -282,8 +287,8 @@ fn Legend() -> impl IntoView {
         <div class="legend">
             {move || scales.get().map(|(heads, others)| (scale("heads", heads), scale("MLPs, z0", others)))}
             <p class="quiet hint">
-                "Orange adds to the phrase's score, blue takes away. All cells together are the score; hatched
-                ones are switched off."
+                "Orange cells add to the phrase's score, blue cells reduce it. All cells together sum to the
+                score. Hatched cells are switched off."
             </p>
         </div>
     }

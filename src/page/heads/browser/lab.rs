@@ -1,4 +1,5 @@
-//! The ablation lab: parts of the model switched off (replaced by their means), and what that does.
+//! The ablation lab: switches parts of the model off (replaces them by their means) and shows the effect
+//! (docs/PAPERS.md, 1.11).
 
 use leptos::prelude::*;
 
@@ -6,25 +7,26 @@ use crate::ablate::{Ablation, LATE_LAYERS, Study};
 use crate::page::common::browser::controls::HeadChips;
 use crate::page::common::browser::explanation::How;
 use crate::page::common::formulas::Topic;
-use crate::page::core::browser::state::State;
 use crate::page::heads::browser::undo::UndoButtons;
 use crate::page::heads::contributions::Cell;
 use crate::page::heads::switched_off;
+use crate::page::model::browser::state::ModelState;
+use crate::page::photo::browser::phrases::PhrasesState;
 use crate::text::units;
 
-/// Switched-off heads that are named one by one; more are only counted.
+/// At most this many switched-off heads are listed one by one; more are only counted.
 const NAMED: usize = 12;
 
 #[component]
 pub fn Lab() -> impl IntoView {
-    let state = expect_context::<State>();
-    let layers = move || state.pack.with(|pack| pack.as_ref().map_or(0, |pack| pack.layers));
-    let summary = move || state.ablation.with(|ablation| switched_off::summary(ablation, layers()));
+    let (model, phrases) = (expect_context::<ModelState>(), expect_context::<PhrasesState>());
+    let layers = move || model.pack.with(|pack| pack.as_ref().map_or(0, |pack| pack.layers));
+    let summary = move || phrases.switched_off.with(|ablation| switched_off::summary(ablation, layers()));
     let says = move || match summary() {
         off if off.is_empty() => "Everything is on.".to_owned(),
         off => format!("Off: {off}."),
     };
-    let is_none = move || state.ablation.with(Ablation::is_none);
+    let is_none = move || phrases.switched_off.with(Ablation::is_none);
     view! {
         <section id="lab" aria-labelledby="lab-title" data-off=summary>
             <div class="heading">
@@ -35,17 +37,17 @@ pub fn Lab() -> impl IntoView {
                     id="all-on"
                     class="quiet-button"
                     disabled=is_none
-                    on:click=move |_| state.ablation.set(Ablation::default())
+                    on:click=move |_| phrases.switched_off.set(Ablation::default())
                 >
                     "All on"
                 </button>
             </div>
             <Show
-                when=move || state.has_statistics() || state.pack.with(Option::is_none)
+                when=move || model.has_statistics() || model.pack.with(Option::is_none)
                 fallback=|| view! {
                     <p class="quiet">
-                        "A part is switched off by putting its mean over many images in its place, and this pack
-                        has none: give it images of your own below."
+                        "A part is switched off by replacing it by its mean over many images. This pack has
+                        no means: add your own images below."
                     </p>
                 }
             >
@@ -55,10 +57,10 @@ pub fn Lab() -> impl IntoView {
                 <Outcome/>
                 <p class="quiet hint">
                     {move || format!(
-                        "What is off is replaced by its mean over {}. Scores and segmentation follow at once; \
-                         the model is not run again. In the grid, X switches the cell under the focus, a click \
-                         an MLP.",
-                        means(state),
+                        "A part that is off is replaced by its mean over {}. Scores and segmentation update \
+                         at once, without running the model again. In the grid, X switches the focused cell, \
+                         and a click switches an MLP.",
+                        means(model),
                     )}
                 </p>
                 <How about=Topic::Ablation/>
@@ -67,31 +69,32 @@ pub fn Lab() -> impl IntoView {
     }
 }
 
-/// Over what the means are.
-fn means(state: State) -> String {
-    match state.statistics_images() {
+/// Describes the images that the means are over.
+fn means(model: ModelState) -> String {
+    match model.label_sources.statistics_images() {
         0 => "many images".to_owned(),
         images => units::plural(images, "image", "images"),
     }
 }
 
-/// The paper's studies, one click each.
+/// The ablations that the paper studies, one click each.
 #[component]
 fn Studies() -> impl IntoView {
-    let state = expect_context::<State>();
+    let (model, phrases) = (expect_context::<ModelState>(), expect_context::<PhrasesState>());
     let early =
-        move || state.pack.with(|pack| pack.as_ref().map_or(0, |pack| pack.layers.saturating_sub(LATE_LAYERS)));
+        move || model.pack.with(|pack| pack.as_ref().map_or(0, |pack| pack.layers.saturating_sub(LATE_LAYERS)));
     let of = move |study: Study| {
-        state.pack.with(|pack| pack.as_ref().map(|pack| Ablation::of_study(study, pack.layers, pack.heads)))
+        model.pack.with(|pack| pack.as_ref().map(|pack| Ablation::of_study(study, pack.layers, pack.heads)))
     };
     let button = move |label: &'static str, study: Signal<Study>| {
-        // Of a model with few layers some studies switch nothing off.
+        // In a model with few layers some studies switch nothing off.
         let is_on = move || {
-            of(study.get()).is_some_and(|wanted| !wanted.is_none() && state.ablation.with(|now| *now == wanted))
+            of(study.get())
+                .is_some_and(|wanted| !wanted.is_none() && phrases.switched_off.with(|now| *now == wanted))
         };
         let click = move |_| {
             let wanted = untrack(|| of(study.get())).unwrap_or_default();
-            state.ablation.update(|now| *now = if *now == wanted { Ablation::default() } else { wanted });
+            phrases.switched_off.update(|now| *now = if *now == wanted { Ablation::default() } else { wanted });
         };
         view! {
             <button type="button" aria-pressed=move || is_on().to_string() on:click=click>{label}</button>
@@ -108,16 +111,16 @@ fn Studies() -> impl IntoView {
     }
 }
 
-/// The heads that are off, each with a way back.
+/// Lists the heads that are off, each with a button that switches it on.
 #[component]
 fn OffHeads() -> impl IntoView {
-    let state = expect_context::<State>();
+    let phrases = expect_context::<PhrasesState>();
     let few = move || {
-        let heads = state.ablation.with(|ablation| ablation.heads.clone());
+        let heads = phrases.switched_off.with(|ablation| ablation.heads.clone());
         if heads.len() <= NAMED { heads.into_iter().collect() } else { Vec::new() }
     };
     let switch_on = move |(layer, head): (usize, usize)| {
-        state.ablation.update(|now| switched_off::toggle(now, Cell::Head { layer, head }));
+        phrases.switched_off.update(|now| switched_off::toggle(now, Cell::Head { layer, head }));
     };
     view! {
         <HeadChips
@@ -129,13 +132,13 @@ fn OffHeads() -> impl IntoView {
     }
 }
 
-/// What the ablation does to the chosen phrase, and to which phrase comes first.
+/// Says how the ablation changes the chosen phrase's score and the phrase with the highest score.
 #[component]
 fn Outcome() -> impl IntoView {
-    let state = expect_context::<State>();
+    let phrases = expect_context::<PhrasesState>();
     let says = move || {
-        let chosen = state.chosen.get()?;
-        state.scores.with(|scores| {
+        let chosen = phrases.chosen.get()?;
+        phrases.scores.with(|scores| {
             let scores = scores.as_ref()?;
             let (before, after) = (scores.before(&chosen)?, scores.of(&chosen)?.0);
             let (first, now) = (scores.top_before()?, scores.top()?);

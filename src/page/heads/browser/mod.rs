@@ -3,6 +3,7 @@
 pub mod completeness_curve;
 pub mod contrast;
 pub mod grid;
+pub mod heads;
 pub mod lab;
 pub mod panel;
 pub mod sources;

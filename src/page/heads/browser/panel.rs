@@ -1,4 +1,4 @@
-//! One head: where it looks on this photo, and the texts that its outputs span.
+//! The chosen head: its map over the photo, and the texts that describe it (docs/PAPERS.md, 1.7).
 
 use leptos::html::Canvas;
 use leptos::prelude::*;
@@ -8,49 +8,59 @@ use crate::page::common::browser::controls::Choice;
 use crate::page::common::browser::dom;
 use crate::page::common::browser::explanation::How;
 use crate::page::common::formulas::Topic;
-use crate::page::core::browser::state::{HeadTexts, State};
-use crate::page::heads::browser::grid::name;
+use crate::page::heads::browser::heads::HeadTexts;
+use crate::page::heads::browser::heads::HeadsState;
 use crate::page::heads::contributions::Cell;
 use crate::page::heads::switched_off;
+use crate::page::model::browser::state::ModelState;
+use crate::page::photo::browser::head_map::HeadMapState;
 use crate::page::photo::browser::overlay_controls::HeadScale;
+use crate::page::photo::browser::photo::PhotoState;
+use crate::page::photo::browser::phrases::PhrasesState;
 use crate::page::photo::raster::{self, HeadMapKind};
 use crate::protocol::HeadLabel;
 use crate::text::units;
 
 #[component]
 pub fn HeadPanel() -> impl IntoView {
-    let state = expect_context::<State>();
+    let (model, phrases, head_map, heads) = (
+        expect_context::<ModelState>(),
+        expect_context::<PhrasesState>(),
+        expect_context::<HeadMapState>(),
+        expect_context::<HeadsState>(),
+    );
     let title = move || {
-        state.head.get().map_or_else(|| "Head".to_owned(), |(layer, head)| name(Cell::Head { layer, head }))
+        head_map.head.get().map_or_else(|| "Head".to_owned(), |(layer, head)| Cell::Head { layer, head }.name())
     };
     let value = move || {
-        let (layer, head) = state.head.get()?;
-        let value = state.contributions.with(|all| all.as_ref()?.of(Cell::Head { layer, head }))?;
-        Some(format!("{} for {}", units::signed(value, 5), state.subject()?))
+        let (layer, head) = head_map.head.get()?;
+        let value = heads.contributions.with(|all| all.as_ref()?.of(Cell::Head { layer, head }))?;
+        Some(format!("{} for {}", units::signed(value, 5), heads.subject()?))
     };
-    let cell = move || state.head.get().map(|(layer, head)| Cell::Head { layer, head });
-    let is_off = move || cell().is_some_and(|cell| state.ablation.with(|now| switched_off::is_off(now, cell)));
+    let cell = move || head_map.head.get().map(|(layer, head)| Cell::Head { layer, head });
+    let is_off =
+        move || cell().is_some_and(|cell| phrases.switched_off.with(|now| switched_off::is_off(now, cell)));
     let switch = move |_| {
         if let Some(cell) = untrack(cell) {
-            state.ablation.update(|now| switched_off::toggle(now, cell));
+            phrases.switched_off.update(|now| switched_off::toggle(now, cell));
         }
     };
     view! {
         <section
             id="head-panel"
             aria-labelledby="head-title"
-            data-layer=move || state.head.get().map(|(layer, _)| layer.to_string())
-            data-head=move || state.head.get().map(|(_, head)| head.to_string())
+            data-layer=move || head_map.head.get().map(|(layer, _)| layer.to_string())
+            data-head=move || head_map.head.get().map(|(_, head)| head.to_string())
         >
             <div class="heading">
                 <h2 id="head-title">{title}</h2>
                 <p class="quiet name">{value}</p>
-                <Show when=move || state.has_text()>
+                <Show when=move || model.has_text()>
                     <button
                         type="button"
                         id="switch-head"
                         aria-pressed=move || is_off().to_string()
-                        disabled=move || cell().is_none() || !state.has_statistics()
+                        disabled=move || cell().is_none() || !model.has_statistics()
                         on:click=switch
                     >
                         {move || if is_off() { "Switch on" } else { "Switch off" }}
@@ -62,21 +72,22 @@ pub fn HeadPanel() -> impl IntoView {
                 <Labels/>
             </div>
             <How about=Topic::HeadMap/>
-            <Show when=move || state.has_text()>
+            <Show when=move || model.has_text()>
                 <How about=Topic::TextSpan/>
             </Show>
         </section>
     }
 }
 
-/// The head's map over the part of the photo that the model was shown, one square a patch.
+/// Draws the head's map over the part of the photo that the model sees, one square per patch.
 #[component]
 fn HeadMap() -> impl IntoView {
-    let state = expect_context::<State>();
+    let (model, photo, head_map) =
+        (expect_context::<ModelState>(), expect_context::<PhotoState>(), expect_context::<HeadMapState>());
     let (backdrop, canvas) = (NodeRef::<Canvas>::new(), NodeRef::<Canvas>::new());
     Effect::new(move || {
         let Some(backdrop) = backdrop.get() else { return };
-        state.photo.with(|photo| {
+        photo.photo.with(|photo| {
             let Some(photo) = photo else { return };
             let frame = photo.placement(photo.summary.crop_in_photo, photo.summary.preview).frame_in_preview();
             let size = Size { width: frame.width as usize, height: frame.height as usize };
@@ -85,7 +96,7 @@ fn HeadMap() -> impl IntoView {
     });
     Effect::new(move || {
         let Some(canvas) = canvas.get() else { return };
-        let (size, image) = state.current_head_map().map_or((Size { width: 1, height: 1 }, None), |map| {
+        let (size, image) = head_map.current().map_or((Size { width: 1, height: 1 }, None), |map| {
             let size = Size { width: map.grid.columns, height: map.grid.rows };
             (size, dom::image_of_slice(&raster::paint_patches(map.kind, &map.map).concat(), size))
         });
@@ -105,15 +116,15 @@ fn HeadMap() -> impl IntoView {
                 ></canvas>
             </div>
             <Show
-                when=move || state.has_text()
-                fallback=|| view! { <p class="quiet hint">"The attention that its CLS token pays to each patch."</p> }
+                when=move || model.has_text()
+                fallback=|| view! { <p class="quiet hint">"The attention of the CLS token to each patch."</p> }
             >
                 <Choice
                     legend="What the map shows"
                     name="map-kind"
                     options=vec![(HeadMapKind::Contribution, "Contribution"), (HeadMapKind::Attention, "Attention")]
-                    value=state.map_kind
-                    on_change=move |kind| state.map_kind.set(kind)
+                    value=head_map.kind
+                    on_change=move |kind| head_map.kind.set(kind)
                 />
             </Show>
             <HeadScale/>
@@ -123,10 +134,11 @@ fn HeadMap() -> impl IntoView {
 
 #[component]
 fn Labels() -> impl IntoView {
-    let state = expect_context::<State>();
+    let (model, head_map, heads) =
+        (expect_context::<ModelState>(), expect_context::<HeadMapState>(), expect_context::<HeadsState>());
     let texts = Memo::new(move |_| {
-        let head = state.head.get();
-        state.head_texts.with(|texts| {
+        let head = head_map.head.get();
+        heads.texts.with(|texts| {
             let HeadTexts { head: of, labels, images } = texts.as_ref()?;
             (Some(*of) == head).then(|| (labels.clone(), *images))
         })
@@ -145,28 +157,26 @@ fn Labels() -> impl IntoView {
     let list = move || texts.get().map(|(labels, _)| labels.into_iter().map(label).collect_view());
     let source = move || {
         let images = texts.get().map_or(0, |(_, images)| images);
-        let lines = state.own_pool.get().map(|lines| lines as u64);
-        let lines = lines.or_else(|| state.pack.with(|pack| pack.as_ref().map(|pack| pack.pool_lines as u64)));
+        let lines = model.label_sources.own_pool.get().map(|lines| lines as u64);
+        let lines = lines.or_else(|| model.pack.with(|pack| pack.as_ref().map(|pack| pack.pool_lines as u64)));
         let among = lines.map(|lines| format!("among {} ", units::plural(lines, "text", "texts")));
         format!(
-            "The texts along which this head's outputs vary most, found {}over {}. The percentage is the \
-             share of that variation which a text and those above it account for: where it stays low, words \
-             cover little of what the head does.",
+            "This head's outputs vary most along these texts, chosen {}over {}. The percentage is the share \
+             of the variance that a text and those above it explain. Where it stays low, words describe \
+             little of what the head does.",
             among.unwrap_or_default(),
             units::plural(images, "image", "images"),
         )
     };
-    let missing = move || match state.has_text() {
-        true => {
-            "This pack has no head statistics, and so no texts for its heads. Give it images of your own below."
-        }
-        false => "This model has no measure for phrases, and so no texts for its heads.",
+    let missing = move || match model.has_text() {
+        true => "This pack has no head statistics, so its heads have no texts. Add your own images below.",
+        false => "This model cannot score phrases, so its heads have no texts.",
     };
     view! {
         <div class="labels-panel">
             <Show
                 when=move || {
-                    state.has_text() && state.has_statistics() || state.pack.with(Option::is_none)
+                    model.has_text() && model.has_statistics() || model.pack.with(Option::is_none)
                 }
                 fallback=move || view! { <p class="quiet">{missing}</p> }
             >

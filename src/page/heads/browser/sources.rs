@@ -1,44 +1,43 @@
-//! Where the heads' texts come from: the pool of texts, and the images behind the statistics.
+//! Chooses the pool of texts and the images for the head statistics.
 
 use leptos::html::Textarea;
 use leptos::prelude::*;
 use leptos::web_sys::{Event, HtmlInputElement};
 
 use crate::page::common::browser::dom;
-use crate::page::core::browser::engine::Engine;
-use crate::page::core::browser::state::{State, StatisticsOf};
-use crate::page::heads::browser::completeness_curve::CompletenessCurve;
-use crate::page::photo::phrase_list;
-use crate::page::shell::browser::drop_and_paste::use_pool_file;
+use crate::page::heads::browser::completeness_curve::{CompletenessCurve, GalleryForLabels};
+use crate::page::heads::browser::heads::HeadsState;
+use crate::page::model::browser::label_sources::StatisticsOf;
+use crate::page::model::browser::state::ModelState;
 use crate::protocol::StatisticsSource;
-use crate::text::units;
+use crate::text::{self, units};
 
 #[component]
-pub fn Sources() -> impl IntoView {
+pub fn Sources(gallery: GalleryForLabels) -> impl IntoView {
     view! {
         <section class="sources" aria-labelledby="sources-title">
             <div class="heading">
                 <h2 id="sources-title">"Where the heads' texts come from"</h2>
             </div>
             <Pool/>
-            <Statistics/>
+            <Statistics gallery=gallery/>
             <Export/>
-            <CompletenessCurve/>
+            <CompletenessCurve gallery=gallery/>
         </section>
     }
 }
 
-/// All heads' texts at once, for people's own notes.
+/// Saves the texts of all heads.
 #[component]
 fn Export() -> impl IntoView {
-    let (state, engine) = (expect_context::<State>(), expect_context::<Engine>());
+    let (model, heads) = (expect_context::<ModelState>(), expect_context::<HeadsState>());
     view! {
         <div class="source">
             <button
                 type="button"
                 id="export-labels"
-                disabled=move || !state.has_statistics()
-                on:click=move |_| engine.export_labels()
+                disabled=move || !model.has_statistics()
+                on:click=move |_| heads.save_all_texts()
             >
                 "Save every head's texts (JSON and Markdown)"
             </button>
@@ -48,32 +47,32 @@ fn Export() -> impl IntoView {
 
 #[component]
 fn Pool() -> impl IntoView {
-    let (state, engine) = (expect_context::<State>(), expect_context::<Engine>());
+    let model = expect_context::<ModelState>();
     let area = NodeRef::<Textarea>::new();
     let typed = RwSignal::new(0);
     let count = move |_| {
         if let Some(area) = area.get() {
-            typed.set(phrase_list::lines(&area.value()).count());
+            typed.set(text::lines(&area.value()).count());
         }
     };
-    let now = move || match state.own_pool.get() {
+    let now = move || match model.label_sources.own_pool.get() {
         Some(lines) => format!("In use: your own {}.", units::plural(lines as u64, "text", "texts")),
-        None => state.pack.with(|pack| {
+        None => model.pack.with(|pack| {
             pack.as_ref().map_or_else(String::new, |pack| {
                 format!("In use: the pack's own {}.", units::plural(pack.pool_lines as u64, "text", "texts"))
             })
         }),
     };
-    let pack_has_none = move || state.pack.with(|pack| pack.as_ref().is_some_and(|pack| pack.pool_lines == 0));
+    let pack_has_none = move || model.pack.with(|pack| pack.as_ref().is_some_and(|pack| pack.pool_lines == 0));
     let use_typed = move |_| {
         if let Some(area) = area.get() {
-            engine.use_pool(&area.value());
+            model.label_sources.use_pool(&area.value());
         }
     };
     let use_file = move |event: Event| {
         let input: HtmlInputElement = event_target(&event);
         if let Some(file) = dom::files_of(input.files()).into_iter().next() {
-            use_pool_file(engine, file);
+            model.label_sources.use_pool_file(file);
         }
         input.set_value("");
     };
@@ -85,8 +84,8 @@ fn Pool() -> impl IntoView {
                 name="pool"
                 node_ref=area
                 rows="4"
-                aria-label="Texts of your own, one a line"
-                placeholder="Paste texts of your own, one a line, or drop a text file here"
+                aria-label="Your own texts, one per line"
+                placeholder="Paste your own texts, one per line, or drop a text file here"
                 on:input=count
             ></textarea>
             <div class="row">
@@ -100,13 +99,13 @@ fn Pool() -> impl IntoView {
                     "Open a text file"
                     <input class="unseen" type="file" name="pool-file" accept=".txt,text/plain" on:change=use_file/>
                 </label>
-                <Show when=move || state.own_pool.get().is_none() && pack_has_none()>
-                    <button type="button" id="default-pool" on:click=move |_| engine.use_default_pool()>
+                <Show when=move || model.label_sources.own_pool.get().is_none() && pack_has_none()>
+                    <button type="button" id="default-pool" on:click=move |_| model.label_sources.use_default_pool()>
                         "Use headlamp's own texts"
                     </button>
                 </Show>
-                <Show when=move || state.own_pool.get().is_some()>
-                    <button type="button" class="quiet-button" on:click=move |_| engine.use_pool("")>
+                <Show when=move || model.label_sources.own_pool.get().is_some()>
+                    <button type="button" class="quiet-button" on:click=move |_| model.label_sources.use_pool("")>
                         "Back to the pack's"
                     </button>
                 </Show>
@@ -116,12 +115,12 @@ fn Pool() -> impl IntoView {
 }
 
 #[component]
-fn Statistics() -> impl IntoView {
-    let (state, engine) = (expect_context::<State>(), expect_context::<Engine>());
+fn Statistics(gallery: GalleryForLabels) -> impl IntoView {
+    let model = expect_context::<ModelState>();
     let now = move || {
-        let images = units::plural(state.statistics_images(), "image", "images");
-        match state.statistics_of.get() {
-            StatisticsOf::Pack if state.statistics_images() == 0 => {
+        let images = units::plural(model.label_sources.statistics_images(), "image", "images");
+        match model.label_sources.statistics_of.get() {
+            StatisticsOf::Pack if model.label_sources.statistics_images() == 0 => {
                 "In use: none; this pack comes without statistics.".to_owned()
             }
             StatisticsOf::Pack => format!("In use: the pack's statistics over {images}."),
@@ -133,26 +132,27 @@ fn Statistics() -> impl IntoView {
     let use_file = move |event: Event| {
         let input: HtmlInputElement = event_target(&event);
         if let Some(file) = dom::files_of(input.files()).into_iter().next() {
-            engine.use_statistics_file(file);
+            model.label_sources.use_statistics_file(file);
         }
         input.set_value("");
     };
-    let has_gallery = move || state.gallery.pictures.with(|pictures| pictures.len() >= 2);
-    let is_pack = move || state.statistics_of.get() == StatisticsOf::Pack;
+    let has_gallery = move || gallery.pictures.get() >= 2;
+    let is_pack = move || model.label_sources.statistics_of.get() == StatisticsOf::Pack;
     view! {
         <div class="source" data-drop="statistics">
             <h3>"Images"</h3>
             <p class="quiet" id="statistics-in-use">{now}</p>
             <p class="quiet hint">
-                "A head's texts describe how its outputs vary over many images: those behind the pack, or those of
-                your gallery. Some hundreds give a steady result. A file that headlamp stats made does as well."
+                "A head's texts describe how its outputs vary over many images: the pack's images, or your
+                gallery. A few hundred images give a stable result. You can also open a file that headlamp
+                stats wrote."
             </p>
             <div class="row">
                 <button
                     type="button"
                     id="use-gallery"
                     disabled=move || !has_gallery()
-                    on:click=move |_| engine.use_statistics(StatisticsSource::Gallery)
+                    on:click=move |_| model.label_sources.use_statistics(StatisticsSource::Gallery)
                 >
                     "Use my gallery"
                 </button>
@@ -164,7 +164,7 @@ fn Statistics() -> impl IntoView {
                     <button
                         type="button"
                         class="quiet-button"
-                        on:click=move |_| engine.use_statistics(StatisticsSource::Pack)
+                        on:click=move |_| model.label_sources.use_statistics(StatisticsSource::Pack)
                     >
                         "Back to the pack's"
                     </button>

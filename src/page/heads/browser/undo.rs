@@ -3,10 +3,11 @@
 use leptos::prelude::*;
 
 use crate::ablate::Ablation;
-use crate::page::core::browser::state::State;
 use crate::page::heads::undo_history::History;
+use crate::page::model::browser::state::ModelState;
+use crate::page::photo::browser::phrases::PhrasesState;
 
-/// Every ablation that there was with the open model.
+/// The ablations so far with the open model.
 #[derive(Clone, Copy)]
 pub struct Undo {
     ablation: RwSignal<Ablation>,
@@ -14,19 +15,19 @@ pub struct Undo {
 }
 
 impl Undo {
-    /// Takes note of every change of the ablation; another model begins a history of its own.
-    pub fn new(state: State) -> Self {
+    /// Records every change of the ablation; another model starts a new history.
+    pub fn new(model: ModelState, phrases: PhrasesState) -> Self {
         let history = RwSignal::new(History::default());
         Effect::new(move |last: Option<Option<String>>| {
-            let model = state.pack.with(|pack| pack.as_ref().map(|pack| pack.weights.clone()));
-            let now = state.ablation.get();
+            let weights = model.pack.with(|pack| pack.as_ref().map(|pack| pack.weights.clone()));
+            let now = phrases.switched_off.get();
             match last {
-                Some(last) if last == model => history.update(|history| history.record(&now)),
+                Some(last) if last == weights => history.update(|history| history.record(&now)),
                 _ => history.set(History::of(now)),
             }
-            model
+            weights
         });
-        Self { ablation: state.ablation, history }
+        Self { ablation: phrases.switched_off, history }
     }
 
     pub fn undo(self) {
@@ -44,7 +45,7 @@ impl Undo {
     }
 }
 
-/// Back and forth, for those who do not use the keys.
+/// Buttons for undo and redo.
 #[component]
 pub fn UndoButtons() -> impl IntoView {
     let undo = expect_context::<Undo>();

@@ -1,16 +1,16 @@
-//! Another model in place of the one that is open: from files, or from a hub.
+//! Opens another model in place of the open one: from files, or from a hub.
 
 use leptos::html::Input;
 use leptos::prelude::*;
 use leptos::web_sys::{Event, HtmlInputElement, SubmitEvent};
 
 use crate::page::common::browser::dom;
-use crate::page::core::browser::engine::Engine;
+use crate::page::model::browser::state::ModelState;
 use crate::page::model::published::{PUBLISHED, Published};
 use crate::protocol::{ModelSettings, ModelSource, Storage};
 use crate::text::units;
 
-/// What goes with either way in.
+/// The settings for files and for the hub alike.
 #[derive(Clone, Copy)]
 struct Choices {
     storage: RwSignal<Storage>,
@@ -26,11 +26,12 @@ pub fn LoadModel() -> impl IntoView {
                 <h2 id="load-title">"Open a CLIP, DINO or DoRA"</h2>
             </div>
             <p class="quiet">
-                "headlamp opens published CLIPs (Hugging Face's, OpenCLIP's and OpenAI's own files) and vision
-                transformers that learned without texts (DINO, DoRA, DINOv2; their authors', timm's and Hugging
-                Face's files). They are read part by part and made small on the way; nothing of them leaves this
-                machine, where they are kept to be opened again. A CLIP comes without head statistics: give it images of your own below to label its heads.
-                The others show where their heads look."
+                "headlamp opens published CLIPs (files from Hugging Face, OpenCLIP and OpenAI) and vision
+                transformers that learned without texts (DINO, DoRA and DINOv2; files from their authors,
+                timm and Hugging Face). The weights are read part by part and quantised. They stay on this
+                machine, and the browser keeps them for the next visit. A CLIP comes without head
+                statistics: add your own images below to label its heads. The other models show where their
+                heads look."
             </p>
             <FromFiles choices=choices/>
             <FromHub choices=choices/>
@@ -42,14 +43,14 @@ pub fn LoadModel() -> impl IntoView {
 
 #[component]
 fn FromFiles(choices: Choices) -> impl IntoView {
-    let engine = expect_context::<Engine>();
+    let model = expect_context::<ModelState>();
     let open = move |event: Event| {
         let input: HtmlInputElement = event_target(&event);
         let files = dom::files_of(input.files());
         if !files.is_empty() {
             let names = files.iter().map(leptos::web_sys::File::name).collect();
             let source = ModelSource::Files { names };
-            engine.load_model(source, files, choices.storage.get_untracked(), choices.told.get_untracked());
+            model.load(source, files, choices.storage.get_untracked(), choices.told.get_untracked());
         }
         input.set_value("");
     };
@@ -73,14 +74,14 @@ fn FromFiles(choices: Choices) -> impl IntoView {
 
 #[component]
 fn FromHub(choices: Choices) -> impl IntoView {
-    let engine = expect_context::<Engine>();
+    let model = expect_context::<ModelState>();
     let (name, hub) = (NodeRef::<Input>::new(), NodeRef::<Input>::new());
     let value = |input: NodeRef<Input>| input.get().map(|input| input.value().trim().to_owned());
     let submit = move |event: SubmitEvent| {
         event.prevent_default();
         let Some(repository) = value(name).filter(|name| !name.is_empty()) else { return };
         let source = ModelSource::Hub { repository, hub: value(hub).filter(|hub| !hub.is_empty()) };
-        engine.load_model(source, Vec::new(), choices.storage.get_untracked(), choices.told.get_untracked());
+        model.load(source, Vec::new(), choices.storage.get_untracked(), choices.told.get_untracked());
     };
     let option = |Published { repository, name, megabytes, licence }: Published| {
         let size = units::bytes(u64::from(megabytes) * 1_000_000);
@@ -119,13 +120,13 @@ fn FromHub(choices: Choices) -> impl IntoView {
     }
 }
 
-/// The models to choose from; a choice goes into the field `name`.
+/// Lists known models; a choice is written into the field `name`.
 #[component]
 fn KnownModels(name: NodeRef<Input>) -> impl IntoView {
     let choose = move |repository: &str| {
         if let Some(input) = name.get() {
             input.set_value(repository);
-            // The field is in the page; where it takes no focus nothing is lost.
+            // Without the focus the field still has the name.
             let _focused = input.focus();
         }
     };
@@ -141,10 +142,10 @@ fn KnownModels(name: NodeRef<Input>) -> impl IntoView {
                     <button
                         type="button"
                         class="quiet-button"
-                        aria-label=format!("Take {name}")
+                        aria-label=format!("Choose {name}")
                         on:click=move |_| choose(repository)
                     >
-                        "Take"
+                        "Choose"
                     </button>
                 </td>
             </tr>
@@ -160,14 +161,14 @@ fn KnownModels(name: NodeRef<Input>) -> impl IntoView {
                             <th scope="col">"Model"</th>
                             <th scope="col">"To fetch"</th>
                             <th scope="col">"Licence"</th>
-                            <th scope="col"><span class="unseen">"Take"</span></th>
+                            <th scope="col"><span class="unseen">"Choose"</span></th>
                         </tr>
                     </thead>
                     <tbody>{PUBLISHED.map(row).collect_view()}</tbody>
                 </table>
             </div>
             <p class="quiet">
-                "Others of the same kinds open too, where their config.json says what they are. DoRA's weights are on
+                "Other models of the same kinds open too, if their config.json describes them. DoRA's weights are on
                 its authors' own drive: "
                 <a href="https://github.com/shashankvkt/DoRA_ICLR24" target="_blank" rel="noopener">"fetch them there"</a>
                 " and open the file."
@@ -176,7 +177,7 @@ fn KnownModels(name: NodeRef<Input>) -> impl IntoView {
     }
 }
 
-/// How the weights are kept in memory and how exact they stay.
+/// Chooses the number of bits that each weight is stored in.
 #[component]
 fn Storing(choices: Choices) -> impl IntoView {
     let option = move |storage: Storage| {
@@ -195,7 +196,7 @@ fn Storing(choices: Choices) -> impl IntoView {
     };
     view! {
         <fieldset class="choice">
-            <legend class="unseen">"Kept as"</legend>
+            <legend class="unseen">"Store weights in"</legend>
             {option(Storage::Q8)}
             {option(Storage::Q4)}
             {option(Storage::F16)}
@@ -203,7 +204,7 @@ fn Storing(choices: Choices) -> impl IntoView {
     }
 }
 
-/// What neither weights nor config may tell.
+/// Asks for settings that neither the weights nor the config may contain.
 #[component]
 fn Telling(choices: Choices) -> impl IntoView {
     let heads = move |label: &'static str, name: &'static str, set: fn(&mut ModelSettings, Option<usize>)| {
@@ -228,7 +229,7 @@ fn Telling(choices: Choices) -> impl IntoView {
     };
     view! {
         <details>
-            <summary>"What the weights do not tell"</summary>
+            <summary>"Settings that the file does not contain"</summary>
             <div class="telling">
                 {heads("Heads of the image tower", "vision-heads", |told, heads| told.vision_heads = heads)}
                 {heads("Heads of the text tower", "text-heads", |told, heads| told.text_heads = heads)}

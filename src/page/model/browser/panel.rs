@@ -1,17 +1,17 @@
-//! The model in use, the device it runs on, and what the current photo cost and proved.
+//! The model in use, its device, and the timings and the sum check of the current photo.
 
 use leptos::prelude::*;
 
 use crate::geometry::Size;
-use crate::page::core::browser::state::State;
+use crate::page::model::browser::state::ModelState;
 use crate::page::model::browser::storage_costs::Storages;
 use crate::protocol::{PackSummary, PhotoSummary};
 use crate::text::units;
 
-/// The decomposition is exact: a larger difference than this is a fault.
+/// The decomposition is exact: a larger difference than this is an error.
 const SUM_CHECK: f64 = 1e-4;
 
-/// A figure as a machine and as a person reads it.
+/// A value as a machine reads it, and as a person reads it.
 struct Figure {
     raw: String,
     shown: String,
@@ -36,10 +36,17 @@ impl Figure {
 }
 
 #[component]
-pub fn ModelPanel() -> impl IntoView {
-    let state = expect_context::<State>();
+pub fn ModelPanel(
+    /// The current photo.
+    #[prop(into)]
+    photo: Signal<Option<PhotoSummary>>,
+    /// Whether the photo's figures were measured on this machine.
+    #[prop(into)]
+    is_measured_here: Signal<bool>,
+) -> impl IntoView {
+    let model = expect_context::<ModelState>();
     let description = move || {
-        let text = state.pack.with(|pack| pack.as_ref().map(|pack| pack.description.clone())).unwrap_or_default();
+        let text = model.pack.with(|pack| pack.as_ref().map(|pack| pack.description.clone())).unwrap_or_default();
         let paragraphs = text.split("\n\n").map(str::trim).filter(|text| !text.is_empty());
         paragraphs.map(|text| view! { <p>{text.to_owned()}</p> }).collect_view()
     };
@@ -52,9 +59,9 @@ pub fn ModelPanel() -> impl IntoView {
             <div class="figure-groups">
                 <ModelFigures/>
                 <DeviceFigures/>
-                <PhotoFigures/>
+                <PhotoFigures photo=Signal::derive(move || photo.get().filter(|_| is_measured_here.get()))/>
             </div>
-            <SumCheck/>
+            <SumCheck photo=photo/>
             <Storages/>
         </section>
     }
@@ -102,13 +109,13 @@ fn DeviceFigures() -> impl IntoView {
                 label="Device"
                 figure=of_pack(|pack| Figure::new(&pack.device.kind, device(&pack.device.kind, &pack.device.name)))
             />
-            <Field name="why" label="Why this one" figure=of_pack(|pack| Figure::text(&pack.device.why))/>
+            <Field name="why" label="Why this device" figure=of_pack(|pack| Figure::text(&pack.device.why))/>
             <Field
                 name="download-seconds"
-                label="Fetching the pack"
+                label="Download"
                 figure=of_pack(|pack| Figure::seconds(pack.seconds.download))
             />
-            <Field name="load-seconds" label="Loading it" figure=of_pack(|pack| Figure::seconds(pack.seconds.load))/>
+            <Field name="load-seconds" label="Loading" figure=of_pack(|pack| Figure::seconds(pack.seconds.load))/>
         </dl>
     }
 }
@@ -118,58 +125,57 @@ fn device(kind: &str, name: &str) -> String {
 }
 
 #[component]
-fn PhotoFigures() -> impl IntoView {
+fn PhotoFigures(photo: Signal<Option<PhotoSummary>>) -> impl IntoView {
     let size = |size: Size| format!("{} × {} px", size.width, size.height);
     view! {
         <dl>
             <Field
                 name="photo-size"
                 label="Photo"
-                figure=of_photo(move |photo| Figure::new(photo.photo.width, size(photo.photo)))
+                figure=of_photo(photo, move |photo| Figure::new(photo.photo.width, size(photo.photo)))
             />
             <Field
                 name="grid"
                 label="Patches"
-                figure=of_photo(|photo| {
+                figure=of_photo(photo, |photo| {
                     Figure::new(photo.grid.len(), format!("{} × {}", photo.grid.columns, photo.grid.rows))
                 })
             />
             <Field
                 name="decode-seconds"
                 label="Decoding the photo"
-                figure=of_photo(|photo| Figure::seconds(photo.seconds.decode))
+                figure=of_photo(photo, |photo| Figure::seconds(photo.seconds.decode))
             />
             <Field
                 name="encode-seconds"
                 label="Running the model"
-                figure=of_photo(|photo| Figure::seconds(photo.seconds.encode))
+                figure=of_photo(photo, |photo| Figure::seconds(photo.seconds.encode))
             />
             <Field
                 name="residual"
                 label="Sum check"
-                figure=of_photo(|photo| Figure::new(photo.residual, units::scientific(photo.residual)))
+                figure=of_photo(photo, |photo| Figure::new(photo.residual, units::scientific(photo.residual)))
             />
         </dl>
     }
 }
 
-/// Whether the parts add up to the whole, and what that means.
+/// Shows whether the components sum to the embedding (docs/PAPERS.md, 1.3).
 #[component]
-fn SumCheck() -> impl IntoView {
-    let state = expect_context::<State>();
-    let residual = move || state.photo.with(|photo| photo.as_ref().map(|photo| photo.summary.residual));
+fn SumCheck(photo: Signal<Option<PhotoSummary>>) -> impl IntoView {
+    let residual = move || photo.with(|photo| photo.as_ref().map(|photo| photo.residual));
     let says = move || {
         residual().map(|residual| {
             let size = units::scientific(residual);
             if residual < SUM_CHECK {
                 format!(
-                    "The parts add up: heads, MLPs and the first embedding of this photo sum to the model's own \
-                     embedding, to within {size}. What the grid shows is all there is."
+                    "The parts add up: heads, MLPs and z0 (the embedding before the first layer) sum to the \
+                     model's embedding of this photo, with an error of {size}. The grid shows everything."
                 )
             } else {
                 format!(
-                    "The parts do not add up: they miss the model's own embedding by {size}. Do not trust the \
-                     figures on this page; try another device."
+                    "The parts do not add up: their sum differs from the model's embedding by {size}. Do not \
+                     trust the numbers on this page; try another device."
                 )
             }
         })
@@ -186,24 +192,18 @@ fn SumCheck() -> impl IntoView {
 }
 
 fn of_pack(figure: impl Fn(&PackSummary) -> Figure + Send + Sync + 'static) -> Signal<Option<(String, String)>> {
-    let state = expect_context::<State>();
+    let model = expect_context::<ModelState>();
     Signal::derive(move || {
-        state.pack.with(|pack| pack.as_ref().map(&figure).map(|Figure { raw, shown }| (raw, shown)))
+        model.pack.with(|pack| pack.as_ref().map(&figure).map(|Figure { raw, shown }| (raw, shown)))
     })
 }
 
-fn of_photo(figure: impl Fn(&PhotoSummary) -> Figure + Send + Sync + 'static) -> Signal<Option<(String, String)>> {
-    let state = expect_context::<State>();
+fn of_photo(
+    photo: Signal<Option<PhotoSummary>>,
+    figure: impl Fn(&PhotoSummary) -> Figure + Send + Sync + 'static,
+) -> Signal<Option<(String, String)>> {
     Signal::derive(move || {
-        // What was computed beforehand says nothing of this machine.
-        let is_here = !state.is_beforehand.get();
-        state.photo.with(|photo| {
-            photo
-                .as_ref()
-                .filter(|_| is_here)
-                .map(|photo| figure(&photo.summary))
-                .map(|Figure { raw, shown }| (raw, shown))
-        })
+        photo.with(|photo| photo.as_ref().map(&figure).map(|Figure { raw, shown }| (raw, shown)))
     })
 }
 

@@ -1,4 +1,4 @@
-//! A photo by the camera: what it sees in a dialog, and a button.
+//! Takes a photo with the camera, in a dialog.
 
 use leptos::html::{Dialog, Video};
 use leptos::prelude::*;
@@ -11,11 +11,12 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
 use crate::page::common::playback_error::CameraError;
-use crate::page::core::browser::engine::Engine;
-use crate::page::core::queue::Kind;
+use crate::page::core::browser::core::Core;
+use crate::page::photo::browser::photo::PhotoState;
+use crate::protocol::Kind;
 use crate::protocol::sentence;
 
-/// A camera that looks; its light goes out when this is dropped.
+/// A camera that is on. Dropping it switches the camera off.
 struct Looking(MediaStream);
 
 impl Drop for Looking {
@@ -29,13 +30,13 @@ impl Drop for Looking {
 /// Opens the camera's dialog.
 #[component]
 pub fn PhotoCamera() -> impl IntoView {
-    let engine = expect_context::<Engine>();
+    let (core, photo) = (expect_context::<Core>(), expect_context::<PhotoState>());
     let (dialog, video) = (NodeRef::<Dialog>::new(), NodeRef::<Video>::new());
     let looking = StoredValue::new_local(None::<Looking>);
     on_cleanup(move || {
         looking.try_update_value(Option::take);
     });
-    // Esc closes the dialog too, so the camera ends where that is heard.
+    // Esc closes the dialog too, so the camera is switched off here.
     let closed = move |_| {
         looking.try_update_value(Option::take);
         if let Some(video) = video.get_untracked() {
@@ -48,14 +49,14 @@ pub fn PhotoCamera() -> impl IntoView {
                 Ok(new) => {
                     if let Some((dialog, video)) = dialog.get_untracked().zip(video.get_untracked()) {
                         video.set_src_object(Some(&new.0));
-                        // It is muted, and so may play by itself.
+                        // Browsers let a muted video play without a press.
                         let _playing = video.play();
-                        // It fails for a dialog that is open already.
+                        // This fails for a dialog that is open already.
                         let _shown = dialog.show_modal();
                         looking.set_value(Some(new));
                     }
                 }
-                Err(sentence) => engine.complain(Kind::Photo, sentence),
+                Err(sentence) => core.complain(Kind::Photo, sentence),
             }
         });
     };
@@ -68,8 +69,8 @@ pub fn PhotoCamera() -> impl IntoView {
         let Some(video) = video.get_untracked() else { return };
         spawn_local(async move {
             match picture_of(&video).await {
-                Some(blob) => engine.open_photo("camera photo".to_owned(), blob),
-                None => engine.complain(Kind::Photo, "The camera gave no picture: try again.".to_owned()),
+                Some(blob) => photo.open_file("camera photo".to_owned(), blob),
+                None => core.complain(Kind::Photo, "The camera gave no picture: try again.".to_owned()),
             }
             close();
         });
@@ -104,14 +105,14 @@ async fn look() -> Result<Looking, String> {
     Ok(Looking(stream.unchecked_into()))
 }
 
-/// The frame on screen as a PNG file; none before the first.
+/// Returns the frame on screen as a PNG file; `None` before the first frame.
 async fn picture_of(video: &HtmlVideoElement) -> Option<Blob> {
     let canvas: HtmlCanvasElement = document().create_element("canvas").ok()?.dyn_into().ok()?;
     canvas.set_width(video.video_width());
     canvas.set_height(video.video_height());
     let context: CanvasRenderingContext2d = canvas.get_context("2d").ok()??.dyn_into().ok()?;
     context.draw_image_with_html_video_element(video, 0.0, 0.0).ok()?;
-    // A canvas without pixels becomes null, and so none.
+    // A canvas without pixels becomes null, hence `None`.
     let promise = js_sys::Promise::new(&mut |resolve, _reject| {
         if canvas.to_blob(&resolve).is_err() {
             let _settled = resolve.call1(&JsValue::NULL, &JsValue::NULL);

@@ -1,255 +1,158 @@
-//! The phrases with their scores: add, remove, choose.
+//! The phrases and their scores on the photo.
 
-use leptos::html::{Input, Textarea, Ul};
+use std::sync::Arc;
+
 use leptos::prelude::*;
-use leptos::web_sys::{ClipboardEvent, SubmitEvent};
 
-use crate::page::common::browser::controls::Check;
-use crate::page::common::browser::explanation::How;
-use crate::page::common::formulas::Topic;
-use crate::page::core::browser::state::State;
+use super::photo::PhotoState;
+use crate::ablate::Ablation;
+use crate::page::core::browser::core::Core;
+use crate::page::model::browser::state::ModelState;
 use crate::page::photo::phrase_list::PhraseList;
-use crate::text::units;
+use crate::protocol::{Attribute, Attribution, Kind, UnexpectedAnswer};
 
-#[component]
-pub fn Phrases() -> impl IntoView {
-    let state = expect_context::<State>();
-    let is_editing = RwSignal::new(false);
-    // Without texts nothing is scored, and the section is about the photo as soon as that is there.
-    let photo = move || match state.has_text() {
-        true => state.scores.with(|scores| scores.as_ref().map(|scores| scores.photo_name.clone())),
-        false => state.photo.with(|photo| photo.as_ref().map(|photo| photo.summary.name.clone())),
-    };
-    let stamp = move || match state.has_text() {
-        true => state.scores.with(|scores| scores.as_ref().map_or(0, |scores| scores.stamp)),
-        false => state.photo_number().unwrap_or(0),
-    };
-    let is_stale = move || {
-        let of = state.scores.with(|scores| scores.as_ref().map(|scores| scores.photo_number));
-        of.is_some() && of != state.photo_number()
-    };
-    view! {
-        <section
-            id="scores"
-            aria-labelledby="scores-title"
-            data-photo=photo
-            data-stamp=move || stamp().to_string()
-            class:stale=is_stale
-        >
-            <div class="heading">
-                <h2 id="scores-title">"Phrases"</h2>
-                <Show when=move || state.has_text()>
-                    <button
-                        type="button"
-                        class="quiet-button"
-                        aria-pressed=move || is_editing.get().to_string()
-                        on:click=move |_| is_editing.update(|is_editing| *is_editing = !*is_editing)
-                    >
-                        {move || if is_editing.get() { "Back to the list" } else { "Edit as text" }}
-                    </button>
-                </Show>
-            </div>
-            <Show when=move || state.has_text() fallback=NoTexts>
-                <Show when=move || is_editing.get() fallback=List>
-                    <Editor on_done=move || is_editing.set(false)/>
-                </Show>
-                <AddForm/>
-                <Check name="templates" value=state.templates>
-                    "Average over prompt templates"
-                </Check>
-                <p class="quiet hint">
-                    "The bar is the cosine between photo and phrase; the percentage compares the phrases with one
-                    another. A click on a phrase chooses what the segmentation and the heads are about. Several
-                    phrases can be pasted at once, one a line."
-                </p>
-                <How about=Topic::Scores/>
-            </Show>
-        </section>
+/// The scores on screen, and the photo that they are of.
+#[derive(Clone, Debug)]
+pub struct Scores {
+    pub stamp: u32,
+    pub photo_number: u32,
+    pub photo_name: String,
+    pub attribution: Arc<Attribution>,
+}
+
+impl Scores {
+    /// The place of a phrase in the attribution.
+    pub fn index(&self, phrase: &str) -> Option<usize> {
+        self.attribution.texts.iter().position(|text| text == phrase)
+    }
+
+    /// Cosine and probability of a phrase.
+    pub fn of(&self, phrase: &str) -> Option<(f32, f32)> {
+        let index = self.index(phrase)?;
+        Some((*self.attribution.scores.get(index)?, *self.attribution.probabilities.get(index)?))
+    }
+
+    /// A phrase's cosine with everything switched on; `None` where nothing is off.
+    pub fn before(&self, phrase: &str) -> Option<f32> {
+        self.attribution.intact.as_ref()?.get(self.index(phrase)?).copied()
+    }
+
+    /// The phrase with the highest score with everything switched on; `None` where nothing is off.
+    pub fn top_before(&self) -> Option<&str> {
+        let pairs = self.attribution.texts.iter().zip(self.attribution.intact.as_ref()?);
+        pairs.max_by(|a, b| a.1.total_cmp(b.1)).map(|(text, _)| text.as_str())
+    }
+
+    /// The phrase with the highest score.
+    pub fn top(&self) -> Option<&str> {
+        let pairs = self.attribution.texts.iter().zip(&self.attribution.scores);
+        pairs.max_by(|a, b| a.1.total_cmp(b.1)).map(|(text, _)| text.as_str())
     }
 }
 
-/// Why there is nothing to type with a self-supervised model, and what there is instead.
-#[component]
-fn NoTexts() -> impl IntoView {
-    view! {
-        <p class="no-texts">
-            "This model learned from pictures alone, and has no measure for phrases. What it shows is where each of
-            its heads looks: choose one in the grid; the last layer is at the top."
-        </p>
-        <p class="quiet hint">
-            "On the command line, headlamp align learns from pictures with captions where phrases lie in its space.
-            The model that it writes has scores, segmentations and texts for its heads."
-        </p>
-    }
+/// The phrases, the chosen one among them, and their scores.
+#[derive(Clone, Copy)]
+pub struct PhrasesState {
+    core: Core,
+    model: ModelState,
+    photo: PhotoState,
+    pub list: Signal<PhraseList>,
+    pub set_list: WriteSignal<PhraseList>,
+    /// Whether each phrase is averaged over prompt templates.
+    pub templates: RwSignal<bool>,
+    pub scores: RwSignal<Option<Scores>>,
+    /// The phrase that the user has chosen; `None`: the one that scores highest.
+    pub choice: RwSignal<Option<String>>,
+    /// The phrase that everything else is about.
+    pub chosen: Memo<Option<String>>,
+    /// The phrase that the chosen one is compared with, as the user picked it.
+    pub rather_than: RwSignal<Option<String>>,
+    /// The same, where it is still in the list and differs from the chosen one.
+    pub rival: Memo<Option<String>>,
+    /// Parts of the model that are switched off for scores and segmentation.
+    pub switched_off: RwSignal<Ablation>,
 }
 
-#[component]
-pub fn List() -> impl IntoView {
-    let state = expect_context::<State>();
-    let list = NodeRef::<Ul>::new();
-    // Bars run from zero; the longest score fills its side.
-    let range = Memo::new(move |_| {
-        state.scores.with(|scores| {
-            let values = scores.as_ref().map(|scores| scores.attribution.scores.clone()).unwrap_or_default();
-            values.iter().fold((0.0_f32, 1e-6_f32), |(low, high), value| (low.min(*value), high.max(*value)))
-        })
-    });
-    let remove = move |phrase: &str| {
-        state.set_phrases.update(|phrases| phrases.remove(phrase));
-        // The button that had the focus is gone.
-        if let Some(list) = list.get_untracked() {
-            let _focused = list.focus();
-        }
-    };
-    view! {
-        <ul class="phrases" node_ref=list tabindex="-1" aria-label="Phrases">
-            <For each=move || state.phrases.get().as_slice().to_vec() key=String::clone let:phrase>
-                <Row phrase=phrase range=range on_remove=remove/>
-            </For>
-        </ul>
-    }
-}
-
-#[component]
-fn Row(
-    phrase: String,
-    /// Lowest and highest score, zero between them.
-    range: Memo<(f32, f32)>,
-    on_remove: impl Fn(&str) + 'static,
-) -> impl IntoView {
-    let state = expect_context::<State>();
-    let phrase = StoredValue::new(phrase);
-    let text = phrase.get_value();
-    let figures = Memo::new(move |_| {
-        phrase
-            .with_value(|phrase| state.scores.with(|scores| scores.as_ref().and_then(|scores| scores.of(phrase))))
-    });
-    let is_chosen = Memo::new(move |_| {
-        phrase.with_value(|phrase| state.chosen.with(|chosen| chosen.as_ref() == Some(phrase)))
-    });
-    let bar = move || {
-        let (low, high) = range.get();
-        let part = |value: f32| (value - low) / (high - low) * 100.0;
-        let score = figures.get().map_or(0.0, |(score, _)| score);
-        let (from, to) = (part(score.min(0.0)), part(score.max(0.0)));
-        format!("left:{from:.2}%;width:{:.2}%", to - from)
-    };
-    view! {
-        <li
-            class="phrase"
-            data-phrase=text.clone()
-            data-score=move || figures.get().map(|(score, _)| score.to_string())
-            data-probability=move || figures.get().map(|(_, probability)| probability.to_string())
-            aria-current=move || is_chosen.get().then_some("true")
-        >
-            <button
-                type="button"
-                class="choose"
-                aria-pressed=move || is_chosen.get().to_string()
-                on:click=move |_| state.choice.set(Some(phrase.get_value()))
-            >
-                <span class="text">{text.clone()}</span>
-                <span class="figures">
-                    <span class="cosine" title="Cosine">
-                        {move || figures.get().map_or_else(|| "·".to_owned(), |(score, _)| units::signed(score, 3))}
-                    </span>
-                    <span class="probability" title="Share among these phrases">
-                        {move || figures.get().map_or_else(|| "·".to_owned(), |(_, share)| units::percent(share))}
-                    </span>
-                </span>
-                <span class="bar" aria-hidden="true">
-                    <span
-                        class="fill"
-                        class:negative=move || figures.get().is_some_and(|(score, _)| score < 0.0)
-                        style=bar
-                    ></span>
-                </span>
-            </button>
-            <button
-                type="button"
-                class="remove"
-                aria-label=format!("Remove {text}")
-                on:click=move |_| phrase.with_value(|phrase| on_remove(phrase))
-            >
-                "×"
-            </button>
-        </li>
-    }
-}
-
-/// Takes more phrases: typed, or several pasted at once, one a line.
-#[component]
-pub fn AddForm(
-    /// The form's, unique on the page.
-    #[prop(default = "add-phrase")]
-    id: &'static str,
-) -> impl IntoView {
-    let state = expect_context::<State>();
-    let input = NodeRef::<Input>::new();
-    let add = move |text: &str| {
-        state.set_phrases.update(|phrases| {
-            phrases.add(text);
+impl PhrasesState {
+    pub fn new(
+        core: Core,
+        model: ModelState,
+        photo: PhotoState,
+        (list, set_list): (Signal<PhraseList>, WriteSignal<PhraseList>),
+    ) -> Self {
+        let scores = RwSignal::new(None::<Scores>);
+        let choice = RwSignal::new(None);
+        let chosen = Memo::new(move |_| {
+            let is_known = |phrase: &String| list.with(|list| list.contains(phrase));
+            let top = || scores.with(|scores| scores.as_ref()?.top().map(str::to_owned));
+            choice.get().filter(is_known).or_else(|| top().filter(is_known))
         });
-    };
-    let submit = move |event: SubmitEvent| {
-        event.prevent_default();
-        if let Some(input) = input.get() {
-            add(&input.value());
-            input.set_value("");
-        }
-    };
-    // An input would join pasted lines into one.
-    let paste = move |event: ClipboardEvent| {
-        let text = event.clipboard_data().and_then(|data| data.get_data("text/plain").ok()).unwrap_or_default();
-        if text.trim().contains('\n') {
-            event.prevent_default();
-            add(&text);
-        }
-    };
-    view! {
-        <form id=id class="add-phrase" on:submit=submit>
-            <input
-                type="text"
-                name="phrase"
-                node_ref=input
-                autocomplete="off"
-                aria-label="Add a phrase"
-                placeholder="Add a phrase"
-                on:paste=paste
-            />
-            <button type="submit">"Add"</button>
-        </form>
+        let rather_than = RwSignal::new(None);
+        let rival = Memo::new(move |_| {
+            let is_other = |phrase: &String| {
+                list.with(|list| list.contains(phrase)) && chosen.with(|chosen| chosen.as_ref() != Some(phrase))
+            };
+            rather_than.get().filter(is_other)
+        });
+        let state = Self {
+            core,
+            model,
+            photo,
+            list,
+            set_list,
+            templates: RwSignal::default(),
+            scores,
+            choice,
+            chosen,
+            rather_than,
+            rival,
+            switched_off: RwSignal::default(),
+        };
+        state.ask_for_scores();
+        state
     }
-}
 
-/// All phrases as text, one a line.
-#[component]
-fn Editor(on_done: impl Fn() + 'static) -> impl IntoView {
-    let state = expect_context::<State>();
-    let area = NodeRef::<Textarea>::new();
-    let use_text = move |_| {
-        if let Some(Ok(list)) = area.get().map(|area| area.value().parse::<PhraseList>()) {
-            state.set_phrases.set(list);
+    /// Whether a phrase is the chosen one.
+    pub fn is_chosen(self, phrase: &str) -> bool {
+        self.chosen.with_untracked(|chosen| chosen.as_deref() == Some(phrase))
+    }
+
+    /// The parts that are switched off, where there are means to replace them by. Other statistics are other means.
+    pub fn ablation_in_use(self) -> Ablation {
+        let off = self.switched_off.get();
+        if off.is_none() || !self.model.has_statistics() { Ablation::default() } else { off }
+    }
+
+    /// Asks for scores whenever they would change.
+    fn ask_for_scores(self) {
+        Effect::new(move || {
+            let (phrases, templates) = (self.list.get().as_slice().to_vec(), self.templates.get());
+            if phrases.is_empty() {
+                self.scores.set(None);
+            }
+            let is_wanted = self.photo.traced.get().is_some() && !phrases.is_empty() && self.model.has_text();
+            let ablation = self.ablation_in_use();
+            match is_wanted {
+                true => self.core.ask(Attribute { phrases, templates, ablation }, move |attribution, _buffers| {
+                    self.take(attribution)
+                }),
+                false => self.core.withdraw(Kind::Scores),
+            }
+        });
+    }
+
+    fn take(self, attribution: Attribution) -> Result<(), UnexpectedAnswer> {
+        // The phrases were removed meanwhile.
+        if self.list.with_untracked(|list| list.as_slice().is_empty()) {
+            return Ok(());
         }
-        on_done();
-    };
-    let show_examples = move |_| {
-        if let Some(area) = area.get() {
-            area.set_value(&PhraseList::default().to_string());
-        }
-    };
-    view! {
-        <div class="editor">
-            <textarea
-                node_ref=area
-                rows="10"
-                aria-label="Phrases, one a line"
-                prop:value=state.phrases.get_untracked().to_string()
-            ></textarea>
-            <div class="row">
-                <button type="button" on:click=use_text>"Use these phrases"</button>
-                <button type="button" class="quiet-button" on:click=show_examples>"Examples"</button>
-            </div>
-        </div>
+        let photo_number = self.photo.traced.get_untracked().ok_or(UnexpectedAnswer)?;
+        self.scores.set(Some(Scores {
+            stamp: self.core.next_number(),
+            photo_number,
+            photo_name: untrack(|| self.photo.name()).unwrap_or_default(),
+            attribution: Arc::new(attribution),
+        }));
+        Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! The photo with what lies over it: the overlay and the crop frame.
+//! The photo with the overlay and the crop frame.
 
 use leptos::html::Canvas;
 use leptos::prelude::*;
@@ -6,20 +6,20 @@ use leptos::web_sys::{Event, HtmlInputElement};
 
 use crate::geometry::{Framing, Size};
 use crate::page::common::browser::dom;
-use crate::page::core::browser::engine::Engine;
-use crate::page::core::browser::state::{Layer, State};
 use crate::page::photo::browser::camera::PhotoCamera;
+use crate::page::photo::browser::head_map::HeadMapState;
+use crate::page::photo::browser::overlay::OverlayState;
 use crate::page::photo::browser::overlay_controls::OverlayControls;
+use crate::page::photo::browser::photo::PhotoState;
+use crate::page::photo::browser::segmentation::SegmentationState;
 use crate::page::photo::browser::zoomable::Zoomable;
-use crate::page::photo::raster;
-use crate::page::shell::browser::beforehand::Beforehand;
-use crate::page::shell::browser::export::Exports;
-use crate::page::shell::browser::samples::Samples;
+use crate::page::photo::raster::{self, Layer};
 
+/// The photo with its controls. `samples` come before the photo, `children` at the end.
 #[component]
-pub fn PhotoPanel() -> impl IntoView {
-    let state = expect_context::<State>();
-    let name = move || state.photo.with(|photo| photo.as_ref().map(|photo| photo.summary.name.clone()));
+pub fn PhotoPanel(#[prop(into)] samples: ViewFn, children: Children) -> impl IntoView {
+    let photo = expect_context::<PhotoState>();
+    let name = move || photo.name();
     view! {
         <section class="photo-panel" aria-labelledby="photo-title">
             <div class="heading">
@@ -28,21 +28,21 @@ pub fn PhotoPanel() -> impl IntoView {
                 <OpenButton/>
                 <PhotoCamera/>
             </div>
-            <Samples/>
+            {samples.run()}
             <Stage/>
             <OverlayControls/>
-            <Exports/>
+            {children()}
         </section>
     }
 }
 
 #[component]
 fn OpenButton() -> impl IntoView {
-    let engine = expect_context::<Engine>();
+    let photo = expect_context::<PhotoState>();
     let open = move |event: Event| {
         let input: HtmlInputElement = event_target(&event);
         if let Some(file) = dom::files_of(input.files()).into_iter().next() {
-            engine.open_photo(file.name(), file.into());
+            photo.open_file(file.name(), file.into());
         }
         // So that the same file can be chosen again.
         input.set_value("");
@@ -55,27 +55,28 @@ fn OpenButton() -> impl IntoView {
     }
 }
 
-/// The photo at its preview's size, everything else laid over it.
+/// The photo at its preview's size, with the overlay and the crop frame.
 #[component]
 pub fn Stage() -> impl IntoView {
-    let (state, engine) = (expect_context::<State>(), expect_context::<Engine>());
+    let (photo, overlay) = (expect_context::<PhotoState>(), expect_context::<OverlayState>());
+    let (segmentation, head_map) = (expect_context::<SegmentationState>(), expect_context::<HeadMapState>());
     let canvas = NodeRef::<Canvas>::new();
     Effect::new(move || {
         let Some(canvas) = canvas.get() else { return };
-        state.photo.with(|photo| {
+        photo.photo.with(|photo| {
             if let Some(photo) = photo {
                 dom::paint(&canvas, photo.summary.preview, Some(&photo.pixels), (0.0, 0.0));
             }
         });
     });
     let ratio = move || {
-        state.photo.with(|photo| {
+        photo.photo.with(|photo| {
             let Size { width, height } = photo.as_ref()?.summary.preview;
             Some((width as f64 / height.max(1) as f64).to_string())
         })
     };
     let frame = move || {
-        state.photo.with(|photo| {
+        photo.photo.with(|photo| {
             let summary = &photo.as_ref()?.summary;
             let (frame, size) = (summary.crop_in_photo, summary.photo);
             let (width, height) = (size.width as f64 / 100.0, size.height as f64 / 100.0);
@@ -88,19 +89,18 @@ pub fn Stage() -> impl IntoView {
             ))
         })
     };
-    let subject = Signal::derive(move || {
-        state.photo.with(|photo| photo.as_ref().map(|photo| photo.summary.name.clone())).unwrap_or_default()
-    });
-    let described = move || format!("The photo {}, with {}", subject.get(), describe_layer(state));
-    let is_whole = move || state.framing.get() == Framing::WholePhoto;
+    let subject = Signal::derive(move || photo.name().unwrap_or_default());
+    let described =
+        move || format!("The photo {}, with {}", subject.get(), describe_layer(overlay, segmentation, head_map));
+    let is_whole = move || photo.framing.get() == Framing::WholePhoto;
     let reframe = move |_| {
-        engine.frame(if is_whole() { Framing::CentreCrop } else { Framing::WholePhoto });
+        photo.frame(if is_whole() { Framing::CentreCrop } else { Framing::WholePhoto });
     };
     view! {
         <div
             class="stage"
-            class:empty=move || state.photo.with(Option::is_none)
-            class:grey=move || state.layer.get() == Layer::Head
+            class:empty=move || photo.photo.with(Option::is_none)
+            class:grey=move || overlay.layer.get() == Layer::Head
             style:--ratio=ratio
         >
             <Zoomable subject=subject>
@@ -117,18 +117,18 @@ pub fn Stage() -> impl IntoView {
             </button>
             <p class="quiet hint">
                 {move || if is_whole() {
-                    "The model is shown the whole photo, on more patches than it was trained on."
+                    "The model sees the whole photo, on more patches than in its training."
                 } else {
-                    "The model is shown the framed part only, as in its training."
+                    "The model sees the framed part only, as in its training."
                 }}
             </p>
         </div>
     }
 }
 
-/// What lies over the photo, for those who do not see it.
-fn describe_layer(state: State) -> String {
-    match (state.layer.get(), state.current_segmentation(), state.head.get()) {
+/// Describes the layer over the photo for screen readers.
+fn describe_layer(overlay: OverlayState, segmentation: SegmentationState, head_map: HeadMapState) -> String {
+    match (overlay.layer.get(), segmentation.current(), head_map.head.get()) {
         (Layer::Segmentation, Some(found), _) if found.is_empty => format!("nothing found for {}", found.phrase),
         (Layer::Segmentation, Some(found), _) => format!("the segmentation of {}", found.phrase),
         (Layer::Head, _, Some((layer, head))) => format!("the map of layer {layer}, head {head}"),
@@ -136,18 +136,20 @@ fn describe_layer(state: State) -> String {
     }
 }
 
-/// The chosen layer, at the preview's size. Every pixel with alpha is the layer's; the segmentation's are its
+/// Draws the chosen layer at the preview's size. Every opaque pixel belongs to the layer; those of a segmentation are its
 /// foreground.
 #[component]
 fn Overlay() -> impl IntoView {
-    let state = expect_context::<State>();
+    let (photo, overlay) = (expect_context::<PhotoState>(), expect_context::<OverlayState>());
+    let (segmentation, head_map) = (expect_context::<SegmentationState>(), expect_context::<HeadMapState>());
     let canvas = NodeRef::<Canvas>::new();
     Effect::new(move || {
         let Some(canvas) = canvas.get() else { return };
-        let Some(size) = state.photo.with(|photo| photo.as_ref().map(|photo| photo.summary.preview)) else {
+        let Some(size) = photo.photo.with(|photo| photo.as_ref().map(|photo| photo.summary.preview)) else {
             return;
         };
-        let (kind, stamp, rgba) = layer(state).unwrap_or(("none", None, Vec::new()));
+        let (kind, stamp, rgba) =
+            painted_layer(photo, overlay, segmentation, head_map).unwrap_or(("none", None, Vec::new()));
         let image = dom::image_of_slice(&rgba, size);
         dom::paint(&canvas, size, image.as_ref(), (0.0, 0.0));
         // Setting attributes whose names are literals does not fail.
@@ -165,23 +167,28 @@ fn Overlay() -> impl IntoView {
             height="1"
             data-layer-kind="none"
             data-stamp="0"
-            style:opacity=move || state.opacity.get().to_string()
+            style:opacity=move || overlay.opacity.get().to_string()
         ></canvas>
     }
 }
 
-/// The layer to draw: its kind, the stamp of a segmentation, and its pixels.
-fn layer(state: State) -> Option<(&'static str, Option<u32>, Vec<u8>)> {
-    match state.layer.get() {
+/// Returns the layer to draw: its kind, the stamp of a segmentation, and its RGBA pixels.
+fn painted_layer(
+    photo: PhotoState,
+    overlay: OverlayState,
+    segmentation: SegmentationState,
+    head_map: HeadMapState,
+) -> Option<(&'static str, Option<u32>, Vec<u8>)> {
+    match overlay.layer.get() {
         Layer::None => None,
         Layer::Segmentation => {
-            let segmentation = state.current_segmentation()?;
-            let threshold = state.threshold_in_use()?;
-            let (place, size) = state.photo.with(|photo| {
+            let threshold = segmentation.threshold_in_use()?;
+            let segmentation = segmentation.current()?;
+            let (place, size) = photo.photo.with(|photo| {
                 let photo = photo.as_ref()?;
                 Some((photo.placement(segmentation.frame, segmentation.size), photo.summary.preview))
             })?;
-            // Where nothing is positive there is no foreground, whatever the threshold.
+            // An empty segmentation has no foreground at any threshold.
             let mask = if segmentation.is_empty {
                 vec![false; size.width * size.height]
             } else {
@@ -190,11 +197,24 @@ fn layer(state: State) -> Option<(&'static str, Option<u32>, Vec<u8>)> {
             Some(("segmentation", Some(segmentation.stamp), raster::paint_mask(size, &mask)))
         }
         Layer::Head => {
-            let map = state.current_head_map()?;
+            let map = head_map.current()?;
             let size = Size { width: map.grid.columns, height: map.grid.rows };
-            let place = state.photo.with(|photo| photo.as_ref().map(|photo| photo.placement(map.frame, size)))?;
+            let place = photo.photo.with(|photo| photo.as_ref().map(|photo| photo.placement(map.frame, size)))?;
             let colours = raster::paint_patches(map.kind, &map.map);
             Some(("head", None, raster::spread(&place, &colours)))
         }
+    }
+}
+
+/// Says that the results on screen were computed beforehand, as long as they were.
+#[component]
+fn Beforehand() -> impl IntoView {
+    let photo = expect_context::<PhotoState>();
+    view! {
+        <Show when=move || photo.is_beforehand.get()>
+            <p id="beforehand" class="beforehand" role="status">
+                "Computed beforehand, while the model loads"
+            </p>
+        </Show>
     }
 }

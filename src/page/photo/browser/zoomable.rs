@@ -1,4 +1,4 @@
-//! A stage whose picture can be zoomed and moved: by wheel, fingers, mouse and keys.
+//! A stage whose picture can be zoomed and moved by wheel, fingers, mouse and keys.
 
 use leptos::html::Div;
 use leptos::prelude::*;
@@ -7,7 +7,7 @@ use leptos::web_sys::{KeyboardEvent, PointerEvent, WheelEvent};
 use crate::page::photo::zoom::{Hold, Zoom};
 use crate::text::units;
 
-/// What lies in the stage at the stage's own size, zoomed. Whenever `subject` changes, the whole of it is shown
+/// Zooms its children, which are as large as the stage. Whenever `subject` changes, the whole picture is shown
 /// again.
 #[component]
 pub fn Zoomable(#[prop(into)] subject: Signal<String>, children: Children) -> impl IntoView {
@@ -26,7 +26,7 @@ pub fn Zoomable(#[prop(into)] subject: Signal<String>, children: Children) -> im
         let (width, height) = (around.width().max(1.0), around.height().max(1.0));
         Some(((f64::from(x) - around.left()) / width, (f64::from(y) - around.top()) / height))
     };
-    // Without Ctrl the wheel is the page's, unless the photo has the focus. (Two fingers on a touchpad come as a
+    // Without Ctrl the wheel scrolls the page, unless the photo has the focus. (Two fingers on a touchpad arrive as a
     // wheel with Ctrl.)
     let wheel = move |event: WheelEvent| {
         let has_focus = board.get_untracked().is_some_and(|board| board.matches(":focus").unwrap_or(false));
@@ -45,7 +45,7 @@ pub fn Zoomable(#[prop(into)] subject: Signal<String>, children: Children) -> im
             hold.update_value(|hold| hold.down(event.pointer_id(), point));
         }
         if let Some(board) = board.get_untracked() {
-            // It fails where the pointer is gone already.
+            // This fails where the pointer is gone already.
             let _captured = board.set_pointer_capture(event.pointer_id());
         }
     };

@@ -1,10 +1,10 @@
-//! What is switched off, as an address says it: "11.3,8.*,m5,m*,z0,cls".
+//! Parts that are switched off, as an address writes them: "11.3,8.*,m5,m*,z0,cls".
 
 use std::collections::BTreeSet;
 
 use crate::ablate::Ablation;
 
-/// Parts to switch off, of a model whose extent is not known yet.
+/// Parts to switch off, in a model whose layers and heads are not known yet.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Off(Vec<Part>);
 
@@ -27,7 +27,7 @@ enum Part {
 }
 
 impl Off {
-    /// The list's parts; none where one of them is no part.
+    /// Reads a list; `None` where an entry is not a part.
     pub fn parse(list: &str) -> Option<Self> {
         list.split(',')
             .map(str::trim)
@@ -41,7 +41,7 @@ impl Off {
         self.0.is_empty()
     }
 
-    /// An ablation of a model of `layers` layers of `heads` heads, in few words.
+    /// Writes an ablation of a model of `layers` layers of `heads` heads as a short list.
     pub fn of(ablation: &Ablation, layers: usize, heads: usize) -> Self {
         let mut parts = Vec::new();
         for layer in ablation.heads.iter().map(|(layer, _)| *layer).collect::<BTreeSet<_>>() {
@@ -63,7 +63,7 @@ impl Off {
         Self(parts)
     }
 
-    /// The ablation that it is for a model of `layers` layers of `heads` heads; none where that has no such part.
+    /// Returns the ablation for a model of `layers` layers of `heads` heads; `None` where the model lacks a part.
     pub fn ablation(&self, layers: usize, heads: usize) -> Option<Ablation> {
         let mut ablation = Ablation::default();
         for part in &self.0 {
@@ -125,13 +125,13 @@ impl std::fmt::Display for Part {
     }
 }
 
-/// "11.3": layer and head.
+/// Reads "11.3" as layer and head.
 pub fn head(text: &str) -> Option<(usize, usize)> {
     let (layer, head) = text.split_once('.')?;
     Some((number(layer)?, number(head)?))
 }
 
-/// No model has more layers or heads than three digits count.
+/// Numbers have at most three digits, which is enough for every model.
 fn number(text: &str) -> Option<usize> {
     let is_plain = (1..=3).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
     is_plain.then(|| text.parse().ok()).flatten()

@@ -1,5 +1,5 @@
-//! A sample's results that were computed beforehand, shown while the model loads. They go where live ones go, and
-//! live ones take their place.
+//! Shows a sample's results that were computed beforehand while the model loads. They are stored like live results,
+//! which replace them.
 
 use std::sync::Arc;
 
@@ -12,56 +12,64 @@ use wasm_bindgen_futures::JsFuture;
 
 use crate::geometry::{Framing, PhotoRect, Size};
 use crate::page::common::browser::dom;
-use crate::page::core::browser::engine::Engine;
-use crate::page::core::browser::state::{EngineState, HeadTexts, Origin, Photo, Scores, Segmentation, State};
-use crate::page::shell::address::ModelAddress;
-use crate::page::shell::browser::samples::Sample;
+use crate::page::core::browser::core::WorkerState;
+use crate::page::heads::browser::heads::HeadTexts;
+use crate::page::model::address::ModelAddress;
+use crate::page::photo::browser::photo::{OpenPhoto, Origin};
+use crate::page::photo::browser::phrases::Scores;
+use crate::page::photo::browser::segmentation::Segmentation;
+use crate::page::shell::browser::features::Features;
 use crate::page::shell::computed_sample::Computed;
+use crate::page::shell::sample_photos::Sample;
 use crate::protocol::{PhotoSummary, TraceSeconds};
 
-/// What there is of a sample.
-struct Found {
+/// A sample's photo and results.
+struct ComputedSample {
     computed: Computed,
     photo: ImageData,
     /// The soft map in the photo's own pixels, in [0, 1], rows first.
     map: Vec<f32>,
 }
 
-/// Shows a sample's results, where the default model is the one that loads and still does. What cannot be fetched
-/// is not missed: the live results come all the same.
-pub fn show(engine: Engine, state: State, sample: &'static Sample) {
-    if !is_awaited(state) {
+/// Shows a sample's results, if the default model is loading. Results that cannot be fetched are skipped: the live ones
+/// follow anyway.
+pub fn show(features: Features, sample: &'static Sample) {
+    if !is_awaited(features) {
         return;
     }
     spawn_local(async move {
         let Some(found) = fetch(sample).await else { return };
-        if is_awaited(state) {
-            put(engine, state, sample, found);
+        if is_awaited(features) {
+            put(features, sample, found);
         }
     });
 }
 
-fn is_awaited(state: State) -> bool {
-    let is_default =
-        state.model.with_untracked(|model| model.as_ref().is_some_and(|model| *model == ModelAddress::default()));
-    // What they were computed with.
-    let is_as_computed = !state.templates.get_untracked() && state.framing.get_untracked() == Framing::CentreCrop;
-    let has_live = state.photo.with_untracked(Option::is_some) && !state.is_beforehand.get_untracked();
-    is_default && is_as_computed && !has_live && state.engine.get_untracked() == EngineState::Opening
+fn is_awaited(features: Features) -> bool {
+    let is_default = features
+        .model
+        .address
+        .with_untracked(|model| model.as_ref().is_some_and(|model| *model == ModelAddress::default()));
+    // The settings that the results were computed with.
+    let is_as_computed = !features.phrases.templates.get_untracked()
+        && features.photo.framing.get_untracked() == Framing::CentreCrop;
+    let has_live =
+        features.photo.photo.with_untracked(Option::is_some) && !features.photo.is_beforehand.get_untracked();
+    is_default && is_as_computed && !has_live && features.core.worker.get_untracked() == WorkerState::Opening
 }
 
-async fn fetch(sample: &'static Sample) -> Option<Found> {
+async fn fetch(sample: &'static Sample) -> Option<ComputedSample> {
     let at = |ending: &str| format!("samples/computed/{}.{ending}", sample.name);
     let json = JsFuture::from(dom::fetch("results", &at("json")).await.ok()?.text()).await.ok()?.as_string()?;
     let computed: Computed = serde_wasm_bindgen::from_value(JSON::parse(&json).ok()?).ok()?;
     let photo = pixels_of(&dom::fetch(sample.file, &sample.url()).await.ok()?).await?;
     let map = pixels_of(&dom::fetch("map", &at("png")).await.ok()?).await?;
-    // A grey picture: any channel will do.
+    // In a grey picture all channels are equal.
     let map = map.data().0.chunks_exact(4).map(|pixel| f32::from(pixel[0]) / 255.0).collect();
-    Some(Found { computed, photo, map })
+    Some(ComputedSample { computed, photo, map })
 }
 
-/// A picture's pixels as they are in the file.
+/// Returns the pixels of a picture's file.
 async fn pixels_of(blob: &Blob) -> Option<ImageData> {
     let promise = window().create_image_bitmap_with_blob(blob).ok()?;
     let bitmap: ImageBitmap = JsFuture::from(promise).await.ok()?.dyn_into().ok()?;
@@ -76,14 +84,14 @@ async fn pixels_of(blob: &Blob) -> Option<ImageData> {
     context.get_image_data(0.0, 0.0, f64::from(bitmap.width()), f64::from(bitmap.height())).ok()
 }
 
-fn put(engine: Engine, state: State, sample: &'static Sample, found: Found) {
-    let Found { computed, photo: pixels, map } = found;
+fn put(features: Features, sample: &'static Sample, found: ComputedSample) {
+    let ComputedSample { computed, photo: pixels, map } = found;
     let size = Size { width: pixels.width() as usize, height: pixels.height() as usize };
     if map.len() != size.width * size.height {
         return;
     }
     let frame = computed.frame(size);
-    let number = engine.next_stamp();
+    let number = features.core.next_number();
     let summary = PhotoSummary {
         name: sample.file.to_owned(),
         photo: size,
@@ -94,16 +102,16 @@ fn put(engine: Engine, state: State, sample: &'static Sample, found: Found) {
         residual: computed.residual,
         seconds: TraceSeconds::default(),
     };
-    state.is_beforehand.set(true);
-    state.photo.set(Some(Photo { number, origin: Origin::Url(sample.url()), summary, pixels }));
-    state.scores.set(Some(Scores {
-        stamp: engine.next_stamp(),
+    features.photo.is_beforehand.set(true);
+    features.photo.photo.set(Some(OpenPhoto { number, origin: Origin::Url(sample.url()), summary, pixels }));
+    features.phrases.scores.set(Some(Scores {
+        stamp: features.core.next_number(),
         photo_number: number,
         photo_name: sample.file.to_owned(),
         attribution: Arc::new(computed.attribution),
     }));
-    state.segmentation.set(Some(Segmentation {
-        stamp: engine.next_stamp(),
+    features.segmentation.segmentation.set(Some(Segmentation {
+        stamp: features.core.next_number(),
         photo_number: number,
         phrase: computed.phrase,
         size,
@@ -113,19 +121,6 @@ fn put(engine: Engine, state: State, sample: &'static Sample, found: Found) {
         map: Arc::new(map),
     }));
     let head = (computed.layer, computed.head);
-    state.head.set(Some(head));
-    state.head_texts.set(Some(HeadTexts { head, labels: computed.labels, images: computed.images }));
-}
-
-/// Says that what is shown was computed beforehand, as long as it was.
-#[component]
-pub fn Beforehand() -> impl IntoView {
-    let state = expect_context::<State>();
-    view! {
-        <Show when=move || state.is_beforehand.get()>
-            <p id="beforehand" class="beforehand" role="status">
-                "Computed beforehand, while the model loads"
-            </p>
-        </Show>
-    }
+    features.head_map.head.set(Some(head));
+    features.heads.texts.set(Some(HeadTexts { head, labels: computed.labels, images: computed.images }));
 }

@@ -1,39 +1,36 @@
-//! Files dropped anywhere on the window, and pictures pasted.
+//! Opens files that are dropped anywhere on the window, and pasted pictures.
 
 use leptos::ev::paste;
 use leptos::prelude::*;
 use leptos::web_sys::{ClipboardEvent, DragEvent, Element, File};
-use leptos_use::{
-    UseDropZoneEvent, UseDropZoneOptions, UseDropZoneReturn, use_document, use_drop_zone_with_options,
-    use_event_listener,
-};
+use leptos_use_document::use_document;
+use leptos_use_drop_zone::{UseDropZoneEvent, UseDropZoneOptions, UseDropZoneReturn, use_drop_zone_with_options};
+use leptos_use_event_listener::use_event_listener;
 use wasm_bindgen::JsCast as _;
-use wasm_bindgen_futures::spawn_local;
 
 use crate::page::common::browser::dom;
-use crate::page::core::browser::engine::Engine;
-use crate::page::core::queue::Kind;
 use crate::page::shell::browser::dropped_folders;
-use crate::page::video::browser::open::take_videos;
+use crate::page::shell::browser::features::Features;
 use crate::page::video::browser::state::Mode;
+use crate::protocol::Kind;
 
-/// The whole window takes files; it says so while one is over it.
+/// Takes files on the whole window, and shows a hint while a file is over it.
 #[component]
 pub fn Intake() -> impl IntoView {
-    let engine = expect_context::<Engine>();
+    let features = expect_context::<Features>();
     let UseDropZoneReturn { is_over_drop_zone, .. } = use_drop_zone_with_options(
         document().body(),
         UseDropZoneOptions::default().on_drop(move |UseDropZoneEvent { files, event }| {
-            take_dropped(engine, files, &event);
+            take_dropped(features, files, &event);
         }),
     );
     let _stop = use_event_listener(use_document(), paste, move |event: ClipboardEvent| {
         let files = dom::files_of(event.clipboard_data().and_then(|data| data.files()));
-        let Some(files) = take_videos(engine, files, false) else { return event.prevent_default() };
+        let Some(files) = features.video.take_files(files, false) else { return event.prevent_default() };
         if let Some(picture) = files.into_iter().find(|file| file.type_().starts_with("image/")) {
             event.prevent_default();
-            engine.show_mode(Mode::Photo);
-            engine.open_photo("pasted image".to_owned(), picture.into());
+            features.video.player.show(Mode::Photo);
+            features.photo.open_file("pasted image".to_owned(), picture.into());
         }
     });
     view! {
@@ -43,43 +40,35 @@ pub fn Intake() -> impl IntoView {
     }
 }
 
-fn take_dropped(engine: Engine, files: Vec<File>, event: &DragEvent) {
+fn take_dropped(features: Features, files: Vec<File>, event: &DragEvent) {
     let target = event.target().and_then(|target| target.dyn_into::<Element>().ok());
     let zone = target.and_then(|target| target.closest("[data-drop]").ok().flatten());
     let zone = zone.and_then(|zone| zone.get_attribute("data-drop"));
     let folders = dropped_folders::dropped(event);
     if !folders.is_empty() {
         let is_gallery = zone.as_deref() == Some("gallery");
-        return engine.while_reading(async move {
+        return features.core.while_reading(async move {
             let files = dropped_folders::files_in(folders).await;
-            if is_gallery { engine.add_to_gallery(files) } else { engine.open_frames(files) }
+            if is_gallery { features.gallery.add(files) } else { features.video.open_pictures(files) }
         });
     }
-    // Several pictures are a video's frames where a video is looked at, or a gallery's elsewhere.
-    let takes_pictures = zone.is_none() && engine.video().mode.get_untracked() == Mode::Video;
-    let Some(files) = take_videos(engine, files, takes_pictures) else { return };
+    // In the video view several pictures are the frames of a video.
+    let takes_pictures = zone.is_none() && features.video.player.mode.get_untracked() == Mode::Video;
+    let Some(files) = features.video.take_files(files, takes_pictures) else { return };
     match (zone.as_deref(), files.first()) {
         (_, None) => {
-            let sentence = "What was dropped is not a file: save the picture, then drop the file.";
-            engine.complain(Kind::Photo, sentence.to_owned());
+            let sentence = "This is not a file: save the picture, then drop the file.";
+            features.core.complain(Kind::Photo, sentence.to_owned());
         }
-        (Some("gallery"), Some(_)) => engine.add_to_gallery(files),
-        (Some("statistics"), Some(file)) => engine.use_statistics_file(file.clone()),
-        (Some("pool"), Some(file)) => use_pool_file(engine, file.clone()),
-        (_, Some(file)) if file.type_() == "text/plain" => use_pool_file(engine, file.clone()),
+        (Some("gallery"), Some(_)) => features.gallery.add(files),
+        (Some("statistics"), Some(file)) => features.model.label_sources.use_statistics_file(file.clone()),
+        (Some("pool"), Some(file)) => features.model.label_sources.use_pool_file(file.clone()),
+        (_, Some(file)) if file.type_() == "text/plain" => {
+            features.model.label_sources.use_pool_file(file.clone())
+        }
         (_, Some(file)) => {
-            engine.show_mode(Mode::Photo);
-            engine.open_photo(file.name(), file.clone().into());
+            features.video.player.show(Mode::Photo);
+            features.photo.open_file(file.name(), file.clone().into());
         }
     }
-}
-
-/// Labels heads from the lines of a text file.
-pub fn use_pool_file(engine: Engine, file: File) {
-    spawn_local(async move {
-        match dom::bytes_of(&file.name(), &file).await {
-            Ok(bytes) => engine.use_pool(&String::from_utf8_lossy(&bytes.to_vec())),
-            Err(err) => engine.complain(Kind::Pool, err.to_string()),
-        }
-    });
 }

@@ -1,4 +1,4 @@
-//! Folders that are dropped, and the files in them.
+//! Reads the files in dropped folders.
 
 use js_sys::{Array, Function, Promise};
 use leptos::web_sys::{
@@ -7,17 +7,17 @@ use leptos::web_sys::{
 use wasm_bindgen::JsCast as _;
 use wasm_bindgen_futures::JsFuture;
 
-/// No more files than this are looked at.
+/// At most this many files are read.
 const MOST: usize = 20_000;
 
-/// The folders among what was dropped. The browser tells only while the event is handled.
+/// Returns the dropped folders. The browser gives them only while the event is handled.
 pub fn dropped(event: &DragEvent) -> Vec<FileSystemEntry> {
     let Some(items) = event.data_transfer().map(|data| data.items()) else { return Vec::new() };
     let entries = (0..items.length()).filter_map(|index| items.get(index)?.webkit_get_as_entry().ok().flatten());
     entries.filter(FileSystemEntry::is_directory).collect()
 }
 
-/// The files in folders and in the folders in those. What cannot be read is left out.
+/// Returns the files in folders and in their subfolders. Files that cannot be read are left out.
 pub async fn files_in(mut entries: Vec<FileSystemEntry>) -> Vec<File> {
     let mut files = Vec::new();
     while let Some(entry) = entries.pop() {
@@ -38,10 +38,10 @@ async fn children(folder: FileSystemDirectoryEntry) -> Vec<FileSystemEntry> {
     let mut all = Vec::new();
     loop {
         let promise = Promise::new(&mut |resolve: Function, reject: Function| {
-            // A refusal reaches `reject`.
+            // An error reaches `reject`.
             let _asked = reader.read_entries_with_callback_and_callback(&resolve, &reject);
         });
-        // Some at a time, at last none.
+        // Each call returns some entries, and none at the end.
         let Ok(some) = JsFuture::from(promise).await else { return all };
         let some: Array = some.unchecked_into();
         if some.length() == 0 {

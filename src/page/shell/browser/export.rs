@@ -1,4 +1,4 @@
-//! What the page has found, to take away: pictures, a figure, figures for programs, notes.
+//! Saves the results for a photo: PNG, an SVG figure, JSON, and Markdown notes.
 
 use js_sys::Uint8Array;
 use leptos::prelude::*;
@@ -8,10 +8,9 @@ use wasm_bindgen::JsCast as _;
 
 use crate::geometry::Size;
 use crate::page::common::browser::dom;
-use crate::page::common::colour::Ramp;
-use crate::page::core::browser::state::{Layer, State};
 use crate::page::heads::contributions::Cell;
-use crate::page::photo::raster::HeadMapKind;
+use crate::page::photo::raster::{HeadMapKind, Layer};
+use crate::page::shell::browser::features::Features;
 use crate::page::shell::browser::share;
 use crate::page::shell::figure::{self, Over, Pictures};
 use crate::page::shell::findings::{
@@ -22,20 +21,20 @@ use crate::text::units;
 
 const MADE_BY: &str = concat!("headlamp ", env!("CARGO_PKG_VERSION"));
 
-/// Ways to take the result away.
+/// The buttons that save the results.
 #[component]
 pub fn Exports() -> impl IntoView {
-    let state = expect_context::<State>();
-    let is_none = move || state.photo.with(Option::is_none) || state.pack.with(Option::is_none);
+    let features = expect_context::<Features>();
+    let is_none = move || features.photo.photo.with(Option::is_none) || features.model.pack.with(Option::is_none);
     let said = RwSignal::new("");
-    let save = move |how: fn(State)| {
+    let save = move |how: fn(Features)| {
         move |_| {
             said.set("");
-            how(state);
+            how(features);
         }
     };
     let copy = move |_| {
-        let Some(markdown) = findings(state).map(|findings| findings.markdown()) else { return };
+        let Some(markdown) = findings(features).map(|findings| findings.markdown()) else { return };
         spawn_local(async move {
             said.set(match share::write_to_clipboard(&markdown).await {
                 true => "Copied.",
@@ -47,9 +46,9 @@ pub fn Exports() -> impl IntoView {
         });
     };
     view! {
-        <div class="exports row" role="group" aria-label="Save what was found">
+        <div class="exports row" role="group" aria-label="Save the results">
             <button type="button" id="save-png" disabled=is_none on:click=save(save_png)
-                title="The photo with what lies over it">"PNG"</button>
+                title="The photo with its overlay">"PNG"</button>
             <button type="button" id="save-svg" disabled=is_none on:click=save(save_svg)
                 title="A figure: photo, map, legend, phrases, heads and texts">"Figure (SVG)"</button>
             <button type="button" id="save-json" disabled=is_none on:click=save(save_json)
@@ -61,41 +60,41 @@ pub fn Exports() -> impl IntoView {
     }
 }
 
-fn save_png(state: State) {
+fn save_png(features: Features) {
     let Some(photo) = canvas("photo") else { return };
-    let Some(composed) = composed(&photo, state) else { return };
+    let Some(composed) = composed(&photo, features) else { return };
     if let Some(png) = dom::png_of(&composed) {
-        dom::save(&format!("{}.png", stem(state)), &png);
+        dom::save(&format!("{}.png", stem(features)), &png);
     }
 }
 
-fn save_svg(state: State) {
-    if let Some((findings, pictures)) = untrack(|| findings(state).zip(pictures(state))) {
-        save_text(state, "svg", "image/svg+xml", &figure::svg(&findings, &pictures));
+fn save_svg(features: Features) {
+    if let Some((findings, pictures)) = untrack(|| findings(features).zip(pictures(features))) {
+        save_text(features, "svg", "image/svg+xml", &figure::svg(&findings, &pictures));
     }
 }
 
-fn save_json(state: State) {
-    if let Some(Ok(json)) = findings(state).map(|findings| findings.json()) {
-        save_text(state, "json", "application/json", &json);
+fn save_json(features: Features) {
+    if let Some(Ok(json)) = findings(features).map(|findings| findings.json()) {
+        save_text(features, "json", "application/json", &json);
     }
 }
 
-fn save_text(state: State, ending: &str, kind: &str, text: &str) {
-    dom::download(&format!("{}.{ending}", stem(state)), kind, &Uint8Array::from(text.as_bytes()));
+fn save_text(features: Features, ending: &str, kind: &str, text: &str) {
+    dom::download(&format!("{}.{ending}", stem(features)), kind, &Uint8Array::from(text.as_bytes()));
 }
 
-fn stem(state: State) -> String {
-    let name = state.photo.with_untracked(|photo| photo.as_ref().map(|photo| photo.summary.name.clone()));
-    let chosen = state.chosen.get_untracked().unwrap_or_default();
+fn stem(features: Features) -> String {
+    let name = features.photo.photo.with_untracked(|photo| photo.as_ref().map(|photo| photo.summary.name.clone()));
+    let chosen = features.phrases.chosen.get_untracked().unwrap_or_default();
     units::file_stem(&format!("headlamp {} {chosen}", name.unwrap_or_default()))
 }
 
-/// Everything that is known of the photo on screen; none before there is one.
-fn findings(state: State) -> Option<Findings> {
+/// Returns all results for the photo on screen; `None` before there is a photo and a model.
+fn findings(features: Features) -> Option<Findings> {
     untrack(|| {
-        let photo = state.photo.with(|photo| photo.as_ref().map(|photo| photo.summary.clone()))?;
-        let pack = state.pack.get()?;
+        let photo = features.photo.photo.with(|photo| photo.as_ref().map(|photo| photo.summary.clone()))?;
+        let pack = features.model.pack.get()?;
         Some(Findings {
             made_by: MADE_BY.to_owned(),
             model: ModelFinding {
@@ -113,20 +112,20 @@ fn findings(state: State) -> Option<Findings> {
                 grid: photo.grid,
                 residual: photo.residual,
             },
-            phrases: phrases(state),
-            subject: state.subject(),
-            contributions: state.contributions.with(|all| all.as_ref().map(Into::into)),
-            ablation: state.ablation_in_use(),
-            segmentation: segmentation(state),
-            head: head(state),
+            phrases: phrases(features),
+            subject: features.heads.subject(),
+            contributions: features.heads.contributions.with(|all| all.as_ref().map(Into::into)),
+            ablation: features.phrases.ablation_in_use(),
+            segmentation: segmentation(features),
+            head: head(features),
         })
     })
 }
 
-/// Those that are scored, in the user's order.
-fn phrases(state: State) -> Vec<PhraseFinding> {
-    let list = state.phrases.with(|phrases| phrases.as_slice().to_vec());
-    state.scores.with(|scores| {
+/// Returns the phrases that have scores, in the user's order.
+fn phrases(features: Features) -> Vec<PhraseFinding> {
+    let list = features.phrases.list.with(|phrases| phrases.as_slice().to_vec());
+    features.phrases.scores.with(|scores| {
         let Some(scores) = scores else { return Vec::new() };
         let finding = |phrase: String| {
             let (cosine, probability) = scores.of(&phrase)?;
@@ -136,8 +135,8 @@ fn phrases(state: State) -> Vec<PhraseFinding> {
     })
 }
 
-fn segmentation(state: State) -> Option<SegmentationFinding> {
-    let (found, threshold) = (state.current_segmentation()?, state.threshold_in_use()?);
+fn segmentation(features: Features) -> Option<SegmentationFinding> {
+    let (found, threshold) = (features.segmentation.current()?, features.segmentation.threshold_in_use()?);
     let mask: Vec<bool> = found.map.iter().map(|value| !found.is_empty && *value > threshold).collect();
     let inside = mask.iter().filter(|pixel| **pixel).count();
     Some(SegmentationFinding {
@@ -149,10 +148,10 @@ fn segmentation(state: State) -> Option<SegmentationFinding> {
     })
 }
 
-fn head(state: State) -> Option<HeadFinding> {
-    let (layer, head) = state.head.get()?;
-    let texts = state.head_texts.get().filter(|texts| texts.head == (layer, head));
-    let map = state.current_head_map().map(|map| HeadMapFinding {
+fn head(features: Features) -> Option<HeadFinding> {
+    let (layer, head) = features.head_map.head.get()?;
+    let texts = features.heads.texts.get().filter(|texts| texts.head == (layer, head));
+    let map = features.head_map.current().map(|map| HeadMapFinding {
         kind: match map.kind {
             HeadMapKind::Contribution => "contribution",
             HeadMapKind::Attention => "attention",
@@ -163,75 +162,66 @@ fn head(state: State) -> Option<HeadFinding> {
     Some(HeadFinding {
         layer,
         head,
-        contribution: state.contributions.with(|all| all.as_ref()?.of(Cell::Head { layer, head })),
+        contribution: features.heads.contributions.with(|all| all.as_ref()?.of(Cell::Head { layer, head })),
         map,
         images: texts.as_ref().map_or(0, |texts| texts.images),
         labels: texts.map(|texts| texts.labels).unwrap_or_default(),
     })
 }
 
-/// What the stage shows, for the figure.
-fn pictures(state: State) -> Option<Pictures> {
+/// Returns the pictures on the stage, for the figure.
+fn pictures(features: Features) -> Option<Pictures> {
     let photo = canvas("photo")?;
     let size = Size { width: photo.width() as usize, height: photo.height() as usize };
-    let over = match state.layer.get() {
+    let over = match features.overlay.layer.get() {
         Layer::None => None,
         layer => canvas("overlay").and_then(|canvas| canvas.to_data_url().ok()).map(|picture| {
             let (says, scale) = match layer {
-                Layer::Head => (head_says(state), head_scale(state)),
-                _ => (segmentation_says(state), None),
+                Layer::Head => (head_says(features), features.head_map.scale()),
+                _ => (segmentation_says(features), None),
             };
-            Over { picture, opacity: state.opacity.get(), says, scale }
+            Over { picture, opacity: features.overlay.opacity.get(), says, scale }
         }),
     };
     // A photograph in PNG would be ten times as large.
     let photo = photo.to_data_url_with_type_and_encoder_options("image/jpeg", &0.92.into()).ok()?;
-    Some(Pictures { photo, size, is_grey: state.layer.get() == Layer::Head, over })
+    Some(Pictures { photo, size, is_grey: features.overlay.layer.get() == Layer::Head, over })
 }
 
-fn segmentation_says(state: State) -> String {
-    let threshold = state.threshold_in_use().unwrap_or_default();
-    state
-        .current_segmentation()
+fn segmentation_says(features: Features) -> String {
+    let threshold = features.segmentation.threshold_in_use().unwrap_or_default();
+    features
+        .segmentation
+        .current()
         .map_or_else(String::new, |found| format!("“{}”, above {threshold:.2}", found.phrase))
 }
 
-fn head_says(state: State) -> String {
-    let Some((layer, head)) = state.head.get() else { return String::new() };
-    match state.map_kind.get() {
+fn head_says(features: Features) -> String {
+    let Some((layer, head)) = features.head_map.head.get() else { return String::new() };
+    match features.head_map.kind.get() {
         HeadMapKind::Attention => format!("Attention of layer {layer}, head {head}"),
         HeadMapKind::Contribution => {
-            let subject = state.subject().unwrap_or_default();
+            let subject = features.heads.subject().unwrap_or_default();
             format!("Contribution of layer {layer}, head {head} to {subject}")
         }
     }
 }
 
-/// The scale of the head map's colours, with the values at its ends.
-pub fn head_scale(state: State) -> Option<(Ramp, String, String)> {
-    let map = state.current_head_map()?;
-    let strongest = map.map.iter().fold(0.0_f32, |most, value| most.max(value.abs()));
-    Some(match map.kind {
-        HeadMapKind::Contribution => (Ramp::Diverging, units::signed(-strongest, 5), units::signed(strongest, 5)),
-        HeadMapKind::Attention => (Ramp::Sequential, "0".to_owned(), units::percent(strongest)),
-    })
-}
-
-/// Photo and overlay in one canvas of the photo's size.
-fn composed(photo: &HtmlCanvasElement, state: State) -> Option<HtmlCanvasElement> {
+/// Draws photo and overlay into one canvas of the photo's size.
+fn composed(photo: &HtmlCanvasElement, features: Features) -> Option<HtmlCanvasElement> {
     let composed: HtmlCanvasElement = document().create_element("canvas").ok()?.dyn_into().ok()?;
     composed.set_width(photo.width());
     composed.set_height(photo.height());
     let context: CanvasRenderingContext2d = composed.get_context("2d").ok()??.dyn_into().ok()?;
     context.draw_image_with_html_canvas_element(photo, 0.0, 0.0).ok()?;
-    if let Some(overlay) = canvas("overlay").filter(|_| state.layer.get_untracked() != Layer::None) {
-        context.set_global_alpha(state.opacity.get_untracked());
+    if let Some(overlay) = canvas("overlay").filter(|_| features.overlay.layer.get_untracked() != Layer::None) {
+        context.set_global_alpha(features.overlay.opacity.get_untracked());
         context.draw_image_with_html_canvas_element(&overlay, 0.0, 0.0).ok()?;
     }
     Some(composed)
 }
 
-/// One of the stage's canvases.
+/// Returns one of the stage's canvases.
 fn canvas(id: &str) -> Option<HtmlCanvasElement> {
     document().get_element_by_id(id)?.dyn_into().ok()
 }

@@ -1,4 +1,4 @@
-//! What the keys do, in a dialog.
+//! The help dialog: the list of keys.
 
 use leptos::html::Dialog;
 use leptos::prelude::*;
@@ -19,7 +19,7 @@ impl Help {
 
     pub fn show(self) {
         if let Some(dialog) = self.dialog.get_untracked().filter(|dialog| !dialog.open()) {
-            // It fails for a dialog that is no longer on the page.
+            // This fails for a dialog that is no longer on the page.
             let _shown = dialog.show_modal();
         }
     }
@@ -43,11 +43,11 @@ pub fn HelpButton() -> impl IntoView {
     }
 }
 
-/// The dialog; the browser closes it on Esc and hands the focus back. `children` come below the keys.
+/// The dialog. The browser closes it on Esc and restores the focus. `children` come below the keys.
 #[component]
 pub fn HelpDialog(children: Children) -> impl IntoView {
     let help = expect_context::<Help>();
-    // A press on what lies around the dialog's inside is one on the dialog itself.
+    // A press on the backdrop reaches the dialog itself.
     let click = move |event: MouseEvent| {
         if event.target().is_some() && event.target() == event.current_target() {
             help.close();

@@ -1,20 +1,20 @@
-//! Keys that work wherever the focus is.
+//! Keys that work everywhere on the page.
 
 use leptos::ev::keydown;
 use leptos::prelude::*;
 use leptos::web_sys::{Element, HtmlElement, KeyboardEvent};
-use leptos_use::{use_document, use_event_listener};
+use leptos_use_document::use_document;
+use leptos_use_event_listener::use_event_listener;
 use wasm_bindgen::JsCast as _;
 
-use crate::page::core::browser::state::State;
-use crate::page::heads::browser::undo::Undo;
+use crate::page::shell::browser::features::Features;
 use crate::page::shell::browser::help::Help;
 use crate::page::shell::shortcuts::{self, Action, Focus, Press};
 
-/// Hears them as long as the page is there.
-pub fn listen(state: State, undo: Undo, help: Help) {
+/// Listens to the keys.
+pub fn listen(features: Features, help: Help) {
     let _stop = use_event_listener(use_document(), keydown, move |event: KeyboardEvent| {
-        // A view has taken it, or a dialog has the page.
+        // A view has handled the key, or a dialog is open.
         if event.default_prevented() || has_dialog() {
             return;
         }
@@ -29,10 +29,13 @@ pub fn listen(state: State, undo: Undo, help: Help) {
         match action {
             Action::Prompts => focus_prompts(),
             Action::Help => help.show(),
-            Action::Undo => undo.undo(),
-            Action::Redo => undo.redo(),
-            Action::Play if state.video.is_video() && state.video.reel.with_untracked(Option::is_some) => {
-                state.video.is_playing.update(|is_playing| *is_playing = !*is_playing);
+            Action::Undo => features.undo.undo(),
+            Action::Redo => features.undo.redo(),
+            Action::Play
+                if features.video.player.is_video()
+                    && features.video.player.loaded.with_untracked(Option::is_some) =>
+            {
+                features.video.player.is_playing.update(|is_playing| *is_playing = !*is_playing);
             }
             Action::Play => return,
         }
@@ -48,7 +51,7 @@ fn focus(event: &KeyboardEvent) -> Focus {
     let Some(target) = event.target().and_then(|target| target.dyn_into::<Element>().ok()) else {
         return Focus::Elsewhere;
     };
-    // It fails for selectors that are none only.
+    // This fails only for invalid selectors.
     let is = |selector| target.closest(selector).ok().flatten().is_some();
     if is("textarea, [contenteditable], input:not([type=range], [type=radio], [type=checkbox], [type=file])") {
         Focus::Text
@@ -59,7 +62,7 @@ fn focus(event: &KeyboardEvent) -> Focus {
     }
 }
 
-/// The field for phrases of the view that is shown.
+/// Moves the focus to the field for phrases of the visible view.
 fn focus_prompts() {
     let found = document().query_selector("main:not(.off) input[name=phrase]").ok().flatten();
     if let Some(field) = found.and_then(|field| field.dyn_into::<HtmlElement>().ok()) {

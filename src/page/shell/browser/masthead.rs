@@ -1,12 +1,12 @@
-//! The top of the page: what this is, what the engine is doing, and the colour mode.
+//! The top of the page: title, status line, sharing, colours and help.
 
 use codee::string::FromToStringCodec;
 use leptos::prelude::*;
-use leptos_use::storage::{UseStorageOptions, use_local_storage_with_options};
+use leptos_use_storage::{UseStorageOptions, use_local_storage_with_options};
 
 use crate::page::common::browser::controls::Choice;
-use crate::page::core::browser::engine::Engine;
-use crate::page::core::browser::state::{EngineState, State};
+use crate::page::core::browser::core::WorkerState;
+use crate::page::shell::browser::features::Features;
 use crate::page::shell::browser::help::HelpButton;
 use crate::page::shell::browser::share::Share;
 use crate::page::video::browser::state::Mode;
@@ -30,29 +30,29 @@ pub fn Masthead() -> impl IntoView {
     }
 }
 
-/// Whether the page is about a photo or a video.
+/// Chooses the photo or the video view.
 #[component]
 fn Subject() -> impl IntoView {
-    let (state, engine) = (expect_context::<State>(), expect_context::<Engine>());
+    let features = expect_context::<Features>();
     view! {
         <Choice
-            legend="What to look at"
+            legend="View"
             name="mode"
             options=vec![(Mode::Photo, "Photo"), (Mode::Video, "Video")]
-            value=state.video.mode
-            on_change=move |mode| engine.show_mode(mode)
+            value=features.video.player.mode
+            on_change=move |mode| features.video.player.show(mode)
         />
     }
 }
 
-/// What the engine is doing, and how far it has come.
+/// Shows what the worker does, and its progress.
 #[component]
 pub fn Status() -> impl IntoView {
-    let state = expect_context::<State>();
-    let share = move || state.progress.with(|progress| progress.as_ref().and_then(share));
+    let features = expect_context::<Features>();
+    let share = move || features.core.progress.with(|progress| progress.as_ref().and_then(share));
     view! {
         <div class="status">
-            <p role="status" aria-live="polite">{move || line(state)}</p>
+            <p role="status" aria-live="polite">{move || line(features)}</p>
             <div
                 class="progress"
                 class:shown=move || share().is_some()
@@ -77,8 +77,8 @@ fn share(progress: &Progress) -> Option<f64> {
     (total > 0.0).then(|| (done / total).clamp(0.0, 1.0))
 }
 
-fn line(state: State) -> String {
-    if let Some(progress) = state.progress.get() {
+fn line(features: Features) -> String {
+    if let Some(progress) = features.core.progress.get() {
         return match progress {
             Progress::Bytes { what, done, total: 0 } => format!("{what}: {}", units::bytes(done)),
             Progress::Bytes { what, done, total } => {
@@ -90,22 +90,22 @@ fn line(state: State) -> String {
             }
         };
     }
-    let text = match (state.engine.get(), state.busy_with.get()) {
-        (EngineState::Failed, _) => "The engine is not running",
-        (EngineState::Opening, _) => "Starting the engine…",
-        (EngineState::Open, _) if state.reading.get() > 0 => "Reading the file…",
-        (EngineState::Open, None) => return ready(state),
-        (EngineState::Open, Some((_, status))) => status,
+    let text = match (features.core.worker.get(), features.core.busy_with.get()) {
+        (WorkerState::Failed, _) => "The worker is not running",
+        (WorkerState::Opening, _) => "Starting the worker…",
+        (WorkerState::Open, _) if features.core.reading.get() > 0 => "Reading the file…",
+        (WorkerState::Open, None) => return ready(features),
+        (WorkerState::Open, Some(busy)) => busy.status,
     };
     text.to_owned()
 }
 
-fn ready(state: State) -> String {
-    let pack = state.pack.get();
+fn ready(features: Features) -> String {
+    let pack = features.model.pack.get();
     pack.map_or_else(|| "Ready".to_owned(), |pack| format!("Ready: {} on the {}", pack.name, pack.device.kind))
 }
 
-/// The colours: the system's, or the person's own choice, which is remembered.
+/// Chooses light or dark colours, or those of the system. The browser keeps the choice.
 #[component]
 fn Theme() -> impl IntoView {
     const CHOICES: [(&str, &str); 3] = [("auto", "System"), ("light", "Light"), ("dark", "Dark")];

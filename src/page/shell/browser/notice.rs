@@ -1,24 +1,23 @@
-//! The current failure: a sentence, and what helps.
+//! The current notice: a sentence about a failure, and the button that helps.
 
+use crate::page::core::browser::core::WorkerState;
+use crate::page::shell::browser::features::Features;
 use leptos::prelude::*;
-
-use crate::page::core::browser::engine::Engine;
-use crate::page::core::browser::state::{EngineState, State};
 
 #[component]
 pub fn Notice() -> impl IntoView {
-    let (state, engine) = (expect_context::<State>(), expect_context::<Engine>());
-    let sentence = move || state.notice.get().map(|notice| notice.sentence).unwrap_or_default();
-    let offers_restart = move || state.notice.with(|at| at.as_ref().is_some_and(|at| at.offers_restart));
+    let features = expect_context::<Features>();
+    let sentence = move || features.core.notice.get().map(|notice| notice.sentence).unwrap_or_default();
+    let offers_restart = move || features.core.notice.with(|at| at.as_ref().is_some_and(|at| at.offers_restart));
     view! {
-        <div class="notice" class:shown=move || state.notice.with(Option::is_some)>
+        <div class="notice" class:shown=move || features.core.notice.with(Option::is_some)>
             <p id="message" role="alert">{sentence}</p>
             <Show when=offers_restart>
-                <button type="button" class="restart" on:click=move |_| engine.start()>"Restart"</button>
+                <button type="button" class="restart" on:click=move |_| features.core.restart()>"Restart"</button>
             </Show>
-            // Without a working engine the notice says why nothing moves: it stays.
-            <Show when=move || state.engine.get() != EngineState::Failed>
-                <button type="button" class="dismiss" on:click=move |_| state.notice.set(None)>"Dismiss"</button>
+            // Without a worker the notice explains why nothing works, so it stays.
+            <Show when=move || features.core.worker.get() != WorkerState::Failed>
+                <button type="button" class="dismiss" on:click=move |_| features.core.notice.set(None)>"Dismiss"</button>
             </Show>
         </div>
     }

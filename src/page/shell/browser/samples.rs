@@ -1,37 +1,21 @@
-//! The sample photos, and the strip to pick them from.
+//! Opening a sample photo, and the strip to pick one from.
 
 use leptos::prelude::*;
 
-use crate::page::core::browser::engine::Engine;
-use crate::page::core::browser::state::State;
+use super::beforehand;
+use super::features::Features;
+use crate::page::shell::sample_photos::{SAMPLES, Sample};
 
-/// A photo that comes with the page, in `samples/`.
-pub struct Sample {
-    pub name: &'static str,
-    pub file: &'static str,
-    /// What it shows.
-    title: &'static str,
-}
-
-pub const SAMPLES: [Sample; 6] = [
-    Sample { name: "astronaut", file: "astronaut.png", title: "Astronaut" },
-    Sample { name: "chelsea", file: "chelsea.png", title: "Cat" },
-    Sample { name: "china", file: "china.jpg", title: "Temple" },
-    Sample { name: "coffee", file: "coffee.png", title: "Coffee" },
-    Sample { name: "flower", file: "flower.jpg", title: "Flower" },
-    Sample { name: "rocket", file: "rocket.jpg", title: "Rocket" },
-];
-
-impl Sample {
-    pub fn url(&self) -> String {
-        format!("samples/{}", self.file)
-    }
+/// Opens a sample. Its results that were computed beforehand are shown until the model is open.
+pub fn open(features: Features, sample: &'static Sample) {
+    beforehand::show(features, sample);
+    features.photo.open_address(sample.url());
 }
 
 #[component]
 pub fn Samples() -> impl IntoView {
-    let (state, engine) = (expect_context::<State>(), expect_context::<Engine>());
-    let current = move || state.photo.with(|photo| photo.as_ref().map(|photo| photo.summary.name.clone()));
+    let features = expect_context::<Features>();
+    let current = move || features.photo.name();
     let button = move |sample: &'static Sample| {
         let is_current = move || current().is_some_and(|name| name == sample.file);
         view! {
@@ -43,7 +27,7 @@ pub fn Samples() -> impl IntoView {
                     aria-label=format!("Sample photo: {}", sample.title)
                     aria-current=move || is_current().then_some("true")
                     title=sample.title
-                    on:click=move |_| engine.open_sample(sample)
+                    on:click=move |_| open(features, sample)
                 >
                     <img src=sample.url() alt="" decoding="async"/>
                 </button>

@@ -1,4 +1,4 @@
-//! Sharing what is on screen: a link that opens it, and the code that puts it into somebody else's page.
+//! Shares the view: a link, and the code that embeds it in another page.
 
 use leptos::html::{Dialog, Input, Textarea};
 use leptos::prelude::*;
@@ -7,21 +7,24 @@ use wasm_bindgen::JsCast as _;
 use wasm_bindgen_futures::JsFuture;
 
 use crate::page::common::browser::dom;
-use crate::page::core::browser::state::{Origin, State, StatisticsOf};
+use crate::page::model::address::ModelAddress;
+use crate::page::model::browser::label_sources::StatisticsOf;
+use crate::page::photo::browser::photo::Origin;
 use crate::page::shell::address::Address;
+use crate::page::shell::browser::features::Features;
 use crate::page::shell::browser::history;
 use crate::page::video::browser::state::Mode;
 
 /// The button, and the dialog that it opens.
 #[component]
 pub fn Share() -> impl IntoView {
-    let state = expect_context::<State>();
+    let features = expect_context::<Features>();
     let dialog = NodeRef::<Dialog>::new();
     let is_open = RwSignal::new(false);
     let open = move |_| {
         is_open.set(true);
         if let Some(dialog) = dialog.get_untracked() {
-            // It fails where it is open already.
+            // This fails where the dialog is open already.
             let _shown = dialog.show_modal();
         }
     };
@@ -44,41 +47,46 @@ pub fn Share() -> impl IntoView {
                 <button type="button" class="quiet-button" on:click=close>"Close"</button>
             </div>
             <Show when=move || is_open.get()>
-                <Link address=shared(state)/>
-                <Embed address=shared(state)/>
+                <Link address=shared(features)/>
+                <Embed address=shared(features)/>
                 <ul class="losses" aria-label="What a link cannot carry">
-                    {losses(state).into_iter().map(|loss| view! { <li>{loss}</li> }).collect_view()}
+                    {losses(features).into_iter().map(|loss| view! { <li>{loss}</li> }).collect_view()}
                 </ul>
             </Show>
         </dialog>
     }
 }
 
-/// What a link says: all of the state that means something elsewhere.
-fn shared(state: State) -> Address {
+/// Returns the address to share: everything that works on another machine.
+fn shared(features: Features) -> Address {
     untrack(|| {
-        let now = history::now(state, &Address::default());
-        let model = if history::is_kept_here_only(&now.model) { Default::default() } else { now.model };
-        // The receiver may have phrases of their own, even where these are the examples.
-        Address { model, texts: Some(state.phrases.get()), phrase: state.chosen.get(), ..now }
+        let now = history::now(features, &Address::default());
+        let model = if now.model.is_on_this_machine_only() { Default::default() } else { now.model };
+        // The receiver may have another list, so the phrases are included even where they are the examples.
+        Address { model, texts: Some(features.phrases.list.get()), phrase: features.phrases.chosen.get(), ..now }
     })
 }
 
-/// What is on screen and not in the link, in a sentence each.
-fn losses(state: State) -> Vec<&'static str> {
+/// Returns a sentence for each thing on screen that a link cannot carry.
+fn losses(features: Features) -> Vec<&'static str> {
     untrack(|| {
-        let is_own_photo = state
+        let is_own_photo = features
+            .photo
             .photo
             .with(|photo| matches!(photo.as_ref().map(|photo| &photo.origin), Some(Origin::Machine(_))));
-        let is_own_model = state.model.with(|model| model.as_ref().is_none_or(history::is_kept_here_only));
-        let is_own_labels =
-            state.own_pool.with(Option::is_some) || state.statistics_of.get() != StatisticsOf::Pack;
+        let is_own_model =
+            features.model.address.with(|model| model.as_ref().is_none_or(ModelAddress::is_on_this_machine_only));
+        let is_own_labels = features.model.label_sources.own_pool.with(Option::is_some)
+            || features.model.label_sources.statistics_of.get() != StatisticsOf::Pack;
         [
             (is_own_photo, "The photo is from your machine and stays there: a link opens a sample instead."),
             (is_own_model, "The model is kept on your machine only: a link opens the default one."),
             (is_own_labels, "Texts and images of your own that label the heads stay on your machine."),
-            (state.video.mode.get() == Mode::Video, "A video stays on your machine: the link is to the photo."),
-            (!shared(state).carries_texts(), "There are too many phrases for an address: they are left out."),
+            (
+                features.video.player.mode.get() == Mode::Video,
+                "A video stays on your machine: the link is to the photo.",
+            ),
+            (!shared(features).carries_texts(), "There are too many phrases for an address: they are left out."),
         ]
         .into_iter()
         .filter_map(|(is_lost, sentence)| is_lost.then_some(sentence))
@@ -93,7 +101,7 @@ fn Link(address: Address) -> impl IntoView {
     let select = move || field.get_untracked().iter().for_each(|field| field.select());
     view! {
         <div class="share-part">
-            <label for="share-link">"A link to it"</label>
+            <label for="share-link">"Link to this view"</label>
             <div class="row">
                 <input id="share-link" type="text" readonly node_ref=field prop:value=link.clone()/>
                 <Copy text=link label="Copy link" id="copy-link" select=select/>
@@ -114,7 +122,7 @@ fn Embed(address: Address) -> impl IntoView {
     let select = move || field.get_untracked().iter().for_each(|field| field.select());
     view! {
         <div class="share-part">
-            <label for="share-embed">"In a page of your own"</label>
+            <label for="share-embed">"Embed it in your page"</label>
             <div class="row">
                 <textarea id="share-embed" rows="4" readonly node_ref=field prop:value=code.clone()></textarea>
                 <Copy text=code label="Copy embed code" id="copy-embed" select=select/>
@@ -129,7 +137,7 @@ fn Embed(address: Address) -> impl IntoView {
     }
 }
 
-/// Copies a text, and says so. Where the browser does not let it, the text is selected to be copied by hand.
+/// Copies a text and confirms. Where the browser refuses, selects the text so that the person can copy it.
 #[component]
 fn Copy(text: String, label: &'static str, id: &'static str, select: impl Fn() + Copy + 'static) -> impl IntoView {
     let says = RwSignal::new("");
@@ -151,7 +159,7 @@ fn Copy(text: String, label: &'static str, id: &'static str, select: impl Fn() +
     }
 }
 
-/// Pages without HTTPS have no clipboard, whatever the binding says.
+/// Writes to the clipboard and returns whether that worked. Pages without HTTPS have no clipboard, so it is looked up.
 pub(in crate::page) async fn write_to_clipboard(text: &str) -> bool {
     let clipboard = js_sys::Reflect::get(&window().navigator(), &"clipboard".into());
     let Ok(clipboard) = clipboard.map(wasm_bindgen::JsValue::dyn_into::<leptos::web_sys::Clipboard>) else {

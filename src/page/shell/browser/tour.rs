@@ -1,18 +1,19 @@
-//! A tour of one photo in five steps. It drives the page itself: what it tells of is what one sees.
+//! A tour of one photo in five steps. The tour operates the page: each step shows what it explains.
 
 use codee::string::FromToStringCodec;
 use leptos::html::H2;
 use leptos::prelude::*;
 use leptos::web_sys::KeyboardEvent;
-use leptos_use::storage::{UseStorageOptions, use_local_storage_with_options};
+use leptos_use_storage::{UseStorageOptions, use_local_storage_with_options};
 
 use crate::ablate::Ablation;
-use crate::page::core::browser::engine::Engine;
-use crate::page::core::browser::state::{Layer, State};
 use crate::page::heads::contributions::Cell;
-use crate::page::photo::raster::HeadMapKind;
+use crate::page::photo::browser::phrases::Scores;
+use crate::page::photo::raster::{HeadMapKind, Layer};
+use crate::page::shell::browser::features::Features;
 use crate::page::shell::browser::help::Help;
-use crate::page::shell::browser::samples::{SAMPLES, Sample};
+use crate::page::shell::browser::samples;
+use crate::page::shell::sample_photos::{SAMPLES, Sample};
 use crate::page::shell::tour_steps::{self, STEPS, Seen, Step};
 use crate::page::video::browser::state::Mode;
 
@@ -23,36 +24,30 @@ const PHRASE: &str = "a photo of a cup of coffee";
 /// A handle on the tour.
 #[derive(Clone, Copy)]
 pub struct Tour {
-    state: State,
-    engine: Engine,
+    features: Features,
     /// The step that is shown.
     step: RwSignal<Option<usize>>,
-    /// Whether it was taken, or declined, on this machine.
+    /// Whether the person took or declined the tour before.
     was_seen: Signal<bool>,
     set_was_seen: WriteSignal<bool>,
-    /// What was switched off before the tour.
+    /// The parts that were switched off before the tour.
     ablation: StoredValue<Ablation>,
 }
 
 impl Tour {
-    pub fn new(state: State, engine: Engine) -> Self {
+    pub fn new(features: Features) -> Self {
         let (was_seen, set_was_seen, _) = use_local_storage_with_options::<bool, FromToStringCodec>(
             "headlamp-tour-seen",
             UseStorageOptions::default().initial_value(false).listen_to_storage_changes(false),
         );
-        let tour = Self {
-            state,
-            engine,
-            step: RwSignal::new(None),
-            was_seen,
-            set_was_seen,
-            ablation: StoredValue::default(),
-        };
-        // The strongest head is known once the phrase is scored: the steps about it follow it.
+        let tour =
+            Self { features, step: RwSignal::new(None), was_seen, set_was_seen, ablation: StoredValue::default() };
+        // The strongest head is known once the phrase is scored: the step about the head follows it.
         Effect::new(move || {
-            let strongest = state.contributions.with(|all| all.as_ref().and_then(|all| all.strongest_head()));
+            let strongest =
+                features.heads.contributions.with(|all| all.as_ref().and_then(|all| all.strongest_head()));
             if tour.step.get().is_some_and(|step| STEPS[step] == Step::Head) && strongest.is_some() {
-                state.head.set(strongest);
+                features.head_map.head.set(strongest);
             }
         });
         tour
@@ -60,60 +55,61 @@ impl Tour {
 
     pub fn start(self) {
         self.set_was_seen.set(true);
-        // In the middle of a tour, what is off is the tour's own.
+        // During a tour, the tour itself has switched parts off.
         if self.step.with_untracked(Option::is_none) {
-            self.ablation.set_value(self.state.ablation.get_untracked());
+            self.ablation.set_value(self.features.phrases.switched_off.get_untracked());
         }
-        self.engine.show_mode(Mode::Photo);
-        self.state.ablation.set(Ablation::default());
-        self.state.rather_than.set(None);
-        self.state.pinned.set(None);
+        self.features.video.player.show(Mode::Photo);
+        self.features.phrases.switched_off.set(Ablation::default());
+        self.features.phrases.rather_than.set(None);
+        self.features.heads.pinned.set(None);
         let is_open = |sample: &Sample| {
-            self.state
+            self.features
+                .photo
                 .photo
                 .with_untracked(|photo| photo.as_ref().is_some_and(|at| at.summary.name == sample.file))
         };
         if let Some(sample) = SAMPLES.iter().find(|sample| sample.name == PHOTO).filter(|sample| !is_open(sample))
         {
-            self.engine.open_sample(sample);
+            samples::open(self.features, sample);
         }
-        self.state.set_phrases.update(|phrases| {
+        self.features.phrases.set_list.update(|phrases| {
             phrases.add(PHRASE);
         });
-        self.state.choice.set(Some(PHRASE.to_owned()));
+        self.features.phrases.choice.set(Some(PHRASE.to_owned()));
         self.go(0);
     }
 
-    /// Goes to a step, and shows on the page what it is about.
+    /// Goes to a step, and shows its subject on the page.
     fn go(self, index: usize) {
-        let state = self.state;
+        let features = self.features;
         match STEPS[index] {
-            Step::Contribution | Step::Segmentation => state.layer.set(Layer::Segmentation),
+            Step::Contribution | Step::Segmentation => features.overlay.layer.set(Layer::Segmentation),
             Step::Head => {
-                state.map_kind.set(HeadMapKind::Contribution);
-                state.layer.set(Layer::Head);
+                features.head_map.kind.set(HeadMapKind::Contribution);
+                features.overlay.layer.set(Layer::Head);
             }
             Step::TextSpan | Step::Ablation => {}
         }
-        // Without means to put in its place nothing can be switched off.
-        if STEPS[index] == Step::Ablation && untrack(|| state.has_statistics()) {
+        // Without means nothing can be switched off.
+        if STEPS[index] == Step::Ablation && untrack(|| features.model.has_statistics()) {
             self.switch(true);
-        } else if !state.ablation.with_untracked(Ablation::is_none) {
-            state.ablation.set(Ablation::default());
+        } else if !features.phrases.switched_off.with_untracked(Ablation::is_none) {
+            features.phrases.switched_off.set(Ablation::default());
         }
         self.step.set(Some(index));
     }
 
     /// Switches the chosen head off, or on again.
     fn switch(self, is_off: bool) {
-        let heads = self.state.head.get_untracked().into_iter().filter(|_| is_off).collect();
-        self.state.ablation.set(Ablation { heads, ..Ablation::default() });
+        let heads = self.features.head_map.head.get_untracked().into_iter().filter(|_| is_off).collect();
+        self.features.phrases.switched_off.set(Ablation { heads, ..Ablation::default() });
     }
 
     fn end(self) {
         self.step.set(None);
-        self.state.layer.set(Layer::Segmentation);
-        self.state.ablation.set(self.ablation.get_value());
+        self.features.overlay.layer.set(Layer::Segmentation);
+        self.features.phrases.switched_off.set(self.ablation.get_value());
     }
 
     fn next(self) {
@@ -130,14 +126,14 @@ impl Tour {
         }
     }
 
-    /// What the page shows just now, for the words of a step.
+    /// Returns the values on the page for the words of a step.
     fn seen(self) -> Seen {
-        let state = self.state;
-        let head = state.head.get();
-        let of_scores = |pick: fn(&crate::page::core::browser::state::Scores) -> Option<f32>| {
-            state.scores.with(|scores| scores.as_ref().and_then(pick))
+        let features = self.features;
+        let head = features.head_map.head.get();
+        let of_scores = |pick: fn(&Scores) -> Option<f32>| {
+            features.phrases.scores.with(|scores| scores.as_ref().and_then(pick))
         };
-        let labels = state.head_texts.with(|texts| {
+        let labels = features.heads.texts.with(|texts| {
             let texts = texts.as_ref().filter(|texts| Some(texts.head) == head);
             texts.map(|texts| texts.labels.iter().take(2).map(|label| label.text.clone()).collect())
         });
@@ -146,27 +142,30 @@ impl Tour {
             score: of_scores(|scores| scores.of(PHRASE).map(|(score, _)| score)),
             intact: of_scores(|scores| scores.before(PHRASE)),
             head,
-            part: state.contributions.with(|all| {
+            part: features.heads.contributions.with(|all| {
                 let (layer, head) = head?;
                 all.as_ref()?.of(Cell::Head { layer, head })
             }),
             labels: labels.unwrap_or_default(),
-            can_switch_off: state.has_statistics(),
+            can_switch_off: features.model.has_statistics(),
         }
     }
 }
 
-/// Asks a newcomer. Where others have put the page into theirs, nobody is asked.
+/// Offers the tour on a first visit, but not in an embedded page.
 #[component]
 pub fn Offer() -> impl IntoView {
     let tour = expect_context::<Tour>();
     let is_shown = move || {
-        !tour.state.is_embedded && !tour.was_seen.get() && tour.step.get().is_none() && tour.state.has_text()
+        !tour.features.is_embedded
+            && !tour.was_seen.get()
+            && tour.step.get().is_none()
+            && tour.features.model.has_text()
     };
     view! {
         <Show when=is_shown>
             <aside class="offer" aria-label="Tour">
-                <p>"New here? Five steps through one photo show what a contribution, a head and its texts are."</p>
+                <p>"New here? Five steps on one photo explain contributions, heads and their texts."</p>
                 <button type="button" id="start-tour" class="strong" on:click=move |_| tour.start()>"Take the tour"</button>
                 <button type="button" id="decline-tour" on:click=move |_| tour.set_was_seen.set(true)>"No, thanks"</button>
             </aside>
@@ -174,7 +173,7 @@ pub fn Offer() -> impl IntoView {
     }
 }
 
-/// Starts it from the help.
+/// Starts the tour from the help.
 #[component]
 pub fn TourButton() -> impl IntoView {
     let (tour, help) = (expect_context::<Tour>(), expect_context::<Help>());
@@ -183,16 +182,16 @@ pub fn TourButton() -> impl IntoView {
         tour.start();
     };
     view! {
-        <Show when=move || tour.state.has_text()>
+        <Show when=move || tour.features.model.has_text()>
             <div class="row">
                 <button type="button" id="tour-again" on:click=start>"Take the tour"</button>
-                <p class="quiet hint">"Five steps through one photo."</p>
+                <p class="quiet hint">"Five steps on one photo."</p>
             </div>
         </Show>
     }
 }
 
-/// The step that is shown, over the page but not in its way.
+/// Shows the current step in a card over the page.
 #[component]
 pub fn TourCard() -> impl IntoView {
     let tour = expect_context::<Tour>();
@@ -215,8 +214,8 @@ pub fn TourCard() -> impl IntoView {
     };
     let index = move || tour.step.get().unwrap_or(0);
     let is_last = move || index() + 1 == STEPS.len();
-    let is_ablation = move || STEPS[index()] == Step::Ablation && tour.state.has_statistics();
-    let is_off = move || tour.state.ablation.with(|now| !now.is_none());
+    let is_ablation = move || STEPS[index()] == Step::Ablation && tour.features.model.has_statistics();
+    let is_off = move || tour.features.phrases.switched_off.with(|now| !now.is_none());
     view! {
         <Show when=move || tour.step.with(Option::is_some)>
             <div
@@ -244,7 +243,7 @@ pub fn TourCard() -> impl IntoView {
                             type="button"
                             id="tour-switch"
                             aria-pressed=move || is_off().to_string()
-                            on:click=move |_| tour.switch(!tour.state.ablation.with_untracked(|now| !now.is_none()))
+                            on:click=move |_| tour.switch(!tour.features.phrases.switched_off.with_untracked(|now| !now.is_none()))
                         >
                             {move || if is_off() { "Switch it on again" } else { "Switch it off" }}
                         </button>
@@ -258,11 +257,11 @@ pub fn TourCard() -> impl IntoView {
     }
 }
 
-/// Outlines what a step is about and brings it into sight; none: nothing is outlined.
+/// Outlines a view and scrolls to it; `None` removes the outline.
 fn point_at(target: Option<&'static str>) {
     let document = document();
     while let Some(last) = document.query_selector(".toured").ok().flatten() {
-        // It fails for names that are none only.
+        // This fails only for invalid names.
         let _removed = last.class_list().remove_1("toured");
     }
     if let Some(found) = target.and_then(|target| document.query_selector(target).ok().flatten()) {

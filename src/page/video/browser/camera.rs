@@ -1,4 +1,4 @@
-//! A recording of the camera, opened as a video.
+//! Records the camera and opens the recording as a video.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -14,16 +14,16 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
 use crate::page::common::playback_error::CameraError;
-use crate::page::core::browser::engine::Engine;
-use crate::page::core::browser::state::State;
-use crate::page::core::queue::Kind;
+use crate::page::core::browser::core::Core;
+use crate::page::video::browser::state::VideoState;
 use crate::page::video::time;
+use crate::protocol::Kind;
 use crate::protocol::sentence;
 
 /// The longest recording, in seconds.
 const LONGEST: f64 = 120.0;
 
-/// A camera that films.
+/// A camera that records. Dropping it switches the camera off.
 struct Filming {
     stream: MediaStream,
     recorder: MediaRecorder,
@@ -43,14 +43,14 @@ impl Drop for Filming {
 /// Records until pressed again.
 #[component]
 pub fn Camera() -> impl IntoView {
-    let (state, engine) = (expect_context::<State>(), expect_context::<Engine>());
+    let (core, video) = (expect_context::<Core>(), expect_context::<VideoState>());
     let filming = StoredValue::new_local(None::<Filming>);
     let began = RwSignal::new(None::<f64>);
     let now = RwSignal::new(0.0);
     let stop = move || {
         filming.with_value(|filming| {
             if let Some(filming) = filming {
-                // It fails where the recorder has stopped by itself.
+                // This fails where the recorder has stopped by itself.
                 let _stopped = filming.recorder.stop();
             }
         });
@@ -73,7 +73,7 @@ pub fn Camera() -> impl IntoView {
     let done = move |blob: Blob| {
         filming.try_update_value(Option::take);
         began.set(None);
-        engine.open_video("camera.webm".to_owned(), blob);
+        video.open_file("camera.webm".to_owned(), blob);
     };
     let press = move |_| {
         if began.get_untracked().is_some() {
@@ -86,11 +86,11 @@ pub fn Camera() -> impl IntoView {
                     now.set(js_sys::Date::now() / 1000.0);
                     began.set(Some(now.get_untracked()));
                 }
-                Err(sentence) => engine.complain(Kind::Video, sentence),
+                Err(sentence) => core.complain(Kind::Video, sentence),
             }
         });
     };
-    let is_opening = move || state.video.opening.with(Option::is_some);
+    let is_opening = move || video.player.opening.with(Option::is_some);
     view! {
         <button type="button" id="camera" disabled=is_opening on:click=press title="The recording stays on your machine">
             {move || match began.get() {
@@ -101,7 +101,7 @@ pub fn Camera() -> impl IntoView {
     }
 }
 
-/// Asks for the camera, and films; `done` gets the recording.
+/// Asks for the camera and starts recording; `done` gets the recording.
 async fn start(done: impl Fn(Blob) + 'static) -> Result<Filming, String> {
     let unsupported = || "This browser records no camera: open a video file instead.".to_owned();
     let devices = window().navigator().media_devices().map_err(|_none| unsupported())?;
@@ -125,7 +125,7 @@ async fn start(done: impl Fn(Blob) + 'static) -> Result<Filming, String> {
         let options = BlobPropertyBag::new();
         options.set_type(&kind);
         let blob = Blob::new_with_blob_sequence_and_options(&parts, &options);
-        // Dropping this closure while it runs would be its end: the page does that a moment later.
+        // `done` drops this closure, which must not happen while the closure runs: so a moment later.
         if let Some((done, blob)) = done.borrow_mut().take().zip(blob.ok()) {
             spawn_local(async move { done(blob) });
         }
@@ -136,7 +136,7 @@ async fn start(done: impl Fn(Blob) + 'static) -> Result<Filming, String> {
     Ok(Filming { stream, recorder, _on_part: on_part, _on_stop: on_stop })
 }
 
-/// Why there is no camera, for the person who asked for one.
+/// Returns a sentence why there is no camera.
 fn said(err: &JsValue) -> String {
     let name = err.dyn_ref::<DomException>().map(DomException::name).unwrap_or_default();
     sentence(&CameraError::of_exception(&name).to_string())

@@ -1,4 +1,4 @@
-//! The frame on screen, opened as a photo: taken apart head by head.
+//! Opens the frame on screen as a photo.
 
 use js_sys::{Function, Promise};
 use leptos::prelude::*;
@@ -8,25 +8,25 @@ use wasm_bindgen::JsCast as _;
 use wasm_bindgen_futures::JsFuture;
 
 use super::state::{Mode, VideoState};
-use crate::page::core::browser::engine::Engine;
-use crate::page::core::browser::state::State;
-use crate::page::core::queue::Kind;
+use crate::page::core::browser::core::Core;
+use crate::page::photo::browser::photo::PhotoState;
 use crate::page::video::time;
+use crate::protocol::Kind;
 
 #[component]
 pub fn TakeApart() -> impl IntoView {
-    let (state, engine) = (expect_context::<State>(), expect_context::<Engine>());
-    let video = state.video;
+    let (core, photo, video) =
+        (expect_context::<Core>(), expect_context::<PhotoState>(), expect_context::<VideoState>());
     let open = move |_| {
-        video.is_playing.set(false);
+        video.player.is_playing.set(false);
         spawn_local(async move {
             match picture().await {
                 Some(blob) => {
-                    engine.show_mode(Mode::Photo);
-                    engine.open_photo(name(video), blob);
+                    video.player.show(Mode::Photo);
+                    photo.open_file(name(video), blob);
                 }
                 None => {
-                    engine.complain(Kind::Photo, "The frame could not be taken: wait until it shows.".to_owned())
+                    core.complain(Kind::Photo, "The frame could not be taken: wait until it shows.".to_owned())
                 }
             }
         });
@@ -40,11 +40,15 @@ pub fn TakeApart() -> impl IntoView {
 }
 
 fn name(video: VideoState) -> String {
-    let of = video.reel.with_untracked(|reel| reel.as_ref().map(|reel| reel.name.clone())).unwrap_or_default();
-    format!("{of} at {}", time::clock(video.time.get_untracked()))
+    let of = video
+        .player
+        .loaded
+        .with_untracked(|loaded| loaded.as_ref().map(|loaded| loaded.name.clone()))
+        .unwrap_or_default();
+    format!("{of} at {}", time::clock(video.player.time.get_untracked()))
 }
 
-/// What the player shows, as a PNG of the video's own size.
+/// Returns the frame on screen as a PNG of the video's own size.
 async fn picture() -> Option<Blob> {
     let find = |selector: &str| document().query_selector(selector).ok().flatten();
     let canvas = match find("#pictures") {
@@ -52,7 +56,7 @@ async fn picture() -> Option<Blob> {
         None => of_element(&find("#video")?.dyn_into().ok()?)?,
     };
     let promise = Promise::new(&mut |resolve: Function, _reject| {
-        // It fails for canvases with another site's pictures only.
+        // This fails only for canvases with another site's pictures.
         let _asked = canvas.to_blob(&resolve);
     });
     JsFuture::from(promise).await.ok()?.dyn_into().ok()

@@ -1,4 +1,4 @@
-//! What time it is in a playing video, frame by frame.
+//! The current time of a playing video, frame by frame.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -11,7 +11,7 @@ use super::state::VideoState;
 
 #[wasm_bindgen]
 extern "C" {
-    /// A video element as browsers have it since 2020 (Firefox since 2024).
+    /// A video element with frame callbacks, which browsers have since 2020 (Firefox since 2024).
     #[derive(Clone)]
     #[wasm_bindgen(extends = HtmlVideoElement)]
     type FrameTeller;
@@ -22,7 +22,7 @@ extern "C" {
     #[wasm_bindgen(method, js_name = cancelVideoFrameCallback)]
     fn cancel_video_frame_callback(this: &FrameTeller, number: u32);
 
-    /// What is told of a frame that has come on screen.
+    /// The data of a frame on screen.
     type FrameTold;
 
     #[wasm_bindgen(method, getter, js_name = mediaTime)]
@@ -31,12 +31,12 @@ extern "C" {
 
 type Ticking = Rc<RefCell<Option<Closure<dyn FnMut(JsValue, FrameTold)>>>>;
 
-/// Follows an element until it is dropped. Nothing else would end the callback, which holds itself and the element: an
-/// element that has left the page tells of no more frames.
+/// Follows a video element until it is dropped. The callback holds itself and the element, and an element that has left
+/// the page reports no more frames, so nothing else would free it.
 pub struct Follower {
     teller: FrameTeller,
     ticking: Ticking,
-    /// The number under which the next frame is asked for.
+    /// The number of the request for the next frame.
     asked: Rc<Cell<u32>>,
 }
 
@@ -47,7 +47,7 @@ impl Drop for Follower {
     }
 }
 
-/// Sets the time to that of every frame which the element shows. None where the browser does not tell of frames: the
+/// Sets the time to that of every frame that the element shows. Returns `None` where the browser reports no frames: the
 /// element is then followed until it leaves the page.
 pub fn follow(element: HtmlVideoElement, video: VideoState) -> Option<Follower> {
     let can_tell = js_sys::Reflect::has(&element, &"requestVideoFrameCallback".into()).unwrap_or(false);
@@ -59,34 +59,34 @@ pub fn follow(element: HtmlVideoElement, video: VideoState) -> Option<Follower> 
     let follower = Follower { teller, ticking: Rc::default(), asked: Rc::default() };
     let (next, again, asked) = (follower.teller.clone(), follower.ticking.clone(), follower.asked.clone());
     *follower.ticking.borrow_mut() = Some(Closure::new(move |_now, told: FrameTold| {
-        video.time.set(told.media_time());
+        video.player.time.set(told.media_time());
         ask(&next, &again, &asked);
     }));
     ask(&follower.teller, &follower.ticking, &follower.asked);
     Some(follower)
 }
 
-/// Asks to be told of the next frame.
+/// Requests a callback for the next frame.
 fn ask(teller: &FrameTeller, ticking: &Ticking, asked: &Cell<u32>) {
     if let Some(callback) = ticking.borrow().as_ref() {
         asked.set(teller.request_video_frame_callback(callback.as_ref().unchecked_ref()));
     }
 }
 
-/// The same for browsers that do not tell of frames: the element's clock at every repaint.
+/// Does the same in browsers that report no frames: reads the element's clock at every repaint.
 fn follow_by_display(element: HtmlVideoElement, video: VideoState) {
     request_animation_frame(move || {
         if !element.is_connected() {
             return;
         }
         if !element.paused() {
-            video.time.set(element.current_time());
+            video.player.time.set(element.current_time());
         }
         follow_by_display(element, video);
     });
 }
 
-/// Moves the time of a row of pictures on while it plays; at the end it stops.
+/// Advances the time of a row of pictures while it plays, and stops at the end.
 pub fn tick(video: VideoState, is_alive: impl Fn() -> bool + 'static) {
     let last = Rc::new(RefCell::new(None::<f64>));
     tick_on(video, Rc::new(is_alive), last);
@@ -99,13 +99,14 @@ fn tick_on(video: VideoState, is_alive: Rc<dyn Fn() -> bool>, last: Rc<RefCell<O
         }
         let now = js_sys::Date::now() / 1000.0;
         let before = last.borrow_mut().replace(now);
-        if let Some(before) = before.filter(|_| video.is_playing.get_untracked()) {
-            let time = video.time.get_untracked() + (now - before).min(0.25);
-            let end = video.summary.with_untracked(|summary| summary.as_ref().map_or(0.0, |at| at.duration));
+        if let Some(before) = before.filter(|_| video.player.is_playing.get_untracked()) {
+            let time = video.player.time.get_untracked() + (now - before).min(0.25);
+            let end =
+                video.player.summary.with_untracked(|summary| summary.as_ref().map_or(0.0, |at| at.duration));
             if time >= end {
-                video.is_playing.set(false);
+                video.player.is_playing.set(false);
             }
-            video.time.set(time.min(end));
+            video.player.time.set(time.min(end));
         }
         tick_on(video, is_alive, last);
     });

@@ -1,4 +1,4 @@
-//! Frames by way of the browser's player: for browsers without WebCodecs, and for files that only the player knows.
+//! Frames from the browser's player: for browsers without WebCodecs, and for files that only the player supports.
 
 use js_sys::{Function, Reflect};
 use leptos::prelude::{document, window};
@@ -14,7 +14,7 @@ use crate::page::common::playback_error::PlaybackError;
 /// How long a player may take, in milliseconds.
 const TO_OPEN: i32 = 20_000;
 const TO_SEEK: i32 = 10_000;
-/// Players present a frame within a few screen refreshes; those of hidden pages never say so.
+/// Players present a frame within a few screen refreshes; on hidden pages they never report it.
 const TO_PRESENT: i32 = 250;
 
 #[wasm_bindgen]
@@ -26,7 +26,7 @@ extern "C" {
     fn request_video_frame_callback(this: &Presenter, callback: &Function) -> u32;
 }
 
-/// A video file in a player that is never shown. Dropping it lets go of the file.
+/// A video file in a player that is never shown. Dropping it frees the file.
 pub struct ElementVideo {
     name: String,
     element: HtmlVideoElement,
@@ -54,24 +54,24 @@ impl ElementVideo {
         }
     }
 
-    /// The upright video's size in pixels.
+    /// Returns the upright video's size in pixels.
     pub fn size(&self) -> Size {
         Size { width: self.element.video_width() as usize, height: self.element.video_height() as usize }
     }
 
-    /// How long it lasts, in seconds; none where the file does not say.
+    /// Returns the length in seconds; `None` where the file does not say.
     pub fn duration(&self) -> Option<f64> {
         Some(self.element.duration()).filter(|duration| duration.is_finite())
     }
 
-    /// The frame that is seen at `seconds`. Players round times: ask for a frame's middle rather than its start.
+    /// Returns the frame that is shown at `seconds`. Players round times: ask for the middle of a frame, not its start.
     ///
     /// # Errors
     /// Where the player fails there, or takes too long.
     pub async fn frame_at(&self, seconds: f64) -> Result<ImageBitmap, PlaybackError> {
         let is_there = (self.element.current_time() - seconds).abs() < 1e-6;
         if !is_there {
-            // Asked before the seek: afterwards, the frame may have been presented already.
+            // Requested before the seek: afterwards, the frame may have been presented already.
             let presented = self.presented();
             self.element.set_current_time(seconds);
             if wait_for_event::event(&self.element, &["seeked", "error"], TO_SEEK).await.as_deref()
@@ -86,7 +86,7 @@ impl ElementVideo {
         Ok(JsFuture::from(bitmap).await.map_err(failed)?.unchecked_into())
     }
 
-    /// Waits for a new frame on the player's own screen: some say that they have seeked before it is there.
+    /// Waits until the player presents a new frame: some players report the end of a seek earlier.
     fn presented(&self) -> impl Future<Output = ()> + use<> {
         let presenter: &Presenter = self.element.unchecked_ref();
         let is_known = Reflect::has(presenter, &"requestVideoFrameCallback".into()).unwrap_or(false);
@@ -107,7 +107,7 @@ impl ElementVideo {
 
 impl Drop for ElementVideo {
     fn drop(&mut self) {
-        // A player holds its file until it is given another, or none.
+        // A player keeps its file until its source changes or is removed.
         let _emptied = self.element.remove_attribute("src");
         self.element.load();
         let _revoked = Url::revoke_object_url(&self.url);

@@ -1,4 +1,4 @@
-//! What lies over the frames, and how strongly.
+//! Controls of the layer over the frames.
 
 use leptos::prelude::*;
 use leptos::web_sys::Event;
@@ -8,14 +8,14 @@ use super::state::VideoLayer;
 use crate::page::common::browser::colour_scale::ColourScale;
 use crate::page::common::browser::controls::{Check, Choice, Slider};
 use crate::page::common::colour::Ramp;
-use crate::page::core::browser::state::State;
+use crate::page::model::browser::state::ModelState;
+use crate::page::video::browser::state::VideoState;
 use crate::text::units;
 
 #[component]
 pub fn Layers() -> impl IntoView {
-    let state = expect_context::<State>();
-    let video = state.video;
-    let shows = move |layer| move || video.layer.get() == layer;
+    let video = expect_context::<VideoState>();
+    let shows = move |layer| move || video.overlay.layer.get() == layer;
     view! {
         <div class="overlay-controls">
             <Choice
@@ -28,63 +28,64 @@ pub fn Layers() -> impl IntoView {
                     (VideoLayer::Propagation, "Masks"),
                     (VideoLayer::None, "None"),
                 ]
-                value=video.layer
-                on_change=move |layer| video.layer.set(layer)
+                value=video.overlay.layer
+                on_change=move |layer| video.overlay.layer.set(layer)
             />
-            <Show when=move || video.layer.get() != VideoLayer::None>
+            <Show when=move || video.overlay.layer.get() != VideoLayer::None>
                 <Slider
                     label="Opacity"
                     name="video-opacity"
-                    value=video.opacity
-                    shown=Signal::derive(move || units::percent(video.opacity.get() as f32))
-                    on_input=move |opacity| video.opacity.set(opacity)
+                    value=video.overlay.opacity
+                    shown=Signal::derive(move || units::percent(video.overlay.opacity.get() as f32))
+                    on_input=move |opacity| video.overlay.opacity.set(opacity)
                 />
             </Show>
             <div class="row">
                 <Show when=move || matches!(
-                    video.layer.get(),
+                    video.overlay.layer.get(),
                     VideoLayer::Tracks | VideoLayer::Attention | VideoLayer::Propagation
                 )>
-                    <Check name="smooth" value=video.is_smooth>"Soft edges"</Check>
+                    <Check name="smooth" value=video.overlay.is_smooth>"Soft edges"</Check>
                 </Show>
                 <Show when=shows(VideoLayer::Attention)>
                     <Heads/>
                     <AttentionScale/>
                 </Show>
-                <p class="quiet hint">{move || hint(state)}</p>
+                <p class="quiet hint">{move || hint(video)}</p>
                 <frame_as_photo::TakeApart/>
             </div>
         </div>
     }
 }
 
-fn hint(state: State) -> String {
-    let video = state.video;
-    match video.layer.get() {
-        VideoLayer::Tracks if video.frame_here().is_none() => "This frame has not been looked at yet.".to_owned(),
-        VideoLayer::Tracks => "An object is where its track is above the track's own mean.".to_owned(),
-        VideoLayer::Attention => "Where the last layer's CLS token looks.".to_owned(),
-        VideoLayer::Segmentation => match state.chosen.get() {
+fn hint(video: VideoState) -> String {
+    match video.overlay.layer.get() {
+        VideoLayer::Tracks if video.frames.traced_here().is_none() => {
+            "The model has not seen this frame yet.".to_owned()
+        }
+        VideoLayer::Tracks => "An object is where its track is above the mean of the track.".to_owned(),
+        VideoLayer::Attention => "The attention of the CLS token in the last layer.".to_owned(),
+        VideoLayer::Segmentation => match video.phrases.chosen.get() {
             None => "Choose a phrase in the chart.".to_owned(),
-            Some(_) if video.is_playing.get() => "Pause to segment the frame on screen.".to_owned(),
-            Some(phrase) => format!("What speaks for “{phrase}” more than for the other phrases, on this frame."),
+            Some(_) if video.player.is_playing.get() => "Pause to segment the frame on screen.".to_owned(),
+            Some(phrase) => format!("Where this frame fits “{phrase}” better than the other phrases."),
         },
-        VideoLayer::Propagation if video.seeds.with(Vec::is_empty) => {
+        VideoLayer::Propagation if video.masks.seeds.with(Vec::is_empty) => {
             "Point at an object first; the tools are under “Follow a mask”.".to_owned()
         }
-        VideoLayer::Propagation => "Masks, carried on from where you pointed.".to_owned(),
+        VideoLayer::Propagation => "Masks that follow what you pointed at.".to_owned(),
         VideoLayer::None => String::new(),
     }
 }
 
-/// What the colours of the attention stand for, on the frame that is shown.
+/// The colour scale of the attention on the frame on screen.
 #[component]
 fn AttentionScale() -> impl IntoView {
-    let video = expect_context::<State>().video;
+    let video = expect_context::<VideoState>();
     let strongest = Memo::new(move |_| {
-        let frame = video.frame_here()?;
+        let frame = video.frames.traced_here()?;
         let patches = frame.grid.len();
-        let map = frame.attention.get(video.head.get() * patches..)?.get(..patches)?;
+        let map = frame.attention.get(video.overlay.head.get() * patches..)?.get(..patches)?;
         Some(map.iter().copied().fold(0.0_f32, f32::max))
     });
     let ends = move || ("0".to_owned(), strongest.get().map_or_else(|| "·".to_owned(), units::percent));
@@ -93,11 +94,11 @@ fn AttentionScale() -> impl IntoView {
 
 #[component]
 fn Heads() -> impl IntoView {
-    let state = expect_context::<State>();
-    let heads = move || state.pack.with(|pack| pack.as_ref().map_or(0, |pack| pack.heads));
+    let (model, video) = (expect_context::<ModelState>(), expect_context::<VideoState>());
+    let heads = move || model.pack.with(|pack| pack.as_ref().map_or(0, |pack| pack.heads));
     let choose = move |event: Event| {
         if let Ok(head) = event_target_value(&event).parse() {
-            state.video.head.set(head);
+            video.overlay.head.set(head);
         }
     };
     view! {
@@ -106,7 +107,7 @@ fn Heads() -> impl IntoView {
             <select name="video-head" on:change=choose>
                 {move || (0..heads())
                     .map(|head| view! {
-                        <option value=head.to_string() selected=move || state.video.head.get() == head>{head}</option>
+                        <option value=head.to_string() selected=move || video.overlay.head.get() == head>{head}</option>
                     })
                     .collect_view()}
             </select>

@@ -1,36 +1,36 @@
-//! The objects that the heads have found: colour, name, what they are in words, on and off.
+//! The list of objects: colour, name, descriptions, and a switch for each.
 
 use leptos::prelude::*;
 
-use super::state::{ObjectLook, Work};
+use super::state::{ObjectLook, TracingState};
 use crate::page::common::browser::explanation::How;
 use crate::page::common::colour;
 use crate::page::common::formulas::Topic;
-use crate::page::core::browser::engine::Engine;
-use crate::page::core::browser::state::State;
+use crate::page::model::browser::state::ModelState;
+use crate::page::video::browser::state::VideoState;
 use crate::page::video::tracks;
 use crate::text::units;
 
 #[component]
 pub fn Objects() -> impl IntoView {
-    let (state, engine) = (expect_context::<State>(), expect_context::<Engine>());
-    let video = state.video;
-    let ids = Memo::new(move |_| video.objects.with(|looks| looks.iter().map(|look| look.id).collect::<Vec<_>>()));
-    let is_working = move || video.work.get() == Work::Running;
-    let has_frames = move || !video.frames.with(Vec::is_empty);
+    let video = expect_context::<VideoState>();
+    let ids =
+        Memo::new(move |_| video.objects.looks.with(|looks| looks.iter().map(|look| look.id).collect::<Vec<_>>()));
+    let is_working = move || video.frames.work.get() == TracingState::Running;
+    let has_frames = move || !video.frames.traced.with(Vec::is_empty);
     view! {
         <section class="objects" aria-labelledby="objects-title">
             <div class="heading">
                 <h2 id="objects-title">"Objects"</h2>
                 <button type="button" class="quiet-button" id="name-objects"
-                    disabled=move || is_working() || !has_frames() || !engine.can_describe()
-                    title="Texts that speak more for an object's patches than for the rest of the frame"
-                    on:click=move |_| engine.label_tracks()>
+                    disabled=move || is_working() || !has_frames() || !video.can_describe()
+                    title="Texts that fit an object's patches better than the rest of the frame"
+                    on:click=move |_| video.label_tracks()>
                     "Describe"
                 </button>
             </div>
             <ul class="object-list">
-                {move || ids.get().into_iter().enumerate().map(|(place, id)| object(state, place, id)).collect_view()}
+                {move || ids.get().into_iter().enumerate().map(|(place, id)| object(video, place, id)).collect_view()}
             </ul>
             <Show when=move || !has_frames()>
                 <p class="quiet hint">"Objects appear with the first frame."</p>
@@ -38,28 +38,28 @@ pub fn Objects() -> impl IntoView {
             <Heads/>
             <div class="row">
                 <button type="button" class="quiet-button" id="use-video-statistics" disabled=move || !has_frames()
-                    on:click=move |_| engine.use_video_statistics()>
+                    on:click=move |_| video.use_as_statistics()>
                     "Label heads from this video"
                 </button>
-                <p class="quiet hint">"The texts in the photo view's head panel then speak of these frames."</p>
+                <p class="quiet hint">"The head texts in the photo view then describe these frames."</p>
             </div>
             <How about=Topic::Tracks/>
         </section>
     }
 }
 
-fn object(state: State, place: usize, id: u32) -> impl IntoView {
-    let video = state.video;
-    let look = Memo::new(move |_| video.objects.with(|looks| looks.iter().find(|look| look.id == id).cloned()));
+fn object(video: VideoState, place: usize, id: u32) -> impl IntoView {
+    let look =
+        Memo::new(move |_| video.objects.looks.with(|looks| looks.iter().find(|look| look.id == id).cloned()));
     let change = move |change: &dyn Fn(&mut ObjectLook)| {
-        video.objects.update(|looks| {
+        video.objects.looks.update(|looks| {
             if let Some(look) = looks.iter_mut().find(|look| look.id == id) {
                 change(look);
             }
         });
     };
     let area = move || {
-        let frame = video.frame_here()?;
+        let frame = video.frames.traced_here()?;
         let at = frame.objects.objects.iter().position(|object| *object == id)?;
         let patches = frame.grid.len();
         let track = frame.tracks.get(at * patches..(at + 1) * patches)?;
@@ -96,28 +96,27 @@ fn object(state: State, place: usize, id: u32) -> impl IntoView {
     }
 }
 
-/// The heads whose objects are followed.
+/// Chooses the heads whose objects are tracked.
 #[component]
 fn Heads() -> impl IntoView {
-    let (state, engine) = (expect_context::<State>(), expect_context::<Engine>());
-    let video = state.video;
-    let all = move || state.pack.with(|pack| pack.as_ref().map_or(0, |pack| pack.heads));
+    let (model, video) = (expect_context::<ModelState>(), expect_context::<VideoState>());
+    let all = move || model.pack.with(|pack| pack.as_ref().map_or(0, |pack| pack.heads));
     let head = move |head: usize| {
-        let is_on = move || video.heads.with(|heads| heads.contains(&head));
+        let is_on = move || video.objects.heads.with(|heads| heads.contains(&head));
         let toggle = move |_| {
-            let mut heads = video.heads.get_untracked();
+            let mut heads = video.objects.heads.get_untracked();
             if is_on() {
                 heads.retain(|other| *other != head);
             } else {
                 heads.push(head);
                 heads.sort_unstable();
             }
-            engine.retrack(heads);
+            video.retrack(heads);
         };
         view! {
             <button type="button" class="track-head" data-head=head.to_string()
                 aria-pressed=move || is_on().to_string()
-                disabled=move || video.work.get() == Work::Running
+                disabled=move || video.frames.work.get() == TracingState::Running
                 on:click=toggle>
                 {head}
             </button>

@@ -1,44 +1,28 @@
 //! Ways to open a video: a file, pictures, the sample.
 
 use leptos::prelude::*;
-use leptos::web_sys::{Event, File, HtmlInputElement};
+use leptos::web_sys::{Event, HtmlInputElement};
 
 use super::camera;
 use crate::page::common::browser::dom;
-use crate::page::core::browser::engine::Engine;
-use crate::page::core::browser::state::State;
+use crate::page::video::browser::state::VideoState;
 use crate::page::video::time;
 use crate::text::units;
-
-/// Opens what was dropped, pasted or chosen, if it is a video or a row of pictures; else hands it back.
-pub fn take_videos(engine: Engine, files: Vec<File>, takes_pictures: bool) -> Option<Vec<File>> {
-    let is_video = |file: &File| {
-        let name = file.name().to_lowercase();
-        let has_ending = [".mp4", ".m4v", ".mov", ".webm", ".mkv"].iter().any(|ending| name.ends_with(ending));
-        file.type_().starts_with("video/") || has_ending
-    };
-    if let Some(file) = files.iter().find(|file| is_video(file)) {
-        engine.open_video(file.name(), file.clone().into());
-        return None;
-    }
-    let pictures = files.iter().filter(|file| file.type_().starts_with("image/")).count();
-    if takes_pictures && pictures > 1 {
-        engine.open_frames(files);
-        return None;
-    }
-    Some(files)
-}
 
 /// The view's title, and ways to open another video.
 #[component]
 pub fn Heading() -> impl IntoView {
-    let video = expect_context::<State>().video;
+    let video = expect_context::<VideoState>();
     let about = move || {
-        video.summary.get().map(|summary| {
+        video.player.summary.get().map(|summary| {
             let size = summary.size;
             format!(
                 "{} · {} × {} · {} · {}",
-                video.reel.with(|reel| reel.as_ref().map(|reel| reel.name.clone())).unwrap_or_default(),
+                video
+                    .player
+                    .loaded
+                    .with(|loaded| loaded.as_ref().map(|loaded| loaded.name.clone()))
+                    .unwrap_or_default(),
                 size.width,
                 size.height,
                 time::clock(summary.duration),
@@ -50,7 +34,7 @@ pub fn Heading() -> impl IntoView {
         <div class="heading">
             <h2 id="video-title">"Video"</h2>
             <p class="quiet name">{about}</p>
-            <Show when=move || video.reel.with(Option::is_some)>
+            <Show when=move || video.player.loaded.with(Option::is_some)>
                 <Openers/>
             </Show>
         </div>
@@ -59,7 +43,7 @@ pub fn Heading() -> impl IntoView {
 
 #[component]
 fn Openers() -> impl IntoView {
-    let engine = expect_context::<Engine>();
+    let video = expect_context::<VideoState>();
     let files_of = |event: &Event| {
         let input: HtmlInputElement = event_target(event);
         let files = dom::files_of(input.files());
@@ -69,10 +53,10 @@ fn Openers() -> impl IntoView {
     };
     let open_file = move |event: Event| {
         if let Some(file) = files_of(&event).into_iter().next() {
-            engine.open_video(file.name(), file.into());
+            video.open_file(file.name(), file.into());
         }
     };
-    let open_frames = move |event: Event| engine.open_frames(files_of(&event));
+    let open_frames = move |event: Event| video.open_pictures(files_of(&event));
     view! {
         <label class="button" title="Or drop a video anywhere">
             "Open a video"
@@ -88,14 +72,14 @@ fn Openers() -> impl IntoView {
 /// What is there before any video.
 #[component]
 pub fn Welcome() -> impl IntoView {
-    let (state, engine) = (expect_context::<State>(), expect_context::<Engine>());
-    let is_opening = move || state.video.opening.with(Option::is_some);
+    let video = expect_context::<VideoState>();
+    let is_opening = move || video.player.opening.with(Option::is_some);
     view! {
         <div class="welcome">
             <p>
-                "See what the model takes for objects in a video, and follow them: each head of its last layer
-                finds one. Type phrases and see when they come true; point at something and have its mask
-                carried through all frames. The video stays on your machine."
+                "See which objects the model finds in a video, and follow them: each head of its last layer
+                finds one. Type phrases and see when they fit. Point at something, and its mask is carried
+                through all frames. The video stays on your machine."
             </p>
             <div class="row">
                 <button
@@ -103,7 +87,7 @@ pub fn Welcome() -> impl IntoView {
                     class="strong"
                     id="sample-clip"
                     disabled=is_opening
-                    on:click=move |_| engine.open_sample_clip()
+                    on:click=move |_| video.open_sample_clip()
                 >
                     {move || if is_opening() { "Opening…" } else { "Try a sample clip" }}
                 </button>

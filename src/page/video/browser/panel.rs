@@ -1,32 +1,31 @@
-//! The video view: a video with what the model makes of its frames laid over it.
+//! The video view: a video, with the model's results over its frames.
 //!
-//! `state` has its signals, `requests` asks the worker, `answers` takes the answers; every other file is one view.
+//! `state` has its signals. `opening` and the files that end in `requests` ask the worker. Every other file is one view.
 
+use crate::page::model::browser::state::ModelState;
 use leptos::prelude::*;
 use leptos::web_sys::{HtmlElement, HtmlInputElement, KeyboardEvent};
 use wasm_bindgen::JsCast as _;
 
 use super::state::VideoState;
 use super::{layers, objects, open, phrase_chart, processing, propagation, save, stage, timeline};
-use crate::page::core::browser::state::State;
 
 /// The whole view.
 #[component]
 pub fn VideoView() -> impl IntoView {
-    let state = expect_context::<State>();
-    let video = state.video;
-    let is_open = move || video.reel.with(Option::is_some);
+    let (model, video) = (expect_context::<ModelState>(), expect_context::<VideoState>());
+    let is_open = move || video.player.loaded.with(Option::is_some);
     view! {
-        <main class="video-main" class:off=move || !video.is_video()>
+        <main class="video-main" class:off=move || !video.player.is_video()>
             <section
                 id="player"
                 class="player"
                 aria-labelledby="video-title"
                 tabindex="-1"
-                data-frames=move || video.frames.with(Vec::len).to_string()
-                data-sampled=move || video.times().len().to_string()
-                data-work=move || format!("{:?}", video.work.get()).to_lowercase()
-                data-time=move || format!("{:.3}", video.time.get())
+                data-frames=move || video.frames.traced.with(Vec::len).to_string()
+                data-sampled=move || video.frames.times().len().to_string()
+                data-work=move || format!("{:?}", video.frames.work.get()).to_lowercase()
+                data-time=move || format!("{:.3}", video.player.time.get())
                 on:keydown=move |event| press(video, &event)
             >
                 <open::Heading/>
@@ -34,7 +33,7 @@ pub fn VideoView() -> impl IntoView {
                     <layers::Layers/>
                     <stage::Stage/>
                     <timeline::Timeline/>
-                    <Show when=move || state.has_text()>
+                    <Show when=move || model.has_text()>
                         <phrase_chart::Meaning/>
                     </Show>
                 </Show>
@@ -51,7 +50,7 @@ pub fn VideoView() -> impl IntoView {
     }
 }
 
-/// Space plays, arrows step, unless something is being typed.
+/// Handles keys: Space plays, arrows step, unless the person types.
 fn press(video: VideoState, event: &KeyboardEvent) {
     let target = event.target().and_then(|target| target.dyn_into::<HtmlElement>().ok());
     let tag = target.as_ref().map(|target| target.tag_name());
@@ -63,11 +62,11 @@ fn press(video: VideoState, event: &KeyboardEvent) {
     // A focused button is pressed by the space bar.
     let is_button = tag.as_deref() == Some("BUTTON");
     match event.key().as_str() {
-        " " | "k" if !is_button => video.is_playing.update(|is_playing| *is_playing = !*is_playing),
-        "ArrowLeft" => video.step(-1),
-        "ArrowRight" => video.step(1),
-        "Home" => video.seek(0.0),
-        "End" => video.seek(video.duration()),
+        " " | "k" if !is_button => video.player.is_playing.update(|is_playing| *is_playing = !*is_playing),
+        "ArrowLeft" => video.frames.step(-1),
+        "ArrowRight" => video.frames.step(1),
+        "Home" => video.player.seek(0.0),
+        "End" => video.player.seek(video.player.duration()),
         _ => return,
     }
     event.prevent_default();

@@ -1,4 +1,4 @@
-//! Pictures by way of the browser's player, for files that it plays but the worker cannot decode.
+//! Takes pictures with the browser's player, from files that the worker cannot decode.
 
 use js_sys::{Function, Promise};
 use leptos::prelude::document;
@@ -11,11 +11,11 @@ use crate::page::common::playback_error::PlaybackError;
 use crate::page::video::browser::hidden_player::ElementVideo;
 use crate::protocol::sampling::Sampling;
 
-/// A moment past every end: a recording without a length tells it when its player is sent there.
+/// A moment past every end. A recording without a length reports its length when the player seeks there.
 const FAR: f64 = 1e7;
 
-/// What the player shows at the moments of `sampling`; JPEGs of the video's own size. Where it stops before the end,
-/// those pictures that it showed.
+/// Returns what the player shows at the moments of `sampling`, as JPEGs of the video's own size. Where the player stops
+/// before the end, returns the pictures so far.
 ///
 /// # Errors
 /// Where the player does not play the file.
@@ -27,7 +27,7 @@ pub async fn pictures(name: &str, file: &Blob, sampling: Sampling) -> Result<Tak
     let duration = player.duration().unwrap_or_default();
     let mut pictures = Vec::new();
     for time in sampling.moments(duration) {
-        // A hair after the frame has begun: players round times.
+        // Slightly after the start of the frame: players round times.
         match player.frame_at(time + 1e-3).await {
             Ok(bitmap) => {
                 let blob = jpeg(&bitmap).await;
@@ -53,7 +53,7 @@ async fn jpeg(bitmap: &ImageBitmap) -> Option<Blob> {
     let context: CanvasRenderingContext2d = canvas.get_context("2d").ok()??.unchecked_into();
     context.draw_image_with_image_bitmap(bitmap, 0.0, 0.0).ok()?;
     let promise = Promise::new(&mut |resolve: Function, _reject| {
-        // It fails for canvases with another site's pictures only.
+        // This fails only for canvases with another site's pictures.
         let quality = JsValue::from_f64(0.95);
         let _asked = canvas.to_blob_with_type_and_encoder_options(&resolve, "image/jpeg", &quality);
     });

@@ -1,4 +1,4 @@
-//! Masks that follow what the user points at: tools, objects, and the way through the frames.
+//! Controls for masks that follow what the user points at: tools, objects, direction, resolution.
 
 use leptos::html::Input;
 use leptos::prelude::*;
@@ -11,31 +11,29 @@ use crate::page::common::browser::controls::Choice;
 use crate::page::common::browser::explanation::How;
 use crate::page::common::colour;
 use crate::page::common::formulas::Topic;
-use crate::page::core::browser::engine::Engine;
-use crate::page::core::browser::state::State;
+use crate::page::model::browser::state::ModelState;
 use crate::page::video::time;
 use crate::protocol::sampling::ModelSize;
 use crate::protocol::video::{Seed, SeedKind};
 
-/// Short sides to choose from, in pixels; the protocol's is the last.
+/// Short sides to choose from, in pixels; the last one is the DAVIS protocol's.
 const SHORT_SIDES: [usize; 4] = [224, 336, 420, 480];
 
-/// The colour of a seeded object; they are numbered from 1.
+/// Returns the colour of a seeded object. The objects are numbered from 1.
 pub fn colour_of(object: u32) -> [u8; 3] {
-    // Not the tracks' first ones again, where both are seen one after the other.
+    // Other colours than those of the tracks, which the person may have seen before.
     colour::series((object as usize).saturating_sub(1) + 1)
 }
 
 #[component]
 pub fn Propagation() -> impl IntoView {
-    let (state, engine) = (expect_context::<State>(), expect_context::<Engine>());
-    let video = state.video;
-    let has_seeds = move || !video.seeds.with(Vec::is_empty);
-    let is_running = move || !video.steps.with(|steps| steps.is_empty());
+    let (model, video) = (expect_context::<ModelState>(), expect_context::<VideoState>());
+    let has_seeds = move || !video.masks.seeds.with(Vec::is_empty);
+    let is_running = move || !video.masks.steps.with(|steps| steps.is_empty());
     let go = move |label: &'static str, id: &'static str, forward: bool, backward: bool| {
         view! {
             <button type="button" id=id disabled=move || !has_seeds() || is_running()
-                on:click=move |_| engine.propagate(forward, backward)>
+                on:click=move |_| video.propagate(forward, backward)>
                 {label}
             </button>
         }
@@ -44,13 +42,13 @@ pub fn Propagation() -> impl IntoView {
         <section
             class="propagation"
             aria-labelledby="propagation-title"
-            data-masks=move || video.propagated.with(|all| all.len()).to_string()
+            data-masks=move || video.masks.propagated.with(|all| all.len()).to_string()
             data-running=move || is_running().to_string()
         >
             <div class="heading">
                 <h2 id="propagation-title">"Follow a mask"</h2>
                 <button type="button" class="quiet-button" disabled=move || !has_seeds()
-                    on:click=move |_| engine.forget_propagation()>
+                    on:click=move |_| video.forget_masks()>
                     "Start over"
                 </button>
             </div>
@@ -59,12 +57,12 @@ pub fn Propagation() -> impl IntoView {
                     legend="What a press on the frame does"
                     name="tool"
                     options=vec![(Tool::None, "Off"), (Tool::Point, "Point"), (Tool::Box, "Box")]
-                    value=video.tool
-                    on_change=move |tool| video.tool.set(tool)
+                    value=video.masks.tool
+                    on_change=move |tool| video.masks.tool.set(tool)
                 />
                 <Target/>
             </div>
-            <Show when=move || state.has_text()>
+            <Show when=move || model.has_text()>
                 <PhraseSeed/>
             </Show>
             <div class="row">
@@ -72,29 +70,29 @@ pub fn Propagation() -> impl IntoView {
                 {go("Both ways", "propagate-both", true, true)}
                 {go("On ▶", "propagate-on", true, false)}
                 <Show when=is_running>
-                    <button type="button" id="stop-propagating" on:click=move |_| engine.stop_propagating()>
+                    <button type="button" id="stop-propagating" on:click=move |_| video.stop_propagating()>
                         "Stop"
                     </button>
                 </Show>
             </div>
             <Resolution/>
-            <p class="quiet hint" id="propagation-says">{move || says(state)}</p>
+            <p class="quiet hint" id="propagation-says">{move || says(video)}</p>
             <How about=Topic::Propagation/>
         </section>
     }
 }
 
-/// Which object is seeded.
+/// Chooses the object to seed.
 #[component]
 fn Target() -> impl IntoView {
-    let video = expect_context::<State>().video;
-    let count = move || video.seeds.with(|seeds| seeds.iter().map(|seed| seed.object).max().unwrap_or(0));
+    let video = expect_context::<VideoState>();
+    let count = move || video.masks.seeds.with(|seeds| seeds.iter().map(|seed| seed.object).max().unwrap_or(0));
     let object = move |object: u32| {
         view! {
-            <button type="button" class="target" aria-pressed=move || (video.target.get() == object).to_string()
+            <button type="button" class="target" aria-pressed=move || (video.masks.target.get() == object).to_string()
                 aria-label=format!("Object {object}")
                 style=format!("--colour:{}", colour::css(colour_of(object)))
-                on:click=move |_| video.target.set(object)>
+                on:click=move |_| video.masks.target.set(object)>
                 {object}
             </button>
         }
@@ -108,16 +106,15 @@ fn Target() -> impl IntoView {
 
 #[component]
 fn PhraseSeed() -> impl IntoView {
-    let (state, engine) = (expect_context::<State>(), expect_context::<Engine>());
-    let video = state.video;
+    let video = expect_context::<VideoState>();
     let input = NodeRef::<Input>::new();
     let submit = move |event: SubmitEvent| {
         event.prevent_default();
         let Some(input) = input.get() else { return };
         let phrase = input.value().trim().to_owned();
-        if let Some(frame) = video.sampled_here().filter(|_| !phrase.is_empty()) {
-            video.is_playing.set(false);
-            engine.seed(Seed { frame, object: video.target.get_untracked(), kind: SeedKind::Phrase(phrase) });
+        if let Some(frame) = video.frames.sampled_here().filter(|_| !phrase.is_empty()) {
+            video.player.is_playing.set(false);
+            video.seed(Seed { frame, object: video.masks.target.get_untracked(), kind: SeedKind::Phrase(phrase) });
             input.set_value("");
         }
     };
@@ -132,12 +129,12 @@ fn PhraseSeed() -> impl IntoView {
 
 #[component]
 fn Resolution() -> impl IntoView {
-    let video = expect_context::<State>().video;
+    let video = expect_context::<VideoState>();
     let choose = move |event: Event| {
         if let Ok(side) = event_target_value(&event).parse() {
-            video.short_side.set(side);
-            // Another pace, and masks of another grid.
-            video.propagation_pace.set(Default::default());
+            video.masks.short_side.set(side);
+            // The pace changes with the grid.
+            video.masks.pace.set(Default::default());
         }
     };
     view! {
@@ -147,7 +144,7 @@ fn Resolution() -> impl IntoView {
                 {SHORT_SIDES
                     .into_iter()
                     .map(|side| view! {
-                        <option value=side.to_string() selected=move || video.short_side.get() == side>
+                        <option value=side.to_string() selected=move || video.masks.short_side.get() == side>
                             {format!("{side} px")}
                         </option>
                     })
@@ -157,39 +154,37 @@ fn Resolution() -> impl IntoView {
     }
 }
 
-fn says(state: State) -> String {
-    let video = state.video;
-    let waiting = video.steps.with(|steps| steps.len());
-    let pace = pace(state);
+fn says(video: VideoState) -> String {
+    let waiting = video.masks.steps.with(|steps| steps.len());
+    let pace = pace(video);
     if waiting > 0 {
         let left = pace.remaining(waiting).map(|left| format!(", {left}")).unwrap_or_default();
         return format!("{} to go{left}.", frames(waiting));
     }
-    if video.seeds.with(Vec::is_empty) {
-        return "Choose Point or Box, then press on the frame: what is like the place you press becomes the mask. \
-                The higher the short side, the finer the mask and the longer the work; DAVIS's protocol has 480."
+    if video.masks.seeds.with(Vec::is_empty) {
+        return "Choose Point or Box, then press on the frame: the patches that are similar to that place become the \
+         mask. A larger short side makes the mask finer and takes longer; the DAVIS protocol uses 480 px."
             .to_owned();
     }
-    let all = video.times().len();
-    let time = pace.remaining(all).map(|time| format!("; the whole way is {time}")).unwrap_or_default();
-    format!("Wrong somewhere? Go there, point again, and go on from there{time}.")
+    let all = video.frames.times().len();
+    let time = pace.remaining(all).map(|time| format!("; all frames take {time}")).unwrap_or_default();
+    format!("Is a mask wrong? Go to that frame, point again, and continue from there{time}.")
 }
 
-/// What a frame of the propagation takes: as measured, or else by its number of patches.
-fn pace(state: State) -> time::Pace {
-    let video: VideoState = state.video;
-    let measured = video.propagation_pace.get();
+/// Returns the time per frame: as measured, or else estimated from the number of patches.
+fn pace(video: VideoState) -> time::Pace {
+    let measured = video.masks.pace.get();
     if measured.per_frame.is_some() {
         return measured;
     }
     let estimate = || {
-        let model = state.pack.with(|pack| pack.as_ref().map(ModelSize::from))?;
-        let size = video.summary.with(|summary| summary.as_ref().map(|summary| summary.size))?;
-        let known = video.sampled.with(|sampled| sampled.as_ref().map(|sampled| sampled.grid))?;
-        let grid = model.grid(size, Framing::Frame { short_side: video.short_side.get() });
+        let model = video.model.pack.with(|pack| pack.as_ref().map(ModelSize::from))?;
+        let size = video.player.summary.with(|summary| summary.as_ref().map(|summary| summary.size))?;
+        let known = video.frames.sampled.with(|sampled| sampled.as_ref().map(|sampled| sampled.grid))?;
+        let grid = model.grid(size, Framing::Frame { short_side: video.masks.short_side.get() });
         let times = grid.len() as f64 / known.len().max(1) as f64;
-        // Attention grows with the square of the patches, all else in proportion.
-        video.pace.get().per_frame.map(|each| each * times * (0.75 + 0.25 * times))
+        // Attention grows with the square of the number of patches, everything else linearly.
+        video.frames.pace.get().per_frame.map(|each| each * times * (0.75 + 0.25 * times))
     };
     time::Pace { per_frame: estimate() }
 }

@@ -1,4 +1,4 @@
-//! The video with what lies over it, recorded while it plays.
+//! Records the video with its overlay while it plays.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -17,14 +17,14 @@ use crate::geometry::Size;
 
 #[wasm_bindgen]
 extern "C" {
-    /// A canvas that can be filmed.
+    /// A canvas that can be recorded.
     #[wasm_bindgen(extends = HtmlCanvasElement)]
     type FilmedCanvas;
 
     #[wasm_bindgen(method, catch, js_name = captureStream)]
     fn capture_stream(this: &FilmedCanvas, rate: f64) -> Result<MediaStream, JsValue>;
 
-    /// A context that draws whatever can be drawn: a video, a canvas.
+    /// A context that draws a video or a canvas.
     #[wasm_bindgen(extends = CanvasRenderingContext2d)]
     type Painter;
 
@@ -32,7 +32,7 @@ extern "C" {
     fn draw(this: &Painter, image: &Element, x: f64, y: f64, width: f64, height: f64) -> Result<(), JsValue>;
 }
 
-/// An overlay that could not be recorded.
+/// Why an overlay could not be recorded.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {
     #[error("this browser does not record videos: save the masks instead, or try a newer browser")]
@@ -41,21 +41,22 @@ pub enum RecordError {
     Gone,
 }
 
-/// What browsers record, best first.
+/// Media types that browsers record, best first.
 const KINDS: [&str; 3] = ["video/webm;codecs=vp9", "video/webm;codecs=vp8", "video/webm"];
 
 /// The longest side of the recording, in pixels.
 const LONGEST: f64 = 1280.0;
 
-/// Plays the frames that are done from their first to their last, and films the video with its overlay.
+/// Plays the frames that are done once, and records the video with its overlay.
 ///
 /// # Errors
-/// Where the browser cannot film a canvas, or the video leaves the page.
+/// Where the browser cannot record a canvas, or the video leaves the page.
 pub async fn record(video: VideoState) -> Result<Blob, RecordError> {
-    let times = video.frames.with_untracked(|frames| frames.iter().map(|frame| frame.time).collect::<Vec<_>>());
+    let times =
+        video.frames.traced.with_untracked(|frames| frames.iter().map(|frame| frame.time).collect::<Vec<_>>());
     let (first, last) = times.first().copied().zip(times.last().copied()).ok_or(RecordError::Gone)?;
     let apart = (last - first) / (times.len() - 1).max(1) as f64;
-    let end = (last + apart.max(0.04)).min(video.duration() - 0.02).max(first + 0.04);
+    let end = (last + apart.max(0.04)).min(video.player.duration() - 0.02).max(first + 0.04);
 
     let canvas = stage_canvas(video)?;
     let painter: Painter = context_of(&canvas)?;
@@ -72,23 +73,23 @@ pub async fn record(video: VideoState) -> Result<Blob, RecordError> {
         }
     });
     recorder.set_ondataavailable(Some(on_part.as_ref().unchecked_ref()));
-    video.is_playing.set(false);
-    video.seek(first);
+    video.player.is_playing.set(false);
+    video.player.seek(first);
     pause(300).await;
     draw_stage(&painter, &canvas)?;
     recorder.start().map_err(|_refused| RecordError::Unsupported)?;
-    video.is_playing.set(true);
+    video.player.is_playing.set(true);
     let began = now();
     loop {
         frame().await;
         draw_stage(&painter, &canvas)?;
-        let is_over = video.time.get_untracked() >= end || !video.is_playing.get_untracked();
-        // A video that does not get on is given up: three times its length.
+        let is_over = video.player.time.get_untracked() >= end || !video.player.is_playing.get_untracked();
+        // Gives up a video that stalls, after three times its length.
         if (is_over && now() - began > 0.2) || now() - began > 3.0 * (end - first) + 5.0 {
             break;
         }
     }
-    video.is_playing.set(false);
+    video.player.is_playing.set(false);
     let stopped = stopped(&recorder);
     recorder.stop().map_err(|_refused| RecordError::Unsupported)?;
     stopped.await;
@@ -97,12 +98,12 @@ pub async fn record(video: VideoState) -> Result<Blob, RecordError> {
     Blob::new_with_blob_sequence_and_options(&parts, &options).map_err(|_refused| RecordError::Unsupported)
 }
 
-/// A canvas of the video's size, reduced where that is large.
+/// Makes a canvas of the video's size, reduced where that is large.
 fn stage_canvas(video: VideoState) -> Result<HtmlCanvasElement, RecordError> {
-    let size = video.summary.with_untracked(|summary| summary.as_ref().map(|summary| summary.size));
+    let size = video.player.summary.with_untracked(|summary| summary.as_ref().map(|summary| summary.size));
     let Size { width, height } = size.ok_or(RecordError::Gone)?;
     let scale = (LONGEST / width.max(height).max(1) as f64).min(1.0);
-    // Coders want even sides.
+    // Video codecs need even sides.
     let even = |side: usize| ((side as f64 * scale / 2.0).round() as u32 * 2).max(2);
     let canvas: HtmlCanvasElement =
         document().create_element("canvas").map_err(|_refused| RecordError::Unsupported)?.unchecked_into();

@@ -1,4 +1,4 @@
-//! The video itself, what lies over it, and the marks that seed objects.
+//! The video, its overlay, and the marks that seed objects.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -11,12 +11,11 @@ use wasm_bindgen::JsCast as _;
 use wasm_bindgen_futures::JsFuture;
 
 use super::state::{Media, Picture, PropagatedMasks, Tool, TracedFrame, VideoLayer, VideoState};
-use super::{clock, propagation};
+use super::{frame_clock, propagation};
 use crate::geometry::{Grid, PhotoRect, Size};
 use crate::page::common::browser::dom;
 use crate::page::common::colour;
-use crate::page::core::browser::engine::Engine;
-use crate::page::core::browser::state::State;
+use crate::page::core::browser::core::Core;
 use crate::page::photo::raster::{self, HeadMapKind};
 use crate::page::video::time;
 use crate::page::video::tracks;
@@ -25,12 +24,12 @@ use crate::protocol::video::{Seed, SeedKind};
 /// The video at its own proportions.
 #[component]
 pub fn Stage() -> impl IntoView {
-    let video = expect_context::<State>().video;
-    let size = move || video.summary.with(|summary| summary.as_ref().map(|summary| summary.size));
+    let video = expect_context::<VideoState>();
+    let size = move || video.player.summary.with(|summary| summary.as_ref().map(|summary| summary.size));
     let ratio = move || size().map(|Size { width, height }| (width as f64 / height.max(1) as f64).to_string());
     view! {
         <div class="video-stage" style:--ratio=ratio>
-            {move || video.reel.get().map(|reel| match reel.media {
+            {move || video.player.loaded.get().map(|loaded| match loaded.media {
                 Media::File { url, .. } => view! { <Playing url=url.as_str().to_owned()/> }.into_any(),
                 Media::Pictures(pictures) => view! { <Pictures pictures=Held(pictures)/> }.into_any(),
             })}
@@ -40,7 +39,7 @@ pub fn Stage() -> impl IntoView {
     }
 }
 
-/// A player, emptied when dropped: else it keeps file and decoder for as long as it pleases the browser.
+/// A player. Dropping it removes the file; without that the browser keeps file and decoder for an unknown time.
 struct Player {
     element: HtmlVideoElement,
     _follower: Option<frame_clock::Follower>,
@@ -57,16 +56,14 @@ impl Drop for Player {
 /// A file, played by the browser.
 #[component]
 fn Playing(url: String) -> impl IntoView {
-    let state = expect_context::<State>();
-    let engine = expect_context::<Engine>();
-    let video = state.video;
+    let (core, video) = (expect_context::<Core>(), expect_context::<VideoState>());
     let element = NodeRef::<Video>::new();
     let address = url.clone();
     Effect::new(move || {
         let Some(element) = element.get() else { return };
-        // An attribute alone is not heeded by every browser.
+        // Some browsers ignore the attribute alone.
         element.set_muted(true);
-        // The element of the player before may be taken over, which was emptied.
+        // Leptos may reuse the element of the previous player, whose source was removed.
         if !element.has_attribute("src") {
             element.set_src(&address);
         }
@@ -78,29 +75,31 @@ fn Playing(url: String) -> impl IntoView {
     });
     Effect::new(move || {
         let Some(element) = element.get() else { return };
-        if video.is_playing.get() {
+        if video.player.is_playing.get() {
             if let Ok(playing) = element.play() {
                 spawn_local(async move {
                     if JsFuture::from(playing).await.is_err() {
-                        video.is_playing.set(false);
+                        video.player.is_playing.set(false);
                     }
                 });
             }
         } else if !element.paused() {
-            // It does not fail for a playing element.
+            // This does not fail for a playing element.
             let _paused = element.pause();
         }
     });
     Effect::new(move || {
-        if let Some((element, time)) = element.get().zip(video.wish.get()) {
+        if let Some((element, time)) = element.get().zip(video.player.seek_to.get()) {
             element.set_current_time(time);
         }
     });
-    let name = move || video.reel.with(|reel| reel.as_ref().map(|reel| reel.name.clone())).unwrap_or_default();
+    let name = move || {
+        video.player.loaded.with(|loaded| loaded.as_ref().map(|loaded| loaded.name.clone())).unwrap_or_default()
+    };
     let fail = move |_| {
-        // The worker may decode it all the same, and its sentence says more.
+        // The worker may still decode the file.
         let sentence = format!("The browser does not play {}; its tracks can still be looked at.", name());
-        engine.complain(crate::page::core::queue::Kind::Sampling, sentence);
+        core.complain(crate::protocol::Kind::Sampling, sentence);
     };
     view! {
         <video
@@ -109,32 +108,32 @@ fn Playing(url: String) -> impl IntoView {
             src=url
             playsinline
             preload="auto"
-            on:play=move |_| video.is_playing.set(true)
-            on:pause=move |_| video.is_playing.set(false)
-            on:ended=move |_| video.is_playing.set(false)
+            on:play=move |_| video.player.is_playing.set(true)
+            on:pause=move |_| video.player.is_playing.set(false)
+            on:ended=move |_| video.player.is_playing.set(false)
             on:error=fail
         ></video>
     }
 }
 
-/// A row of pictures, which Leptos wants to be `Send`.
+/// A row of pictures, as a component's property.
 #[derive(Clone)]
 struct Held(Rc<[Picture]>);
 
 /// A row of pictures, drawn one by one.
 #[component]
 fn Pictures(pictures: Held) -> impl IntoView {
-    let video = expect_context::<State>().video;
+    let video = expect_context::<VideoState>();
     let canvas = NodeRef::<Canvas>::new();
     let pictures = StoredValue::new_local(pictures.0);
     let times = pictures.with_value(|all| all.iter().map(|picture| picture.time).collect::<Vec<_>>());
-    let shown = Memo::new(move |_| time::frame_at(&times, times.len(), video.time.get()));
+    let shown = Memo::new(move |_| time::frame_at(&times, times.len(), video.player.time.get()));
     Effect::new(move || {
         let Some((canvas, index)) = canvas.get().zip(shown.get()) else { return };
         let Some(picture) = pictures.with_value(|all| all.get(index).cloned()) else { return };
         spawn_local(async move {
             let Some(bitmap) = bitmap_of(&picture).await else { return };
-            // A later one may have come first.
+            // A later picture may have been faster.
             if shown.try_get_untracked().flatten() == Some(index) {
                 draw(&canvas, &bitmap);
                 let _set = canvas.set_attribute("data-picture", &index.to_string());
@@ -162,12 +161,12 @@ fn draw(canvas: &HtmlCanvasElement, bitmap: &ImageBitmap) {
     }
     let context = canvas.get_context("2d").ok().flatten();
     if let Some(context) = context.and_then(|context| context.dyn_into::<CanvasRenderingContext2d>().ok()) {
-        // It fails for closed bitmaps only.
+        // This fails only for closed bitmaps.
         let _drawn = context.draw_image_with_image_bitmap(bitmap, 0.0, 0.0);
     }
 }
 
-/// What is painted over a frame: RGBA of a size, over a part of the frame.
+/// A layer over a frame: RGBA pixels over a part of the frame.
 struct Painted {
     kind: &'static str,
     size: Size,
@@ -176,16 +175,15 @@ struct Painted {
     is_smooth: bool,
 }
 
-/// What lies over the frame that is on screen.
+/// Draws the layer over the frame on screen.
 #[component]
 fn Overlay() -> impl IntoView {
-    let state = expect_context::<State>();
-    let video = state.video;
+    let video = expect_context::<VideoState>();
     let canvas = NodeRef::<Canvas>::new();
     Effect::new(move || {
         let Some(canvas) = canvas.get() else { return };
-        let frame = video.summary.with(|summary| summary.as_ref().map(|summary| summary.size));
-        let (painted, frame) = (paint(state), frame.unwrap_or(Size { width: 1, height: 1 }));
+        let frame = video.player.summary.with(|summary| summary.as_ref().map(|summary| summary.size));
+        let (painted, frame) = (paint(video), frame.unwrap_or(Size { width: 1, height: 1 }));
         let kind = painted.as_ref().map_or("none", |painted| painted.kind);
         // Setting attributes whose names are literals does not fail.
         let _set = canvas.set_attribute("data-layer-kind", kind);
@@ -197,17 +195,17 @@ fn Overlay() -> impl IntoView {
                 let _set = canvas.class_list().toggle_with_force("smooth", is_smooth);
             }
         }
-        let here = video.sampled_here().map(|index| index.to_string()).unwrap_or_default();
+        let here = video.frames.sampled_here().map(|index| index.to_string()).unwrap_or_default();
         let _set = canvas.set_attribute("data-frame", &here);
     });
     view! {
-        <div class="over" style:opacity=move || video.opacity.get().to_string()>
+        <div class="over" style:opacity=move || video.overlay.opacity.get().to_string()>
             <canvas id="video-overlay" node_ref=canvas aria-hidden="true" width="1" height="1"></canvas>
         </div>
     }
 }
 
-/// A part of the frame as a style.
+/// Returns the CSS position of a part of the frame.
 fn place(rect: PhotoRect, frame: Size) -> String {
     let (x, y) = (100.0 / frame.width.max(1) as f64, 100.0 / frame.height.max(1) as f64);
     format!(
@@ -219,27 +217,27 @@ fn place(rect: PhotoRect, frame: Size) -> String {
     )
 }
 
-fn paint(state: State) -> Option<Painted> {
-    let video = state.video;
-    match video.layer.get() {
+fn paint(video: VideoState) -> Option<Painted> {
+    match video.overlay.layer.get() {
         VideoLayer::None => None,
-        VideoLayer::Tracks => Some(paint_tracks(video, &*video.frame_here()?)),
+        VideoLayer::Tracks => Some(paint_tracks(video, &*video.frames.traced_here()?)),
         VideoLayer::Attention => {
-            let frame = video.frame_here()?;
+            let frame = video.frames.traced_here()?;
             let patches = frame.grid.len();
-            let map = frame.attention.get(video.head.get() * patches..)?.get(..patches)?;
+            let map = frame.attention.get(video.overlay.head.get() * patches..)?.get(..patches)?;
             let rgba = raster::paint_patches(HeadMapKind::Attention, map).concat();
             Some(Painted {
                 kind: "attention",
                 size: size_of(frame.grid),
                 rgba,
                 crop_in_frame: frame.crop_in_frame,
-                is_smooth: video.is_smooth.get(),
+                is_smooth: video.overlay.is_smooth.get(),
             })
         }
         VideoLayer::Segmentation => {
-            let found = video.segmentation.get()?;
-            let is_here = Some(found.index) == video.sampled_here() && state.chosen.get()? == found.phrase;
+            let found = video.overlay.segmentation.get()?;
+            let is_here =
+                Some(found.index) == video.frames.sampled_here() && video.phrases.chosen.get()? == found.phrase;
             let mask = found.map.iter().map(|value| !found.is_empty && *value > found.threshold);
             let mask: Vec<bool> = mask.collect();
             is_here.then(|| Painted {
@@ -251,22 +249,22 @@ fn paint(state: State) -> Option<Painted> {
             })
         }
         VideoLayer::Propagation => {
-            let here = video.sampled_here()?;
-            let found = video.propagated.with(|all| all.get(&here).cloned())?;
-            Some(paint_propagated(&found, video.is_smooth.get()))
+            let here = video.frames.sampled_here()?;
+            let found = video.masks.propagated.with(|all| all.get(&here).cloned())?;
+            Some(paint_propagated(&found, video.overlay.is_smooth.get()))
         }
     }
 }
 
 fn paint_tracks(video: VideoState, frame: &TracedFrame) -> Painted {
     let ids = &frame.objects.objects;
-    let (shown, colours) = video.objects.with(|looks| {
+    let (shown, colours) = video.objects.looks.with(|looks| {
         let place = |id: &u32| looks.iter().position(|look| look.id == *id);
         let is_shown = |id: &u32| place(id).is_some_and(|at| looks[at].is_shown);
         let colour = |id: &u32| colour::series(place(id).unwrap_or_default());
         (ids.iter().map(is_shown).collect::<Vec<_>>(), ids.iter().map(colour).collect::<Vec<_>>())
     });
-    let (patches, is_smooth) = (frame.grid.len(), video.is_smooth.get());
+    let (patches, is_smooth) = (frame.grid.len(), video.overlay.is_smooth.get());
     let (size, rgba) = if is_smooth {
         (size_of(frame.grid), tracks::paint_soft(&frame.tracks, patches, &shown, &colours).concat())
     } else {
@@ -294,16 +292,16 @@ fn size_of(grid: Grid) -> Size {
     Size { width: grid.columns, height: grid.rows }
 }
 
-/// Takes presses on the frame while a tool is chosen, and shows this frame's seeds.
+/// Takes presses on the frame while a tool is chosen, and shows the seeds on this frame.
 #[component]
 fn Marks() -> impl IntoView {
-    let (state, engine) = (expect_context::<State>(), expect_context::<Engine>());
-    let video = state.video;
+    let video = expect_context::<VideoState>();
     let board = NodeRef::<Div>::new();
     let pressed = RwSignal::new(None::<(f64, f64)>);
     let drawn = RwSignal::new(None::<PhotoRect>);
-    let frame =
-        move || video.summary.with(|summary| summary.as_ref().map_or(Size { width: 1, height: 1 }, |at| at.size));
+    let frame = move || {
+        video.player.summary.with(|summary| summary.as_ref().map_or(Size { width: 1, height: 1 }, |at| at.size))
+    };
     let point = move |event: &PointerEvent| {
         let around = board.get_untracked()?.get_bounding_client_rect();
         let Size { width, height } = frame();
@@ -318,18 +316,18 @@ fn Marks() -> impl IntoView {
         height: (y - b).abs(),
     };
     let down = move |event: PointerEvent| {
-        if video.tool.get_untracked() != Tool::None {
+        if video.masks.tool.get_untracked() != Tool::None {
             event.prevent_default();
-            video.is_playing.set(false);
+            video.player.is_playing.set(false);
             pressed.set(point(&event));
             if let Some(board) = board.get_untracked() {
-                // It fails where the pointer is gone already.
+                // This fails where the pointer is gone already.
                 let _captured = board.set_pointer_capture(event.pointer_id());
             }
         }
     };
     let drag = move |event: PointerEvent| {
-        if video.tool.get_untracked() == Tool::Box
+        if video.masks.tool.get_untracked() == Tool::Box
             && let Some((from, to)) = pressed.get_untracked().zip(point(&event))
         {
             drawn.set(Some(between(from, to)));
@@ -340,27 +338,27 @@ fn Marks() -> impl IntoView {
         pressed.set(None);
         drawn.set(None);
         let rect = between(from, to);
-        let kind = match video.tool.get_untracked() {
+        let kind = match video.masks.tool.get_untracked() {
             Tool::None => return,
             Tool::Point => SeedKind::Point { x: to.0, y: to.1 },
-            // A box without an inside is a slip.
+            // A box without area is a slip.
             Tool::Box if rect.width < 3.0 || rect.height < 3.0 => return,
             Tool::Box => SeedKind::Box(rect),
         };
-        if let Some(frame) = video.sampled_here() {
-            engine.seed(Seed { frame, object: video.target.get_untracked(), kind });
+        if let Some(frame) = video.frames.sampled_here() {
+            video.seed(Seed { frame, object: video.masks.target.get_untracked(), kind });
         }
     };
     let seeds = move || {
-        let here = video.sampled_here();
-        let is_shown = video.layer.get() == VideoLayer::Propagation;
-        let seeds = video.seeds.get().into_iter().filter(move |seed| is_shown && Some(seed.frame) == here);
+        let here = video.frames.sampled_here();
+        let is_shown = video.overlay.layer.get() == VideoLayer::Propagation;
+        let seeds = video.masks.seeds.get().into_iter().filter(move |seed| is_shown && Some(seed.frame) == here);
         seeds.map(|seed| mark(&seed, frame())).collect_view()
     };
     view! {
         <div
             class="marks"
-            class:armed=move || video.tool.get() != Tool::None
+            class:armed=move || video.masks.tool.get() != Tool::None
             node_ref=board
             on:pointerdown=down
             on:pointermove=drag

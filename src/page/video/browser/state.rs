@@ -1,4 +1,4 @@
-//! The video view's state: what is open, what has been made of its frames, and what is shown of that.
+//! The video view's state: the video, its frames, the objects on them, and what lies over them.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
@@ -9,11 +9,15 @@ use leptos::web_sys::Blob;
 
 use crate::geometry::{Grid, PhotoRect, Size};
 use crate::page::common::browser::dom::ObjectUrl;
+use crate::page::core::browser::core::Core;
+use crate::page::model::browser::state::ModelState;
+use crate::page::photo::browser::phrases::PhrasesState;
+use crate::page::photo::browser::segmentation::SegmentationState;
 use crate::page::video::time::{self, Pace};
 use crate::protocol::sampling::Sampling;
 use crate::protocol::video::{FrameObjects, FrameSeconds, Run, SampledVideo, Seed, VideoSummary};
 
-/// What the page is about.
+/// The subject of the page.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Mode {
     #[default]
@@ -26,24 +30,24 @@ pub enum Mode {
 pub struct Picture {
     pub name: String,
     pub blob: Blob,
-    /// Seconds from which it is shown.
+    /// The second from which the picture is shown.
     pub time: f64,
 }
 
-/// Pictures that the page's own player showed of a file.
+/// Pictures of a file that the browser's player showed.
 #[derive(Clone)]
 pub struct Taken {
     pub pictures: Rc<[Picture]>,
-    /// The moments that they were taken at.
+    /// The moments of the pictures.
     pub sampling: Sampling,
-    /// Of the whole file, in seconds.
+    /// The length of the whole file, in seconds.
     pub duration: f64,
 }
 
-/// What the page plays.
+/// The source of a video.
 #[derive(Clone)]
 pub enum Media {
-    /// A file, and what the player showed of it where the worker cannot decode it itself.
+    /// A file. `taken` are pictures of the browser's player, where the worker cannot decode the file.
     File {
         blob: Blob,
         url: Rc<ObjectUrl>,
@@ -54,13 +58,13 @@ pub enum Media {
 
 /// An open video.
 #[derive(Clone)]
-pub struct Reel {
+pub struct LoadedVideo {
     pub name: String,
     pub media: Media,
 }
 
-impl Reel {
-    /// What was taken of the file; none where the worker reads it, or there is none.
+impl LoadedVideo {
+    /// The pictures that the browser's player took of the file; `None` where the worker decodes it.
     pub fn taken(&self) -> Option<&Taken> {
         match &self.media {
             Media::File { taken, .. } => taken.as_ref(),
@@ -68,7 +72,7 @@ impl Reel {
         }
     }
 
-    /// Whether the other is this very one, opened again.
+    /// Whether the other is the same video, opened again.
     pub fn is_same(&self, other: &Self) -> bool {
         match (&self.media, &other.media) {
             (Media::File { url, .. }, Media::File { url: other, .. }) => Rc::ptr_eq(url, other),
@@ -78,10 +82,10 @@ impl Reel {
     }
 }
 
-/// One frame, looked at.
+/// One frame after the model has run on it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TracedFrame {
-    /// Among the sampled frames.
+    /// The index among the sampled frames.
     pub index: usize,
     pub time: f64,
     pub grid: Grid,
@@ -105,7 +109,7 @@ pub struct FrameSegmentation {
     pub map: Vec<f32>,
 }
 
-/// Masks that were propagated to one frame.
+/// The propagated masks on one frame.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PropagatedMasks {
     pub grid: Grid,
@@ -115,16 +119,16 @@ pub struct PropagatedMasks {
     pub masks: Vec<f32>,
 }
 
-/// Whether frames are being looked at.
+/// Whether the model runs on the frames.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Work {
+pub enum TracingState {
     #[default]
     Idle,
     Running,
     Paused,
 }
 
-/// What lies over the frames.
+/// The layer over the frames.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum VideoLayer {
     #[default]
@@ -135,7 +139,7 @@ pub enum VideoLayer {
     None,
 }
 
-/// What a press on the frame does.
+/// The effect of a press on the frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Tool {
     #[default]
@@ -150,7 +154,7 @@ pub struct ObjectLook {
     pub id: u32,
     pub name: String,
     pub is_shown: bool,
-    /// Text, and how much more it scores on the object than beside it.
+    /// Texts, and how much higher each scores on the object than on the rest of the frame.
     pub labels: Vec<(String, f32)>,
 }
 
@@ -170,99 +174,31 @@ pub struct SplitScores {
     pub parts: Vec<f32>,
 }
 
+/// The video, and the moment of it that is on screen.
 #[derive(Clone, Copy)]
-pub struct VideoState {
+pub struct PlayerState {
     pub mode: RwSignal<Mode>,
-    pub reel: RwSignal<Option<Reel>, LocalStorage>,
+    pub loaded: RwSignal<Option<LoadedVideo>, LocalStorage>,
     /// A video that is being opened.
-    pub opening: RwSignal<Option<Reel>, LocalStorage>,
+    pub opening: RwSignal<Option<LoadedVideo>, LocalStorage>,
     pub summary: RwSignal<Option<VideoSummary>>,
-    /// As the user wants it.
-    pub sampling: RwSignal<Sampling>,
-    /// As the frames at hand were sampled.
-    pub sampled: RwSignal<Option<SampledVideo>>,
-    pub frames: RwSignal<Vec<Arc<TracedFrame>>>,
-    /// The sampled frame to look at next.
-    pub next: RwSignal<usize>,
-    pub work: RwSignal<Work>,
-    pub pace: RwSignal<Pace>,
-    /// Where the last frame spent its time.
-    pub seconds: RwSignal<Option<FrameSeconds>>,
-
+    /// The moment on screen, in seconds.
     pub time: RwSignal<f64>,
-    /// Where the user wants to be; a new value is a new wish.
-    pub wish: RwSignal<Option<f64>>,
+    /// The moment that the user wants to see; each new value is another seek.
+    pub seek_to: RwSignal<Option<f64>>,
     pub is_playing: RwSignal<bool>,
-    /// Position in `frames` of the one at `time`.
-    pub here: Memo<Option<usize>>,
-
-    pub layer: RwSignal<VideoLayer>,
-    pub opacity: RwSignal<f64>,
-    pub is_smooth: RwSignal<bool>,
-    pub head: RwSignal<usize>,
-    pub objects: RwSignal<Vec<ObjectLook>>,
-    /// Heads of the last block whose objects are followed, as the user wants it.
-    pub heads: RwSignal<Vec<usize>>,
-
-    pub scores: RwSignal<Option<FrameScores>>,
-    pub is_split: RwSignal<bool>,
-    pub split: RwSignal<Option<SplitScores>>,
-    pub segmentation: RwSignal<Option<Arc<FrameSegmentation>>>,
-
-    pub tool: RwSignal<Tool>,
-    /// The object that is seeded.
-    pub target: RwSignal<u32>,
-    pub seeds: RwSignal<Vec<Seed>>,
-    pub short_side: RwSignal<usize>,
-    /// What is still to be propagated: a run, and the frame to take it to.
-    pub steps: RwSignal<VecDeque<(Run, usize)>>,
-    pub propagated: RwSignal<BTreeMap<usize, Arc<PropagatedMasks>>>,
-    pub propagation_pace: RwSignal<Pace>,
 }
 
-impl VideoState {
-    pub fn new() -> Self {
-        let frames = RwSignal::new(Vec::<Arc<TracedFrame>>::new());
-        let time = RwSignal::new(0.0);
-        let here = Memo::new(move |_| {
-            frames.with(|frames| {
-                let times: Vec<f64> = frames.iter().map(|frame| frame.time).collect();
-                time::frame_at(&times, times.len(), time.get())
-            })
-        });
+impl PlayerState {
+    fn new() -> Self {
         Self {
             mode: RwSignal::default(),
-            reel: RwSignal::new_local(None),
+            loaded: RwSignal::new_local(None),
             opening: RwSignal::new_local(None),
             summary: RwSignal::default(),
-            sampling: RwSignal::default(),
-            sampled: RwSignal::default(),
-            frames,
-            next: RwSignal::default(),
-            work: RwSignal::default(),
-            pace: RwSignal::default(),
-            seconds: RwSignal::default(),
-            time,
-            wish: RwSignal::default(),
+            time: RwSignal::new(0.0),
+            seek_to: RwSignal::default(),
             is_playing: RwSignal::default(),
-            here,
-            layer: RwSignal::default(),
-            opacity: RwSignal::new(0.9),
-            is_smooth: RwSignal::default(),
-            head: RwSignal::default(),
-            objects: RwSignal::default(),
-            heads: RwSignal::default(),
-            scores: RwSignal::default(),
-            is_split: RwSignal::default(),
-            split: RwSignal::default(),
-            segmentation: RwSignal::default(),
-            tool: RwSignal::default(),
-            target: RwSignal::new(1),
-            seeds: RwSignal::default(),
-            short_side: RwSignal::new(224),
-            steps: RwSignal::default(),
-            propagated: RwSignal::default(),
-            propagation_pace: RwSignal::default(),
         }
     }
 
@@ -270,8 +206,76 @@ impl VideoState {
         self.mode.get() == Mode::Video
     }
 
+    /// The video's name; empty before there is one.
+    pub fn name(self) -> String {
+        self.loaded.with(|video| video.as_ref().map(|video| video.name.clone())).unwrap_or_default()
+    }
+
+    /// The video's length in seconds.
     pub fn duration(self) -> f64 {
         self.summary.with(|summary| summary.as_ref().map_or(0.0, |summary| summary.duration))
+    }
+
+    /// The frames' size in pixels.
+    pub fn size(self) -> Option<Size> {
+        self.summary.with(|summary| summary.as_ref().map(|summary| summary.size))
+    }
+
+    /// Goes to a moment of the video.
+    pub fn seek(self, time: f64) {
+        let time = time.clamp(0.0, self.duration());
+        self.time.set(time);
+        self.seek_to.set(Some(time));
+    }
+
+    /// Shows the page's photo or its video.
+    pub fn show(self, mode: Mode) {
+        self.mode.set(mode);
+        if mode == Mode::Photo {
+            self.is_playing.set(false);
+        }
+    }
+}
+
+/// The sampled frames, and how far the model has come with them.
+#[derive(Clone, Copy)]
+pub struct FramesState {
+    player: PlayerState,
+    /// As the user wants the frames sampled.
+    pub sampling: RwSignal<Sampling>,
+    /// As the frames at hand were sampled.
+    pub sampled: RwSignal<Option<SampledVideo>>,
+    pub traced: RwSignal<Vec<Arc<TracedFrame>>>,
+    /// The sampled frame that the model gets next.
+    pub next: RwSignal<usize>,
+    pub work: RwSignal<TracingState>,
+    pub pace: RwSignal<Pace>,
+    /// Where the time of the last frame went.
+    pub seconds: RwSignal<Option<FrameSeconds>>,
+    /// Position in `traced` of the frame on screen.
+    pub here: Memo<Option<usize>>,
+}
+
+impl FramesState {
+    fn new(player: PlayerState) -> Self {
+        let traced = RwSignal::new(Vec::<Arc<TracedFrame>>::new());
+        let here = Memo::new(move |_| {
+            traced.with(|frames| {
+                let times: Vec<f64> = frames.iter().map(|frame| frame.time).collect();
+                time::frame_at(&times, times.len(), player.time.get())
+            })
+        });
+        Self {
+            player,
+            sampling: RwSignal::default(),
+            sampled: RwSignal::default(),
+            traced,
+            next: RwSignal::default(),
+            work: RwSignal::default(),
+            pace: RwSignal::default(),
+            seconds: RwSignal::default(),
+            here,
+        }
     }
 
     /// The seconds from which the sampled frames are shown.
@@ -279,65 +283,171 @@ impl VideoState {
         self.sampled.with(|sampled| sampled.as_ref().map(|sampled| sampled.times.clone()).unwrap_or_default())
     }
 
-    /// The sampled frame at the current time, looked at or not.
+    /// The sampled frame on screen, traced or not.
     pub fn sampled_here(self) -> Option<usize> {
         let times = self.times();
-        time::frame_at(&times, times.len(), self.time.get())
+        time::frame_at(&times, times.len(), self.player.time.get())
     }
 
-    /// The frame on screen, where it has been looked at: none where the current time is beyond what is done.
-    pub fn frame_here(self) -> Option<Arc<TracedFrame>> {
+    /// The frame on screen; `None` where it has not been traced.
+    pub fn traced_here(self) -> Option<Arc<TracedFrame>> {
         let here = self.here.get()?;
-        let frame = self.frames.with(|frames| frames.get(here).cloned())?;
+        let frame = self.traced.with(|frames| frames.get(here).cloned())?;
         (self.sampled_here()? < self.next.get()).then_some(frame)
     }
 
-    /// Goes to a moment of the video.
-    pub fn seek(self, time: f64) {
-        let time = time.clamp(0.0, self.duration());
-        self.time.set(time);
-        self.wish.set(Some(time));
-    }
-
-    /// Goes some sampled frames on or back.
+    /// Goes some sampled frames forward or back.
     pub fn step(self, step: isize) {
-        self.is_playing.set(false);
-        if let Some(time) = time::neighbour(&self.times(), self.time.get_untracked(), step) {
-            self.seek(time);
+        self.player.is_playing.set(false);
+        if let Some(time) = time::neighbour(&self.times(), self.player.time.get_untracked(), step) {
+            self.player.seek(time);
         }
     }
+}
 
-    /// Forgets what was made of the frames.
-    pub fn forget_frames(self) {
-        self.frames.set(Vec::new());
-        self.next.set(0);
-        self.work.set(Work::Idle);
-        self.objects.set(Vec::new());
-        self.scores.set(None);
-        self.split.set(None);
-        self.segmentation.set(None);
-        self.forget_propagation();
+/// The tracked objects.
+#[derive(Clone, Copy)]
+pub struct ObjectsState {
+    pub looks: RwSignal<Vec<ObjectLook>>,
+    /// Heads of the last block whose objects are tracked, as the user wants it.
+    pub heads: RwSignal<Vec<usize>>,
+}
+
+impl ObjectsState {
+    /// Adds the objects that are not known yet.
+    pub fn meet(self, ids: &[u32]) {
+        let is_known = |id: &u32| self.looks.with_untracked(|known| known.iter().any(|look| look.id == *id));
+        let new: Vec<u32> = ids.iter().copied().filter(|id| !is_known(id)).collect();
+        if !new.is_empty() {
+            self.looks.update(|looks| {
+                for id in new {
+                    let name = format!("Object {}", looks.len() + 1);
+                    looks.push(ObjectLook { id, name, is_shown: true, labels: Vec::new() });
+                }
+            });
+        }
     }
+}
 
+/// The layer over the frames.
+#[derive(Clone, Copy)]
+pub struct VideoOverlayState {
+    pub layer: RwSignal<VideoLayer>,
+    pub opacity: RwSignal<f64>,
+    pub is_smooth: RwSignal<bool>,
+    /// The head of the last block whose attention is shown.
+    pub head: RwSignal<usize>,
+    pub segmentation: RwSignal<Option<Arc<FrameSegmentation>>>,
+}
+
+/// The phrases' scores over time.
+#[derive(Clone, Copy)]
+pub struct PhraseChartState {
+    pub scores: RwSignal<Option<FrameScores>>,
+    /// Whether the chosen phrase's scores are divided among the heads.
+    pub is_split: RwSignal<bool>,
+    pub split: RwSignal<Option<SplitScores>>,
+}
+
+/// Masks of objects that the user points at, propagated through the frames.
+#[derive(Clone, Copy)]
+pub struct MasksState {
+    pub tool: RwSignal<Tool>,
+    /// The object that is seeded.
+    pub target: RwSignal<u32>,
+    pub seeds: RwSignal<Vec<Seed>>,
+    pub short_side: RwSignal<usize>,
+    /// The steps that wait: a run, and the frame to take it to.
+    pub steps: RwSignal<VecDeque<(Run, usize)>>,
+    pub propagated: RwSignal<BTreeMap<usize, Arc<PropagatedMasks>>>,
+    pub pace: RwSignal<Pace>,
+}
+
+impl MasksState {
     /// Forgets seeds and masks.
-    pub fn forget_propagation(self) {
+    pub fn forget(self) {
         self.seeds.set(Vec::new());
         self.steps.set(VecDeque::new());
         self.propagated.set(BTreeMap::new());
         self.target.set(1);
     }
+}
 
-    /// Adds the objects that are not known yet.
-    pub fn meet(self, ids: &[u32]) {
-        let is_known = |id: &u32| self.objects.with_untracked(|known| known.iter().any(|look| look.id == *id));
-        let new: Vec<u32> = ids.iter().copied().filter(|id| !is_known(id)).collect();
-        if !new.is_empty() {
-            self.objects.update(|objects| {
-                for id in new {
-                    let name = format!("Object {}", objects.len() + 1);
-                    objects.push(ObjectLook { id, name, is_shown: true, labels: Vec::new() });
-                }
-            });
-        }
+/// Numbers that tell which answers are out of date.
+#[derive(Default)]
+pub(super) struct Numbers {
+    /// Of the open video, as its frames are sampled.
+    pub sampling: u32,
+    /// Of the video that is being opened.
+    pub opening: u32,
+    /// Runs of masks with a lower number were forgotten.
+    pub first_run: u32,
+}
+
+/// The video view.
+#[derive(Clone, Copy)]
+pub struct VideoState {
+    pub core: Core,
+    pub(super) model: ModelState,
+    pub(super) phrases: PhrasesState,
+    pub(super) segmentation: SegmentationState,
+    pub player: PlayerState,
+    pub frames: FramesState,
+    pub objects: ObjectsState,
+    pub overlay: VideoOverlayState,
+    pub chart: PhraseChartState,
+    pub masks: MasksState,
+    pub(super) numbers: StoredValue<Numbers>,
+}
+
+impl VideoState {
+    pub fn new(core: Core, model: ModelState, phrases: PhrasesState, segmentation: SegmentationState) -> Self {
+        let player = PlayerState::new();
+        let state = Self {
+            core,
+            model,
+            phrases,
+            segmentation,
+            player,
+            frames: FramesState::new(player),
+            objects: ObjectsState { looks: RwSignal::default(), heads: RwSignal::default() },
+            overlay: VideoOverlayState {
+                layer: RwSignal::default(),
+                opacity: RwSignal::new(0.9),
+                is_smooth: RwSignal::default(),
+                head: RwSignal::default(),
+                segmentation: RwSignal::default(),
+            },
+            chart: PhraseChartState {
+                scores: RwSignal::default(),
+                is_split: RwSignal::default(),
+                split: RwSignal::default(),
+            },
+            masks: MasksState {
+                tool: RwSignal::default(),
+                target: RwSignal::new(1),
+                seeds: RwSignal::default(),
+                short_side: RwSignal::new(224),
+                steps: RwSignal::default(),
+                propagated: RwSignal::default(),
+                pace: RwSignal::default(),
+            },
+            numbers: StoredValue::default(),
+        };
+        state.ask_for_scores();
+        state.ask_for_segmentation();
+        state
+    }
+
+    /// Forgets everything that was computed on the frames.
+    pub fn forget_frames(self) {
+        self.frames.traced.set(Vec::new());
+        self.frames.next.set(0);
+        self.frames.work.set(TracingState::Idle);
+        self.objects.looks.set(Vec::new());
+        self.chart.scores.set(None);
+        self.chart.split.set(None);
+        self.overlay.segmentation.set(None);
+        self.masks.forget();
     }
 }

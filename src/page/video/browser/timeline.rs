@@ -1,4 +1,4 @@
-//! Where in the video we are, how far its frames have been looked at, and which objects stand out when.
+//! The timeline: the current time, the frames that are done, the cuts, and when each object stands out.
 
 use std::sync::Arc;
 
@@ -8,30 +8,30 @@ use leptos::web_sys::Event;
 use super::state::TracedFrame;
 use crate::page::common::chart::{WIDTH, x_at};
 use crate::page::common::colour;
-use crate::page::core::browser::state::State;
+use crate::page::video::browser::state::VideoState;
 use crate::page::video::time;
 use crate::page::video::tracks;
 
 #[component]
 pub fn Timeline() -> impl IntoView {
-    let video = expect_context::<State>().video;
-    let duration = Memo::new(move |_| video.duration().max(1e-3));
+    let video = expect_context::<VideoState>();
+    let duration = Memo::new(move |_| video.player.duration().max(1e-3));
     let scrub = move |event: Event| {
         if let Ok(time) = event_target_value(&event).parse::<f64>() {
-            video.is_playing.set(false);
-            video.seek(time);
+            video.player.is_playing.set(false);
+            video.player.seek(time);
         }
     };
     let percent = move |time: f64| x_at(time, duration.get()) / WIDTH * 100.0;
     // From the first sampled frame to the end of the last one that is done.
     let band = move || {
-        let (times, next) = (video.times(), video.next.get());
+        let (times, next) = (video.frames.times(), video.frames.next.get());
         let (first, last) = (times.first().copied()?, next.checked_sub(1)?);
         let end = times.get(last + 1).copied().unwrap_or_else(|| end_of(&times, duration.get()));
         Some(format!("left:{:.3}%;width:{:.3}%", percent(first), percent(end) - percent(first)))
     };
     let cuts = move || {
-        let frames = video.frames.get();
+        let frames = video.frames.traced.get();
         let cuts = frames.into_iter().filter(|frame| frame.objects.is_cut && frame.index > 0);
         cuts.map(|frame| {
             let style = format!("left:{:.3}%", percent(frame.time));
@@ -39,18 +39,18 @@ pub fn Timeline() -> impl IntoView {
         })
         .collect_view()
     };
-    let says = move || format!("{} / {}", time::clock(video.time.get()), time::clock(duration.get()));
+    let says = move || format!("{} / {}", time::clock(video.player.time.get()), time::clock(duration.get()));
     view! {
         <div class="timeline">
             <button
                 type="button"
                 id="play"
                 class="play"
-                aria-label=move || if video.is_playing.get() { "Pause" } else { "Play" }
+                aria-label=move || if video.player.is_playing.get() { "Pause" } else { "Play" }
                 title="Space"
-                on:click=move |_| video.is_playing.update(|is_playing| *is_playing = !*is_playing)
+                on:click=move |_| video.player.is_playing.update(|is_playing| *is_playing = !*is_playing)
             >
-                {move || if video.is_playing.get() { "❚❚" } else { "▶" }}
+                {move || if video.player.is_playing.get() { "❚❚" } else { "▶" }}
             </button>
             <div class="track">
                 <span class="band" id="processed" style=band></span>
@@ -64,7 +64,7 @@ pub fn Timeline() -> impl IntoView {
                     step="0.001"
                     aria-label="Time; arrow keys go from frame to frame"
                     aria-valuetext=says
-                    prop:value=move || video.time.get().to_string()
+                    prop:value=move || video.player.time.get().to_string()
                     on:input=scrub
                 />
             </div>
@@ -74,7 +74,7 @@ pub fn Timeline() -> impl IntoView {
     }
 }
 
-/// Where the last sampled frame ends: as long after it as its neighbours are apart.
+/// Returns the end of the last sampled frame, which lasts as long as the one before it.
 fn end_of(times: &[f64], duration: f64) -> f64 {
     let apart = match times {
         [.., before, last] => last - before,
@@ -83,29 +83,31 @@ fn end_of(times: &[f64], duration: f64) -> f64 {
     (times.last().copied().unwrap_or_default() + apart).min(duration)
 }
 
-/// A strip per object, strong where its track is concentrated; a press goes there.
+/// Draws a strip for each object, opaque where its track is concentrated.
 #[component]
 fn Strips() -> impl IntoView {
-    let video = expect_context::<State>().video;
-    let duration = move || video.duration().max(1e-3);
+    let video = expect_context::<VideoState>();
+    let duration = move || video.player.duration().max(1e-3);
     let ids = Memo::new(move |_| {
         video
             .objects
+            .looks
             .with(|looks| looks.iter().filter(|look| look.is_shown).map(|look| look.id).collect::<Vec<_>>())
     });
     let strip = move |id: u32| {
-        let place = move || video.objects.with(|looks| looks.iter().position(|look| look.id == id)).unwrap_or(0);
+        let place =
+            move || video.objects.looks.with(|looks| looks.iter().position(|look| look.id == id)).unwrap_or(0);
         let concentration = move |frame: &TracedFrame| {
             let at = frame.objects.objects.iter().position(|object| *object == id)?;
             let patches = frame.grid.len();
             Some(tracks::concentration(frame.tracks.get(at * patches..(at + 1) * patches)?))
         };
         let bars = move || {
-            let (frames, times) = (video.frames.get(), video.times());
+            let (frames, times) = (video.frames.traced.get(), video.frames.times());
             let found = frames.iter().filter_map(|frame| concentration(frame));
             let strongest = found.fold(1.0 + f32::EPSILON, f32::max);
             let bar = |frame: &Arc<TracedFrame>| {
-                // 1 is spread evenly: no object.
+                // 1 is an even spread: no object.
                 let strength = (concentration(frame)? - 1.0) / (strongest - 1.0);
                 let end = times.get(frame.index + 1).copied().unwrap_or_else(|| end_of(&times, duration()));
                 let (x, to) = (x_at(frame.time, duration()), x_at(end, duration()));

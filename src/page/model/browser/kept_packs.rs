@@ -1,78 +1,25 @@
-//! What the browser keeps of headlamp, so that it works without a network: the page itself, whose new version
-//! waits for the user's word, and the packs on the worker's shelf.
+//! The packs that the browser keeps, so that they open without a network.
 
 use js_sys::{Array, Reflect};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use leptos::web_sys::{Cache, CacheStorage, Request, Response, StorageEstimate, StorageManager};
-use leptos_use::{UseServiceWorkerOptions, UseServiceWorkerReturn, use_service_worker_with_options};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 
-use crate::page::core::browser::engine::Engine;
-use crate::page::core::browser::state::State;
+use super::state::ModelState;
+use crate::page::model::address::is_converted_here;
 use crate::page::model::kept_files::{self, KeptFile, KeptPack};
-use crate::page::shell::browser::history::is_converted_here;
 use crate::protocol::PackSummary;
 use crate::text::units;
 
-/// The worker's cache (`worker/pack_store.rs`).
+/// The name of the worker's cache (`worker/pack_store.rs`).
 const SHELF: &str = "headlamp-packs";
 
-/// Offers the new version of the page once it has come.
-#[component]
-pub fn Update() -> impl IntoView {
-    // Absent on pages without HTTPS; the page then lives without it.
-    let has_service_workers = Reflect::has(&window().navigator(), &"serviceWorker".into()).is_ok_and(|has| has);
-    has_service_workers.then(|| view! { <Waiting/> })
-}
-
-#[component]
-fn Waiting() -> impl IntoView {
-    let is_wanted = StoredValue::new(false);
-    // The first visit's service worker takes the page over as well, and is of no other build.
-    let is_first = StoredValue::new(window().navigator().service_worker().controller().is_none());
-    let is_outdated = RwSignal::new(false);
-    let change = move || {
-        if is_wanted.get_value() {
-            return reload();
-        }
-        if !is_first.get_value() {
-            is_outdated.set(true);
-        }
-        is_first.set_value(false);
-    };
-    let options = UseServiceWorkerOptions::default().script_url("sw.js").on_controller_change(change);
-    let UseServiceWorkerReturn { waiting, skip_waiting, .. } = use_service_worker_with_options(options);
-    let take = move |_| {
-        // Where none waits another tab has taken it, and there is nothing to wait for.
-        if !waiting.get_untracked() {
-            return reload();
-        }
-        is_wanted.set_value(true);
-        skip_waiting();
-    };
-    let says = move || match (is_outdated.get(), waiting.get()) {
-        (true, _) => Some("headlamp was updated in another tab."),
-        (false, true) => Some("A new version of headlamp is here."),
-        (false, false) => None,
-    };
-    view! {
-        <div class="notice" class:shown=move || says().is_some()>
-            <p role="status">{says}</p>
-            <button type="button" id="take-update" on:click=take>"Reload to use it"</button>
-        </div>
-    }
-}
-
-fn reload() {
-    let _reloads = window().location().reload();
-}
-
-/// The kept packs: how large, since when, how to open or to let go of one, how to keep them for good.
+/// Lists the kept packs with size and day, opens and removes them, and asks the browser to keep them permanently.
 #[component]
 pub fn Kept() -> impl IntoView {
-    let (state, engine) = (expect_context::<State>(), expect_context::<Engine>());
+    let model = expect_context::<ModelState>();
     let packs = RwSignal::new(Vec::<KeptPack>::new());
     let room = RwSignal::new(None::<Room>);
     let look = move || {
@@ -82,12 +29,12 @@ pub fn Kept() -> impl IntoView {
         });
     };
     Effect::new(move || {
-        state.pack.track();
+        model.pack.track();
         look();
     });
     let drop_pack = move |folder: String| {
         spawn_local(async move {
-            // What cannot be removed is still listed.
+            // A pack that cannot be removed is still listed.
             let _removed = drop_folder(&folder).await;
             look();
         });
@@ -103,11 +50,11 @@ pub fn Kept() -> impl IntoView {
         let KeptPack { folder, name, weights, is_whole, .. } = pack;
         let is_open = {
             let folder = folder.clone();
-            move || state.pack.with(|open| open.as_ref().is_some_and(|open| is_kept_in(open, &folder, &weights)))
+            move || model.pack.with(|open| open.as_ref().is_some_and(|open| is_kept_in(open, &folder, &weights)))
         };
         let open = {
             let folder = folder.clone();
-            move |_| engine.open_kept(folder.clone())
+            move |_| model.open_folder(folder.clone())
         };
         let label = format!("Remove {name}");
         view! {
@@ -132,8 +79,10 @@ pub fn Kept() -> impl IntoView {
         }
     };
     let unkept = move || {
-        let why = state.pack.with(|pack| pack.as_ref().and_then(|pack| pack.unkept.clone()));
-        why.map(|why| format!("The open model is not kept, and will have to be read again: {why}."))
+        let why = model.pack.with(|pack| pack.as_ref().and_then(|pack| pack.unkept.clone()));
+        why.map(|why| {
+            format!("The browser does not keep the open model, so it must be read again next time: {why}.")
+        })
     };
     let is_persistent = move || room.with(|room| room.is_some_and(|room| room.is_persistent));
     view! {
@@ -143,7 +92,7 @@ pub fn Kept() -> impl IntoView {
             </div>
             <Show
                 when=move || packs.with(|packs| !packs.is_empty())
-                fallback=|| view! { <p class="quiet">"Nothing yet: without a network, headlamp will not open a model."</p> }
+                fallback=|| view! { <p class="quiet">"Nothing yet: without a network, headlamp cannot open a model."</p> }
             >
                 <ul class="kept">
                     <For each=move || packs.get() key=|pack| (pack.folder.clone(), pack.bytes, pack.day.clone()) let:pack>{row(pack)}</For>
@@ -152,7 +101,7 @@ pub fn Kept() -> impl IntoView {
             <p class="quiet">{unkept}</p>
             <p class="quiet">{move || room.with(|room| room.map(Room::says))}</p>
             <Show when=move || room.with(Option::is_some) && !is_persistent()>
-                <button type="button" id="persist" on:click=persist>"Keep it for good"</button>
+                <button type="button" id="persist" on:click=persist>"Keep it permanently"</button>
             </Show>
         </section>
     }
@@ -161,11 +110,11 @@ pub fn Kept() -> impl IntoView {
 /// "8 bits, 161.3 MB, 25 Nov 2026".
 fn about(pack: &KeptPack) -> String {
     let stored = pack.stored_as.map(|storage| storage.label().to_owned());
-    let size = format!("{}{}", units::bytes(pack.bytes), if pack.is_whole { "" } else { " of it only" });
+    let size = format!("{}{}", units::bytes(pack.bytes), if pack.is_whole { "" } else { " of it so far" });
     [stored, Some(size), pack.day.clone()].into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
-/// How much the browser keeps for this page, and whether it may throw that away by itself.
+/// The storage that the browser gives this page, and whether the browser may clear it.
 #[derive(Clone, Copy, Debug)]
 struct Room {
     used: f64,
@@ -195,7 +144,10 @@ impl Room {
     }
 }
 
-/// Fails where the browser has none: pages without HTTPS.
+/// Returns the browser's storage manager.
+///
+/// # Errors
+/// On pages without HTTPS, which have none.
 fn storage() -> Result<StorageManager, JsValue> {
     Reflect::get(&window().navigator(), &"storage".into())?.dyn_into()
 }
@@ -240,8 +192,8 @@ async fn keys(cache: &Cache) -> Result<Vec<Request>, JsValue> {
     Ok(keys.iter().map(JsCast::unchecked_into).collect())
 }
 
-/// Whether what is open is the kept pack of these weights. Converted models lie in folders that are named by more than
-/// the weights, which may be kept several times, read in different ways.
+/// Whether the open model is the kept pack of these weights. A converted model can be kept several times, read in
+/// different ways: the name of its folder then differs, and the weights do not.
 fn is_kept_in(open: &PackSummary, folder: &str, weights: &str) -> bool {
     let name = folder.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
     open.weights == weights && (!is_converted_here(folder) || open.model.starts_with(name))

@@ -1,0 +1,381 @@
+//! The page's side of the worker: features ask here, requests go out one at a time, and each answer goes to whoever
+//! asked.
+
+use std::rc::Rc;
+
+use js_sys::Uint8Array;
+use leptos::prelude::*;
+use leptos::task::{spawn_local, tick};
+
+use super::client::{Client, WorkerReport};
+use crate::page::core::queue::{Finished, Queue};
+use crate::protocol::wire::Attachments;
+use crate::protocol::{Answer, Kind, Progress, Task, UnexpectedAnswer, Work, sentence};
+
+/// Whether the worker has an open model.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WorkerState {
+    #[default]
+    Opening,
+    Open,
+    Failed,
+}
+
+/// A message to the person, most often about a failure.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Notice {
+    /// The kind of work that failed. A success of the same kind removes the notice. `None`: the notice stays until
+    /// it is dismissed.
+    pub about: Option<Kind>,
+    pub sentence: String,
+    /// A new worker helps.
+    pub offers_restart: bool,
+}
+
+/// The request under way, or the next one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Busy {
+    pub kind: Kind,
+    /// The status line ([`Work::STATUS`]).
+    pub status: &'static str,
+}
+
+/// The end of a request: its answer with the buffers that came with it, or a sentence about its failure.
+pub type Outcome<A> = Result<(A, Vec<Uint8Array>), String>;
+
+/// Gets the end of a request.
+type OnEnd = Box<dyn FnOnce(Outcome<Answer>) -> Result<(), UnexpectedAnswer>>;
+
+type Hook = Rc<dyn Fn()>;
+
+/// What the queue keeps with a request.
+pub(super) struct Asked {
+    attachments: Attachments,
+    on_end: OnEnd,
+}
+
+#[derive(Default)]
+pub(super) struct Inner {
+    client: Option<Client>,
+    is_listening: bool,
+    pub(super) queue: Queue<Asked>,
+    /// Gets the end of the request under way.
+    on_end: Option<OnEnd>,
+    /// The last number of [`Core::next_number`].
+    number: u32,
+    /// When the worker last reported or got work, in milliseconds of the page's clock.
+    pub(super) heard: f64,
+    /// How often the device was lost.
+    pub(super) losses: u32,
+    pub(super) restart: Option<Hook>,
+    when_starting: Vec<Hook>,
+    pub(super) when_device_lost: Vec<Hook>,
+}
+
+/// A handle on the worker, for features and views.
+#[derive(Clone, Copy)]
+pub struct Core {
+    pub worker: RwSignal<WorkerState>,
+    pub busy_with: RwSignal<Option<Busy>>,
+    /// Number of files that the page is fetching or reading.
+    pub reading: RwSignal<u32>,
+    pub progress: RwSignal<Option<Progress>>,
+    pub notice: RwSignal<Option<Notice>>,
+    /// Helper workers may start on requests that are announced ahead.
+    uses_helpers: bool,
+    pub(super) inner: StoredValue<Inner, LocalStorage>,
+}
+
+impl Core {
+    /// Makes the core without a worker; [`Core::start`] starts one.
+    pub fn new(uses_helpers: bool) -> Self {
+        let core = Self {
+            worker: RwSignal::default(),
+            busy_with: RwSignal::default(),
+            reading: RwSignal::default(),
+            progress: RwSignal::default(),
+            notice: RwSignal::default(),
+            uses_helpers,
+            inner: StoredValue::new_local(Inner::default()),
+        };
+        core.watch();
+        core
+    }
+
+    /// Runs `hook` whenever a worker is started.
+    pub fn when_starting(self, hook: impl Fn() + 'static) {
+        self.inner.update_value(|inner| inner.when_starting.push(Rc::new(hook)));
+    }
+
+    /// Runs `hook` whenever the device was lost, before the requests are forgotten and the worker is started again.
+    pub fn when_device_lost(self, hook: impl Fn() + 'static) {
+        self.inner.update_value(|inner| inner.when_device_lost.push(Rc::new(hook)));
+    }
+
+    /// Says how [`Core::restart`] starts a worker and opens its model.
+    pub fn restart_with(self, restart: impl Fn() + 'static) {
+        self.inner.update_value(|inner| inner.restart = Some(Rc::new(restart)));
+    }
+
+    /// Starts another worker with the same model.
+    pub fn restart(self) {
+        if let Some(restart) = self.inner.with_value(|inner| inner.restart.clone()) {
+            restart();
+        }
+    }
+
+    /// Starts a worker, ending any other and forgetting all requests. The worker's loader fetches the pack in
+    /// `folder` at once. Returns whether a worker was started.
+    pub fn start(self, folder: Option<&str>) -> bool {
+        let client = Client::start(folder, move |report| self.hear(report));
+        self.forget_requests();
+        self.inner.update_value(|inner| inner.is_listening = false);
+        self.worker.set(WorkerState::Opening);
+        for hook in self.inner.with_value(|inner| inner.when_starting.clone()) {
+            hook();
+        }
+        self.notice.set(None);
+        self.progress.set(None);
+        match client {
+            Ok(client) => {
+                self.inner.update_value(|inner| inner.client = Some(client));
+                true
+            }
+            Err(err) => {
+                self.stop(sentence(&err.to_string()));
+                false
+            }
+        }
+    }
+
+    /// Asks for work. `take` gets the answer and its buffers; a failure becomes a notice. A request that waits is
+    /// replaced by the next of its kind, and the answer to a replaced request is dropped.
+    pub fn ask<T: Work>(
+        self,
+        task: T,
+        take: impl FnOnce(T::Answer, &[Uint8Array]) -> Result<(), UnexpectedAnswer> + 'static,
+    ) {
+        self.ask_with(task, Attachments::default(), take);
+    }
+
+    /// Asks for work as [`Core::ask`] does, with buffers and files that travel with the request.
+    pub fn ask_with<T: Work>(
+        self,
+        task: T,
+        attachments: Attachments,
+        take: impl FnOnce(T::Answer, &[Uint8Array]) -> Result<(), UnexpectedAnswer> + 'static,
+    ) {
+        self.ask_for_outcome(task, attachments, move |outcome| match outcome {
+            Ok((answer, buffers)) => take(answer, &buffers),
+            Err(message) => {
+                self.complain(T::KIND, message);
+                Ok(())
+            }
+        });
+    }
+
+    /// Asks for work as [`Core::ask_with`] does; `on_end` gets a failure too, even of a request that was replaced.
+    pub fn ask_for_outcome<T: Work>(
+        self,
+        task: T,
+        attachments: Attachments,
+        on_end: impl FnOnce(Outcome<T::Answer>) -> Result<(), UnexpectedAnswer> + 'static,
+    ) {
+        let on_end: OnEnd = Box::new(move |outcome| match outcome {
+            Ok((answer, buffers)) => on_end(Ok((answer.try_into()?, buffers))),
+            Err(message) => on_end(Err(message)),
+        });
+        let task: Task = task.into();
+        // The replaced request is dropped after the borrow has ended: a closure may own anything.
+        let _replaced = self.inner.try_update_value(|inner| inner.queue.want(task, Asked { attachments, on_end }));
+        self.post_soon();
+    }
+
+    /// Takes back the request of a kind that waits. The one under way goes on.
+    pub fn withdraw(self, kind: Kind) {
+        let _withdrawn = self.inner.try_update_value(|inner| inner.queue.withdraw(kind));
+        self.show_work();
+    }
+
+    /// Changes the request of a kind that waits. Returns what `change` returned; `None` where none waits.
+    pub fn change_waiting<R>(self, kind: Kind, change: impl FnOnce(&mut Task) -> R) -> Option<R> {
+        self.inner.try_update_value(|inner| inner.queue.waiting_mut(kind).map(change)).flatten()
+    }
+
+    /// Whether a request of a kind waits.
+    pub fn is_waiting(self, kind: Kind) -> bool {
+        self.change_waiting(kind, |_task| ()).is_some()
+    }
+
+    /// Whether a request of a kind waits or is under way.
+    pub fn has(self, kind: Kind) -> bool {
+        self.inner.with_value(|inner| inner.queue.has(kind))
+    }
+
+    /// The kind of the request under way.
+    pub fn under_way(self) -> Option<Kind> {
+        self.inner.with_value(|inner| inner.queue.under_way())
+    }
+
+    /// Returns how many of the `count` next requests to announce: none where the address wants no helper workers.
+    pub fn ahead(self, count: usize) -> usize {
+        if self.uses_helpers { count } else { 0 }
+    }
+
+    /// Returns a number that no other caller gets, larger than all before.
+    pub fn next_number(self) -> u32 {
+        self.inner.update_value(|inner| inner.number += 1);
+        self.inner.with_value(|inner| inner.number)
+    }
+
+    /// Runs `work` and shows meanwhile that the page is reading a file.
+    pub fn while_reading(self, work: impl Future<Output = ()> + 'static) {
+        self.reading.update(|reading| *reading += 1);
+        spawn_local(async move {
+            work.await;
+            self.reading.update(|reading| *reading -= 1);
+        });
+    }
+
+    /// Shows a failure that leaves the worker running.
+    pub fn complain(self, about: Kind, sentence: String) {
+        self.notice.set(Some(Notice { about: Some(about), sentence, offers_restart: false }));
+    }
+
+    /// Gives up: there is no open model, but the worker still takes requests.
+    pub fn fail(self, sentence: String) {
+        self.worker.set(WorkerState::Failed);
+        self.forget_requests();
+        self.notice.set(Some(Notice { about: Some(Kind::Pack), sentence, offers_restart: true }));
+    }
+
+    /// Gives up: the worker takes no requests any more.
+    pub fn stop(self, sentence: String) {
+        self.inner.update_value(|inner| inner.is_listening = false);
+        self.fail(sentence);
+        self.progress.set(None);
+        self.show_work();
+    }
+
+    /// Returns the worker's state in one word: opening, ready, busy or failed.
+    pub fn phase(self) -> &'static str {
+        match self.worker.get() {
+            WorkerState::Opening => "opening",
+            WorkerState::Failed => "failed",
+            WorkerState::Open
+                if self.busy_with.get().is_some_and(|busy| !busy.kind.is_background())
+                    || self.reading.get() > 0 =>
+            {
+                "busy"
+            }
+            WorkerState::Open => "ready",
+        }
+    }
+
+    fn forget_requests(self) {
+        let _forgotten = self.inner.try_update_value(|inner| (inner.queue.clear(), inner.on_end.take()));
+    }
+
+    /// Posts the next request after all effects of the current change have run: a request that one of them replaces
+    /// is never posted.
+    fn post_soon(self) {
+        self.show_work();
+        spawn_local(async move {
+            tick().await;
+            self.post_next();
+            self.show_work();
+        });
+    }
+
+    fn post_next(self) {
+        let mut failure = None;
+        self.inner.update_value(|inner| {
+            let Some(client) = inner.client.as_ref().filter(|_| inner.is_listening) else { return };
+            let Some((request, asked)) = inner.queue.start_next() else { return };
+            inner.on_end = Some(asked.on_end);
+            inner.heard = js_sys::Date::now();
+            failure = client.post(&request, &asked.attachments).err();
+        });
+        if let Some(err) = failure {
+            self.stop(sentence(&err.to_string()));
+        }
+    }
+
+    fn show_work(self) {
+        let busy_with = self.inner.with_value(|inner| {
+            inner.queue.busy_with().map(|task| Busy { kind: task.kind(), status: task.status() })
+        });
+        if self.busy_with.get_untracked() != busy_with {
+            self.busy_with.set(busy_with);
+        }
+    }
+
+    fn hear(self, report: WorkerReport) {
+        self.inner.update_value(|inner| inner.heard = js_sys::Date::now());
+        match report {
+            WorkerReport::Listening => {
+                self.inner.update_value(|inner| inner.is_listening = true);
+                self.post_soon();
+            }
+            WorkerReport::Stopped { sentence } => self.stop(sentence),
+            WorkerReport::Answered { id, answer: Answer::Progress(progress), .. } => {
+                if self.inner.with_value(|inner| inner.queue.is_under_way(id)) {
+                    self.progress.set(Some(progress));
+                }
+            }
+            WorkerReport::Answered { id, answer, buffers } => {
+                let finished = self.inner.try_update_value(|inner| {
+                    let finished = inner.queue.finish(id)?;
+                    Some((finished, inner.on_end.take()?))
+                });
+                if let Some((finished, on_end)) = finished.flatten() {
+                    self.progress.set(None);
+                    self.hand_over(&finished, on_end, answer, buffers);
+                    self.post_soon();
+                }
+            }
+        }
+    }
+
+    /// Hands the end of a request to whoever asked.
+    fn hand_over(self, finished: &Finished, on_end: OnEnd, answer: Answer, buffers: Vec<Uint8Array>) {
+        let kind = finished.task.kind();
+        let outcome = match answer {
+            Answer::DeviceLost => return self.recover(),
+            Answer::Failed { message } => Err(message),
+            // A photo or model is the worker's current one from now on, even where another one waits.
+            _ if finished.superseded && !matches!(kind, Kind::Photo | Kind::Pack) => return,
+            answer => Ok((answer, buffers)),
+        };
+        let is_success = outcome.is_ok();
+        match on_end(outcome) {
+            Ok(()) if is_success => self.settle_notice(kind),
+            Ok(()) => {}
+            Err(err) => self.complain(kind, sentence(&err.to_string())),
+        }
+    }
+
+    /// Removes the notice about work of the kind that went well. A photo that went well removes any.
+    fn settle_notice(self, kind: Kind) {
+        let is_settled = |notice: &Notice| notice.about.is_some_and(|about| about == kind || kind == Kind::Photo);
+        if self.notice.with_untracked(|notice| notice.as_ref().is_some_and(is_settled)) {
+            self.notice.set(None);
+        }
+    }
+}
+
+/// Returns the floats of the buffer at `index`.
+///
+/// # Errors
+/// Where there is no such buffer.
+pub fn floats_of(buffers: &[Uint8Array], index: usize) -> Result<Vec<f32>, UnexpectedAnswer> {
+    buffers.get(index).map(crate::protocol::wire::f32_of_buffer).ok_or(UnexpectedAnswer)
+}
+
+/// Returns the `count` floats of the first buffer.
+///
+/// # Errors
+/// Where there are not as many.
+pub fn exactly_floats(buffers: &[Uint8Array], count: usize) -> Result<Vec<f32>, UnexpectedAnswer> {
+    floats_of(buffers, 0).and_then(|values| if values.len() == count { Ok(values) } else { Err(UnexpectedAnswer) })
+}

@@ -1,0 +1,228 @@
+//! The open model, and opening another.
+
+use std::rc::Rc;
+
+use leptos::prelude::*;
+use leptos::web_sys::{Blob, File};
+
+use super::label_sources::LabelSources;
+use crate::page::common::browser::dom;
+use crate::page::core::browser::core::{Core, Outcome, WorkerState};
+use crate::page::model::address::ModelAddress;
+use crate::protocol::wire::Attachments;
+use crate::protocol::{
+    DevicePreference, Kind, LoadModel, ModelSettings, ModelSource, OpenPack, PackSummary, Storage,
+    UnexpectedAnswer,
+};
+
+/// A request that opens a model, kept so that another worker can open the same model.
+#[derive(Clone)]
+enum Opening {
+    Pack(OpenPack),
+    Weights { task: LoadModel, files: Vec<Blob> },
+}
+
+impl Opening {
+    /// The same on another device.
+    fn on(mut self, preference: DevicePreference) -> Self {
+        match &mut self {
+            Self::Pack(task) => task.device = preference,
+            Self::Weights { task, .. } => task.device = preference,
+        }
+        self
+    }
+
+    /// The address from which somebody else can open the model; `None` for files of the person's own disk.
+    fn address(&self) -> Option<ModelAddress> {
+        match self {
+            Self::Pack(OpenPack { url, .. }) => {
+                let folder = url.strip_prefix(&dom::base()).unwrap_or(url);
+                Some(ModelAddress::Folder(folder.to_owned()))
+            }
+            Self::Weights { task, .. } => match &task.source {
+                ModelSource::Hub { repository, hub: None } => Some(ModelAddress::Hub(repository.clone())),
+                ModelSource::Hub { .. } | ModelSource::Files { .. } => None,
+            },
+        }
+    }
+}
+
+/// Gets the model that has been opened, and whether it is another one than before.
+type OpenedHook = Rc<dyn Fn(PackSummary, bool)>;
+
+#[derive(Default)]
+struct Inner {
+    /// How the open model was opened.
+    opened: Option<Opening>,
+    when_opened: Option<OpenedHook>,
+    when_refused: Option<Rc<dyn Fn()>>,
+}
+
+/// The open model.
+#[derive(Clone, Copy)]
+pub struct ModelState {
+    pub core: Core,
+    pub pack: RwSignal<Option<PackSummary>>,
+    /// Where the open model came from; `None` for files of the person's own disk.
+    pub address: RwSignal<Option<ModelAddress>>,
+    /// The texts and images that describe its heads.
+    pub label_sources: LabelSources,
+    /// The device that the page's address asks for.
+    device: DevicePreference,
+    inner: StoredValue<Inner, LocalStorage>,
+}
+
+impl ModelState {
+    pub fn new(core: Core, address: ModelAddress, device: DevicePreference) -> Self {
+        let pack = RwSignal::new(None);
+        Self {
+            core,
+            pack,
+            address: RwSignal::new(Some(address)),
+            label_sources: LabelSources::new(core, pack),
+            device,
+            inner: StoredValue::new_local(Inner::default()),
+        }
+    }
+
+    /// Calls `hook` with each model that has been opened, and whether it is another one than before.
+    pub fn when_opened(self, hook: impl Fn(PackSummary, bool) + 'static) {
+        self.inner.update_value(|inner| inner.when_opened = Some(Rc::new(hook)));
+    }
+
+    /// Calls `hook` when a model could not be opened and the one before stays open.
+    pub fn when_refused(self, hook: impl Fn() + 'static) {
+        self.inner.update_value(|inner| inner.when_refused = Some(Rc::new(hook)));
+    }
+
+    /// Shows a model that has been opened as the open one.
+    pub fn show(self, pack: PackSummary) {
+        self.pack.set(Some(pack));
+        self.core.worker.set(WorkerState::Open);
+    }
+
+    /// The grid of the model's heads: layers, and heads of each layer.
+    pub fn extent(self) -> Option<(usize, usize)> {
+        self.pack.with(|pack| pack.as_ref().map(|pack| (pack.layers, pack.heads)))
+    }
+
+    /// Whether the model scores phrases; a self-supervised one without texts does not.
+    pub fn has_text(self) -> bool {
+        self.pack.with(|pack| pack.as_ref().is_none_or(|pack| pack.has_text))
+    }
+
+    /// Whether there are statistics to label heads from, and means to replace switched-off parts by.
+    pub fn has_statistics(self) -> bool {
+        self.label_sources.has_statistics()
+    }
+
+    /// Starts a worker, ending any other, and opens the model that was open; at first the one of the address.
+    pub fn start(self) {
+        // None where the model came from a file: no server has it.
+        let address = self.address.get_untracked();
+        if !self.core.start(address.as_ref().and_then(folder_to_fetch)) {
+            return;
+        }
+        match self.inner.with_value(|inner| inner.opened.clone()) {
+            Some(opened) => self.ask_to_open(opened.on(self.device_preference())),
+            None => self.open(address.unwrap_or_default()),
+        }
+    }
+
+    /// Opens the model at an address in place of any other.
+    pub fn open(self, address: ModelAddress) {
+        match address {
+            ModelAddress::Folder(folder) => self.open_folder(folder),
+            ModelAddress::Hub(repository) => {
+                let source = ModelSource::Hub { repository, hub: None };
+                self.load(source, Vec::new(), Storage::default(), ModelSettings::default());
+            }
+        }
+    }
+
+    /// Opens the pack in a folder in place of the model.
+    pub fn open_folder(self, folder: String) {
+        if let Some(sentence) = dom::refusal(&folder) {
+            // At the start there is no other model to continue with.
+            return match self.core.worker.get_untracked() {
+                WorkerState::Open => {
+                    self.refuse();
+                    self.core.complain(Kind::Pack, sentence);
+                }
+                WorkerState::Opening | WorkerState::Failed => self.core.stop(sentence),
+            };
+        }
+        self.ask_to_open(Opening::Pack(OpenPack { url: folder, device: self.device_preference() }));
+    }
+
+    /// Opens published weights in place of the model.
+    pub fn load(self, source: ModelSource, files: Vec<File>, storage: Storage, told: ModelSettings) {
+        if let ModelSource::Hub { hub: Some(hub), .. } = &source
+            && let Some(sentence) = dom::refusal(hub)
+        {
+            return self.core.complain(Kind::Pack, sentence);
+        }
+        let task = LoadModel { source, storage, told, device: self.device_preference() };
+        let files = files.into_iter().map(Blob::from).collect();
+        self.ask_to_open(Opening::Weights { task, files });
+    }
+
+    /// The device that the address asks for; the CPU after a GPU was lost twice.
+    fn device_preference(self) -> DevicePreference {
+        match self.core.losses() {
+            0 | 1 => self.device,
+            _ => DevicePreference::Cpu,
+        }
+    }
+
+    fn ask_to_open(self, opening: Opening) {
+        let opened = opening.clone();
+        let on_end = move |outcome| self.take(opened, outcome);
+        match opening {
+            Opening::Pack(task) => self.core.ask_for_outcome(task, Attachments::default(), on_end),
+            Opening::Weights { task, files } => {
+                let attachments = Attachments { files, ..Attachments::default() };
+                self.core.ask_for_outcome(task, attachments, on_end);
+            }
+        }
+    }
+
+    fn take(self, opening: Opening, outcome: Outcome<PackSummary>) -> Result<(), UnexpectedAnswer> {
+        let is_open = self.core.worker.get_untracked() == WorkerState::Open;
+        match outcome {
+            Ok((pack, _buffers)) => {
+                self.address.set(opening.address());
+                self.inner.update_value(|inner| inner.opened = Some(opening));
+                // A new worker brings the model that is on screen; where it fails to, the person may open another.
+                let is_other = |open: &PackSummary| open.model != pack.model;
+                let is_other = is_open || self.pack.with_untracked(|open| open.as_ref().is_some_and(is_other));
+                if let Some(hook) = self.inner.with_value(|inner| inner.when_opened.clone()) {
+                    hook(pack, is_other);
+                }
+            }
+            // At the start there is no other model to continue with.
+            Err(message) if !is_open => self.core.fail(message),
+            Err(message) => {
+                self.refuse();
+                self.core.complain(Kind::Pack, message);
+            }
+        }
+        Ok(())
+    }
+
+    fn refuse(self) {
+        if let Some(hook) = self.inner.with_value(|inner| inner.when_refused.clone()) {
+            hook();
+        }
+    }
+}
+
+/// The folder of a model's pack, where a server has it that the page may ask.
+fn folder_to_fetch(model: &ModelAddress) -> Option<&str> {
+    match model {
+        ModelAddress::Folder(folder) if !model.is_on_this_machine_only() && dom::refusal(folder).is_none() => {
+            Some(folder)
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,19 @@
+//! The map that lies over the photo.
+
+use leptos::prelude::*;
+
+use crate::page::photo::raster::{Layer, OPACITY};
+
+/// The layer over the photo, and its opacity.
+#[derive(Clone, Copy)]
+pub struct OverlayState {
+    pub layer: RwSignal<Layer>,
+    /// In [0, 1].
+    pub opacity: RwSignal<f64>,
+}
+
+impl OverlayState {
+    pub fn new() -> Self {
+        Self { layer: RwSignal::default(), opacity: RwSignal::new(OPACITY) }
+    }
+}

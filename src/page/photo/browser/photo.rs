@@ -1,0 +1,263 @@
+//! The current photo, and opening another.
+
+use std::collections::VecDeque;
+
+use js_sys::Uint8Array;
+use leptos::prelude::*;
+use leptos::web_sys::{Blob, ImageData};
+
+use crate::geometry::{Framing, PhotoRect, Size};
+use crate::page::common::browser::dom;
+use crate::page::core::browser::core::{Core, Outcome};
+use crate::page::photo::raster::Placement;
+use crate::protocol::wire::Attachments;
+use crate::protocol::{Kind, PhotoSummary, Reframe, Task, TracePhoto, UnexpectedAnswer, sentence};
+use crate::text::units;
+
+/// Photos of the person's machine that Back leads to; of older ones only the address is left.
+const MACHINE_PHOTOS: usize = 12;
+
+/// Where a photo came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// An address, for example of a sample.
+    Url(String),
+    /// The person's machine; the number tells one such photo from the next.
+    Machine(u32),
+}
+
+/// The current photo.
+#[derive(Clone, Debug)]
+pub struct OpenPhoto {
+    /// Tells one trace from the next.
+    pub number: u32,
+    pub origin: Origin,
+    pub summary: PhotoSummary,
+    /// RGBA of `summary.preview` size.
+    pub pixels: ImageData,
+}
+
+impl OpenPhoto {
+    /// Returns where a map of `map` pixels that covers `frame` lies on this photo.
+    pub fn placement(&self, frame: PhotoRect, map: Size) -> Placement {
+        Placement { photo: self.summary.photo, preview: self.summary.preview, frame, map }
+    }
+}
+
+/// A photo's file, which can be read again.
+#[derive(Clone)]
+struct Source {
+    name: String,
+    blob: Blob,
+    origin: Origin,
+}
+
+#[derive(Default)]
+struct Inner {
+    /// Grows with every photo that is opened, so that of two slow ones the latter wins.
+    openings: u32,
+    /// The photo that the worker was last asked for, by its opening, until its answer has come.
+    asked: Option<(u32, Source)>,
+    /// The last photo that went well.
+    last: Option<Source>,
+    /// Photos of the person's machine that Back and Forward may lead to, the latest last.
+    machine_photos: VecDeque<Source>,
+}
+
+/// The current photo.
+#[derive(Clone, Copy)]
+pub struct PhotoState {
+    core: Core,
+    pub photo: RwSignal<Option<OpenPhoto>, LocalStorage>,
+    /// Whether the results on screen were computed beforehand, and not on this machine.
+    pub is_beforehand: RwSignal<bool>,
+    /// The number of the photo that the worker holds; `None` in a fresh worker.
+    pub traced: RwSignal<Option<u32>>,
+    /// The part of the photo that the person wants explained.
+    pub framing: RwSignal<Framing>,
+    inner: StoredValue<Inner, LocalStorage>,
+}
+
+impl PhotoState {
+    pub fn new(core: Core, framing: Framing) -> Self {
+        let state = Self {
+            core,
+            photo: RwSignal::new_local(None),
+            is_beforehand: RwSignal::default(),
+            traced: RwSignal::default(),
+            framing: RwSignal::new(framing),
+            inner: StoredValue::new_local(Inner::default()),
+        };
+        // A photo on its way is the one to continue with.
+        core.when_device_lost(move || {
+            state.inner.update_value(|inner| {
+                if let Some((_, source)) = inner.asked.take() {
+                    inner.last = Some(source);
+                }
+            });
+        });
+        core.when_starting(move || {
+            state.inner.update_value(|inner| inner.asked = None);
+            state.traced.set(None);
+        });
+        state
+    }
+
+    /// The current photo's number.
+    pub fn number(self) -> Option<u32> {
+        self.photo.with(|photo| photo.as_ref().map(|photo| photo.number))
+    }
+
+    /// The current photo's name.
+    pub fn name(self) -> Option<String> {
+        self.photo.with(|photo| photo.as_ref().map(|photo| photo.summary.name.clone()))
+    }
+
+    /// Opens a photo that the user chose, dropped or pasted.
+    pub fn open_file(self, name: String, blob: Blob) {
+        // Drawn rather than counted: an entry of the browser's history outlives this page, and leads to no photo of
+        // the next.
+        let origin = Origin::Machine((js_sys::Math::random() * f64::from(u32::MAX)) as u32);
+        self.open_source(Source { name, blob, origin });
+    }
+
+    /// Opens the picture at an address.
+    pub fn open_address(self, url: String) {
+        let name = units::file_of_url(&url);
+        self.open(name.clone(), async move {
+            let blob = dom::fetch(&name, &url).await?;
+            Ok(Source { name, blob, origin: Origin::Url(url) })
+        });
+    }
+
+    /// Opens the last photo again. Returns whether there was one.
+    pub fn open_last(self) -> bool {
+        let last = self.inner.with_value(|inner| inner.last.clone());
+        let has_last = last.is_some();
+        last.into_iter().for_each(|source| self.open_source(source));
+        has_last
+    }
+
+    /// Opens an earlier photo of the person's machine by its number. Returns whether the page still has it.
+    pub fn open_machine_photo(self, number: u32) -> bool {
+        let wanted = Origin::Machine(number);
+        let known = self
+            .inner
+            .with_value(|inner| inner.machine_photos.iter().find(|source| source.origin == wanted).cloned());
+        let is_known = known.is_some();
+        known.into_iter().for_each(|source| self.open_source(source));
+        is_known
+    }
+
+    /// Whether a photo is being read, or waits for the worker.
+    pub fn is_awaited(self) -> bool {
+        self.core.reading.get_untracked() > 0 || self.core.is_waiting(Kind::Photo)
+    }
+
+    /// Shows the model more or less of the photo.
+    pub fn frame(self, framing: Framing) {
+        self.framing.set(framing);
+        // A photo that waits is traced as wanted now.
+        let is_waiting = self.core.change_waiting(Kind::Photo, |task| match task {
+            Task::TracePhoto(task) => {
+                task.framing = framing;
+                true
+            }
+            _ => false,
+        });
+        if is_waiting != Some(true) && self.traced.get_untracked().is_some() {
+            self.core.ask_for_outcome(Reframe { framing }, Attachments::default(), move |outcome| match outcome {
+                Ok((summary, buffers)) => self.take(summary, &buffers),
+                Err(message) => {
+                    let framing =
+                        self.photo.with_untracked(|photo| photo.as_ref().map(|photo| photo.summary.framing));
+                    framing.into_iter().for_each(|framing| self.framing.set(framing));
+                    self.core.complain(Kind::Photo, message);
+                    Ok(())
+                }
+            });
+        }
+    }
+
+    fn open_source(self, source: Source) {
+        self.open(source.name.clone(), async move { Ok(source) });
+    }
+
+    fn open(self, name: String, source: impl Future<Output = Result<Source, dom::ReadError>> + 'static) {
+        self.inner.update_value(|inner| inner.openings += 1);
+        let opening = self.inner.with_value(|inner| inner.openings);
+        self.core.while_reading(async move {
+            let read = async {
+                let source = source.await?;
+                let bytes = dom::bytes_of(&name, &source.blob).await?;
+                Ok::<_, dom::ReadError>((source, bytes))
+            };
+            match read.await {
+                // A later one has been opened meanwhile.
+                _ if self.inner.with_value(|inner| inner.openings) != opening => {}
+                Ok((source, bytes)) => self.ask_to_trace(opening, source, bytes),
+                Err(err) => self.core.complain(Kind::Photo, sentence(&err.to_string())),
+            }
+        });
+    }
+
+    fn ask_to_trace(self, opening: u32, source: Source, bytes: Uint8Array) {
+        let task = TracePhoto { name: source.name.clone(), framing: self.framing.get_untracked() };
+        self.inner.update_value(|inner| inner.asked = Some((opening, source.clone())));
+        self.core.ask_for_outcome(task, Attachments::of(vec![bytes]), move |outcome| {
+            self.take_traced(opening, source, outcome)
+        });
+    }
+
+    fn take_traced(
+        self,
+        opening: u32,
+        source: Source,
+        outcome: Outcome<PhotoSummary>,
+    ) -> Result<(), UnexpectedAnswer> {
+        self.inner.update_value(|inner| {
+            inner.asked.take_if(|(asked, _)| *asked == opening);
+        });
+        match outcome {
+            Ok((summary, buffers)) => {
+                self.inner.update_value(|inner| inner.last = Some(source));
+                self.take(summary, &buffers)
+            }
+            Err(message) => {
+                self.core.complain(Kind::Photo, message);
+                Ok(())
+            }
+        }
+    }
+
+    fn take(self, summary: PhotoSummary, buffers: &[Uint8Array]) -> Result<(), UnexpectedAnswer> {
+        let pixels = buffers.first().and_then(|rgba| dom::image_of_buffer(rgba, summary.preview));
+        let pixels = pixels.ok_or(UnexpectedAnswer)?;
+        let number = self.core.next_number();
+        if !self.core.is_waiting(Kind::Photo) {
+            self.framing.set(summary.framing);
+        }
+        let origin = self.inner.with_value(|inner| inner.last.as_ref().map(|source| source.origin.clone()));
+        let origin = origin.ok_or(UnexpectedAnswer)?;
+        self.remember_machine_photo();
+        self.is_beforehand.set(false);
+        self.photo.set(Some(OpenPhoto { number, origin, summary, pixels }));
+        self.traced.set(Some(number));
+        Ok(())
+    }
+
+    /// Keeps the current photo for Back, where it has no address.
+    fn remember_machine_photo(self) {
+        self.inner.update_value(|inner| {
+            let Some(source) = inner.last.clone() else { return };
+            let is_known = inner.machine_photos.iter().any(|known| known.origin == source.origin);
+            if is_known || !matches!(source.origin, Origin::Machine(_)) {
+                return;
+            }
+            inner.machine_photos.push_back(source);
+            if inner.machine_photos.len() > MACHINE_PHOTOS {
+                inner.machine_photos.pop_front();
+            }
+        });
+    }
+}

@@ -1,0 +1,154 @@
+//! The segmentation of the photo by the chosen phrase.
+
+use std::sync::Arc;
+
+use js_sys::Uint8Array;
+use leptos::prelude::*;
+
+use super::photo::PhotoState;
+use super::phrases::PhrasesState;
+use crate::geometry::{PhotoRect, Size};
+use crate::page::common::browser::dom;
+use crate::page::core::browser::core::{Core, exactly_floats};
+use crate::page::model::browser::state::ModelState;
+use crate::protocol::{ExportMask, Kind, Segment, Segmented, UnexpectedAnswer};
+use crate::text::units;
+
+/// The segmentation of one phrase on one photo.
+#[derive(Clone, Debug)]
+pub struct Segmentation {
+    pub stamp: u32,
+    pub photo_number: u32,
+    pub phrase: String,
+    pub size: Size,
+    pub frame: PhotoRect,
+    /// The mean of the map.
+    pub threshold: f32,
+    /// Nothing scored positive, so there is no foreground.
+    pub is_empty: bool,
+    /// The soft map, values in [0, 1], rows first.
+    pub map: Arc<Vec<f32>>,
+}
+
+/// The segmentation, and what it is computed against.
+#[derive(Clone, Copy)]
+pub struct SegmentationState {
+    core: Core,
+    model: ModelState,
+    photo: PhotoState,
+    phrases: PhrasesState,
+    pub against_others: RwSignal<bool>,
+    pub background: RwSignal<bool>,
+    pub segmentation: RwSignal<Option<Segmentation>>,
+    /// The user's threshold; `None`: the mean of the map.
+    pub threshold: RwSignal<Option<f32>>,
+    /// The threshold that a new segmentation starts with.
+    pub first_threshold: StoredValue<Option<f32>>,
+}
+
+impl SegmentationState {
+    pub fn new(core: Core, model: ModelState, photo: PhotoState, phrases: PhrasesState) -> Self {
+        let state = Self {
+            core,
+            model,
+            photo,
+            phrases,
+            against_others: RwSignal::new(true),
+            background: RwSignal::new(true),
+            segmentation: RwSignal::default(),
+            threshold: RwSignal::default(),
+            first_threshold: StoredValue::default(),
+        };
+        // A threshold is of one photo's map.
+        Effect::new(move || {
+            if photo.traced.get().is_some() {
+                state.threshold.set(None);
+            }
+        });
+        state.ask_for_segmentation();
+        state
+    }
+
+    /// The segmentation, where it is of the current photo.
+    pub fn current(self) -> Option<Segmentation> {
+        let number = self.photo.number();
+        self.segmentation.get().filter(|segmentation| Some(segmentation.photo_number) == number)
+    }
+
+    /// The threshold in use: the user's, or else the mean of the map.
+    pub fn threshold_in_use(self) -> Option<f32> {
+        self.threshold.get().or_else(|| self.segmentation.with(|at| at.as_ref().map(|at| at.threshold)))
+    }
+
+    /// Returns the phrases to segment `phrase` against, and whether the list of common backgrounds joins them: the
+    /// rival alone, or else as the user has chosen.
+    pub fn against(self, phrase: &str) -> (Vec<String>, bool) {
+        if let Some(rival) = self.phrases.rival.get() {
+            return (vec![rival], false);
+        }
+        let others = match self.against_others.get() {
+            true => self.phrases.list.with(|list| list.others(phrase)),
+            false => Vec::new(),
+        };
+        (others, self.background.get())
+    }
+
+    /// Asks for the segmentation whenever it would change.
+    fn ask_for_segmentation(self) {
+        Effect::new(move || {
+            let chosen = self.phrases.chosen.get().filter(|_| self.model.has_text());
+            if chosen.is_none() {
+                self.segmentation.set(None);
+            }
+            let Some((_, phrase)) = self.photo.traced.get().zip(chosen) else {
+                return self.core.withdraw(Kind::Segmentation);
+            };
+            let (against, background) = self.against(&phrase);
+            let ablation = self.phrases.ablation_in_use();
+            let task = Segment { phrase: phrase.clone(), against, background, ablation };
+            self.core.ask(task, move |answer, buffers| self.take(phrase, answer, buffers));
+        });
+    }
+
+    fn take(self, phrase: String, answer: Segmented, buffers: &[Uint8Array]) -> Result<(), UnexpectedAnswer> {
+        // Another phrase has been chosen meanwhile.
+        if !self.phrases.is_chosen(&phrase) {
+            return Ok(());
+        }
+        let Segmented { size, crop_in_photo, threshold, empty } = answer;
+        self.threshold.set(self.first_threshold.get_value());
+        self.segmentation.set(Some(Segmentation {
+            photo_number: self.photo.traced.get_untracked().ok_or(UnexpectedAnswer)?,
+            map: Arc::new(exactly_floats(buffers, size.width * size.height)?),
+            stamp: self.core.next_number(),
+            phrase,
+            size,
+            frame: crop_in_photo,
+            threshold,
+            is_empty: empty,
+        }));
+        Ok(())
+    }
+
+    /// Saves the mask on screen as a PNG of the photo's own size.
+    pub fn save_mask(self) {
+        self.ask_for_mask(move |phrase, png| {
+            let name = untrack(|| self.photo.name()).unwrap_or_default();
+            let stem = units::file_stem(&format!("{name} {phrase}"));
+            dom::download(&format!("{stem}.mask.png"), "image/png", png);
+        });
+    }
+
+    /// Asks for the mask on screen as a PNG of the photo's own size; `take` gets the phrase and the file.
+    pub fn ask_for_mask(self, take: impl FnOnce(&str, &Uint8Array) + 'static) {
+        let (chosen, threshold) = (self.phrases.chosen.get_untracked(), untrack(|| self.threshold_in_use()));
+        let Some((phrase, threshold)) = chosen.zip(threshold) else { return };
+        let (against, background) = untrack(|| self.against(&phrase));
+        let ablation = untrack(|| self.phrases.ablation_in_use());
+        let task = ExportMask { phrase: phrase.clone(), against, background, ablation, threshold };
+        self.core.ask(task, move |_mask, buffers| {
+            take(&phrase, buffers.first().ok_or(UnexpectedAnswer)?);
+            Ok(())
+        });
+    }
+}

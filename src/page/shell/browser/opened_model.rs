@@ -1,0 +1,97 @@
+//! What the page does when a model has been opened.
+
+use leptos::prelude::*;
+
+use super::beforehand;
+use super::features::Features;
+use super::samples;
+use super::wishes::Wishes;
+use crate::page::photo::browser::photo::Origin;
+use crate::page::photo::raster::{HeadMapKind, Layer};
+use crate::page::shell::sample_photos::{SAMPLES, Sample};
+use crate::protocol::PackSummary;
+
+/// Lets the features follow the model from now on, and the worker be restarted.
+pub fn follow(features: Features, wishes: Wishes) {
+    features.model.when_opened(move |pack, is_other| {
+        if is_other {
+            forget_results(features);
+        }
+        show(features, wishes, pack);
+    });
+    features.model.when_refused(move || wishes.drop_all());
+    features.core.restart_with(move || {
+        features.model.start();
+        if let Some(sample) = first_sample(features, wishes) {
+            beforehand::show(features, sample);
+        }
+    });
+}
+
+/// The sample that is the first photo, where a sample is.
+fn first_sample(features: Features, wishes: Wishes) -> Option<&'static Sample> {
+    match wishes.photo() {
+        None => SAMPLES.first().filter(|_| !features.is_embedded),
+        Some(Origin::Url(url)) => SAMPLES.iter().find(|sample| sample.url() == url),
+        Some(Origin::Machine(_)) => None,
+    }
+}
+
+/// Forgets what was computed with another model. What the user has made stays.
+fn forget_results(features: Features) {
+    features.photo.traced.set(None);
+    features.phrases.scores.set(None);
+    features.segmentation.segmentation.set(None);
+    features.heads.pinned.set(None);
+    features.head_map.head.set(None);
+    features.head_map.map.set(None);
+    features.heads.texts.set(None);
+    features.phrases.switched_off.set(Default::default());
+    features.cues.forget_report();
+    features.model.label_sources.forget_own();
+}
+
+fn show(features: Features, wishes: Wishes, pack: PackSummary) {
+    let model = features.model;
+    if !features.is_embedded {
+        features.gallery.open();
+    }
+    show_what_can_be_asked(features, &pack);
+    let has_text = pack.has_text;
+    model.show(pack);
+    features.video.reopen();
+    model.label_sources.change();
+    if has_text {
+        model.label_sources.bring_own_pool();
+    }
+    // The last photo that went well; at the very start a sample, so that there is something to see, unless the
+    // user has opened a photo meanwhile.
+    let is_awaited = features.photo.is_awaited();
+    let is_wished = wishes.fulfil();
+    // The page around an embedded one shows it its first photo.
+    if !is_wished && !is_awaited && !features.photo.open_last() && !features.is_embedded {
+        samples::open(features, &SAMPLES[0]);
+    }
+}
+
+/// Shows a head's attention where the model has no texts, and everything else again where it has.
+fn show_what_can_be_asked(features: Features, pack: &PackSummary) {
+    let had_text = untrack(|| features.model.has_text());
+    let head = features.head_map.head;
+    if !pack.has_text {
+        if had_text {
+            features.overlay.layer.set(Layer::Head);
+            features.head_map.kind.set(HeadMapKind::Attention);
+        }
+        // In another worker for the same model, the person's choice stays. A head that a sample showed beforehand is
+        // not a choice.
+        let is_first = features.model.pack.with_untracked(Option::is_none);
+        if is_first || head.get_untracked().is_none() {
+            head.set(pack.layers.checked_sub(1).map(|last| (last, 0)));
+        }
+    } else if !had_text {
+        features.overlay.layer.set(Layer::default());
+        features.head_map.kind.set(HeadMapKind::default());
+        head.set(None);
+    }
+}
