@@ -22,7 +22,7 @@ pub enum RankBy {
     Phrase(String),
 }
 
-/// Opens the gallery that the browser keeps for the open model, or begins one.
+/// Opens the gallery that the browser stores for the open model, or creates one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OpenGallery;
 

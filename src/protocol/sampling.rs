@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn two_minutes_of_the_default_pack_fit_and_a_half_hour_does_not() {
+    fn two_minutes_fit_and_half_an_hour_does_not() {
         let grid = SMALL.grid(Size { width: 1920, height: 1080 }, Framing::WholePhoto);
         assert_eq!(grid, Grid { rows: 16, columns: 28 });
         let bytes = memory(SMALL, grid, 240).unwrap();

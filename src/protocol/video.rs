@@ -63,7 +63,7 @@ pub struct OpenVideo {
     pub source: VideoSource,
 }
 
-/// Chooses the frames to look at. Everything that was computed of other frames is dropped.
+/// Chooses the frames to process. The results of other frames are dropped.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SampleVideo {
     pub video: u32,
@@ -243,7 +243,7 @@ pub struct FrameObjects {
     pub is_cut: bool,
 }
 
-/// One frame that went through the model. Buffer 0: the tracks, `f32` `[object][patch]`, of which each sums to one.
+/// One frame that went through the model. Buffer 0: the tracks, `f32` `[object][patch]`. Each track sums to one.
 /// Buffer 1: the CLS attention of the last block, `f32` `[head][patch]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FrameSummary {

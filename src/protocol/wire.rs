@@ -1,7 +1,8 @@
 //! The wire format between page and worker: a typed message and its attachments.
 //!
 //! On the wire a message is `{ body, buffers, files }`. `body` is the serde value. `buffers` is a list of `Uint8Array`s,
-//! whose memory moves to the receiver without a copy. `files` is a list of files, of which only the handles travel.
+//! whose memory moves to the receiver without a copy. `files` is a list of files;
+//! only their handles travel.
 
 use js_sys::{Array, Object, Reflect, Uint8Array};
 use serde::{Serialize, de::DeserializeOwned};

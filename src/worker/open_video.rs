@@ -37,6 +37,7 @@ pub(super) enum FrameSource {
 }
 
 impl FrameSource {
+    /// Opens a video file or pictures. Also returns the summary for the page.
     pub(super) async fn open(source: VideoSource, files: Vec<Blob>) -> Result<(Self, VideoSummary), WorkerError> {
         match source {
             VideoSource::Pictures { names, times } => {
@@ -83,6 +84,7 @@ impl FrameSource {
         }
     }
 
+    /// Decodes the frame that starts at `time`, in seconds.
     pub(super) async fn frame_at(&mut self, time: f64) -> Result<Photo, WorkerError> {
         match self {
             // Rounded: a decoder's times are whole microseconds.
@@ -98,6 +100,7 @@ impl FrameSource {
     }
 }
 
+/// Decodes a picture.
 async fn picture(name: &str, blob: &Blob) -> Result<Photo, WorkerError> {
     let buffer = JsFuture::from(blob.array_buffer()).await;
     let buffer = buffer.map_err(|_gone| WorkerError::FrameUnreadable(name.to_owned()))?;
@@ -105,6 +108,7 @@ async fn picture(name: &str, blob: &Blob) -> Result<Photo, WorkerError> {
 }
 
 impl OpenVideo {
+    /// Decodes a sampled frame.
     pub(super) async fn photo(&mut self, index: usize) -> Result<&Photo, WorkerError> {
         if self.last.as_ref().is_none_or(|(last, _)| *last != index) {
             let time = self.times.get(index).ok_or(WorkerError::NotSampled)?;
@@ -128,12 +132,11 @@ impl OpenVideo {
         Ok(PreparedPiece { frame, crop, thumbnail: Vec::new() })
     }
 
+    /// Returns the results for the frames that are done.
     pub(super) fn study(&self) -> Result<&Study, WorkerError> {
         self.study.as_ref().ok_or(WorkerError::NoFrames)
     }
-}
 
-impl OpenVideo {
     /// Returns the masks of all frames that have masks.
     pub(super) fn masks(&self, of: MasksOf) -> Result<Vec<FrameMasks>, WorkerError> {
         let of_frame = |index: usize, frame: CropFromPhoto, masks: Masks| {
@@ -152,12 +155,14 @@ impl OpenVideo {
         })
     }
 
+    /// Returns the name of a file of masks.
     pub(super) fn file_name(&self, of: MasksOf, ending: &str) -> String {
         let what = if of == MasksOf::Tracks { "tracks" } else { "masks" };
         format!("{}.{ending}", file_stem(&format!("{} {what}", self.summary.name)))
     }
 }
 
+/// Returns the mask of each track on a frame.
 fn masks_of_tracks(frame: &StudiedFrame) -> Vec<ObjectMask> {
     let tracks = frame.tracked.tracks.chunks(frame.frame.grid().len().max(1));
     let objects = frame.tracked.objects.iter().zip(tracks);

@@ -172,15 +172,15 @@ impl Worker {
         clearest.sort_by_key(|(_object, index)| *index);
         let total = clearest.len();
         let mut tracks = Vec::with_capacity(total);
-        let mut at_hand = None;
+        let mut traced_frame = None;
         for (done, (object, index)) in clearest.into_iter().enumerate() {
             report.items("Describing the objects", done, total);
             let framing = video.study()?.sampling.framing;
-            if at_hand.as_ref().is_none_or(|(of, _)| *of != index) {
+            if traced_frame.as_ref().is_none_or(|(of, _)| *of != index) {
                 let traced = session.trace(video.photo(index).await?, framing).await?;
-                at_hand = Some((index, traced));
+                traced_frame = Some((index, traced));
             }
-            let Some((_, traced)) = &at_hand else { continue };
+            let Some((_, traced)) = &traced_frame else { continue };
             let vector = video.study()?.object_vector(session, traced, index, object);
             let best =
                 vector.map(|vector| study::best_texts(&vector, &pool.embeddings, task.count)).unwrap_or_default();

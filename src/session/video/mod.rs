@@ -1,4 +1,4 @@
-//! Videos: what is kept of each frame, and what follows from it.
+//! Videos: the stored results of each frame, mask propagation, and files of masks.
 
 pub mod export;
 pub mod propagation;
