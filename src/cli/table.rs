@@ -54,8 +54,8 @@ pub fn rows(text: &str, separator: Separator) -> Vec<TableRow> {
     let records = reader.records().map_while(Result::ok);
     records
         .filter_map(|record| {
-            let length = record.iter().rposition(|field| !field.is_empty())? + 1;
-            let fields = record.iter().take(length).map(str::to_owned).collect();
+            let mut fields: Vec<String> = record.iter().map(str::to_owned).collect();
+            fields.truncate(fields.iter().rposition(|field| !field.is_empty())? + 1);
             Some(TableRow { line: line_of(text, record.position()?), fields })
         })
         .collect()

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use serde_json::json;
+use test_support::TemporaryFolder;
 
 use crate::driver::{Graphics, wait};
 use crate::faults::{gallery, pictures};
 use crate::page::Page;
-use crate::scratch::Scratch;
 
 const SHORT: Duration = Duration::from_secs(60);
 
@@ -68,7 +68,7 @@ fn a_switched_off_head_contributes_its_mean() {
 #[test]
 #[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn switched_off_heads_follow_the_statistics() {
-    let scratch = Scratch::new("lab-statistics");
+    let scratch = TemporaryFolder::new("lab-statistics");
     let page = open("lab-statistics");
     let (layer, head) = (page.attribution().heads.len() - 1, 1);
     page.choose_head(layer, head);

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use headlamp::geometry::Size;
 use serde_json::json;
+use test_support::TemporaryFolder;
 
 use crate::driver::{Graphics, wait};
 use crate::page::Page;
-use crate::scratch::Scratch;
 
 const TINY: &str = "device=cpu&pack=packs/tiny/";
 
@@ -194,7 +194,7 @@ fn a_long_phrase_list_survives_back_and_inner_links() {
 fn a_local_photo_returns_but_is_in_no_link() {
     let page = Page::open("own-photo", Graphics::None, &format!("?{TINY}&text=cat&phrase=cat"));
     settle(&page);
-    let scratch = Scratch::new("own-photo");
+    let scratch = TemporaryFolder::new("own-photo");
     let file = scratch.path().join("mine.png");
     std::fs::write(&file, headlamp::media::grey_png(Size { width: 64, height: 48 }, &[128; 64 * 48]).unwrap())
         .unwrap();

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
+use test_support::TemporaryFolder;
+
 use crate::driver::Graphics;
 use crate::page::{Page, packs, site};
-use crate::scratch::Scratch;
 
 /// Asserts that a message is a sentence for people, without words of a program.
 fn is_sentence(message: &str) {
@@ -18,7 +19,7 @@ fn is_sentence(message: &str) {
 #[test]
 #[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn a_text_file_named_png_keeps_the_photo() {
-    let scratch = Scratch::new("bad-photo");
+    let scratch = TemporaryFolder::new("bad-photo");
     let file = scratch.path().join("holiday.png");
     std::fs::write(&file, "Dear diary, this is no picture.\n").unwrap();
     let page = Page::open("bad-photo", Graphics::None, "?device=cpu&pack=packs/tiny/");
@@ -49,7 +50,7 @@ fn a_missing_pack_is_reported_as_missing() {
 #[test]
 #[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn a_damaged_pack_is_refused_by_file_name() {
-    let scratch = Scratch::new("bad-packs");
+    let scratch = TemporaryFolder::new("bad-packs");
     let weights = "weights.safetensors";
     let whole = std::fs::read(packs().join("tiny").join(weights)).unwrap();
     let mut flipped = whole.clone();

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use test_support::TemporaryFolder;
 
 use crate::driver::{Graphics, wait};
 use crate::offline::{kept, wait_until_kept};
@@ -12,30 +13,23 @@ use crate::page::{Page, TINY, site};
 const PHRASES: [&str; 3] = ["a photo of a cat", "red", "a dog"];
 
 /// A small CLIP of random weights in Hugging Face's layout, with a tokenizer of a few whole words.
-struct Checkpoint(PathBuf);
+struct Checkpoint(TemporaryFolder);
 
 impl Checkpoint {
     fn new() -> Self {
-        let folder = std::env::temp_dir().join(format!("headlamp-converted-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
+        let folder = TemporaryFolder::new("converted");
         let fixture =
             PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/reference/fixtures/checkpoints/hf_safetensors");
         for file in ["model.safetensors", "config.json", "preprocessor_config.json"] {
-            std::fs::copy(fixture.join(file), folder.join(file)).unwrap();
+            std::fs::copy(fixture.join(file), folder.path().join(file)).unwrap();
         }
-        std::fs::write(folder.join("tokenizer.json"), tokenizer().to_string()).unwrap();
+        std::fs::write(folder.path().join("tokenizer.json"), tokenizer().to_string()).unwrap();
         Self(folder)
     }
 
     fn files(&self) -> Vec<PathBuf> {
         let files = ["model.safetensors", "config.json", "preprocessor_config.json", "tokenizer.json"];
-        files.map(|file| self.0.join(file)).to_vec()
-    }
-}
-
-impl Drop for Checkpoint {
-    fn drop(&mut self) {
-        let _removed = std::fs::remove_dir_all(&self.0);
+        files.map(|file| self.0.path().join(file)).to_vec()
     }
 }
 

@@ -5,16 +5,16 @@ use std::time::Duration;
 
 use image::{Rgb, RgbImage};
 use serde_json::{Value, json};
+use test_support::TemporaryFolder;
 
 use crate::driver::{Graphics, wait};
 use crate::page::{Page, TINY};
-use crate::scratch::Scratch;
 
 const PICTURES: usize = 24;
 
 /// Draws bars that are horizontal or vertical (the class). Vertical bars are mostly on red and horizontal bars
 /// mostly on blue (the nuisance). Writes a table with these labels.
-fn labelled_pictures(folder: &Scratch) -> (Vec<PathBuf>, PathBuf) {
+fn labelled_pictures(folder: &TemporaryFolder) -> (Vec<PathBuf>, PathBuf) {
     let mut table = "file,class,background\n".to_owned();
     let file = |index: usize| {
         let (stands, is_red) = (index % 2 == 1, (index % 2 == 1) != (index % 6 == 0));
@@ -51,7 +51,7 @@ fn numbers(page: &Page, script: &str) -> Vec<f64> {
 #[test]
 #[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn heads_that_follow_a_nuisance_are_switched_off() {
-    let folder = Scratch::new("cues");
+    let folder = TemporaryFolder::new("cues");
     let (files, labels) = labelled_pictures(&folder);
     let page = Page::open("cues", Graphics::None, TINY);
     page.window.choose_files("#gallery input[name=gallery]", &files);

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use test_support::TemporaryFolder;
 use xtask::site::{Serving, Site};
 
 use crate::driver::{Graphics, wait};
 use crate::page::{Page, site};
-use crate::scratch::Scratch;
 
 const SETTINGS: &str = "?device=cpu&pack=packs/tiny/";
 
@@ -39,14 +39,14 @@ struct Host {
     page: Page,
     headlamp: String,
     host: Serving,
-    _scratch: Scratch,
+    _scratch: TemporaryFolder,
 }
 
 impl Host {
     fn open(test: &'static str) -> Self {
         let page = Page::open_unready(test, site(), Graphics::None, "embed/example.css");
         let headlamp = page.window.script("return location.origin", &json!([])).as_str().unwrap().to_owned();
-        let scratch = Scratch::new(test);
+        let scratch = TemporaryFolder::new(test);
         std::fs::write(scratch.path().join("index.html"), HOST).unwrap();
         let host = Site::new(scratch.path()).serve(0).unwrap();
         page.window.go(&host.url());

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use image::{Rgb, RgbImage};
 use serde_json::json;
+use test_support::TemporaryFolder;
 
 use crate::breaking_server::BreakingServer;
 use crate::driver::{Graphics, Window, wait};
 use crate::page::{Page, TINY, folder, packs, site};
-use crate::scratch::Scratch;
 use crate::video::Clip;
 
 const PHRASES: [&str; 3] = ["a photo of a cat", "a rocket on its launch pad", "red"];
@@ -20,7 +20,7 @@ fn text(page: &Page, selector: &str) -> String {
     page.window.script(script, &json!([selector])).as_str().unwrap().to_owned()
 }
 
-pub fn pictures(scratch: &Scratch, count: usize) -> Vec<PathBuf> {
+pub fn pictures(scratch: &TemporaryFolder, count: usize) -> Vec<PathBuf> {
     let picture = |index: usize| {
         let file = scratch.path().join(format!("{index:03}.png"));
         let pixel = |x: u32, y: u32| Rgb([(x * 5 + index as u32 * 31) as u8, (y * 3) as u8, (x * y) as u8]);
@@ -131,7 +131,7 @@ fn an_answer_about_removed_phrases_is_not_shown() {
 #[test]
 #[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn masks_of_an_earlier_run_are_not_shown() {
-    let scratch = Scratch::new("started-over");
+    let scratch = TemporaryFolder::new("started-over");
     let page = Page::open("started-over", Graphics::None, TINY);
     page.open_frames(&Clip { width: 160, height: 96, frames: 6 }.write(scratch.path()));
     page.wait_for_rest();
@@ -177,7 +177,7 @@ pub fn restart_after_a_minute(page: &Page) {
 #[test]
 #[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn a_video_continues_after_a_worker_restart() {
-    let scratch = Scratch::new("video-restarted");
+    let scratch = TemporaryFolder::new("video-restarted");
     let page = Page::open("video-restarted", Graphics::None, TINY);
     page.open_frames(&Clip { width: 160, height: 96, frames: 12 }.write(scratch.path()));
     page.wait_for_rest();
@@ -247,7 +247,7 @@ fn an_unreadable_answer_is_reported() {
 #[test]
 #[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn a_worker_without_memory_is_reported_and_restarted() {
-    let scratch = Scratch::new("out-of-memory");
+    let scratch = TemporaryFolder::new("out-of-memory");
     let serving = site().serve(0).unwrap();
     // 40 MB: enough for the small model, but not for a large photo.
     let little = "--js-flags=--wasm-max-mem-pages=600".to_owned();
@@ -272,7 +272,7 @@ fn a_worker_without_memory_is_reported_and_restarted() {
 #[test]
 #[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn a_full_disk_stores_nothing_and_breaks_nothing() {
-    let scratch = Scratch::new("full-disk");
+    let scratch = TemporaryFolder::new("full-disk");
     let page = Page::open_unready("full-disk", site(), Graphics::None, "");
     let origin = page.window.script("return location.origin", &json!([]));
     page.window.chrome("Storage.overrideQuotaForOrigin", &json!({ "origin": origin, "quotaSize": 60_000 }));
@@ -292,7 +292,7 @@ fn a_full_disk_stores_nothing_and_breaks_nothing() {
 #[test]
 #[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn two_tabs_share_stored_packs_but_not_a_gallery() {
-    let scratch = Scratch::new("two-tabs");
+    let scratch = TemporaryFolder::new("two-tabs");
     let page = Page::open("two-tabs", Graphics::None, TINY);
     page.window.choose_files("#gallery input[name=gallery]", &pictures(&scratch, 3));
     wait("the gallery", Duration::from_secs(60), || (gallery(&page) == 3).then_some(()));
@@ -345,7 +345,7 @@ fn a_hub_outside_the_policy_is_named() {
 
 /// Opens photos and makes a gallery, as a visitor does.
 fn work(page: &Page, test: &str) {
-    let scratch = Scratch::new(test);
+    let scratch = TemporaryFolder::new(test);
     page.load(TINY);
     page.wait_until_ready();
     page.choose_sample("coffee");

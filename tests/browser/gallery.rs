@@ -5,45 +5,39 @@ use std::time::Duration;
 
 use image::{Rgb, RgbImage};
 use serde_json::{Value, json};
+use test_support::TemporaryFolder;
 
 use crate::driver::{Graphics, wait};
 use crate::page::{Page, TINY};
 
 const MINUTES: Duration = Duration::from_secs(180);
 
-/// Generated pictures in a folder of the test, removed at the end.
-pub struct Pictures(PathBuf);
+/// Generated pictures in a folder of the test.
+pub struct Pictures(TemporaryFolder);
 
 impl Pictures {
     /// Draws `count` different pictures of bars.
     pub fn new(name: &str, count: usize, side: u32) -> Self {
-        let folder = std::env::temp_dir().join(format!("headlamp-gallery-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
+        let folder = TemporaryFolder::new(&format!("gallery-{name}"));
         for index in 0..count {
             let (period, hue) = (2 + index as u32 % 9, (index * 37) as u32);
             let pixel = |x: u32, y: u32| {
                 let bar = (x + y * (index as u32 % 3)) / period % 2 * 140;
                 Rgb([bar + hue % 110, hue / 3 % 250, 255 - bar - hue % 97].map(|value| value as u8))
             };
-            RgbImage::from_fn(side, side, pixel).save(folder.join(format!("{index:04}.png"))).unwrap();
+            RgbImage::from_fn(side, side, pixel).save(folder.path().join(format!("{index:04}.png"))).unwrap();
         }
         Self(folder)
     }
 
     /// Returns all files as one path for a file input that takes several.
     pub fn files(&self) -> PathBuf {
-        let mut files: Vec<String> = std::fs::read_dir(&self.0)
+        let mut files: Vec<String> = std::fs::read_dir(self.0.path())
             .unwrap()
             .map(|entry| entry.unwrap().path().to_string_lossy().into_owned())
             .collect();
         files.sort();
         files.join("\n").into()
-    }
-}
-
-impl Drop for Pictures {
-    fn drop(&mut self) {
-        let _removed = std::fs::remove_dir_all(&self.0);
     }
 }
 
@@ -82,7 +76,7 @@ fn choose(page: &Page, name: &str, label: &str) {
 #[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn a_gallery_is_stored_ordered_and_labels_heads() {
     let pictures = Pictures::new("kept", 60, 40);
-    std::fs::write(pictures.0.join("broken.png"), b"\x89PNG\r\n\x1a\nnothing").unwrap();
+    std::fs::write(pictures.0.path().join("broken.png"), b"\x89PNG\r\n\x1a\nnothing").unwrap();
     let page = Page::open("gallery", Graphics::None, TINY);
     page.set_phrases(&["bars", "a photo of a cat"]);
     page.choose_phrase("bars");
@@ -97,7 +91,7 @@ fn a_gallery_is_stored_ordered_and_labels_heads() {
     page.load(TINY);
     page.wait_until_ready();
     wait_for_count(&page, 60);
-    std::fs::remove_file(pictures.0.join("broken.png")).unwrap();
+    std::fs::remove_file(pictures.0.path().join("broken.png")).unwrap();
     add(&page, &pictures.files());
     page.settle();
     assert_eq!(count(&page), 60);
@@ -195,7 +189,7 @@ fn every_picture_is_traced_once_despite_interruptions() {
     wait("a further picture", MINUTES, || (count(&page) > 60).then_some(()));
     page.window.click("#clear-gallery");
     page.window.click("#clear-gallery");
-    add(&page, &further.0.join("0003.png"));
+    add(&page, &further.0.path().join("0003.png"));
     wait_for_count(&page, 1);
     wait_for_all();
     page.assert_quiet_console();

@@ -4,19 +4,19 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use test_support::TemporaryFolder;
 use xtask::site::Site;
 
 use crate::driver::{Graphics, wait};
 use crate::gallery::{Pictures, add, wait_for_count};
 use crate::page::{Page, folder, packs, site};
-use crate::scratch::Scratch;
 use crate::video::Clip;
 
 const ALONE: &str = "?device=cpu&hands=0";
 const HELPED: &str = "?device=cpu";
 
-/// The script in front of the worker's loader: a helper worker reports each picture that it computed on a channel, and
-/// fails after a number of messages.
+/// A script before the worker's loader. A helper worker reports each computed picture on a channel, and fails after
+/// a number of messages.
 const OBSERVED: &str = r#"
 if (self.name === "headlamp-helper") {
   const post = self.postMessage.bind(self);
@@ -31,22 +31,22 @@ if (self.name === "headlamp-helper") {
 }
 "#;
 
-/// The built page, whose helper workers can be counted.
-pub fn observed(scratch: &Scratch) -> Site {
+/// Returns the built page with helper workers whose pictures can be counted.
+pub fn observed(scratch: &TemporaryFolder) -> Site {
     site_of_loader(scratch, "Infinity")
 }
 
-/// The built page, whose helper workers fail after a number of messages: the greeting, having the tower, and one for
-/// each picture.
-fn mortal(scratch: &Scratch, messages: u32) -> Site {
+/// Returns the built page with helper workers that fail after `messages` messages: the greeting, the tower's arrival,
+/// and one message for each picture.
+fn failing(scratch: &TemporaryFolder, messages: u32) -> Site {
     site_of_loader(scratch, &messages.to_string())
 }
 
-fn site_of_loader(scratch: &Scratch, messages: &str) -> Site {
+fn site_of_loader(scratch: &TemporaryFolder, messages: &str) -> Site {
     let dist = scratch.path().join(format!("dist-{messages}"));
     std::fs::create_dir_all(&dist).unwrap();
     let built = folder("HEADLAMP_DIST");
-    // First: the server looks into the first mounted folder first.
+    // The first mount comes first, because the server uses the first match.
     let mut site = Site::new(&dist).mount("packs/default", packs().join("default"));
     for entry in std::fs::read_dir(&built).unwrap() {
         let (path, name) = entry.map(|entry| (entry.path(), entry.file_name())).unwrap();
@@ -57,12 +57,12 @@ fn site_of_loader(scratch: &Scratch, messages: &str) -> Site {
         }
     }
     let loader = dist.join("worker_loader.js");
-    let script = std::fs::read_to_string(&built.join("worker_loader.js")).unwrap();
-    std::fs::write(&loader, OBSERVED.replace("%LEFT%", messages) + &script).unwrap();
+    let script = std::fs::read_to_string(built.join("worker_loader.js")).unwrap();
+    std::fs::write(&loader, OBSERVED.replace("%LEFT%", messages) + script.as_str()).unwrap();
     site
 }
 
-/// Counts from now on how many pictures helper workers compute for a page of [`observed`] or [`mortal`].
+/// Starts to count the pictures that helper workers compute, for a page of [`observed`] or [`failing`].
 pub fn observe(page: &Page) {
     let script = "
         window.helped = 0;
@@ -71,7 +71,7 @@ pub fn observe(page: &Page) {
     page.window.script(script, &json!([]));
 }
 
-/// How many pictures helper workers have computed since [`observe`].
+/// Returns how many pictures helper workers have computed since [`observe`].
 pub fn helped(page: &Page) -> u64 {
     page.window.script("return window.helped", &json!([])).as_u64().unwrap()
 }
@@ -92,7 +92,7 @@ fn kept(page: &Page) -> Value {
     page.window.script(script, &json!([]))
 }
 
-/// A gallery's files, and how many pictures helper workers computed.
+/// Returns a gallery's files, and the number of pictures that helper workers computed.
 fn grown(test: &'static str, site: Site, query: &str, pictures: &Pictures, count: u64) -> (Value, u64) {
     let page = Page::open_unready(test, site, Graphics::None, query);
     page.wait_until_ready();
@@ -103,7 +103,7 @@ fn grown(test: &'static str, site: Site, query: &str, pictures: &Pictures, count
     page.settle();
     assert_eq!(page.message(), "");
     let helped = helped(&page);
-    // Its files are closed with the worker.
+    // The worker ends with the page, which closes its files.
     page.load("icons/icon.svg");
     (kept(&page), helped)
 }
@@ -112,24 +112,24 @@ fn grown(test: &'static str, site: Site, query: &str, pictures: &Pictures, count
 #[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn helper_workers_do_not_change_a_gallery() {
     const COUNT: usize = 30;
-    let (pictures, scratch) = (Pictures::new("hands", COUNT, 300), Scratch::new("gallery-hands"));
+    let (pictures, scratch) = (Pictures::new("hands", COUNT, 300), TemporaryFolder::new("gallery-hands"));
     let grown = |site, query| grown("gallery-hands", site, query, &pictures, COUNT as u64);
     let (alone, none) = grown(observed(&scratch), ALONE);
-    assert_eq!(none, 0, "none were wanted");
+    assert_eq!(none, 0, "helper workers computed although they were off");
     assert!(alone["imprints.f16"][0].as_u64().unwrap() > 0, "{alone}");
     let (helped, some) = grown(observed(&scratch), HELPED);
     println!("helper workers computed {some} of {COUNT} pictures");
     assert!(some >= 3, "helper workers computed {some}");
     assert_eq!(helped, alone);
-    // Four messages: two pictures.
-    let (bereft, few) = grown(mortal(&scratch, 4), HELPED);
+    // Four messages are enough for two pictures.
+    let (bereft, few) = grown(failing(&scratch, 4), HELPED);
     assert!(few <= 2 * 3, "helper workers that failed computed {few}");
     assert_eq!(bereft, alone);
-    let (refused, none) = grown(mortal(&scratch, 0), HELPED);
+    let (refused, none) = grown(failing(&scratch, 0), HELPED);
     assert_eq!((refused, none), (alone, 0));
 }
 
-/// What the page saves of a video's objects, and how many frames helper workers computed.
+/// Returns the page's saved objects of a video, and the number of frames that helper workers computed.
 fn tracked(site: Site, query: &str, frames: &[PathBuf]) -> (Value, u64) {
     let page = Page::open_unready("video-hands", site, Graphics::None, query);
     page.wait_until_ready();
@@ -148,25 +148,25 @@ fn tracked(site: Site, query: &str, frames: &[PathBuf]) -> (Value, u64) {
 #[test]
 #[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn helper_workers_do_not_change_a_video() {
-    let scratch = Scratch::new("video-hands");
+    let scratch = TemporaryFolder::new("video-hands");
     let clip = Clip { width: 320, height: 200, frames: 30 };
     let frames = clip.write(scratch.path());
     let (alone, none) = tracked(observed(&scratch), ALONE, &frames);
-    assert_eq!(none, 0, "none were wanted");
+    assert_eq!(none, 0, "helper workers computed although they were off");
     let (helped, some) = tracked(observed(&scratch), HELPED, &frames);
     println!("helper workers computed {some} of {} frames", frames.len());
     assert!(some >= 3, "helper workers computed {some}");
     assert_eq!(helped, alone);
-    let (bereft, few) = tracked(mortal(&scratch, 4), HELPED, &frames);
+    let (bereft, few) = tracked(failing(&scratch, 4), HELPED, &frames);
     assert!(few <= 2 * 3, "helper workers that failed computed {few}");
     assert_eq!(bereft, alone);
 }
 
-/// Another sampling while helper workers compute frames of the old one: their results are dropped.
+/// If the sampling changes while helper workers compute frames of the old one, their results are dropped.
 #[test]
 #[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn frames_of_an_older_sampling_are_dropped() {
-    let scratch = Scratch::new("hands-dropped");
+    let scratch = TemporaryFolder::new("hands-dropped");
     let clip = Clip { width: 320, height: 200, frames: 30 };
     let frames = clip.write(scratch.path());
     let page = Page::open_unready("hands-dropped", observed(&scratch), Graphics::None, HELPED);
@@ -174,7 +174,7 @@ fn frames_of_an_older_sampling_are_dropped() {
     observe(&page);
     page.open_frames(&frames);
     wait("a helper worker at work", Duration::from_secs(120), || (helped(&page) > 1).then_some(()));
-    // The same frames, shown otherwise, while the old ones are under way.
+    // The same frames are requested with another framing while the earlier requests are running.
     page.window.click("input[type=checkbox][name=centre]");
     page.window.click("#resample");
     page.wait_for_frames(3);

@@ -29,7 +29,6 @@ mod page;
 mod photos;
 mod privacy;
 mod real_clip;
-mod scratch;
 mod screenshots;
 mod self_supervised;
 mod start;

@@ -1,9 +1,10 @@
 //! The browser stores headlamp: after one visit the page works without a network, and a new version waits.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::json;
+use test_support::TemporaryFolder;
 use xtask::site::Site;
 
 use crate::driver::{Graphics, wait};
@@ -48,36 +49,30 @@ fn after_one_visit_everything_works_offline() {
     assert!(message.contains("could not be reached: check the connection"), "{message}");
 }
 
-/// A copy of the built page that a test may change, removed at the end.
-struct Build(PathBuf);
+/// A copy of the built page that a test may change.
+struct Build(TemporaryFolder);
 
 impl Build {
     fn copy(test: &str) -> Self {
-        let to = std::env::temp_dir().join(format!("headlamp-build-{test}-{}", std::process::id()));
-        copy_folder(&folder("HEADLAMP_DIST"), &to);
+        let to = TemporaryFolder::new(&format!("build-{test}"));
+        copy_folder(&folder("HEADLAMP_DIST"), to.path());
         Self(to)
     }
 
     fn site(&self) -> Site {
-        Site::new(&self.0).mount("packs/tiny", packs().join("tiny"))
+        Site::new(self.0.path()).mount("packs/tiny", packs().join("tiny"))
     }
 
     /// Makes the next build: another page, and a service worker that knows it.
     fn renew(&self) {
         let change = |file: &str, from: &str, to: &str| {
-            let path = self.0.join(file);
+            let path = self.0.path().join(file);
             let text = std::fs::read_to_string(&path).unwrap();
             assert!(text.contains(from), "{file} has {from}");
             std::fs::write(&path, text.replace(from, to)).unwrap();
         };
         change("index.html", "<title>headlamp</title>", "<title>headlamp, anew</title>");
         change("sw.js", "const BUILD = \"", "const BUILD = \"next-");
-    }
-}
-
-impl Drop for Build {
-    fn drop(&mut self) {
-        let _removed = std::fs::remove_dir_all(&self.0);
     }
 }
 

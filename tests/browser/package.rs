@@ -5,11 +5,11 @@ use std::process::Command;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use test_support::TemporaryFolder;
 use xtask::{npm, places, site::Site};
 
 use crate::driver::{Graphics, wait};
 use crate::page::{Page, folder, packs, site};
-use crate::scratch::Scratch;
 
 const SETTINGS: &str = "?device=cpu&pack=packs/tiny/";
 
@@ -312,7 +312,7 @@ fn the_example_runs_in_plain_javascript() {
 #[test]
 #[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn the_package_runs_from_its_own_folder() {
-    let scratch = Scratch::new("npm");
+    let scratch = TemporaryFolder::new("npm");
     let package = scratch.path().join("package");
     npm::package(&folder("HEADLAMP_DIST"), &package).unwrap();
     let packed = Command::new("npm").args(["pack", "--offline", "--json"]).current_dir(&package).output().unwrap();

@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use image::{Rgb, RgbImage};
 use serde_json::json;
+use test_support::TemporaryFolder;
 use xtask::places;
 
 use crate::driver::{Graphics, Window, wait};
 use crate::page::{Page, site};
-use crate::scratch::Scratch;
 
 /// The largest allowed head of a request. A picture does not fit into one.
 const LONGEST: usize = 1500;
@@ -86,7 +86,7 @@ fn forward(mut stream: &TcpStream, seen: &Mutex<Vec<Seen>>) -> std::io::Result<(
 #[test]
 #[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn no_request_carries_personal_data() {
-    let scratch = Scratch::new("privacy");
+    let scratch = TemporaryFolder::new("privacy");
     let photo = scratch.path().join("confidential-photo.png");
     let noise = |x: u32, y: u32| Rgb([x.wrapping_mul(y + 7) as u8, (x ^ (y * 3)) as u8, (x + y * y) as u8]);
     RgbImage::from_fn(400, 300, noise).save(&photo).unwrap();

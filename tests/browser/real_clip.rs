@@ -10,23 +10,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::json;
+use test_support::{TemporaryFolder, clip_b32};
 
 use crate::driver::{Graphics, wait};
 use crate::page::Page;
-use test_support::clip_b32;
 
 const REPOSITORY: &str = "openai/clip-vit-base-patch32";
 /// The most memory that the page may use while it opens the model.
 const MEMORY: u64 = 1_500_000_000;
-
-/// A folder of this test process, removed at the end.
-struct Scratch(PathBuf);
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _removed = std::fs::remove_dir_all(&self.0);
-    }
-}
 
 /// A hub with the weights of one model and without configs.
 struct Hub {
@@ -92,9 +83,8 @@ fn answer(
 #[test]
 #[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn a_full_size_clip_is_opened_from_a_hub() {
-    let scratch = Scratch(std::env::temp_dir().join(format!("headlamp-browser-b32-{}", std::process::id())));
-    std::fs::create_dir_all(&scratch.0).unwrap();
-    let weights = scratch.0.join("model.safetensors");
+    let scratch = TemporaryFolder::new("browser-b32");
+    let weights = scratch.path().join("model.safetensors");
     clip_b32::write(&weights);
     let hub = Hub::new(weights);
     let page = Page::open("real-clip", Graphics::None, "?device=cpu&pack=packs/tiny/");

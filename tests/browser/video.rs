@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use test_support::TemporaryFolder;
 use xtask::places;
 
 use crate::driver::{Graphics, wait};
 use crate::page::{Page, TINY};
-use crate::scratch::Scratch;
 
 pub const PATIENCE: Duration = Duration::from_secs(240);
 
@@ -145,7 +145,7 @@ fn overlap(overlay: &Value, is_in: impl Fn(f64, f64) -> bool) -> f64 {
 #[test]
 #[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn tracks_survive_seek_and_pause_and_are_repeatable() {
-    let scratch = Scratch::new("video-tracks");
+    let scratch = TemporaryFolder::new("video-tracks");
     let clip = Clip { width: 160, height: 96, frames: 12 };
     let page = Page::open("video-tracks", Graphics::None, TINY);
     page.open_frames(&clip.write(scratch.path()));
@@ -185,7 +185,7 @@ fn tracks_survive_seek_and_pause_and_are_repeatable() {
 #[test]
 #[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn phrases_are_charted_and_a_press_on_the_chart_seeks() {
-    let scratch = Scratch::new("video-chart");
+    let scratch = TemporaryFolder::new("video-chart");
     let clip = Clip { width: 160, height: 96, frames: 6 };
     let page = Page::open("video-chart", Graphics::None, TINY);
     page.set_phrases(&["a photo of a cat", "a photo of a dog"]);
@@ -218,7 +218,7 @@ fn phrases_are_charted_and_a_press_on_the_chart_seeks() {
 #[test]
 #[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn a_bad_video_is_reported_and_nothing_is_lost() {
-    let scratch = Scratch::new("video-bad");
+    let scratch = TemporaryFolder::new("video-bad");
     let clip = Clip { width: 160, height: 96, frames: 3 };
     let page = Page::open("video-bad", Graphics::None, TINY);
     page.open_frames(&clip.write(scratch.path()));
@@ -242,7 +242,7 @@ fn a_bad_video_is_reported_and_nothing_is_lost() {
 #[test]
 #[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn a_mask_follows_the_selected_disc_and_is_saved() {
-    let scratch = Scratch::new("video-masks");
+    let scratch = TemporaryFolder::new("video-masks");
     let clip = Clip { width: 320, height: 200, frames: 8 };
     let page = Page::open("video-masks", Graphics::None, "?device=cpu");
     page.open_frames(&clip.write(scratch.path()));

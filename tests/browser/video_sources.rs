@@ -4,11 +4,11 @@
 use std::time::Duration;
 
 use serde_json::json;
+use test_support::TemporaryFolder;
 use xtask::places;
 
 use crate::driver::{Graphics, wait};
 use crate::page::{Page, TINY};
-use crate::scratch::Scratch;
 use crate::video::PATIENCE;
 
 #[test]
@@ -62,7 +62,7 @@ fn compact() -> Vec<u8> {
 #[test]
 #[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn a_video_for_the_player_alone_is_tracked() {
-    let scratch = Scratch::new("video-player");
+    let scratch = TemporaryFolder::new("video-player");
     let file = scratch.path().join("compact.mp4");
     std::fs::write(&file, compact()).unwrap();
     let page = Page::open("video-player", Graphics::None, TINY);

@@ -12,28 +12,21 @@ use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 
 use super::converted;
+use test_support::TemporaryFolder;
 use test_support::reference::{bytes_of, path_of};
 
-/// A folder that is removed at the end of the test.
-struct Folder(PathBuf);
+/// A folder of checkpoints.
+struct Folder(TemporaryFolder);
 
 impl Folder {
     fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("headlamp-refusals-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&path).unwrap();
-        Self(path)
+        Self(TemporaryFolder::new(&format!("refusals-{name}")))
     }
 
     fn write(&self, name: &str, bytes: &[u8]) -> PathBuf {
-        let path = self.0.join(name);
+        let path = self.0.path().join(name);
         std::fs::File::create(&path).unwrap().write_all(bytes).unwrap();
         path
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _gone = std::fs::remove_dir_all(&self.0);
     }
 }
 
@@ -127,8 +120,8 @@ fn files_that_are_no_checkpoint_are_named_by_kind() {
         assert!(said.contains(expected), "{name}: {said}");
     }
     let empty = Folder::new("empty");
-    assert!(refusal(&empty.0).contains("no weights"));
-    assert!(refusal(&folder.0).contains("several files"));
+    assert!(refusal(empty.0.path()).contains("no weights"));
+    assert!(refusal(folder.0.path()).contains("several files"));
 }
 
 #[test]
@@ -172,7 +165,7 @@ fn legacy(pickle: &[u8]) -> Vec<u8> {
 #[test]
 fn a_pickle_is_never_executed() {
     let folder = Folder::new("pickle");
-    let mark = folder.0.join("ran");
+    let mark = folder.0.path().join("ran");
     let command = format!("touch {}", mark.display());
     // os.system(command), as a pickle of an attacker would call it.
     let mut pickle = b"\x80\x02cos\nsystem\nX".to_vec();

@@ -4,7 +4,7 @@
 
 mod memory;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
 use burn::tensor::Device;
@@ -14,8 +14,8 @@ use headlamp::checkpoint::{Converter, Pack, Quantisation, pack};
 use headlamp::geometry::Size;
 use headlamp::model::{Crop, Model};
 use headlamp::zero_shot::{dot, normalised};
-use test_support::clip_b32;
 use test_support::reference::{relative, tensors_of};
+use test_support::{TemporaryFolder, clip_b32};
 
 const START: u32 = 49_406;
 const END: u32 = 49_407;
@@ -24,15 +24,6 @@ const TEXTS: [&[u32]; 3] =
 
 /// Bytes of the largest tensor, the token table, in f32.
 const LARGEST: usize = 49_408 * 512 * 4;
-
-/// A folder that is removed at the end of the test.
-struct Folder(PathBuf);
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _gone = std::fs::remove_dir_all(&self.0);
-    }
-}
 
 fn opened(path: &Path) -> (Detected, WeightsFile) {
     // No config lies beside the file, so the file is taken for the known model of these sizes.
@@ -66,9 +57,8 @@ fn outputs(mut pack: Pack) -> (Vec<f32>, Vec<Vec<f32>>) {
 
 #[test]
 fn a_full_size_clip_is_converted_in_bounded_memory() {
-    let folder = Folder(std::env::temp_dir().join(format!("headlamp-b32-{}", std::process::id())));
-    std::fs::create_dir_all(&folder.0).unwrap();
-    let path = folder.0.join("model.safetensors");
+    let folder = TemporaryFolder::new("b32");
+    let path = folder.path().join("model.safetensors");
     let start = Instant::now();
     clip_b32::write(&path);
     println!("drawn and written in {:.1} s", start.elapsed().as_secs_f64());

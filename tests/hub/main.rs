@@ -9,19 +9,18 @@ use std::process::{Command, Output};
 
 use headlamp::checkpoint::{Pack, pack};
 use server::{Behaviour, Hub};
+use test_support::TemporaryFolder;
 
-/// A folder for a cache and a pack, removed at the end of the test.
-struct TestFolder(PathBuf);
+/// A folder for a cache and a pack.
+struct TestFolder(TemporaryFolder);
 
 impl TestFolder {
     fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("headlamp-hub-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&path).unwrap();
-        Self(path)
+        Self(TemporaryFolder::new(&format!("hub-{name}")))
     }
 
     fn out(&self) -> PathBuf {
-        self.0.join("pack")
+        self.0.path().join("pack")
     }
 
     /// Packs `hf:small/clip` from `hub`.
@@ -35,7 +34,7 @@ impl TestFolder {
             .args(arguments)
             .arg("--out")
             .arg(self.out())
-            .env("HEADLAMP_CACHE", self.0.join("cache"))
+            .env("HEADLAMP_CACHE", self.0.path().join("cache"))
             .env_remove("HEADLAMP_HUB")
             .output()
             .unwrap()
@@ -46,12 +45,6 @@ impl TestFolder {
     }
 }
 
-impl Drop for TestFolder {
-    fn drop(&mut self) {
-        let _gone = std::fs::remove_dir_all(&self.0);
-    }
-}
-
 fn fixture() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/fixtures/checkpoints/hf_safetensors")
 }
@@ -59,7 +52,7 @@ fn fixture() -> PathBuf {
 /// Returns the hash of the weights when the fixture is packed from disk.
 fn hash_from_disk() -> String {
     let place = TestFolder::new("disk");
-    let tokenizer = place.0.join(pack::TOKENIZER);
+    let tokenizer = place.0.path().join(pack::TOKENIZER);
     std::fs::write(&tokenizer, "{}").unwrap();
     let (folder, tokenizer) = (fixture(), tokenizer.display().to_string());
     let done = place.run(&[folder.to_str().unwrap(), "--quant", "f32", "--tokenizer", &tokenizer]);
@@ -98,7 +91,7 @@ fn an_interrupted_download_resumes() {
     let done = place.pack(&dead.url);
     assert_eq!(done.status.code(), Some(1));
     assert!(said(&done).contains("goes on from there"), "{}", said(&done));
-    let part = place.0.join("cache/hub/small/clip/model.safetensors.part");
+    let part = place.0.path().join("cache/hub/small/clip/model.safetensors.part");
     let kept = part.metadata().unwrap().len();
     assert!(kept > 0);
     let alive = Hub::new(fixture(), Behaviour::Plain);
@@ -119,7 +112,7 @@ fn a_damaged_config_is_downloaded_again() {
     let hub = Hub::new(fixture(), Behaviour::Plain);
     assert!(place.pack(&hub.url).status.success());
     let expected = (place.weights_hash(), hub.configs() + 1);
-    let config = place.0.join("cache/hub/small/clip/config.json");
+    let config = place.0.path().join("cache/hub/small/clip/config.json");
     let whole = std::fs::read(&config).unwrap();
     std::fs::write(&config, &whole[..whole.len() / 2]).unwrap();
     std::fs::remove_dir_all(place.out()).unwrap();

@@ -5,7 +5,7 @@ use headlamp::foreground;
 use headlamp::geometry::Grid;
 use headlamp::track::prototypes::{Prototypes, concentrated_heads};
 use headlamp::track::seeds::{self, PatchBox};
-use headlamp::track::{Features, ObjectId, Refinement, TrackError, Tracker, tracks};
+use headlamp::track::{Features, ObjectId, Refinement, TrackError, Tracker};
 
 use crate::wide;
 use test_support::reference::largest_difference;

@@ -7,8 +7,9 @@ use headlamp::model::{Activation, ModelConfig, VisionConfig};
 use serde_json::{Value, json};
 
 use super::{ask, bench_site, grown, median, milliseconds, open_bench};
+use test_support::TemporaryFolder;
+
 use crate::driver::Graphics;
-use crate::scratch::Scratch;
 
 /// The encoder's time, and the time that its multiplications predict.
 #[test]
@@ -47,7 +48,7 @@ fn multiplications(vision: &VisionConfig, tokens: f64) -> f64 {
 #[test]
 #[ignore = "needs the set-up of `cargo xtask bench`"]
 fn bench_growth_models() {
-    let scratch = Scratch::new("bench-models");
+    let scratch = TemporaryFolder::new("bench-models");
     let models = [
         ("ViT-S/14", tower(384, 12, 6, 14, 384)),
         ("ViT-B/16", tower(768, 12, 12, 16, 512)),

@@ -2,11 +2,12 @@
 
 use std::time::Instant;
 
+use test_support::TemporaryFolder;
+
 use crate::driver::Graphics;
 use crate::gallery::{Pictures, add, wait_for_count};
 use crate::helper_workers::{helped, observe, observed};
 use crate::page::Page;
-use crate::scratch::Scratch;
 use crate::video::Clip;
 
 /// A gallery and a video of sixty each on the page itself, with helper workers and without, in turns.
@@ -15,7 +16,7 @@ use crate::video::Clip;
 fn bench_hands() {
     const COUNT: usize = 60;
     const TURNS: usize = 3;
-    let (pictures, scratch) = (Pictures::new("bench-hands", COUNT, 480), Scratch::new("bench-hands"));
+    let (pictures, scratch) = (Pictures::new("bench-hands", COUNT, 480), TemporaryFolder::new("bench-hands"));
     let frames = Clip { width: 480, height: 320, frames: COUNT }.write(scratch.path());
     println!("\n| | by helper workers | rate | the page's memory at most |\n|---|---:|---:|---:|");
     for _turn in 0..TURNS {

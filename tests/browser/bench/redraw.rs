@@ -5,9 +5,10 @@ use serde_json::{Value, json};
 use xtask::places;
 
 use super::{ask, bench_site, median, milliseconds, open_bench};
+use test_support::TemporaryFolder;
+
 use crate::driver::{Graphics, wait};
 use crate::page::Page;
-use crate::scratch::Scratch;
 
 /// Clicks of each kind. The first is not counted.
 const CLICKS: usize = 10;
@@ -19,7 +20,7 @@ const SHARE: f64 = 0.15;
 #[test]
 #[ignore = "needs the set-up of `cargo xtask bench`"]
 fn bench_redraw_page() {
-    let scratch = Scratch::new("bench-redraw");
+    let scratch = TemporaryFolder::new("bench-redraw");
     let large = scratch.path().join("large.png");
     let sample = image::open(places::checkout().join("www/samples/chelsea.png")).unwrap();
     sample.resize_exact(4000, 2667, FilterType::Triangle).save(&large).unwrap();

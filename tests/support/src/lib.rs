@@ -5,5 +5,8 @@ pub mod clip_b32;
 pub mod fuzz_targets;
 pub mod gpu;
 pub mod reference;
+mod temporary_folder;
 pub mod tiny;
 pub mod tool;
+
+pub use temporary_folder::TemporaryFolder;

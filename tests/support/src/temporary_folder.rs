@@ -1,11 +1,11 @@
-//! Files that a test makes.
+//! A folder for the files of one test.
 
 use std::path::{Path, PathBuf};
 
-/// A folder of this test process, removed at the end.
-pub struct Scratch(PathBuf);
+/// A new folder of this test process in the system's folder for temporary files, removed when dropped.
+pub struct TemporaryFolder(PathBuf);
 
-impl Scratch {
+impl TemporaryFolder {
     pub fn new(name: &str) -> Self {
         let folder = std::env::temp_dir().join(format!("headlamp-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
@@ -17,7 +17,7 @@ impl Scratch {
     }
 }
 
-impl Drop for Scratch {
+impl Drop for TemporaryFolder {
     fn drop(&mut self) {
         let _removed = std::fs::remove_dir_all(&self.0);
     }
