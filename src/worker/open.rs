@@ -1,15 +1,15 @@
 //! Opening a pack: its download, its device, and what the page shows of the open model.
 
-use super::convert;
 use super::error::WorkerError;
 use super::fetch;
-use super::hands::Hands;
-use super::report::{Reporter, now};
-use super::{Handled, Reply, Worker};
+use super::helpers::Helpers;
+use super::load_model;
+use super::progress::{Reporter, now};
+use super::state::{Handled, Reply, Worker};
 use crate::checkpoint::Pack;
 use crate::protocol::{DevicePreference, DeviceSummary, OpenPack, OpenSeconds, PackSummary};
 use crate::session::device::{self, Chosen};
-use crate::session::{EngineError, Session};
+use crate::session::{Session, SessionError};
 use crate::statistics::Statistics;
 
 impl Worker {
@@ -31,7 +31,7 @@ impl Worker {
         report: &Reporter,
     ) -> Result<PackSummary, WorkerError> {
         match self.open(pack, chosen, (download, Some(folder.clone())), report).await {
-            Err(EngineError::GpuRefused(_reason)) if device == DevicePreference::Auto => {
+            Err(SessionError::GpuRefused(_reason)) if device == DevicePreference::Auto => {
                 self.open_on_cpu(&folder, report).await
             }
             opened => Ok(opened?),
@@ -53,7 +53,7 @@ impl Worker {
         chosen: Chosen,
         (download, folder): (f64, Option<String>),
         report: &Reporter,
-    ) -> Result<PackSummary, EngineError> {
+    ) -> Result<PackSummary, SessionError> {
         let start = now();
         report.phase("Loading the model");
         let (session, device) = chosen.open(pack).await?;
@@ -62,25 +62,27 @@ impl Worker {
         self.current = None;
         self.gallery = None;
         self.video = None;
-        self.hands = Hands::of(&session, folder);
+        self.helpers = Helpers::of(&session, folder);
         self.session = Some(session);
-        device::let_go();
+        device::free_memory();
         Ok(summary)
     }
 }
 
-/// Fetches the pack in the folder `url`; also returns the seconds that this took.
+/// Fetches the pack in the folder `url`. Also returns the seconds that this took.
 pub(super) async fn fetched(url: &str, report: &Reporter) -> Result<(Pack, f64), WorkerError> {
     let start = now();
     let pack = fetch::pack(url, |done, total| report.bytes("Fetching the model", done, total));
     Ok((pack.await?, now() - start))
 }
 
-pub(super) async fn choose(preference: DevicePreference, report: &Reporter) -> Result<Chosen, EngineError> {
+/// Chooses the device.
+pub(super) async fn choose(preference: DevicePreference, report: &Reporter) -> Result<Chosen, SessionError> {
     report.phase("Choosing a device");
     device::choose(preference).await
 }
 
+/// Returns what the page shows of the open model.
 fn summary(session: &Session, device: DeviceSummary, seconds: OpenSeconds) -> PackSummary {
     let manifest = session.manifest();
     let vision = &manifest.model.vision;
@@ -98,9 +100,9 @@ fn summary(session: &Session, device: DeviceSummary, seconds: OpenSeconds) -> Pa
         bytes: manifest.bytes(),
         weights: manifest.weights_hash().to_owned(),
         model: manifest.model_hash(),
-        stored_as: convert::stored_as(manifest.quantisation),
-        storages: convert::storages(manifest),
-        memory: convert::memory(manifest),
+        stored_as: load_model::stored_as(manifest.quantisation),
+        storages: load_model::storages(manifest),
+        memory: load_model::memory(manifest),
         unkept: None,
         parameters: manifest.parameters(),
         statistics_images: session.statistics().map_or(0, Statistics::images),

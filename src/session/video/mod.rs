@@ -1,5 +1,5 @@
 //! Videos: what is kept of each frame, and what follows from it.
 
 pub mod export;
-pub mod follow;
+pub mod propagation;
 pub mod study;

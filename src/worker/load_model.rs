@@ -1,4 +1,4 @@
-//! Published weights that become a pack here: kept, opened, and what their storage costs.
+//! Opening published weights: they are converted to a pack, stored, and opened; and what each quantisation costs.
 
 use js_sys::{ArrayBuffer, WebAssembly};
 use wasm_bindgen::JsCast as _;
@@ -6,18 +6,18 @@ use web_sys::Blob;
 
 use super::import;
 use super::open::{choose, fetched};
-use super::report::{Reporter, now};
-use super::shelf::Shelf;
-use super::{Handled, Reply, Worker};
+use super::pack_store::PackStore;
+use super::progress::{Reporter, now};
+use super::state::{Handled, Reply, Worker};
 use crate::checkpoint::{Manifest, Quantisation, StorageCost};
 use crate::protocol::{
-    DevicePreference, LoadModel, MemorySummary, ModelSource, PackSummary, Storage, StorageSummary, Told,
+    DevicePreference, LoadModel, MemorySummary, ModelSettings, ModelSource, PackSummary, Storage, StorageSummary,
 };
-use crate::session::EngineError;
+use crate::session::SessionError;
 
 impl Worker {
-    /// Opens published weights: as they were converted and kept before, where they were; else converts and keeps
-    /// them. What does not open is not kept.
+    /// Opens published weights. If they were converted and stored before, opens the stored pack; otherwise converts and
+    /// stores them. A pack that does not open is removed from the store.
     pub(super) async fn load_model(
         &mut self,
         task: LoadModel,
@@ -25,13 +25,13 @@ impl Worker {
         report: &Reporter,
     ) -> Handled<LoadModel> {
         let LoadModel { source, storage, told, device } = task;
-        let shelf = Shelf::open().await;
-        // Before hundreds of megabytes are read for a device that is not there.
+        let store = PackStore::open().await;
+        // The device first: it may be missing, and the weights are hundreds of megabytes.
         let chosen = choose(device, report).await?;
-        // A file of the same name may be another one; a repository's is the same again.
+        // A repository's weights stay the same; a file of the same name may have changed.
         if let ModelSource::Hub { repository, hub: None } = &source
-            && told == Told::default()
-            && let Some(folder) = shelf.converted_from(repository.trim(), storage.into()).await
+            && told == ModelSettings::default()
+            && let Some(folder) = store.converted_from(repository.trim(), storage.into()).await
             && let Ok((pack, download)) = fetched(&folder, report).await
         {
             let summary = self.open_fetched(pack, (download, folder), (device, chosen), report).await?;
@@ -42,24 +42,24 @@ impl Worker {
         let pack = import::pack(&source, files, storage, &told, progress).await?;
         let seconds = now() - start;
         report.phase("Keeping the model");
-        let kept = shelf.keep_converted(&pack).await;
-        let folder = kept.as_ref().ok().cloned();
+        let stored = store.put_converted(&pack).await;
+        let folder = stored.as_ref().ok().cloned();
         let manifest = pack.manifest.clone();
         let opened = self.open(pack, chosen, (seconds, folder.clone()), report).await;
-        let summary = match (opened, folder.filter(|_kept| device == DevicePreference::Auto)) {
-            (Err(EngineError::GpuRefused(_reason)), Some(folder)) => self.open_on_cpu(&folder, report).await?,
-            (Err(err @ EngineError::GpuRefused(_)), None) => return Err(err.into()),
+        let summary = match (opened, folder.filter(|_stored| device == DevicePreference::Auto)) {
+            (Err(SessionError::GpuRefused(_reason)), Some(folder)) => self.open_on_cpu(&folder, report).await?,
+            (Err(err @ SessionError::GpuRefused(_)), None) => return Err(err.into()),
             (Err(err), _) => {
-                shelf.drop_converted(&manifest).await;
+                store.remove_converted(&manifest).await;
                 return Err(err.into());
             }
-            (Ok(summary), _) => PackSummary { unkept: kept.err().map(|err| err.to_string()), ..summary },
+            (Ok(summary), _) => PackSummary { unkept: stored.err().map(|err| err.to_string()), ..summary },
         };
         Ok(Reply::plain(summary))
     }
 }
 
-/// How a pack's weights are stored; none: in 32 bits.
+/// Returns how a pack's weights are stored, or `None` for 32 bits.
 pub(super) fn stored_as(quantisation: Quantisation) -> Option<Storage> {
     match quantisation {
         Quantisation::Q8 => Some(Storage::Q8),
@@ -69,7 +69,7 @@ pub(super) fn stored_as(quantisation: Quantisation) -> Option<Storage> {
     }
 }
 
-/// What each way of storing the weights costs.
+/// Returns what each way to store the weights costs.
 pub(super) fn storages(manifest: &Manifest) -> Vec<StorageSummary> {
     let summary = |cost: &StorageCost| {
         let StorageCost { quantisation, bytes, error, worst, worst_error } = cost.clone();
@@ -78,7 +78,7 @@ pub(super) fn storages(manifest: &Manifest) -> Vec<StorageSummary> {
     manifest.storages.iter().filter_map(summary).collect()
 }
 
-/// What the model takes now that it is open.
+/// Returns the memory that the open model takes.
 pub(super) fn memory(manifest: &Manifest) -> MemorySummary {
     let memory: WebAssembly::Memory = wasm_bindgen::memory().unchecked_into();
     let buffer: ArrayBuffer = memory.buffer().unchecked_into();
