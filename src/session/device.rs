@@ -11,7 +11,7 @@ use super::{Session, SessionError};
 use crate::checkpoint::Pack;
 use crate::model::{Backend, ModelConfig, ModelError};
 use crate::protocol::{DevicePreference, DeviceSummary};
-use crate::shaders::refusal;
+use crate::shaders::{self, refusal};
 
 /// Parts of the names of software renderers.
 const SOFTWARE: [&str; 5] = ["swiftshader", "llvmpipe", "lavapipe", "softpipe", "basic render"];
@@ -92,7 +92,7 @@ pub async fn choose(preference: DevicePreference) -> Result<Chosen, SessionError
 
 /// The machine's GPU.
 struct Gpu {
-    device: Device,
+    gpu: shaders::Gpu,
     name: String,
     is_software: bool,
     /// The memory that a workgroup shares, in bytes.
@@ -107,22 +107,21 @@ impl Gpu {
         if let Some(gpu) = GPU.get() {
             return Ok(gpu);
         }
-        let (device, setup) =
-            Device::wgpu_options().init_with_setup_async().await.map_err(|err| err.to_string())?;
-        Ok(GPU.get_or_init(|| Self::of(device, &setup)))
+        let (gpu, setup) = shaders::Gpu::open().await.map_err(|err| err.to_string())?;
+        Ok(GPU.get_or_init(|| Self::of(gpu, &setup)))
     }
 
-    fn of(device: Device, setup: &WgpuSetup) -> Self {
+    fn of(gpu: shaders::Gpu, setup: &WgpuSetup) -> Self {
         // CubeCL's own handler would end the program, and with it the browser's worker.
         setup.device.on_uncaptured_error(Arc::new(|error| refusal::note(&error)));
         let info = setup.adapter.get_info();
         let workgroup_storage = setup.device.limits().max_compute_workgroup_storage_size as usize;
-        Self { device, is_software: is_software(&info), name: info.name, workgroup_storage }
+        Self { gpu, is_software: is_software(&info), name: info.name, workgroup_storage }
     }
 
     fn chosen(&self, why: &str) -> Chosen {
         let summary = DeviceSummary { kind: "GPU".into(), name: self.name.clone(), why: why.into() };
-        let backend = Backend::Shaders(self.device.clone());
+        let backend = Backend::Shaders(self.gpu.clone());
         Chosen { backend, summary, workgroup_storage: self.workgroup_storage }
     }
 
@@ -132,7 +131,7 @@ impl Gpu {
         let words = |err: ModelError| err.to_string();
         let _of_earlier_models = refusal::take();
         let expected = probe(&Backend::Burn(Device::flex())).await.map_err(words)?;
-        let found = probe(&Backend::Shaders(self.device.clone())).await;
+        let found = probe(&Backend::Shaders(self.gpu.clone())).await;
         if let Some(refused) = refusal::take() {
             return Err(format!("it refuses what headlamp asks of it: {refused}"));
         }
@@ -167,7 +166,7 @@ pub async fn works(backend: &Backend) -> bool {
 /// Frees the GPU memory of closed models. Without this call CubeCL keeps it for later allocations.
 pub fn free_memory() {
     if let Some(gpu) = GPU.get() {
-        gpu.device.memory_cleanup();
+        gpu.gpu.free_unused_memory();
     }
 }
 

@@ -1,7 +1,5 @@
-//! Opening published weights: they are converted to a pack, stored, and opened; and what each quantisation costs.
+//! Opening published weights: they are converted to a pack, stored, and opened.
 
-use js_sys::{ArrayBuffer, WebAssembly};
-use wasm_bindgen::JsCast as _;
 use web_sys::Blob;
 
 use super::import;
@@ -9,10 +7,7 @@ use super::open::{choose, fetched};
 use super::pack_store::PackStore;
 use super::progress::{Reporter, now};
 use super::state::{Handled, Reply, Worker};
-use crate::checkpoint::{Manifest, Quantisation, StorageCost};
-use crate::protocol::{
-    DevicePreference, LoadModel, MemorySummary, ModelSettings, ModelSource, PackSummary, Storage, StorageSummary,
-};
+use crate::protocol::{DevicePreference, LoadModel, ModelSettings, ModelSource, PackSummary};
 use crate::session::SessionError;
 
 impl Worker {
@@ -57,30 +52,4 @@ impl Worker {
         };
         Ok(Reply::plain(summary))
     }
-}
-
-/// Returns how a pack's weights are stored, or `None` for 32 bits.
-pub(super) fn stored_as(quantisation: Quantisation) -> Option<Storage> {
-    match quantisation {
-        Quantisation::Q8 => Some(Storage::Q8),
-        Quantisation::Q4 => Some(Storage::Q4),
-        Quantisation::F16 => Some(Storage::F16),
-        Quantisation::F32 => None,
-    }
-}
-
-/// Returns what each way to store the weights costs.
-pub(super) fn storages(manifest: &Manifest) -> Vec<StorageSummary> {
-    let summary = |cost: &StorageCost| {
-        let StorageCost { quantisation, bytes, error, worst, worst_error } = cost.clone();
-        stored_as(quantisation).map(|storage| StorageSummary { storage, bytes, error, worst, worst_error })
-    };
-    manifest.storages.iter().filter_map(summary).collect()
-}
-
-/// Returns the memory that the open model takes.
-pub(super) fn memory(manifest: &Manifest) -> MemorySummary {
-    let memory: WebAssembly::Memory = wasm_bindgen::memory().unchecked_into();
-    let buffer: ArrayBuffer = memory.buffer().unchecked_into();
-    MemorySummary { weights: 4 * manifest.parameters(), worker: u64::from(buffer.byte_length()) }
 }

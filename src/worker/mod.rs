@@ -24,6 +24,7 @@ mod pack_store;
 mod photo;
 mod progress;
 mod state;
+mod summary;
 mod video;
 
 use async_channel::{Receiver, Sender};

@@ -1,16 +1,15 @@
-//! Opening a pack: its download, its device, and what the page shows of the open model.
+//! Opening a pack: its download and its device.
 
 use super::error::WorkerError;
 use super::fetch;
 use super::helpers::Helpers;
-use super::load_model;
 use super::progress::{Reporter, now};
 use super::state::{Handled, Reply, Worker};
+use super::summary::summary;
 use crate::checkpoint::Pack;
-use crate::protocol::{DevicePreference, DeviceSummary, OpenPack, OpenSeconds, PackSummary};
+use crate::protocol::{DevicePreference, OpenPack, OpenSeconds, PackSummary};
 use crate::session::device::{self, Chosen};
 use crate::session::{Session, SessionError};
-use crate::statistics::Statistics;
 
 impl Worker {
     pub(super) async fn open_pack(&mut self, task: OpenPack, report: &Reporter) -> Handled<OpenPack> {
@@ -80,34 +79,4 @@ pub(super) async fn fetched(url: &str, report: &Reporter) -> Result<(Pack, f64),
 pub(super) async fn choose(preference: DevicePreference, report: &Reporter) -> Result<Chosen, SessionError> {
     report.phase("Choosing a device");
     device::choose(preference).await
-}
-
-/// Returns what the page shows of the open model.
-fn summary(session: &Session, device: DeviceSummary, seconds: OpenSeconds) -> PackSummary {
-    let manifest = session.manifest();
-    let vision = &manifest.model.vision;
-    PackSummary {
-        name: manifest.name.clone(),
-        description: manifest.description.clone(),
-        licence: manifest.licence.clone(),
-        layers: vision.layers,
-        heads: vision.heads,
-        width: vision.width,
-        patch: vision.patch,
-        image_size: vision.image_size,
-        embedding: manifest.model.embedding,
-        has_text: session.has_text(),
-        bytes: manifest.bytes(),
-        weights: manifest.weights_hash().to_owned(),
-        model: manifest.model_hash(),
-        stored_as: load_model::stored_as(manifest.quantisation),
-        storages: load_model::storages(manifest),
-        memory: load_model::memory(manifest),
-        unkept: None,
-        parameters: manifest.parameters(),
-        statistics_images: session.statistics().map_or(0, Statistics::images),
-        pool_lines: session.pool().map_or(0, |pool| pool.lines.len()),
-        device,
-        seconds,
-    }
 }

@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn formulas_are_well_formed_and_scripts_have_a_base_and_a_script() {
+    fn formulas_are_well_formed() {
         for topic in Topic::ALL {
             for formula in explanation(topic).formulas {
                 // Names of the open elements, and how many children each has so far.

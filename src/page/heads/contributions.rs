@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn the_strongest_head_speaks_for_the_phrase_and_scales_look_at_size() {
+    fn strongest_head_is_signed_and_scales_are_absolute() {
         let contributions =
             Contributions { heads: vec![vec![0.1, -0.9], vec![0.4, 0.2]], mlps: vec![1.5, -2.0], embedding: 0.1 };
         assert_eq!(contributions.strongest_head(), Some((1, 0)));

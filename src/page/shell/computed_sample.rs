@@ -40,7 +40,7 @@ mod tests {
     use crate::page::photo::phrase_list::PhraseList;
 
     #[test]
-    fn every_sample_has_results_for_the_phrases_that_the_page_begins_with() {
+    fn every_sample_has_results_for_the_example_phrases() {
         for sample in ["astronaut", "chelsea", "china", "coffee", "flower", "rocket"] {
             let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/www/samples/computed");
             let json = std::fs::read(format!("{folder}/{sample}.json")).unwrap();

@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn every_patch_of_an_object_is_painted_in_its_colour_and_outlined() {
+    fn patches_of_an_object_get_its_colour_and_an_outline() {
         let colours = [[200, 0, 0], [0, 0, 200]];
         let rgba = paint_owners(GRID, &owners(&tracks(), 6, &[true, true]), &colours);
         let Size { width, height } = painted_size(GRID);

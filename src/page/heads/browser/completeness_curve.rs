@@ -134,7 +134,7 @@ fn Curve(curve: Completeness) -> impl IntoView {
 fn Table(rows: Vec<CompletenessRow>, is_labelled: bool) -> impl IntoView {
     let is_kept = rows.iter().any(|row| row.kept.is_some());
     let share = |share: Option<f64>| share.map(units::fine_percent);
-    let row = move |CompletenessRow { what, explained, kept }: Row| {
+    let row = move |CompletenessRow { what, explained, kept }: CompletenessRow| {
         view! {
             <tr data-explained=explained data-same=kept.map(|kept| kept.same) data-right=kept.and_then(|kept| kept.right)>
                 <th scope="row">{what}</th>

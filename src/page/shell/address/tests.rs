@@ -201,7 +201,7 @@ fn any_query(random: &mut Random) -> String {
 }
 
 #[test]
-fn any_address_is_read_in_sentences_and_says_the_same_when_written_again() {
+fn any_address_is_read_and_written_the_same_again() {
     let mut random = Random(0x5eed);
     let mut complaints_in_all = 0;
     for _ in 0..20_000 {
