@@ -40,12 +40,12 @@ impl Worker {
     /// Opens the pack in the folder `url`, which the GPU has refused.
     pub(super) async fn open_on_cpu(&mut self, url: &str, report: &Reporter) -> Result<PackSummary, WorkerError> {
         let (pack, download) = fetched(url, report).await?;
-        let chosen = Chosen::cpu("the GPU refused this model, maybe for want of memory");
+        let chosen = Chosen::cpu("the GPU refused this model; its memory may not suffice");
         Ok(self.open(pack, chosen, (download, Some(fetch::folder(url))), report).await?)
     }
 
     /// Opens a pack in place of any other. `download` is the seconds that its download took, `folder` the place
-    /// where it is kept.
+    /// where it is stored.
     pub(super) async fn open(
         &mut self,
         pack: Pack,
