@@ -48,8 +48,8 @@ pub struct Completeness {
     pub points: Vec<Point>,
 }
 
-/// Measures how much a few texts for each late head preserve: of the heads' variance, and of the gallery's classes
-/// (docs/PAPERS.md, 1.9).
+/// Measures how much of the heads' variance a few texts for each late head preserve, and how many pictures of the
+/// gallery keep their class (docs/PAPERS.md, 1.9).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MeasureCompleteness {
     pub classes: Classes,

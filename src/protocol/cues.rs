@@ -20,14 +20,16 @@ pub struct CuePrompts {
     pub nuisances: [Vec<String>; 2],
 }
 
-/// A head, and how its part in the margin follows the labels. The margin is the score of class 1 minus that of class 0.
+/// A head, and how its part in the margin follows the labels. The margin is the score of class 1 minus the score of
+/// class 0.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CueHead {
     pub layer: usize,
     pub head: usize,
-    /// The mean margin at one value of the nuisance minus that at the other, with the class held fixed.
+    /// The mean margin at one value of the nuisance minus the mean margin at the other value, with the class held
+    /// fixed.
     pub nuisance: f64,
-    /// The mean margin of class 1 minus that of class 0, with the nuisance held fixed.
+    /// The mean margin of class 1 minus the mean margin of class 0, with the nuisance held fixed.
     pub class: f64,
     /// How well the head's part in the nuisance's own margin separates the two values, in standard deviations.
     pub tells: f64,
@@ -44,21 +46,23 @@ pub struct CueOutcome {
     pub groups: [(u64, Option<f64>); 4],
 }
 
-/// The heads that follow the nuisance, and what ablations bring.
+/// The heads that follow the nuisance, and the accuracies under ablations.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CueReport {
     pub pictures: usize,
-    /// The number of pictures behind the means that replace ablated components.
+    /// The number of pictures over which the means of ablated components were computed.
     pub means_of: u64,
-    /// The value of the nuisance that speaks for class 1.
+    /// The value of the nuisance whose pictures have the larger mean margin.
     pub nuisance_of_class_1: usize,
     /// The heads that follow the nuisance most come first.
     pub heads: Vec<CueHead>,
-    /// No ablation; the proposed heads; everything but late attention; both.
+    /// The outcomes without ablation; with the proposed heads ablated; with everything but late attention ablated;
+    /// with both ablated.
     pub outcomes: Vec<CueOutcome>,
 }
 
-/// Finds the heads that follow a nuisance among labelled pictures of the gallery, and measures what ablations bring.
+/// Finds the heads that follow a nuisance among labelled pictures of the gallery, and measures the accuracies under
+/// ablations.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FindCues {
     pub pictures: Vec<LabelledPicture>,

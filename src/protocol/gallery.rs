@@ -26,26 +26,28 @@ pub enum RankBy {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OpenGallery;
 
-/// The whole gallery, as it was opened or cleared.
+/// The whole gallery, after it was opened or cleared.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GalleryOpened {
     pub pictures: Vec<GalleryEntry>,
-    /// Why a later visit will not find the gallery.
+    /// The reason why a later visit will not find the gallery. `None`: a later visit will find the gallery.
     pub not_kept: Option<String>,
 }
 
-/// Runs the model on one picture, the first file beside the message, and adds the picture to the gallery.
+/// Runs the model on one picture and adds the picture to the gallery. Its file is the first file that travels with the
+/// message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AddToGallery {
     pub entry: GalleryEntry,
-    /// The pictures that the page asks for next. Their files follow the first one: helper workers may begin on them.
+    /// The pictures that the page will ask for next. Their files follow the first one, so that helper workers can
+    /// start on them.
     pub next: Vec<GalleryEntry>,
 }
 
 /// The picture is the last one of the gallery now, unless it was left out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GalleryGrown {
-    /// Why the picture is not in the gallery.
+    /// The reason why the picture was not added. `None`: the picture was added.
     pub left_out: Option<String>,
 }
 
@@ -74,7 +76,7 @@ pub struct RankGallery {
     pub by: RankBy,
     /// The (layer, head) pairs whose contributions count; if empty, the whole model counts.
     pub heads: Vec<(usize, usize)>,
-    /// At most this many pictures are answered.
+    /// The largest number of pictures in the answer.
     pub most: usize,
 }
 

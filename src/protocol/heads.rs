@@ -41,7 +41,8 @@ pub struct HeadMap {
     pub crop_in_photo: PhotoRect,
 }
 
-/// Finds the texts that span one head's outputs (TextSpan; docs/PAPERS.md, 1.7), the most telling first.
+/// Finds the texts that span one head's outputs (TextSpan; docs/PAPERS.md, 1.7), the text that explains the most
+/// variance first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LabelHead {
     pub layer: usize,
@@ -53,7 +54,7 @@ pub struct LabelHead {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HeadLabels {
     pub labels: Vec<HeadLabel>,
-    /// Images behind the head statistics.
+    /// The number of images that the head statistics were computed from.
     pub images: u64,
 }
 
@@ -68,11 +69,11 @@ pub struct LabelAllHeads {
 pub struct AllHeadLabels {
     /// `[layer][head]`
     pub labels: Vec<Vec<Vec<HeadLabel>>>,
-    /// Images behind the head statistics.
+    /// The number of images that the head statistics were computed from.
     pub images: u64,
 }
 
-/// Labels heads from these lines from now on, or from the pack's own pool if there are no lines.
+/// Uses these lines as the pool of texts for head labels from now on, or the pack's own pool if there are no lines.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UsePool {
     pub lines: Vec<String>,
@@ -84,7 +85,7 @@ pub struct PoolReady {
     pub lines: usize,
 }
 
-/// Takes head statistics from `source` from now on. A file travels as buffer 0.
+/// Uses the head statistics of `source` from now on. A file is sent as buffer 0.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UseStatistics {
     pub source: StatisticsSource,

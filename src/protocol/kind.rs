@@ -1,6 +1,7 @@
-//! The places in the request queue.
+//! The kinds of work, in the order of their priority in the request queue.
 
-/// The kinds of work, the most urgent first. Of each kind at most one request waits: a newer one replaces it.
+/// The kinds of work, the most urgent first. At most one request of each kind waits: a newer request replaces a
+/// waiting one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
     Pack,
@@ -39,7 +40,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Whether the work goes on by itself while the person does something else.
+    /// Returns whether the work runs in the background while the person does something else.
     pub fn is_background(self) -> bool {
         matches!(self, Self::Thumbnails | Self::GalleryPicture)
     }

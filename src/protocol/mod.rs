@@ -1,10 +1,10 @@
-//! What the page asks of the worker, and what the worker answers.
+//! The messages between page and worker: tasks and their answers.
 //!
-//! A [`Work`] is a unit of work, not a button: its struct holds the parameters, its [`Work::Answer`] the result.
-//! Each feature has a file with its tasks and answers; `work.rs` lists all of them in one table. On the wire a
-//! request is a [`Task`] and a response an [`Answer`]. Every request carries a number, which its answer and every
-//! progress report on the way repeat. Large arrays do not pass through serde: they travel beside the message as
-//! transferred buffers, which the doc comments of tasks and answers name.
+//! A [`Work`] is a unit of work: its struct contains the parameters, and its [`Work::Answer`] is the result. Each
+//! feature has a file with its tasks and answers; `work.rs` lists all of them in one table. On the wire a request is a
+//! [`Task`] and a response an [`Answer`]. Every request has a number. Its progress reports and its answer repeat this
+//! number. Large arrays do not pass through serde: they travel with the message as transferred buffers. The doc
+//! comments of tasks and answers list these buffers.
 
 pub mod completeness;
 pub mod cues;

@@ -1,4 +1,4 @@
-//! Opening a model: its source, its device, and what the page shows of it.
+//! Opening a model: its source, its device, and the summary that the page shows.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,16 +10,16 @@ pub enum DevicePreference {
     #[default]
     Auto,
     Cpu,
-    /// WebGPU on any adapter, also one in software. Opening fails if there is none.
+    /// WebGPU on any adapter, also on a software adapter. Opening fails if there is no adapter.
     Gpu,
 }
 
 /// The place of a published model's weights.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum ModelSource {
-    /// Files of these names: the weights and their configs. The files travel beside the message.
+    /// Files of these names: the weights and their configs. The files travel with the message.
     Files { names: Vec<String> },
-    /// A repository ("openai/clip-vit-base-patch32") of a hub. Without `hub`, the default hub.
+    /// A repository ("openai/clip-vit-base-patch32") of a hub. `None` means the default hub.
     Hub { repository: String, hub: Option<String> },
 }
 
@@ -52,7 +52,7 @@ pub struct ModelSettings {
     pub quick_gelu: Option<bool>,
 }
 
-/// What the model panel shows of an open pack.
+/// The summary of an open pack, for the model panel.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PackSummary {
     pub name: String,
@@ -76,13 +76,13 @@ pub struct PackSummary {
     pub model: String,
     /// The precision of the stored weights; `None` means 32 bits.
     pub stored_as: Option<Storage>,
-    /// What each precision costs; empty if the pack does not say.
+    /// The size and the error of the weights in each precision; empty if the pack does not contain these numbers.
     pub storages: Vec<StorageSummary>,
     pub memory: MemorySummary,
     /// Why the browser did not store a converted model. `None` if it did, or if nothing was converted.
     pub unkept: Option<String>,
     pub parameters: u64,
-    /// The number of images behind the head statistics; 0 if the pack has no statistics.
+    /// The number of images that the head statistics were computed from; 0 if the pack has no statistics.
     pub statistics_images: u64,
     /// The number of texts in the pack's pool.
     pub pool_lines: usize,
@@ -90,7 +90,7 @@ pub struct PackSummary {
     pub seconds: OpenSeconds,
 }
 
-/// What one precision costs.
+/// The size and the error of the weights in one precision.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StorageSummary {
     pub storage: Storage,
@@ -137,8 +137,8 @@ pub struct OpenPack {
     pub device: DevicePreference,
 }
 
-/// Converts published weights to a pack, and opens the pack. The files travel beside the message. The open model
-/// stays open until the new one is.
+/// Converts published weights to a pack, and opens the pack. The files travel with the message. The open model stays
+/// open until the new model is open.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LoadModel {
     pub source: ModelSource,

@@ -40,12 +40,12 @@ pub struct Attribution {
     pub mlps: Vec<Vec<f32>>,
     /// The part of z0, the embedded CLS token, in each text's score.
     pub embedding: Vec<f32>,
-    /// With an ablation: the cosines without it.
+    /// The cosines without the ablation; `None` if there is no ablation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub intact: Option<Vec<f32>>,
 }
 
-/// Decodes the photo file in buffer 0 and runs the model on the photo, which becomes the current one. Buffer 0 of
+/// Decodes the photo file in buffer 0 and runs the model on the photo. The photo becomes the current one. Buffer 0 of
 /// the answer is the photo for display: RGBA bytes of `preview` size.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TracePhoto {
@@ -53,7 +53,8 @@ pub struct TracePhoto {
     pub framing: Framing,
 }
 
-/// Runs the model on the current photo again with another framing. The answer's buffer is that of [`TracePhoto`].
+/// Runs the model on the current photo again with another framing. The answer has the same buffer as the answer to
+/// [`TracePhoto`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Reframe {
     pub framing: Framing,
@@ -68,8 +69,8 @@ pub struct Attribute {
     pub ablation: Ablation,
 }
 
-/// Segments the current photo by a phrase, against other phrases and, by choice, the built-in list of backgrounds.
-/// Ablated heads tell no patches apart.
+/// Segments the current photo by a phrase, against other phrases and, if `background` is set, against the built-in
+/// list of backgrounds. Ablated heads do not distinguish between patches.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Segment {
     pub phrase: String,
@@ -78,13 +79,13 @@ pub struct Segment {
     pub ablation: Ablation,
 }
 
-/// A segmentation. Buffer 0: the soft map, `f32` in [0, 1] per pixel of `size`, rows first, which covers
+/// A segmentation. Buffer 0: the soft map, `f32` in [0, 1] per pixel of `size`, rows first. The map covers
 /// `crop_in_photo`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Segmented {
     pub size: Size,
     pub crop_in_photo: PhotoRect,
-    /// The mean of the map; the foreground is above.
+    /// The mean of the map. Pixels with a higher value are foreground.
     pub threshold: f32,
     /// Whether no patch scored positive.
     pub empty: bool,

@@ -1,12 +1,12 @@
-//! The envelope of a task and of its answers: numbers, and progress reports.
+//! Requests and responses: a task or an answer, with the number of its request.
 
 use serde::{Deserialize, Serialize};
 
 use super::work::{Answer, Task};
 
-/// The id of the progress report that the worker sends unasked as soon as it listens. The page numbers its
-/// requests from 1 and posts nothing before this report: browsers drop messages to a module worker that still loads
-/// its wasm.
+/// The id of the progress report that the worker sends as soon as it accepts messages. The page numbers its requests
+/// from 1. It posts nothing before this report, because browsers drop messages to a module worker that is still
+/// loading its wasm.
 pub const GREETING: u32 = 0;
 
 /// At most this many requests are announced ahead.

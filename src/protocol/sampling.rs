@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::model::PackSummary;
 use crate::geometry::{CropFromPhoto, Framing, Grid, LongSide, Size};
 
-/// The memory that the results of all frames may take in the worker, in bytes.
+/// The largest memory that the results of all frames may take in the worker, in bytes.
 pub const MAX_BYTES: u64 = 512 << 20;
 
 /// Which frames of a video are processed.
@@ -15,7 +15,7 @@ pub struct Sampling {
     pub rate: f64,
     /// The start, in seconds from the video's beginning.
     pub start: f64,
-    /// In seconds.
+    /// The length, in seconds.
     pub length: f64,
     pub framing: Framing,
 }
@@ -36,13 +36,13 @@ impl Sampling {
         (0..count).map(|index| start + index as f64 / rate).collect()
     }
 
-    /// Returns whether both sample the same moments; the framing may differ.
+    /// Returns whether both samplings have the same moments; the framing may differ.
     pub fn has_moments_of(&self, other: &Self) -> bool {
         (self.rate, self.start, self.length) == (other.rate, other.start, other.length)
     }
 
-    /// Returns the indices of the frames that are visible at the moments, each once. `times` are the starts of all
-    /// frames, ascending.
+    /// Returns the indices of the frames that are visible at the sampled moments, each index once. `times` are the
+    /// starts of all frames, ascending.
     pub fn pick(&self, times: &[f64], duration: f64) -> Vec<usize> {
         let shown = |moment: f64| times.partition_point(|time| *time <= moment + 1e-6).saturating_sub(1);
         let mut picks: Vec<usize> = self.moments(duration).into_iter().map(shown).collect();
@@ -79,7 +79,7 @@ impl ModelSize {
     }
 
     /// Returns the bytes that are stored per frame: queries, keys and tokens in 16 bits, the CLS attention, and the
-    /// imprint, from which scores follow.
+    /// imprint, from which scores are computed.
     pub fn bytes_per_frame(&self, grid: Grid) -> u64 {
         let patches = grid.len() as u64;
         let (layers, heads, width) = (self.layers as u64, self.heads as u64, self.width as u64);
@@ -89,7 +89,7 @@ impl ModelSize {
     }
 }
 
-/// There are more frames than memory.
+/// The results of the frames would take more than [`MAX_BYTES`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{frames} frames would take {} MB, and there is room for {room} frames ({} MB): choose fewer frames a second, or \
@@ -104,8 +104,7 @@ pub struct TooManyFrames {
 
 /// Returns the bytes that `frames` frames take.
 ///
-/// # Errors
-/// If that is more than [`MAX_BYTES`].
+/// # Errors If the frames take more than [`MAX_BYTES`].
 pub fn memory(model: ModelSize, grid: Grid, frames: usize) -> Result<u64, TooManyFrames> {
     let each = model.bytes_per_frame(grid);
     let bytes = each * frames as u64;

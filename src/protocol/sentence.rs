@@ -1,6 +1,7 @@
 //! Errors as sentences for people.
 
-/// Returns an error's words as a sentence, with a capital at the start (except in a file's name) and a full stop.
+/// Turns the text of an error into a sentence: a capital letter at the start (except for a file name), and a full
+/// stop.
 pub fn sentence(words: &str) -> String {
     let is_word = words.split(' ').next().is_some_and(|first| first.chars().all(char::is_alphabetic));
     let (first, rest) = words.split_at(words.chars().next().map_or(0, char::len_utf8));

@@ -1,14 +1,15 @@
 //! Videos: opening, sampling, tracking, scores, mask propagation and files.
 //!
 //! A video is processed frame by frame, one request per frame. To cancel, the page requests no more frames; the
-//! results so far stay. `video` is the page's number of the opened video: the page drops answers about another number.
+//! results so far stay. `video` is the number that the page gave the open video. The page drops answers with another
+//! number.
 
 use serde::{Deserialize, Serialize};
 
 use super::sampling::Sampling;
 use crate::geometry::{Grid, PhotoRect, Size};
 
-/// The files of a video. They travel beside the message.
+/// The files of a video. They travel with the message.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum VideoSource {
     /// One video file.
@@ -56,7 +57,7 @@ pub enum MasksOf {
     Propagation,
 }
 
-/// Opens a video in place of any other. Its files travel beside the message.
+/// Opens a video, which replaces the previous video. Its files travel with the message.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OpenVideo {
     pub video: u32,
@@ -70,13 +71,13 @@ pub struct SampleVideo {
     pub sampling: Sampling,
 }
 
-/// Decodes a sampled frame, runs the model on it, and tracks objects up to it. Frames are asked for in order.
+/// Decodes a sampled frame, runs the model on it, and tracks objects up to it. The page asks for the frames in order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TraceFrame {
     pub video: u32,
     /// The index of the sampled frame.
     pub index: usize,
-    /// How many frames the page asks for after this one: helper workers may begin on them.
+    /// How many frames the page will ask for after this one. Helper workers may start on them.
     pub ahead: usize,
 }
 
@@ -115,7 +116,8 @@ pub struct SegmentFrame {
     pub background: bool,
 }
 
-/// Continues a run by one frame: first the frame of its seeds, then neighbour after neighbour.
+/// Continues a run by one frame. The first frame is the one with the seeds; each later frame is the neighbour of the
+/// frame before.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Propagate {
     pub video: u32,
@@ -138,7 +140,7 @@ pub struct LabelTracks {
     pub count: usize,
 }
 
-/// Labels heads from the statistics of this video's frames from now on.
+/// Computes head labels from the statistics of this video's frames from now on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UseVideoStatistics {
     pub video: u32,
@@ -183,7 +185,7 @@ pub struct ScoresSplit {
 pub struct FrameSegmented {
     pub size: Size,
     pub crop_in_frame: PhotoRect,
-    /// The mean of the map; the foreground is above.
+    /// The mean of the map. Pixels with a higher value are foreground.
     pub threshold: f32,
     /// Whether no patch scored positive.
     pub empty: bool,
@@ -213,7 +215,7 @@ pub struct VideoSummary {
     pub name: String,
     /// The size of a frame, upright.
     pub size: Size,
-    /// In seconds.
+    /// The duration, in seconds.
     pub duration: f64,
     /// The number of frames.
     pub frames: usize,

@@ -1,4 +1,4 @@
-//! The wire format between page and worker: a typed message and its attachments.
+//! The wire format between page and worker: a typed message with its attachments.
 //!
 //! On the wire a message is `{ body, buffers, files }`. `body` is the serde value. `buffers` is a list of `Uint8Array`s,
 //! whose memory moves to the receiver without a copy. `files` is a list of files;
@@ -24,7 +24,7 @@ pub struct Payload {
     pub transfer: Array,
 }
 
-/// The buffers and files that travel beside a message.
+/// The buffers and files that travel with a message.
 #[derive(Clone, Debug, Default)]
 pub struct Attachments {
     pub buffers: Vec<Uint8Array>,
@@ -32,7 +32,7 @@ pub struct Attachments {
 }
 
 impl Attachments {
-    /// Attachments of buffers alone.
+    /// Makes attachments that are only buffers.
     pub fn of(buffers: Vec<Uint8Array>) -> Self {
         Self { buffers, files: Vec::new() }
     }

@@ -1,4 +1,4 @@
-//! The table of all tasks, and the wire's two enums that it yields.
+//! The table of all tasks. The table generates the enums [`Task`] and [`Answer`], which are sent.
 //!
 //! To add a task: define its struct in the feature's file, add a row to [`tasks!`] below (and one to [`answers!`] if
 //! its answer is new), handle it in `worker/`, and show the answer in the page.
@@ -28,9 +28,9 @@ use super::video::{
     VideoSummary,
 };
 
-/// A unit of work that the page asks of the worker.
+/// A unit of work that the page sends to the worker.
 pub trait Work: Into<Task> + Clone + 'static {
-    /// What the worker answers.
+    /// The type of the worker's answer.
     type Answer: Into<Answer> + TryFrom<Answer, Error = UnexpectedAnswer>;
     /// The place in the request queue: the priority, and which waiting request a newer one replaces.
     const KIND: Kind;
@@ -38,7 +38,7 @@ pub trait Work: Into<Task> + Clone + 'static {
     const STATUS: &'static str;
 }
 
-/// An answer of another type than its task has.
+/// An answer whose type does not belong to its task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the worker's answer does not fit the request: reload the page")]
 pub struct UnexpectedAnswer;
@@ -50,21 +50,21 @@ macro_rules! tasks {
         Task { $($variant:ident($(#[$serde:meta])? $task:ident) -> $answer:ident, $kind:ident, $status:literal;)* }
         VideoTask { $($of_video:ident($video_task:ident) -> $video_answer:ident, $video_kind:ident, $video_status:literal;)* }
     ) => {
-        /// Every task, as it travels.
+        /// Every task, in the form that is sent.
         #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
         pub enum Task {
             $($variant($(#[$serde])? $task),)*
             Video(VideoTask),
         }
 
-        /// Every task about a video, as it travels.
+        /// Every task about a video, in the form that is sent.
         #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
         pub enum VideoTask {
             $($of_video($video_task),)*
         }
 
         impl Task {
-            /// [`Work::KIND`] of the task.
+            /// Returns [`Work::KIND`] of the task.
             pub fn kind(&self) -> Kind {
                 match self {
                     $(Self::$variant(_) => <$task as Work>::KIND,)*
@@ -72,7 +72,7 @@ macro_rules! tasks {
                 }
             }
 
-            /// [`Work::STATUS`] of the task.
+            /// Returns [`Work::STATUS`] of the task.
             pub fn status(&self) -> &'static str {
                 match self {
                     $(Self::$variant(_) => <$task as Work>::STATUS,)*
@@ -82,21 +82,21 @@ macro_rules! tasks {
         }
 
         impl VideoTask {
-            /// The number of the video that the task is about.
+            /// Returns the number of the video that the task is about.
             pub fn video(&self) -> u32 {
                 match self {
                     $(Self::$of_video(task) => task.video,)*
                 }
             }
 
-            /// [`Work::KIND`] of the task.
+            /// Returns [`Work::KIND`] of the task.
             pub fn kind(&self) -> Kind {
                 match self {
                     $(Self::$of_video(_) => <$video_task as Work>::KIND,)*
                 }
             }
 
-            /// [`Work::STATUS`] of the task.
+            /// Returns [`Work::STATUS`] of the task.
             pub fn status(&self) -> &'static str {
                 match self {
                     $(Self::$of_video(_) => <$video_task as Work>::STATUS,)*
@@ -143,11 +143,12 @@ macro_rules! answers {
         /// Everything that the worker sends: answers, progress and failures.
         #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
         pub enum Answer {
-            /// The work goes on; more messages follow under the same number.
+            /// The work continues; more messages with the same number follow.
             Progress(Progress),
             /// The work failed, and nothing else is lost. The sentence says what to do.
             Failed { message: String },
-            /// The device that the model runs on does not answer any more. A new worker may use it again, or the CPU.
+            /// The device that the model runs on does not answer any more. A new worker can try this device again, or
+            /// use the CPU.
             DeviceLost,
             $($variant($(#[$serde])? $answer),)*
             Video(VideoAnswer),
@@ -199,7 +200,7 @@ macro_rules! answers {
     };
 }
 
-// A task or answer without fields travels as its name alone, hence `serde(skip)`.
+// A task or answer without fields is sent as its name only, hence `serde(skip)`.
 tasks! {
     Task {
         OpenPack(OpenPack) -> PackSummary, Pack, "Opening the model…";
