@@ -10,8 +10,9 @@ pub struct LabelledImprint {
     pub class: Option<usize>,
 }
 
-/// Measures how much each number of texts in `counts`, per head of `late`, preserves. `classes` are unit vectors; with
-/// fewer than two of them, no picture is classified. `pool` is the number of texts in the pool.
+/// Measures, for each number of texts in `counts`, how much that many texts for each head of `late` preserve.
+/// `classes` are unit vectors; with fewer than two of them, no picture is classified. `pool` is the number of texts in
+/// the pool.
 pub fn measure(
     late: &LateHeads<'_>,
     pool: usize,
@@ -50,7 +51,7 @@ pub fn measure(
 #[derive(Clone, Default)]
 struct Tally {
     pictures: usize,
-    /// Pictures whose class is the whole model's.
+    /// Pictures whose class is the same as with the whole model.
     same: usize,
     labelled: usize,
     /// Pictures whose class is the labelled one.

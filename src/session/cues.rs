@@ -40,7 +40,8 @@ impl PictureMargins {
     }
 }
 
-/// Ranks the heads and measures what ablations bring. The means of ablated components come from `statistics`.
+/// Ranks the heads and measures the accuracies under ablations. The means of ablated components come from
+/// `statistics`.
 pub fn find(
     readout: &Readout,
     statistics: &Statistics,
@@ -48,7 +49,7 @@ pub fn find(
     mut pictures: Vec<PictureMargins>,
 ) -> CueReport {
     let total = margins(&pictures, 1, |picture| vec![picture.classes.total() as f32]);
-    // Nuisance 1 shall be the one that speaks for class 1.
+    // Nuisance 1 must be the one with the larger margin; otherwise the two are swapped.
     let is_turned = total.ranked(0, 1)[0].place < 0.0;
     if is_turned {
         pictures.iter_mut().for_each(|picture| picture.group.place = 1 - picture.group.place.min(1));
@@ -58,7 +59,7 @@ pub fn find(
     let tells = |wanted: &MarginShift| {
         let is_it = |found: &&MarginShift| (found.layer, found.head) == (wanted.layer, wanted.head);
         let effect = tells.iter().find(is_it).map_or(0.0, |found| found.effect);
-        // A positive effect points to the second nuisance, whichever class it speaks for.
+        // A positive effect always means the second nuisance of the prompts, also if the nuisances were swapped.
         if is_turned { -effect } else { effect }
     };
     let ranked = margins(&pictures, count, |picture| heads(&picture.classes)).ranked(0, readout.heads);
@@ -84,8 +85,8 @@ pub fn find(
 }
 
 /// Proposes heads to ablate: the first heads of the ranking, among those that follow the nuisance more than the class.
-/// Their number is the one with the best accuracy of the worst group; ties go to the best overall accuracy, then to the
-/// fewest heads.
+/// Chooses the number of heads that gives the worst group the best accuracy. If several do, chooses the one with the
+/// best overall accuracy, and then the smallest.
 fn proposed(ranked: &[MarginShift], pictures: &[PictureMargins], means: &MeanParts) -> Ablation {
     let follows = |head: &&MarginShift| head.place > 0.0 && head.place > head.class.abs();
     let following = ranked.iter().filter(follows).take(PROPOSED).map(|head| (head.layer, head.head));

@@ -44,8 +44,8 @@ impl Chosen {
 
     /// Chooses the CPU; `why` is the reason for the person.
     pub fn cpu(why: &str) -> Self {
-        // A browser gives a module one core and narrow registers: the project's own kernels are the fastest there.
-        // Natively burn-flex uses all cores and the widest registers.
+        // A browser gives a wasm module one core and narrow registers. The project's own kernels are the fastest
+        // there. The native program uses burn-flex, which uses all cores and the widest registers.
         let (backend, name) = match cfg!(target_arch = "wasm32") {
             true => (Backend::Kernels, "headlamp's kernels, SIMD"),
             false => (Backend::Burn(Device::flex()), "burn-flex, SIMD"),
@@ -125,8 +125,8 @@ impl Gpu {
         Chosen { backend, summary, workgroup_storage: self.workgroup_storage }
     }
 
-    /// Runs a small transformer on the GPU and on the CPU, and compares the results. If the driver rejects a shader, the
-    /// browser reports an error on the side, and the output contains old memory.
+    /// Runs a small transformer on the GPU and on the CPU, and compares the results. If the driver rejects a shader,
+    /// the browser reports the error separately, and the output contains old data.
     async fn check(&self) -> Result<(), String> {
         let words = |err: ModelError| err.to_string();
         let _of_earlier_models = refusal::take();
@@ -157,13 +157,13 @@ fn is_software(info: &AdapterInfo) -> bool {
     info.device_type == DeviceType::Cpu || SOFTWARE.iter().any(|software| name.contains(software))
 }
 
-/// Returns whether the backend still computes. A lost GPU returns errors only; a GPU that rejected something must be
+/// Returns whether the backend still computes. A lost GPU only returns errors. A GPU that rejected something must be
 /// started again.
 pub async fn works(backend: &Backend) -> bool {
     probe(backend).await.is_ok()
 }
 
-/// Frees the GPU memory of closed models. Without this call CubeCL keeps it for later allocations.
+/// Frees the GPU memory of closed models. Without this call, CubeCL keeps the memory for later allocations.
 pub fn free_memory() {
     if let Some(gpu) = GPU.get() {
         gpu.gpu.free_unused_memory();

@@ -8,10 +8,10 @@ use crate::decompose::{Direction, Readout};
 /// The number of cached directions. A page has fewer phrases and differences of phrases.
 const KEPT: usize = 64;
 
-/// The directions of the texts that were used last.
+/// The directions of the most recently used texts.
 ///
-/// To contract a text with every layer's output matrix takes longer than everything that follows from the direction.
-/// The next photo, the next frame and the next ablation use the same phrases, so the directions are cached.
+/// Contracting a text with every layer's output matrix takes longer than all computations that use the direction. The
+/// next photo, the next frame and the next ablation use the same phrases, so the directions are cached.
 #[derive(Debug, Default)]
 pub struct Directions(Mutex<VecDeque<Arc<Direction>>>);
 

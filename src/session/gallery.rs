@@ -1,9 +1,9 @@
 //! A gallery: the results of one model for many pictures, stored so that a later visit can continue.
 //!
-//! Three files only grow: a line per picture, its imprint (all of one size) and its thumbnail. The statistics over all
-//! pictures are rewritten from time to time, in two files by turns, so that one of them is always complete. When a
-//! gallery is opened, pictures after the last written statistics are dropped and must be added again. So all files
-//! agree, whenever the browser was closed.
+//! For each picture, a line, an imprint and a thumbnail are appended to three files. All imprints have the same size.
+//! The statistics over all pictures are rewritten from time to time, in two files in turn, so that one of them is
+//! always complete. When a gallery is opened, pictures after the last written statistics are dropped and must be added
+//! again. Therefore all files agree, no matter when the browser was closed.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +13,7 @@ use crate::protocol::GalleryEntry;
 use crate::retrieve::{Imprint, Property, ranked};
 use crate::statistics::Statistics;
 
-/// The statistics are written after this many pictures: at most this many must be added again.
+/// The statistics are written after this many pictures. After a crash, at most this many pictures must be added again.
 const COMMIT: usize = 16;
 
 /// The names of a gallery's files.
@@ -72,7 +72,7 @@ impl GalleryFile for Vec<u8> {
 struct Line {
     #[serde(flatten)]
     entry: GalleryEntry,
-    /// The end of its thumbnail in the thumbnails' file.
+    /// The end of the picture's thumbnail in the thumbnails' file, in bytes.
     thumbnail_end: u64,
 }
 
@@ -83,7 +83,7 @@ pub struct Gallery<F> {
     imprints: F,
     thumbnails: F,
     kept_statistics: [F; 2],
-    /// The index of the older or incomplete one, which is written next.
+    /// The index of the older or incomplete statistics file. This file is written next.
     older: usize,
     statistics: Statistics,
 }
@@ -224,7 +224,7 @@ fn imprint_len(readout: &Readout) -> u64 {
     2 * Imprint::numbers(readout) as u64
 }
 
-/// Returns a line as it is written.
+/// Returns the bytes of a line in the file.
 fn written(line: &Line) -> Vec<u8> {
     // Serialising names and numbers does not fail.
     let mut bytes = serde_json::to_vec(line).unwrap_or_default();

@@ -2,14 +2,14 @@
 
 use crate::protocol::HeadLabel;
 
-/// A layer's number, and a head's within it.
+/// The number of a layer, and the number of a head in this layer.
 type Head = (usize, usize);
 
 /// TextSpan's results for the heads of one model, from one pool and one set of statistics.
 pub(super) struct LabelCache {
     /// `[layer][head]`
     found: Vec<Vec<Option<Vec<HeadLabel>>>>,
-    /// Texts per head, as many as requested; the pool may have fewer.
+    /// The requested number of texts per head; the pool may have fewer.
     count: usize,
     latest: Option<Head>,
 }
@@ -19,8 +19,8 @@ impl LabelCache {
         Self { found: vec![vec![None; heads]; layers], count: 0, latest: None }
     }
 
-    /// Returns a head's first `count` texts, if they are cached. TextSpan picks one text after another, so fewer texts
-    /// are a prefix of more.
+    /// Returns a head's first `count` texts, if they are cached. TextSpan picks one text after another, so a shorter
+    /// list of texts is a prefix of a longer one.
     pub(super) fn of(&self, (layer, head): Head, count: usize) -> Option<Vec<HeadLabel>> {
         let labels = self.found.get(layer)?.get(head)?.as_ref().filter(|_labels| count <= self.count)?;
         Some(labels.iter().take(count).cloned().collect())

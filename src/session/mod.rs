@@ -36,17 +36,17 @@ use crate::textspan::textspan;
 use crate::track::Features;
 use crate::zero_shot;
 
-/// The number of phrases whose embeddings are cached. A person types some dozens; more phrases come from a program.
+/// The number of phrases whose embeddings are cached. A person types a few dozen; only a program sends more.
 const CACHED_TEXTS: usize = 4096;
 
-/// The texts of a pool that are embedded between two progress reports.
+/// The number of texts of a pool that are embedded between two progress reports.
 const POOL_BATCH: usize = 128;
 
 /// An open model with its texts and statistics.
 pub struct Session {
     manifest: Manifest,
     model: Model,
-    /// None where the model has no text tower.
+    /// `None` if the model has no text tower.
     tokenizer: Option<Tokenizer>,
     backend: Backend,
     pack_pool: Option<Pool>,
@@ -58,7 +58,7 @@ pub struct Session {
     labels: LabelCache,
 }
 
-/// The trace of a photo: what the decomposition needs of one run.
+/// The trace of a photo: the results of one run that the decomposition needs.
 pub struct Traced {
     pub frame: CropFromPhoto,
     pub trace: Trace,
@@ -147,7 +147,7 @@ impl Session {
         Ok(Featured { frame, features: self.model.vision.features(&crop).await? })
     }
 
-    /// Returns [`Self::trace`] and [`Self::features`] from one run.
+    /// Computes [`Self::trace`] and [`Self::features`] in one run.
     ///
     /// # Errors
     /// If the device fails.
@@ -243,7 +243,8 @@ impl Session {
     }
 
     /// Scores texts (`units`, from [`Self::embed`]) and divides each score among the components. Without an ablation,
-    /// the score is that of the embedding from the device; with one, it is the sum over the components.
+    /// the score is the cosine with the embedding that the device computed. With an ablation, the score is the sum
+    /// over the components.
     ///
     /// # Errors
     /// With an ablation: if there are no statistics for the means, or the model has no such component.
@@ -297,8 +298,8 @@ impl Session {
         Ok(MeanParts::new(readout, statistics, direction))
     }
 
-    /// Returns one value per patch, rows first: the head's contribution to a text's score, or without a text its CLS
-    /// attention.
+    /// Returns one value per patch, rows first: the head's contribution to a text's score or, without a text, the
+    /// head's CLS attention.
     ///
     /// # Errors
     /// [`SessionError::NoHead`].
@@ -347,14 +348,16 @@ impl Session {
         self.decompose(traced).patches(&self.direction(&minus_mean(text, contrast)))
     }
 
-    /// Returns the phrases to segment against: the person's, and by choice the built-in backgrounds.
+    /// Returns the phrases to segment against: the person's phrases and, if `background` is set, the built-in
+    /// backgrounds.
     pub fn contrast(phrase: &str, against: &[String], background: bool) -> Vec<String> {
         let built_in = segment::background_for(phrase).filter(|_text| background);
         let all = against.iter().cloned().chain(built_in);
         all.filter(|other| other != phrase).collect()
     }
 
-    /// Finds the texts that span a head's outputs, the most telling first (docs/PAPERS.md, 1.7).
+    /// Finds the texts that span a head's outputs, the text that explains the most variance first (docs/PAPERS.md,
+    /// 1.7).
     ///
     /// # Errors
     /// If there is no such head, no pool, or no statistics.
@@ -393,8 +396,8 @@ impl Session {
         (0..layers).map(&mut layer).collect()
     }
 
-    /// Finds the texts of one more head ahead of its request: the head nearest to the one that the person looked at
-    /// last, and as many texts. Returns false if there is no head left.
+    /// Finds the texts of one more head before they are requested. The head is the nearest one to the head that the
+    /// person looked at last, and gets the same number of texts. Returns false if no head is left.
     pub fn find_next_labels(&mut self) -> bool {
         let Some(((layer, head), count)) = self.labels.next() else { return false };
         self.find_labels(layer, head, count).is_ok()
@@ -404,7 +407,7 @@ impl Session {
         if let Some(labels) = self.labels.of((layer, head), count) {
             return Ok(labels);
         }
-        // At least as many as of other heads: the cache drops the heads with another count.
+        // At least as many texts as the other heads have: the cache drops heads with another count.
         let most = count.max(self.labels.count());
         let mut labels = self.label_head(layer, head, most)?;
         self.labels.keep((layer, head), labels.clone(), most);
@@ -442,7 +445,7 @@ impl Session {
         Ok(Pool { lines, embeddings })
     }
 
-    /// Labels heads from `pool` from now on, or from the pack's own pool if `None`.
+    /// Uses `pool` for head labels from now on, or the pack's own pool if `None`.
     pub fn use_pool(&mut self, pool: Option<Pool>) {
         self.own_pool = pool;
         self.labels.forget();
@@ -456,7 +459,7 @@ impl Session {
         Statistics::of_model(bytes, self.manifest.weights_hash(), &self.model.readout)
     }
 
-    /// Labels heads from `statistics` from now on, or from the pack's own if `None`.
+    /// Uses `statistics` for head labels from now on, or the pack's own statistics if `None`.
     pub fn use_statistics(&mut self, statistics: Option<Statistics>) {
         self.own_statistics = statistics;
         self.labels.forget();
@@ -498,7 +501,7 @@ fn tokenizer_of(file: &[u8]) -> Result<Tokenizer, SessionError> {
     Ok(tokenizer)
 }
 
-/// Returns the texts of a pool that a person brings: each non-empty line once.
+/// Returns the texts of a pool that a person supplies: each non-empty line once.
 ///
 /// # Errors
 /// [`CheckpointError::Malformed`] if there is no text.

@@ -49,7 +49,7 @@ fn config() -> VisionConfig {
     }
 }
 
-/// Weights that are sine waves, another wave for each tensor, scaled so that activations stay near 1.
+/// Weights that are sine waves, a different wave for each tensor. They are scaled so that activations stay near 1.
 struct Waves;
 
 impl TensorSource for Waves {

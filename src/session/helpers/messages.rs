@@ -31,7 +31,7 @@ pub struct HelperSetup {
 /// A message of a helper worker.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum HelperMessage {
-    /// The helper worker listens from now on: browsers drop messages to a module worker before.
+    /// The helper worker accepts messages from now on. Browsers drop messages that arrive earlier.
     Listening,
     /// The tower is loaded.
     Ready,
@@ -51,7 +51,7 @@ pub struct TowerOutput {
     pub features: Option<Features>,
 }
 
-/// The numbers of a [`TowerOutput`] besides its arrays.
+/// The sizes that [`TowerOutput::of_arrays`] needs besides the arrays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutputShape {
     grid: Grid,

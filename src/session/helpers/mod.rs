@@ -4,7 +4,8 @@
 pub mod messages;
 pub mod schedule;
 
-/// The largest number of helper workers. The main worker decodes and evaluates; it would not keep up with more.
+/// The largest number of helper workers. The main worker decodes the pictures and evaluates the results, and could not
+/// keep up with more helpers.
 const MOST: usize = 3;
 
 /// On machines with less memory than this, in GB, there are no helper workers.

@@ -1,12 +1,14 @@
-//! Which piece of work is computed ahead of its request, and by which helper worker. This is the bookkeeping alone.
+//! Decides which piece of work is computed before its request, and by which helper worker. This module is only the
+//! bookkeeping; it starts no worker.
 //!
 //! Work comes as a list of pieces: the first one is requested now, the others will be requested next. A helper worker
-//! has one piece at a time. The number of pieces that are started or done ahead is at most the number of helper workers
-//! plus one, which the main worker computes itself.
+//! has one piece at a time. At most one piece per helper worker is started or done ahead, plus one piece that the main
+//! worker computes itself.
 
 use std::collections::BTreeMap;
 
-/// Pieces with the keys `K`. While a helper computes a piece, its context `C` is kept here; `T` is the result.
+/// The pieces that are started or done. `K` identifies a piece. `C` is the context of a piece, stored here while a
+/// helper computes the piece. `T` is the result.
 #[derive(Debug)]
 pub struct Schedule<K, C, T> {
     helpers: BTreeMap<u32, HelperState>,
@@ -79,7 +81,7 @@ impl<K: Clone + PartialEq, C, T> Schedule<K, C, T> {
         job
     }
 
-    /// Notes that a helper has finished its job. Nothing is kept of a piece that was removed meanwhile.
+    /// Notes that a helper has finished its job. The result of a piece that was removed in the meantime is dropped.
     pub fn finish(&mut self, helper: u32, job: u32, result: impl FnOnce(C) -> T) {
         if self.helpers.get(&helper) != Some(&HelperState::Busy(job)) {
             return;
@@ -92,7 +94,7 @@ impl<K: Clone + PartialEq, C, T> Schedule<K, C, T> {
         }
     }
 
-    /// Keeps a result of the main worker.
+    /// Stores a result of the main worker.
     pub fn keep(&mut self, key: K, result: T) {
         self.pieces.push((key, PieceState::Done(result)));
     }
@@ -148,7 +150,7 @@ mod tests {
         schedule
     }
 
-    /// Assigns pieces of a list to all idle helpers: helpers, keys and jobs.
+    /// Assigns pieces of a list to all idle helpers; returns helpers, keys and jobs.
     fn assign_all(schedule: &mut Pieces, list: &[u32]) -> Vec<(u32, u32, u32)> {
         let mut assigned = Vec::new();
         while let Some((helper, place)) = schedule.idle().zip(schedule.next(list)) {

@@ -141,7 +141,7 @@ pub fn json(video: &str, names: &[(u32, String)], frames: &[FrameMasks]) -> Resu
 
 /// Writes the masks as a zip of 8-bit grey PNG files of the video's own size, named by the sampled frame: `00000.png`.
 /// A pixel's value is 1 for the object with the lowest number, 2 for the next, and so on; 0 is the background. Where
-/// objects overlap, the later one wins.
+/// objects overlap, the pixel belongs to the later object.
 ///
 /// # Errors
 /// If there are no frames, there are more objects than pixel values, or a picture cannot be written.

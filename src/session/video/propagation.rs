@@ -59,7 +59,7 @@ impl MaskPropagation {
         self.masks.get(&index).map(|(_, masks)| masks).ok_or(TrackError::NoSeed)
     }
 
-    /// Returns a frame's features that an earlier run stored; they hold the tokens alone.
+    /// Returns a frame's features that an earlier run stored. They contain only the tokens.
     pub fn stored_features(&self, short_side: usize, index: usize) -> Option<(CropFromPhoto, Features)> {
         self.tokens.get(short_side, index)
     }
@@ -141,7 +141,7 @@ impl FineTokens {
     }
 }
 
-/// Features that hold the tokens alone.
+/// Returns features that contain only the tokens.
 fn tokens_alone(frame: CropFromPhoto, width: usize, tokens: Vec<f32>) -> Features {
     Features {
         grid: frame.grid(),

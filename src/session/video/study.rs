@@ -1,5 +1,5 @@
-//! The results of the model for a video's frames, and everything that follows from them without running the model again:
-//! tracks of other heads, scores of phrases, statistics of heads.
+//! The results of the model for a video's frames, and everything that can be computed from these results without
+//! running the model again: tracks of other heads, scores of phrases, statistics of heads.
 
 use half::f16;
 
@@ -63,7 +63,7 @@ pub struct StudiedFrame {
     pub frame: CropFromPhoto,
     pub kept: KeptFeatures,
     pub tracked: TrackedFrame,
-    /// The parts of the embedding, from which the scores of phrases follow.
+    /// The parts of the embedding, from which the scores of phrases are computed.
     imprint: Imprint,
 }
 
@@ -100,7 +100,7 @@ impl Study {
         self.frames.iter().find(|frame| frame.index == index)
     }
 
-    /// Adds the next frame: tracks the objects to it, and stores the results that later requests need.
+    /// Adds the next frame: tracks the objects to this frame, and stores the results that later requests need.
     ///
     /// # Errors
     /// If the frame cannot be tracked.
@@ -180,9 +180,10 @@ impl Study {
         best.into_iter().map(|(object, index, _peak)| (object, index)).collect()
     }
 
-    /// Returns the contribution of an object's patches to the frame's embedding, minus the average contribution of as
-    /// many other patches, `[embedding]`. Its inner product with a text says how much better the text describes the
-    /// object than its surroundings. Returns `None` if the object is absent, or covers the whole frame.
+    /// Returns the contribution of an object's patches to the frame's embedding, minus the average contribution of the
+    /// same number of other patches, `[embedding]`. The inner product of this vector with a text says how much better
+    /// the text describes the object than the surroundings. Returns `None` if the object is absent, or covers the
+    /// whole frame.
     pub fn object_vector(
         &self,
         session: &Session,
