@@ -1,7 +1,8 @@
 //! The worker's allocator, which reports when memory runs out.
 //!
-//! A browser gives a worker at most 4 GB, and on some machines less. When an allocation fails, Rust stops with the error
-//! "unreachable". So the allocator remembers the failed allocation, and the page receives the true reason.
+//! A browser gives a worker at most 4 GB, and on some machines less. When an allocation fails, Rust stops with the
+//! error "unreachable", which hides the reason. Therefore the allocator remembers the failed allocation, and the page
+//! receives the true reason.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -26,7 +27,7 @@ fn remember(start: *mut u8, bytes: usize) -> *mut u8 {
     start
 }
 
-// SAFETY: every call is the system allocator's own.
+// SAFETY: every call goes to the system allocator.
 unsafe impl GlobalAlloc for ReportingAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the caller guarantees the conditions of the system's allocator.
@@ -54,12 +55,13 @@ pub(super) fn forget_failure() {
     FAILED.store(0, Ordering::Relaxed);
 }
 
-/// From now on, an error event of the worker names memory as the reason if an allocation has failed.
+/// Adds a listener for the worker's error events. If an allocation has failed, the event then names memory as the
+/// reason.
 pub(super) fn explain_end() {
     let on_error = Closure::<dyn Fn(Event)>::new(|event: Event| {
         let bytes = FAILED.swap(0, Ordering::Relaxed);
         if bytes != 0 {
-            // Replaces the error that has no reason.
+            // Replaces the error, which does not name the reason.
             event.prevent_default();
             report_error(&Error::new(&format!("out of memory: there are no {bytes} bytes left")));
         }

@@ -9,7 +9,7 @@ use crate::session::completeness::{LabelledImprint, measure};
 use crate::textspan::LateHeads;
 use crate::zero_shot;
 
-/// Texts per head, up to CLIP's head width, as in the paper's figure (docs/PAPERS.md, 1.9).
+/// The numbers of texts per head, up to CLIP's head width, as in the paper's figure (docs/PAPERS.md, 1.9).
 const COUNTS: [usize; 10] = [0, 1, 2, 5, 10, 20, 30, 40, 50, 60];
 
 impl Worker {

@@ -29,7 +29,7 @@ impl Worker {
     }
 }
 
-/// The difference: second prompt minus first. A prompt of several phrases is their mean.
+/// Returns the difference: second prompt minus first. A prompt of several phrases is their mean.
 async fn difference(session: &mut Session, [first, second]: &[Vec<String>; 2]) -> Result<Vec<f32>, SessionError> {
     let first = zero_shot::ensemble(&session.embed(first, false).await?);
     let second = zero_shot::ensemble(&session.embed(second, false).await?);

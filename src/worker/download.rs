@@ -63,7 +63,7 @@ pub(super) async fn length(url: &str) -> Result<u64, DownloadError> {
     }
 }
 
-/// Downloads a part of a file. A download that breaks off is continued where it broke off.
+/// Downloads a part of a file. If the download breaks off, continues at the same byte.
 pub(super) async fn part(url: &str, range: Range<u64>) -> Result<Vec<u8>, DownloadError> {
     let mut bytes: Vec<u8> = Vec::new();
     for attempt in 1.. {
@@ -114,7 +114,7 @@ async fn ask(url: &str, options: &RequestInit) -> Result<Response, DownloadError
     Ok(response.unchecked_into())
 }
 
-/// A response whose body was not read yet, from the network or from a `Cache`.
+/// A response from the network or from a `Cache`. Its body was not read yet.
 pub(super) struct Download {
     pub(super) file: String,
     pub(super) response: Response,
@@ -128,7 +128,8 @@ impl Download {
             Some(response) => response?,
             None => {
                 let options = RequestInit::new();
-                // The browser asks the server whether its cached copy is current: a new pack must not get old weights.
+                // The browser must ask the server whether the cached copy is current: a new pack must not get old
+                // weights.
                 options.set_cache(RequestCache::NoCache);
                 ask(&url, &options).await?
             }
@@ -140,7 +141,8 @@ impl Download {
     async fn ask(url: &str, range: Option<Range<u64>>) -> Result<Self, DownloadError> {
         let options = RequestInit::new();
         if let Some(range) = range {
-            // A range of this form needs no permission from a server of another origin.
+            // With a range of this form, the browser needs no permission (no CORS preflight) from a server of another
+            // origin.
             let headers = js_sys::Object::new();
             let bytes = format!("bytes={}-{}", range.start, range.end.saturating_sub(1));
             let _set = Reflect::set(&headers, &"Range".into(), &bytes.into());
@@ -200,7 +202,7 @@ impl Download {
         }
     }
 
-    /// Appends the body to `body`. If the download breaks off, the bytes so far stay there.
+    /// Appends the body to `body`. If the download breaks off, the bytes so far stay in `body`.
     async fn append(
         self,
         body: &mut Vec<u8>,

@@ -14,7 +14,7 @@ use crate::session::video::export::ExportError;
 use crate::statistics::StatisticsError;
 use crate::track::TrackError;
 
-/// Why a piece of work failed. Its words say what to do.
+/// Why a piece of work failed. The text says what to do.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum WorkerError {
     #[error(transparent)]

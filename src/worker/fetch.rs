@@ -6,8 +6,8 @@ use super::download::{self, Download, DownloadError};
 use super::pack_store::{self, PackStore};
 use crate::checkpoint::{Manifest, Pack, PackFile, pack};
 
-/// Fetches the pack in the folder `url` and stores it. Files that are stored already are not downloaded again, and
-/// without a network the stored pack opens. `progress` receives the bytes done and the bytes in total.
+/// Fetches the pack in the folder `url` and stores it. Does not download files that are stored already. Without a
+/// network, opens the stored pack. `progress` receives the bytes done and the bytes in total.
 pub(super) async fn pack(url: &str, mut progress: impl FnMut(u64, u64)) -> Result<Pack, DownloadError> {
     let folder = folder(url);
     let store = PackStore::open().await;
@@ -27,8 +27,8 @@ pub(super) async fn pack(url: &str, mut progress: impl FnMut(u64, u64)) -> Resul
     Ok(pack)
 }
 
-/// The check by which a stored file counts as the manifest's. [`Pack::new`] checks all hashes at the end; checking them
-/// before takes long.
+/// The check that decides whether a stored file belongs to the manifest. [`Pack::new`] checks all hashes at the end.
+/// To check them before as well takes long.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Trust {
     Size,
@@ -47,9 +47,9 @@ pub(super) async fn stored(folder: &str, file: &PackFile) -> Option<Vec<u8>> {
     file.verify(&bytes).is_ok().then_some(bytes)
 }
 
-/// Returns the server's manifest. Falls back to the stored manifest if the server cannot be reached, or if this program
-/// cannot read the server's. Also returns the bytes of a newer manifest; store it only once its files are here, so that
-/// the stored pack stays complete.
+/// Returns the server's manifest. Falls back to the stored manifest if the server cannot be reached, or if this
+/// program cannot read the server's manifest. Also returns the bytes of a newer manifest. Store them only when all its
+/// files have arrived, so that the stored pack stays complete.
 async fn manifest(folder: &str, store: &PackStore) -> Result<(Manifest, Option<Vec<u8>>), DownloadError> {
     let url = format!("{folder}{}", pack::MANIFEST);
     let stored = store.find(&url).await;
@@ -115,7 +115,7 @@ async fn downloaded(
     let (mut body, cut_off) = download.bytes_to_the_cut(*bytes, read).await?;
     storing.end().await;
     if let Some(err) = cut_off {
-        // A server that serves ranges sends the rest. The store has no file now, or half of one.
+        // A server that supports ranges sends the rest. The store now has no file, or a part of one.
         let rest = download::part(&url, body.len() as u64..*bytes).await.map_err(|_gone| err)?;
         body.extend(rest);
         store.put(&url, &body).await;

@@ -24,7 +24,7 @@ const THUMBNAIL: usize = 208;
 
 impl Worker {
     pub(super) async fn open_gallery(&mut self, _: OpenGallery) -> Handled<OpenGallery> {
-        // Closes the files: a browser opens each only once.
+        // Closes the files first, because a browser opens each file only once.
         self.gallery = None;
         let session = self.session()?;
         let name = format!("{:.16}", session.manifest().model_hash());
@@ -52,7 +52,7 @@ impl Worker {
         let prepare = async |place: usize| prepared(session, &pictures[place].name, files.get(place)).await;
         let ComputedPiece { traced, thumbnail, .. } = match self.helpers.compute(session, &list, prepare).await {
             Ok(computed) => computed,
-            // One bad file among many is left out; the answer names it.
+            // A bad file is left out, and the answer says so. The other pictures are still added.
             Err(PieceError::Picture(reason)) => {
                 return Ok(Reply::plain(GalleryGrown { left_out: Some(reason.to_string()) }));
             }
@@ -123,7 +123,7 @@ async fn prepared(session: &Session, name: &str, file: Option<&Blob>) -> Result<
     Ok(PreparedPiece { frame, crop, thumbnail })
 }
 
-/// Decodes a picture; also returns its thumbnail's file.
+/// Decodes a picture. Also returns the file of its thumbnail.
 async fn decoded(name: &str, file: Option<&Blob>) -> Result<(Photo, Vec<u8>), WorkerError> {
     let file = file.ok_or(WorkerError::NotSent)?;
     let unreadable = |_gone: JsValue| WorkerError::PictureUnreadable(name.to_owned());

@@ -14,7 +14,7 @@ use crate::session::gallery::{FILES, GalleryFile, NoRoom};
 /// The folder of all galleries.
 const FOLDER: &str = "galleries";
 
-/// A file that the browser stores, or a file in memory if the browser stores none.
+/// A file that the browser stores, or a file in memory if the browser stores no files.
 pub(super) enum BrowserFile {
     Stored(FileSystemSyncAccessHandle),
     Memory(Vec<u8>),
@@ -66,7 +66,7 @@ impl GalleryFile for BrowserFile {
 
     fn truncate(&mut self, len: u64) {
         match self {
-            // To shorten a file needs no room. The file must not grow here.
+            // `truncate` can also make a file longer. The file must only become shorter here, which needs no room.
             Self::Stored(handle) if handle.get_size().is_ok_and(|size| size as u64 > len) => {
                 let _shorter = handle.truncate_with_f64(len as f64);
             }

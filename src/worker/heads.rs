@@ -1,4 +1,4 @@
-//! The heads' texts, and where they come from: the pool in use, and the statistics.
+//! The heads' texts and their sources: the pool in use, and the statistics.
 
 use js_sys::Uint8Array;
 
@@ -63,7 +63,7 @@ impl Worker {
     }
 }
 
-/// Images behind the statistics in use.
+/// Returns the number of images that the statistics in use were computed from.
 fn images(session: &Session) -> u64 {
     session.statistics().map_or(0, Statistics::images)
 }

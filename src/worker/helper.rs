@@ -19,7 +19,7 @@ pub(super) const NAME: &str = "headlamp-helper";
 /// A helper worker without a job ends after this time, in milliseconds, and frees its memory.
 const REST: i32 = 30_000;
 
-/// Serves requests until none comes for a while, or the main worker ends this one.
+/// Serves requests. Ends if no request arrives for a while, or if the main worker ends this worker.
 pub(super) async fn serve(messages: Receiver<JsValue>) {
     post(&HelperMessage::Listening, Attachments::default());
     let mut tower = None;
@@ -63,7 +63,7 @@ async fn answer(
     }
 }
 
-/// Loads the main worker's tower; returns `None` if the pack is not stored as the main worker opened it.
+/// Loads the main worker's tower. Returns `None` if the stored pack is not the one that the main worker opened.
 async fn load(setup: HelperSetup) -> Option<VisionTransformer> {
     let HelperSetup { folder, weights, vision, embedding } = setup;
     let mut weights = PackWeights::new(fetch::stored(&folder, &weights).await?).ok()?;

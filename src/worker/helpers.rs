@@ -1,9 +1,9 @@
-//! The helper workers of the main worker. They are started when there is work ahead, get pieces of it, and are replaced
-//! by the main worker itself where they are missing.
+//! The helper workers of the main worker. The main worker starts them when enough pieces of work are announced, and
+//! sends them these pieces. If a helper is missing, the main worker computes the piece itself.
 //!
 //! A piece of work is a picture of the gallery or a frame of the video. The main worker decodes it, a helper or the
-//! main worker runs the tower on its crop, and the main worker does the rest. So the results are the same numbers in
-//! the same order, whoever ran the tower.
+//! main worker runs the tower on its crop, and the main worker does the rest. Therefore the results are the same
+//! numbers in the same order, no matter which worker ran the tower.
 
 use std::collections::BTreeMap;
 
@@ -25,7 +25,8 @@ use crate::session::helpers::schedule::Schedule;
 use crate::session::{Session, Traced};
 use crate::track::Features;
 
-/// Helpers are started when more pieces than this are listed: the start takes about as long as a few pictures.
+/// Helpers are started when the list has more pieces than this. To start a helper takes about as long as a few
+/// pictures.
 const WORTH_IT: usize = 4;
 
 /// The main worker waits this long for a helper, in milliseconds.
@@ -58,7 +59,7 @@ pub(super) struct ComputedPiece {
 
 /// Why a piece of work was not done.
 pub(super) enum PieceError {
-    /// The picture cannot be used; the next one may be.
+    /// The picture cannot be used. The next picture may be usable.
     Picture(WorkerError),
     /// The model failed.
     Model(WorkerError),
@@ -72,7 +73,7 @@ impl From<PieceError> for WorkerError {
     }
 }
 
-/// What stays here of a piece while a helper has its crop.
+/// The data of a piece that stays in the main worker while a helper has its crop.
 struct PieceContext {
     frame: CropFromPhoto,
     thumbnail: Vec<u8>,
@@ -93,11 +94,12 @@ enum HelperEvent {
 
 /// The helper workers for the open model.
 pub(super) struct Helpers {
-    /// None if no helper can serve the model.
+    /// `None` if no helper can serve the model.
     setup: Option<HelperSetup>,
     workers: BTreeMap<u32, NestedWorker>,
     last_helper: u32,
-    /// A helper that failed is not started again. If all have ended by themselves, they may start again.
+    /// A helper that failed is not started again. If all helpers have ended because they were idle, they may be
+    /// started again.
     are_started: bool,
     schedule: Schedule<Piece, PieceContext, PieceResult>,
     events: (Sender<HelperEvent>, Receiver<HelperEvent>),
@@ -124,8 +126,8 @@ impl Helpers {
         Self { setup, ..Self::default() }
     }
 
-    /// Computes the first piece of a list, or waits for the helper that does, and assigns the next pieces to helpers.
-    /// `prepare` decodes the piece at an index of the list.
+    /// Computes the first piece of a list, or waits for the helper that computes it, and assigns the next pieces to
+    /// helpers. `prepare` decodes the piece at an index of the list.
     pub(super) async fn compute(
         &mut self,
         session: &Session,
@@ -162,7 +164,7 @@ impl Helpers {
             };
             self.assign(list, prepare).await;
             match self.next(list) {
-                // While a helper computes the first piece.
+                // Computes the next piece while a helper computes the first one.
                 Some(place) => {
                     let computed = match prepare(place).await {
                         Ok(prepared) => run(session, &list[place], prepared).await,
@@ -288,7 +290,7 @@ impl Helpers {
         self.workers.remove(&helper);
     }
 
-    /// Drops everything that was computed ahead.
+    /// Drops all results that were computed ahead.
     pub(super) fn forget(&mut self) {
         self.schedule.keep_only(&[]);
     }
@@ -320,7 +322,8 @@ fn computed(context: PieceContext, output: TowerOutput) -> ComputedPiece {
     ComputedPiece { traced: Traced { frame, trace }, features, thumbnail }
 }
 
-/// Tracking needs the patches of a frame; the gallery does not need those of a picture.
+/// Returns whether the patches are needed: tracking needs the patches of a frame, and the gallery does not need the
+/// patches of a picture.
 fn wants_patches(piece: &Piece) -> bool {
     matches!(piece, Piece::Frame(_))
 }
@@ -329,7 +332,7 @@ fn cores() -> usize {
     scope().navigator().hardware_concurrency() as usize
 }
 
-/// The machine's memory in GB, if the browser tells it.
+/// Returns the machine's memory in GB, if the browser reveals it.
 fn memory() -> Option<f64> {
     Reflect::get(&scope().navigator(), &"deviceMemory".into()).ok()?.as_f64()
 }

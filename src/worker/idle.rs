@@ -1,4 +1,4 @@
-//! The timer after which the worker computes ahead of requests.
+//! The timer after which the worker computes results before they are requested.
 
 use async_channel::Sender;
 use js_sys::Function;
@@ -6,8 +6,8 @@ use wasm_bindgen::{JsCast as _, JsValue, closure::Closure};
 
 use super::progress::scope;
 
-/// The pause after a request before the worker computes ahead, in milliseconds. It is long enough for the next of
-/// several quick clicks.
+/// The pause between a request and computing ahead, in milliseconds. The pause is longer than the time between several
+/// quick clicks.
 const QUIET: i32 = 300;
 
 /// A timer that posts the message `null` to this worker, into the same queue as the page's messages.
@@ -35,7 +35,7 @@ impl IdleTimer {
         self.after(QUIET);
     }
 
-    /// Ticks as soon as all messages that are posted by now are handled.
+    /// Starts the timer so that it ticks as soon as all messages that have already arrived are handled.
     pub(super) fn tick_soon(&mut self) {
         self.after(0);
     }

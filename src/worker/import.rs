@@ -18,7 +18,8 @@ use crate::checkpoint::{
 use crate::model::Activation;
 use crate::protocol::{ModelSettings, ModelSource, Storage};
 
-/// Bytes that are read at a time. A request per tensor would take long; tensors follow one another in the file.
+/// The number of bytes that are read at a time. A request per tensor would take long, and tensors follow one another
+/// in the file.
 const AHEAD: u64 = 8 << 20;
 
 /// Why weights could not be converted to a pack.
@@ -91,7 +92,7 @@ impl From<Storage> for Quantisation {
     }
 }
 
-/// The settings that the person gave, in the form that the detection takes.
+/// Converts the settings that the person gave to the type that the detection takes.
 fn answers(told: &ModelSettings) -> GivenSettings {
     let activation = |quick| if quick { Activation::QuickGelu } else { Activation::Gelu };
     GivenSettings {
@@ -154,7 +155,7 @@ impl Published {
     }
 }
 
-/// Where a file is read from.
+/// The place that a file is read from.
 enum Place {
     Local(Blob),
     Remote(String),
@@ -176,7 +177,7 @@ impl Ranged {
         Self { name, place, length, start: 0, ahead: Vec::new() }
     }
 
-    /// Reads where each tensor is in the file.
+    /// Reads the index of the tensors in the file.
     async fn open(&mut self) -> Result<TensorIndex, ImportError> {
         let mut reader = IndexReader::new(self.name.clone(), self.length);
         loop {

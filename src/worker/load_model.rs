@@ -1,4 +1,4 @@
-//! Opening published weights: they are converted to a pack, stored, and opened.
+//! Opens published weights: converts them to a pack, stores the pack, and opens it.
 
 use web_sys::Blob;
 
@@ -11,8 +11,8 @@ use crate::protocol::{DevicePreference, LoadModel, ModelSettings, ModelSource, P
 use crate::session::SessionError;
 
 impl Worker {
-    /// Opens published weights. If they were converted and stored before, opens the stored pack; otherwise converts and
-    /// stores them. A pack that does not open is removed from the store.
+    /// Opens published weights. If they were converted and stored before, opens the stored pack. Otherwise converts
+    /// and stores them. If the pack does not open, removes it from the store.
     pub(super) async fn load_model(
         &mut self,
         task: LoadModel,
@@ -21,7 +21,7 @@ impl Worker {
     ) -> Handled<LoadModel> {
         let LoadModel { source, storage, told, device } = task;
         let store = PackStore::open().await;
-        // The device first: it may be missing, and the weights are hundreds of megabytes.
+        // Choose the device before reading hundreds of megabytes of weights: the device may be missing.
         let chosen = choose(device, report).await?;
         // A repository's weights stay the same; a file of the same name may have changed.
         if let ModelSource::Hub { repository, hub: None } = &source

@@ -1,7 +1,7 @@
-//! The browser's compute worker: takes the page's requests one after another, and answers each.
+//! The browser's compute worker. It takes the page's requests one after another and answers each request.
 //!
-//! The worker is thin over [`Session`]. It adds the current photo, the gallery, the video, progress reports, and the
-//! transferred buffers. A request that fails leaves everything else as it was. To cancel, the page ends the worker.
+//! The worker is a thin layer over [`Session`]. It adds the current photo, the gallery, the video, progress reports,
+//! and the transferred buffers. A request that fails changes nothing. To cancel, the page ends the worker.
 
 mod allocator;
 mod completeness;
@@ -41,12 +41,12 @@ use crate::protocol::wire::{self, Attachments};
 use crate::protocol::{Answer, GREETING, Request, Response, Task, VideoTask, sentence};
 use crate::session::{Session, device};
 
-/// A typed reply as it travels.
+/// Converts a typed reply to the form that is sent.
 fn wired<A: Into<Answer>>(handled: Result<Reply<A>, WorkerError>) -> Result<Reply<Answer>, WorkerError> {
     handled.map(|Reply { answer, buffers }| Reply { answer: answer.into(), buffers })
 }
 
-/// Serves whoever started this worker until the worker ends: the page, or another worker that needs a helper.
+/// Serves the page, or the main worker if this worker is its helper, until this worker ends.
 pub fn listen() {
     let (post, messages) = messages();
     wasm_bindgen_futures::spawn_local(async move {
@@ -57,7 +57,7 @@ pub fn listen() {
     });
 }
 
-/// The messages that are posted to this worker, and a sender with which the worker posts to itself.
+/// Returns the messages that are posted to this worker, and a sender with which the worker posts messages to itself.
 fn messages() -> (Sender<JsValue>, Receiver<JsValue>) {
     let (post, messages) = async_channel::unbounded();
     let from_outside = post.clone();
@@ -71,7 +71,8 @@ fn messages() -> (Sender<JsValue>, Receiver<JsValue>) {
     (post, messages)
 }
 
-/// Greets the page and takes its requests. While there are none for a while, computes what the page may request next.
+/// Greets the page and takes its requests. If no request arrives for a while, computes results that the page may
+/// request next.
 async fn serve(messages: Receiver<JsValue>, mut idle: IdleTimer) {
     Reporter::new(GREETING).phase("Ready");
     let mut worker = Worker::default();
@@ -90,7 +91,7 @@ impl Worker {
     async fn serve(&mut self, message: &JsValue) {
         let (Request { id, task }, attachments) = match wire::unwrap(message) {
             Ok(request) => request,
-            // Without its number the request cannot be answered. The page receives an error event of the worker.
+            // Without its number, the request cannot be answered. The page receives an error event of the worker.
             Err(err) => wasm_bindgen::throw_str(&err.to_string()),
         };
         let reporter = Reporter::new(id);
@@ -102,14 +103,14 @@ impl Worker {
         post(&Response { id, answer }, Attachments::of(buffers));
     }
 
-    /// Does a small part of the work that the page may request next, short enough for a request to wait. Returns
-    /// false if there is nothing to do.
+    /// Does a small part of the work that the page may request next. The part is so short that a request can wait for
+    /// it. Returns false if there is nothing to do.
     fn compute_ahead(&mut self) -> bool {
         self.session.as_mut().is_some_and(Session::find_next_labels)
     }
 
-    /// The answer about work that failed: because of the device, or because of the work itself. The only place where
-    /// an error becomes a sentence.
+    /// Returns the answer for work that failed, either because the device was lost or because of the work itself. Only
+    /// this function turns an error into a sentence.
     async fn failure(&self, err: &WorkerError) -> Answer {
         match &self.session {
             Some(session) if !device::works(session.backend()).await => Answer::DeviceLost,
@@ -117,7 +118,7 @@ impl Worker {
         }
     }
 
-    /// Passes a task to its handler: one row per task. [`state::Handled`] says what each returns.
+    /// Passes a task to its handler, one row per task. Each handler returns [`state::Handled`].
     async fn answer(
         &mut self,
         task: Task,
@@ -150,7 +151,7 @@ impl Worker {
         }
     }
 
-    /// As [`Self::answer`], of tasks about videos.
+    /// Passes a task about a video to its handler.
     async fn answer_video(
         &mut self,
         task: VideoTask,

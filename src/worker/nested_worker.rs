@@ -10,7 +10,7 @@ use crate::protocol::wire::{Payload, UNREAD};
 
 #[wasm_bindgen]
 extern "C" {
-    /// The part of a worker's handle that is needed here.
+    /// A web worker, with the methods that this file needs.
     type Worker;
 
     #[wasm_bindgen(catch, constructor)]
@@ -66,7 +66,7 @@ impl NestedWorker {
         Some(Self { worker, _on_message: on_message, on_error })
     }
 
-    /// Posts a message, whose buffers move to the worker; returns whether that worked.
+    /// Posts a message and moves its buffers to the worker. Returns whether the browser accepted the message.
     pub(super) fn post(&self, payload: &Payload) -> bool {
         self.worker.post_message(&payload.message, &payload.transfer).is_ok()
     }

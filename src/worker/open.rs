@@ -37,15 +37,15 @@ impl Worker {
         }
     }
 
-    /// Opens the pack in the folder `url`, which the GPU has refused.
+    /// Opens the pack in the folder `url` on the CPU, after the GPU has refused its model.
     pub(super) async fn open_on_cpu(&mut self, url: &str, report: &Reporter) -> Result<PackSummary, WorkerError> {
         let (pack, download) = fetched(url, report).await?;
         let chosen = Chosen::cpu("the GPU refused this model; its memory may not suffice");
         Ok(self.open(pack, chosen, (download, Some(fetch::folder(url))), report).await?)
     }
 
-    /// Opens a pack in place of any other. `download` is the seconds that its download took, `folder` the place
-    /// where it is stored.
+    /// Opens a pack, which replaces the open one. `download` is the number of seconds that the download took, and
+    /// `folder` is the folder where the pack is stored.
     pub(super) async fn open(
         &mut self,
         pack: Pack,

@@ -1,4 +1,4 @@
-//! The open video: its decoded frames, and everything that was computed of it.
+//! The open video: its decoded frames, and all results for it.
 
 use js_sys::Uint8Array;
 use wasm_bindgen_futures::JsFuture;
@@ -18,7 +18,7 @@ use crate::session::video::propagation::MaskPropagation;
 use crate::session::video::study::{StudiedFrame, Study};
 use crate::text::units::file_stem;
 
-/// An open video, and everything that was computed of it.
+/// An open video, with all results for it.
 pub(super) struct OpenVideo {
     pub(super) source: FrameSource,
     pub(super) summary: VideoSummary,
@@ -30,7 +30,7 @@ pub(super) struct OpenVideo {
     pub(super) last: Option<(usize, Photo)>,
 }
 
-/// Where the frames come from. `times` are the starts of all frames, in seconds.
+/// The source of the frames. `times` are the starts of all frames, in seconds.
 pub(super) enum FrameSource {
     File { video: Box<Video>, times: Vec<f64> },
     Pictures { names: Vec<String>, blobs: Vec<Blob>, times: Vec<f64> },
@@ -87,7 +87,7 @@ impl FrameSource {
     /// Decodes the frame that starts at `time`, in seconds.
     pub(super) async fn frame_at(&mut self, time: f64) -> Result<Photo, WorkerError> {
         match self {
-            // Rounded: a decoder's times are whole microseconds.
+            // The time is rounded, because a decoder's times are whole microseconds.
             Self::File { video, .. } => Ok(video.frame_at((time * 1e6).round() as i64).await?),
             Self::Pictures { names, blobs, times } => {
                 let index = times.partition_point(|at| *at <= time + 1e-6).saturating_sub(1);

@@ -1,11 +1,11 @@
-//! The store of packs in the browser: downloaded ones, which then open without a network, and models that were
-//! converted here.
+//! The store of packs in the browser: downloaded packs, which can then be opened without a network, and models that
+//! were converted in this browser.
 //!
-//! Downloaded packs are stored under their own addresses. Converted models are stored in [`CONVERTED`], beside the
-//! page, each in a folder that is named by its hash; no server has these files.
+//! Downloaded packs are stored under their own addresses. Converted models are stored in the folder [`CONVERTED`] next
+//! to the page, each in a folder that is named by its hash. No server has these files.
 //!
-//! The store is a `Cache`, which the page can list and clear too. A browser may have no `Cache` (a private window, a
-//! page without HTTPS), or no room left: then nothing is stored, and everything else works the same.
+//! The store is a `Cache`. The page can also list and clear it. A browser may have no `Cache` (a private window, a
+//! page without HTTPS), or no room left. Then nothing is stored, and everything else works as usual.
 
 use js_sys::{Array, Date, Promise, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
@@ -21,7 +21,7 @@ const CACHE: &str = "headlamp-packs";
 /// The folder of models that were converted in this browser.
 const CONVERTED: &str = "converted-here/";
 
-/// A large file is written in parts of this many bytes, so that memory never holds it twice.
+/// A large file is written in parts of this many bytes, so that memory never contains the file twice.
 const PART: usize = 8 << 20;
 
 /// Why a converted model was not stored.
@@ -33,7 +33,7 @@ pub(super) enum StoreError {
     NoRoom,
 }
 
-/// Returns whether a folder is that of a converted model.
+/// Returns whether a folder belongs to a converted model.
 pub(super) fn is_converted(folder: &str) -> bool {
     folder.starts_with(CONVERTED) || folder.contains(&format!("/{CONVERTED}"))
 }
@@ -50,7 +50,7 @@ impl PackStore {
     pub(super) async fn open() -> Self {
         let scope: WorkerGlobalScope = js_sys::global().unchecked_into();
         let Ok(caches) = scope.caches() else { return Self(None) };
-        // Undefined on pages without HTTPS, although the binding promises a value.
+        // On pages without HTTPS, `caches` is undefined, although the binding promises a value.
         if caches.is_undefined() {
             return Self(None);
         }
@@ -78,12 +78,12 @@ impl PackStore {
         }
     }
 
-    /// Stores a converted model and returns its folder. If that fails, no part of the model stays stored.
+    /// Stores a converted model and returns its folder. If this fails, no part of the model stays stored.
     pub(super) async fn put_converted(&self, pack: &Pack) -> Result<String, StoreError> {
         let cache = self.0.as_ref().ok_or(StoreError::NoStore)?;
         let manifest = serde_json::to_vec(&pack.manifest).map_err(|_err| StoreError::NoRoom)?;
         let folder = converted(&pack.manifest);
-        // The manifest first: the page lists models by their manifests.
+        // The manifest is stored first, because the page lists models by their manifests.
         let listed = pack.manifest.files.iter().map(|file| (file.path.as_str(), pack.bytes(&file.path)));
         for (path, bytes) in std::iter::once((pack::MANIFEST, Some(&manifest[..]))).chain(listed) {
             let put = put(cache, &format!("{folder}{path}"), bytes.unwrap_or_default()).await;
@@ -95,8 +95,8 @@ impl PackStore {
         Ok(folder)
     }
 
-    /// Returns the folder of the model that was converted here from `source`, with this quantisation and without any
-    /// setting of the person's own.
+    /// Returns the folder of the model that was converted in this browser from `source`, with this quantisation and
+    /// without settings given by the person.
     pub(super) async fn converted_from(&self, source: &str, quantisation: Quantisation) -> Option<String> {
         let requests: Array = JsFuture::from(self.0.as_ref()?.keys()).await.ok()?.unchecked_into();
         for request in requests.iter().map(JsCast::unchecked_into::<Request>) {
@@ -149,7 +149,7 @@ async fn put(cache: &Cache, url: &str, bytes: &[u8]) -> Result<(), JsValue> {
 pub(super) struct Storing(Option<Promise>);
 
 impl Storing {
-    /// Waits until the file is stored completely, or not at all.
+    /// Waits until the browser has stored the file, or has failed to store it.
     pub(super) async fn end(self) {
         if let Some(put) = self.0 {
             let _no_room = JsFuture::from(put).await;

@@ -45,7 +45,7 @@ impl Worker {
         self.photo_traced(framing, TraceSeconds { decode: 0.0, encode })
     }
 
-    /// The answer about the current photo.
+    /// Returns the answer about the current photo.
     fn photo_traced(&mut self, framing: Framing, seconds: TraceSeconds) -> Handled<TracePhoto> {
         let (session, CurrentPhoto { name, photo, traced }) = self.with_photo()?;
         let (preview, rgba) = media::preview(photo, PREVIEW)?;

@@ -1,4 +1,4 @@
-//! Messages to the page: progress reports and answers; and the worker's clock.
+//! Sends progress reports and answers to the page, and reads the worker's clock.
 
 use std::cell::Cell;
 
@@ -9,7 +9,7 @@ use web_sys::DedicatedWorkerGlobalScope;
 use crate::protocol::wire::{self, Attachments};
 use crate::protocol::{Answer, Progress, Response};
 
-/// The least time between two progress reports, in milliseconds.
+/// The shortest time between two progress reports, in milliseconds.
 const PROGRESS_PAUSE: f64 = 60.0;
 
 /// Reports the progress of one request to the page.

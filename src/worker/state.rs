@@ -1,4 +1,4 @@
-//! Everything that the worker holds for the page, and the replies of its handlers.
+//! The state of the worker, and the replies of its handlers.
 
 use js_sys::Uint8Array;
 
@@ -18,33 +18,33 @@ pub(super) struct Reply<A> {
     pub(super) buffers: Vec<Uint8Array>,
 }
 
-/// What the handler of a task returns.
+/// The return type of a task's handler.
 pub(super) type Handled<T> = Result<Reply<<T as Work>::Answer>, WorkerError>;
 
 impl<A> Reply<A> {
-    /// An answer without buffers.
+    /// Makes a reply without buffers.
     pub(super) fn plain(answer: A) -> Self {
         Self { answer, buffers: Vec::new() }
     }
 
-    /// An answer whose buffer 0 holds these floats.
+    /// Makes a reply whose buffer 0 contains these floats.
     pub(super) fn with_floats(answer: A, values: &[f32]) -> Self {
         Self { answer, buffers: vec![wire::buffer_of_f32(values)] }
     }
 
-    /// An answer whose buffer 0 holds these bytes.
+    /// Makes a reply whose buffer 0 contains these bytes.
     pub(super) fn with_bytes(answer: A, bytes: &[u8]) -> Self {
         Self { answer, buffers: vec![Uint8Array::from(bytes)] }
     }
 }
 
-/// Everything that the worker holds for the page.
+/// The state of the worker.
 #[derive(Default)]
 pub(super) struct Worker {
     pub(super) session: Option<Session>,
     pub(super) current: Option<CurrentPhoto>,
     pub(super) gallery: Option<Gallery<BrowserFile>>,
-    /// Why a later visit will not find the gallery.
+    /// The reason why a later visit will not find the gallery.
     pub(super) not_kept: Option<String>,
     pub(super) video: Option<OpenVideo>,
     pub(super) helpers: Helpers,
@@ -66,19 +66,19 @@ impl Worker {
         self.session.as_mut().ok_or(SessionError::NoPack)
     }
 
-    /// The open model and the current photo.
+    /// Returns the open model and the current photo.
     pub(super) fn with_photo(&mut self) -> Result<(&mut Session, &mut CurrentPhoto), SessionError> {
         let session = self.session.as_mut().ok_or(SessionError::NoPack)?;
         let current = self.current.as_mut().ok_or(SessionError::NoPhoto)?;
         Ok((session, current))
     }
 
-    /// The open gallery.
+    /// Returns the open gallery.
     pub(super) fn gallery(&self) -> Result<&Gallery<BrowserFile>, WorkerError> {
         self.gallery.as_ref().ok_or(WorkerError::NoGallery)
     }
 
-    /// The open model and the open video.
+    /// Returns the open model and the open video.
     pub(super) fn with_video(&mut self) -> Result<(&Session, &mut OpenVideo), WorkerError> {
         let session = self.session.as_ref().ok_or(SessionError::NoPack)?;
         let video = self.video.as_mut().ok_or(WorkerError::NoVideo)?;

@@ -8,7 +8,7 @@ use crate::protocol::{DeviceSummary, MemorySummary, OpenSeconds, PackSummary, St
 use crate::session::Session;
 use crate::statistics::Statistics;
 
-/// Returns what the page shows of the open model.
+/// Returns the summary of the open model for the page.
 pub(super) fn summary(session: &Session, device: DeviceSummary, seconds: OpenSeconds) -> PackSummary {
     let manifest = session.manifest();
     let vision = &manifest.model.vision;
@@ -48,7 +48,7 @@ fn stored_as(quantisation: Quantisation) -> Option<Storage> {
     }
 }
 
-/// Returns what each way to store the weights costs.
+/// Returns the size and the error of the weights in each precision.
 fn storages(manifest: &Manifest) -> Vec<StorageSummary> {
     let summary = |cost: &StorageCost| {
         let StorageCost { quantisation, bytes, error, worst, worst_error } = cost.clone();

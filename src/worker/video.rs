@@ -164,7 +164,8 @@ impl Worker {
         Ok(scores)
     }
 
-    /// Finds the texts of the pool that score highest for each object, on the frame where the object stands out most.
+    /// Finds the texts of the pool that score highest for each object, on the frame where the object's track has the
+    /// highest peak.
     pub(super) async fn label_tracks(&mut self, task: LabelTracks, report: &Reporter) -> Handled<LabelTracks> {
         let (session, video) = self.with_video()?;
         let pool = session.pool().ok_or(SessionError::NoPool)?;
@@ -224,7 +225,7 @@ impl Worker {
     }
 }
 
-/// Returns a frame's features at the resolution of a propagation: stored ones, or else new ones.
+/// Returns a frame's features at the resolution of a propagation: the stored features, or else newly computed ones.
 async fn fine_features(
     session: &Session,
     video: &mut OpenVideo,
