@@ -6,19 +6,20 @@
 //! A feature uses the features before it in this order, and never one after it:
 //!
 //! 1. [`common`]: controls, colours, formulas and browser helpers that several features share.
-//! 2. [`core`]: the worker as the page sees it, the request queue, and the watchdog. It knows no feature.
-//! 3. [`model`]: the open model, and the texts and images that describe its heads.
+//! 2. [`core`]: the client of the worker, the request queue, and the watchdog. It knows no feature.
+//! 3. [`model`]: the open model, and the texts and images for the labels of its heads.
 //! 4. [`photo`]: the photo, the phrases with their scores, the segmentation, and the chosen head's map.
 //! 5. [`heads`]: contributions, head texts, switching parts off, completeness.
 //! 6. [`gallery`]: the person's own pictures, and spurious cues among them.
 //! 7. [`video`]: the video view.
-//! 8. [`shell`]: what drives several features: address and history, masthead, keys, tour, samples, export, sharing.
+//! 8. [`shell`]: everything that drives several features: address and history, masthead, keys, tour, samples, export,
+//!    sharing.
 //! 9. [`embed`]: the compact page inside another page, and its messages.
 //!
-//! Where a feature needs something of a later one, `app` passes it in, as a signal, a callback or a view.
+//! If a feature needs a value of a later feature, `app` passes the value in, as a signal, a callback or a view.
 //!
 //! A view changes a signal of its feature. An effect of the feature then asks [`core`] for the work that the change
-//! calls for, and the answer goes to the closure that came with the request.
+//! requires. The answer goes to the closure that was passed with the request.
 
 #[cfg(feature = "page")]
 pub mod app;

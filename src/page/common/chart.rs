@@ -15,11 +15,12 @@ pub struct Chart {
 }
 
 impl Chart {
-    /// Makes lines of values at the first of `times`; a line may be shorter. `duration` seconds are the box's width.
+    /// Makes lines of values. The first value of a line is at the first of `times`, and so on; a line may have fewer
+    /// values than there are times. The box is `duration` seconds wide.
     pub fn new(times: &[f64], duration: f64, lines: &[Vec<f32>]) -> Self {
         let values = || lines.iter().flatten().copied().filter(|value| value.is_finite());
         let (low, high) = (values().fold(f32::INFINITY, f32::min), values().fold(f32::NEG_INFINITY, f32::max));
-        // Zero stays in sight where the values are near it.
+        // Without values, the scale is around zero.
         let (low, high) = if low <= high { (low, high) } else { (0.0, 0.0) };
         let margin = ((high - low) * 0.06).max(1e-3);
         let (low, high) = (low - margin, high + margin);
@@ -34,7 +35,7 @@ impl Chart {
         Self { low, high, lines: lines.iter().map(line).collect() }
     }
 
-    /// Returns the position of zero, from the top; `None` where it is outside.
+    /// Returns the position of zero, from the top; `None` if zero is outside the box.
     pub fn zero(&self) -> Option<f64> {
         (self.low < 0.0 && self.high > 0.0).then(|| HEIGHT * f64::from(self.high / (self.high - self.low)))
     }

@@ -27,12 +27,12 @@ pub const SERIES: [[u8; 3]; 8] = [
     [150, 150, 150],
 ];
 
-/// Returns the colour of a number; numbers past the palette's end start over.
+/// Returns the colour of a number; after the last colour of the palette, the colours start again.
 pub fn series(index: usize) -> [u8; 3] {
     SERIES[index % SERIES.len()]
 }
 
-/// Whether an earlier number has the same colour, so that the line also needs another pattern.
+/// Returns whether an earlier number has the same colour, so that the line also needs another pattern.
 pub fn starts_over(index: usize) -> bool {
     index >= SERIES.len()
 }
@@ -87,7 +87,7 @@ pub fn viridis(place: f32) -> [u8; 3] {
 pub enum Ramp {
     /// From the most negative to the most positive value.
     Diverging,
-    /// From zero to the largest.
+    /// From zero to the largest value.
     Sequential,
 }
 
@@ -111,7 +111,7 @@ impl Ramp {
 }
 
 fn tint([red, green, blue]: [u8; 3], strength: f32) -> Rgba {
-    // NaN becomes 0 here, and stays clear.
+    // NaN becomes 0 here, and is transparent.
     let alpha = (strength.clamp(0.0, 1.0) * STRONGEST * 255.0).round() as u8;
     [red, green, blue, alpha]
 }
@@ -142,7 +142,8 @@ mod tests {
         for [positive, negative] in
             [0, 1].map(|kind| [POSITIVE, NEGATIVE].map(|hue| seen_by_dichromats(hue)[kind]))
         {
-            // The axis that is left to them, yellow to blue, is on either side of grey.
+            // Dichromats still see the axis from yellow to blue. The two colours are on different sides of grey on
+            // this axis.
             let yellow_less_blue = |[red, _, blue]: [f64; 3]| red - blue;
             assert!(yellow_less_blue(positive) > 0.2 && yellow_less_blue(negative) < -0.2);
         }

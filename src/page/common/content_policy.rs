@@ -1,7 +1,7 @@
-//! The hosts that the page's content security policy lets it fetch from.
+//! The hosts that the page may fetch from, according to its content security policy.
 
-/// Whether `policy` lets a page of `own` origin fetch from `origin` ("https://huggingface.co"). A page without a
-/// policy may fetch from anywhere.
+/// Returns whether `policy` lets a page of the origin `own` fetch from `origin` ("https://huggingface.co"). A page
+/// without a policy may fetch from anywhere.
 pub fn may_fetch(policy: Option<&str>, own: &str, origin: &str) -> bool {
     let Some(policy) = policy else { return true };
     let directive = |name: &str| {
@@ -16,7 +16,7 @@ pub fn may_fetch(policy: Option<&str>, own: &str, origin: &str) -> bool {
     })
 }
 
-/// Whether a source ("https://*.hf.co", "https://huggingface.co", "http://localhost:*") names an origin.
+/// Returns whether a source ("https://*.hf.co", "https://huggingface.co", "http://localhost:*") names an origin.
 fn matches(source: &str, origin: &str) -> bool {
     if let Some(host) = source.strip_suffix(":*") {
         let is_port = |rest: &str| {
@@ -33,7 +33,7 @@ fn matches(source: &str, origin: &str) -> bool {
     }
 }
 
-/// Returns the hosts that `policy` names beside the page's own.
+/// Returns the hosts that `policy` names besides the page's own host.
 pub fn hosts(policy: &str) -> Vec<&str> {
     let connect = policy.split(';').find_map(|directive| directive.trim().strip_prefix("connect-src "));
     let sources = connect.unwrap_or_default().split_whitespace();

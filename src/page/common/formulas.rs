@@ -34,7 +34,7 @@ impl Topic {
     ];
 }
 
-/// A paper, by its address.
+/// A place in a paper, and the paper's address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Source {
     pub paper: &'static str,
@@ -301,7 +301,7 @@ fn propagation() -> Explanation {
 mod tests {
     use super::*;
 
-    /// Elements that MathML lets have so many children, no more and no fewer.
+    /// Returns how many children a MathML element must have, or `None` if any number is allowed.
     fn arity(name: &str) -> Option<usize> {
         match name {
             "msub" | "msup" | "mfrac" | "munder" | "mover" => Some(2),
@@ -313,7 +313,7 @@ mod tests {
     fn formulas_are_well_formed() {
         for topic in Topic::ALL {
             for formula in explanation(topic).formulas {
-                // Names of the open elements, and how many children each has so far.
+                // The names of the open elements, and the number of children that each has so far.
                 let mut open: Vec<(&str, usize)> = vec![("", 0)];
                 for part in formula.split('<').skip(1) {
                     let (tag, _text) = part.split_once('>').unwrap();

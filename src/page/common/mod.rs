@@ -1,4 +1,4 @@
-//! What several features of the page share.
+//! Code that several features of the page share.
 
 #[cfg(feature = "page")]
 pub mod browser;

@@ -20,7 +20,7 @@ pub enum PlaybackError {
 }
 
 impl PlaybackError {
-    /// Returns the error of a video element's `MediaError.code`; 0 where the element has none.
+    /// Returns the error for a video element's `MediaError.code`. `code` is 0 if the element has no error.
     pub fn of_code(name: &str, code: u16) -> Self {
         let name = name.to_owned();
         match code {
@@ -47,7 +47,7 @@ pub enum CameraError {
 }
 
 impl CameraError {
-    /// Returns the error of the `DOMException` of this name, with which `getUserMedia` failed.
+    /// Returns the error for the name of the `DOMException` with which `getUserMedia` failed.
     pub fn of_exception(name: &str) -> Self {
         match name {
             "NotAllowedError" => Self::Refused,

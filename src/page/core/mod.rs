@@ -1,4 +1,4 @@
-//! The page's side of the worker: it asks, waits and hands answers over. It knows no feature.
+//! The page's side of the worker: posts requests, waits, and passes answers on. This module knows no feature.
 
 #[cfg(feature = "page")]
 pub mod browser;

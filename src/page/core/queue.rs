@@ -1,8 +1,8 @@
 //! The requests of the page that wait for the worker.
 //!
-//! The worker does one thing at a time, so the page posts one request at a time. Of each kind of work at most one
-//! request waits, the latest, and the most urgent kind goes first. However fast signals change, the
-//! worker is never flooded, and no answer can be about another photo than the request.
+//! The worker does one thing at a time, so the page posts one request at a time. At most one request of each kind of
+//! work waits, the latest one. The most urgent kind is posted first. Therefore fast changes of signals never flood the
+//! worker, and an answer is always about the same photo as its request.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ pub struct Queue<B> {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Finished {
     pub task: Task,
-    /// A newer request of the same kind waits: the answer is out of date.
+    /// Whether a newer request of the same kind waits, so that the answer is out of date.
     pub superseded: bool,
 }
 
@@ -63,12 +63,12 @@ impl<B> Queue<B> {
         self.under_way.as_ref().map(|request| request.task.kind())
     }
 
-    /// Whether a request of a kind waits or is under way.
+    /// Returns whether a request of a kind waits or is under way.
     pub fn has(&self, kind: Kind) -> bool {
         self.waiting.contains_key(&kind) || self.under_way() == Some(kind)
     }
 
-    /// Whether the request numbered `id` is under way.
+    /// Returns whether the request numbered `id` is under way.
     pub fn is_under_way(&self, id: u32) -> bool {
         self.under_way.as_ref().is_some_and(|request| request.id == id)
     }

@@ -1,5 +1,5 @@
-//! The messages between an embedded page and the page around it (docs/EMBED.md), apart
-//! from the pictures that travel with them.
+//! The messages between an embedded page and its host, the page around it (docs/EMBED.md). The pictures that are sent
+//! with the messages are not part of this module.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -16,9 +16,9 @@ const LONGEST_TEXT: usize = 1000;
 /// A request of the host, the page around this one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ParsedMessage {
-    /// The host's number or name of the request, which the answer repeats; null where there is none.
+    /// The number or name that the host gave the request. The answer repeats it. Null if the host gave none.
     pub id: Value,
-    /// The command, or a sentence why the request is invalid.
+    /// The command, or a sentence that says why the request is invalid.
     pub command: Result<Command, String>,
 }
 
@@ -43,7 +43,8 @@ pub enum Picture {
     Sent,
 }
 
-/// Reads a message, in which `true` stands for a picture that came along; `None` where the message is not for headlamp.
+/// Reads a message. `true` stands for a picture that was sent with the message. Returns `None` if the message is not
+/// for headlamp.
 pub fn read(message: &Value) -> Option<ParsedMessage> {
     let version = message.get("headlamp")?;
     let id = message.get("id").filter(|id| id.is_string() || id.is_number()).cloned().unwrap_or(Value::Null);
@@ -104,7 +105,7 @@ fn text(message: &Value, name: &str) -> Result<Option<String>, String> {
     }
 }
 
-/// "11.3", or [11, 3].
+/// Reads the head of a message: "11.3", or [11, 3].
 fn head_of(message: &Value) -> Result<Option<(usize, usize)>, String> {
     let found = match message.get("head") {
         None | Some(Value::Null) => return Ok(None),
@@ -144,9 +145,9 @@ pub struct ViewResults {
     pub scores: Vec<f32>,
     /// The softmax over the texts.
     pub probabilities: Vec<f32>,
-    /// The text that the fields below are about.
+    /// The phrase that the fields below are about.
     pub phrase: Option<String>,
-    /// The contributions to the phrase's score, which is their sum: `[layer][head]`.
+    /// The contributions to the phrase's score, `[layer][head]`. All contributions sum to the score.
     pub heads: Vec<Vec<f32>>,
     /// `[layer]`
     pub mlps: Vec<f32>,
@@ -184,7 +185,7 @@ pub struct Explained {
 #[serde(rename_all = "camelCase")]
 pub struct Segmented {
     pub threshold: f32,
-    /// Nothing scored positive for the phrase.
+    /// Whether no patch scored positive for the phrase.
     pub is_empty: bool,
 }
 

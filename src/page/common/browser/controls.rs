@@ -3,12 +3,12 @@
 use leptos::prelude::*;
 use leptos::web_sys::Event;
 
-/// Chooses one of a few values: radio buttons in a row.
+/// A choice of one of a few values, as radio buttons in a row.
 #[component]
 pub fn Choice<T>(
     /// The name of the choice, for screen readers.
     legend: &'static str,
-    /// Unique on the page.
+    /// The HTML name of the radio buttons, unique on the page.
     name: &'static str,
     options: Vec<(T, &'static str)>,
     #[prop(into)] value: Signal<T>,
@@ -38,13 +38,13 @@ where
     }
 }
 
-/// Lists heads (layer, head), each as a button that removes the head.
+/// A list of heads (layer, head). Each head is a button that removes the head.
 #[component]
 pub fn HeadChips(
     /// The name of the list, for screen readers.
     label: &'static str,
     #[prop(into)] heads: Signal<Vec<(usize, usize)>>,
-    /// Describes what a press on "layer.head" does.
+    /// Returns the label of the button for "layer.head", for screen readers.
     says: fn(&str) -> String,
     on_press: impl Fn((usize, usize)) + Copy + Send + 'static,
 ) -> impl IntoView {

@@ -48,7 +48,7 @@ pub async fn fetch(name: &str, url: &str) -> Result<Blob, ReadError> {
     Ok(blob.unchecked_into())
 }
 
-/// Returns a sentence why the page may not fetch from `url`; `None` where it may.
+/// Returns a sentence that says why the page may not fetch from `url`, or `None` if the page may.
 pub fn refusal(url: &str) -> Option<String> {
     let url = Url::new_with_base(url, &base()).ok()?;
     let meta = document().query_selector("meta[http-equiv='Content-Security-Policy']").ok().flatten();
@@ -72,14 +72,14 @@ fn foreign_host(url: &str) -> Option<String> {
     (window().location().origin().ok() != Some(url.origin())).then(|| url.host())
 }
 
-/// Makes a picture of RGBA bytes; `None` where they do not fit the size.
+/// Makes a picture from RGBA bytes; `None` if their number does not match the size.
 pub fn image_of_buffer(rgba: &Uint8Array, size: Size) -> Option<ImageData> {
     let pixels =
         Uint8ClampedArray::new_with_byte_offset_and_length(&rgba.buffer(), rgba.byte_offset(), rgba.byte_length());
     ImageData::new_with_js_u8_clamped_array_and_sh(&pixels, size.width as u32, size.height as u32).ok()
 }
 
-/// Does the same for bytes in our own memory.
+/// Makes a picture from RGBA bytes in the memory of the wasm module.
 pub fn image_of_slice(rgba: &[u8], size: Size) -> Option<ImageData> {
     ImageData::new_with_u8_clamped_array_and_sh(Clamped(rgba), size.width as u32, size.height as u32).ok()
 }
@@ -91,7 +91,7 @@ pub fn paint(canvas: &HtmlCanvasElement, size: Size, image: Option<&ImageData>, 
     let context = canvas.get_context("2d").ok().flatten();
     let context = context.and_then(|context| context.dyn_into::<CanvasRenderingContext2d>().ok());
     if let Some((context, image)) = context.zip(image) {
-        // This fails for detached pictures only, and ours are not.
+        // This fails only for pictures whose buffer was transferred, and these are not.
         let _painted = context.put_image_data(image, -left, -top);
     }
 }
@@ -109,7 +109,7 @@ pub fn download(name: &str, kind: &str, bytes: &Uint8Array) {
     }
 }
 
-/// Returns a canvas as a PNG file; `None` where the canvas is too large for the browser.
+/// Returns a canvas as a PNG file; `None` if the canvas is too large for the browser.
 pub fn png_of(canvas: &HtmlCanvasElement) -> Option<Blob> {
     let url = canvas.to_data_url_with_type("image/png").ok()?;
     let base64 = url.strip_prefix("data:image/png;base64,")?;
@@ -119,20 +119,20 @@ pub fn png_of(canvas: &HtmlCanvasElement) -> Option<Blob> {
     blob_of("image/png", &Uint8Array::from(&bytes[..]))
 }
 
-/// Makes a file of bytes and a media type.
+/// Makes a file from bytes and a media type.
 pub fn blob_of(kind: &str, bytes: &Uint8Array) -> Option<Blob> {
     let options = BlobPropertyBag::new();
     options.set_type(kind);
-    // This fails only for lists that hold something else than bytes.
+    // This fails only for lists that contain anything other than bytes.
     Blob::new_with_u8_array_sequence_and_options(&Array::of1(bytes), &options).ok()
 }
 
-/// The address of a file that the page holds. Dropping it revokes the address.
+/// The address of a file in the page's memory. Dropping the value revokes the address.
 #[derive(Debug)]
 pub struct ObjectUrl(String);
 
 impl ObjectUrl {
-    /// Makes an address; `None` where the browser gives no more of them.
+    /// Makes an address; `None` if the browser gives no more addresses.
     pub fn of(blob: &Blob) -> Option<Self> {
         Url::create_object_url_with_blob(blob).ok().map(Self)
     }

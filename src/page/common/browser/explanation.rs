@@ -4,7 +4,7 @@ use leptos::prelude::*;
 
 use crate::page::common::formulas::{self, Explanation, Topic};
 
-/// The explanation of a topic, folded at first.
+/// The explanation of a topic, collapsed at first.
 #[component]
 pub fn How(about: Topic) -> impl IntoView {
     let Explanation { formulas, words, source } = formulas::explanation(about);

@@ -26,7 +26,7 @@ pub fn callback(milliseconds: i32) -> (Function, impl Future<Output = ()>) {
     let callback = settle.clone();
     let called = async move {
         let _timer = Timer::new(milliseconds, settle);
-        // It never fails.
+        // The promise never fails.
         let _settled = JsFuture::from(promise).await;
     };
     (callback, called)
@@ -43,7 +43,7 @@ fn promise() -> (Promise, Function) {
     let promise = Promise::new(&mut move |resolve, _reject| {
         kept.replace(Some(resolve));
     });
-    // A promise calls its function at once.
+    // A new promise calls its function immediately.
     let settle = settle.borrow_mut().take().unwrap_or_else(|| Function::new_no_args(""));
     (promise, settle)
 }

@@ -1,4 +1,4 @@
-//! The worker as the page sees it: typed requests go in, typed reports come out.
+//! The page's client of the worker: posts typed requests and receives typed reports.
 
 use js_sys::Uint8Array;
 use leptos::web_sys::{ErrorEvent, Event, MessageEvent, Worker, WorkerOptions, WorkerType};
@@ -7,7 +7,7 @@ use wasm_bindgen::{JsCast as _, JsValue, closure::Closure};
 use crate::protocol::wire::{self, Attachments, UNREAD, WireError};
 use crate::protocol::{Answer, GREETING, Request, Response, sentence};
 
-/// The worker's loader, beside index.html.
+/// The worker's loader, in the folder of index.html.
 const LOADER: &str = "./worker_loader.js";
 
 /// Why a worker could not be started, or a request not posted.
@@ -52,7 +52,7 @@ impl Client {
     ) -> Result<Self, ClientError> {
         let options = WorkerOptions::new();
         options.set_type(WorkerType::Module);
-        // Not in the address: a service worker that answers for the file drops the query.
+        // The name has the folder, and not the address: a service worker that serves the file ignores the query.
         options.set_name(&folder.map_or_else(String::new, |folder| format!("pack:{folder}")));
         let worker = Worker::new_with_options(LOADER, &options).map_err(|_refused| ClientError::Start)?;
         let on_message = Closure::new({
@@ -105,7 +105,7 @@ fn reason(event: &Event) -> String {
     // A worker that could not be loaded gives no message.
     let told = event.dyn_ref::<ErrorEvent>().map(ErrorEvent::message).filter(|message| !message.is_empty());
     match told {
-        // The words of the worker, or of the browser about a buffer.
+        // The message comes from the worker, or from the browser about a buffer.
         Some(message) if ["memory", "allocation"].iter().any(|word| message.to_lowercase().contains(word)) => {
             "The compute worker ran out of memory and stopped. Restart it, and try a smaller photo or the \
              centre crop."

@@ -1,5 +1,5 @@
-//! The page's side of the worker: features ask here, requests go out one at a time, and each answer goes to whoever
-//! asked.
+//! The page's side of the worker. Features send their requests through [`Core`]. It posts one request at a time, and
+//! passes each answer to the feature that asked.
 
 use std::rc::Rc;
 
@@ -28,7 +28,7 @@ pub struct Notice {
     /// it is dismissed.
     pub about: Option<Kind>,
     pub sentence: String,
-    /// A new worker helps.
+    /// Whether to offer a restart of the worker.
     pub offers_restart: bool,
 }
 
@@ -43,12 +43,12 @@ pub struct Busy {
 /// The end of a request: its answer with the buffers that came with it, or a sentence about its failure.
 pub type Outcome<A> = Result<(A, Vec<Uint8Array>), String>;
 
-/// Gets the end of a request.
+/// A function that receives the outcome of a request.
 type OnEnd = Box<dyn FnOnce(Outcome<Answer>) -> Result<(), UnexpectedAnswer>>;
 
 type Hook = Rc<dyn Fn()>;
 
-/// What the queue keeps with a request.
+/// The data that the queue stores with a request.
 pub(super) struct Asked {
     attachments: Attachments,
     on_end: OnEnd,
@@ -59,7 +59,7 @@ pub(super) struct Inner {
     client: Option<Client>,
     is_listening: bool,
     pub(super) queue: Queue<Asked>,
-    /// Gets the end of the request under way.
+    /// Receives the outcome of the request under way.
     on_end: Option<OnEnd>,
     /// The last number of [`Core::next_number`].
     number: u32,
@@ -77,11 +77,11 @@ pub(super) struct Inner {
 pub struct Core {
     pub worker: RwSignal<WorkerState>,
     pub busy_with: RwSignal<Option<Busy>>,
-    /// Number of files that the page is fetching or reading.
+    /// The number of files that the page is fetching or reading.
     pub reading: RwSignal<u32>,
     pub progress: RwSignal<Option<Progress>>,
     pub notice: RwSignal<Option<Notice>>,
-    /// Helper workers may start on requests that are announced ahead.
+    /// Whether helper workers may start on requests that are announced ahead.
     uses_helpers: bool,
     pub(super) inner: StoredValue<Inner, LocalStorage>,
 }
@@ -112,7 +112,7 @@ impl Core {
         self.inner.update_value(|inner| inner.when_device_lost.push(Rc::new(hook)));
     }
 
-    /// Says how [`Core::restart`] starts a worker and opens its model.
+    /// Sets the function by which [`Core::restart`] starts a worker and opens its model.
     pub fn restart_with(self, restart: impl Fn() + 'static) {
         self.inner.update_value(|inner| inner.restart = Some(Rc::new(restart)));
     }
@@ -124,8 +124,8 @@ impl Core {
         }
     }
 
-    /// Starts a worker, ending any other and forgetting all requests. The worker's loader fetches the pack in
-    /// `folder` at once. Returns whether a worker was started.
+    /// Starts a worker. Ends the previous worker and drops all requests. The worker's loader fetches the pack in
+    /// `folder` immediately. Returns whether a worker was started.
     pub fn start(self, folder: Option<&str>) -> bool {
         let client = Client::start(folder, move |report| self.hear(report));
         self.forget_requests();
@@ -148,8 +148,8 @@ impl Core {
         }
     }
 
-    /// Asks for work. `take` gets the answer and its buffers; a failure becomes a notice. A request that waits is
-    /// replaced by the next of its kind, and the answer to a replaced request is dropped.
+    /// Asks for work. `take` receives the answer and its buffers; a failure becomes a notice. A newer request of the
+    /// same kind replaces a waiting one, and the answer to a replaced request is dropped.
     pub fn ask<T: Work>(
         self,
         task: T,
@@ -174,7 +174,8 @@ impl Core {
         });
     }
 
-    /// Asks for work as [`Core::ask_with`] does; `on_end` gets a failure too, even of a request that was replaced.
+    /// Asks for work as [`Core::ask_with`] does; `on_end` also receives a failure, even if a newer request of the same
+    /// kind waits.
     pub fn ask_for_outcome<T: Work>(
         self,
         task: T,
@@ -191,44 +192,46 @@ impl Core {
         self.post_soon();
     }
 
-    /// Takes back the request of a kind that waits. The one under way goes on.
+    /// Removes the waiting request of a kind. A request under way continues.
     pub fn withdraw(self, kind: Kind) {
         let _withdrawn = self.inner.try_update_value(|inner| inner.queue.withdraw(kind));
         self.show_work();
     }
 
-    /// Changes the request of a kind that waits. Returns what `change` returned; `None` where none waits.
+    /// Changes the waiting request of a kind. Returns the result of `change`, or `None` if no request of this kind
+    /// waits.
     pub fn change_waiting<R>(self, kind: Kind, change: impl FnOnce(&mut Task) -> R) -> Option<R> {
         self.inner.try_update_value(|inner| inner.queue.waiting_mut(kind).map(change)).flatten()
     }
 
-    /// Whether a request of a kind waits.
+    /// Returns whether a request of a kind waits.
     pub fn is_waiting(self, kind: Kind) -> bool {
         self.change_waiting(kind, |_task| ()).is_some()
     }
 
-    /// Whether a request of a kind waits or is under way.
+    /// Returns whether a request of a kind waits or is under way.
     pub fn has(self, kind: Kind) -> bool {
         self.inner.with_value(|inner| inner.queue.has(kind))
     }
 
-    /// The kind of the request under way.
+    /// Returns the kind of the request under way.
     pub fn under_way(self) -> Option<Kind> {
         self.inner.with_value(|inner| inner.queue.under_way())
     }
 
-    /// Returns how many of the `count` next requests to announce: none where the address wants no helper workers.
+    /// Returns how many of the `count` next requests to announce: 0 if the page's address switches the helper workers
+    /// off.
     pub fn ahead(self, count: usize) -> usize {
         if self.uses_helpers { count } else { 0 }
     }
 
-    /// Returns a number that no other caller gets, larger than all before.
+    /// Returns a new number, larger than all earlier ones.
     pub fn next_number(self) -> u32 {
         self.inner.update_value(|inner| inner.number += 1);
         self.inner.with_value(|inner| inner.number)
     }
 
-    /// Runs `work` and shows meanwhile that the page is reading a file.
+    /// Runs `work`. Until `work` ends, the page shows that it is reading a file.
     pub fn while_reading(self, work: impl Future<Output = ()> + 'static) {
         self.reading.update(|reading| *reading += 1);
         spawn_local(async move {
@@ -242,14 +245,14 @@ impl Core {
         self.notice.set(Some(Notice { about: Some(about), sentence, offers_restart: false }));
     }
 
-    /// Gives up: there is no open model, but the worker still takes requests.
+    /// Reports that no model is open, and drops all requests. The worker still takes requests.
     pub fn fail(self, sentence: String) {
         self.worker.set(WorkerState::Failed);
         self.forget_requests();
         self.notice.set(Some(Notice { about: Some(Kind::Pack), sentence, offers_restart: true }));
     }
 
-    /// Gives up: the worker takes no requests any more.
+    /// Reports that the worker has stopped, and drops all requests. The worker takes no requests any more.
     pub fn stop(self, sentence: String) {
         self.inner.update_value(|inner| inner.is_listening = false);
         self.fail(sentence);
@@ -276,8 +279,8 @@ impl Core {
         let _forgotten = self.inner.try_update_value(|inner| (inner.queue.clear(), inner.on_end.take()));
     }
 
-    /// Posts the next request after all effects of the current change have run: a request that one of them replaces
-    /// is never posted.
+    /// Posts the next request after all effects of the current change have run, so that a request that an effect
+    /// replaces is never posted.
     fn post_soon(self) {
         self.show_work();
         spawn_local(async move {
@@ -337,13 +340,14 @@ impl Core {
         }
     }
 
-    /// Hands the end of a request to whoever asked.
+    /// Passes the outcome of a request to the feature that asked.
     fn hand_over(self, finished: &Finished, on_end: OnEnd, answer: Answer, buffers: Vec<Uint8Array>) {
         let kind = finished.task.kind();
         let outcome = match answer {
             Answer::DeviceLost => return self.recover(),
             Answer::Failed { message } => Err(message),
-            // A photo or model is the worker's current one from now on, even where another one waits.
+            // A photo or model is the worker's current one from now on, even if another one waits. Other superseded
+            // answers are dropped.
             _ if finished.superseded && !matches!(kind, Kind::Photo | Kind::Pack) => return,
             answer => Ok((answer, buffers)),
         };
@@ -355,7 +359,8 @@ impl Core {
         }
     }
 
-    /// Removes the notice about work of the kind that went well. A photo that went well removes any.
+    /// Removes the notice about a kind of work that has now succeeded. A photo that succeeds removes the notice about
+    /// any kind.
     fn settle_notice(self, kind: Kind) {
         let is_settled = |notice: &Notice| notice.about.is_some_and(|about| about == kind || kind == Kind::Photo);
         if self.notice.with_untracked(|notice| notice.as_ref().is_some_and(is_settled)) {
@@ -367,15 +372,14 @@ impl Core {
 /// Returns the floats of the buffer at `index`.
 ///
 /// # Errors
-/// Where there is no such buffer.
+/// If there is no such buffer.
 pub fn floats_of(buffers: &[Uint8Array], index: usize) -> Result<Vec<f32>, UnexpectedAnswer> {
     buffers.get(index).map(crate::protocol::wire::f32_of_buffer).ok_or(UnexpectedAnswer)
 }
 
 /// Returns the `count` floats of the first buffer.
 ///
-/// # Errors
-/// Where there are not as many.
+/// # Errors If the buffer has another number of floats.
 pub fn exactly_floats(buffers: &[Uint8Array], count: usize) -> Result<Vec<f32>, UnexpectedAnswer> {
     floats_of(buffers, 0).and_then(|values| if values.len() == count { Ok(values) } else { Err(UnexpectedAnswer) })
 }

@@ -6,8 +6,8 @@ use leptos::prelude::*;
 
 use super::core::{Core, Notice};
 
-/// A worker that reports nothing for so long may hang, in milliseconds. Downloads and text pools report progress;
-/// one run of the largest model that fits takes less.
+/// A worker that reports nothing for this time may hang, in milliseconds. Downloads and text pools report progress.
+/// One run of the largest model that fits takes less time.
 const PATIENCE: f64 = 60_000.0;
 
 /// How often the watchdog checks.
@@ -16,7 +16,7 @@ const ROUND: Duration = Duration::from_secs(2);
 impl Core {
     /// Watches the worker from now on.
     pub(super) fn watch(self) {
-        // Without timers there is no watchdog, and the page works otherwise.
+        // Without a timer there is no watchdog, but the rest of the page works.
         let _timer = set_interval_with_handle(move || self.look_after(), ROUND);
     }
 
@@ -35,7 +35,7 @@ impl Core {
         }
     }
 
-    /// Starts a new worker where the old one was: the device is lost, and with it everything that was on it.
+    /// Replaces the worker after its device was lost, with all data on the device.
     pub(super) fn recover(self) {
         self.inner.update_value(|inner| inner.losses += 1);
         for hook in self.inner.with_value(|inner| inner.when_device_lost.clone()) {
@@ -53,7 +53,7 @@ impl Core {
         }));
     }
 
-    /// How often the device was lost.
+    /// Returns how often the device was lost.
     pub fn losses(self) -> u32 {
         self.inner.with_value(|inner| inner.losses)
     }

@@ -1,7 +1,9 @@
-//! The page around an embedded one: which page may send messages, its requests, and the answers (docs/EMBED.md).
+//! The host, the page that embeds this one: checks its origin, handles its requests, and sends the answers
+//! (docs/EMBED.md).
 //!
-//! Only a page is answered whose origin the frame's address names, or that has the same origin as this
-//! page. Its requests are handled one at a time, each answered once this page is idle.
+//! This page answers a host only if the frame's address names the origin of the host. If the address names no origin,
+//! the host must have the same origin as this page. Requests are handled one at a time. Each is answered once this
+//! page is idle.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -29,7 +31,7 @@ use crate::page::heads::browser::heads::contributions;
 use crate::page::shell::browser::features::Features;
 use crate::protocol::{PackSummary, Progress};
 
-/// This page is idle when nothing happens for so long.
+/// This page is idle if nothing happens for this time.
 const REST: Duration = Duration::from_millis(60);
 
 /// A request, and the picture that came with it.
@@ -47,14 +49,14 @@ struct RequestUnderWay {
 
 #[derive(Default)]
 struct RequestQueue {
-    /// The mask that the page around this one asked for.
+    /// The mask that the host asked for.
     mask: Option<Uint8Array>,
     waiting: VecDeque<HostRequest>,
     under_way: Option<RequestUnderWay>,
     timer: Option<TimeoutHandle>,
 }
 
-/// A page around this one that may send messages.
+/// The host: the page that embeds this one and may send messages.
 #[derive(Clone, Copy)]
 pub struct Host {
     features: Features,
@@ -63,8 +65,8 @@ pub struct Host {
     requests: StoredValue<RequestQueue, LocalStorage>,
 }
 
-/// Listens to the page around this one and sends it events; `None` where no page may send messages. `named`
-/// are the origins of the address.
+/// Listens to the host and sends events to it; returns `None` if no host may send messages. `named` are the origins
+/// that the address names.
 pub fn listen(features: Features, named: &[String]) -> Option<Host> {
     let (origins, requests) = (StoredValue::new(origins(named)?), StoredValue::new_local(RequestQueue::default()));
     let host = Host { features, origins, requests };
@@ -73,7 +75,7 @@ pub fn listen(features: Features, named: &[String]) -> Option<Host> {
     Some(host)
 }
 
-/// Returns the origins that get messages; `None` where this page is not embedded, or the page around it is not allowed.
+/// Returns the origins that get messages; `None` if this page is not embedded, or if its host is not allowed.
 fn origins(named: &[String]) -> Option<Vec<String>> {
     let own = window().location().origin().ok()?;
     let allowed = if named.is_empty() { vec![own] } else { named.to_vec() };
@@ -92,7 +94,7 @@ fn origins(named: &[String]) -> Option<Vec<String>> {
     }
 }
 
-/// Returns the origin of the page around this one, where the browser reveals it.
+/// Returns the origin of the host, if the browser reveals it.
 fn parent_origin() -> Option<String> {
     let ancestors = Reflect::get(&window().location(), &"ancestorOrigins".into()).ok();
     let nearest = ancestors.filter(JsValue::is_object).and_then(|all| Reflect::get_u32(&all, 0).ok()?.as_string());
@@ -280,7 +282,7 @@ impl Host {
 /// The fields that a message may have.
 const FIELDS: [&str; 9] = ["headlamp", "id", "do", "image", "name", "texts", "phrase", "head", "mask"];
 
-/// Returns a message as plain data, with `true` in the place of a picture, and the picture.
+/// Returns a message as plain data, with `true` instead of a picture, and the picture.
 fn plain(message: &JsValue) -> (Value, Option<JsValue>) {
     if !message.is_object() {
         return (Value::Null, None);
@@ -301,7 +303,7 @@ fn plain(message: &JsValue) -> (Value, Option<JsValue>) {
     (Value::Object(fields), picture)
 }
 
-/// Returns the picture of a message as a file; `None` where it is not a picture.
+/// Returns the picture of a message as a file; `None` if the value is not a picture.
 fn blob_of(picture: &JsValue) -> Option<Blob> {
     if let Some(blob) = picture.dyn_ref::<Blob>() {
         return Some(blob.clone());

@@ -1,5 +1,5 @@
 //! The compact page inside another page: the photo, its phrases, and the heads. It takes no files and knows nothing
-//! about the person: its address and the page around it say what it shows.
+//! about the person. Its address and its host decide what it shows.
 
 use leptos::html::Div;
 use leptos::prelude::*;
@@ -34,7 +34,7 @@ pub fn Embed() -> impl IntoView {
             host.tell_size(width, height);
         }
     });
-    // The same view as a page of its own.
+    // The link opens the same view as a full page.
     let opened = Address { embed: false, origins: Vec::new(), theme: None, ..address };
     let link = move || format!("{}{}", dom::base(), history::now(features, &opened).query());
     let photo =
