@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::protocol::cues::LabelledPicture;
 
-/// Names of columns, the likelier first. The first ones are those of Waterbirds' metadata.csv.
+/// Names of columns, the likelier first. The first names are the columns of Waterbirds' metadata.csv.
 const FILES: [&str; 7] = ["img_filename", "filename", "file", "image", "name", "picture", "path"];
 const CLASSES: [&str; 4] = ["y", "class", "label", "kind"];
 const NUISANCES: [&str; 5] = ["place", "nuisance", "attribute", "background", "setting"];
@@ -12,7 +12,7 @@ const NUISANCES: [&str; 5] = ["place", "nuisance", "attribute", "background", "s
 /// The meaning of the numbers in Waterbirds' table.
 const WATERBIRDS: [[&str; 2]; 2] = [["land bird", "water bird"], ["land", "water"]];
 
-/// Labels that cannot be used.
+/// Why labels cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LabelError {
     #[error("The table's first line names no column for the {what}: call it “{}”.", names.join("”, “"))]
@@ -33,10 +33,9 @@ pub struct Labels {
 }
 
 impl Labels {
-    /// Reads a table with commas, semicolons or tabs, whose first line names the columns.
+    /// Reads a table with commas, semicolons or tabs. The first line of the table names the columns.
     ///
-    /// # Errors
-    /// Where a column is missing, or has not just two values.
+    /// # Errors If a column is missing, or does not have exactly two values.
     pub fn of_table(text: &str) -> Result<Self, LabelError> {
         let mut lines = text.trim_start_matches('\u{feff}').lines().filter(|line| !line.trim().is_empty());
         let first = lines.next().unwrap_or_default();
@@ -63,11 +62,10 @@ impl Labels {
         Ok(labels)
     }
 
-    /// Takes the folder that a picture lies in as its class; where that lies in a class's folder of its own, that
-    /// is the class and the inner one the nuisance: `birds/waterbird/land/7.jpg`.
+    /// Reads labels from folder names. The folder of a picture is its class. If there is one more level of folders,
+    /// the outer folder is the class and the inner one the nuisance: `birds/waterbird/land/7.jpg`.
     ///
-    /// # Errors
-    /// Where there are no folders, or not two.
+    /// # Errors If there are no folders, or not exactly two classes or nuisances.
     pub fn of_folders<'a>(paths: impl Iterator<Item = &'a str>) -> Result<Self, LabelError> {
         let row = |path: &str| {
             let mut folders = path.rsplit('/').skip(1).map(str::to_owned);
@@ -81,7 +79,7 @@ impl Labels {
         if rows.is_empty() { Err(LabelError::Folders) } else { Self::of_rows(rows) }
     }
 
-    /// Makes labels of rows: a file, its class, and its nuisance or an empty text.
+    /// Makes labels from rows: a file, its class, and its nuisance or an empty text.
     fn of_rows(rows: Vec<(String, String, String)>) -> Result<Self, LabelError> {
         let classes = two("class", rows.iter().map(|(_, class, _)| class))?;
         let is_told = rows.iter().all(|(.., nuisance)| !nuisance.is_empty());
@@ -98,8 +96,8 @@ impl Labels {
         Ok(Self { classes, nuisances, files })
     }
 
-    /// Returns the pictures that have a label. `names` are those of the gallery, which may have a shorter or longer path
-    /// than the labels have.
+    /// Returns the pictures that have a label. `names` are the names of the gallery's pictures. Their paths may be
+    /// shorter or longer than the paths of the labels.
     pub fn pictures<'a>(&self, names: impl Iterator<Item = &'a str>) -> Vec<LabelledPicture> {
         let mut by_name: BTreeMap<&str, Vec<&(String, usize, Option<usize>)>> = BTreeMap::new();
         for file in &self.files {
@@ -115,7 +113,7 @@ impl Labels {
     }
 }
 
-/// Returns the two values of a column, in their order.
+/// Returns the two values of a column, sorted.
 fn two<'a>(what: &'static str, values: impl Iterator<Item = &'a String>) -> Result<[String; 2], LabelError> {
     let values: BTreeSet<&String> = values.collect();
     let found = values.len();
@@ -127,7 +125,7 @@ fn last_of(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }
 
-/// Whether a path ends in another, compared by whole names.
+/// Returns whether a path ends with another path, compared by whole names.
 fn ends_with(path: &str, end: &str) -> bool {
     path.strip_suffix(end).is_some_and(|start| start.is_empty() || start.ends_with('/'))
 }
@@ -161,7 +159,7 @@ mod tests {
         let labels = Labels::of_table(table).unwrap();
         assert_eq!(labels.classes, ["land bird", "water bird"]);
         assert_eq!(labels.nuisances, Some(["land".to_owned(), "water".to_owned()]));
-        // The same file name in two folders; a picture without a label; more of a path than the table has.
+        // The same file name is in two folders; one picture has no label; the paths are longer than in the table.
         let found = pairs(&labels, &["birds/b/1.jpg", "birds/c/1.jpg", "birds/a/1.jpg"]);
         assert_eq!(found, [(0, 1, Some(0)), (2, 0, Some(1))]);
     }

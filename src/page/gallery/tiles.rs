@@ -1,12 +1,12 @@
-//! The positions of the tiles in a long grid, and the tiles in sight.
+//! The positions of the tiles in a long grid, and the visible tiles.
 
 use std::ops::Range;
 
-/// Side of a tile and the gap to the next, in CSS pixels.
+/// The side of a tile and the gap to the next, in CSS pixels.
 pub const SIDE: f64 = 104.0;
 const GAP: f64 = 8.0;
 
-/// Rows kept ready above and below those in sight.
+/// The number of rows above and below the visible ones that are also shown.
 const AHEAD: usize = 2;
 
 /// A grid of square tiles, as many per row as fit.
@@ -17,7 +17,7 @@ pub struct Tiles {
 }
 
 impl Tiles {
-    /// `width` is the frame's, in CSS pixels.
+    /// Makes a grid of `count` tiles. `width` is the width of the frame, in CSS pixels.
     pub fn new(count: usize, width: f64) -> Self {
         let columns = ((width + GAP) / (SIDE + GAP)) as usize;
         Self { count, columns: columns.max(1) }

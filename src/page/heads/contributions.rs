@@ -38,7 +38,7 @@ pub enum Step {
 }
 
 impl Step {
-    /// Returns the step that a keyboard event's `key` makes.
+    /// Returns the step for the `key` of a keyboard event.
     pub fn of_key(key: &str) -> Option<Self> {
         Some(match key {
             "ArrowUp" => Self::Up,
@@ -53,9 +53,9 @@ impl Step {
 }
 
 impl Extent {
-    /// Returns the cell that a step leads to; the same one at the grid's edge.
+    /// Returns the cell that a step leads to. At the edge of the grid, returns the same cell.
     pub fn after(self, cell: Cell, step: Step) -> Cell {
-        // Columns 0..heads are heads, column `heads` is the MLP; the embedding lies under the first head.
+        // Columns 0..heads are heads, column `heads` is the MLP; the embedding is below the first head.
         let (layer, column) = match cell {
             Cell::Head { layer, head } => (layer, head),
             Cell::Mlp { layer } => (layer, self.heads),
@@ -103,7 +103,7 @@ impl Contributions {
         Extent { layers: self.heads.len(), heads: self.heads.iter().map(Vec::len).max().unwrap_or(0) }
     }
 
-    /// Returns the difference for each component; `None` where the models differ in shape.
+    /// Returns the difference for each component; `None` if the two have different shapes.
     pub fn minus(&self, other: &Self) -> Option<Self> {
         let shape = |of: &Self| (of.heads.iter().map(Vec::len).collect::<Vec<_>>(), of.mlps.len());
         let each = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a - b).collect();
@@ -143,8 +143,8 @@ impl Contributions {
         largest(self.heads.iter().flatten())
     }
 
-    /// Returns the largest absolute value of an MLP or the embedding. They are far larger than single heads, and have a
-    /// scale of their own.
+    /// Returns the largest absolute value of an MLP or the embedding. These values are far larger than those of single
+    /// heads, and have a scale of their own.
     pub fn other_scale(&self) -> f32 {
         largest(self.mlps.iter().chain([&self.embedding]))
     }

@@ -1,4 +1,4 @@
-//! The texts of all heads, as files for notes and for programs.
+//! The texts of all heads as files: Markdown for people and JSON for programs.
 
 use std::fmt::Write as _;
 

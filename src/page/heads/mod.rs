@@ -1,4 +1,4 @@
-//! The heads: what each adds to the score, the texts that describe it, and switching parts off.
+//! The heads: their contributions to the score, the texts that describe them, and switching parts off.
 
 #[cfg(feature = "page")]
 pub mod browser;

@@ -1,10 +1,10 @@
-//! Parts of the model that are switched off: words for them, and switching single cells (docs/PAPERS.md, 1.11).
+//! Parts of the model that are switched off: describes them, and switches single cells (docs/PAPERS.md, 1.11).
 
 use crate::ablate::Ablation;
 use crate::page::heads::contributions::Cell;
 use crate::text::units;
 
-/// Whether a component is switched off.
+/// Returns whether a component is switched off.
 pub fn is_off(ablation: &Ablation, cell: Cell) -> bool {
     match cell {
         Cell::Head { layer, head } => ablation.heads.contains(&(layer, head)),
@@ -28,7 +28,7 @@ fn flip<T: Ord>(set: &mut std::collections::BTreeSet<T>, value: T) {
     }
 }
 
-/// Describes the parts that are switched off: "2 heads, all MLPs"; empty where nothing is off.
+/// Describes the parts that are switched off: "2 heads, all MLPs"; empty if nothing is off.
 pub fn summary(ablation: &Ablation, layers: usize) -> String {
     let mut parts = Vec::new();
     if !ablation.heads.is_empty() {

@@ -1,7 +1,7 @@
 //! Undo and redo of one value.
 
-/// The earlier values and, after an undo, the later ones. The present value is stored too: an undo is then not taken
-/// for a new change.
+/// The earlier values and, after an undo, the later ones. The present value is stored too, so that an undo does not
+/// count as a new change.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct History<T> {
     past: Vec<T>,
@@ -18,7 +18,7 @@ impl<T: Clone + PartialEq> History<T> {
         Self { past: Vec::new(), present, future: Vec::new() }
     }
 
-    /// Records a change and drops the values that were undone. A value that is present already is no change.
+    /// Records a change and drops the values that were undone. If `now` is the present value, nothing changes.
     pub fn record(&mut self, now: &T) {
         if *now == self.present {
             return;
@@ -37,7 +37,7 @@ impl<T: Clone + PartialEq> History<T> {
         Some(before)
     }
 
-    /// Goes one step forward again; `None` where nothing was undone.
+    /// Goes one step forward again; `None` if nothing was undone.
     pub fn redo(&mut self) -> Option<T> {
         let after = self.future.pop()?;
         self.past.push(std::mem::replace(&mut self.present, after.clone()));

@@ -1,4 +1,4 @@
-//! Spurious cues among the gallery's pictures: labels, phrases, and what the worker found.
+//! Spurious cues among the gallery's pictures: labels, phrases, and the worker's report.
 
 use leptos::prelude::*;
 use leptos::web_sys::File;
@@ -19,7 +19,7 @@ pub struct CueState {
     core: Core,
     gallery: GalleryState,
     pub labels: RwSignal<Option<Result<Labels, LabelError>>>,
-    /// As typed, commas between phrases: of the classes, of the nuisances.
+    /// The text that the person typed, with commas between phrases: first the classes, then the nuisances.
     pub prompts: RwSignal<Prompts<String>>,
     pub report: RwSignal<Option<CueReport>>,
 }
@@ -40,7 +40,7 @@ impl CueState {
         self.report.set(None);
     }
 
-    /// Takes the labels from a table's file.
+    /// Reads the labels from the file of a table.
     pub fn read_table(self, file: File) {
         self.core.while_reading(async move {
             match dom::bytes_of(&file.name(), &file).await {
@@ -70,7 +70,7 @@ impl CueState {
         self.labels.set(Some(labels));
     }
 
-    /// The gallery's pictures that have a label.
+    /// Returns the gallery's pictures that have a label.
     pub fn pictures(self) -> Vec<LabelledPicture> {
         self.labels.with(|labels| match labels {
             Some(Ok(labels)) => self
@@ -81,7 +81,7 @@ impl CueState {
         })
     }
 
-    /// The classes of the labelled pictures; `None` where there are no labels, or no phrases for a class.
+    /// Returns the classes of the labelled pictures; `None` if there are no labels, or no phrases for a class.
     pub fn labelled_classes(self) -> Option<Classes> {
         let [phrases, _nuisances] = self.phrases();
         let pictures = self.pictures();
@@ -90,7 +90,7 @@ impl CueState {
         is_complete.then(|| Classes { phrases: phrases.to_vec(), labels: Some(labels) })
     }
 
-    /// The prompts; `None` while one of them is empty.
+    /// Returns the prompts; `None` if one of them is empty.
     pub fn complete_prompts(self) -> Option<CuePrompts> {
         let [classes, nuisances] = self.phrases();
         let is_complete = classes.iter().chain(&nuisances).all(|prompt| !prompt.is_empty());

@@ -243,7 +243,7 @@ fn Ranking(heads: Vec<CueHead>) -> impl IntoView {
     }
 }
 
-/// Returns the groups' names in the report's order: by class, then by nuisance, the nuisance of class 1 last.
+/// Returns the groups' names in the report's order: by class, then by nuisance. The nuisance of class 1 comes last.
 fn groups(cues: CueState, nuisance_of_class_1: usize) -> Vec<String> {
     let labels = cues.labels.with_untracked(|labels| labels.clone().and_then(Result::ok));
     let Some(Labels { classes, nuisances, .. }) = labels else { return Vec::new() };
@@ -255,7 +255,7 @@ fn groups(cues: CueState, nuisance_of_class_1: usize) -> Vec<String> {
     classes.into_iter().flat_map(of_class).collect()
 }
 
-/// Formats an accuracy; a dot for a group without pictures.
+/// Formats an accuracy; returns a dot for a group without pictures.
 fn share(share: Option<f64>) -> String {
     share.map_or_else(|| "·".to_owned(), |share| format!("{:.1} %", share * 100.0))
 }

@@ -1,4 +1,4 @@
-//! The gallery's thumbnails. Only the rows in sight are in the document, however many pictures the gallery has.
+//! The gallery's thumbnails. Only the visible rows are in the document, no matter how many pictures the gallery has.
 
 use leptos::html::Div;
 use leptos::prelude::*;
@@ -31,7 +31,7 @@ pub fn Grid() -> impl IntoView {
         let pictures: Vec<usize> = in_sight.get().filter_map(|place| at(place)).map(|(index, _)| index).collect();
         gallery.ask_for_thumbnails(&pictures);
     });
-    // A new order starts at the top.
+    // Scroll to the top for a new order.
     Effect::new(move || {
         gallery.order.track();
         if let Some(frame) = frame.get_untracked() {
@@ -48,7 +48,7 @@ pub fn Grid() -> impl IntoView {
         };
         in_sight.get().filter_map(tile).collect::<Vec<_>>()
     };
-    // In another model's gallery another picture is at the same place.
+    // The key contains the name, because the gallery of another model has another picture at the same place.
     let key = |(place, index, score, name): &(usize, usize, Option<f32>, String)| {
         (*place, *index, score.map(f32::to_bits), name.clone())
     };

@@ -212,7 +212,7 @@ fn Heads() -> impl IntoView {
     let heads = gallery.heads;
     let open = move || head_map.head.get().filter(|head| heads.with(|heads| !heads.contains(head)));
     let add = move |_| {
-        // Read first: a signal cannot be read while it is being changed.
+        // Read the signal first: it cannot be read while it is being changed.
         if let Some(head) = untrack(open) {
             heads.update(|heads| {
                 heads.insert(head);

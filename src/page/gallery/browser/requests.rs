@@ -1,5 +1,5 @@
-//! What the gallery asks of the worker. The page asks for one picture after another: to pause is to stop asking, and
-//! every other request goes in between.
+//! The requests of the gallery to the worker. The page asks for one picture after another. To pause means to ask no
+//! more. Every other request is handled between two pictures.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -18,10 +18,10 @@ use crate::protocol::{
     RankBy, RankGallery, ReadThumbnails, StatisticsSource, UnexpectedAnswer,
 };
 
-/// Pictures that are shown of an order.
+/// The number of pictures of an order that are shown.
 const MOST: usize = 500;
 
-/// Thumbnails that the page keeps; of more, those out of sight go.
+/// The number of thumbnails that the page keeps. If there are more, the page drops those that are not visible.
 const KEPT_THUMBNAILS: usize = 400;
 
 fn entry_of(file: &File) -> GalleryEntry {
@@ -31,7 +31,7 @@ fn entry_of(file: &File) -> GalleryEntry {
 }
 
 impl GalleryState {
-    /// Opens the gallery that the browser keeps for the open model.
+    /// Opens the gallery that the browser stores for the open model.
     pub fn open(self) {
         self.core.ask(OpenGallery, move |gallery, _buffers| {
             self.take_whole(gallery);
@@ -39,12 +39,12 @@ impl GalleryState {
         });
     }
 
-    /// Whether the gallery waits to be opened or cleared. The answer tells its pictures.
+    /// Returns whether the gallery waits to be opened or cleared. The answer will have its pictures.
     fn is_awaited(self) -> bool {
         self.core.has(Kind::Gallery)
     }
 
-    /// Adds picture files, those that are new.
+    /// Adds those picture files that are new.
     pub fn add(self, files: Vec<File>) {
         // Until the gallery of the model is open, the pictures on screen are not its pictures.
         let known: BTreeSet<GalleryEntry> = match self.is_awaited() || self.core.has(Kind::Pack) {
@@ -74,7 +74,7 @@ impl GalleryState {
     /// Starts or continues with the pictures that wait.
     pub fn go_on(self) {
         if self.run.with_untracked(|run| !run.is_going && run.done < run.total) {
-            // The time left follows from what is done from here on.
+            // The time left is estimated from the pictures that are done from here on.
             self.run.update(|run| {
                 let total = run.total - run.done;
                 *run = GalleryRun { done: 0, total, start: js_sys::Date::now(), is_going: true };
@@ -83,14 +83,14 @@ impl GalleryState {
         }
     }
 
-    /// Stops after the picture under way. What is done stays, and the rest waits.
+    /// Stops after the picture under way. Finished pictures stay, and the others wait.
     pub fn pause(self) {
         self.run.update(|run| run.is_going = false);
         self.core.withdraw(Kind::GalleryPicture);
         self.keep();
     }
 
-    /// Removes all pictures, and those that wait.
+    /// Removes all pictures, also those that wait.
     pub fn clear(self) {
         self.core.withdraw(Kind::GalleryPicture);
         self.files.set_value(GalleryFiles::default());
@@ -119,7 +119,7 @@ impl GalleryState {
     }
 
     fn ask_for_next(self) {
-        // The picture under way is still in line, and its answer asks for the next.
+        // The picture under way is still in the list, and its answer asks for the next one.
         if self.core.under_way() == Some(Kind::GalleryPicture) {
             return;
         }
@@ -148,7 +148,7 @@ impl GalleryState {
         });
     }
 
-    /// Uses the statistics of all pictures that there are now, where the labels rest on the gallery.
+    /// Uses the statistics of all current pictures, if the head labels are computed from the gallery.
     fn refresh_statistics(self) {
         if matches!(self.model.label_sources.statistics_of.get_untracked(), StatisticsOf::Gallery(_)) {
             self.model.label_sources.use_statistics(StatisticsSource::Gallery);
@@ -166,7 +166,8 @@ impl GalleryState {
         }
     }
 
-    /// Removes from the line the pictures that the gallery has: they may have been chosen before it was open.
+    /// Removes the pictures that the gallery already has from the waiting ones. They may have been chosen before the
+    /// gallery was open.
     fn leave_known_out(self, pictures: &[GalleryEntry]) {
         let known: BTreeSet<&GalleryEntry> = pictures.iter().collect();
         self.core.withdraw(Kind::GalleryPicture);
@@ -178,7 +179,7 @@ impl GalleryState {
         self.run.update(|run| run.total = run.done + left);
     }
 
-    /// Another gallery's pictures have the same indices.
+    /// Drops all thumbnails, because another gallery's pictures have the same indices.
     fn forget_thumbnails(self) {
         self.core.withdraw(Kind::Thumbnails);
         self.files.update_value(|gallery| gallery.thumbnails.clear());
@@ -187,10 +188,10 @@ impl GalleryState {
 
     fn take_next(self, entry: GalleryEntry, outcome: Outcome<GalleryGrown>) -> Result<(), UnexpectedAnswer> {
         match outcome {
-            // The gallery that it is in is about to be cleared.
+            // The picture's gallery is about to be cleared.
             Ok(_) if self.is_awaited() => {}
             Ok((GalleryGrown { left_out }, _buffers)) => self.take_picture(entry, left_out),
-            // A full disk, or a device that failed: the rest waits.
+            // The disk is full, or the device failed. The other pictures wait.
             Err(message) => {
                 self.run.update(|run| run.is_going = false);
                 self.core.complain(Kind::GalleryPicture, message);
@@ -211,13 +212,13 @@ impl GalleryState {
         }
     }
 
-    /// The address of a picture's thumbnail; `None` until it has come.
+    /// Returns the address of a picture's thumbnail; `None` until the thumbnail has arrived.
     pub fn thumbnail(self, index: usize) -> Option<String> {
         self.thumbnails.track();
         self.files.with_value(|gallery| gallery.thumbnails.get(&index).map(|url| url.as_str().to_owned()))
     }
 
-    /// Asks for the missing thumbnails of the pictures in sight.
+    /// Asks for the missing thumbnails of the visible pictures.
     pub fn ask_for_thumbnails(self, in_sight: &[usize]) {
         let mut missing: Vec<usize> = in_sight.to_vec();
         self.files.update_value(|gallery| {
@@ -264,7 +265,7 @@ impl GalleryState {
                 Through::Head => self.head_map.head.get().into_iter().collect(),
                 Through::Heads => self.heads.get().into_iter().collect(),
             };
-            // Not with every picture of a run: at its end, and when something else changes.
+            // Do not ask again for every picture of a run, but only at its end and when something else changes.
             let is_empty = self.pictures.with_untracked(|pictures| pictures.is_empty());
             is_going.track();
             match by.filter(|_| !is_empty) {

@@ -14,7 +14,7 @@ use crate::page::photo::browser::photo::PhotoState;
 use crate::page::photo::browser::phrases::PhrasesState;
 use crate::protocol::GalleryEntry;
 
-/// What the gallery is ordered by, as the user chooses it.
+/// The order of the gallery, as the user chooses it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Order {
     #[default]
@@ -36,7 +36,7 @@ pub enum Through {
     Heads,
 }
 
-/// How far the model has come with the pictures that were added.
+/// The progress of the model with the pictures that were added.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct GalleryRun {
     pub done: usize,
@@ -46,19 +46,19 @@ pub struct GalleryRun {
     pub is_going: bool,
 }
 
-/// The files behind the gallery, and its thumbnails.
+/// The files of the gallery's pictures, and the thumbnails.
 #[derive(Default)]
 pub(super) struct GalleryFiles {
     /// The pictures that wait for the model.
     pub to_do: VecDeque<(GalleryEntry, File)>,
-    /// Files of this visit, so that a picture can be opened.
+    /// The files that were added in this visit, so that a picture can be opened.
     pub files: BTreeMap<GalleryEntry, File>,
     pub thumbnails: BTreeMap<usize, ObjectUrl>,
-    /// Pictures whose tiles are in sight.
+    /// The pictures whose tiles are visible.
     pub in_sight: BTreeSet<usize>,
 }
 
-/// The gallery: its pictures, their order, and the run through those that were added.
+/// The gallery: its pictures, their order, and the model's run over the added pictures.
 #[derive(Clone, Copy)]
 pub struct GalleryState {
     pub(super) core: Core,
@@ -67,7 +67,7 @@ pub struct GalleryState {
     pub(super) phrases: PhrasesState,
     pub(super) head_map: HeadMapState,
     pub pictures: RwSignal<Arc<Vec<GalleryEntry>>>,
-    /// Why a later visit will not find the gallery.
+    /// The reason why a later visit will not find the gallery.
     pub not_kept: RwSignal<Option<String>>,
     pub run: RwSignal<GalleryRun>,
     /// The pictures that the last run left out, with the reasons.
@@ -75,9 +75,9 @@ pub struct GalleryState {
     pub by: RwSignal<Order>,
     pub through: RwSignal<Through>,
     pub heads: RwSignal<BTreeSet<(usize, usize)>>,
-    /// Pictures and their scores, best first; `None`: as added.
+    /// Pictures and their scores, the best first. `None`: the order in which they were added.
     pub order: RwSignal<Option<Vec<(usize, f32)>>>,
-    /// Grows whenever thumbnails have come.
+    /// Increases whenever thumbnails arrive.
     pub thumbnails: RwSignal<u32>,
     pub(super) files: StoredValue<GalleryFiles, LocalStorage>,
 }

@@ -11,12 +11,12 @@ use crate::page::photo::browser::phrases::PhrasesState;
 use crate::protocol::completeness::{Classes, Completeness, MeasureCompleteness};
 use crate::text::units;
 
-/// What the heads' views need of the gallery.
+/// The data of the gallery that the heads' views need.
 #[derive(Clone, Copy)]
 pub struct GalleryForLabels {
-    /// Number of pictures.
+    /// The number of pictures.
     pub pictures: Signal<usize>,
-    /// The classes of the labelled pictures; `None` where there are no labels.
+    /// The classes of the labelled pictures; `None` if there are no labels.
     pub labelled_classes: Signal<Option<Classes>>,
 }
 
@@ -30,7 +30,7 @@ pub struct CompletenessState {
 impl CompletenessState {
     pub fn new(core: Core, model: ModelState) -> Self {
         let state = Self { core, curve: RwSignal::default() };
-        // Other texts or other images: another curve.
+        // The curve is out of date after a change of the texts or the images.
         Effect::new(move || {
             model.label_sources.version.track();
             state.curve.set(None);

@@ -1,5 +1,5 @@
-//! Compares the chosen phrase with another phrase and the photo with another photo, and ranks the heads that make the
-//! difference.
+//! Compares the chosen phrase with another phrase and the photo with another photo, and ranks the heads by their part
+//! in the difference.
 
 use leptos::prelude::*;
 
@@ -46,7 +46,7 @@ pub fn Contrast() -> impl IntoView {
     }
 }
 
-/// Keeps the current photo's scores, to compare the next photo with them.
+/// Stores the current photo's scores, to compare the next photo with them.
 #[component]
 fn Pin() -> impl IntoView {
     let (phrases, heads) = (expect_context::<PhrasesState>(), expect_context::<HeadsState>());

@@ -27,7 +27,7 @@ pub fn HeadGrid() -> impl IntoView {
     let extent = Memo::new(move |_| {
         let of_pack =
             || model.pack.with(|pack| pack.as_ref().map(|pack| Extent { layers: pack.layers, heads: pack.heads }));
-        // Results that were computed beforehand are here before the model.
+        // Precomputed results are on screen before the model is open.
         let of_computed = || heads.contributions.with(|all| all.as_ref().map(Contributions::extent));
         of_pack().or_else(of_computed).or_else(|| awaited(model))
     });
@@ -61,7 +61,7 @@ pub fn HeadGrid() -> impl IntoView {
     }
 }
 
-/// Returns the grid of the default model while it loads, so that the page reserves its space.
+/// Returns the size of the default model's grid while the model loads, so that the page reserves the space.
 fn awaited(model: ModelState) -> Option<Extent> {
     let is_default =
         model.address.with(|model| model.as_ref().is_none_or(|model| *model == ModelAddress::default()));
@@ -99,7 +99,7 @@ fn selector(cell: Cell) -> String {
     }
 }
 
-/// The cells: one stop for the Tab key, arrow keys inside.
+/// The cells. Together they are one stop for the Tab key; arrow keys move inside.
 #[component]
 fn Cells(extent: Extent) -> impl IntoView {
     let (model, phrases, head_map, heads) = (
@@ -109,7 +109,7 @@ fn Cells(extent: Extent) -> impl IntoView {
         expect_context::<HeadsState>(),
     );
     let grid = NodeRef::<Div>::new();
-    // The cell that Tab leads to: the last one that had the focus, or else the chosen head.
+    // The cell that the Tab key leads to: the last cell that had the focus, or else the chosen head.
     let visited = RwSignal::new(None::<Cell>);
     let stop = Memo::new(move |_| {
         let chosen = || head_map.head.get().map(|(layer, head)| Cell::Head { layer, head });
@@ -143,7 +143,7 @@ fn Cells(extent: Extent) -> impl IntoView {
             on:pointerleave=move |_| heads.pointed.set(None)
             on:focusout=move |_| heads.pointed.set(None)
         >
-            // In the document the embedding and the first layer come first; on screen they are at the bottom.
+            // In the document, the embedding and the first layer come first. On screen they are at the bottom.
             <div class="grid-row" role="row">
                 <span class="axis" role="rowheader">"z0"</span>
                 <Value cell=Cell::Embedding stop=stop visited=visited/>
@@ -199,7 +199,7 @@ fn Value(cell: Cell, stop: Memo<Cell>, visited: RwSignal<Option<Cell>>) -> impl 
         }
     };
     let is_negative = move || share().is_some_and(|share| share < 0.0);
-    // Ten digits and more: an f32, unrounded.
+    // The value is an f32, not rounded.
     let exact = move || value.get().map(|value| value.to_string());
     let label = move || {
         let value = value.get().map(|value| units::signed(value, 5)).unwrap_or_default();

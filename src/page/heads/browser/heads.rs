@@ -1,4 +1,4 @@
-//! What each head adds to the score, and the texts that describe the chosen head.
+//! The contribution of each head to the score, and the texts that describe the chosen head.
 
 use js_sys::Uint8Array;
 use leptos::prelude::*;
@@ -13,7 +13,7 @@ use crate::page::photo::browser::phrases::{PhrasesState, Scores};
 use crate::protocol::{AllHeadLabels, HeadLabel, Kind, LabelAllHeads, LabelHead};
 use crate::text::units;
 
-/// Texts to ask for per head.
+/// The number of texts to ask for per head.
 const LABELS: usize = 10;
 
 /// One head's texts.
@@ -22,7 +22,7 @@ pub struct HeadTexts {
     /// (layer, head)
     pub head: (usize, usize),
     pub labels: Vec<HeadLabel>,
-    /// Number of images that the texts were found over.
+    /// The number of images that the texts were computed from.
     pub images: u64,
 }
 
@@ -42,7 +42,8 @@ pub struct HeadsState {
     head_map: HeadMapState,
     /// The photo that the current one is compared with.
     pub pinned: RwSignal<Option<Pinned>>,
-    /// Every component's part in what is chosen: a phrase's score, or the difference of two phrases or photos.
+    /// The part of every component in the chosen value: the score of a phrase, or the difference of two phrases or
+    /// photos.
     pub contributions: Memo<Option<Contributions>>,
     pub texts: RwSignal<Option<HeadTexts>>,
     /// The cell of the grid that the pointer or the keyboard is on.
@@ -74,7 +75,7 @@ impl HeadsState {
         state
     }
 
-    /// What the contributions are to, in words.
+    /// Describes the value that the contributions belong to.
     pub fn subject(self) -> Option<String> {
         let mut subject = format!("“{}”", self.phrases.chosen.get()?);
         if let Some(rival) = self.phrases.rival.get() {
@@ -86,18 +87,18 @@ impl HeadsState {
         Some(subject)
     }
 
-    /// The head that adds most to what is chosen.
+    /// Returns the head that adds most to the chosen value.
     pub fn strongest(self) -> Option<(usize, usize)> {
         self.contributions.with(|all| all.as_ref().and_then(Contributions::strongest_head))
     }
 
-    /// The chosen head's texts, where they are here.
+    /// Returns the chosen head's texts, if they have arrived.
     pub fn texts_of_chosen(self) -> Option<HeadTexts> {
         let head = self.head_map.head.get();
         self.texts.get().filter(|texts| Some(texts.head) == head)
     }
 
-    /// Chooses the strongest head as soon as there are scores, where the person has chosen none.
+    /// Chooses the strongest head as soon as there are scores, if the person has chosen no head.
     fn choose_first_head(self) {
         let head = self.head_map.head;
         Effect::new(move || {
@@ -145,7 +146,7 @@ impl HeadsState {
     }
 }
 
-/// Returns every component's part in a phrase's score; `None` where the phrase was not scored.
+/// Returns every component's part in a phrase's score; `None` if the phrase was not scored.
 pub fn contributions(scores: &Scores, phrase: &str) -> Option<Contributions> {
     let index = scores.index(phrase)?;
     let of = |texts: &Vec<f32>| texts.get(index).copied().unwrap_or_default();

@@ -69,7 +69,7 @@ pub fn Lab() -> impl IntoView {
     }
 }
 
-/// Describes the images that the means are over.
+/// Describes the images that the means were computed from.
 fn means(model: ModelState) -> String {
     match model.label_sources.statistics_images() {
         0 => "many images".to_owned(),

@@ -1,4 +1,4 @@
-//! Undo and redo of what is switched off.
+//! Undo and redo of ablations.
 
 use leptos::prelude::*;
 
@@ -7,7 +7,7 @@ use crate::page::heads::undo_history::History;
 use crate::page::model::browser::state::ModelState;
 use crate::page::photo::browser::phrases::PhrasesState;
 
-/// The ablations so far with the open model.
+/// The earlier and later ablations of the open model.
 #[derive(Clone, Copy)]
 pub struct Undo {
     ablation: RwSignal<Ablation>,
