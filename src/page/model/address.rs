@@ -1,9 +1,9 @@
-//! Where a model comes from, as an address names it.
+//! The source of a model, as an address names it.
 
-/// The pack that opens unless another is named.
+/// The pack that opens unless the address names another.
 pub const DEFAULT_PACK: &str = "packs/default/";
 
-/// Where a model is.
+/// The place of a model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ModelAddress {
     /// The address of a pack's folder.
@@ -19,13 +19,13 @@ impl Default for ModelAddress {
 }
 
 impl ModelAddress {
-    /// Whether the address leads to a model on this machine only.
+    /// Returns whether the address leads to a model on this machine only.
     pub fn is_on_this_machine_only(&self) -> bool {
         matches!(self, Self::Folder(folder) if is_converted_here(folder))
     }
 }
 
-/// Whether a folder is of a model that was converted on this machine.
+/// Returns whether a folder belongs to a model that was converted on this machine.
 pub fn is_converted_here(folder: &str) -> bool {
     folder.contains("converted-here/")
 }

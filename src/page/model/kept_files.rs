@@ -7,7 +7,7 @@ use crate::protocol::Storage;
 const MANIFEST: &str = "pack.json";
 const WEIGHTS: &str = "weights.safetensors";
 
-/// A kept file.
+/// A stored file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeptFile {
     pub url: String,
@@ -17,21 +17,21 @@ pub struct KeptFile {
     pub date: Option<String>,
 }
 
-/// A kept pack.
+/// A stored pack.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeptPack {
-    /// The address of its folder, with the slash.
+    /// The address of its folder, with a slash at the end.
     pub folder: String,
     pub name: String,
-    /// How the weights are stored; `None`: in 32 bits.
+    /// The precision of the stored weights; `None`: 32 bits.
     pub stored_as: Option<Storage>,
-    /// SHA-256 of its weights.
+    /// The SHA-256 of its weights.
     pub weights: String,
-    /// The size of the files that are kept.
+    /// The size of the stored files, in bytes.
     pub bytes: u64,
     /// The day of the download: "25 Nov 2026".
     pub day: Option<String>,
-    /// All its files are kept: it opens without a network.
+    /// Whether all its files are stored, so that it opens without a network.
     pub is_whole: bool,
 }
 
@@ -52,7 +52,7 @@ struct Listed {
     sha256: String,
 }
 
-/// Whether an address leads to a manifest.
+/// Returns whether an address leads to a manifest.
 pub fn is_manifest(url: &str) -> bool {
     url.rsplit('/').next() == Some(MANIFEST)
 }

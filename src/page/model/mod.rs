@@ -1,4 +1,4 @@
-//! The open model: choosing one, what it is, and what its storage costs.
+//! The open model: its choice, its description, and the cost of storing it.
 
 pub mod address;
 #[cfg(feature = "page")]

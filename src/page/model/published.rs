@@ -1,5 +1,5 @@
-//! Published models that headlamp opens, for people to choose from. `checkpoint::detect::PUBLISHED_MODELS` has what the
-//! program knows about them; a test compares the two lists.
+//! Published models that headlamp opens, for people to choose from. The program's own list of these models is
+//! `checkpoint::detect::PUBLISHED_MODELS`; a test compares the two lists.
 
 /// The hub with the models and their descriptions.
 const HUB: &str = "https://huggingface.co";
@@ -9,7 +9,7 @@ const HUB: &str = "https://huggingface.co";
 pub struct Published {
     pub repository: &'static str,
     pub name: &'static str,
-    /// Size of the weights to fetch, in megabytes.
+    /// The size of the weights to fetch, in megabytes.
     pub megabytes: u32,
     pub licence: &'static str,
 }
@@ -29,7 +29,7 @@ const fn self_supervised(repository: &'static str, name: &'static str, megabytes
     Published { licence: "Apache-2.0", ..published(repository, name, megabytes) }
 }
 
-/// The smallest first.
+/// The published models, the smallest first.
 pub const PUBLISHED: [Published; 19] = [
     self_supervised("facebook/dino-vits16", "DINO ViT-S/16", 87),
     self_supervised("facebook/dino-vits8", "DINO ViT-S/8", 87),

@@ -1,4 +1,4 @@
-//! The photo, its phrases with their scores, and the map that lies over it.
+//! The photo, its phrases with their scores, and the map that is drawn over it.
 
 #[cfg(feature = "page")]
 pub mod browser;

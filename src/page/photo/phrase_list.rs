@@ -1,4 +1,4 @@
-//! The user's phrases, in the user's order, each once.
+//! The user's phrases, in the user's order, without duplicates.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -6,12 +6,12 @@ use std::str::FromStr;
 
 use crate::text::lines;
 
-/// The phrases to score, in order. As text: one per line.
+/// The phrases to score, in order. The text form has one phrase per line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PhraseList(Vec<String>);
 
-/// Examples for the sample photos, which the model gets partly right and partly wrong. The samples' results that were
-/// computed beforehand are for these phrases.
+/// Example phrases for the sample photos. The model is right about some of them and wrong about others. The
+/// precomputed results of the samples are for these phrases.
 const EXAMPLES: &str = include_str!("../../../www/samples/phrases.txt");
 
 impl Default for PhraseList {

@@ -3,7 +3,7 @@
 use crate::geometry::{PhotoRect, Size};
 use crate::page::common::colour::{self, Rgba};
 
-/// The opacity of the layer over the photo, unless somebody chooses another.
+/// The default opacity of the layer over the photo.
 pub const OPACITY: f64 = 0.85;
 
 /// The position of a map: its `map` pixels cover the rectangle `frame` of a photo that is shown at `preview` pixels.
@@ -56,7 +56,8 @@ pub fn foreground(place: &Placement, map: &[f32], threshold: f32) -> Vec<bool> {
     for (row, y) in mask.chunks_exact_mut(place.preview.width).zip(place.map_from_preview_y()) {
         let Some((top, bottom, down)) = y.map(|y| ends(y, place.map.height)) else { continue };
         let lines = map[top * width..].iter().zip(&map[bottom * width..]).take(width);
-        // Interpolating between two lines of the map first saves work: a preview has more pixels than the map.
+        // Interpolate between two lines of the map first. This saves work, because a preview has more pixels than the
+        // map.
         line.clear();
         line.extend(lines.map(|(top, bottom)| top + (bottom - top) * down));
         for (pixel, column) in row.iter_mut().zip(&columns) {
@@ -81,7 +82,7 @@ const OUTLINE: u8 = 255;
 /// Paints a mask as a tint with an outline: transparent outside, every foreground pixel visible.
 pub fn paint_mask(size: Size, mask: &[bool]) -> Vec<u8> {
     let Size { width, height } = size;
-    // As wide as a hairline where the preview is shown at about 500 pixels.
+    // The outline is one pixel wide if the preview is shown at about 500 pixels.
     let reach = (width.max(height) / 400).max(1);
     let line = |y: usize| &mask[y * width..][..width];
     let [red, green, blue] = colour::MASK;
@@ -111,7 +112,7 @@ pub enum Layer {
     None,
 }
 
-/// The values of a head's map, which decide its colours.
+/// The kind of values in a head's map, which decides the colours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum HeadMapKind {
     /// Signed contributions to a phrase, per patch.
@@ -177,7 +178,7 @@ mod tests {
 
     #[test]
     fn the_foreground_is_above_the_threshold_and_inside_the_frame() {
-        // Grows from 0 at the left map pixel's centre to 1 at the right one's.
+        // The map increases from 0 at the centre of the left pixel to 1 at the centre of the right pixel.
         let mask = foreground(&place(), &[0.0, 1.0, 0.0, 1.0], 0.5);
         for (index, is_foreground) in mask.iter().enumerate() {
             let x = index % 30;

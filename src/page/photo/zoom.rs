@@ -4,7 +4,7 @@
 /// The largest scale.
 pub const CLOSEST: f64 = 12.0;
 
-/// The position of the picture: from (x, y) to (x + scale, y + scale). It always covers the whole stage.
+/// The position of the picture: from (x, y) to (x + scale, y + scale). The picture always covers the whole stage.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Zoom {
     pub scale: f64,
@@ -23,7 +23,8 @@ impl Zoom {
         self.scale <= 1.0
     }
 
-    /// Zooms in by `factor`. The picture at `point` stays there, as far as its edges allow.
+    /// Zooms in by `factor`. The part of the picture at the point (x, y) stays there, as far as the edges of the
+    /// picture allow.
     #[must_use]
     pub fn about(self, factor: f64, (x, y): (f64, f64)) -> Self {
         let scale = (self.scale * factor).clamp(1.0, CLOSEST);
@@ -31,7 +32,7 @@ impl Zoom {
         Self { scale, x: x - (x - self.x) * grown, y: y - (y - self.y) * grown }.held()
     }
 
-    /// Moves the picture, as far as its edges allow.
+    /// Moves the picture, as far as the edges of the picture allow.
     #[must_use]
     pub fn moved(self, (dx, dy): (f64, f64)) -> Self {
         Self { x: self.x + dx, y: self.y + dy, ..self }.held()
@@ -66,7 +67,7 @@ impl Zoom {
     }
 }
 
-/// The pointers on the picture: one drags, two pinch.
+/// The pointers on the picture. One pointer drags the picture, and two pointers zoom.
 #[derive(Clone, Debug, Default)]
 pub struct Hold {
     /// (pointer, position)
@@ -74,7 +75,7 @@ pub struct Hold {
 }
 
 impl Hold {
-    /// A third finger is ignored.
+    /// Adds a pointer. A third pointer is ignored.
     pub fn down(&mut self, pointer: i32, at: (f64, f64)) {
         self.up(pointer);
         if self.pointers.len() < 2 {
@@ -118,7 +119,7 @@ impl Hold {
 mod tests {
     use super::*;
 
-    /// Where a place of the picture, in shares of the picture, lies on the stage.
+    /// Returns the position on the stage of a place of the picture, in shares of the picture.
     fn on_stage(zoom: Zoom, (x, y): (f64, f64)) -> (f64, f64) {
         (zoom.x + x * zoom.scale, zoom.y + y * zoom.scale)
     }

@@ -1,4 +1,4 @@
-//! The packs that the browser keeps, so that they open without a network.
+//! The packs that the browser stores, so that they open without a network.
 
 use js_sys::{Array, Reflect};
 use leptos::prelude::*;
@@ -16,7 +16,7 @@ use crate::text::units;
 /// The name of the worker's cache (`worker/pack_store.rs`).
 const SHELF: &str = "headlamp-packs";
 
-/// Lists the kept packs with size and day, opens and removes them, and asks the browser to keep them permanently.
+/// Lists the stored packs with size and day, opens and removes them, and asks the browser to store them permanently.
 #[component]
 pub fn Kept() -> impl IntoView {
     let model = expect_context::<ModelState>();
@@ -107,7 +107,7 @@ pub fn Kept() -> impl IntoView {
     }
 }
 
-/// "8 bits, 161.3 MB, 25 Nov 2026".
+/// Describes a stored pack: "8 bits, 161.3 MB, 25 Nov 2026".
 fn about(pack: &KeptPack) -> String {
     let stored = pack.stored_as.map(|storage| storage.label().to_owned());
     let size = format!("{}{}", units::bytes(pack.bytes), if pack.is_whole { "" } else { " of it so far" });
@@ -146,8 +146,7 @@ impl Room {
 
 /// Returns the browser's storage manager.
 ///
-/// # Errors
-/// On pages without HTTPS, which have none.
+/// # Errors On pages without HTTPS, which have no storage manager.
 fn storage() -> Result<StorageManager, JsValue> {
     Reflect::get(&window().navigator(), &"storage".into())?.dyn_into()
 }
@@ -192,8 +191,8 @@ async fn keys(cache: &Cache) -> Result<Vec<Request>, JsValue> {
     Ok(keys.iter().map(JsCast::unchecked_into).collect())
 }
 
-/// Whether the open model is the kept pack of these weights. A converted model can be kept several times, read in
-/// different ways: the name of its folder then differs, and the weights do not.
+/// Returns whether the open model is the stored pack in `folder` with these weights. A converted model can be stored
+/// several times, with different settings. Then the weights are the same, but the names of the folders differ.
 fn is_kept_in(open: &PackSummary, folder: &str, weights: &str) -> bool {
     let name = folder.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
     open.weights == weights && (!is_converted_here(folder) || open.model.starts_with(name))

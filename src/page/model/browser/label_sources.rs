@@ -1,4 +1,4 @@
-//! The texts and the images that describe the model's heads: the pool of texts, and the images of the statistics.
+//! The sources of the head labels: the pool of texts, and the images of the head statistics.
 
 use leptos::prelude::*;
 use leptos::web_sys::File;
@@ -11,7 +11,7 @@ use crate::protocol::{Kind, PackSummary, StatisticsSource, UsePool, UseStatistic
 /// The texts that come with headlamp.
 const DEFAULT_POOL: &str = "packs/default/pool.txt";
 
-/// The images that the head statistics are of, and their number where the pack does not tell it.
+/// The images that the head statistics were computed from. Their number is given unless the pack has it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum StatisticsOf {
     #[default]
@@ -25,10 +25,10 @@ pub enum StatisticsOf {
 pub struct LabelSources {
     core: Core,
     pack: RwSignal<Option<PackSummary>>,
-    /// Number of texts in the person's own pool; `None`: the pack's pool is in use.
+    /// The number of texts in the person's own pool; `None`: the pack's pool is in use.
     pub own_pool: RwSignal<Option<usize>>,
     pub statistics_of: RwSignal<StatisticsOf>,
-    /// Grows whenever heads would get other labels.
+    /// Increases whenever the head labels become out of date.
     pub version: RwSignal<u32>,
     /// The person's own pool, for the next model or worker.
     own_texts: StoredValue<Vec<String>>,
@@ -48,7 +48,7 @@ impl LabelSources {
         sources
     }
 
-    /// The number of images behind the head statistics in use.
+    /// Returns the number of images that the head statistics in use were computed from.
     pub fn statistics_images(self) -> u64 {
         match self.statistics_of.get() {
             StatisticsOf::File(images) | StatisticsOf::Gallery(images) | StatisticsOf::Video(images) => images,
@@ -56,7 +56,7 @@ impl LabelSources {
         }
     }
 
-    /// Whether there are head statistics.
+    /// Returns whether there are head statistics.
     pub fn has_statistics(self) -> bool {
         let own = self.statistics_of.get() != StatisticsOf::Pack;
         own || self.pack.with(|pack| pack.as_ref().is_some_and(|pack| pack.statistics_images > 0))
@@ -68,12 +68,12 @@ impl LabelSources {
         self.own_pool.set(None);
     }
 
-    /// Says that heads get other labels from now on.
+    /// Notes that the head labels are out of date.
     pub fn change(self) {
         self.version.update(|version| *version += 1);
     }
 
-    /// Brings the person's own pool to a model that has just been opened.
+    /// Uses the person's own pool for a model that has just been opened.
     pub fn bring_own_pool(self) {
         let own = self.own_texts.get_value();
         if !own.is_empty() {
@@ -81,12 +81,12 @@ impl LabelSources {
         }
     }
 
-    /// Labels heads with the lines of `text`; with the pack's own pool where there are none.
+    /// Uses the lines of `text` for head labels, or the pack's own pool if there are no lines.
     pub fn use_pool(self, text: &str) {
         self.use_texts(crate::text::lines(text).collect());
     }
 
-    /// Labels heads with the texts of the default pack, for a model that brings none.
+    /// Uses the texts of the default pack for head labels, for a model without a pool.
     pub fn use_default_pool(self) {
         self.core.while_reading(async move {
             let text = async {
@@ -100,7 +100,7 @@ impl LabelSources {
         });
     }
 
-    /// Labels heads with the lines of a text file.
+    /// Uses the lines of a text file for head labels.
     pub fn use_pool_file(self, file: File) {
         leptos::task::spawn_local(async move {
             match dom::bytes_of(&file.name(), &file).await {
@@ -120,7 +120,7 @@ impl LabelSources {
         });
     }
 
-    /// Takes head statistics from elsewhere.
+    /// Takes head statistics from another source.
     pub fn use_statistics(self, source: StatisticsSource) {
         self.ask_for_statistics(source, Attachments::default());
     }
@@ -146,7 +146,7 @@ impl LabelSources {
         });
     }
 
-    /// Takes note of the statistics that the worker uses from now on.
+    /// Notes the statistics that the worker uses from now on.
     pub fn take_statistics(self, of: StatisticsOf) {
         self.statistics_of.set(of);
         self.change();

@@ -1,4 +1,4 @@
-//! Opens another model in place of the open one: from files, or from a hub.
+//! Opens another model instead of the open one: from files, or from a hub.
 
 use leptos::html::Input;
 use leptos::prelude::*;
@@ -10,7 +10,7 @@ use crate::page::model::published::{PUBLISHED, Published};
 use crate::protocol::{ModelSettings, ModelSource, Storage};
 use crate::text::units;
 
-/// The settings for files and for the hub alike.
+/// The settings, for files and for the hub.
 #[derive(Clone, Copy)]
 struct Choices {
     storage: RwSignal<Storage>,
@@ -120,13 +120,13 @@ fn FromHub(choices: Choices) -> impl IntoView {
     }
 }
 
-/// Lists known models; a choice is written into the field `name`.
+/// Lists known models. Writes the chosen model into the field `name`.
 #[component]
 fn KnownModels(name: NodeRef<Input>) -> impl IntoView {
     let choose = move |repository: &str| {
         if let Some(input) = name.get() {
             input.set_value(repository);
-            // Without the focus the field still has the name.
+            // If the focus cannot be set, the field still has the name.
             let _focused = input.focus();
         }
     };

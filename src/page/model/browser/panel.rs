@@ -11,7 +11,7 @@ use crate::text::units;
 /// The decomposition is exact: a larger difference than this is an error.
 const SUM_CHECK: f64 = 1e-4;
 
-/// A value as a machine reads it, and as a person reads it.
+/// A value, in one form for programs and one for people.
 struct Figure {
     raw: String,
     shown: String,

@@ -1,4 +1,4 @@
-//! The open model, and opening another.
+//! The open model, and the requests that open another model.
 
 use std::rc::Rc;
 
@@ -15,7 +15,7 @@ use crate::protocol::{
     UnexpectedAnswer,
 };
 
-/// A request that opens a model, kept so that another worker can open the same model.
+/// A request that opens a model. It is stored, so that another worker can open the same model.
 #[derive(Clone)]
 enum Opening {
     Pack(OpenPack),
@@ -23,7 +23,7 @@ enum Opening {
 }
 
 impl Opening {
-    /// The same on another device.
+    /// Returns the same request for another device.
     fn on(mut self, preference: DevicePreference) -> Self {
         match &mut self {
             Self::Pack(task) => task.device = preference,
@@ -32,7 +32,7 @@ impl Opening {
         self
     }
 
-    /// The address from which somebody else can open the model; `None` for files of the person's own disk.
+    /// Returns the address from which somebody else can open the model; `None` for files from the person's own disk.
     fn address(&self) -> Option<ModelAddress> {
         match self {
             Self::Pack(OpenPack { url, .. }) => {
@@ -47,12 +47,12 @@ impl Opening {
     }
 }
 
-/// Gets the model that has been opened, and whether it is another one than before.
+/// A function that receives the model that has been opened, and whether it is another model than before.
 type OpenedHook = Rc<dyn Fn(PackSummary, bool)>;
 
 #[derive(Default)]
 struct Inner {
-    /// How the open model was opened.
+    /// The request that opened the open model.
     opened: Option<Opening>,
     when_opened: Option<OpenedHook>,
     when_refused: Option<Rc<dyn Fn()>>,
@@ -63,9 +63,9 @@ struct Inner {
 pub struct ModelState {
     pub core: Core,
     pub pack: RwSignal<Option<PackSummary>>,
-    /// Where the open model came from; `None` for files of the person's own disk.
+    /// The address of the open model; `None` for files from the person's own disk.
     pub address: RwSignal<Option<ModelAddress>>,
-    /// The texts and images that describe its heads.
+    /// The sources of the labels of its heads.
     pub label_sources: LabelSources,
     /// The device that the page's address asks for.
     device: DevicePreference,
@@ -85,12 +85,12 @@ impl ModelState {
         }
     }
 
-    /// Calls `hook` with each model that has been opened, and whether it is another one than before.
+    /// Calls `hook` with each model that has been opened, and with whether it is another model than before.
     pub fn when_opened(self, hook: impl Fn(PackSummary, bool) + 'static) {
         self.inner.update_value(|inner| inner.when_opened = Some(Rc::new(hook)));
     }
 
-    /// Calls `hook` when a model could not be opened and the one before stays open.
+    /// Calls `hook` when a model could not be opened and the previous model stays open.
     pub fn when_refused(self, hook: impl Fn() + 'static) {
         self.inner.update_value(|inner| inner.when_refused = Some(Rc::new(hook)));
     }
@@ -101,24 +101,25 @@ impl ModelState {
         self.core.worker.set(WorkerState::Open);
     }
 
-    /// The grid of the model's heads: layers, and heads of each layer.
+    /// Returns the size of the model's grid of heads: the layers, and the heads of each layer.
     pub fn extent(self) -> Option<(usize, usize)> {
         self.pack.with(|pack| pack.as_ref().map(|pack| (pack.layers, pack.heads)))
     }
 
-    /// Whether the model scores phrases; a self-supervised one without texts does not.
+    /// Returns whether the model scores phrases. A self-supervised model without texts does not.
     pub fn has_text(self) -> bool {
         self.pack.with(|pack| pack.as_ref().is_none_or(|pack| pack.has_text))
     }
 
-    /// Whether there are statistics to label heads from, and means to replace switched-off parts by.
+    /// Returns whether there are statistics to label heads from, and means to replace switched-off parts by.
     pub fn has_statistics(self) -> bool {
         self.label_sources.has_statistics()
     }
 
-    /// Starts a worker, ending any other, and opens the model that was open; at first the one of the address.
+    /// Starts a worker, which replaces the previous one. Opens the model that was open or, at the start, the model of
+    /// the address.
     pub fn start(self) {
-        // None where the model came from a file: no server has it.
+        // `None` if the model came from a file: no server has it.
         let address = self.address.get_untracked();
         if !self.core.start(address.as_ref().and_then(folder_to_fetch)) {
             return;
@@ -129,7 +130,7 @@ impl ModelState {
         }
     }
 
-    /// Opens the model at an address in place of any other.
+    /// Opens the model at an address instead of the open one.
     pub fn open(self, address: ModelAddress) {
         match address {
             ModelAddress::Folder(folder) => self.open_folder(folder),
@@ -140,7 +141,7 @@ impl ModelState {
         }
     }
 
-    /// Opens the pack in a folder in place of the model.
+    /// Opens the pack in a folder instead of the open model.
     pub fn open_folder(self, folder: String) {
         if let Some(sentence) = dom::refusal(&folder) {
             // At the start there is no other model to continue with.
@@ -155,7 +156,7 @@ impl ModelState {
         self.ask_to_open(Opening::Pack(OpenPack { url: folder, device: self.device_preference() }));
     }
 
-    /// Opens published weights in place of the model.
+    /// Opens published weights instead of the open model.
     pub fn load(self, source: ModelSource, files: Vec<File>, storage: Storage, told: ModelSettings) {
         if let ModelSource::Hub { hub: Some(hub), .. } = &source
             && let Some(sentence) = dom::refusal(hub)
@@ -167,7 +168,7 @@ impl ModelState {
         self.ask_to_open(Opening::Weights { task, files });
     }
 
-    /// The device that the address asks for; the CPU after a GPU was lost twice.
+    /// Returns the device that the address asks for, or the CPU after a GPU was lost twice.
     fn device_preference(self) -> DevicePreference {
         match self.core.losses() {
             0 | 1 => self.device,
@@ -193,7 +194,7 @@ impl ModelState {
             Ok((pack, _buffers)) => {
                 self.address.set(opening.address());
                 self.inner.update_value(|inner| inner.opened = Some(opening));
-                // A new worker brings the model that is on screen; where it fails to, the person may open another.
+                // A new worker opens the model that is on screen. If it cannot, the person may open another model.
                 let is_other = |open: &PackSummary| open.model != pack.model;
                 let is_other = is_open || self.pack.with_untracked(|open| open.as_ref().is_some_and(is_other));
                 if let Some(hook) = self.inner.with_value(|inner| inner.when_opened.clone()) {
@@ -217,7 +218,7 @@ impl ModelState {
     }
 }
 
-/// The folder of a model's pack, where a server has it that the page may ask.
+/// Returns the folder of a model's pack, if the page may fetch the pack from a server.
 fn folder_to_fetch(model: &ModelAddress) -> Option<&str> {
     match model {
         ModelAddress::Folder(folder) if !model.is_on_this_machine_only() && dom::refusal(folder).is_none() => {

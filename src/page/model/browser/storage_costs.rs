@@ -67,7 +67,7 @@ fn row(pack: &PackSummary, cost: &StorageSummary) -> impl IntoView + use<> {
         <tr aria-current=is_this.then_some("true") data-storage=storage.label() data-bytes=bytes data-error=error>
             <th scope="row">{label}</th>
             <td>{units::bytes(bytes)}</td>
-            // The file, and the weights in 32 bits that are computed from it.
+            // The size of the file plus the size of the weights in 32 bits, which are computed from the file.
             <td>{units::bytes(bytes + pack.memory.weights)}</td>
             <td>{units::fine_percent(error)}</td>
             <td>{units::fine_percent(worst_error)}" "<span class="quiet">{worst}</span></td>

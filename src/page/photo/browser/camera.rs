@@ -49,7 +49,7 @@ pub fn PhotoCamera() -> impl IntoView {
                 Ok(new) => {
                     if let Some((dialog, video)) = dialog.get_untracked().zip(video.get_untracked()) {
                         video.set_src_object(Some(&new.0));
-                        // Browsers let a muted video play without a press.
+                        // Browsers let a muted video play without a click.
                         let _playing = video.play();
                         // This fails for a dialog that is open already.
                         let _shown = dialog.show_modal();
@@ -112,7 +112,7 @@ async fn picture_of(video: &HtmlVideoElement) -> Option<Blob> {
     canvas.set_height(video.video_height());
     let context: CanvasRenderingContext2d = canvas.get_context("2d").ok()??.dyn_into().ok()?;
     context.draw_image_with_html_video_element(video, 0.0, 0.0).ok()?;
-    // A canvas without pixels becomes null, hence `None`.
+    // For a canvas without pixels, the browser returns null, and this function `None`.
     let promise = js_sys::Promise::new(&mut |resolve, _reject| {
         if canvas.to_blob(&resolve).is_err() {
             let _settled = resolve.call1(&JsValue::NULL, &JsValue::NULL);

@@ -47,13 +47,13 @@ impl HeadMapState {
         state
     }
 
-    /// The chosen head's map, where it is of the current photo.
+    /// Returns the chosen head's map, if the map belongs to the current photo.
     pub fn current(self) -> Option<OpenHeadMap> {
         let (number, head, kind) = (self.photo.number(), self.head.get(), self.kind.get());
         self.map.get().filter(|map| Some(map.photo_number) == number && Some(map.head) == head && map.kind == kind)
     }
 
-    /// The colours of the map, with the values at their ends.
+    /// Returns the colour scale of the map, with the values at its ends.
     pub fn scale(self) -> Option<(Ramp, String, String)> {
         let map = self.current()?;
         let strongest = map.map.iter().fold(0.0_f32, |most, value| most.max(value.abs()));
@@ -75,7 +75,7 @@ impl HeadMapState {
                     self.core.ask(task, move |answer, buffers| self.take(asked, answer, buffers));
                 }
                 None => {
-                    // A fresh worker makes it again.
+                    // Without a traced photo the map stays on screen: a new worker will compute it again.
                     if self.photo.traced.with_untracked(Option::is_some) {
                         self.map.set(None);
                     }
@@ -97,7 +97,7 @@ impl HeadMapState {
 
     fn take(self, asked: MapHead, answer: HeadMap, buffers: &[Uint8Array]) -> Result<(), UnexpectedAnswer> {
         let MapHead { layer, head, phrase, .. } = asked;
-        // Another phrase has been chosen meanwhile.
+        // Another phrase was chosen in the meantime.
         if phrase.as_ref().is_some_and(|phrase| !self.phrases.is_chosen(phrase)) {
             return Ok(());
         }

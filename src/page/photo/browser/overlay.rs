@@ -1,4 +1,4 @@
-//! The map that lies over the photo.
+//! The map that is drawn over the photo.
 
 use leptos::prelude::*;
 
@@ -8,7 +8,7 @@ use crate::page::photo::raster::{Layer, OPACITY};
 #[derive(Clone, Copy)]
 pub struct OverlayState {
     pub layer: RwSignal<Layer>,
-    /// In [0, 1].
+    /// The opacity, in [0, 1].
     pub opacity: RwSignal<f64>,
 }
 

@@ -1,4 +1,5 @@
-//! Controls of the layer over the photo: which layer, its opacity, the segmentation's threshold and rivals.
+//! Controls of the layer over the photo: the choice of the layer, its opacity, and the segmentation's threshold and
+//! contrast.
 
 use leptos::prelude::*;
 

@@ -1,4 +1,4 @@
-//! The current photo, and opening another.
+//! The current photo, and the requests that open another photo.
 
 use std::collections::VecDeque;
 
@@ -14,31 +14,31 @@ use crate::protocol::wire::Attachments;
 use crate::protocol::{Kind, PhotoSummary, Reframe, Task, TracePhoto, UnexpectedAnswer, sentence};
 use crate::text::units;
 
-/// Photos of the person's machine that Back leads to; of older ones only the address is left.
+/// The number of photos from the person's machine that the page keeps for the Back button.
 const MACHINE_PHOTOS: usize = 12;
 
-/// Where a photo came from.
+/// The source of a photo.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// An address, for example of a sample.
     Url(String),
-    /// The person's machine; the number tells one such photo from the next.
+    /// The person's machine. The number identifies the photo.
     Machine(u32),
 }
 
 /// The current photo.
 #[derive(Clone, Debug)]
 pub struct OpenPhoto {
-    /// Tells one trace from the next.
+    /// Identifies the trace.
     pub number: u32,
     pub origin: Origin,
     pub summary: PhotoSummary,
-    /// RGBA of `summary.preview` size.
+    /// RGBA pixels, of the size `summary.preview`.
     pub pixels: ImageData,
 }
 
 impl OpenPhoto {
-    /// Returns where a map of `map` pixels that covers `frame` lies on this photo.
+    /// Returns the position on this photo of a map of `map` pixels that covers `frame`.
     pub fn placement(&self, frame: PhotoRect, map: Size) -> Placement {
         Placement { photo: self.summary.photo, preview: self.summary.preview, frame, map }
     }
@@ -54,13 +54,13 @@ struct Source {
 
 #[derive(Default)]
 struct Inner {
-    /// Grows with every photo that is opened, so that of two slow ones the latter wins.
+    /// Increases with every photo that is opened. If two photos are read at the same time, the later one is shown.
     openings: u32,
-    /// The photo that the worker was last asked for, by its opening, until its answer has come.
+    /// The photo that the worker was last asked for, with its number in `openings`, until the answer arrives.
     asked: Option<(u32, Source)>,
-    /// The last photo that went well.
+    /// The last photo that was traced without an error.
     last: Option<Source>,
-    /// Photos of the person's machine that Back and Forward may lead to, the latest last.
+    /// Photos from the person's machine that Back and Forward can lead to, the latest last.
     machine_photos: VecDeque<Source>,
 }
 
@@ -69,9 +69,9 @@ struct Inner {
 pub struct PhotoState {
     core: Core,
     pub photo: RwSignal<Option<OpenPhoto>, LocalStorage>,
-    /// Whether the results on screen were computed beforehand, and not on this machine.
+    /// Whether the results on screen were precomputed, and not computed on this machine.
     pub is_beforehand: RwSignal<bool>,
-    /// The number of the photo that the worker holds; `None` in a fresh worker.
+    /// The number of the worker's current photo; `None` if the worker is new.
     pub traced: RwSignal<Option<u32>>,
     /// The part of the photo that the person wants explained.
     pub framing: RwSignal<Framing>,
@@ -88,7 +88,7 @@ impl PhotoState {
             framing: RwSignal::new(framing),
             inner: StoredValue::new_local(Inner::default()),
         };
-        // A photo on its way is the one to continue with.
+        // If a photo was being traced, the new worker continues with this photo.
         core.when_device_lost(move || {
             state.inner.update_value(|inner| {
                 if let Some((_, source)) = inner.asked.take() {
@@ -103,20 +103,20 @@ impl PhotoState {
         state
     }
 
-    /// The current photo's number.
+    /// Returns the current photo's number.
     pub fn number(self) -> Option<u32> {
         self.photo.with(|photo| photo.as_ref().map(|photo| photo.number))
     }
 
-    /// The current photo's name.
+    /// Returns the current photo's name.
     pub fn name(self) -> Option<String> {
         self.photo.with(|photo| photo.as_ref().map(|photo| photo.summary.name.clone()))
     }
 
     /// Opens a photo that the user chose, dropped or pasted.
     pub fn open_file(self, name: String, blob: Blob) {
-        // Drawn rather than counted: an entry of the browser's history outlives this page, and leads to no photo of
-        // the next.
+        // The number is random and not counted: an entry of the browser's history can outlive this page, and must not
+        // lead to another photo of the next page.
         let origin = Origin::Machine((js_sys::Math::random() * f64::from(u32::MAX)) as u32);
         self.open_source(Source { name, blob, origin });
     }
@@ -149,15 +149,15 @@ impl PhotoState {
         is_known
     }
 
-    /// Whether a photo is being read, or waits for the worker.
+    /// Returns whether a photo is being read, or waits for the worker.
     pub fn is_awaited(self) -> bool {
         self.core.reading.get_untracked() > 0 || self.core.is_waiting(Kind::Photo)
     }
 
-    /// Shows the model more or less of the photo.
+    /// Changes the part of the photo that the model sees.
     pub fn frame(self, framing: Framing) {
         self.framing.set(framing);
-        // A photo that waits is traced as wanted now.
+        // A waiting photo gets the new framing.
         let is_waiting = self.core.change_waiting(Kind::Photo, |task| match task {
             Task::TracePhoto(task) => {
                 task.framing = framing;
@@ -193,7 +193,7 @@ impl PhotoState {
                 Ok::<_, dom::ReadError>((source, bytes))
             };
             match read.await {
-                // A later one has been opened meanwhile.
+                // A later photo was opened in the meantime.
                 _ if self.inner.with_value(|inner| inner.openings) != opening => {}
                 Ok((source, bytes)) => self.ask_to_trace(opening, source, bytes),
                 Err(err) => self.core.complain(Kind::Photo, sentence(&err.to_string())),
@@ -246,7 +246,7 @@ impl PhotoState {
         Ok(())
     }
 
-    /// Keeps the current photo for Back, where it has no address.
+    /// Keeps the current photo for the Back button, if the photo has no address.
     fn remember_machine_photo(self) {
         self.inner.update_value(|inner| {
             let Some(source) = inner.last.clone() else { return };

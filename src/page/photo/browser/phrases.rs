@@ -1,4 +1,4 @@
-//! The phrases and their scores on the photo.
+//! The phrases and their scores for the photo.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::page::model::browser::state::ModelState;
 use crate::page::photo::phrase_list::PhraseList;
 use crate::protocol::{Attribute, Attribution, Kind, UnexpectedAnswer};
 
-/// The scores on screen, and the photo that they are of.
+/// The scores on screen, and their photo.
 #[derive(Clone, Debug)]
 pub struct Scores {
     pub stamp: u32,
@@ -21,29 +21,29 @@ pub struct Scores {
 }
 
 impl Scores {
-    /// The place of a phrase in the attribution.
+    /// Returns the index of a phrase in the attribution.
     pub fn index(&self, phrase: &str) -> Option<usize> {
         self.attribution.texts.iter().position(|text| text == phrase)
     }
 
-    /// Cosine and probability of a phrase.
+    /// Returns the cosine and the probability of a phrase.
     pub fn of(&self, phrase: &str) -> Option<(f32, f32)> {
         let index = self.index(phrase)?;
         Some((*self.attribution.scores.get(index)?, *self.attribution.probabilities.get(index)?))
     }
 
-    /// A phrase's cosine with everything switched on; `None` where nothing is off.
+    /// Returns a phrase's cosine with everything switched on; `None` if nothing is switched off.
     pub fn before(&self, phrase: &str) -> Option<f32> {
         self.attribution.intact.as_ref()?.get(self.index(phrase)?).copied()
     }
 
-    /// The phrase with the highest score with everything switched on; `None` where nothing is off.
+    /// Returns the phrase with the highest score with everything switched on; `None` if nothing is switched off.
     pub fn top_before(&self) -> Option<&str> {
         let pairs = self.attribution.texts.iter().zip(self.attribution.intact.as_ref()?);
         pairs.max_by(|a, b| a.1.total_cmp(b.1)).map(|(text, _)| text.as_str())
     }
 
-    /// The phrase with the highest score.
+    /// Returns the phrase with the highest score.
     pub fn top(&self) -> Option<&str> {
         let pairs = self.attribution.texts.iter().zip(&self.attribution.scores);
         pairs.max_by(|a, b| a.1.total_cmp(b.1)).map(|(text, _)| text.as_str())
@@ -61,13 +61,13 @@ pub struct PhrasesState {
     /// Whether each phrase is averaged over prompt templates.
     pub templates: RwSignal<bool>,
     pub scores: RwSignal<Option<Scores>>,
-    /// The phrase that the user has chosen; `None`: the one that scores highest.
+    /// The phrase that the user has chosen; `None`: the phrase with the highest score is chosen.
     pub choice: RwSignal<Option<String>>,
-    /// The phrase that everything else is about.
+    /// The chosen phrase, which the other views are about.
     pub chosen: Memo<Option<String>>,
     /// The phrase that the chosen one is compared with, as the user picked it.
     pub rather_than: RwSignal<Option<String>>,
-    /// The same, where it is still in the list and differs from the chosen one.
+    /// `rather_than`, if that phrase is still in the list and is not the chosen one.
     pub rival: Memo<Option<String>>,
     /// Parts of the model that are switched off for scores and segmentation.
     pub switched_off: RwSignal<Ablation>,
@@ -112,12 +112,13 @@ impl PhrasesState {
         state
     }
 
-    /// Whether a phrase is the chosen one.
+    /// Returns whether a phrase is the chosen one.
     pub fn is_chosen(self, phrase: &str) -> bool {
         self.chosen.with_untracked(|chosen| chosen.as_deref() == Some(phrase))
     }
 
-    /// The parts that are switched off, where there are means to replace them by. Other statistics are other means.
+    /// Returns the parts that are switched off, if there are statistics whose means replace them. The means change
+    /// with the statistics.
     pub fn ablation_in_use(self) -> Ablation {
         let off = self.switched_off.get();
         if off.is_none() || !self.model.has_statistics() { Ablation::default() } else { off }
@@ -142,7 +143,7 @@ impl PhrasesState {
     }
 
     fn take(self, attribution: Attribution) -> Result<(), UnexpectedAnswer> {
-        // The phrases were removed meanwhile.
+        // The phrases were removed in the meantime.
         if self.list.with_untracked(|list| list.as_slice().is_empty()) {
             return Ok(());
         }

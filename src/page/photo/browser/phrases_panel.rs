@@ -71,7 +71,7 @@ pub fn Phrases() -> impl IntoView {
     }
 }
 
-/// Explains that a self-supervised model has no phrases, and what it shows instead.
+/// Explains that a self-supervised model has no phrases, and what the page shows instead.
 #[component]
 fn NoTexts() -> impl IntoView {
     view! {
@@ -90,7 +90,7 @@ fn NoTexts() -> impl IntoView {
 pub fn List() -> impl IntoView {
     let phrases = expect_context::<PhrasesState>();
     let list = NodeRef::<Ul>::new();
-    // Bars start at zero; the largest score fills its side.
+    // Bars start at zero. The largest and the lowest score reach the ends.
     let range = Memo::new(move |_| {
         phrases.scores.with(|scores| {
             let values = scores.as_ref().map(|scores| scores.attribution.scores.clone()).unwrap_or_default();
@@ -116,7 +116,7 @@ pub fn List() -> impl IntoView {
 #[component]
 fn Row(
     phrase: String,
-    /// Lowest and highest score, zero between them.
+    /// The lowest and the highest score, with zero between them.
     range: Memo<(f32, f32)>,
     on_remove: impl Fn(&str) + 'static,
 ) -> impl IntoView {
@@ -202,7 +202,7 @@ pub fn AddForm(
             input.set_value("");
         }
     };
-    // A text field would join the pasted lines into one.
+    // Without this handler, a text field would join the pasted lines into one.
     let paste = move |event: ClipboardEvent| {
         let text = event.clipboard_data().and_then(|data| data.get_data("text/plain").ok()).unwrap_or_default();
         if text.trim().contains('\n') {

@@ -24,13 +24,13 @@ pub struct Segmentation {
     pub frame: PhotoRect,
     /// The mean of the map.
     pub threshold: f32,
-    /// Nothing scored positive, so there is no foreground.
+    /// Whether no patch scored positive, so that there is no foreground.
     pub is_empty: bool,
     /// The soft map, values in [0, 1], rows first.
     pub map: Arc<Vec<f32>>,
 }
 
-/// The segmentation, and what it is computed against.
+/// The segmentation, and its contrast.
 #[derive(Clone, Copy)]
 pub struct SegmentationState {
     core: Core,
@@ -59,7 +59,7 @@ impl SegmentationState {
             threshold: RwSignal::default(),
             first_threshold: StoredValue::default(),
         };
-        // A threshold is of one photo's map.
+        // A threshold is valid for one photo's map only.
         Effect::new(move || {
             if photo.traced.get().is_some() {
                 state.threshold.set(None);
@@ -69,19 +69,19 @@ impl SegmentationState {
         state
     }
 
-    /// The segmentation, where it is of the current photo.
+    /// Returns the segmentation, if it belongs to the current photo.
     pub fn current(self) -> Option<Segmentation> {
         let number = self.photo.number();
         self.segmentation.get().filter(|segmentation| Some(segmentation.photo_number) == number)
     }
 
-    /// The threshold in use: the user's, or else the mean of the map.
+    /// Returns the threshold in use: the user's threshold, or else the mean of the map.
     pub fn threshold_in_use(self) -> Option<f32> {
         self.threshold.get().or_else(|| self.segmentation.with(|at| at.as_ref().map(|at| at.threshold)))
     }
 
-    /// Returns the phrases to segment `phrase` against, and whether the list of common backgrounds joins them: the
-    /// rival alone, or else as the user has chosen.
+    /// Returns the phrases to segment `phrase` against, and whether the list of common backgrounds is added. If there
+    /// is a rival, returns only the rival; otherwise, what the user has chosen.
     pub fn against(self, phrase: &str) -> (Vec<String>, bool) {
         if let Some(rival) = self.phrases.rival.get() {
             return (vec![rival], false);
@@ -111,7 +111,7 @@ impl SegmentationState {
     }
 
     fn take(self, phrase: String, answer: Segmented, buffers: &[Uint8Array]) -> Result<(), UnexpectedAnswer> {
-        // Another phrase has been chosen meanwhile.
+        // Another phrase was chosen in the meantime.
         if !self.phrases.is_chosen(&phrase) {
             return Ok(());
         }
@@ -139,7 +139,7 @@ impl SegmentationState {
         });
     }
 
-    /// Asks for the mask on screen as a PNG of the photo's own size; `take` gets the phrase and the file.
+    /// Asks for the mask on screen as a PNG of the photo's own size; `take` receives the phrase and the file.
     pub fn ask_for_mask(self, take: impl FnOnce(&str, &Uint8Array) + 'static) {
         let (chosen, threshold) = (self.phrases.chosen.get_untracked(), untrack(|| self.threshold_in_use()));
         let Some((phrase, threshold)) = chosen.zip(threshold) else { return };

@@ -44,7 +44,7 @@ fn OpenButton() -> impl IntoView {
         if let Some(file) = dom::files_of(input.files()).into_iter().next() {
             photo.open_file(file.name(), file.into());
         }
-        // So that the same file can be chosen again.
+        // Clear the field, so that the same file can be chosen again.
         input.set_value("");
     };
     view! {
@@ -136,8 +136,8 @@ fn describe_layer(overlay: OverlayState, segmentation: SegmentationState, head_m
     }
 }
 
-/// Draws the chosen layer at the preview's size. Every opaque pixel belongs to the layer; those of a segmentation are its
-/// foreground.
+/// Draws the chosen layer at the preview's size. Every pixel that is not transparent belongs to the layer; for a
+/// segmentation, these pixels are the foreground.
 #[component]
 fn Overlay() -> impl IntoView {
     let (photo, overlay) = (expect_context::<PhotoState>(), expect_context::<OverlayState>());
@@ -206,7 +206,7 @@ fn painted_layer(
     }
 }
 
-/// Says that the results on screen were computed beforehand, as long as they were.
+/// Says that the results on screen were precomputed, while they are shown.
 #[component]
 fn Beforehand() -> impl IntoView {
     let photo = expect_context::<PhotoState>();

@@ -1,4 +1,4 @@
-//! The list of phrases that the browser keeps for the person.
+//! The person's list of phrases, which the browser stores.
 
 use codee::string::FromToStringCodec;
 use leptos::prelude::*;
@@ -6,8 +6,9 @@ use leptos_use_storage::{UseStorageOptions, use_local_storage_with_options};
 
 use crate::page::photo::phrase_list::PhraseList;
 
-/// Returns the list of phrases, and its setter: the list that was given, or else the person's own from the last visit.
-/// The browser keeps what the person makes of either. An embedded page neither reads nor changes the person's list.
+/// Returns the list of phrases, and its setter. The list is `given`, or else the person's own list from the last
+/// visit. The browser stores every change that the person makes. An embedded page neither reads nor changes the
+/// person's list.
 pub fn phrases(given: Option<PhraseList>, is_embedded: bool) -> (Signal<PhraseList>, WriteSignal<PhraseList>) {
     if is_embedded {
         let (phrases, set_phrases) = signal(given.unwrap_or_default());
@@ -20,7 +21,7 @@ pub fn phrases(given: Option<PhraseList>, is_embedded: bool) -> (Signal<PhraseLi
     let (phrases, set_phrases) = signal(given.unwrap_or_else(|| kept.get_untracked()));
     Effect::new(move |before: Option<()>| {
         let list = phrases.get();
-        // A list that came with an address is the person's only after a change.
+        // A list from an address is stored only after the person has changed it.
         if before.is_some() {
             keep.set(list);
         }

@@ -7,8 +7,7 @@ use leptos::web_sys::{KeyboardEvent, PointerEvent, WheelEvent};
 use crate::page::photo::zoom::{Hold, Zoom};
 use crate::text::units;
 
-/// Zooms its children, which are as large as the stage. Whenever `subject` changes, the whole picture is shown
-/// again.
+/// Zooms its children, which must be as large as the stage. When `subject` changes, shows the whole picture again.
 #[component]
 pub fn Zoomable(#[prop(into)] subject: Signal<String>, children: Children) -> impl IntoView {
     let board = NodeRef::<Div>::new();
@@ -26,8 +25,8 @@ pub fn Zoomable(#[prop(into)] subject: Signal<String>, children: Children) -> im
         let (width, height) = (around.width().max(1.0), around.height().max(1.0));
         Some(((f64::from(x) - around.left()) / width, (f64::from(y) - around.top()) / height))
     };
-    // Without Ctrl the wheel scrolls the page, unless the photo has the focus. (Two fingers on a touchpad arrive as a
-    // wheel with Ctrl.)
+    // Without Ctrl, the wheel scrolls the page, unless the photo has the focus. (The browser reports a pinch on a
+    // touchpad as a wheel with Ctrl.)
     let wheel = move |event: WheelEvent| {
         let has_focus = board.get_untracked().is_some_and(|board| board.matches(":focus").unwrap_or(false));
         if let Some(point) = on_stage(event.client_x(), event.client_y())
@@ -45,7 +44,7 @@ pub fn Zoomable(#[prop(into)] subject: Signal<String>, children: Children) -> im
             hold.update_value(|hold| hold.down(event.pointer_id(), point));
         }
         if let Some(board) = board.get_untracked() {
-            // This fails where the pointer is gone already.
+            // This fails if the pointer is already gone.
             let _captured = board.set_pointer_capture(event.pointer_id());
         }
     };
