@@ -34,8 +34,7 @@ const OWN: [(usize, &str, &str); 3] = [
 ];
 /// Stands for the GPU in place of a number of threads.
 const GPU: usize = 0;
-const OWN_ON_GPU: [(usize, &str, &str); 2] =
-    [(GPU, "headlamp, the shaders", "shaders"), (GPU, "headlamp, Burn's operations", "burn-gpu")];
+const OWN_ON_GPU: [(usize, &str, &str); 1] = [(GPU, "headlamp, the shaders", "shaders")];
 /// Threads, label, suffix of the model files.
 const PEERS: [(usize, &str, &str); 4] = [
     (1, "onnxruntime, f32", ".onnx"),
@@ -49,7 +48,6 @@ fn main() {
     match arguments.next().as_deref() {
         Some("flex") => answer(Device::flex().into()),
         Some("shaders") => answer(gpu().unwrap_or_else(|| panic!("there is no GPU"))),
-        Some("burn-gpu") => answer(gpu().unwrap_or_else(|| panic!("there is no GPU")).device().into()),
         Some(_kernels) => answer(Backend::Kernels),
         None => compare(),
     }

@@ -1,10 +1,10 @@
-//! headlamp opens up vision transformers: what each attention head looks at, what it stands for in
-//! words, and a segmentation for any phrase, computed on the machine that holds the picture.
+//! headlamp opens up vision transformers: what each attention head looks at, which texts describe the head, and a
+//! segmentation for any phrase. Everything is computed on the machine that holds the picture.
 //!
-//! The mathematics (`model`, [`decompose`], `textspan`, `segment`) knows nothing of browsers, the page
-//! ([`page`]) knows nothing of tensors. [`session`] holds an open model, [`worker`] runs one for the page, and
-//! [`protocol`] is what page and worker say to each other. `docs/ARCHITECTURE.md` follows one
-//! photo through the code.
+//! The mathematics (`decompose`, `textspan`, `segment` and others) knows no browser, and the page ([`page`]) knows no
+//! tensors. `session` holds an open model, `worker` runs a session for the page, and [`protocol`] defines the messages
+//! between page and worker. `docs/ARCHITECTURE.md` draws the layers, and follows one photo and one video through the
+//! code.
 
 pub mod ablate;
 pub mod foreground;

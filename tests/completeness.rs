@@ -4,7 +4,7 @@
 use headlamp::ablate::{Ablation, MeanContributions, Study};
 use headlamp::decompose::Decomposition;
 use headlamp::retrieve::Imprint;
-use headlamp::session::completeness::{Picture, measure};
+use headlamp::session::completeness::{LabelledImprint, measure};
 use headlamp::statistics::Statistics;
 use headlamp::textspan::{LateHeads, Reconstruction};
 use test_support::tiny::RandomGallery;
@@ -103,7 +103,7 @@ fn the_curve_counts_kept_and_correct_classes() {
     let setting = Setting::new();
     let late = setting.late();
     let images = setting.gallery.images();
-    let picture = |(index, image)| Picture { imprint: setting.imprint(image), class: Some(index % 3) };
+    let picture = |(index, image)| LabelledImprint { imprint: setting.imprint(image), class: Some(index % 3) };
     let pictures = images.iter().enumerate().map(picture);
     let curve = measure(&late, TEXTS as usize, &COUNTS, &setting.classes, pictures);
     assert_eq!((curve.pictures, curve.pool, curve.points.len()), (PICTURES, TEXTS as usize, COUNTS.len()));
@@ -127,7 +127,7 @@ fn the_curve_counts_kept_and_correct_classes() {
 fn fewer_than_two_classes_read_no_picture() {
     let setting = Setting::new();
     let images = setting.gallery.images();
-    let pictures = images.iter().map(|image| Picture { imprint: setting.imprint(image), class: None });
+    let pictures = images.iter().map(|image| LabelledImprint { imprint: setting.imprint(image), class: None });
     let curve = measure(&setting.late(), TEXTS as usize, &COUNTS, &setting.classes[..1], pictures);
     assert_eq!((curve.pictures, curve.whole, curve.points[3].kept), (0, None, None));
     assert!(curve.points[3].explained > 0.0);

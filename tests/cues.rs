@@ -6,7 +6,7 @@ use headlamp::ablate::{Ablation, MeanContributions};
 use headlamp::decompose::{Decomposition, Direction};
 use headlamp::protocol::cues::{CueOutcome, CueReport};
 use headlamp::retrieve::Imprint;
-use headlamp::session::cues::{Seen, find};
+use headlamp::session::cues::{PictureMargins, find};
 use headlamp::zero_shot::dot;
 use test_support::tiny::RandomGallery;
 
@@ -26,10 +26,9 @@ impl Questions for RandomGallery {
     fn report(&self, labels: &[(usize, Option<usize>)], classes: &Direction, nuisances: &Direction) -> CueReport {
         let readout = &self.model.readout;
         let images = self.images();
-        let seen = images
-            .iter()
-            .zip(labels)
-            .map(|(image, labels)| Seen::new(readout, &Imprint::of(image, readout), *labels, classes, nuisances));
+        let seen = images.iter().zip(labels).map(|(image, labels)| {
+            PictureMargins::new(readout, &Imprint::of(image, readout), *labels, classes, nuisances)
+        });
         find(readout, &self.statistics(), classes, seen.collect())
     }
 

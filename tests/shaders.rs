@@ -1,10 +1,10 @@
 //! Each shader compared with its definition in f64, on shapes that do not fill a tile.
 #![cfg(not(target_arch = "wasm32"))]
 
-use burn::tensor::{Device, Tensor, TensorData};
+use headlamp::model::Backend;
 use headlamp::protocol::DevicePreference;
 use headlamp::session::device;
-use headlamp::shaders::{Activation, Matrix, Norm, attention, gather, pool};
+use headlamp::shaders::{Activation, Gpu, GpuTensor, Matrix, Norm, attention, gather, pool, read_back};
 
 /// The largest allowed error, relative to the root mean square of the expected values.
 const TOLERANCE: f64 = 2e-6;
@@ -19,13 +19,18 @@ fn numbers(count: usize, seed: u32) -> Vec<f32> {
     (0..count).map(|_number| next()).collect()
 }
 
-fn tensor<const D: usize>(values: &[f32], shape: [usize; D], device: &Device) -> Tensor<D> {
-    Tensor::from_data(TensorData::new(values.to_vec(), shape), device)
+fn tensor<const D: usize>(values: &[f32], shape: [usize; D], gpu: &Gpu) -> GpuTensor<D> {
+    GpuTensor::new(values.to_vec(), shape, gpu)
+}
+
+fn read<const D: usize>(tensor: GpuTensor<D>) -> Vec<f32> {
+    let bytes = pollster::block_on(read_back(&[tensor.flatten()])).unwrap();
+    bytes[0].as_chunks::<4>().0.iter().map(|number| f32::from_ne_bytes(*number)).collect()
 }
 
 #[track_caller]
-fn assert_close<const D: usize>(what: &str, found: Tensor<D>, expected: &[f64]) {
-    let found: Vec<f32> = found.into_data().try_into_vec().unwrap();
+fn assert_close<const D: usize>(what: &str, found: GpuTensor<D>, expected: &[f64]) {
+    let found = read(found);
     assert_eq!(found.len(), expected.len(), "{what}");
     let size = (expected.iter().map(|value| value * value).sum::<f64>() / expected.len() as f64).sqrt();
     let error =
@@ -35,13 +40,16 @@ fn assert_close<const D: usize>(what: &str, found: Tensor<D>, expected: &[f64]) 
     assert!(error < TOLERANCE, "{what}: off by {error:.1e}");
 }
 
-fn device() -> Option<Device> {
-    test_support::gpu::gpu().map(|backend| backend.device())
+fn gpu() -> Option<Gpu> {
+    match test_support::gpu::gpu()? {
+        Backend::Shaders(gpu) => Some(gpu),
+        other => panic!("{other:?} is no GPU"),
+    }
 }
 
 #[test]
 fn a_gpu_serves_one_model_after_another() {
-    if device().is_some() {
+    if gpu().is_some() {
         let again = pollster::block_on(device::choose(DevicePreference::Gpu));
         assert!(matches!(again, Ok(chosen) if chosen.summary.kind == "GPU"));
     }
@@ -49,16 +57,15 @@ fn a_gpu_serves_one_model_after_another() {
 
 #[test]
 fn a_norm_centres_and_scales_each_token() {
-    let Some(device) = device() else { return };
+    let Some(gpu) = gpu() else { return };
     for width in [4, 96, 260, 768] {
         let (sequences, tokens) = (2, 5);
         let values: Vec<f32> = numbers(sequences * tokens * width, 1).iter().map(|value| 30.0 + value).collect();
         let (gamma, beta) = (numbers(width, 2), numbers(width, 3));
         let expected: Vec<f64> =
             values.chunks(width).flat_map(|row| normalised(row, &gamma, &beta, 1e-5)).collect();
-        let norm = Norm::new(gamma, beta, 1e-5, &device).unwrap();
-        let found = norm.apply(tensor(&values, [sequences, tokens, width], &device)).unwrap();
-        let found: Vec<f32> = found.into_data().try_into_vec().unwrap();
+        let norm = Norm::new(gamma, beta, 1e-5, &gpu).unwrap();
+        let found = read(norm.apply(&tensor(&values, [sequences, tokens, width], &gpu)));
         // Inputs far from zero lose the digits that their mean uses.
         let error = found
             .iter()
@@ -89,8 +96,8 @@ impl Layer {
         Self { weights: numbers(inputs * outputs, 5), biases: numbers(outputs, 6) }
     }
 
-    fn matrix(&self, device: &Device) -> Matrix {
-        Matrix::new(&self.weights, self.biases.clone(), device).unwrap()
+    fn matrix(&self, gpu: &Gpu) -> Matrix {
+        Matrix::new(&self.weights, self.biases.clone(), gpu).unwrap()
     }
 
     fn expected(&self, rows: &[f32]) -> Vec<f64> {
@@ -109,13 +116,13 @@ impl Layer {
 /// With one row and with many, and with inputs that fill the slices of one turn and inputs that do not.
 #[test]
 fn a_matrix_multiplies_every_token() {
-    let Some(device) = device() else { return };
+    let Some(gpu) = gpu() else { return };
     for (inputs, outputs, sequences, tokens) in [(4, 4, 1, 1), (64, 32, 1, 32), (60, 72, 3, 26), (588, 36, 1, 70)]
     {
         let layer = Layer::new(inputs, outputs);
         let rows = numbers(sequences * tokens * inputs, 7);
-        let rows_on_gpu = tensor(&rows, [sequences, tokens, inputs], &device);
-        let found = layer.matrix(&device).apply(rows_on_gpu, Activation::None).unwrap();
+        let rows_on_gpu = tensor(&rows, [sequences, tokens, inputs], &gpu);
+        let found = layer.matrix(&gpu).apply(&rows_on_gpu, Activation::None);
         assert_eq!(found.dims(), [sequences, tokens, outputs]);
         assert_close(&format!("{inputs} to {outputs}"), found, &layer.expected(&rows));
     }
@@ -123,7 +130,7 @@ fn a_matrix_multiplies_every_token() {
 
 #[test]
 fn activations_match_their_exact_definitions() {
-    let Some(device) = device() else { return };
+    let Some(gpu) = gpu() else { return };
     let layer = Layer::new(96, 44);
     let rows = numbers(35 * 96, 8);
     // erf by its power series, which is exact for small |x|. Beyond, erf is 1.
@@ -137,7 +144,7 @@ fn activations_match_their_exact_definitions() {
     let cases: [(Activation, &dyn Fn(f64) -> f64); 2] =
         [(Activation::Gelu, &gelu), (Activation::QuickGelu, &quick)];
     for (activation, exact) in cases {
-        let found = layer.matrix(&device).apply(tensor(&rows, [1, 35, 96], &device), activation).unwrap();
+        let found = layer.matrix(&gpu).apply(&tensor(&rows, [1, 35, 96], &gpu), activation);
         let expected: Vec<f64> = layer.expected(&rows).into_iter().map(exact).collect();
         assert_close(&format!("{activation:?}"), found, &expected);
     }
@@ -145,12 +152,12 @@ fn activations_match_their_exact_definitions() {
 
 #[test]
 fn a_matrix_splits_queries_keys_and_values() {
-    let Some(device) = device() else { return };
+    let Some(gpu) = gpu() else { return };
     let (sequences, tokens, heads, head_width) = (2, 19, 3, 24);
     let width = heads * head_width;
     let layer = Layer::new(width, 3 * width);
     let rows = numbers(sequences * tokens * width, 9);
-    let parts = layer.matrix(&device).heads(tensor(&rows, [sequences, tokens, width], &device), heads).unwrap();
+    let parts = layer.matrix(&gpu).heads(&tensor(&rows, [sequences, tokens, width], &gpu), heads);
     let side_by_side = layer.expected(&rows);
     for (part, found) in parts.into_iter().enumerate() {
         let mut expected = Vec::new();
@@ -166,19 +173,16 @@ fn a_matrix_splits_queries_keys_and_values() {
 
 #[test]
 fn a_matrix_adds_to_the_stream_and_keeps_the_cls_part() {
-    let Some(device) = device() else { return };
+    let Some(gpu) = gpu() else { return };
     let (inputs, width) = (68, 40);
     let layer = Layer::new(inputs, width);
     for (sequences, tokens, leading) in [(3, 11, 0), (1, 38, 5)] {
         let rows = numbers(sequences * (tokens - leading) * inputs, 10);
         let stream = numbers(sequences * tokens * width, 11);
-        let (sum, of_cls) = layer
-            .matrix(&device)
-            .add_to(
-                tensor(&stream, [sequences, tokens, width], &device),
-                tensor(&rows, [sequences, tokens - leading, inputs], &device),
-            )
-            .unwrap();
+        let (sum, of_cls) = layer.matrix(&gpu).add_to(
+            &tensor(&stream, [sequences, tokens, width], &gpu),
+            &tensor(&rows, [sequences, tokens - leading, inputs], &gpu),
+        );
         let products = layer.expected(&rows);
         let mut expected: Vec<f64> = stream.iter().map(|value| f64::from(*value)).collect();
         expected[leading * width..].iter_mut().zip(&products).for_each(|(sum, product)| *sum += product);
@@ -193,11 +197,11 @@ fn a_matrix_adds_to_the_stream_and_keeps_the_cls_part() {
 /// Pools one token of a sequence, its last one, some, and all.
 #[test]
 fn tokens_are_pooled() {
-    let Some(device) = device() else { return };
+    let Some(gpu) = gpu() else { return };
     let (sequences, tokens, width) = (3, 7, 300);
     let values = numbers(sequences * tokens * width, 15);
     for (first, count) in [(0, 1), (6, 1), (2, 3), (0, 7)] {
-        let found = pool(tensor(&values, [sequences, tokens, width], &device), first, count).unwrap();
+        let found = pool(&tensor(&values, [sequences, tokens, width], &gpu), first, count);
         assert_eq!(found.dims(), [sequences, 1, width]);
         let mean = |sequence: &[f32], number: usize| -> f64 {
             let counted = sequence.chunks(width).skip(first).take(count);
@@ -213,7 +217,7 @@ fn tokens_are_pooled() {
 /// With one query and with many, with one block of keys and with several, for every head width that has a shader.
 #[test]
 fn attention_is_the_softmax_of_scaled_products() {
-    let Some(device) = device() else { return };
+    let Some(gpu) = gpu() else { return };
     for (tokens, asking, head_width, causal) in [
         (1, 1, 8, false),
         (7, 7, 32, true),
@@ -231,8 +235,8 @@ fn attention_is_the_softmax_of_scaled_products() {
             let values = numbers(shape.iter().product(), 12 + size as u32);
             values.into_iter().map(|value| value * size).collect::<Vec<f32>>()
         });
-        let on_gpu = parts.each_ref().map(|values| tensor(values, shape, &device));
-        let (gathered, cls) = attention(on_gpu, asking, causal).unwrap();
+        let on_gpu = parts.each_ref().map(|values| tensor(values, shape, &gpu));
+        let (gathered, cls) = attention(on_gpu.each_ref(), asking, causal);
         assert_eq!(gathered.dims(), [sequences, asking, heads * head_width]);
         assert_eq!(cls.dims(), [sequences, heads, 1, tokens]);
         let (expected, of_cls) = attended(&parts, shape, asking, causal);
@@ -281,11 +285,11 @@ fn attended(
 /// With more tensors than one launch takes, longer and shorter than a workgroup.
 #[test]
 fn gather_concatenates_tensors() {
-    let Some(device) = device() else { return };
+    let Some(gpu) = gpu() else { return };
     for lengths in [&[7][..], &[5, 300, 1, 64, 7, 256], &[1024, 3, 255, 1, 1, 2000, 257, 512]] {
         let parts: Vec<Vec<f32>> = lengths.iter().zip(40..).map(|(length, seed)| numbers(*length, seed)).collect();
-        let tensors = parts.iter().map(|part| tensor(part, [part.len()], &device)).collect();
-        let found: Vec<f32> = gather(tensors).unwrap().into_data().try_into_vec().unwrap();
+        let tensors: Vec<_> = parts.iter().map(|part| tensor(part, [part.len()], &gpu)).collect();
+        let found = read(gather(&tensors).unwrap());
         assert!(found == parts.concat(), "{lengths:?}");
     }
 }

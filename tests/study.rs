@@ -11,7 +11,7 @@ use headlamp::geometry::{PhotoRect, Size};
 use headlamp::media::Photo;
 use headlamp::protocol::sampling::Sampling;
 use headlamp::protocol::video::{Run, Seed, SeedKind};
-use headlamp::session::video::follow::Follower;
+use headlamp::session::video::propagation::MaskPropagation;
 use headlamp::session::video::study::{self, Study};
 use headlamp::session::{Session, Traced};
 use headlamp::zero_shot;
@@ -140,12 +140,12 @@ fn a_correction_changes_only_its_object() {
     let featured = block_on(study::fine_features(&session, &frame(0), 64)).unwrap();
     let still = (featured.frame, &featured.features);
     let scores = BTreeMap::new();
-    let mut follower = Follower::default();
+    let mut propagation = MaskPropagation::default();
     let point = SeedKind::Point { x: 100.0, y: 60.0 };
     let mut run = Run { number: 1, seeds: vec![seed(0, 1, left_half()), seed(0, 2, point)], short_side: 64 };
-    let first = follower.step(&run, 0, still, &scores).unwrap().patch_labels();
+    let first = propagation.step(&run, 0, still, &scores).unwrap().patch_labels();
     assert!(first.contains(&1) && first.contains(&2), "an object has no patches: {first:?}");
-    let second = follower.step(&run, 1, still, &scores).unwrap().patch_labels();
+    let second = propagation.step(&run, 1, still, &scores).unwrap().patch_labels();
     assert_eq!(second, first);
 
     // Starts again. Object 2 has a new seed on frame 1.
@@ -154,8 +154,8 @@ fn a_correction_changes_only_its_object() {
     let mut only_last = vec![-1.0; first.len()];
     *only_last.last_mut().unwrap() = 1.0;
     let scores = BTreeMap::from([("the last patch".to_owned(), only_last)]);
-    assert_eq!(follower.step(&run, 0, still, &scores).unwrap().patch_labels(), first);
-    let corrected = follower.step(&run, 1, still, &scores).unwrap().patch_labels();
+    assert_eq!(propagation.step(&run, 0, still, &scores).unwrap().patch_labels(), first);
+    let corrected = propagation.step(&run, 1, still, &scores).unwrap().patch_labels();
     assert_eq!(corrected.iter().filter(|label| **label == 2).count(), 1);
     assert_eq!(corrected.last(), Some(&2));
     let of_one = |labels: &[u8]| labels.iter().map(|label| *label == 1).collect::<Vec<_>>();
@@ -166,13 +166,13 @@ fn a_correction_changes_only_its_object() {
 fn a_run_needs_a_seed_and_tokens_are_kept_by_resolution() {
     let session = session();
     let featured = block_on(study::fine_features(&session, &frame(0), 64)).unwrap();
-    let mut follower = Follower::default();
+    let mut propagation = MaskPropagation::default();
     let run = Run { number: 1, seeds: vec![seed(3, 1, left_half())], short_side: 64 };
-    assert!(follower.step(&run, 0, (featured.frame, &featured.features), &BTreeMap::new()).is_err());
-    follower.keep(64, 0, featured.frame, &featured.features);
-    let (frame, kept) = follower.known(64, 0).unwrap();
+    assert!(propagation.step(&run, 0, (featured.frame, &featured.features), &BTreeMap::new()).is_err());
+    propagation.store_features(64, 0, featured.frame, &featured.features);
+    let (frame, kept) = propagation.stored_features(64, 0).unwrap();
     assert_eq!((frame, kept.grid), (featured.frame, featured.features.grid));
-    assert!(follower.known(96, 0).is_none() && follower.known(64, 1).is_none());
-    follower.keep(96, 5, featured.frame, &featured.features);
-    assert!(follower.known(64, 0).is_none(), "only one resolution is kept at a time");
+    assert!(propagation.stored_features(96, 0).is_none() && propagation.stored_features(64, 1).is_none());
+    propagation.store_features(96, 5, featured.frame, &featured.features);
+    assert!(propagation.stored_features(64, 0).is_none(), "only one resolution is kept at a time");
 }

@@ -2,7 +2,7 @@
 //
 // `cargo xtask build` and `serve` put in the list of files and the build's name. The page is kept whole, one cache
 // per build, and a new build waits until the person says so: page and worker must be of the same one. Packs
-// outlive builds; the worker keeps them itself (src/worker/shelf.rs).
+// outlive builds; the worker keeps them itself (src/worker/pack_store.rs).
 "use strict";
 
 const BUILD = "%BUILD%";

@@ -1,5 +1,5 @@
-// Starts the compute worker: an engine, or a hand of one. A name that begins with "pack:" is of an engine, and says
-// which pack it is to open: that is on its way while the browser compiles the worker. src/worker/fetch.rs takes it.
+// Starts the compute worker of the page, or a helper worker. A name that begins with "pack:" is the page's worker's, and says
+// which pack it is to open: that is on its way while the browser compiles the worker. src/worker/download.rs takes it.
 import init from "./worker.js";
 
 const [MANIFEST, WEIGHTS] = ["pack.json", "weights.safetensors"];

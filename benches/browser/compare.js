@@ -68,13 +68,13 @@ export class Headlamp {
   async frames(blobs) {
     const times = blobs.map((_, index) => index / 2);
     const names = blobs.map((_, index) => `${index}.png`);
-    await this.ask({ Video: { Open: { reel: 1, source: { Pictures: { names, times } } } } }, [], blobs);
+    await this.ask({ Video: { Open: { video: 1, source: { Pictures: { names, times } } } } }, [], blobs);
     const sampling = { rate: 2, start: 0, length: blobs.length, framing: "CentreCrop" };
-    const { Sampled: { bytes } } = (await this.ask({ Video: { Sample: { reel: 1, sampling } } })).Video;
+    const { Sampled: { bytes } } = (await this.ask({ Video: { Sample: { video: 1, sampling } } })).Video;
     const seconds = [];
     for (let index = 0; index < blobs.length; index++) {
       const start = performance.now();
-      await this.ask({ Video: { TraceFrame: { reel: 1, index, ahead: 0 } } });
+      await this.ask({ Video: { TraceFrame: { video: 1, index, ahead: 0 } } });
       seconds.push((performance.now() - start) / 1000);
     }
     return { seconds, bytes };

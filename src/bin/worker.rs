@@ -1,18 +1,18 @@
-//! The compute worker: listens to the page that started it.
+//! The compute worker of the page.
 
-use headlamp::worker::Heap;
+use headlamp::worker::ReportingAllocator;
 
 #[global_allocator]
-static HEAP: Heap = Heap;
+static ALLOCATOR: ReportingAllocator = ReportingAllocator;
 
 unsafe extern "C" {
-    /// The linker's list of constructors (burn and cubecl register themselves in some).
+    /// Runs the linker's list of constructors. Burn and CubeCL register themselves in some.
     fn __wasm_call_ctors();
 }
 
 fn main() {
-    // SAFETY: the constructors expect to run once, before anything else, which is here. Unless somebody names them, the
-    // linker makes every call from JavaScript, each allocation of a string too, run them all again.
+    // SAFETY: the constructors must run once, before everything else: here. If the program does not call them, the
+    // linker makes every call from JavaScript run all of them again, even each allocation of a string.
     unsafe { __wasm_call_ctors() };
     console_error_panic_hook::set_once();
     headlamp::worker::listen();

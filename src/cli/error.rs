@@ -7,7 +7,7 @@ use super::pack::download::DownloadError;
 use crate::align::AlignError;
 use crate::checkpoint::CheckpointError;
 use crate::media::MediaError;
-use crate::session::EngineError;
+use crate::session::SessionError;
 use crate::statistics::StatisticsError;
 use crate::track::TrackError;
 
@@ -18,7 +18,7 @@ pub enum CliError {
     #[error("{0}")]
     Usage(String),
     #[error(transparent)]
-    Session(#[from] EngineError),
+    Session(#[from] SessionError),
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
     #[error(transparent)]
@@ -91,7 +91,7 @@ impl CliError {
     pub fn is_of_picture(&self) -> bool {
         matches!(
             self,
-            Self::Media(_) | Self::DecoderPanic(_) | Self::Io { .. } | Self::Session(EngineError::Media(_))
+            Self::Media(_) | Self::DecoderPanic(_) | Self::Io { .. } | Self::Session(SessionError::Media(_))
         )
     }
 
@@ -99,7 +99,7 @@ impl CliError {
     pub fn status(&self) -> ExitCode {
         match self {
             Self::Usage(_)
-            | Self::Session(EngineError::NoHead { .. })
+            | Self::Session(SessionError::NoHead { .. })
             | Self::Track(TrackError::NoHead { .. } | TrackError::NoHeads) => ExitCode::from(2),
             // The reader closed stdout on purpose: `headlamp ... | head`.
             Self::Stdout(err) if err.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,

@@ -14,7 +14,7 @@ use super::parallel::{SkippedPicture, on_readable_pictures};
 use super::{inputs, output, pictures};
 use crate::geometry::Framing;
 use crate::media::Photo;
-use crate::session::{EngineError, Session};
+use crate::session::{Session, SessionError};
 use crate::statistics::Statistics;
 
 /// Gather head statistics over the pictures in a folder and the folders in it, or merge statistics
@@ -149,7 +149,7 @@ impl MergeStatistics {
 }
 
 fn write(statistics: &Statistics, path: &Path) -> Result<(), CliError> {
-    output::write(path, &statistics.to_bytes().map_err(EngineError::from)?)
+    output::write(path, &statistics.to_bytes().map_err(SessionError::from)?)
 }
 
 impl CommandAnswer for StatsAnswer<'_> {

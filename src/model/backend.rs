@@ -1,30 +1,38 @@
 //! The backends that can run a tower.
 
-use burn::tensor::{Device, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 
 use super::error::ModelError;
-use crate::shaders::refusal;
+use super::tensor::DeviceTensor;
+use crate::shaders::{Gpu, GpuTensor, refusal};
 
 /// The backend of a tower's blocks, which take nearly all of its time.
 #[derive(Clone, Debug)]
 pub enum Backend {
-    /// Burn's operations, in f32, on any of its devices.
+    /// Burn's operations on the CPU, in f32.
     Burn(Device),
     /// The project's own kernels for the CPU (`crate::kernels`), in 16-bit integers. Layers outside of the blocks
     /// run on Burn.
     Kernels,
     /// The project's own shaders for a GPU (`crate::shaders`), in f32. They do not support every shape:
     /// [`ModelConfig::suits_shaders`](super::ModelConfig::suits_shaders).
-    Shaders(Device),
+    Shaders(Gpu),
 }
 
 impl Backend {
-    /// Returns the device of the tensors outside of the blocks.
-    pub fn device(&self) -> Device {
+    /// Copies values to the backend's device.
+    pub(super) fn tensor<const D: usize>(&self, values: Vec<f32>, shape: [usize; D]) -> DeviceTensor<D> {
+        match self {
+            Self::Shaders(gpu) => GpuTensor::new(values, shape, gpu).into(),
+            _ => Tensor::from_data(TensorData::new(values, shape), &self.cpu()).into(),
+        }
+    }
+
+    /// Returns Burn's device for the layers that run on Burn.
+    pub(super) fn cpu(&self) -> Device {
         match self {
             Self::Burn(device) => device.clone(),
-            Self::Kernels => Device::flex(),
-            Self::Shaders(device) => device.clone(),
+            Self::Kernels | Self::Shaders(_) => Device::flex(),
         }
     }
 
@@ -56,9 +64,4 @@ impl From<&Self> for Backend {
     fn from(backend: &Self) -> Self {
         backend.clone()
     }
-}
-
-/// Returns the floats of tensor data that were read back from a device.
-pub(super) fn floats(data: TensorData) -> Result<Vec<f32>, ModelError> {
-    data.try_into_vec::<f32>().map_err(|err| ModelError::Device(format!("{err:?}")))
 }

@@ -12,6 +12,7 @@ mod layer_weights;
 mod outer_layers;
 mod positions;
 mod readout;
+mod tensor;
 mod tensor_list;
 mod tensor_source;
 pub mod text;

@@ -1,12 +1,11 @@
 //! The text transformer of CLIP and BERT.
 
-use burn::tensor::{Tensor, TensorData, Transaction};
-
-use super::backend::{Backend, floats};
+use super::backend::Backend;
 use super::block::{Block, BlockShape, WantedTokens};
 use super::config::{TextConfig, TextKind, TextPooling};
 use super::error::ModelError;
 use super::outer_layers::{Linear, Norm, pool};
+use super::tensor::{DeviceTensor, read_back};
 use super::tensor_list::text_norm_name;
 use super::tensor_source::TensorSource;
 use crate::zero_shot;
@@ -88,14 +87,9 @@ impl TextTransformer {
         {
             let batch_texts: Vec<&[u32]> = batch.iter().map(|index| &texts[*index][..]).collect();
             let pooled = self.forward(&batch_texts)?;
-            let [_, size] = pooled.dims();
-            let data = Transaction::default()
-                .register(pooled)
-                .execute_async()
-                .await
-                .map_err(|err| ModelError::Device(format!("{err:?}")))?;
+            let [_, _, size] = pooled.dims();
+            let values = read_back(vec![pooled.flatten()]).await?.concat();
             self.backend.check()?;
-            let values = data.into_iter().next().map(floats).unwrap_or_else(|| Ok(Vec::new()))?;
             for (index, embedding) in batch.iter().zip(values.chunks(size)) {
                 embeddings[*index] = self.finish(embedding);
             }
@@ -103,13 +97,13 @@ impl TextTransformer {
         Ok(embeddings)
     }
 
-    /// Returns the pooled and projected outputs of sequences of one length, `[texts, embedding]`, not normalised.
-    fn forward(&self, texts: &[&[u32]]) -> Result<Tensor<2>, ModelError> {
+    /// Returns the pooled and projected outputs of sequences of one length, `[texts, 1, embedding]`, not
+    /// normalised.
+    fn forward(&self, texts: &[&[u32]]) -> Result<DeviceTensor<3>, ModelError> {
         let config = &self.table.config;
         let length = texts.first().map_or(0, |text| text.len());
         let embedded = self.table.gather(texts, length)?;
-        let data = TensorData::new(embedded, [texts.len(), length, config.width]);
-        let mut stream = Tensor::<3>::from_data(data, &self.backend.device());
+        let mut stream = self.backend.tensor(embedded, [texts.len(), length, config.width]);
         if let Some(norm) = &self.ln_embed {
             stream = norm.apply(stream)?;
         }
@@ -126,12 +120,11 @@ impl TextTransformer {
             TextPooling::End => length - 1..length,
             TextPooling::Mean => 0..length,
         };
-        let pooled = pool(stream, counted, &self.backend)?;
-        let embedded = match &self.projection {
-            Some(projection) => projection.apply(pooled)?,
-            None => pooled,
-        };
-        Ok(embedded.squeeze_dim(1))
+        let pooled = pool(stream, counted);
+        match &self.projection {
+            Some(projection) => projection.apply(pooled),
+            None => Ok(pooled),
+        }
     }
 
     /// Returns `normalise(x)`, or `normalise(normalise(x) - mean)` in a centred text space.

@@ -1,49 +1,49 @@
-//! What the page asks of the heads' texts together, and what it is told.
+//! The completeness curve: how much a few texts per late head preserve (docs/PAPERS.md, 1.9).
 
 use serde::{Deserialize, Serialize};
 
-/// What the gallery's pictures are told apart by.
+/// The classes of the gallery's pictures.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Classes {
-    /// The phrases of each class, whose mean stands for it.
+    /// The phrases of each class; their mean is the class's text embedding.
     pub phrases: Vec<Vec<String>>,
-    /// Pictures of the gallery, and the class that each is said to be of. None: all pictures, and nothing is said.
+    /// Pictures of the gallery with their labelled classes. `None`: all pictures, without labels.
     pub labels: Option<Vec<(usize, usize)>>,
 }
 
-/// What so many texts for each late head keep.
+/// One point of the curve: how much this number of texts per late head preserves.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Point {
-    /// Texts for each head; with none, heads are their means.
+    /// Texts per head. With 0, each head is replaced by its mean.
     pub texts: usize,
-    /// The mean share of the heads' variance that they explain.
+    /// The share of the heads' variance that the texts explain, averaged over the heads.
     pub explained: f64,
-    /// What becomes of the pictures.
+    /// The classification of the pictures.
     pub kept: Option<Kept>,
 }
 
-/// What becomes of the pictures' classes.
+/// How well the classes of the pictures are preserved.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Kept {
-    /// The share of them whose class is still the whole model's.
+    /// The share of pictures whose class is the same as with the whole model.
     pub same: f64,
-    /// The share of them whose class is the one that they are said to be of.
+    /// The share of labelled pictures whose class is the labelled one.
     pub right: Option<f64>,
 }
 
 /// The completeness curve.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Completeness {
-    /// How many layers' heads are put together from texts.
+    /// The number of late layers, whose heads are reconstructed from texts.
     pub late_layers: usize,
     pub heads: usize,
-    /// Texts to choose from.
+    /// The number of texts in the pool.
     pub pool: usize,
-    /// Pictures of the gallery that were told apart.
+    /// The number of pictures that were classified.
     pub pictures: usize,
-    /// The whole model.
+    /// The result of the whole model.
     pub whole: Option<Kept>,
-    /// Earlier attention by its mean, late heads as they are.
+    /// The result when early attention is replaced by its mean and late heads stay.
     pub early: Option<Kept>,
     pub points: Vec<Point>,
 }

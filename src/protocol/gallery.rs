@@ -1,8 +1,8 @@
-//! The pictures of a gallery, and their order.
+//! The gallery: its pictures, and their order.
 
 use serde::{Deserialize, Serialize};
 
-/// A picture of a gallery, as its file says.
+/// The identity of a picture in a gallery: its file's name, size and date.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct GalleryEntry {
     pub name: String,
@@ -11,18 +11,18 @@ pub struct GalleryEntry {
     pub modified: u64,
 }
 
-/// What a gallery is ordered by.
+/// The order of a gallery.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum RankBy {
-    /// Likeness to the current photo.
+    /// By similarity to the current photo.
     Photo,
-    /// Likeness to one of the gallery's own.
+    /// By similarity to a picture of the gallery.
     Picture(usize),
-    /// The score of a phrase.
+    /// By the score of a phrase.
     Phrase(String),
 }
 
-/// Opens the gallery that the browser keeps for the open model, or begins one.
+/// Opens the gallery that the browser stores for the open model, or creates one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OpenGallery;
 

@@ -1,13 +1,13 @@
-//! The texts that describe a head, and the statistics that they come from.
+//! The heads: where they look, the texts that describe them, and the statistics behind the texts.
 
 use serde::{Deserialize, Serialize};
 
 use crate::geometry::{Grid, PhotoRect};
 
-/// Where head statistics come from.
+/// The source of the head statistics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum StatisticsSource {
-    /// The pack's own.
+    /// The pack.
     Pack,
     /// A file that headlamp wrote.
     File,
@@ -15,11 +15,11 @@ pub enum StatisticsSource {
     Gallery,
 }
 
-/// One of a head's texts.
+/// A text that describes a head.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HeadLabel {
     pub text: String,
-    /// Share of the head's variance over the gallery explained by this text and those before it.
+    /// The share of the head's variance that this text and all texts before it explain.
     pub variance_explained: f32,
 }
 

@@ -1,29 +1,29 @@
-//! Opening a model: where from, on what device, and what the page shows of it.
+//! Opening a model: its source, its device, and what the page shows of it.
 
 use serde::{Deserialize, Serialize};
 
-/// Where the page would like the model to run.
+/// The device that the page prefers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DevicePreference {
-    /// A real GPU where there is one, the CPU otherwise.
+    /// A hardware GPU if there is one, the CPU otherwise.
     #[default]
     Auto,
     Cpu,
-    /// WebGPU on whatever adapter there is, a software one included; fails where there is none.
+    /// WebGPU on any adapter, also one in software. Opening fails if there is none.
     Gpu,
 }
 
-/// Where a published model's weights are.
+/// The place of a published model's weights.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum ModelSource {
-    /// Files of these names: weights, and the configs that belong to them.
+    /// Files of these names: the weights and their configs. The files travel beside the message.
     Files { names: Vec<String> },
-    /// A repository ("openai/clip-vit-base-patch32") of a hub; none: the usual one.
+    /// A repository ("openai/clip-vit-base-patch32") of a hub. Without `hub`, the default hub.
     Hub { repository: String, hub: Option<String> },
 }
 
-/// How a model's matrices are kept.
+/// The precision in which a model's matrices are stored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Storage {
     #[default]
@@ -33,7 +33,7 @@ pub enum Storage {
 }
 
 impl Storage {
-    /// "8 bits".
+    /// Returns the words for the person: "8 bits".
     pub fn label(self) -> &'static str {
         match self {
             Self::Q8 => "8 bits",
@@ -43,12 +43,12 @@ impl Storage {
     }
 }
 
-/// What the user says of a model that neither its weights nor a config tells.
+/// Settings of a model that neither its weights nor its config contain. The person chooses them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Told {
+pub struct ModelSettings {
     pub vision_heads: Option<usize>,
     pub text_heads: Option<usize>,
-    /// QuickGELU, as OpenAI's weights have it; else GELU.
+    /// Whether the activation is QuickGELU (OpenAI's weights) or GELU.
     pub quick_gelu: Option<bool>,
 }
 
@@ -56,63 +56,64 @@ pub struct Told {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PackSummary {
     pub name: String,
-    /// What the model is, and what it can and cannot do.
+    /// A description of the model, with its limits.
     pub description: String,
     pub licence: String,
     pub layers: usize,
     pub heads: usize,
     pub width: usize,
     pub patch: usize,
-    /// Side of the model's own crop, in pixels.
+    /// The side of the model's square crop, in pixels.
     pub image_size: usize,
-    /// Size of the embedding.
+    /// The size of the embedding.
     pub embedding: usize,
-    /// Whether phrases have a place in its embedding's space.
+    /// Whether the model has a text tower.
     pub has_text: bool,
     pub bytes: u64,
-    /// SHA-256 of the weights.
+    /// The SHA-256 of the weights.
     pub weights: String,
-    /// The same, but where a person told how the weights are to be read: one of that too.
+    /// The identity of the model: the SHA-256 of the weights, or of the weights and the person's settings.
     pub model: String,
-    /// How the weights are stored; none: in 32 bits.
+    /// The precision of the stored weights; `None` means 32 bits.
     pub stored_as: Option<Storage>,
-    /// What each way of storing the weights costs; empty where the pack does not say.
+    /// What each precision costs; empty if the pack does not say.
     pub storages: Vec<StorageSummary>,
     pub memory: MemorySummary,
-    /// Why the browser does not keep what was converted; none where it does, or where there is nothing to keep.
+    /// Why the browser did not store a converted model. `None` if it did, or if nothing was converted.
     pub unkept: Option<String>,
     pub parameters: u64,
-    /// Images behind the head statistics, zero where the pack has none.
+    /// The number of images behind the head statistics; 0 if the pack has no statistics.
     pub statistics_images: u64,
-    /// Lines of the pack's text pool.
+    /// The number of texts in the pack's pool.
     pub pool_lines: usize,
     pub device: DeviceSummary,
     pub seconds: OpenSeconds,
 }
 
-/// What one way of storing the weights costs.
+/// What one precision costs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StorageSummary {
     pub storage: Storage,
-    /// Of the weights' file.
+    /// The size of the weights' file, in bytes.
     pub bytes: u64,
-    /// Root mean square error of the matrices, relative to their values.
+    /// The root mean square error of the matrices, relative to their values.
     pub error: f64,
-    /// The matrix with the largest, and its own.
+    /// The matrix with the largest error.
     pub worst: String,
+    /// The error of that matrix.
     pub worst_error: f64,
 }
 
-/// What an open model takes, in bytes.
+/// The memory that an open model takes, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MemorySummary {
-    /// The weights as the device computes with them, in 32 bits however they are stored.
+    /// The weights in the device's memory, always in 32 bits.
     pub weights: u64,
-    /// All of the worker's memory, which only grows: opening the model took the most of it.
+    /// The worker's memory. A worker's memory never shrinks, so this is the peak while the model was opened.
     pub worker: u64,
 }
 
-/// The device in use, and why it is that one.
+/// The device in use, and the reason for the choice.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DeviceSummary {
     /// "CPU" or "GPU".
@@ -121,7 +122,7 @@ pub struct DeviceSummary {
     pub why: String,
 }
 
-/// Where opening a pack spent its time.
+/// The times of opening a pack, in seconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct OpenSeconds {
     pub download: f64,
@@ -142,6 +143,6 @@ pub struct OpenPack {
 pub struct LoadModel {
     pub source: ModelSource,
     pub storage: Storage,
-    pub told: Told,
+    pub told: ModelSettings,
     pub device: DevicePreference,
 }

@@ -1,11 +1,11 @@
-//! The current photo, and the parts of the model in its scores.
+//! The current photo: its trace, its scores and its segmentations.
 
 use serde::{Deserialize, Serialize};
 
 use crate::ablate::Ablation;
 use crate::geometry::{Framing, Grid, PhotoRect, Size};
 
-/// The current photo as the model was shown it.
+/// The current photo, and the crop that the model sees.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PhotoSummary {
     pub name: String,
@@ -14,33 +14,33 @@ pub struct PhotoSummary {
     pub framing: Framing,
     pub crop_in_photo: PhotoRect,
     pub grid: Grid,
-    /// Largest absolute difference between the components' sum and the unit embedding.
+    /// The largest absolute difference between the sum of the components and the unit embedding (docs/PAPERS.md, 1.3).
     pub residual: f64,
     pub seconds: TraceSeconds,
 }
 
-/// Where tracing a photo spent its time.
+/// The times of tracing a photo, in seconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TraceSeconds {
     pub decode: f64,
     pub encode: f64,
 }
 
-/// Scores of phrases, and every component's part in them. The parts of one phrase sum to its score.
+/// The scores of phrases, divided among the components. The parts of a phrase sum to its score.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Attribution {
     pub texts: Vec<String>,
-    /// Cosine per text.
+    /// The cosine of each text.
     pub scores: Vec<f32>,
-    /// softmax(logit_scale * cosine).
+    /// The softmax of `logit_scale * cosine` over the texts.
     pub probabilities: Vec<f32>,
     /// `[layer][head][text]`
     pub heads: Vec<Vec<Vec<f32>>>,
     /// `[layer][text]`
     pub mlps: Vec<Vec<f32>>,
-    /// z0's part, per text.
+    /// The part of z0, the embedded CLS token, in each text's score.
     pub embedding: Vec<f32>,
-    /// Where components are switched off: the cosines with all of them on.
+    /// With an ablation: the cosines without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub intact: Option<Vec<f32>>,
 }

@@ -1,34 +1,34 @@
-//! Which frames of a video the model is shown, and what keeping what it made of them takes.
+//! Which frames of a video the model processes, and how much memory their results take.
 
 use serde::{Deserialize, Serialize};
 
-use super::PackSummary;
+use super::model::PackSummary;
 use crate::geometry::{CropFromPhoto, Framing, Grid, LongSide, Size};
 
-/// What is kept of all frames together may take this much memory in the worker, in bytes.
+/// The memory that the results of all frames may take in the worker, in bytes.
 pub const MAX_BYTES: u64 = 512 << 20;
 
-/// Which frames of a video are looked at.
+/// Which frames of a video are processed.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sampling {
-    /// Frames a second.
+    /// Frames per second.
     pub rate: f64,
-    /// Seconds from the video's beginning.
+    /// The start, in seconds from the video's beginning.
     pub start: f64,
-    /// Seconds.
+    /// In seconds.
     pub length: f64,
     pub framing: Framing,
 }
 
 impl Default for Sampling {
-    /// The whole of each frame, twice a second, for up to two minutes.
+    /// Two whole frames per second, for up to two minutes.
     fn default() -> Self {
         Self { rate: 2.0, start: 0.0, length: 120.0, framing: Framing::WholePhoto }
     }
 }
 
 impl Sampling {
-    /// The moments to look at in a video of `duration` seconds: one at the least, the first at `start`.
+    /// Returns the sampled moments of a video of `duration` seconds: at least one, the first at `start`.
     pub fn moments(&self, duration: f64) -> Vec<f64> {
         let (start, rate) = (self.start.clamp(0.0, duration.max(0.0)), self.rate.clamp(1e-3, 1e3));
         let end = (self.start + self.length.max(0.0)).min(duration);
@@ -36,13 +36,13 @@ impl Sampling {
         (0..count).map(|index| start + index as f64 / rate).collect()
     }
 
-    /// Whether both look at the same moments, however framed.
+    /// Returns whether both sample the same moments; the framing may differ.
     pub fn has_moments_of(&self, other: &Self) -> bool {
         (self.rate, self.start, self.length) == (other.rate, other.start, other.length)
     }
 
-    /// The frames, of those that are shown from `times` on (ascending), that are to be seen at the moments:
-    /// each once.
+    /// Returns the indices of the frames that are visible at the moments, each once. `times` are the starts of all
+    /// frames, ascending.
     pub fn pick(&self, times: &[f64], duration: f64) -> Vec<usize> {
         let shown = |moment: f64| times.partition_point(|time| *time <= moment + 1e-6).saturating_sub(1);
         let mut picks: Vec<usize> = self.moments(duration).into_iter().map(shown).collect();
@@ -52,7 +52,7 @@ impl Sampling {
     }
 }
 
-/// The sizes of a model that decide what a frame takes.
+/// The sizes of a model that determine the memory per frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ModelSize {
     pub layers: usize,
@@ -60,7 +60,7 @@ pub struct ModelSize {
     pub width: usize,
     pub patch: usize,
     pub image_size: usize,
-    /// Numbers of the shared embedding.
+    /// The size of the embedding.
     pub embedding: usize,
 }
 
@@ -72,14 +72,14 @@ impl From<&PackSummary> for ModelSize {
 }
 
 impl ModelSize {
-    /// The patches of a frame of `size`.
+    /// Returns the grid of patches of a frame of `size`.
     pub fn grid(&self, size: Size, framing: Framing) -> Grid {
         let size = Size { width: size.width.max(1), height: size.height.max(1) };
         CropFromPhoto::new(size, framing, self.image_size, self.patch, LongSide::default()).grid()
     }
 
-    /// Bytes that are kept of one frame: queries, keys and tokens in 16 bits, CLS attention, and the
-    /// imprint that scores follow from.
+    /// Returns the bytes that are stored per frame: queries, keys and tokens in 16 bits, the CLS attention, and the
+    /// imprint, from which scores follow.
     pub fn bytes_per_frame(&self, grid: Grid) -> u64 {
         let patches = grid.len() as u64;
         let (layers, heads, width) = (self.layers as u64, self.heads as u64, self.width as u64);
@@ -89,7 +89,7 @@ impl ModelSize {
     }
 }
 
-/// More frames than there is room for.
+/// There are more frames than memory.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{frames} frames would take {} MB, and there is room for {room} frames ({} MB): choose fewer frames a second, or \
@@ -102,10 +102,10 @@ pub struct TooManyFrames {
     pub room: u64,
 }
 
-/// Bytes that `frames` frames take.
+/// Returns the bytes that `frames` frames take.
 ///
 /// # Errors
-/// Where that is more than [`MAX_BYTES`].
+/// If that is more than [`MAX_BYTES`].
 pub fn memory(model: ModelSize, grid: Grid, frames: usize) -> Result<u64, TooManyFrames> {
     let each = model.bytes_per_frame(grid);
     let bytes = each * frames as u64;
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn two_minutes_of_the_default_pack_fit_and_a_half_hour_does_not() {
+    fn two_minutes_fit_and_half_an_hour_does_not() {
         let grid = SMALL.grid(Size { width: 1920, height: 1080 }, Framing::WholePhoto);
         assert_eq!(grid, Grid { rows: 16, columns: 28 });
         let bytes = memory(SMALL, grid, 240).unwrap();

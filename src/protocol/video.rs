@@ -1,24 +1,23 @@
-//! What the page asks of the worker about a video, and what the worker answers.
+//! Videos: opening, sampling, tracking, scores, mask propagation and files.
 //!
-//! A video is looked at frame by frame, one request each: the page pumps. To cancel is not to ask for more,
-//! and what is done stays. `reel` is the page's number of the opened video: an answer about another one is
-//! out of date.
+//! A video is processed frame by frame, one request per frame. To cancel, the page requests no more frames; the
+//! results so far stay. `video` is the page's number of the opened video: the page drops answers about another number.
 
 use serde::{Deserialize, Serialize};
 
 use super::sampling::Sampling;
 use crate::geometry::{Grid, PhotoRect, Size};
 
-/// What a video consists of; the files come beside the message.
+/// The files of a video. They travel beside the message.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum VideoSource {
     /// One video file.
     File { name: String },
-    /// Pictures in their order, and the seconds from which each is shown.
+    /// Pictures in order, with the start of each in seconds.
     Pictures { names: Vec<String>, times: Vec<f64> },
 }
 
-/// What an object is seeded with, in pixels of the frame.
+/// The kind of a seed, in pixels of the frame.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum SeedKind {
     Point {
@@ -26,31 +25,31 @@ pub enum SeedKind {
         y: f64,
     },
     Box(PhotoRect),
-    /// Whatever on the frame speaks most for a phrase.
+    /// The part of the frame that scores highest for a phrase.
     Phrase(String),
 }
 
-/// An object shown to the propagation on one frame.
+/// A seed of an object on one frame.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Seed {
-    /// Index of a sampled frame.
+    /// The index of the sampled frame.
     pub frame: usize,
-    /// The objects are 1, 2, …; 0 is the background.
+    /// Objects have the numbers 1, 2, …; 0 is the background.
     pub object: u32,
     pub kind: SeedKind,
 }
 
-/// One propagation through the sampled frames, in one direction.
+/// One propagation of masks through the sampled frames, in one direction (docs/PAPERS.md, 2.4).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Run {
-    /// Tells one run from the next.
+    /// The number of the run; another number starts a new propagation.
     pub number: u32,
     pub seeds: Vec<Seed>,
-    /// The frames' short side for the model, in pixels; the protocol's is 480.
+    /// The short side of the frames for the model, in pixels; 480 in the DAVIS protocol.
     pub short_side: usize,
 }
 
-/// How masks are saved.
+/// The masks to save.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum MasksOf {
     Tracks,
@@ -60,22 +59,22 @@ pub enum MasksOf {
 /// Opens a video in place of any other. Its files travel beside the message.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OpenVideo {
-    pub reel: u32,
+    pub video: u32,
     pub source: VideoSource,
 }
 
-/// Chooses the frames to look at. Everything that was computed of other frames is dropped.
+/// Chooses the frames to process. The results of other frames are dropped.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SampleVideo {
-    pub reel: u32,
+    pub video: u32,
     pub sampling: Sampling,
 }
 
 /// Decodes a sampled frame, runs the model on it, and tracks objects up to it. Frames are asked for in order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TraceFrame {
-    pub reel: u32,
-    /// Index of the sampled frame.
+    pub video: u32,
+    /// The index of the sampled frame.
     pub index: usize,
     /// How many frames the page asks for after this one: helper workers may begin on them.
     pub ahead: usize,
@@ -84,7 +83,7 @@ pub struct TraceFrame {
 /// Tracks the objects of other heads over the frames that are done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Retrack {
-    pub reel: u32,
+    pub video: u32,
     /// Heads of the last block.
     pub heads: Vec<usize>,
 }
@@ -92,7 +91,7 @@ pub struct Retrack {
 /// Scores phrases on every frame that is done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ScoreFrames {
-    pub reel: u32,
+    pub video: u32,
     pub phrases: Vec<String>,
     pub templates: bool,
 }
@@ -100,7 +99,7 @@ pub struct ScoreFrames {
 /// Divides the scores of one phrase on the frames among the heads.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SplitScores {
-    pub reel: u32,
+    pub video: u32,
     pub phrase: String,
     pub templates: bool,
 }
@@ -108,8 +107,8 @@ pub struct SplitScores {
 /// Segments one frame by a phrase against others.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SegmentFrame {
-    pub reel: u32,
-    /// Index of the sampled frame.
+    pub video: u32,
+    /// The index of the sampled frame.
     pub index: usize,
     pub phrase: String,
     pub against: Vec<String>,
@@ -119,22 +118,22 @@ pub struct SegmentFrame {
 /// Continues a run by one frame: first the frame of its seeds, then neighbour after neighbour.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Propagate {
-    pub reel: u32,
+    pub video: u32,
     pub run: Run,
-    /// Index of the sampled frame.
+    /// The index of the sampled frame.
     pub index: usize,
 }
 
 /// Removes all propagated masks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ForgetMasks {
-    pub reel: u32,
+    pub video: u32,
 }
 
 /// Finds the texts that describe each tracked object better than the rest of the frame.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LabelTracks {
-    pub reel: u32,
+    pub video: u32,
     /// Texts per object.
     pub count: usize,
 }
@@ -142,13 +141,13 @@ pub struct LabelTracks {
 /// Labels heads from the statistics of this video's frames from now on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UseVideoStatistics {
-    pub reel: u32,
+    pub video: u32,
 }
 
 /// Writes tracks or propagated masks as JSON, each mask in COCO's run lengths.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExportJson {
-    pub reel: u32,
+    pub video: u32,
     pub of: MasksOf,
     /// The objects' names, by number.
     pub names: Vec<(u32, String)>,
@@ -157,7 +156,7 @@ pub struct ExportJson {
 /// Writes the masks as a zip of PNG files, one per frame. A pixel's value is the number of its object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExportMasks {
-    pub reel: u32,
+    pub video: u32,
     pub of: MasksOf,
 }
 
@@ -212,51 +211,52 @@ pub struct ExportedFile {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct VideoSummary {
     pub name: String,
-    /// Upright.
+    /// The size of a frame, upright.
     pub size: Size,
-    /// Seconds.
+    /// In seconds.
     pub duration: f64,
-    /// Frames in all, and a second.
+    /// The number of frames.
     pub frames: usize,
+    /// Frames per second.
     pub rate: f64,
-    /// What it is coded in, in words: "H.264 in MP4".
+    /// The codec and container, in words: "H.264 in MP4".
     pub coding: String,
 }
 
-/// The frames that are to be looked at.
+/// The sampled frames of a video.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SampledVideo {
-    /// Seconds from which each is shown.
+    /// The start of each sampled frame, in seconds.
     pub times: Vec<f64>,
     pub sampling: Sampling,
     pub grid: Grid,
-    /// What keeping all of them takes.
+    /// The memory that the results of all frames take, in bytes.
     pub bytes: u64,
 }
 
 /// The objects on one frame.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct FrameObjects {
-    /// In the tracks' order.
+    /// The objects' numbers, in the order of the tracks.
     pub objects: Vec<u32>,
-    /// The scene changed here, and objects were discovered anew.
+    /// Whether the scene changes here; then objects are discovered again.
     pub is_cut: bool,
 }
 
-/// One frame that went through the model. Buffer 0: the tracks, `f32` `[object][patch]`, of which each sums to one.
+/// One frame that went through the model. Buffer 0: the tracks, `f32` `[object][patch]`. Each track sums to one.
 /// Buffer 1: the CLS attention of the last block, `f32` `[head][patch]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FrameSummary {
     pub index: usize,
     pub grid: Grid,
     pub crop_in_frame: PhotoRect,
-    /// Heads of the last block whose objects are tracked.
+    /// The heads of the last block whose objects are tracked.
     pub heads: Vec<usize>,
     pub objects: FrameObjects,
     pub seconds: FrameSeconds,
 }
 
-/// Where the time went from asking for a frame to the answer.
+/// The times of processing one frame, in seconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct FrameSeconds {
     pub decode: f64,
@@ -270,15 +270,15 @@ pub struct PropagatedFrame {
     pub index: usize,
     pub grid: Grid,
     pub crop_in_frame: PhotoRect,
-    /// In the masks' order, after the background.
+    /// The objects' numbers, in the order of the masks after the background.
     pub objects: Vec<u32>,
     pub seconds: f64,
 }
 
-/// The texts that speak for a tracked object.
+/// The texts that describe a tracked object.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TrackLabels {
     pub object: u32,
-    /// Text, and how much more it scores on the object's patches than on the frame's others.
+    /// Each text with the difference of its score: the object's patches minus the frame's other patches.
     pub labels: Vec<(String, f32)>,
 }

@@ -7,13 +7,26 @@ use serde::{Deserialize, Serialize};
 
 use super::completeness::{Completeness, MeasureCompleteness};
 use super::cues::{CueReport, FindCues};
+use super::gallery::{
+    AddToGallery, ClearGallery, GalleryGrown, GalleryKept, GalleryOpened, GalleryRanked, KeepGallery, OpenGallery,
+    RankGallery, ReadThumbnails, Thumbnails,
+};
+use super::heads::{
+    AllHeadLabels, HeadLabels, HeadMap, LabelAllHeads, LabelHead, MapHead, PoolReady, StatisticsReady, UsePool,
+    UseStatistics,
+};
+use super::kind::Kind;
+use super::model::{LoadModel, OpenPack, PackSummary};
+use super::photo::{
+    Attribute, Attribution, ExportMask, MaskPng, PhotoSummary, Reframe, Segment, Segmented, TracePhoto,
+};
+use super::progress::Progress;
 use super::video::{
     ExportJson, ExportMasks, ExportedFile, ForgetMasks, FrameSegmented, FrameSummary, FramesScored, LabelTracks,
     MasksForgotten, OpenVideo, Propagate, PropagatedFrame, Retrack, Retracked, SampleVideo, SampledVideo,
     ScoreFrames, ScoresSplit, SegmentFrame, SplitScores, TraceFrame, TracksLabelled, UseVideoStatistics,
     VideoSummary,
 };
-use super::*;
 
 /// A unit of work that the page asks of the worker.
 pub trait Work: Into<Task> + Clone + 'static {
@@ -70,9 +83,9 @@ macro_rules! tasks {
 
         impl VideoTask {
             /// The number of the video that the task is about.
-            pub fn reel(&self) -> u32 {
+            pub fn video(&self) -> u32 {
                 match self {
-                    $(Self::$of_video(task) => task.reel,)*
+                    $(Self::$of_video(task) => task.video,)*
                 }
             }
 
@@ -266,6 +279,7 @@ answers! {
 mod tests {
     use super::*;
     use crate::geometry::{Grid, PhotoRect};
+    use crate::protocol::Request;
 
     fn json(message: impl Serialize) -> String {
         serde_json::to_string(&message).unwrap()
@@ -277,7 +291,7 @@ mod tests {
         let request = Request { id: 3, task: Reframe { framing }.into() };
         assert_eq!(json(request), r#"{"id":3,"task":{"Reframe":{"framing":"WholePhoto"}}}"#);
         assert_eq!(json(Task::from(OpenGallery)), r#""OpenGallery""#);
-        assert_eq!(json(Task::from(ForgetMasks { reel: 7 })), r#"{"Video":{"ForgetMasks":{"reel":7}}}"#);
+        assert_eq!(json(Task::from(ForgetMasks { video: 7 })), r#"{"Video":{"ForgetMasks":{"video":7}}}"#);
         let read: Task = serde_json::from_str(r#""KeepGallery""#).unwrap();
         assert_eq!(read, KeepGallery.into());
     }

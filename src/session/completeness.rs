@@ -1,26 +1,26 @@
-//! The curve, from imprints alone: nothing is encoded anew.
+//! The completeness curve (docs/PAPERS.md, 1.9), from imprints alone: the model does not run again.
 
 use crate::protocol::completeness::{Completeness, Kept, Point};
 use crate::retrieve::Imprint;
 use crate::textspan::LateHeads;
 
-/// A picture of the gallery, and the class that it is said to be of.
-pub struct Picture {
+/// A picture of the gallery, and its labelled class.
+pub struct LabelledImprint {
     pub imprint: Imprint,
     pub class: Option<usize>,
 }
 
-/// Measures what each of `counts` texts for each of `late`'s heads keeps. `classes` are unit vectors; with fewer
-/// than two of them no picture is told apart. `pool` is how many texts there were to choose from.
+/// Measures how much each number of texts in `counts`, per head of `late`, preserves. `classes` are unit vectors; with
+/// fewer than two of them, no picture is classified. `pool` is the number of texts in the pool.
 pub fn measure(
     late: &LateHeads<'_>,
     pool: usize,
     counts: &[usize],
     classes: &[Vec<f32>],
-    pictures: impl Iterator<Item = Picture>,
+    pictures: impl Iterator<Item = LabelledImprint>,
 ) -> Completeness {
     let mut tallies = vec![Tally::default(); counts.len() + 2];
-    for Picture { imprint, class } in pictures.take_while(|_picture| classes.len() >= 2) {
+    for LabelledImprint { imprint, class } in pictures.take_while(|_picture| classes.len() >= 2) {
         let whole: Vec<f64> = imprint.embedding.iter().map(|value| f64::from(*value)).collect();
         let replaced = late.replace(&imprint);
         let top = best(&whole, classes);
@@ -46,11 +46,14 @@ pub fn measure(
     }
 }
 
+/// Counts of pictures for one point of the curve.
 #[derive(Clone, Default)]
 struct Tally {
     pictures: usize,
+    /// Pictures whose class is the whole model's.
     same: usize,
     labelled: usize,
+    /// Pictures whose class is the labelled one.
     right: usize,
 }
 
@@ -62,6 +65,7 @@ impl Tally {
         self.right += usize::from(class == Some(found));
     }
 
+    /// Returns the shares, or `None` without pictures.
     fn kept(&self) -> Option<Kept> {
         let share = |of: usize, all: usize| (all > 0).then(|| of as f64 / all as f64);
         let right = share(self.right, self.labelled);
@@ -69,7 +73,7 @@ impl Tally {
     }
 }
 
-/// The class that scores highest.
+/// Returns the class that scores highest.
 fn best(embedding: &[f64], classes: &[Vec<f32>]) -> usize {
     let score = |class: &Vec<f32>| embedding.iter().zip(class).map(|(a, b)| a * f64::from(*b)).sum::<f64>();
     let scores = classes.iter().map(score).enumerate();

@@ -1,5 +1,5 @@
-//! Which heads follow a nuisance, and how the worst group fares without them (docs/PAPERS.md, 1.12, "Spurious
-//! cues"). Imprints and means are all that it takes: nothing is encoded anew.
+//! Heads that follow a nuisance, and the accuracy of the worst group without them (docs/PAPERS.md, 1.12). Imprints and
+//! means suffice: the model does not run again.
 
 use crate::ablate::{Ablation, LATE_LAYERS, MeanParts};
 use crate::decompose::{Direction, Parts, Readout};
@@ -8,21 +8,21 @@ use crate::retrieve::Imprint;
 use crate::spurious::{Group, GroupCounts, MarginShift, Margins};
 use crate::statistics::Statistics;
 
-/// At most so many heads are proposed; the paper's own lists have 7 to 15.
+/// The largest number of proposed heads; the paper's own lists have 7 to 15.
 const PROPOSED: usize = 8;
 
-/// A labelled picture's margins: all that is kept of its imprint.
-pub struct Seen {
+/// The margins of a labelled picture, computed from its imprint.
+pub struct PictureMargins {
     group: Group,
-    /// Of the classes, by component.
-    margin: Parts,
-    /// Of the nuisances, by head.
-    tells: Vec<f32>,
+    /// The margin between the classes, by component.
+    classes: Parts,
+    /// The margin between the nuisances, by head.
+    nuisances: Vec<f32>,
 }
 
-impl Seen {
-    /// `classes` and `nuisances` are what scores as much as the second prompt scores more than the first. Where
-    /// nobody tells the picture's nuisance, the sign of the latter does.
+impl PictureMargins {
+    /// Computes the margins. `classes` and `nuisances` are the directions of the difference: second prompt minus first.
+    /// If the picture's nuisance is not labelled, the sign of its nuisance margin decides.
     pub fn new(
         readout: &Readout,
         imprint: &Imprint,
@@ -34,35 +34,41 @@ impl Seen {
         let place = nuisance.unwrap_or_else(|| usize::from(of_nuisances.total() > 0.0));
         Self {
             group: Group { class, place },
-            margin: imprint.parts(readout, classes),
-            tells: heads(&of_nuisances),
+            classes: imprint.parts(readout, classes),
+            nuisances: heads(&of_nuisances),
         }
     }
 }
 
-/// Ranks the heads and measures what ablations bring; `means` are those of `classes`' direction over so many
-/// pictures of `statistics`.
-pub fn find(readout: &Readout, statistics: &Statistics, classes: &Direction, mut seen: Vec<Seen>) -> CueReport {
-    let is_turned = margins(&seen, 1, |seen| vec![seen.margin.total() as f32]).ranked(0, 1)[0].place < 0.0;
+/// Ranks the heads and measures what ablations bring. The means of ablated components come from `statistics`.
+pub fn find(
+    readout: &Readout,
+    statistics: &Statistics,
+    classes: &Direction,
+    mut pictures: Vec<PictureMargins>,
+) -> CueReport {
+    let total = margins(&pictures, 1, |picture| vec![picture.classes.total() as f32]);
+    // Nuisance 1 shall be the one that speaks for class 1.
+    let is_turned = total.ranked(0, 1)[0].place < 0.0;
     if is_turned {
-        seen.iter_mut().for_each(|seen| seen.group.place = 1 - seen.group.place.min(1));
+        pictures.iter_mut().for_each(|picture| picture.group.place = 1 - picture.group.place.min(1));
     }
     let count = readout.layers * readout.heads;
-    let tells = margins(&seen, count, |seen| seen.tells.clone()).ranked(0, readout.heads);
+    let tells = margins(&pictures, count, |picture| picture.nuisances.clone()).ranked(0, readout.heads);
     let tells = |wanted: &MarginShift| {
         let is_it = |found: &&MarginShift| (found.layer, found.head) == (wanted.layer, wanted.head);
         let effect = tells.iter().find(is_it).map_or(0.0, |found| found.effect);
-        // Up is towards the second nuisance, whichever class it speaks for.
+        // A positive effect points to the second nuisance, whichever class it speaks for.
         if is_turned { -effect } else { effect }
     };
-    let ranked = margins(&seen, count, |seen| heads(&seen.margin)).ranked(0, readout.heads);
+    let ranked = margins(&pictures, count, |picture| heads(&picture.classes)).ranked(0, readout.heads);
     let means = MeanParts::new(readout, statistics, classes);
     CueReport {
-        pictures: seen.len(),
+        pictures: pictures.len(),
         means_of: statistics.images(),
         nuisance_of_class_1: usize::from(!is_turned),
-        outcomes: ablations(readout, proposed(&ranked, &seen, &means))
-            .map(|ablation| outcome(ablation, &seen, &means))
+        outcomes: ablations(readout, proposed(&ranked, &pictures, &means))
+            .map(|ablation| outcome(ablation, &pictures, &means))
             .to_vec(),
         heads: ranked
             .iter()
@@ -77,9 +83,10 @@ pub fn find(readout: &Readout, statistics: &Statistics, classes: &Direction, mut
     }
 }
 
-/// Of the heads that move more with the nuisance than with the class, the first ones, as many as leave the worst
-/// group best off (and then all pictures; and then as few as do).
-fn proposed(ranked: &[MarginShift], seen: &[Seen], means: &MeanParts) -> Ablation {
+/// Proposes heads to ablate: the first heads of the ranking, among those that follow the nuisance more than the class.
+/// Their number is the one with the best accuracy of the worst group; ties go to the best overall accuracy, then to the
+/// fewest heads.
+fn proposed(ranked: &[MarginShift], pictures: &[PictureMargins], means: &MeanParts) -> Ablation {
     let follows = |head: &&MarginShift| head.place > 0.0 && head.place > head.class.abs();
     let following = ranked.iter().filter(follows).take(PROPOSED).map(|head| (head.layer, head.head));
     let following: Vec<(usize, usize)> = following.collect();
@@ -87,23 +94,24 @@ fn proposed(ranked: &[MarginShift], seen: &[Seen], means: &MeanParts) -> Ablatio
         |count: usize| Ablation { heads: following[..count].iter().copied().collect(), ..Ablation::default() };
     let rank = |outcome: &CueOutcome| (outcome.worst, outcome.overall);
     (1..=following.len())
-        .map(|count| outcome(first(count), seen, means))
+        .map(|count| outcome(first(count), pictures, means))
         .reduce(|best, next| if rank(&next) > rank(&best) { next } else { best })
         .map(|best| best.ablation)
         .unwrap_or_default()
 }
 
-/// Nothing; the heads that are proposed; all but late attention; both.
+/// Returns the ablations to compare: nothing; the proposed heads; everything but late attention; both.
 fn ablations(readout: &Readout, proposed: Ablation) -> [Ablation; 4] {
     let early = Ablation::all_but_last(LATE_LAYERS, readout.layers, readout.heads);
     let both = Ablation { heads: &early.heads | &proposed.heads, ..early.clone() };
     [Ablation::default(), proposed, early, both]
 }
 
-fn outcome(ablation: Ablation, seen: &[Seen], means: &MeanParts) -> CueOutcome {
+/// Classifies the pictures under an ablation.
+fn outcome(ablation: Ablation, pictures: &[PictureMargins], means: &MeanParts) -> CueOutcome {
     let mut counts = GroupCounts::default();
-    for Seen { group, margin, .. } in seen {
-        let mut left = margin.clone();
+    for PictureMargins { group, classes, .. } in pictures {
+        let mut left = classes.clone();
         ablation.replace(&mut left, means);
         counts.push(*group, usize::from(left.total() > 0.0) == group.class);
     }
@@ -115,12 +123,14 @@ fn outcome(ablation: Ablation, seen: &[Seen], means: &MeanParts) -> CueOutcome {
     }
 }
 
-fn margins(seen: &[Seen], count: usize, of: impl Fn(&Seen) -> Vec<f32>) -> Margins {
+/// Collects `count` margins of each picture by group.
+fn margins(pictures: &[PictureMargins], count: usize, of: impl Fn(&PictureMargins) -> Vec<f32>) -> Margins {
     let mut margins = Margins::new(count);
-    seen.iter().for_each(|seen| margins.push(seen.group, &of(seen)));
+    pictures.iter().for_each(|picture| margins.push(picture.group, &of(picture)));
     margins
 }
 
+/// Returns the heads' parts, `[layer][head]` as one list.
 fn heads(parts: &Parts) -> Vec<f32> {
     parts.heads.iter().flatten().map(|part| *part as f32).collect()
 }

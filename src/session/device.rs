@@ -1,4 +1,4 @@
-//! Which device runs the model, and why that one.
+//! The choice of the device that runs the model.
 
 use std::sync::{Arc, OnceLock};
 
@@ -7,45 +7,45 @@ use burn_wgpu::WgpuSetup;
 use burn_wgpu::wgpu::{AdapterInfo, DeviceType};
 
 use super::probe::probe;
-use super::{EngineError, Session};
+use super::{Session, SessionError};
 use crate::checkpoint::Pack;
 use crate::model::{Backend, ModelConfig, ModelError};
 use crate::protocol::{DevicePreference, DeviceSummary};
-use crate::shaders::refusal;
+use crate::shaders::{self, refusal};
 
-/// Names under which renderers in software go.
+/// Parts of the names of software renderers.
 const SOFTWARE: [&str; 5] = ["swiftshader", "llvmpipe", "lavapipe", "softpipe", "basic render"];
 
-/// A GPU whose results are further than this from the CPU's, against their size, is not to be trusted.
+/// The largest accepted difference between the GPU's and the CPU's results, relative to their magnitude.
 const TRUSTED: f32 = 1e-3;
 
-/// What computes, and what to tell the user about it.
+/// The chosen device, and its summary for the person.
 pub struct Chosen {
     pub backend: Backend,
     pub summary: DeviceSummary,
-    /// Bytes that a GPU's workgroups share.
+    /// The memory that a workgroup of the GPU shares, in bytes.
     workgroup_storage: usize,
 }
 
 impl Chosen {
-    /// Opens a pack's model, and says on what.
+    /// Opens a pack's model on this device, or on the CPU if the shaders do not support the model's shape.
     ///
     /// # Errors
-    /// Where the pack is malformed; [`EngineError::GpuRefused`] where the GPU has no room for the model.
-    pub async fn open(self, pack: Pack) -> Result<(Session, DeviceSummary), EngineError> {
+    /// If the pack is malformed; [`SessionError::GpuRefused`] if the GPU has no room for the model.
+    pub async fn open(self, pack: Pack) -> Result<(Session, DeviceSummary), SessionError> {
         let Self { backend, summary, .. } = self.for_model(&pack.manifest.model);
         let session = Session::open(pack, backend)?;
-        // What is refused is told of by the time that something was read.
+        // WebGPU reports errors with the next readback.
         if matches!(session.backend(), Backend::Shaders(_)) && !works(session.backend()).await {
-            return Err(EngineError::GpuRefused(refusal::take().unwrap_or_else(|| "it does not answer".into())));
+            return Err(SessionError::GpuRefused(refusal::take().unwrap_or_else(|| "it does not answer".into())));
         }
         Ok((session, summary))
     }
 
-    /// The CPU, because `why`.
+    /// Chooses the CPU; `why` is the reason for the person.
     pub fn cpu(why: &str) -> Self {
-        // A browser gives a module one core and narrow registers, which the project's own kernels make the most of;
-        // natively burn-flex has all cores and the widest ones.
+        // A browser gives a module one core and narrow registers: the project's own kernels are the fastest there.
+        // Natively burn-flex uses all cores and the widest registers.
         let (backend, name) = match cfg!(target_arch = "wasm32") {
             true => (Backend::Kernels, "headlamp's kernels, SIMD"),
             false => (Backend::Burn(Device::flex()), "burn-flex, SIMD"),
@@ -54,7 +54,7 @@ impl Chosen {
         Self { backend, summary, workgroup_storage: 0 }
     }
 
-    /// What computes a model: the CPU, where the shaders do not take its shape.
+    /// Returns the CPU if the shaders do not support the model's shape.
     fn for_model(self, model: &ModelConfig) -> Self {
         match &self.backend {
             Backend::Shaders(_) if !model.suits_shaders(self.workgroup_storage) => {
@@ -65,16 +65,16 @@ impl Chosen {
     }
 }
 
-/// The device that `preference` leads to on this machine.
+/// Chooses a device on this machine.
 ///
 /// # Errors
-/// [`EngineError::NoGpu`] where a GPU was asked for by name and none can be used.
-pub async fn choose(preference: DevicePreference) -> Result<Chosen, EngineError> {
+/// [`SessionError::NoGpu`] if the preference is the GPU and none can be used.
+pub async fn choose(preference: DevicePreference) -> Result<Chosen, SessionError> {
     match preference {
         DevicePreference::Cpu => Ok(Chosen::cpu("it was asked for")),
         DevicePreference::Gpu => {
-            let gpu = Gpu::open().await.map_err(EngineError::NoGpu)?;
-            gpu.check().await.map_err(EngineError::NoGpu)?;
+            let gpu = Gpu::open().await.map_err(SessionError::NoGpu)?;
+            gpu.check().await.map_err(SessionError::NoGpu)?;
             Ok(gpu.chosen("it was asked for"))
         }
         DevicePreference::Auto => Ok(match Gpu::open().await {
@@ -92,14 +92,14 @@ pub async fn choose(preference: DevicePreference) -> Result<Chosen, EngineError>
 
 /// The machine's GPU.
 struct Gpu {
-    device: Device,
+    gpu: shaders::Gpu,
     name: String,
     is_software: bool,
-    /// Bytes that its workgroups share.
+    /// The memory that a workgroup shares, in bytes.
     workgroup_storage: usize,
 }
 
-/// CubeCL takes a GPU once in a process and keeps it: what was opened for one model serves those after it.
+/// CubeCL opens a GPU once per process and keeps it, so that the same handle serves all models.
 static GPU: OnceLock<Gpu> = OnceLock::new();
 
 impl Gpu {
@@ -107,39 +107,38 @@ impl Gpu {
         if let Some(gpu) = GPU.get() {
             return Ok(gpu);
         }
-        let (device, setup) =
-            Device::wgpu_options().init_with_setup_async().await.map_err(|err| err.to_string())?;
-        Ok(GPU.get_or_init(|| Self::of(device, &setup)))
+        let (gpu, setup) = shaders::Gpu::open().await.map_err(|err| err.to_string())?;
+        Ok(GPU.get_or_init(|| Self::of(gpu, &setup)))
     }
 
-    fn of(device: Device, setup: &WgpuSetup) -> Self {
-        // CubeCL's own ends the program, and with it the browser's worker.
+    fn of(gpu: shaders::Gpu, setup: &WgpuSetup) -> Self {
+        // CubeCL's own handler would end the program, and with it the browser's worker.
         setup.device.on_uncaptured_error(Arc::new(|error| refusal::note(&error)));
         let info = setup.adapter.get_info();
         let workgroup_storage = setup.device.limits().max_compute_workgroup_storage_size as usize;
-        Self { device, is_software: is_software(&info), name: info.name, workgroup_storage }
+        Self { gpu, is_software: is_software(&info), name: info.name, workgroup_storage }
     }
 
     fn chosen(&self, why: &str) -> Chosen {
         let summary = DeviceSummary { kind: "GPU".into(), name: self.name.clone(), why: why.into() };
-        let backend = Backend::Shaders(self.device.clone());
+        let backend = Backend::Shaders(self.gpu.clone());
         Chosen { backend, summary, workgroup_storage: self.workgroup_storage }
     }
 
-    /// Runs a small transformer on the GPU and on the CPU, and compares. A shader that the driver refuses is only told
-    /// of in a browser, and its output reads as stale memory.
+    /// Runs a small transformer on the GPU and on the CPU, and compares the results. If the driver rejects a shader, the
+    /// browser reports an error on the side, and the output contains old memory.
     async fn check(&self) -> Result<(), String> {
-        let said = |err: ModelError| err.to_string();
-        let _of_models_before = refusal::take();
-        let expected = probe(&Backend::Burn(Device::flex())).await.map_err(said)?;
-        let found = probe(&Backend::Shaders(self.device.clone())).await;
+        let words = |err: ModelError| err.to_string();
+        let _of_earlier_models = refusal::take();
+        let expected = probe(&Backend::Burn(Device::flex())).await.map_err(words)?;
+        let found = probe(&Backend::Shaders(self.gpu.clone())).await;
         if let Some(refused) = refusal::take() {
             return Err(format!("it refuses what headlamp asks of it: {refused}"));
         }
-        let found = found.map_err(said)?;
+        let found = found.map_err(words)?;
         let size = largest(expected.iter().copied());
         let error = largest(expected.iter().zip(&found).map(|(a, b)| a - b)) / size;
-        // A NaN is no agreement either.
+        // A NaN fails the comparison too.
         if found.len() == expected.len() && error < TRUSTED {
             Ok(())
         } else {
@@ -148,7 +147,7 @@ impl Gpu {
     }
 }
 
-/// The largest magnitude; NaN where there is one.
+/// Returns the largest magnitude, or NaN if one value is NaN.
 fn largest(values: impl Iterator<Item = f32>) -> f32 {
     values.map(f32::abs).max_by(f32::total_cmp).unwrap_or(0.0)
 }
@@ -158,16 +157,16 @@ fn is_software(info: &AdapterInfo) -> bool {
     info.device_type == DeviceType::Cpu || SOFTWARE.iter().any(|software| name.contains(software))
 }
 
-/// Whether what runs the model still computes. A GPU that is lost answers nothing but errors, and one that refused
-/// something is to be started anew.
+/// Returns whether the backend still computes. A lost GPU returns errors only; a GPU that rejected something must be
+/// started again.
 pub async fn works(backend: &Backend) -> bool {
     probe(backend).await.is_ok()
 }
 
-/// Gives back what models that are gone have held of the GPU: by itself CubeCL keeps it for others, for long.
-pub fn let_go() {
+/// Frees the GPU memory of closed models. Without this call CubeCL keeps it for later allocations.
+pub fn free_memory() {
     if let Some(gpu) = GPU.get() {
-        gpu.device.memory_cleanup();
+        gpu.gpu.free_unused_memory();
     }
 }
 
@@ -176,7 +175,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_largest_of_numbers_with_a_nan_is_a_nan() {
+    fn the_largest_value_is_nan_if_one_value_is() {
         assert_eq!(largest([1.0, -3.0, 2.0].into_iter()), 3.0);
         assert!(largest([1.0, -f32::NAN, 2.0].into_iter()).is_nan());
         assert_eq!(largest(std::iter::empty()), 0.0);

@@ -1,22 +1,22 @@
-//! Texts as the residual stream sees them, kept from one question to the next.
+//! A cache of directions: texts contracted with every output matrix.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::decompose::{Direction, Readout};
 
-/// Directions that are kept. A page's phrases, and their differences from what they are held against, are fewer.
+/// The number of cached directions. A page has fewer phrases and differences of phrases.
 const KEPT: usize = 64;
 
-/// The directions of the texts that were asked about last.
+/// The directions of the texts that were used last.
 ///
-/// A direction is the text contracted with every layer's output matrix, which takes longer than all that is then asked
-/// of it: and the next photo, the next frame and every switched head are asked about by the same phrases.
+/// To contract a text with every layer's output matrix takes longer than everything that follows from the direction.
+/// The next photo, the next frame and the next ablation use the same phrases, so the directions are cached.
 #[derive(Debug, Default)]
 pub struct Directions(Mutex<VecDeque<Arc<Direction>>>);
 
 impl Directions {
-    /// [`Readout::direction`] of a text. All texts are asked about with the one readout.
+    /// Returns [`Readout::direction`] of a text. All calls must pass the same readout.
     pub fn of(&self, readout: &Readout, text: &[f32]) -> Arc<Direction> {
         if let Some(direction) = self.kept(text) {
             return direction;
@@ -28,7 +28,7 @@ impl Directions {
         direction
     }
 
-    /// The last one asked for lies first.
+    /// Returns a cached direction and moves it to the front.
     fn kept(&self, text: &[f32]) -> Option<Arc<Direction>> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let place = kept.iter().position(|direction| direction.text() == text)?;

@@ -1,13 +1,13 @@
-//! What can go wrong with an open model, for the person who reads it.
+//! Everything that can go wrong with an open model.
 
 use crate::checkpoint::CheckpointError;
 use crate::media::MediaError;
 use crate::model::ModelError;
 use crate::statistics::StatisticsError;
 
-/// A question that the engine could not answer, or a pack that it could not open.
+/// Why a session could not be opened, or could not answer. The words tell the person what to do.
 #[derive(Debug, thiserror::Error)]
-pub enum EngineError {
+pub enum SessionError {
     #[error(transparent)]
     Model(#[from] ModelError),
     #[error(transparent)]

@@ -1,9 +1,9 @@
-//! A gallery: many pictures of one model, kept so that a later visit goes on where this one stops.
+//! A gallery: the results of one model for many pictures, stored so that a later visit can continue.
 //!
-//! Three files that only grow: a line for each picture, its imprint (all of one size) and its thumbnail; and the
-//! statistics over all, written anew now and then, in two files by turns, so that one of them is always whole.
-//! Pictures after the last written statistics are looked at again, so that all files always agree, whenever the
-//! browser was closed.
+//! Three files only grow: a line per picture, its imprint (all of one size) and its thumbnail. The statistics over all
+//! pictures are rewritten from time to time, in two files by turns, so that one of them is always complete. When a
+//! gallery is opened, pictures after the last written statistics are dropped and must be added again. So all files
+//! agree, whenever the browser was closed.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,31 +13,32 @@ use crate::protocol::GalleryEntry;
 use crate::retrieve::{Imprint, Property, ranked};
 use crate::statistics::Statistics;
 
-/// The statistics are written after so many pictures: at most these are looked at again.
+/// The statistics are written after this many pictures: at most this many must be added again.
 const COMMIT: usize = 16;
 
 /// The names of a gallery's files.
 pub const FILES: [&str; 5] =
     ["pictures.jsonl", "imprints.f16", "thumbnails", "statistics.safetensors", "statistics-too.safetensors"];
 
-/// A file of a gallery: one that the browser keeps, or one in memory.
+/// A file of a gallery, in the browser's storage or in memory.
 pub trait GalleryFile {
+    /// Returns the size in bytes.
     fn len(&self) -> u64;
 
-    /// The bytes from `at` on; all that there are, where those are fewer than asked for.
+    /// Reads `count` bytes from the position `at`, or fewer at the end of the file.
     fn read(&self, at: u64, count: usize) -> Vec<u8>;
 
-    /// Adds bytes at the end, all or none.
+    /// Appends all bytes, or none.
     ///
     /// # Errors
     /// [`NoRoom`]
     fn append(&mut self, bytes: &[u8]) -> Result<(), NoRoom>;
 
-    /// Cuts the file off.
+    /// Shortens the file to `len` bytes.
     fn truncate(&mut self, len: u64);
 }
 
-/// There is no room for a picture in the browser's storage.
+/// The browser's storage is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the browser has no room left for more of the gallery: what is there stays; remove what you do not need below, or make room on the disk, then go on"
@@ -71,7 +72,7 @@ impl GalleryFile for Vec<u8> {
 struct Line {
     #[serde(flatten)]
     entry: GalleryEntry,
-    /// Where its thumbnail ends.
+    /// The end of its thumbnail in the thumbnails' file.
     thumbnail_end: u64,
 }
 
@@ -82,14 +83,14 @@ pub struct Gallery<F> {
     imprints: F,
     thumbnails: F,
     kept_statistics: [F; 2],
-    /// Which of them is the older one, or not whole: the next to be written.
+    /// The index of the older or incomplete one, which is written next.
     older: usize,
     statistics: Statistics,
 }
 
 impl<F: GalleryFile> Gallery<F> {
-    /// Opens the gallery in `files` (in the order of [`FILES`]), for the session's model. What does not belong
-    /// together is cut off.
+    /// Opens the gallery in `files` (in the order of [`FILES`]), for the session's model. Data beyond the last complete
+    /// statistics is cut off.
     pub fn open([list, imprints, thumbnails, even, odd]: [F; 5], session: &Session) -> Self {
         let mut lines: Vec<Line> = String::from_utf8_lossy(&list.read(0, usize::MAX))
             .lines()
@@ -114,7 +115,7 @@ impl<F: GalleryFile> Gallery<F> {
         gallery
     }
 
-    /// Cuts off what is beyond the last picture.
+    /// Shortens all files to the last picture.
     fn trim(&mut self, readout: &Readout) {
         let list: usize = self.lines.iter().map(|line| written(line).len()).sum();
         self.list.truncate(list as u64);
@@ -122,19 +123,20 @@ impl<F: GalleryFile> Gallery<F> {
         self.thumbnails.truncate(self.lines.last().map_or(0, |line| line.thumbnail_end));
     }
 
+    /// Returns the entries of all pictures.
     pub fn entries(&self) -> impl ExactSizeIterator<Item = &GalleryEntry> {
         self.lines.iter().map(|line| &line.entry)
     }
 
-    /// Statistics over all of the gallery's pictures.
+    /// Returns the statistics over all pictures.
     pub fn statistics(&self) -> &Statistics {
         &self.statistics
     }
 
-    /// Takes a picture in.
+    /// Adds a picture.
     ///
     /// # Errors
-    /// [`NoRoom`]: the gallery is as it was.
+    /// [`NoRoom`]: the gallery is unchanged.
     pub fn add(
         &mut self,
         entry: GalleryEntry,
@@ -156,16 +158,16 @@ impl<F: GalleryFile> Gallery<F> {
         self.lines.push(line);
         self.statistics.push(image);
         if self.lines.len().is_multiple_of(COMMIT) {
-            // The picture is in. Whoever wants the gallery to be kept is told that it could not be.
+            // The picture is added in any case. An explicit commit reports the failure.
             let _no_room = self.commit();
         }
         Ok(())
     }
 
-    /// Writes the statistics, so that all pictures up to now count at the next visit.
+    /// Writes the statistics, so that the next visit finds all pictures up to now.
     ///
     /// # Errors
-    /// [`NoRoom`]: a later visit looks at the last pictures again.
+    /// [`NoRoom`]: a later visit must add the last pictures again.
     pub fn commit(&mut self) -> Result<(), NoRoom> {
         let bytes = self.statistics.to_bytes().unwrap_or_default();
         let file = &mut self.kept_statistics[self.older];
@@ -175,26 +177,26 @@ impl<F: GalleryFile> Gallery<F> {
         Ok(())
     }
 
-    /// The imprint of a picture; none where there is no such picture.
+    /// Returns the imprint of a picture, if the picture exists.
     pub fn imprint(&self, index: usize, readout: &Readout) -> Option<Imprint> {
         let len = imprint_len(readout);
         let bytes = self.imprints.read(index as u64 * len, len as usize);
         self.lines.get(index).and_then(|_line| Imprint::from_bytes(&bytes, readout).ok())
     }
 
-    /// A picture's thumbnail, as it was added; empty where there is no such picture.
+    /// Returns the thumbnail's file of a picture; empty if there is no such picture.
     pub fn thumbnail(&self, index: usize) -> Vec<u8> {
         let end = |index: usize| self.lines.get(index).map_or(0, |line| line.thumbnail_end);
         let start = if index == 0 { 0 } else { end(index - 1) };
         self.thumbnails.read(start, end(index).saturating_sub(start) as usize)
     }
 
-    /// The `most` pictures most like `query`, with their cosines.
+    /// Returns the `most` pictures that are most similar to `query`, with their cosines (docs/PAPERS.md, 1.13).
     pub fn like(&self, query: &Imprint, property: &Property, readout: &Readout, most: usize) -> Vec<(usize, f64)> {
         self.best(most, property.similarities(readout, query, self.imprints(readout)))
     }
 
-    /// The `most` pictures that score highest for a text, with what the property adds to the score.
+    /// Returns the `most` pictures that score highest for a text, with the property's contribution to each score.
     pub fn scoring(&self, text: &[f32], property: &Property, readout: &Readout, most: usize) -> Vec<(usize, f64)> {
         self.best(most, property.scores(readout, text, self.imprints(readout)))
     }
@@ -203,12 +205,12 @@ impl<F: GalleryFile> Gallery<F> {
         ranked(&scores, most).into_iter().map(|index| (index, scores[index])).collect()
     }
 
-    /// Every picture's imprint, in their order.
+    /// Returns the imprints of all pictures, in order.
     pub fn imprints(&self, readout: &Readout) -> impl Iterator<Item = Imprint> {
         (0..self.lines.len()).filter_map(|index| self.imprint(index, readout))
     }
 
-    /// Forgets everything.
+    /// Removes all pictures.
     pub fn clear(&mut self, session: &Session) {
         self.lines.clear();
         self.statistics = session.new_statistics();
@@ -217,12 +219,14 @@ impl<F: GalleryFile> Gallery<F> {
     }
 }
 
+/// Returns the size of an imprint in bytes.
 fn imprint_len(readout: &Readout) -> u64 {
     2 * Imprint::numbers(readout) as u64
 }
 
+/// Returns a line as it is written.
 fn written(line: &Line) -> Vec<u8> {
-    // Names and numbers always serialise.
+    // Serialising names and numbers does not fail.
     let mut bytes = serde_json::to_vec(line).unwrap_or_default();
     bytes.push(b'\n');
     bytes

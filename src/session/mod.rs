@@ -1,5 +1,5 @@
-//! An open model, and the questions that can be asked of it: the same for the page's worker, the command-line
-//! tool and the tests.
+//! An open model, and every question that it answers. The browser's worker, the command-line tool and the tests use the
+//! same [`Session`].
 
 pub mod completeness;
 pub mod cues;
@@ -7,13 +7,13 @@ pub mod device;
 mod directions;
 mod error;
 pub mod gallery;
-pub mod hands;
+pub mod helpers;
 mod labels;
 pub mod pool;
 mod probe;
 pub mod video;
 
-pub use self::error::EngineError;
+pub use self::error::SessionError;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use std::sync::Arc;
 use tokenizers::Tokenizer;
 
 use self::directions::Directions;
-use self::labels::Labels;
+use self::labels::LabelCache;
 use self::pool::Pool;
 use crate::ablate::{Ablation, MeanParts};
 use crate::checkpoint::{CheckpointError, Manifest, Pack, pack};
@@ -36,13 +36,13 @@ use crate::textspan::textspan;
 use crate::track::Features;
 use crate::zero_shot;
 
-/// Phrases whose embeddings are kept. A user types some dozens; more than this is a program.
+/// The number of phrases whose embeddings are cached. A person types some dozens; more phrases come from a program.
 const CACHED_TEXTS: usize = 4096;
 
-/// Texts of a pool that are embedded between two words of progress.
+/// The texts of a pool that are embedded between two progress reports.
 const POOL_BATCH: usize = 128;
 
-/// An open pack.
+/// An open model with its texts and statistics.
 pub struct Session {
     manifest: Manifest,
     model: Model,
@@ -55,27 +55,27 @@ pub struct Session {
     own_statistics: Option<Statistics>,
     texts: HashMap<String, Vec<f32>>,
     directions: Directions,
-    labels: Labels,
+    labels: LabelCache,
 }
 
-/// A photo that went through the model.
+/// The trace of a photo: what the decomposition needs of one run.
 pub struct Traced {
     pub frame: CropFromPhoto,
     pub trace: Trace,
 }
 
-/// What the model made of the patches of a photo, or of a video's frame.
+/// The features of a photo's or a frame's patches.
 pub struct Featured {
     pub frame: CropFromPhoto,
     pub features: Features,
 }
 
 impl Session {
-    /// Loads a pack's model onto a device, or for the CPU's kernels.
+    /// Loads a pack's model on a device, or for the CPU's kernels.
     ///
     /// # Errors
-    /// Names the file or tensor of the pack that is malformed.
-    pub fn open(mut pack: Pack, backend: impl Into<Backend>) -> Result<Self, EngineError> {
+    /// If a file or tensor of the pack is malformed; the error names it.
+    pub fn open(mut pack: Pack, backend: impl Into<Backend>) -> Result<Self, SessionError> {
         let backend = backend.into();
         let has_text = pack.manifest.model.text.is_some();
         let tokenizer = pack.bytes(pack::TOKENIZER).filter(|_file| has_text).map(tokenizer_of).transpose()?;
@@ -93,7 +93,7 @@ impl Session {
             own_statistics: None,
             texts: HashMap::new(),
             directions: Directions::default(),
-            labels: Labels::new(model.readout.layers, model.readout.heads),
+            labels: LabelCache::new(model.readout.layers, model.readout.heads),
             manifest,
             model,
             tokenizer,
@@ -105,7 +105,7 @@ impl Session {
         &self.manifest
     }
 
-    /// What the model runs on.
+    /// Returns the backend that runs the model.
     pub fn backend(&self) -> &Backend {
         &self.backend
     }
@@ -114,84 +114,85 @@ impl Session {
         &self.model
     }
 
-    /// Shows the model a photo.
+    /// Runs the model on a photo.
     ///
     /// # Errors
-    /// Where the device fails.
-    pub async fn trace(&self, photo: &Photo, framing: Framing) -> Result<Traced, EngineError> {
+    /// If the device fails.
+    pub async fn trace(&self, photo: &Photo, framing: Framing) -> Result<Traced, SessionError> {
         let (frame, crop) = self.crop(photo, framing)?;
         Ok(Traced { frame, trace: self.model.vision.trace(&crop).await? })
     }
 
-    /// [`Self::trace`], and beside it the attention rollout from layer `first` on, `[row][column]`.
+    /// Runs [`Self::trace`], and also returns the attention rollout from layer `first` on, `[row][column]`.
     ///
     /// # Errors
-    /// Where the device fails.
+    /// If the device fails.
     pub async fn trace_with_rollout(
         &self,
         photo: &Photo,
         framing: Framing,
         first: usize,
-    ) -> Result<(Traced, Vec<f32>), EngineError> {
+    ) -> Result<(Traced, Vec<f32>), SessionError> {
         let (frame, crop) = self.crop(photo, framing)?;
         let (trace, rollout) = self.model.vision.trace_with_rollout(&crop, first).await?;
         Ok((Traced { frame, trace }, rollout))
     }
 
-    /// What the model makes of a photo's patches.
+    /// Computes the features of a photo's patches.
     ///
     /// # Errors
-    /// Where the device fails.
-    pub async fn features(&self, photo: &Photo, framing: Framing) -> Result<Featured, EngineError> {
+    /// If the device fails.
+    pub async fn features(&self, photo: &Photo, framing: Framing) -> Result<Featured, SessionError> {
         let (frame, crop) = self.crop(photo, framing)?;
         Ok(Featured { frame, features: self.model.vision.features(&crop).await? })
     }
 
-    /// [`Self::trace`] and [`Self::features`] of one run.
+    /// Returns [`Self::trace`] and [`Self::features`] from one run.
     ///
     /// # Errors
-    /// Where the device fails.
+    /// If the device fails.
     pub async fn trace_with_features(
         &self,
         photo: &Photo,
         framing: Framing,
-    ) -> Result<(Traced, Features), EngineError> {
+    ) -> Result<(Traced, Features), SessionError> {
         let (frame, crop) = self.crop(photo, framing)?;
         let (trace, features) = self.model.vision.trace_with_features(&crop).await?;
         Ok((Traced { frame, trace }, features))
     }
 
-    /// What of a photo the model is shown, and how.
+    /// Frames a photo and resamples the crop for the model.
     ///
     /// # Errors
-    /// Where the photo cannot be resampled.
-    pub fn crop(&self, photo: &Photo, framing: Framing) -> Result<(CropFromPhoto, Crop), EngineError> {
+    /// If the photo cannot be resampled.
+    pub fn crop(&self, photo: &Photo, framing: Framing) -> Result<(CropFromPhoto, Crop), SessionError> {
         let config = &self.model.config.vision;
         let frame = CropFromPhoto::new(photo.size, framing, config.image_size, config.patch, config.long_side);
         let crop = media::crop(photo, &frame, config.mean, config.std)?;
         Ok((frame, crop))
     }
 
-    /// The photo's embedding, taken apart.
+    /// Decomposes the photo's embedding (docs/PAPERS.md, 1.1).
     pub fn decompose<'a>(&'a self, traced: &'a Traced) -> Decomposition<'a> {
         Decomposition::new(&self.model.readout, &traced.trace)
     }
 
-    /// A text as the residual stream sees it.
+    /// Returns a text contracted with every output matrix, for scores of components.
     pub fn direction(&self, text: &[f32]) -> Arc<Direction> {
         self.directions.of(&self.model.readout, text)
     }
 
-    /// Whether the model has a measure for phrases.
+    /// Returns whether the model has a text tower.
     pub fn has_text(&self) -> bool {
         self.model.text.is_some()
     }
 
-    /// Unit vectors of phrases: verbatim, or each the unit mean of the phrase in every template.
+    /// Embeds phrases as unit vectors. With `templates`, a phrase's vector is the unit mean over all templates
+    /// (docs/PAPERS.md, 1.6).
     ///
     /// # Errors
-    /// Where the model has no text tower, a phrase is too long for the text tower, or the device fails.
-    pub async fn embed(&mut self, phrases: &[String], templates: bool) -> Result<Vec<Vec<f32>>, EngineError> {
+    /// If the model has no text tower, a phrase is too long, or the device fails.
+    pub async fn embed(&mut self, phrases: &[String], templates: bool) -> Result<Vec<Vec<f32>>, SessionError> {
         let variants = |phrase: &String| {
             if templates { zero_shot::templated(phrase) } else { vec![phrase.clone()] }
         };
@@ -203,8 +204,8 @@ impl Session {
             .collect())
     }
 
-    /// Embeds the texts that are not in the cache yet.
-    async fn embed_new(&mut self, texts: impl Iterator<Item = String>) -> Result<(), EngineError> {
+    /// Embeds the texts that are not cached yet.
+    async fn embed_new(&mut self, texts: impl Iterator<Item = String>) -> Result<(), SessionError> {
         if self.texts.len() > CACHED_TEXTS {
             self.texts.clear();
         }
@@ -220,7 +221,7 @@ impl Session {
         Ok(())
     }
 
-    fn tokens(&self, texts: &[String]) -> Result<Vec<Vec<u32>>, EngineError> {
+    fn tokens(&self, texts: &[String]) -> Result<Vec<Vec<u32>>, SessionError> {
         let text = self.model.config.text.as_ref().zip(self.tokenizer.as_ref());
         let (config, tokenizer) = text.ok_or(ModelError::NoTextTower)?;
         let context = config.context;
@@ -228,9 +229,9 @@ impl Session {
             .iter()
             .map(|text| {
                 let encoding = tokenizer.encode(text.as_str(), true);
-                let encoding = encoding.map_err(|err| EngineError::Tokenizer(err.to_string()))?;
+                let encoding = encoding.map_err(|err| SessionError::Tokenizer(err.to_string()))?;
                 if encoding.len() > context {
-                    return Err(EngineError::LongText {
+                    return Err(SessionError::LongText {
                         start: text.chars().take(40).collect(),
                         tokens: encoding.len(),
                         context,
@@ -241,22 +242,22 @@ impl Session {
             .collect()
     }
 
-    /// Scores texts (`units`, as [`Self::embed`] gives them) and divides each score among the components. The
-    /// score is that of the embedding which the device computed; with an ablation, the sum of what is left.
+    /// Scores texts (`units`, from [`Self::embed`]) and divides each score among the components. Without an ablation,
+    /// the score is that of the embedding from the device; with one, it is the sum over the components.
     ///
     /// # Errors
-    /// With an ablation, where there are no statistics to take means from, or the model has no such component.
+    /// With an ablation: if there are no statistics for the means, or the model has no such component.
     pub fn attribute(
         &self,
         traced: &Traced,
         texts: &[String],
         units: &[Vec<f32>],
         ablation: &Ablation,
-    ) -> Result<Attribution, EngineError> {
+    ) -> Result<Attribution, SessionError> {
         let decomposition = self.decompose(traced);
         let embedding = decomposition.embedding();
         let parts = units.iter().map(|unit| self.parts(&decomposition, &self.direction(unit), ablation));
-        let parts = parts.collect::<Result<Vec<Parts>, EngineError>>()?;
+        let parts = parts.collect::<Result<Vec<Parts>, SessionError>>()?;
         let intact: Vec<f32> = units.iter().map(|unit| zero_shot::dot(&embedding, unit) as f32).collect();
         let left = || parts.iter().map(|parts| parts.total() as f32).collect();
         let (scores, intact) = if ablation.is_none() { (intact, None) } else { (left(), Some(intact)) };
@@ -279,34 +280,35 @@ impl Session {
         image: &Decomposition<'_>,
         direction: &Direction,
         ablation: &Ablation,
-    ) -> Result<Parts, EngineError> {
+    ) -> Result<Parts, SessionError> {
         if ablation.is_none() {
             return Ok(image.parts(direction));
         }
         Ok(ablation.parts(image, direction, &self.means(direction, ablation)?))
     }
 
-    /// The means that an ablation puts in place of components.
-    fn means(&self, direction: &Direction, ablation: &Ablation) -> Result<MeanParts, EngineError> {
+    /// Returns the means that replace the ablated components (docs/PAPERS.md, 1.11).
+    fn means(&self, direction: &Direction, ablation: &Ablation) -> Result<MeanParts, SessionError> {
         let readout = &self.model.readout;
         if !ablation.fits(readout.layers, readout.heads) {
-            return Err(EngineError::NoComponent);
+            return Err(SessionError::NoComponent);
         }
-        let statistics = self.statistics().ok_or(EngineError::NoStatistics)?;
+        let statistics = self.statistics().ok_or(SessionError::NoStatistics)?;
         Ok(MeanParts::new(readout, statistics, direction))
     }
 
-    /// Where a head looks, patch by patch: its contribution to a text, or without one its CLS attention.
+    /// Returns one value per patch, rows first: the head's contribution to a text's score, or without a text its CLS
+    /// attention.
     ///
     /// # Errors
-    /// [`EngineError::NoHead`].
+    /// [`SessionError::NoHead`].
     pub fn head_map(
         &self,
         traced: &Traced,
         layer: usize,
         head: usize,
         text: Option<&[f32]>,
-    ) -> Result<Vec<f32>, EngineError> {
+    ) -> Result<Vec<f32>, SessionError> {
         self.has_head(layer, head)?;
         let decomposition = self.decompose(traced);
         Ok(match text {
@@ -319,8 +321,8 @@ impl Session {
         })
     }
 
-    /// Segments by a text against the mean of others. Scores are linear in the text, so the contrast's mean
-    /// score is the score of its mean text.
+    /// Segments by a text against the mean of other texts. Scores are linear in the text, so the mean score of the
+    /// other texts is the score of their mean (docs/PAPERS.md, 1.10).
     ///
     /// # Errors
     /// As [`Self::attribute`].
@@ -330,8 +332,8 @@ impl Session {
         text: &[f32],
         contrast: &[Vec<f32>],
         ablation: &Ablation,
-    ) -> Result<SoftMap, EngineError> {
-        let difference = less_mean(text, contrast);
+    ) -> Result<SoftMap, SessionError> {
+        let difference = minus_mean(text, contrast);
         let (image, direction) = (self.decompose(traced), self.direction(&difference));
         let patches = match ablation.is_none() {
             true => image.patches(&direction),
@@ -340,26 +342,26 @@ impl Session {
         Ok(segment::soft_map(&patches, traced.trace.grid, self.model.config.vision.patch))
     }
 
-    /// Each patch's part in the score of a text beyond the mean of others: what [`Self::segment`] upsamples.
+    /// Returns each patch's contribution to the score of a text minus the mean of other texts, before upsampling.
     pub fn patch_scores(&self, traced: &Traced, text: &[f32], contrast: &[Vec<f32>]) -> Vec<f64> {
-        self.decompose(traced).patches(&self.direction(&less_mean(text, contrast)))
+        self.decompose(traced).patches(&self.direction(&minus_mean(text, contrast)))
     }
 
-    /// The phrases to segment against: the user's, and by choice the built-in background.
+    /// Returns the phrases to segment against: the person's, and by choice the built-in backgrounds.
     pub fn contrast(phrase: &str, against: &[String], background: bool) -> Vec<String> {
         let built_in = segment::background_for(phrase).filter(|_text| background);
         let all = against.iter().cloned().chain(built_in);
         all.filter(|other| other != phrase).collect()
     }
 
-    /// The texts that span a head's outputs, most telling first.
+    /// Finds the texts that span a head's outputs, the most telling first (docs/PAPERS.md, 1.7).
     ///
     /// # Errors
-    /// Where there is no such head, no pool, or no statistics.
-    pub fn label_head(&self, layer: usize, head: usize, count: usize) -> Result<Vec<HeadLabel>, EngineError> {
+    /// If there is no such head, no pool, or no statistics.
+    pub fn label_head(&self, layer: usize, head: usize, count: usize) -> Result<Vec<HeadLabel>, SessionError> {
         self.has_head(layer, head)?;
-        let statistics = self.statistics().ok_or(EngineError::NoStatistics)?;
-        let pool = self.pool().ok_or(EngineError::NoPool)?;
+        let statistics = self.statistics().ok_or(SessionError::NoStatistics)?;
+        let pool = self.pool().ok_or(SessionError::NoPool)?;
         let readout = &self.model.readout;
         let basis = readout.head_basis(layer, head);
         let moments = statistics.head(layer, head);
@@ -371,38 +373,38 @@ impl Session {
         Ok(picks.into_iter().map(|pick| label(pick.text, pick.explained)).collect())
     }
 
-    /// [`Self::label_head`] of a head that somebody looks at, found once.
+    /// Returns [`Self::label_head`] of the head that the person looks at; caches the result.
     ///
     /// # Errors
     /// As [`Self::label_head`].
-    pub fn labels(&mut self, layer: usize, head: usize, count: usize) -> Result<Vec<HeadLabel>, EngineError> {
+    pub fn labels(&mut self, layer: usize, head: usize, count: usize) -> Result<Vec<HeadLabel>, SessionError> {
         let labels = self.find_labels(layer, head, count)?;
         self.labels.look_at((layer, head));
         Ok(labels)
     }
 
-    /// [`Self::labels`] of every head, `[layer][head]`.
+    /// Returns the texts of every head, `[layer][head]`; caches them.
     ///
     /// # Errors
-    /// Where there is no pool, or no statistics.
-    pub fn labels_of_all_heads(&mut self, count: usize) -> Result<Vec<Vec<Vec<HeadLabel>>>, EngineError> {
+    /// If there is no pool, or no statistics.
+    pub fn labels_of_all_heads(&mut self, count: usize) -> Result<Vec<Vec<Vec<HeadLabel>>>, SessionError> {
         let (layers, heads) = (self.model.readout.layers, self.model.readout.heads);
         let mut layer = |layer| (0..heads).map(|head| self.find_labels(layer, head, count)).collect();
         (0..layers).map(&mut layer).collect()
     }
 
-    /// Finds the texts of one more head, as many as of the head that somebody looked at last and the nearest to that
-    /// first. False where there is none to find.
+    /// Finds the texts of one more head ahead of its request: the head nearest to the one that the person looked at
+    /// last, and as many texts. Returns false if there is no head left.
     pub fn find_next_labels(&mut self) -> bool {
         let Some(((layer, head), count)) = self.labels.next() else { return false };
         self.find_labels(layer, head, count).is_ok()
     }
 
-    fn find_labels(&mut self, layer: usize, head: usize, count: usize) -> Result<Vec<HeadLabel>, EngineError> {
+    fn find_labels(&mut self, layer: usize, head: usize, count: usize) -> Result<Vec<HeadLabel>, SessionError> {
         if let Some(labels) = self.labels.of((layer, head), count) {
             return Ok(labels);
         }
-        // As many as of other heads, or those would have to be found again.
+        // At least as many as of other heads: the cache drops the heads with another count.
         let most = count.max(self.labels.count());
         let mut labels = self.label_head(layer, head, most)?;
         self.labels.keep((layer, head), labels.clone(), most);
@@ -410,27 +412,27 @@ impl Session {
         Ok(labels)
     }
 
-    /// Whether the model has a head.
+    /// Checks that the model has a head.
     ///
     /// # Errors
-    /// [`EngineError::NoHead`].
-    pub fn has_head(&self, layer: usize, head: usize) -> Result<(), EngineError> {
+    /// [`SessionError::NoHead`].
+    pub fn has_head(&self, layer: usize, head: usize) -> Result<(), SessionError> {
         let (layers, heads) = (self.model.readout.layers, self.model.readout.heads);
         if layer < layers && head < heads {
             return Ok(());
         }
-        Err(EngineError::NoHead { layer, head, layers, heads })
+        Err(SessionError::NoHead { layer, head, layers, heads })
     }
 
-    /// Embeds a pool of texts; `progress` hears how many are done.
+    /// Embeds a pool of texts. `progress` receives the number of texts that are done.
     ///
     /// # Errors
-    /// Where a text is too long for the text tower, or the device fails.
+    /// If a text is too long for the text tower, or the device fails.
     pub async fn embed_pool(
         &self,
         lines: Vec<String>,
         mut progress: impl FnMut(usize),
-    ) -> Result<Pool, EngineError> {
+    ) -> Result<Pool, SessionError> {
         let mut embeddings = Vec::with_capacity(lines.len() * self.model.config.embedding);
         for (index, batch) in lines.chunks(POOL_BATCH).enumerate() {
             let tokens = self.tokens(batch)?;
@@ -440,44 +442,44 @@ impl Session {
         Ok(Pool { lines, embeddings })
     }
 
-    /// Labels heads from `pool` from now on; none: from the pack's own.
+    /// Labels heads from `pool` from now on, or from the pack's own pool if `None`.
     pub fn use_pool(&mut self, pool: Option<Pool>) {
         self.own_pool = pool;
         self.labels.forget();
     }
 
-    /// Statistics that were gathered elsewhere, read from their file.
+    /// Reads a file of head statistics.
     ///
     /// # Errors
-    /// Where the bytes are no statistics file, or one of another model.
+    /// If the bytes are no statistics file, or belong to another model.
     pub fn read_statistics(&self, bytes: &[u8]) -> Result<Statistics, StatisticsError> {
         Statistics::of_model(bytes, self.manifest.weights_hash(), &self.model.readout)
     }
 
-    /// Labels heads from `statistics` from now on; none: from the pack's own.
+    /// Labels heads from `statistics` from now on, or from the pack's own if `None`.
     pub fn use_statistics(&mut self, statistics: Option<Statistics>) {
         self.own_statistics = statistics;
         self.labels.forget();
     }
 
-    /// The pool in use.
+    /// Returns the pool in use.
     pub fn pool(&self) -> Option<&Pool> {
         self.own_pool.as_ref().or(self.pack_pool.as_ref())
     }
 
-    /// The statistics in use.
+    /// Returns the statistics in use.
     pub fn statistics(&self) -> Option<&Statistics> {
         self.own_statistics.as_ref().or(self.pack_statistics.as_ref())
     }
 
-    /// Statistics of this model over no image yet.
+    /// Creates statistics of this model over no images.
     pub fn new_statistics(&self) -> Statistics {
         Statistics::new(&self.model.readout, self.manifest.weights_hash())
     }
 }
 
-/// A text less the mean of others.
-fn less_mean(text: &[f32], others: &[Vec<f32>]) -> Vec<f32> {
+/// Returns a text minus the mean of other texts.
+fn minus_mean(text: &[f32], others: &[Vec<f32>]) -> Vec<f32> {
     let mut difference = text.to_vec();
     for other in others {
         for (value, other) in difference.iter_mut().zip(other) {
@@ -487,19 +489,19 @@ fn less_mean(text: &[f32], others: &[Vec<f32>]) -> Vec<f32> {
     difference
 }
 
-/// A pack's tokenizer, which neither pads nor cuts.
-fn tokenizer_of(file: &[u8]) -> Result<Tokenizer, EngineError> {
-    let unusable = |err: tokenizers::Error| EngineError::Tokenizer(err.to_string());
+/// Reads a pack's tokenizer, without padding and truncation.
+fn tokenizer_of(file: &[u8]) -> Result<Tokenizer, SessionError> {
+    let unusable = |err: tokenizers::Error| SessionError::Tokenizer(err.to_string());
     let mut tokenizer = Tokenizer::from_bytes(file).map_err(unusable)?;
     tokenizer.with_padding(None);
     tokenizer.with_truncation(None).map_err(unusable)?;
     Ok(tokenizer)
 }
 
-/// The texts of a pool as a user gives them.
+/// Returns the texts of a pool that a person brings: each non-empty line once.
 ///
 /// # Errors
-/// [`CheckpointError::Malformed`] where none is left.
+/// [`CheckpointError::Malformed`] if there is no text.
 pub fn pool_lines(file: &str, text: &str) -> Result<Vec<String>, CheckpointError> {
     let lines = pool::lines(text);
     if lines.is_empty() {

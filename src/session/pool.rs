@@ -1,4 +1,4 @@
-//! TextSpan's pool: texts, and where they lie in the shared space.
+//! TextSpan's pool: texts and their embeddings.
 
 use half::f16;
 use safetensors::tensor::TensorView;
@@ -8,7 +8,7 @@ use crate::checkpoint::{CheckpointError, Pack, pack};
 
 const EMBEDDINGS: &str = "embeddings";
 
-/// Texts to label heads from.
+/// Texts to label heads with.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pool {
     pub lines: Vec<String>,
@@ -17,10 +17,10 @@ pub struct Pool {
 }
 
 impl Pool {
-    /// The pool that a pack brings; none where it has none.
+    /// Reads the pool of a pack; returns `None` if the pack has none.
     ///
     /// # Errors
-    /// Where its two files do not fit each other.
+    /// If the two files of the pool do not fit each other.
     pub fn of_pack(pack: &Pack) -> Result<Option<Self>, CheckpointError> {
         let (Some(text), Some(bytes)) = (pack.bytes(pack::POOL), pack.bytes(pack::POOL_EMBEDDINGS)) else {
             return Ok(None);
@@ -41,10 +41,10 @@ impl Pool {
         Ok(Some(Self { lines, embeddings }))
     }
 
-    /// The pool's two files, as a pack holds them.
+    /// Writes the pool's two files for a pack: names and bytes.
     ///
     /// # Errors
-    /// Should the safetensors crate refuse the tensor.
+    /// If the safetensors crate rejects the tensor.
     pub fn to_files(&self) -> Result<[(&'static str, Vec<u8>); 2], CheckpointError> {
         let size = self.embeddings.len() / self.lines.len().max(1);
         let bytes: Vec<u8> =
@@ -62,7 +62,7 @@ impl Pool {
     }
 }
 
-/// The texts of a pool's file: its lines that say something, each once.
+/// Returns the texts of a pool's file: each non-empty line once, trimmed.
 pub fn lines(text: &str) -> Vec<String> {
     let mut seen = std::collections::HashSet::new();
     let trimmed = text.lines().map(str::trim).filter(|line| !line.is_empty());

@@ -1,4 +1,4 @@
-//! A small transformer with made-up weights, to try a device with.
+//! A small transformer with artificial weights, for the check of a device.
 
 use crate::geometry::{Grid, LongSide, Size};
 use crate::model::{
@@ -8,25 +8,25 @@ use crate::model::{
 
 const EMBEDDING: usize = 48;
 
-/// What the small transformer makes of two made-up crops: their embeddings, CLS's attention and what the MLPs add to
-/// CLS. A GPU runs the second as it recorded it.
+/// Runs the small transformer on two artificial crops. Returns the CLS attention, the values and the MLP outputs of every
+/// layer, and the embeddings. A GPU runs the second crop from its recording.
 ///
 /// # Errors
-/// Where the device fails.
+/// If the device fails.
 pub async fn probe(backend: &Backend) -> Result<Vec<f32>, ModelError> {
     let config = config();
     let size = Size { width: 7 * config.patch, height: 6 * config.patch };
     let tower = VisionTransformer::load(&config, EMBEDDING, &mut Waves, backend)?;
-    let mut made = Vec::new();
+    let mut outputs = Vec::new();
     for pitch in [0.53, 0.37] {
         let trace = tower.trace(&Crop { size, values: wave(3 * size.width * size.height, pitch) }).await?;
         let of_layers = trace.layers.into_iter().flat_map(|layer| [layer.attention, layer.values, layer.mlp]);
-        made.extend(of_layers.chain([trace.embedding]).flatten());
+        outputs.extend(of_layers.chain([trace.embedding]).flatten());
     }
-    Ok(made)
+    Ok(outputs)
 }
 
-/// Wider and longer than a tile of any kernel, and a multiple of none.
+/// Sizes that exceed the tile of every kernel, and are no multiple of any tile.
 fn config() -> VisionConfig {
     VisionConfig {
         width: 96,
@@ -49,7 +49,7 @@ fn config() -> VisionConfig {
     }
 }
 
-/// Weights that are sines, each tensor its own, of a size that leaves activations near 1.
+/// Weights that are sine waves, another wave for each tensor, scaled so that activations stay near 1.
 struct Waves;
 
 impl TensorSource for Waves {
@@ -63,6 +63,6 @@ impl TensorSource for Waves {
 }
 
 fn wave(count: usize, pitch: f32) -> Vec<f32> {
-    // Far apart, so that rows of a matrix are no copies of one another.
+    // The second term makes the rows of a matrix differ.
     (0..count).map(|index| (index as f32 * pitch + (index / 31) as f32).sin()).collect()
 }

@@ -1,9 +1,6 @@
 //! Multi-head attention.
 
-use burn::tensor::Tensor;
-
-use super::error::ShaderError;
-use super::launch::Buffer;
+use super::launch::GpuTensor;
 use super::shader::Shader;
 use super::tile_sizes::{KEY_TILE, LARGEST_HEAD_WIDTH, QUERY_TILE};
 
@@ -22,20 +19,17 @@ pub fn supports_head_width(head_width: usize, workgroup_storage: usize) -> bool 
 /// Returns the attention outputs of the first `query_count` tokens of each sequence, `[sequences, query_count, width]` with
 /// the heads concatenated, and the attention weights of the first token, CLS, `[sequences, heads, 1, tokens]`.
 /// Queries, keys and values are `[sequences, heads, tokens, head width]`.
-///
-/// # Errors
-/// When a tensor is not on the GPU.
 pub fn attention(
-    [queries, keys, values]: [Tensor<4>; 3],
+    [queries, keys, values]: [&GpuTensor<4>; 3],
     query_count: usize,
     causal: bool,
-) -> Result<(Tensor<3>, Tensor<4>), ShaderError> {
+) -> (GpuTensor<3>, GpuTensor<4>) {
     let [sequences, heads, tokens, head_width] = queries.dims();
-    let (queries, keys, values) = (Buffer::of(queries)?, Buffer::of(keys)?, Buffer::of(values)?);
     let outputs = queries.allocate([sequences, query_count, heads * head_width]);
     let cls = queries.allocate([sequences, heads, 1, tokens]);
     let workgroups = [query_count.div_ceil(QUERY_TILE), sequences * heads];
     let shader = Shader::Attention { heads, head_width, causal };
-    shader.launch(workgroups, &[&queries, &keys, &values], &[&outputs, &cls], &[tokens, query_count]);
-    Ok((outputs.tensor(), cls.tensor()))
+    let read = [&queries.memory, &keys.memory, &values.memory];
+    shader.launch(workgroups, &read, &[&outputs.memory, &cls.memory], &[tokens, query_count]);
+    (outputs, cls)
 }

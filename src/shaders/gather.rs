@@ -1,19 +1,16 @@
 //! Concatenates tensors for one readback.
 
-use burn::tensor::Tensor;
-
 use super::error::ShaderError;
-use super::launch::Buffer;
+use super::launch::{GpuTensor, Memory};
 use super::shader::Shader;
 use super::tile_sizes::{GATHER_TENSORS, GATHER_THREADS};
 
 /// Concatenates distinct tensors, so that one readback serves all.
 ///
 /// # Errors
-/// When there is no tensor, or a tensor is not on the GPU.
-pub fn gather(tensors: Vec<Tensor<1>>) -> Result<Tensor<1>, ShaderError> {
+/// When there is no tensor.
+pub fn gather(tensors: &[GpuTensor<1>]) -> Result<GpuTensor<1>, ShaderError> {
     let lengths: Vec<usize> = tensors.iter().map(|tensor| tensor.dims()[0]).collect();
-    let tensors = tensors.into_iter().map(Buffer::of).collect::<Result<Vec<_>, _>>()?;
     let first = tensors.first().ok_or_else(|| ShaderError::Device("there is no tensor to concatenate".into()))?;
     let concatenated = first.allocate([lengths.iter().sum()]);
     let mut start = 0;
@@ -24,9 +21,9 @@ pub fn gather(tensors: Vec<Tensor<1>>) -> Result<Tensor<1>, ShaderError> {
             starts.push(start);
         }
         let longest = lengths.iter().copied().max().unwrap_or_default();
-        let read: Vec<&Buffer> = tensors.iter().collect();
+        let read: Vec<&Memory> = tensors.iter().map(|tensor| &tensor.memory).collect();
         let workgroups = [longest.div_ceil(GATHER_THREADS), tensors.len()];
-        Shader::Gather { parts: tensors.len() }.launch(workgroups, &read, &[&concatenated], &starts);
+        Shader::Gather { parts: tensors.len() }.launch(workgroups, &read, &[&concatenated.memory], &starts);
     }
-    Ok(concatenated.tensor())
+    Ok(concatenated)
 }

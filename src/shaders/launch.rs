@@ -1,7 +1,10 @@
-//! Converts Burn's tensors to the buffers of a shader and back, and launches shaders.
+//! A GPU, the tensors in its memory, and launches of shaders.
 
-use burn::tensor::{Device, Shape, Tensor, TensorData};
-use burn_wgpu::{CubeTensor, SourceKernel, Wgpu, into_contiguous};
+use std::future::Future;
+
+use burn_wgpu::graphics::AutoGraphicsApi;
+use burn_wgpu::{RuntimeOptions, WgpuDevice, WgpuSetup, try_init_setup_async};
+use cubecl::bytes::Bytes;
 use cubecl::client::Client;
 use cubecl::prelude::{BufferIOAttr, CubeCount};
 use cubecl::server::{Handle, KernelArguments, MetadataBindingInfo};
@@ -9,66 +12,115 @@ use cubecl::server::{Handle, KernelArguments, MetadataBindingInfo};
 use super::error::ShaderError;
 use super::shader::Shader;
 
-/// The GPU memory of a tensor, with contiguous numbers.
-#[derive(Clone, Debug)]
-pub struct Buffer(CubeTensor);
+/// A GPU that runs shaders.
+#[derive(Clone)]
+pub struct Gpu(Client);
 
-impl Buffer {
-    /// Takes the memory of a tensor.
+impl Gpu {
+    /// Opens the machine's GPU. CubeCL can do so once in a process.
     ///
     /// # Errors
-    /// When the tensor is not on a GPU.
-    pub fn of<const D: usize>(tensor: Tensor<D>) -> Result<Self, ShaderError> {
-        let primitive = tensor.try_into_primitive::<Wgpu>();
-        let tensor =
-            primitive.map_err(|err| ShaderError::Device(format!("a shader needs a tensor on a GPU: {err:?}")))?;
-        Ok(Self(into_contiguous(tensor)))
+    /// [`ShaderError::Device`] when there is no GPU, or the GPU has been opened before.
+    pub async fn open() -> Result<(Self, WgpuSetup), ShaderError> {
+        let device = WgpuDevice::default();
+        let failed = |error: &dyn std::fmt::Display| ShaderError::Device(error.to_string());
+        let options = RuntimeOptions::with_tasks_max(None).map_err(|error| failed(&error))?;
+        let setup = try_init_setup_async::<AutoGraphicsApi>(&device, options).await;
+        let setup = setup.map_err(|error| failed(&error))?;
+        Ok((Self(cubecl::Device::Wgpu(device).client()), setup))
     }
 
-    /// Copies values to the device.
-    ///
-    /// # Errors
-    /// When the device is no GPU.
-    pub fn new<const D: usize>(values: Vec<f32>, shape: [usize; D], device: &Device) -> Result<Self, ShaderError> {
-        Self::of(Tensor::<D>::from_data(TensorData::new(values, shape), device))
+    /// Frees the memory that no tensor uses. Otherwise CubeCL keeps the memory for later tensors.
+    pub fn free_unused_memory(&self) {
+        // A GPU that is lost reports the error with the next readback.
+        let _lost = self.0.memory_cleanup();
+    }
+}
+
+impl std::fmt::Debug for Gpu {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Gpu")
+    }
+}
+
+/// Contiguous f32 numbers in the memory of a GPU.
+#[derive(Clone)]
+pub(super) struct Memory {
+    pub client: Client,
+    pub handle: Handle,
+}
+
+/// A tensor in the memory of a GPU.
+#[derive(Clone)]
+pub struct GpuTensor<const D: usize> {
+    pub(super) memory: Memory,
+    shape: [usize; D],
+}
+
+impl<const D: usize> GpuTensor<D> {
+    /// Copies values to the GPU.
+    pub fn new(values: Vec<f32>, shape: [usize; D], gpu: &Gpu) -> Self {
+        debug_assert_eq!(values.len(), shape.iter().product::<usize>());
+        let client = gpu.0.clone();
+        let handle = client.create(Bytes::from_elems(values));
+        Self { memory: Memory { client, handle }, shape }
     }
 
-    /// Allocates memory on the same device. A shader must write all of it.
-    pub fn allocate<const D: usize>(&self, shape: [usize; D]) -> Self {
-        let CubeTensor { client, device, dtype, .. } = &self.0;
-        let shape = Shape::from(shape);
-        let handle = client.empty(shape.num_elements() * size_of::<f32>());
-        Self(CubeTensor::new_contiguous(client.clone(), device.clone(), shape, handle, *dtype))
+    /// Allocates memory on the same GPU. A shader must write all of it.
+    pub fn allocate<const E: usize>(&self, shape: [usize; E]) -> GpuTensor<E> {
+        let client = self.memory.client.clone();
+        let handle = client.empty(shape.iter().product::<usize>() * size_of::<f32>());
+        GpuTensor { memory: Memory { client, handle }, shape }
     }
 
-    pub fn client(&self) -> &Client {
-        &self.0.client
+    /// Returns the length of each axis.
+    pub fn dims(&self) -> [usize; D] {
+        self.shape
     }
 
-    pub fn handle(&self) -> &Handle {
-        &self.0.handle
+    /// Returns the same numbers with one axis.
+    pub fn flatten(self) -> GpuTensor<1> {
+        GpuTensor { memory: self.memory, shape: [self.shape.iter().product()] }
     }
+}
 
-    pub fn tensor<const D: usize>(self) -> Tensor<D> {
-        Tensor::from_primitive::<Wgpu>(self.0)
+impl<const D: usize> std::fmt::Debug for GpuTensor<D> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("GpuTensor").field("shape", &self.shape).finish_non_exhaustive()
+    }
+}
+
+/// Reads tensors back, all in one transfer.
+///
+/// # Errors
+/// [`ShaderError::Device`] when the GPU fails.
+pub fn read_back(tensors: &[GpuTensor<1>]) -> impl Future<Output = Result<Vec<Bytes>, ShaderError>> + use<'_> {
+    let reading = tensors.first().map(|first| {
+        let handles = tensors.iter().map(|tensor| tensor.memory.handle.clone()).collect();
+        first.memory.client.read_async(handles)
+    });
+    async move {
+        match reading {
+            Some(reading) => Ok(reading.await?),
+            None => Ok(Vec::new()),
+        }
     }
 }
 
 impl Shader {
     /// Runs the shader in the given number of workgroups. The buffers are bound in the order `read`, `written`.
     /// `sizes` follow as one more buffer when there are any.
-    pub fn launch(self, workgroups: [usize; 2], read: &[&Buffer], written: &[&Buffer], sizes: &[usize]) {
-        let Some(Buffer(CubeTensor { client, .. })) = read.first() else { return };
+    pub(super) fn launch(self, workgroups: [usize; 2], read: &[&Memory], written: &[&Memory], sizes: &[usize]) {
+        let Some(Memory { client, .. }) = read.first() else { return };
         let mut arguments = KernelArguments::new();
         for (buffers, io) in [(read, BufferIOAttr::ReadOnly), (written, BufferIOAttr::WriteOnly)] {
-            for Buffer(tensor) in buffers {
-                arguments = arguments.with_buffer_io(tensor.handle.clone().binding(), io);
+            for Memory { handle, .. } in buffers {
+                arguments = arguments.with_buffer_io(handle.clone().binding(), io);
             }
         }
         let info = MetadataBindingInfo::custom(pack_pairs(sizes));
-        let kernel = SourceKernel::new(self, self.workgroup());
         let [across, down] = workgroups.map(|count| count as u32);
-        client.launch(Box::new(kernel), CubeCount::Static(across, down, 1), arguments.with_info(info));
+        client.launch(Box::new(self), CubeCount::Static(across, down, 1), arguments.with_info(info));
     }
 }
 

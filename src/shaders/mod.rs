@@ -1,4 +1,4 @@
-//! The layers of a transformer block on a GPU: WGSL shaders, launched through Burn's template for kernels.
+//! The layers of a transformer block on a GPU: WGSL shaders, launched by CubeCL.
 //!
 //! A block takes seven launches, where Burn's own operations take about thirty: [`Norm`]; [`Matrix::heads`];
 //! [`attention`], which also gives the CLS row of the attention; [`Matrix::add_to`], which adds to the residual
@@ -24,6 +24,7 @@ mod tile_sizes;
 pub use attention::{attention, supports_head_width};
 pub use error::ShaderError;
 pub use gather::gather;
+pub use launch::{Gpu, GpuTensor, read_back};
 pub use linear::Matrix;
 pub use norm::Norm;
 pub use pool::pool;

@@ -3,25 +3,29 @@
 use std::future::Future;
 use std::thread::{self, ThreadId};
 
-use burn::tensor::{Bytes, Tensor};
+use cubecl::bytes::Bytes;
 use cubecl::client::Graph;
-use cubecl::server::ServerError;
 
 use super::error::ShaderError;
-use super::launch::Buffer;
+use super::launch::{GpuTensor, Memory, read_back};
 
 /// Recorded launches that can be replayed on new inputs.
 ///
 /// To launch a shader, CubeCL looks the shader up, reserves memory and binds buffers. A pass of a transformer over
 /// one photo takes a hundred launches, and this work takes longer than the shaders themselves. A recording does
 /// the work once. Each replay only dispatches the shaders.
-#[derive(Debug)]
 pub struct Recording {
     graph: Graph,
     /// Launches of one thread keep their order. Launches of several threads do not.
     thread: ThreadId,
-    input: Buffer,
-    output: Buffer,
+    input: Memory,
+    output: GpuTensor<1>,
+}
+
+impl std::fmt::Debug for Recording {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Recording").field("thread", &self.thread).finish_non_exhaustive()
+    }
 }
 
 impl Recording {
@@ -32,24 +36,23 @@ impl Recording {
     /// execution of the same launches has freed. So `run` must have been executed once before.
     ///
     /// # Errors
-    /// When the device is no GPU, `run` fails, or `run` does something that cannot be recorded. The device stays
+    /// When `run` fails, or does something that cannot be recorded. The device stays
     /// usable in all cases.
     pub fn new<const D: usize, E: From<ShaderError>>(
-        input: Tensor<D>,
-        run: impl FnOnce(Tensor<D>) -> Result<Tensor<1>, E>,
+        input: GpuTensor<D>,
+        run: impl FnOnce(GpuTensor<D>) -> Result<GpuTensor<1>, E>,
     ) -> Result<Self, E> {
-        let input = Buffer::of(input)?;
-        let client = input.client();
-        client.graph_prepare().map_err(failed)?;
+        let Memory { client, .. } = &input.memory;
+        client.graph_prepare().map_err(ShaderError::from)?;
         if let Err(err) = client.start_capture() {
             // Releases the prepared recording.
             drop(client.stop_capture());
-            return Err(failed(err).into());
+            return Err(ShaderError::from(err).into());
         }
-        let output = run(input.clone().tensor());
+        let output = run(input.clone());
         let graph = client.stop_capture();
-        let output = Buffer::of(output?)?;
-        Ok(Self { graph: graph.map_err(failed)?, thread: thread::current().id(), input, output })
+        let (output, input) = (output?, input.memory);
+        Ok(Self { graph: graph.map_err(ShaderError::from)?, thread: thread::current().id(), input, output })
     }
 
     /// Replays the launches on new values of the input, as many as the input has.
@@ -63,26 +66,22 @@ impl Recording {
         &self,
         values: Vec<f32>,
     ) -> Result<impl Future<Output = Result<Bytes, ShaderError>> + use<'_>, ShaderError> {
-        let handle = self.input.handle();
+        let Memory { client, handle } = &self.input;
         let is_of_this_thread = self.thread == thread::current().id();
         if size_of_val(&values[..]) != handle.size_in_used() as usize || !is_of_this_thread {
             return Err(ShaderError::Device(
                 "a replay needs as many values as were recorded, on the same thread".into(),
             ));
         }
-        self.input.client().write(handle, Bytes::from_elems(values));
+        client.write(handle, Bytes::from_elems(values));
         // SAFETY: the graph keeps all memory that the recorded shaders read and write, weights included, from
         // being reused. Input and output are also held here. Writing, replaying and reading happen on the one
         // thread that recorded the launches, so they happen in this order.
-        unsafe { self.graph.replay() }.map_err(failed)?;
-        let read = self.input.client().read_async(vec![self.output.handle().clone()]);
+        unsafe { self.graph.replay() }.map_err(ShaderError::from)?;
+        let read = read_back(std::slice::from_ref(&self.output));
         Ok(async move {
-            let read = read.await.map_err(failed)?;
+            let read = read.await?;
             read.into_iter().next().ok_or_else(|| ShaderError::Device("it returned nothing".into()))
         })
     }
-}
-
-fn failed(error: ServerError) -> ShaderError {
-    ShaderError::Device(error.to_string())
 }

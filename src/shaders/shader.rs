@@ -1,7 +1,9 @@
 //! The WGSL text of each shader, for the sizes for which it is compiled.
 
-use burn_wgpu::{CubeDim, KernelSource, SourceTemplate};
-use cubecl::prelude::{ExecutionMode, KernelId};
+use cubecl::ir::metadata::Info;
+use cubecl::ir::{AddressType, ElemType, UIntKind};
+use cubecl::prelude::{CubeDim, ExecutionMode, KernelDefinition, KernelId, KernelMetadata, KernelSettings, Scope};
+use cubecl::{CubeKernel, PrecompiledSource};
 
 use super::tile_sizes::{GATHER_THREADS, KEY_TILE};
 
@@ -112,18 +114,26 @@ impl Store {
     }
 }
 
-impl KernelSource for Shader {
-    fn source(&self) -> SourceTemplate {
-        SourceTemplate::new(self.wgsl())
+impl CubeKernel for Shader {
+    /// Returns an empty kernel, because CubeCL takes the text of [`Self::source`].
+    fn define(&self) -> KernelDefinition {
+        let settings = KernelSettings::new(self.workgroup().0, ExecutionMode::Checked, AddressType::U32);
+        KernelDefinition { body: Scope::root(settings.clone()), settings, info: Info::default() }
     }
 
+    fn source(&self) -> Option<PrecompiledSource> {
+        Some(PrecompiledSource { source: self.wgsl(), entrypoint_name: "main".to_owned(), lang: "wgsl" })
+    }
+}
+
+impl KernelMetadata for Shader {
     fn id(&self) -> KernelId {
         // The checked mode would count the iterations of every loop. The loops of these shaders always end.
         KernelId::new::<Self>().info(*self).cube_dim(self.workgroup().into()).mode(ExecutionMode::Unchecked)
     }
 
-    fn lang(&self) -> &'static str {
-        "wgsl"
+    fn address_type(&self) -> ElemType {
+        UIntKind::U32.into()
     }
 }
 

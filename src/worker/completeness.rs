@@ -1,15 +1,15 @@
 //! The completeness curve over the gallery.
 
-use super::report::Reporter;
-use super::{Handled, Reply, Worker};
+use super::progress::Reporter;
+use super::state::{Handled, Reply, Worker};
 use crate::ablate::LATE_LAYERS;
 use crate::protocol::completeness::MeasureCompleteness;
-use crate::session::EngineError;
-use crate::session::completeness::{Picture, measure};
+use crate::session::SessionError;
+use crate::session::completeness::{LabelledImprint, measure};
 use crate::textspan::LateHeads;
 use crate::zero_shot;
 
-/// Texts for each head, up to a CLIP's head width, as the paper's figure has them.
+/// Texts per head, up to CLIP's head width, as in the paper's figure (docs/PAPERS.md, 1.9).
 const COUNTS: [usize; 10] = [0, 1, 2, 5, 10, 20, 30, 40, 50, 60];
 
 impl Worker {
@@ -25,15 +25,15 @@ impl Worker {
         }
         let session = self.session()?;
         let readout = &session.model().readout;
-        let statistics = session.statistics().ok_or(EngineError::NoStatistics)?;
-        let pool = session.pool().ok_or(EngineError::NoPool)?;
+        let statistics = session.statistics().ok_or(SessionError::NoStatistics)?;
+        let pool = session.pool().ok_or(SessionError::NoPool)?;
         let (mut done, total) = (0, LATE_LAYERS.min(readout.layers) * readout.heads);
         let most = COUNTS[COUNTS.len() - 1];
         let late = LateHeads::new(readout, statistics, &pool.embeddings, LATE_LAYERS, most, || {
             done += 1;
             report.items("Spanning the heads", done, total);
         });
-        // Without a gallery the heads' variance is all that is measured.
+        // Without a gallery, only the heads' variance is measured.
         let gallery = self.gallery.as_ref();
         let all =
             || (0..gallery.map_or(0, |gallery| gallery.entries().len())).map(|index| (index, None)).collect();
@@ -43,7 +43,7 @@ impl Worker {
         let total = wanted.len();
         let pictures = wanted.into_iter().enumerate().filter_map(|(done, (index, class))| {
             report.items("Putting pictures together from texts", done, total);
-            Some(Picture { imprint: gallery?.imprint(index, readout)?, class })
+            Some(LabelledImprint { imprint: gallery?.imprint(index, readout)?, class })
         });
         let curve = measure(&late, pool.lines.len(), &COUNTS, &units, pictures);
         Ok(Reply::plain(curve))

@@ -1,10 +1,10 @@
 //! Spurious cues over the gallery.
 
 use super::error::WorkerError;
-use super::{Handled, Reply, Worker};
+use super::state::{Handled, Reply, Worker};
 use crate::protocol::cues::{FindCues, LabelledPicture};
-use crate::session::cues::{Seen, find};
-use crate::session::{EngineError, Session};
+use crate::session::cues::{PictureMargins, find};
+use crate::session::{Session, SessionError};
 use crate::zero_shot;
 
 impl Worker {
@@ -15,22 +15,22 @@ impl Worker {
         let (session, gallery) = (self.session()?, self.gallery()?);
         let (classes, nuisances) = (session.direction(&classes), session.direction(&nuisances));
         let readout = &session.model().readout;
-        let seen = pictures.iter().filter_map(|LabelledPicture { picture, class, nuisance }| {
+        let margins = pictures.iter().filter_map(|LabelledPicture { picture, class, nuisance }| {
             let imprint = gallery.imprint(*picture, readout)?;
-            Some(Seen::new(readout, &imprint, (*class, *nuisance), &classes, &nuisances))
+            Some(PictureMargins::new(readout, &imprint, (*class, *nuisance), &classes, &nuisances))
         });
-        let seen: Vec<Seen> = seen.collect();
-        if seen.is_empty() {
+        let margins: Vec<PictureMargins> = margins.collect();
+        if margins.is_empty() {
             return Err(WorkerError::NoLabelledPicture);
         }
         // The statistics that the ablation lab uses, if there are any.
         let statistics = session.statistics().unwrap_or(gallery.statistics());
-        Ok(Reply::plain(find(readout, statistics, &classes, seen)))
+        Ok(Reply::plain(find(readout, statistics, &classes, margins)))
     }
 }
 
 /// The difference: second prompt minus first. A prompt of several phrases is their mean.
-async fn difference(session: &mut Session, [first, second]: &[Vec<String>; 2]) -> Result<Vec<f32>, EngineError> {
+async fn difference(session: &mut Session, [first, second]: &[Vec<String>; 2]) -> Result<Vec<f32>, SessionError> {
     let first = zero_shot::ensemble(&session.embed(first, false).await?);
     let second = zero_shot::ensemble(&session.embed(second, false).await?);
     Ok(zero_shot::difference(&second, &first))

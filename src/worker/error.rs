@@ -1,6 +1,6 @@
 //! Everything that can go wrong in the worker.
 
-use super::fetch::FetchError;
+use super::download::DownloadError;
 use super::import::ImportError;
 use crate::checkpoint::CheckpointError;
 use crate::media::MediaError;
@@ -8,7 +8,7 @@ use crate::media::video::VideoError;
 use crate::model::ModelError;
 use crate::protocol::sampling::TooManyFrames;
 use crate::protocol::wire::WireError;
-use crate::session::EngineError;
+use crate::session::SessionError;
 use crate::session::gallery::NoRoom;
 use crate::session::video::export::ExportError;
 use crate::statistics::StatisticsError;
@@ -18,7 +18,7 @@ use crate::track::TrackError;
 #[derive(Debug, thiserror::Error)]
 pub(super) enum WorkerError {
     #[error(transparent)]
-    Session(#[from] EngineError),
+    Session(#[from] SessionError),
     #[error(transparent)]
     Model(#[from] ModelError),
     #[error(transparent)]
@@ -26,7 +26,7 @@ pub(super) enum WorkerError {
     #[error(transparent)]
     Statistics(#[from] StatisticsError),
     #[error(transparent)]
-    Fetch(#[from] FetchError),
+    Download(#[from] DownloadError),
     #[error(transparent)]
     Import(#[from] ImportError),
     #[error(transparent)]

@@ -3,8 +3,8 @@
 use js_sys::Uint8Array;
 
 use super::error::WorkerError;
-use super::report::Reporter;
-use super::{Handled, Reply, Worker};
+use super::progress::Reporter;
+use super::state::{Handled, Reply, Worker};
 use crate::protocol::{
     AllHeadLabels, HeadLabels, LabelAllHeads, LabelHead, PoolReady, StatisticsReady, StatisticsSource, UsePool,
     UseStatistics,

@@ -1,45 +1,46 @@
-//! When the worker takes to work that nobody has asked for.
+//! The timer after which the worker computes ahead of requests.
 
 use async_channel::Sender;
 use js_sys::Function;
 use wasm_bindgen::{JsCast as _, JsValue, closure::Closure};
 
-use super::report::scope;
+use super::progress::scope;
 
-/// Nobody has asked for anything for so long, in milliseconds: the next click of many is not kept waiting.
+/// The pause after a request before the worker computes ahead, in milliseconds. It is long enough for the next of
+/// several quick clicks.
 const QUIET: i32 = 300;
 
-/// Posts the worker a message of its own, `null`, among those that are posted to it.
-pub(super) struct Idle {
-    nudge: Function,
+/// A timer that posts the message `null` to this worker, into the same queue as the page's messages.
+pub(super) struct IdleTimer {
+    post_tick: Function,
     timer: Option<i32>,
 }
 
-impl Idle {
+impl IdleTimer {
     pub(super) fn new(post: Sender<JsValue>) -> Self {
-        let nudge = Closure::<dyn FnMut()>::new(move || {
+        let post_tick = Closure::<dyn FnMut()>::new(move || {
             // The channel is never closed nor full.
             let _sent = post.try_send(JsValue::NULL);
         });
-        Self { nudge: nudge.into_js_value().unchecked_into(), timer: None }
+        Self { post_tick: post_tick.into_js_value().unchecked_into(), timer: None }
     }
 
-    /// Whether a message is one of these.
-    pub(super) fn is_nudge(message: &JsValue) -> bool {
+    /// Returns whether a message comes from the timer.
+    pub(super) fn is_tick(message: &JsValue) -> bool {
         message.is_null()
     }
 
-    /// A nudge after a while, if nothing comes meanwhile.
-    pub(super) fn when_quiet(&mut self) {
+    /// Starts the timer with the full pause.
+    pub(super) fn restart(&mut self) {
         self.after(QUIET);
     }
 
-    /// A nudge as soon as everything has been heard that is posted by now.
-    pub(super) fn go_on(&mut self) {
+    /// Ticks as soon as all messages that are posted by now are handled.
+    pub(super) fn tick_soon(&mut self) {
         self.after(0);
     }
 
-    /// Something has come.
+    /// Stops the timer: a message has arrived.
     pub(super) fn stop(&mut self) {
         if let Some(timer) = self.timer.take() {
             scope().clear_timeout_with_handle(timer);
@@ -47,8 +48,8 @@ impl Idle {
     }
 
     fn after(&mut self, milliseconds: i32) {
-        // Without a timer the worker does what it is asked for, and no more.
-        let timer = scope().set_timeout_with_callback_and_timeout_and_arguments_0(&self.nudge, milliseconds);
+        // Without a timer the worker computes nothing ahead.
+        let timer = scope().set_timeout_with_callback_and_timeout_and_arguments_0(&self.post_tick, milliseconds);
         self.timer = timer.ok();
     }
 }

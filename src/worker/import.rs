@@ -1,5 +1,5 @@
-//! Published weights, from the user's disk or from a hub, made a pack on the way: read part by part, so that the
-//! whole of them is never in memory.
+//! Converts published weights to a pack, from the person's disk or from a hub. The weights are read part by part, so
+//! that memory never holds all of them.
 
 use std::ops::Range;
 
@@ -8,7 +8,7 @@ use wasm_bindgen::JsCast as _;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::Blob;
 
-use super::fetch::{self, FetchError};
+use super::download::{self, DownloadError};
 use crate::checkpoint::detect::{GivenSettings, detect};
 use crate::checkpoint::hub::{DEFAULT_HUB, Repository, WEIGHTS_FILES};
 use crate::checkpoint::index::{IndexReader, IndexStep, TensorIndex};
@@ -16,16 +16,16 @@ use crate::checkpoint::{
     CONFIG_FILES, CheckpointError, ConfigFiles, Converter, Manifest, Pack, Quantisation, clip_tokens, pack,
 };
 use crate::model::Activation;
-use crate::protocol::{ModelSource, Storage, Told};
+use crate::protocol::{ModelSettings, ModelSource, Storage};
 
-/// Bytes that are read at a time: tensors lie one after another, and a request for each would take long.
+/// Bytes that are read at a time. A request per tensor would take long; tensors follow one another in the file.
 const AHEAD: u64 = 8 << 20;
 
-/// Weights that could not be made a pack.
+/// Why weights could not be converted to a pack.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ImportError {
     #[error(transparent)]
-    Fetch(#[from] FetchError),
+    Download(#[from] DownloadError),
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
     #[error(
@@ -42,12 +42,12 @@ pub(super) enum ImportError {
     NoTokenizer,
 }
 
-/// Reads published weights and makes a pack of them; `progress` hears the bytes done and the bytes in all.
+/// Reads published weights and converts them to a pack. `progress` receives the bytes done and the bytes in total.
 pub(super) async fn pack(
     source: &ModelSource,
     files: &[Blob],
     storage: Storage,
-    told: &Told,
+    told: &ModelSettings,
     mut progress: impl FnMut(u64, u64),
 ) -> Result<Pack, ImportError> {
     let Published { mut weights, companions, name } = match source {
@@ -60,12 +60,12 @@ pub(super) async fn pack(
     let tokenizer = match companions.get(pack::TOKENIZER) {
         _ if detected.model.text.is_none() => None,
         _ if detected.has_clip_tokens() => {
-            Some(clip_tokens::tokenizer_json(&fetch::small(clip_tokens::MERGES_PATH).await?)?)
+            Some(clip_tokens::tokenizer_json(&download::small(clip_tokens::MERGES_PATH).await?)?)
         }
         Some(tokenizer) => Some(tokenizer.clone()),
         None => return Err(ImportError::NoTokenizer),
     };
-    let told_something = *told != Told::default();
+    let told_something = *told != ModelSettings::default();
     let manifest =
         Manifest { settings_given: told_something, ..detected.manifest(None, None, &name, quantisation) };
     let mut converter = Converter::new(detected, quantisation)?;
@@ -91,7 +91,8 @@ impl From<Storage> for Quantisation {
     }
 }
 
-fn answers(told: &Told) -> GivenSettings {
+/// The settings that the person gave, in the form that the detection takes.
+fn answers(told: &ModelSettings) -> GivenSettings {
     let activation = |quick| if quick { Activation::QuickGelu } else { Activation::Gelu };
     GivenSettings {
         vision_heads: told.vision_heads,
@@ -101,7 +102,7 @@ fn answers(told: &Told) -> GivenSettings {
     }
 }
 
-/// Weights, and what lies beside them.
+/// Published weights, with their configs and tokenizer.
 struct Published {
     weights: Ranged,
     companions: ConfigFiles,
@@ -130,22 +131,22 @@ impl Published {
         let address = |file: &str| parsed.address(hub.unwrap_or(DEFAULT_HUB), file);
         let mut companions = ConfigFiles::new();
         for file in CONFIG_FILES {
-            match fetch::small(&address(file)).await {
+            match download::small(&address(file)).await {
                 Ok(bytes) => {
                     companions.insert(file.to_owned(), bytes);
                 }
-                Err(FetchError::Missing { .. }) => {}
+                Err(DownloadError::Missing { .. }) => {}
                 Err(err) => return Err(err.into()),
             }
         }
         for file in WEIGHTS_FILES {
             let url = address(file);
-            match fetch::length(&url).await {
+            match download::length(&url).await {
                 Ok(length) => {
                     let weights = Ranged::new(file.to_owned(), Place::Remote(url), length);
                     return Ok(Self { weights, companions, name: parsed.to_string() });
                 }
-                Err(FetchError::Missing { .. }) => {}
+                Err(DownloadError::Missing { .. }) => {}
                 Err(err) => return Err(err.into()),
             }
         }
@@ -153,7 +154,7 @@ impl Published {
     }
 }
 
-/// Where a file is.
+/// Where a file is read from.
 enum Place {
     Local(Blob),
     Remote(String),
@@ -164,9 +165,9 @@ struct Ranged {
     name: String,
     place: Place,
     length: u64,
-    /// Where `ahead` starts in the file.
+    /// The position of `ahead` in the file.
     start: u64,
-    /// The bytes read last, and some after them.
+    /// The bytes that were read last, and some bytes after them.
     ahead: Vec<u8>,
 }
 
@@ -175,7 +176,7 @@ impl Ranged {
         Self { name, place, length, start: 0, ahead: Vec::new() }
     }
 
-    /// Says what is where in the file.
+    /// Reads where each tensor is in the file.
     async fn open(&mut self) -> Result<TensorIndex, ImportError> {
         let mut reader = IndexReader::new(self.name.clone(), self.length);
         loop {
@@ -187,16 +188,16 @@ impl Ranged {
         }
     }
 
-    /// The bytes of `range`, of which those beyond the file's end are missing.
+    /// Reads the bytes of `range`, up to the end of the file.
     async fn read(&mut self, range: Range<u64>) -> Result<&[u8], ImportError> {
         let range = range.start.min(self.length)..range.end.min(self.length);
         if range.start < self.start || range.end > self.start + self.ahead.len() as u64 {
             let further = range.start..range.end.max(range.start + AHEAD).min(self.length);
-            // Let go first: both at once may not fit.
+            // Free the old bytes first: memory may not hold both.
             self.ahead = Vec::new();
             self.ahead = match &self.place {
                 Place::Local(file) => part(&self.name, file, further).await?,
-                Place::Remote(url) => fetch::part(url, further).await?,
+                Place::Remote(url) => download::part(url, further).await?,
             };
             self.start = range.start;
         }
@@ -207,7 +208,7 @@ impl Ranged {
     }
 }
 
-/// Part of a file on the user's disk.
+/// Reads a part of a file on the person's disk.
 async fn part(name: &str, file: &Blob, range: Range<u64>) -> Result<Vec<u8>, ImportError> {
     let unreadable = |_err| ImportError::Unreadable(name.to_owned());
     let part = file.slice_with_f64_and_f64(range.start as f64, range.end as f64).map_err(unreadable)?;

@@ -3,69 +3,43 @@
 //! The worker is thin over [`Session`]. It adds the current photo, the gallery, the video, progress reports, and the
 //! transferred buffers. A request that fails leaves everything else as it was. To cancel, the page ends the worker.
 
+mod allocator;
 mod completeness;
-mod convert;
 mod cues;
+mod download;
 mod error;
 mod fetch;
 mod gallery;
-mod hand;
-mod hands;
+mod gallery_files;
 mod heads;
-mod heap;
+mod helper;
+mod helpers;
 mod idle;
 mod import;
-mod nested;
+mod load_model;
+mod nested_worker;
 mod open;
+mod open_video;
+mod pack_store;
 mod photo;
-mod report;
-mod shelf;
+mod progress;
+mod state;
+mod summary;
 mod video;
 
 use async_channel::{Receiver, Sender};
-use js_sys::Uint8Array;
 use wasm_bindgen::{JsCast as _, JsValue, closure::Closure};
 use web_sys::{Blob, MessageEvent};
 
-pub use self::heap::Heap;
+pub use self::allocator::ReportingAllocator;
 
 use self::error::WorkerError;
-use self::gallery::BrowserFile;
-use self::hands::Hands;
-use self::idle::Idle;
-use self::photo::CurrentPhoto;
-use self::report::{Reporter, post, scope};
-use self::video::OpenVideo;
+use self::idle::IdleTimer;
+use self::progress::{Reporter, post, scope};
+use self::state::{Reply, Worker};
 use crate::protocol::wire::{self, Attachments};
-use crate::protocol::{Answer, GREETING, Request, Response, Task, VideoTask, Work, sentence};
-use crate::session::gallery::Gallery;
-use crate::session::{EngineError, Session, device};
-
-/// An answer, and the buffers that travel with it.
-struct Reply<A> {
-    answer: A,
-    buffers: Vec<Uint8Array>,
-}
-
-/// What the handler of a task returns.
-type Handled<T> = Result<Reply<<T as Work>::Answer>, WorkerError>;
-
-impl<A> Reply<A> {
-    /// An answer without buffers.
-    fn plain(answer: A) -> Self {
-        Self { answer, buffers: Vec::new() }
-    }
-
-    /// An answer whose buffer 0 holds these floats.
-    fn with_floats(answer: A, values: &[f32]) -> Self {
-        Self { answer, buffers: vec![wire::buffer_of_f32(values)] }
-    }
-
-    /// An answer whose buffer 0 holds these bytes.
-    fn with_bytes(answer: A, bytes: &[u8]) -> Self {
-        Self { answer, buffers: vec![Uint8Array::from(bytes)] }
-    }
-}
+use crate::protocol::{Answer, GREETING, Request, Response, Task, VideoTask, sentence};
+use crate::session::{Session, device};
 
 /// A typed reply as it travels.
 fn wired<A: Into<Answer>>(handled: Result<Reply<A>, WorkerError>) -> Result<Reply<Answer>, WorkerError> {
@@ -76,9 +50,9 @@ fn wired<A: Into<Answer>>(handled: Result<Reply<A>, WorkerError>) -> Result<Repl
 pub fn listen() {
     let (post, messages) = messages();
     wasm_bindgen_futures::spawn_local(async move {
-        match scope().name() == hand::NAME {
-            true => hand::serve(messages).await,
-            false => serve(messages, Idle::new(post)).await,
+        match scope().name() == helper::NAME {
+            true => helper::serve(messages).await,
+            false => serve(messages, IdleTimer::new(post)).await,
         }
     });
 }
@@ -93,35 +67,23 @@ fn messages() -> (Sender<JsValue>, Receiver<JsValue>) {
     });
     scope().set_onmessage(Some(on_message.as_ref().unchecked_ref()));
     on_message.forget();
-    heap::explain_end();
+    allocator::explain_end();
     (post, messages)
 }
 
 /// Greets the page and takes its requests. While there are none for a while, computes what the page may request next.
-async fn serve(messages: Receiver<JsValue>, mut idle: Idle) {
+async fn serve(messages: Receiver<JsValue>, mut idle: IdleTimer) {
     Reporter::new(GREETING).phase("Ready");
     let mut worker = Worker::default();
     while let Ok(message) = messages.recv().await {
         idle.stop();
-        if !Idle::is_nudge(&message) {
+        if !IdleTimer::is_tick(&message) {
             worker.serve(&message).await;
-            idle.when_quiet();
-        } else if worker.work_unasked() {
-            idle.go_on();
+            idle.restart();
+        } else if worker.compute_ahead() {
+            idle.tick_soon();
         }
     }
-}
-
-/// Everything that the worker holds for the page.
-#[derive(Default)]
-struct Worker {
-    session: Option<Session>,
-    current: Option<CurrentPhoto>,
-    gallery: Option<Gallery<BrowserFile>>,
-    /// Why a later visit will not find the gallery.
-    not_kept: Option<String>,
-    video: Option<OpenVideo>,
-    hands: Hands,
 }
 
 impl Worker {
@@ -132,7 +94,7 @@ impl Worker {
             Err(err) => wasm_bindgen::throw_str(&err.to_string()),
         };
         let reporter = Reporter::new(id);
-        heap::forget_refusal();
+        allocator::forget_failure();
         let Reply { answer, buffers } = match self.answer(task, attachments, &reporter).await {
             Ok(reply) => reply,
             Err(err) => Reply::plain(self.failure(&err).await),
@@ -142,7 +104,7 @@ impl Worker {
 
     /// Does a small part of the work that the page may request next, short enough for a request to wait. Returns
     /// false if there is nothing to do.
-    fn work_unasked(&mut self) -> bool {
+    fn compute_ahead(&mut self) -> bool {
         self.session.as_mut().is_some_and(Session::find_next_labels)
     }
 
@@ -155,7 +117,7 @@ impl Worker {
         }
     }
 
-    /// Passes a task to its handler: one row per task. [`Handled`] says what each returns.
+    /// Passes a task to its handler: one row per task. [`state::Handled`] says what each returns.
     async fn answer(
         &mut self,
         task: Task,
@@ -210,20 +172,5 @@ impl Worker {
             VideoTask::ExportJson(task) => wired(self.export_json(&task)),
             VideoTask::ExportMasks(task) => wired(self.export_masks(task, report)),
         }
-    }
-
-    fn session(&self) -> Result<&Session, EngineError> {
-        self.session.as_ref().ok_or(EngineError::NoPack)
-    }
-
-    fn session_mut(&mut self) -> Result<&mut Session, EngineError> {
-        self.session.as_mut().ok_or(EngineError::NoPack)
-    }
-
-    /// The open model and the current photo.
-    fn with_photo(&mut self) -> Result<(&mut Session, &mut CurrentPhoto), EngineError> {
-        let session = self.session.as_mut().ok_or(EngineError::NoPack)?;
-        let current = self.current.as_mut().ok_or(EngineError::NoPhoto)?;
-        Ok((session, current))
     }
 }

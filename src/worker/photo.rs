@@ -3,8 +3,8 @@
 use js_sys::Uint8Array;
 
 use super::error::WorkerError;
-use super::report::{Reporter, now};
-use super::{Handled, Reply, Worker};
+use super::progress::{Reporter, now};
+use super::state::{CurrentPhoto, Handled, Reply, Worker};
 use crate::ablate::Ablation;
 use crate::geometry::Framing;
 use crate::media::{self, Photo};
@@ -13,18 +13,11 @@ use crate::protocol::{
     TraceSeconds,
 };
 use crate::segment::{self, SoftMap};
-use crate::session::{EngineError, Session, Traced};
+use crate::session::{Session, SessionError, Traced};
 use crate::zero_shot;
 
 /// The longer side of the photo as the page shows it, in pixels.
 const PREVIEW: usize = 1400;
-
-/// The photo that requests are about.
-pub(super) struct CurrentPhoto {
-    name: String,
-    photo: Photo,
-    pub(super) traced: Traced,
-}
 
 impl Worker {
     pub(super) async fn trace_photo(
@@ -127,7 +120,7 @@ async fn run_model(
     photo: &Photo,
     framing: Framing,
     report: &Reporter,
-) -> Result<(Traced, f64), EngineError> {
+) -> Result<(Traced, f64), SessionError> {
     let start = now();
     report.phase("Running the model");
     let traced = session.trace(photo, framing).await?;

@@ -57,13 +57,13 @@ pub fn video_sources() -> Vec<VideoSource> {
 }
 
 pub fn video_tasks() -> Vec<VideoTask> {
-    let opens = video_sources().into_iter().map(|source| OpenVideo { reel: 1, source });
-    let samples = samplings().into_iter().map(|sampling| SampleVideo { reel: 1, sampling });
+    let opens = video_sources().into_iter().map(|source| OpenVideo { video: 1, source });
+    let samples = samplings().into_iter().map(|sampling| SampleVideo { video: 1, sampling });
     let others = [
-        VideoTask::TraceFrame(TraceFrame { reel: 1, index: 0, ahead: 4 }),
-        VideoTask::Retrack(Retrack { reel: 1, heads: vec![0] }),
-        VideoTask::ForgetMasks(ForgetMasks { reel: 1 }),
-        VideoTask::LabelTracks(LabelTracks { reel: 1, count: 3 }),
+        VideoTask::TraceFrame(TraceFrame { video: 1, index: 0, ahead: 4 }),
+        VideoTask::Retrack(Retrack { video: 1, heads: vec![0] }),
+        VideoTask::ForgetMasks(ForgetMasks { video: 1 }),
+        VideoTask::LabelTracks(LabelTracks { video: 1, count: 3 }),
     ];
     opens.map(VideoTask::Open).chain(samples.map(VideoTask::Sample)).chain(others).collect()
 }

@@ -23,7 +23,7 @@ const IN_PARTS: f64 = 5.0;
 fn backends() -> Vec<(headlamp::model::Backend, f64)> {
     use headlamp::model::Backend::{Burn, Kernels};
     let on_cpu = [(Burn(burn::tensor::Device::flex()), TOLERANCE), (Kernels, ROUNDED)];
-    let on_gpu = test_support::gpu::gpu().into_iter().flat_map(|shaders| [Burn(shaders.device()), shaders]);
+    let on_gpu = test_support::gpu::gpu().into_iter();
     on_cpu.into_iter().chain(on_gpu.map(|backend| (backend, TOLERANCE))).collect()
 }
 

@@ -67,7 +67,8 @@ class Headlamp {
   #channel;
   /** The photo that the worker holds. Calls about the same photo run the model once. */
   #held = /** @type {{ image: unknown, framing: Wire.Framing, traced: Wire.PhotoSummary } | null} */ (null);
-  #reel = 0;
+  /** How many videos were opened: each has a number. */
+  #videos = 0;
 
   /** @param {Channel} channel @param {Types.Model} model */
   constructor(channel, model) {
@@ -138,23 +139,23 @@ class Headlamp {
   /** Discovers objects and follows them through a video. @param {Types.Video} video @param {Types.TrackOptions} [options] */
   track(video, { objects, rate = 2, start = 0, length = 120, texts = 0, hands = true, onFrame, ...asking } = {}) {
     return this.#channel.alone(async () => {
-      this.#reel += 1;
-      const reel = this.#reel;
+      this.#videos += 1;
+      const number = this.#videos;
       /** @param {Wire.VideoTask} task @param {Blob[]} [files] */
       const ask = async (task, files) => {
         const { answer, buffers } = await this.#channel.ask({ Video: task }, { ...asking, files });
         return { answer: take(answer, "Video"), buffers };
       };
       const { source, files } = await filesOf(video, asking.signal);
-      const opened = take((await ask({ Open: { reel, source } }, files)).answer, "Opened");
+      const opened = take((await ask({ Open: { video: number, source } }, files)).answer, "Opened");
       // A list of frames is processed completely: 1000 samples a second are closer together than any two frames.
       const range = Array.isArray(video) ? { rate: 1000, start: 0, length: opened.duration } : { rate, start, length };
       const sampling = { ...range, framing: framingOf(true) };
-      const { times } = take((await ask({ Sample: { reel, sampling } })).answer, "Sampled");
-      if (objects) await ask({ Retrack: { reel, heads: objects } });
+      const { times } = take((await ask({ Sample: { video: number, sampling } })).answer, "Sampled");
+      if (objects) await ask({ Retrack: { video: number, heads: objects } });
       const frames = [];
       for (const [index, time] of times.entries()) {
-        const { answer, buffers } = await ask({ TraceFrame: { reel, index, ahead: hands ? times.length - index - 1 : 0 } });
+        const { answer, buffers } = await ask({ TraceFrame: { video: number, index, ahead: hands ? times.length - index - 1 : 0 } });
         const { grid, crop_in_frame: crop, heads, objects: seen } = take(answer, "FrameTraced");
         const frame = {
           index,
@@ -170,7 +171,7 @@ class Headlamp {
         frames.push(frame);
         onFrame?.(frame, times.length);
       }
-      const labels = texts > 0 ? take((await ask({ LabelTracks: { reel, count: texts } })).answer, "TracksLabelled").tracks : [];
+      const labels = texts > 0 ? take((await ask({ LabelTracks: { video: number, count: texts } })).answer, "TracksLabelled").tracks : [];
       const named = labels.map(({ object, labels }) => ({ object, texts: labels.map(([text, score]) => ({ text, score })) }));
       const { name, size, duration, coding } = opened;
       return { name, ...size, duration, coding, frames, texts: named };

@@ -20,12 +20,12 @@ export type VideoSource =
   | { Pictures: { names: string[]; times: number[] } };
 
 export type VideoTask =
-  | { ForgetMasks: { reel: number } }
-  | { LabelTracks: { count: number; reel: number } }
-  | { Open: { reel: number; source: VideoSource } }
-  | { Retrack: { heads: number[]; reel: number } }
-  | { Sample: { reel: number; sampling: Sampling } }
-  | { TraceFrame: { ahead: number; index: number; reel: number } };
+  | { ForgetMasks: { video: number } }
+  | { LabelTracks: { count: number; video: number } }
+  | { Open: { source: VideoSource; video: number } }
+  | { Retrack: { heads: number[]; video: number } }
+  | { Sample: { sampling: Sampling; video: number } }
+  | { TraceFrame: { ahead: number; index: number; video: number } };
 
 export type Task =
   | { Attribute: { ablation: Ablation; phrases: string[]; templates: boolean } }

@@ -6,6 +6,7 @@
 mod assets;
 mod hosted;
 mod page;
+mod peer_engine;
 mod samples;
 mod steps;
 mod suites;

@@ -10,7 +10,7 @@ use xtask::browser::Browser;
 use xtask::places;
 
 use crate::steps::{run, step};
-use crate::{assets, page, tools};
+use crate::{assets, page, peer_engine, tools};
 
 /// A group of tests that run in the same place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -196,7 +196,7 @@ pub fn bench(names: &[String]) -> anyhow::Result<()> {
         bail!("the benchmarks are: {}", all.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", "));
     }
     tools::prepare_target_folder()?;
-    let other = tools::other_engine()?;
+    let other = peer_engine::set_up()?;
     assets::all()?;
     let run_one = |name: &str, cargo: &mut Command| {
         step(&format!("benchmark {name}"), || run(cargo.env("HEADLAMP_BENCH", &other)))

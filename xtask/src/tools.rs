@@ -4,7 +4,7 @@
 //! cache folder; the user's own programs are never replaced.
 
 use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, bail};
@@ -21,10 +21,6 @@ const TRUNK: &str = "0.21.14";
 const OLDEST_WASM_OPT: u32 = 119;
 /// The npm package that contains wasm-opt.
 const BINARYEN: &str = "binaryen@132.0.0";
-/// The engine that `bench` compares headlamp with.
-const ONNX_RUNTIME_WEB: &str = "onnxruntime-web@1.30.0";
-/// The Python packages that export the default pack to ONNX.
-const ONNX_TOOLS: [&str; 5] = ["numpy", "onnx", "onnxruntime", "safetensors", "sympy"];
 /// Checks the npm package's JavaScript against its TypeScript types.
 const TYPESCRIPT: &str = "typescript@5.9.3";
 /// Checks the page for accessibility.
@@ -194,48 +190,16 @@ pub fn typescript() -> anyhow::Result<()> {
 }
 
 /// Fails if there is no npm to install `what` with.
-fn with_npm(what: &str) -> anyhow::Result<()> {
+pub fn with_npm(what: &str) -> anyhow::Result<()> {
     if places::program("npm").is_none() {
         bail!("{what} is missing, and there is no npm to install it: `{}`", apt("npm"));
     }
     Ok(())
 }
 
-fn npm_install(folder: &Path, package: &str) -> anyhow::Result<()> {
+pub fn npm_install(folder: &Path, package: &str) -> anyhow::Result<()> {
     std::fs::create_dir_all(folder)?;
     run(command("npm").arg("install").arg("--prefix").arg(folder).args(["--no-audit", "--no-fund", package]))
-}
-
-/// Installs what `bench` compares headlamp with: onnxruntime-web and the default pack as ONNX. Returns their folder.
-pub fn other_engine() -> anyhow::Result<PathBuf> {
-    let folder = places::cache().join("bench");
-    std::fs::create_dir_all(&folder)?;
-    if folder.join("node_modules/onnxruntime-web").is_dir() {
-        skip("onnxruntime-web", "already here");
-    } else {
-        with_npm("onnxruntime-web")?;
-        step("installing onnxruntime-web", || npm_install(&folder, ONNX_RUNTIME_WEB))?;
-    }
-    crate::assets::default_pack()?;
-    let (stamp, pack) = (folder.join("onnx/of"), places::packs().join("default"));
-    let manifest = std::fs::read_to_string(pack.join("pack.json"))?;
-    if std::fs::read_to_string(&stamp).is_ok_and(|of| of == manifest) {
-        skip("the default pack as ONNX", "already here");
-        return Ok(folder);
-    }
-    step("exporting the default pack to ONNX", || {
-        run(command(python()?).args(["-m", "venv"]).arg(folder.join("venv")))?;
-        let python = bench_python(&folder);
-        run(command(&python).args(["-m", "pip", "install", "--quiet"]).args(ONNX_TOOLS))?;
-        run(command(&python).arg("benches/export_onnx.py").arg(&pack).arg(folder.join("onnx")))?;
-        Ok(std::fs::write(&stamp, &manifest)?)
-    })?;
-    Ok(folder)
-}
-
-/// Returns the Python that has ONNX Runtime, in the benchmarks' folder.
-fn bench_python(folder: &Path) -> PathBuf {
-    folder.join("venv").join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" })
 }
 
 /// Returns a browser to test with: the user's own, or Debian's, which is installed if this process may do so.

@@ -19,7 +19,7 @@ use super::stats::gather_statistics;
 use super::terminal_progress::TerminalProgress;
 use crate::align::{LearnedProjection, LearningOptions, Pairs, learn, split};
 use crate::checkpoint::Pack;
-use crate::session::EngineError;
+use crate::session::SessionError;
 use captions::CaptionedPictures;
 use features::FeatureRows;
 use report::{AlignAnswer, HeldOutRetrieval};
@@ -157,7 +157,7 @@ impl Align {
         }
         let OpenModel { session, threads, .. } = self.device.open(pack.clone())?;
         let (statistics, _skipped) = gather_statistics(&session, threads, gallery)?;
-        let bytes = statistics.to_bytes().map_err(EngineError::from)?;
+        let bytes = statistics.to_bytes().map_err(SessionError::from)?;
         Ok((towers::with_statistics(pack, bytes)?, statistics.images()))
     }
 }

@@ -6,7 +6,7 @@ use crate::cli::error::CliError;
 use crate::cli::options::{self, DeviceOptions, OpenModel};
 use crate::cli::terminal_progress::TerminalProgress;
 use crate::model::ModelError;
-use crate::session::EngineError;
+use crate::session::SessionError;
 use crate::zero_shot::normalised;
 
 /// The captions in the space of the text tower.
@@ -30,7 +30,7 @@ impl TextSpace {
     pub fn embed(device: DeviceOptions, text: &Path, captions: &[String], centre: bool) -> Result<Self, CliError> {
         let OpenModel { session, .. } = device.open(options::read_pack(text)?)?;
         let config = session.model().config.text.as_ref();
-        let was_centred = config.ok_or(EngineError::Model(ModelError::NoTextTower))?.centred;
+        let was_centred = config.ok_or(SessionError::Model(ModelError::NoTextTower))?.centred;
         let progress = TerminalProgress::bar(captions.len(), "captions");
         let pool = session.embed_pool(captions.to_vec(), |done| progress.reached(done));
         let captions = pollster::block_on(pool)?.embeddings;

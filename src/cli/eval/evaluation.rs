@@ -19,7 +19,7 @@ use crate::cli::parallel::{SkippedPicture, skipping_unreadable};
 use crate::cli::terminal_progress::TerminalProgress;
 use crate::cli::{inputs, output, pictures};
 use crate::geometry::Framing;
-use crate::session::{EngineError, Session, Traced};
+use crate::session::{Session, SessionError, Traced};
 use crate::statistics::Statistics;
 
 #[derive(Args, Debug)]
@@ -127,7 +127,7 @@ impl Evaluation<'_> {
 
     /// Returns everything that the record of a picture depends on: the data set, the model, the means, and `own`.
     fn heading(&self, eval: &str, own: &Value) -> Result<Value, CliError> {
-        let bytes = self.statistics().map(Statistics::to_bytes).transpose().map_err(EngineError::from)?;
+        let bytes = self.statistics().map(Statistics::to_bytes).transpose().map_err(SessionError::from)?;
         let statistics = bytes.map(|bytes| sha256_hex(&bytes));
         let model = self.session.manifest().results_hash();
         Ok(json!({"eval": eval, "data": self.data, "model": model, "statistics": statistics, "own": own}))

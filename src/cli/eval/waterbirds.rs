@@ -17,7 +17,7 @@ use crate::cli::error::CliError;
 use crate::cli::inputs;
 use crate::cli::table::{self as text_table, Separator, TableRow};
 use crate::decompose::{Decomposition, Direction};
-use crate::session::EngineError;
+use crate::session::SessionError;
 use crate::spurious::{Group, GroupCounts, MarginShift, Margins, PUBLISHED_HEADS, PublishedHeads};
 
 const METADATA: &str = "metadata.csv";
@@ -191,7 +191,7 @@ impl EvalWaterbirds {
         let missing =
             named.iter().flat_map(|(_name, list)| list).find(|(layer, head)| *layer >= layers || *head >= heads);
         match missing {
-            Some((layer, head)) => Err(EngineError::NoHead { layer: *layer, head: *head, layers, heads }.into()),
+            Some((layer, head)) => Err(SessionError::NoHead { layer: *layer, head: *head, layers, heads }.into()),
             None => Ok(named),
         }
     }

@@ -10,7 +10,7 @@ use crate::checkpoint::{Quantisation, pack, random_model_texts};
 use crate::cli::error::CliError;
 use crate::cli::output;
 use crate::decompose::Decomposition;
-use crate::session::{EngineError, Session};
+use crate::session::{Session, SessionError};
 use crate::statistics::Statistics;
 
 /// Number of random pictures behind the head statistics.
@@ -36,7 +36,7 @@ impl RandomPack {
         let session = draft.open()?;
         draft.add_pool(&session, random_model_texts::POOL.map(str::to_owned).to_vec())?;
         let statistics = random_statistics(&session, &mut random)?;
-        draft.writer.add(pack::STATISTICS, statistics.to_bytes().map_err(EngineError::from)?);
+        draft.writer.add(pack::STATISTICS, statistics.to_bytes().map_err(SessionError::from)?);
         draft.write(&self.out)
     }
 }
@@ -47,7 +47,7 @@ fn random_statistics(session: &Session, random: &mut RandomWeights) -> Result<St
     let mut statistics = session.new_statistics();
     for _picture in 0..GALLERY {
         let crop = random_model::crop(model.config.vision.image_size, random);
-        let trace = pollster::block_on(model.vision.trace(&crop)).map_err(EngineError::from)?;
+        let trace = pollster::block_on(model.vision.trace(&crop)).map_err(SessionError::from)?;
         statistics.push(&Decomposition::new(&model.readout, &trace));
     }
     Ok(statistics)

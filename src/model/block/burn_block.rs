@@ -1,4 +1,4 @@
-//! The block on Burn's operations, in f32, on any device.
+//! The block on Burn's operations, in f32, on the CPU.
 
 use burn::module::Param;
 use burn::nn::{LayerNorm, Linear};
@@ -57,25 +57,29 @@ impl BurnBlock {
     }
 
     pub fn forward_pre_norm(&self, stream: Tensor<3>, wanted: WantedTokens, causal: bool) -> BlockOutput {
-        let qkv = self.qkv(self.ln_1.forward(stream.clone()));
-        let (stream, query) = match wanted {
-            WantedTokens::All => (stream, qkv.query.clone()),
-            WantedTokens::Cls => (stream.narrow(1, 0, 1), qkv.query.clone().narrow(2, 0, 1)),
+        let [query, key, value] = self.qkv(self.ln_1.forward(stream.clone()));
+        let (stream, wanted_query) = match wanted {
+            WantedTokens::All => (stream, query.clone()),
+            WantedTokens::Cls => (stream.narrow(1, 0, 1), query.clone().narrow(2, 0, 1)),
         };
-        let stream = stream + self.attend(query, &qkv, causal);
+        let stream = stream + self.attend([wanted_query, key.clone(), value.clone()], causal);
         let mlp = self.mlp(self.ln_2.forward(stream.clone()));
-        BlockOutput { mlp_of_cls: mlp.clone().narrow(1, 0, 1), stream: stream + mlp, qkv }
+        BlockOutput {
+            mlp_of_cls: mlp.clone().narrow(1, 0, 1).into(),
+            stream: (stream + mlp).into(),
+            qkv: Qkv { query: query.into(), key: key.into(), value: value.into(), cls_attention: None },
+        }
     }
 
     pub fn forward_post_norm(&self, stream: Tensor<3>) -> Tensor<3> {
-        let qkv = self.qkv(stream.clone());
-        let attended = self.attend(qkv.query.clone(), &qkv, false);
+        let attended = self.attend(self.qkv(stream.clone()), false);
         let stream = self.ln_1.forward(stream + attended);
         let mlp = self.mlp(stream.clone());
         self.ln_2.forward(stream + mlp)
     }
 
-    fn qkv(&self, input: Tensor<3>) -> Qkv {
+    /// Returns queries, keys and values, each `[sequences, heads, tokens, head width]`.
+    fn qkv(&self, input: Tensor<3>) -> [Tensor<4>; 3] {
         let [batch, tokens, width] = input.dims();
         let split = self
             .qkv
@@ -85,13 +89,13 @@ impl BurnBlock {
         let part = |index: usize| {
             split.clone().slice([index..index + 1]).reshape([batch, self.heads, tokens, width / self.heads])
         };
-        Qkv { query: part(0), key: part(1), value: part(2), cls_attention: None }
+        [part(0), part(1), part(2)]
     }
 
-    fn attend(&self, query: Tensor<4>, qkv: &Qkv, causal: bool) -> Tensor<3> {
+    fn attend(&self, [query, key, value]: [Tensor<4>; 3], causal: bool) -> Tensor<3> {
         let [batch, heads, tokens, head_width] = query.dims();
         let options = AttentionModuleOptions { is_causal: causal, ..Default::default() };
-        let attended = attention(query, qkv.key.clone(), qkv.value.clone(), None, None, options);
+        let attended = attention(query, key, value, None, None, options);
         self.output.forward(attended.swap_dims(1, 2).reshape([batch, tokens, heads * head_width]))
     }
 

@@ -5,10 +5,10 @@ use burn::tensor::{Device, Tensor, TensorData};
 use super::output::{BlockOutput, Qkv, WantedTokens};
 use super::shape::BlockShape;
 use crate::kernels::{self, FloatMatrix, Heads, IntegerMatrix, Norm};
-use crate::model::backend::floats;
 use crate::model::config::Activation;
 use crate::model::error::ModelError;
 use crate::model::layer_weights::{load_layer, load_qkv};
+use crate::model::tensor::floats;
 use crate::model::tensor_source::TensorSource;
 
 #[derive(Debug)]
@@ -69,9 +69,9 @@ impl KernelBlock {
         let mlp = stream.with(self.mlp(&stream, |row, into| self.ln_2.apply(row, into)));
         stream.add(&mlp.values);
         Ok(BlockOutput {
-            stream: stream.into_tensor(),
+            stream: stream.into_tensor().into(),
             qkv: tensors_of(heads),
-            mlp_of_cls: mlp.cls().into_tensor(),
+            mlp_of_cls: mlp.cls().into_tensor().into(),
         })
     }
 
@@ -163,9 +163,9 @@ fn tensors_of(heads: Heads) -> Qkv {
     let sequences = heads.query.len() / (count * tokens * head_width);
     let shape = [sequences, count, tokens, head_width];
     Qkv {
-        query: tensor(heads.query, shape),
-        key: tensor(heads.key, shape),
-        value: tensor(heads.value, shape),
+        query: tensor(heads.query, shape).into(),
+        key: tensor(heads.key, shape).into(),
+        value: tensor(heads.value, shape).into(),
         cls_attention: None,
     }
 }

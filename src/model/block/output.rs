@@ -3,6 +3,9 @@
 use burn::tensor::Tensor;
 use burn::tensor::activation::softmax;
 
+use crate::model::error::ModelError;
+use crate::model::tensor::DeviceTensor;
+
 /// The tokens for which a block's output is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WantedTokens {
@@ -14,39 +17,50 @@ pub enum WantedTokens {
 /// The output of a pre-norm block.
 pub struct BlockOutput {
     /// The residual stream after the block, `[sequences, wanted tokens, width]`.
-    pub stream: Tensor<3>,
+    pub stream: DeviceTensor<3>,
     /// Queries, keys and values of all tokens.
     pub qkv: Qkv,
     /// The MLP's output at the first token, CLS. `[sequences, 1, width]`
-    pub mlp_of_cls: Tensor<3>,
+    pub mlp_of_cls: DeviceTensor<3>,
 }
 
 /// Queries, keys and values, each `[1, heads, tokens, head width]`.
 #[derive(Clone)]
 pub struct Qkv {
-    pub query: Tensor<4>,
-    pub key: Tensor<4>,
-    pub value: Tensor<4>,
+    pub query: DeviceTensor<4>,
+    pub key: DeviceTensor<4>,
+    pub value: DeviceTensor<4>,
     /// The CLS row of the attention, if the block has already computed it.
-    pub cls_attention: Option<Tensor<4>>,
+    pub cls_attention: Option<DeviceTensor<4>>,
 }
 
 impl Qkv {
     /// Returns the attention of the first token, CLS, over all tokens, `[1, heads, 1, tokens]`.
-    pub fn cls_attention(&self) -> Tensor<4> {
+    ///
+    /// # Errors
+    /// When the tensors are on a GPU and the block has not computed the attention.
+    pub fn cls_attention(&self) -> Result<DeviceTensor<4>, ModelError> {
         if let Some(attention) = &self.cls_attention {
-            return attention.clone();
+            return Ok(attention.clone());
         }
-        let [_, _, _, head_width] = self.query.dims();
-        let query = self.query.clone().narrow(2, 0, 1).div_scalar((head_width as f64).sqrt());
-        softmax(query.matmul(self.key.clone().swap_dims(2, 3)), 3)
+        let query = self.query.clone().on_cpu()?.narrow(2, 0, 1);
+        Ok(attention_weights(query, self.key.clone().on_cpu()?).into())
     }
 
-    /// Returns the attention of every token over all tokens, as the mean over heads, `[tokens, tokens]`.
-    pub fn mean_attention(&self) -> Tensor<2> {
-        let [_, _, tokens, head_width] = self.query.dims();
-        let query = self.query.clone().div_scalar((head_width as f64).sqrt());
-        let attention = softmax(query.matmul(self.key.clone().swap_dims(2, 3)), 3);
-        attention.mean_dim(1).reshape([tokens, tokens])
+    /// Returns the attention of every token over all tokens, as the mean over heads, `[tokens, tokens]`. The CPU
+    /// computes it.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub async fn mean_attention(self) -> Result<Tensor<2>, ModelError> {
+        let [_, _, tokens, _] = self.query.dims();
+        let (query, key) = (self.query.copied_to_cpu().await?, self.key.copied_to_cpu().await?);
+        Ok(attention_weights(query, key).mean_dim(1).reshape([tokens, tokens]))
     }
+}
+
+/// Returns the softmax of the scaled products of queries and keys, `[1, heads, queries, keys]`.
+fn attention_weights(query: Tensor<4>, key: Tensor<4>) -> Tensor<4> {
+    let [_, _, _, head_width] = query.dims();
+    softmax(query.div_scalar((head_width as f64).sqrt()).matmul(key.swap_dims(2, 3)), 3)
 }

@@ -1,14 +1,12 @@
 //! The block on the project's shaders, on a GPU.
 
-use burn::tensor::{Device, Tensor};
-
 use super::output::{BlockOutput, Qkv, WantedTokens};
 use super::shape::BlockShape;
 use crate::model::config::Activation;
 use crate::model::error::ModelError;
 use crate::model::layer_weights::{load_layer, load_qkv};
 use crate::model::tensor_source::TensorSource;
-use crate::shaders::{self, Matrix, Norm};
+use crate::shaders::{self, Gpu, GpuTensor, Matrix, Norm};
 
 #[derive(Debug)]
 pub struct ShaderBlock {
@@ -27,13 +25,13 @@ impl ShaderBlock {
         prefix: &str,
         shape: BlockShape,
         source: &mut dyn TensorSource,
-        device: &Device,
+        gpu: &Gpu,
     ) -> Result<Self, ModelError> {
         let BlockShape { width, mlp_width, eps, .. } = shape;
         let norm = |name: &str, source: &mut dyn TensorSource| -> Result<Norm, ModelError> {
             let gamma = source.tensor(&format!("{prefix}.{name}.gamma"), &[width])?;
             let beta = source.tensor(&format!("{prefix}.{name}.beta"), &[width])?;
-            Ok(Norm::new(gamma, beta, eps as f32, device)?)
+            Ok(Norm::new(gamma, beta, eps as f32, gpu)?)
         };
         let matrix = |name: &str,
                       inputs: usize,
@@ -41,12 +39,12 @@ impl ShaderBlock {
                       source: &mut dyn TensorSource|
          -> Result<Matrix, ModelError> {
             let (weights, biases) = load_layer(&format!("{prefix}.{name}"), inputs, outputs, source)?;
-            Ok(Matrix::new(&weights, biases, device)?)
+            Ok(Matrix::new(&weights, biases, gpu)?)
         };
         let (weights, biases) = load_qkv(prefix, width, source)?;
         Ok(Self {
             ln_1: norm("ln_1", source)?,
-            qkv: Matrix::new(&weights, biases, device)?,
+            qkv: Matrix::new(&weights, biases, gpu)?,
             output: matrix("attention.output", width, width, source)?,
             ln_2: norm("ln_2", source)?,
             mlp_in: matrix("mlp.in", width, mlp_width, source)?,
@@ -59,34 +57,37 @@ impl ShaderBlock {
         })
     }
 
-    pub fn forward_pre_norm(
-        &self,
-        stream: Tensor<3>,
-        wanted: WantedTokens,
-        causal: bool,
-    ) -> Result<BlockOutput, ModelError> {
-        let parts = self.qkv.heads(self.ln_1.apply(stream.clone())?, self.heads)?;
+    pub fn forward_pre_norm(&self, stream: GpuTensor<3>, wanted: WantedTokens, causal: bool) -> BlockOutput {
+        let [query, key, value] = self.qkv.heads(&self.ln_1.apply(&stream), self.heads);
         let stream = match wanted {
             WantedTokens::All => stream,
-            WantedTokens::Cls => shaders::pool(stream, 0, 1)?,
+            WantedTokens::Cls => shaders::pool(&stream, 0, 1),
         };
-        let (gathered, cls_attention) = shaders::attention(parts.clone(), stream.dims()[1], causal)?;
-        let (stream, _of_cls) = self.output.add_to(stream, gathered)?;
-        let (stream, mlp_of_cls) = self.add_mlp(stream.clone(), self.ln_2.apply(stream)?)?;
-        let [query, key, value] = parts;
-        Ok(BlockOutput { stream, qkv: Qkv { query, key, value, cls_attention: Some(cls_attention) }, mlp_of_cls })
+        let (gathered, cls_attention) = shaders::attention([&query, &key, &value], stream.dims()[1], causal);
+        let (stream, _of_cls) = self.output.add_to(&stream, &gathered);
+        let (stream, mlp_of_cls) = self.add_mlp(&stream, &self.ln_2.apply(&stream));
+        BlockOutput {
+            stream: stream.into(),
+            qkv: Qkv {
+                query: query.into(),
+                key: key.into(),
+                value: value.into(),
+                cls_attention: Some(cls_attention.into()),
+            },
+            mlp_of_cls: mlp_of_cls.into(),
+        }
     }
 
-    pub fn forward_post_norm(&self, stream: Tensor<3>) -> Result<Tensor<3>, ModelError> {
-        let parts = self.qkv.heads(stream.clone(), self.heads)?;
-        let (gathered, _cls) = shaders::attention(parts, stream.dims()[1], false)?;
-        let (stream, _of_cls) = self.output.add_to(stream, gathered)?;
-        let stream = self.ln_1.apply(stream)?;
-        let (stream, _of_cls) = self.add_mlp(stream.clone(), stream)?;
-        Ok(self.ln_2.apply(stream)?)
+    pub fn forward_post_norm(&self, stream: GpuTensor<3>) -> GpuTensor<3> {
+        let [query, key, value] = self.qkv.heads(&stream, self.heads);
+        let (gathered, _cls) = shaders::attention([&query, &key, &value], stream.dims()[1], false);
+        let (stream, _of_cls) = self.output.add_to(&stream, &gathered);
+        let stream = self.ln_1.apply(&stream);
+        let (stream, _of_cls) = self.add_mlp(&stream, &stream);
+        self.ln_2.apply(&stream)
     }
 
-    fn add_mlp(&self, stream: Tensor<3>, input: Tensor<3>) -> Result<(Tensor<3>, Tensor<3>), ModelError> {
-        Ok(self.mlp_out.add_to(stream, self.mlp_in.apply(input, self.activation)?)?)
+    fn add_mlp(&self, stream: &GpuTensor<3>, input: &GpuTensor<3>) -> (GpuTensor<3>, GpuTensor<3>) {
+        self.mlp_out.add_to(stream, &self.mlp_in.apply(input, self.activation))
     }
 }

@@ -4,14 +4,13 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::{self, ThreadId};
 
-use burn::tensor::Tensor;
-
 use super::read_back::{ReadTensors, Wanted};
 use super::tower::Tower;
 use crate::geometry::Grid;
 use crate::model::backend::Backend;
 use crate::model::error::ModelError;
-use crate::shaders::{self, Recording};
+use crate::model::tensor::DeviceTensor;
+use crate::shaders::{self, GpuTensor, Recording};
 
 /// How often a recording is tried. A try fails when something else has taken the memory that the previous run left.
 const TRIES: usize = 3;
@@ -39,8 +38,8 @@ struct LastRun {
     tries: usize,
     /// The run's inputs. A recording reads from the same memory. Without these, a recording would need memory for its
     /// inputs in addition to the memory that this run has left.
-    patches: Tensor<3>,
-    initial_tokens: Tensor<3>,
+    patches: GpuTensor<3>,
+    initial_tokens: GpuTensor<3>,
     recorded: Option<Arc<RecordedRun>>,
     thread: Weak<()>,
 }
@@ -92,12 +91,13 @@ impl RecordedRuns {
             tower.backend.check()?;
             return ReadTensors::from_bytes(&bytes, &recorded.lengths);
         }
-        let (patches, initial_tokens) = (tower.patches_on_device(patches, grid), tower.initial_tokens(grid));
+        let patches = tower.patches_on_device(patches, grid).on_gpu()?;
+        let initial_tokens = tower.initial_tokens(grid).on_gpu()?;
         self.keep_inputs(grid, wanted, &patches, &initial_tokens);
         let (results, lengths) = run_concatenated(tower, patches, initial_tokens, wanted)?;
-        let data = results.into_data_async().await.map_err(|err| ModelError::Device(format!("{err:?}")))?;
+        let data = shaders::read_back(&[results]).await?;
         tower.backend.check()?;
-        ReadTensors::from_bytes(data.as_bytes(), &lengths)
+        ReadTensors::from_bytes(data.first().map_or(&[][..], |bytes| bytes), &lengths)
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<ThreadId, LastRun>> {
@@ -117,7 +117,7 @@ impl RecordedRuns {
     }
 
     /// Keeps the inputs of a new run, unless the last run was of the same kind.
-    fn keep_inputs(&self, grid: Grid, wanted: Wanted, patches: &Tensor<3>, initial_tokens: &Tensor<3>) {
+    fn keep_inputs(&self, grid: Grid, wanted: Wanted, patches: &GpuTensor<3>, initial_tokens: &GpuTensor<3>) {
         let (mut runs, id) = (self.lock(), thread::current().id());
         if runs.get(&id).is_none_or(|last| !last.is_like(grid, wanted)) {
             // No other thread can replay the recordings of a thread that has ended.
@@ -140,11 +140,12 @@ pub fn is_worth_recording(tower: &Tower, grid: Grid) -> bool {
 /// Runs the tower. Returns its results concatenated, and the number of numbers in each result.
 fn run_concatenated(
     tower: &Tower,
-    patches: Tensor<3>,
-    initial_tokens: Tensor<3>,
+    patches: GpuTensor<3>,
+    initial_tokens: GpuTensor<3>,
     wanted: Wanted,
-) -> Result<(Tensor<1>, Vec<usize>), ModelError> {
-    let results = tower.run(patches, initial_tokens, wanted, &mut |_layer, _qkv| {})?;
+) -> Result<(GpuTensor<1>, Vec<usize>), ModelError> {
+    let results = tower.run(patches.into(), initial_tokens.into(), wanted, &mut |_layer, _qkv| {})?;
+    let results = results.into_iter().map(DeviceTensor::on_gpu).collect::<Result<Vec<_>, _>>()?;
     let lengths = results.iter().map(|tensor| tensor.dims()[0]).collect();
-    Ok((shaders::gather(results)?, lengths))
+    Ok((shaders::gather(&results)?, lengths))
 }

@@ -1,7 +1,5 @@
 //! The layers of the vision transformer on one device, and one run through them.
 
-use burn::tensor::{Device, Tensor, TensorData};
-
 use super::read_back::Wanted;
 use crate::geometry::Grid;
 use crate::model::backend::Backend;
@@ -10,6 +8,7 @@ use crate::model::config::VisionConfig;
 use crate::model::error::ModelError;
 use crate::model::outer_layers::{Linear, Norm, pool};
 use crate::model::positions::resize_positions;
+use crate::model::tensor::DeviceTensor;
 use crate::model::tensor_source::TensorSource;
 
 /// Called with each layer's number and its queries, keys and values.
@@ -20,7 +19,7 @@ pub type LayerObserver<'a> = &'a mut dyn FnMut(usize, &Qkv);
 pub struct Tower {
     patch_embedding: Linear,
     /// Class token, registers and positions on the grid that the model was trained on, `[1, N, width]`.
-    initial_tokens: Tensor<3>,
+    initial_tokens: DeviceTensor<3>,
     ln_pre: Option<Norm>,
     blocks: Vec<Block>,
     ln_post: Norm,
@@ -70,7 +69,7 @@ impl Tower {
             blocks: (0..config.layers).map(|layer| block(layer, source)).collect::<Result<_, _>>()?,
             ln_post: norm("ln_post", source)?,
             projection: if config.projection { Some(projection(source)?) } else { None },
-            initial_tokens: leading.on_grid(config, config.position_grid, &backend.device()),
+            initial_tokens: leading.on_grid(config, config.position_grid, &backend),
             config: config.clone(),
             leading,
             backend,
@@ -78,17 +77,17 @@ impl Tower {
     }
 
     /// Copies patches to the device, `[1, patches, 3 * patch * patch]`.
-    pub fn patches_on_device(&self, patches: Vec<f32>, grid: Grid) -> Tensor<3> {
+    pub fn patches_on_device(&self, patches: Vec<f32>, grid: Grid) -> DeviceTensor<3> {
         let count = grid.len();
         let shape = [1, count, patches.len() / count];
-        Tensor::from_data(TensorData::new(patches, shape), &self.backend.device())
+        self.backend.tensor(patches, shape)
     }
 
     /// Returns what the tokens of `grid` hold before patches are embedded, `[1, N, width]`.
-    pub fn initial_tokens(&self, grid: Grid) -> Tensor<3> {
+    pub fn initial_tokens(&self, grid: Grid) -> DeviceTensor<3> {
         match grid == self.config.position_grid {
             true => self.initial_tokens.clone(),
-            false => self.leading.on_grid(&self.config, grid, &self.backend.device()),
+            false => self.leading.on_grid(&self.config, grid, &self.backend),
         }
     }
 
@@ -100,15 +99,15 @@ impl Tower {
     /// When the device fails.
     pub fn run(
         &self,
-        patches: Tensor<3>,
-        initial_tokens: Tensor<3>,
+        patches: DeviceTensor<3>,
+        initial_tokens: DeviceTensor<3>,
         wanted: Wanted,
         observe: LayerObserver<'_>,
-    ) -> Result<Vec<Tensor<1>>, ModelError> {
+    ) -> Result<Vec<DeviceTensor<1>>, ModelError> {
         let mut stream = self.embed(patches, initial_tokens)?;
         let (is_traced, mut results, mut last) = (wanted != Wanted::Features, Vec::new(), None);
         if is_traced {
-            results.push(self.cls(&stream)?.flatten(0, 2));
+            results.push(cls(&stream).flatten());
         }
         for (layer, block) in self.blocks.iter().enumerate() {
             let tokens = match wanted {
@@ -118,28 +117,32 @@ impl Tower {
             let BlockOutput { stream: after, qkv, mlp_of_cls } = block.forward_pre_norm(stream, tokens, false)?;
             observe(layer, &qkv);
             if is_traced {
-                let attention = qkv.cls_attention().flatten(0, 3);
-                results.extend([attention, qkv.value.clone().flatten(0, 3), mlp_of_cls.flatten(0, 2)]);
+                let attention = qkv.cls_attention()?.flatten();
+                results.extend([attention, qkv.value.clone().flatten(), mlp_of_cls.flatten()]);
             }
             (stream, last) = (after, Some(qkv));
         }
         if is_traced {
-            let cls = self.cls(&stream)?;
-            results.extend([cls.clone().flatten(0, 2), self.read_out(cls)?.flatten(0, 2)]);
+            let cls = cls(&stream);
+            results.extend([cls.clone().flatten(), self.read_out(cls)?.flatten()]);
         }
         if wanted != Wanted::Trace {
             let Some(last) = last else { return Err(ModelError::Config("vision.layers is 0".into())) };
             if !is_traced {
-                results.push(last.cls_attention().flatten(0, 3));
+                results.push(last.cls_attention()?.flatten());
             }
-            let (queries, keys) = (last.query.flatten(0, 3), last.key.flatten(0, 3));
-            results.extend([queries, keys, self.ln_post.apply(stream)?.flatten(0, 2)]);
+            let (queries, keys) = (last.query.flatten(), last.key.flatten());
+            results.extend([queries, keys, self.ln_post.apply(stream)?.flatten()]);
         }
         Ok(results)
     }
 
     /// Embeds patches, `[1, N, width]`: CLS, registers, then patches row by row.
-    fn embed(&self, patches: Tensor<3>, initial_tokens: Tensor<3>) -> Result<Tensor<3>, ModelError> {
+    fn embed(
+        &self,
+        patches: DeviceTensor<3>,
+        initial_tokens: DeviceTensor<3>,
+    ) -> Result<DeviceTensor<3>, ModelError> {
         let tokens = self.patch_embedding.add_to(initial_tokens, patches)?;
         match &self.ln_pre {
             Some(norm) => norm.apply(tokens),
@@ -147,13 +150,8 @@ impl Tower {
         }
     }
 
-    /// Returns the CLS token of `[1, N, width]`, as `[1, 1, width]`.
-    fn cls(&self, tokens: &Tensor<3>) -> Result<Tensor<3>, ModelError> {
-        pool(tokens.clone(), 0..1, &self.backend)
-    }
-
     /// Applies the final norm and the projection: `[1, 1, width]` to `[1, 1, embedding]`.
-    fn read_out(&self, cls: Tensor<3>) -> Result<Tensor<3>, ModelError> {
+    fn read_out(&self, cls: DeviceTensor<3>) -> Result<DeviceTensor<3>, ModelError> {
         let normed = self.ln_post.apply(cls)?;
         match &self.projection {
             Some(projection) => projection.apply(normed),
@@ -177,7 +175,7 @@ impl LeadingTokens {
 
     /// Returns class token plus its position, registers (which have no position) and patch positions for `grid`,
     /// `[1, N, width]`.
-    fn on_grid(&self, config: &VisionConfig, grid: Grid, device: &Device) -> Tensor<3> {
+    fn on_grid(&self, config: &VisionConfig, grid: Grid, backend: &Backend) -> DeviceTensor<3> {
         let width = config.width;
         let positions =
             resize_positions(&self.positions, width, config.position_grid, grid, config.position_resize);
@@ -187,8 +185,13 @@ impl LeadingTokens {
         tokens.extend(&self.registers);
         tokens.extend(patch_positions);
         let count = config.leading_tokens() + grid.len();
-        Tensor::from_data(TensorData::new(tokens, [1, count, width]), device)
+        backend.tensor(tokens, [1, count, width])
     }
+}
+
+/// Returns the CLS token of `[1, N, width]`, as `[1, 1, width]`.
+fn cls(tokens: &DeviceTensor<3>) -> DeviceTensor<3> {
+    pool(tokens.clone(), 0..1)
 }
 
 fn block_shape(config: &VisionConfig) -> BlockShape {

@@ -1,6 +1,6 @@
 //! The vision transformer: one crop in, a trace or patch features out.
 
-use burn::tensor::{Tensor, Transaction};
+use burn::tensor::Tensor;
 
 use super::crop::Crop;
 use super::read_back::{ReadTensors, Wanted};
@@ -8,10 +8,11 @@ use super::recorded_runs::{RecordedRuns, is_worth_recording};
 use super::tower::{LayerObserver, Tower};
 use crate::decompose::Trace;
 use crate::geometry::Grid;
-use crate::model::backend::{Backend, floats};
+use crate::model::backend::Backend;
 use crate::model::block::Qkv;
 use crate::model::config::VisionConfig;
 use crate::model::error::ModelError;
+use crate::model::tensor::{floats, read_back};
 use crate::model::tensor_source::TensorSource;
 use crate::track::Features;
 
@@ -59,19 +60,20 @@ impl VisionTransformer {
     /// # Errors
     /// As [`Self::trace`].
     pub async fn trace_with_rollout(&self, crop: &Crop, first: usize) -> Result<(Trace, Vec<f32>), ModelError> {
-        let mut attentions: Vec<Tensor<2>> = Vec::new();
-        let mut keep_attention = |layer: usize, qkv: &Qkv| {
+        let mut layers: Vec<Qkv> = Vec::new();
+        let mut keep_layer = |layer: usize, qkv: &Qkv| {
             if layer >= first {
-                attentions.push(qkv.mean_attention());
+                layers.push(qkv.clone());
             }
         };
         let (patches, grid) = crop.patches(self.tower.config.patch)?;
-        let mut tensors = self.read_launched(patches, grid, Wanted::Trace, &mut keep_attention).await?;
+        let mut tensors = self.read_launched(patches, grid, Wanted::Trace, &mut keep_layer).await?;
         let trace = tensors.trace(&self.tower.config, grid)?;
         // CLS's row of the product A_L ... A_first with A = (I + attention) / 2, last layer first.
-        let mut flow = Tensor::<2>::zeros([1, trace.tokens], &self.tower.backend.device());
+        let mut flow = Tensor::<2>::zeros([1, trace.tokens], &self.tower.backend.cpu());
         flow = flow.slice_fill([0..1, 0..1], 1.0);
-        for attention in attentions.into_iter().rev() {
+        for layer in layers.into_iter().rev() {
+            let attention = layer.mean_attention().await?;
             flow = (flow.clone() + flow.matmul(attention)).mul_scalar(0.5);
         }
         let data = flow.into_data_async().await.map_err(|err| ModelError::Device(format!("{err:?}")))?;
@@ -123,9 +125,8 @@ impl VisionTransformer {
         let tower = &self.tower;
         let results =
             tower.run(tower.patches_on_device(patches, grid), tower.initial_tokens(grid), wanted, observe)?;
-        let reads = results.into_iter().fold(Transaction::default(), Transaction::register);
-        let data = reads.execute_async().await.map_err(|err| ModelError::Device(format!("{err:?}")))?;
+        let tensors = read_back(results).await?;
         tower.backend.check()?;
-        Ok(ReadTensors::new(data.into_iter().map(floats).collect::<Result<_, _>>()?))
+        Ok(ReadTensors::new(tensors))
     }
 }

@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn whatever_is_asked_for_goes_between_two_frames_of_a_video() {
-        let frame = |index| Task::from(TraceFrame { reel: 1, index, ahead: 0 });
+        let frame = |index| Task::from(TraceFrame { video: 1, index, ahead: 0 });
         let mut queue = Queue::default();
         queue.want(frame(0), ());
         let (first, ()) = queue.start_next().unwrap();

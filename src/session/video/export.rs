@@ -1,4 +1,4 @@
-//! Tracks and masks as files: JSON with COCO's run lengths, and PNG pictures in a zip.
+//! Tracks and masks as files: JSON with COCO's run lengths, or PNG pictures in a zip.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Cursor, Write as _};
@@ -13,7 +13,7 @@ use crate::media::{self, MediaError};
 use crate::rle::Rle;
 use crate::track::SoftMasks;
 
-/// A file that could not be written.
+/// Why a file could not be written.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
     #[error("there are no masks to save yet: look at some frames first")]
@@ -34,19 +34,19 @@ pub struct ObjectMask {
     pub mask: Vec<bool>,
 }
 
-/// How a frame's masks are known.
+/// The masks of a frame, by their kind.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Masks {
-    /// Tracks, of which each has patches of its own (docs/PAPERS.md, 2.1, step 5).
+    /// Masks of tracks, which may overlap (docs/PAPERS.md, 2.1, step 5).
     Patches(Vec<ObjectMask>),
-    /// Propagated masks, which share the pixels out among the objects 1, 2, … (docs/PAPERS.md, 2.4).
+    /// Propagated masks: each pixel belongs to one of the objects 1, 2, … or to the background (docs/PAPERS.md, 2.4).
     Soft(SoftMasks),
 }
 
 /// The objects' masks on one frame.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FrameMasks {
-    /// Among the sampled frames.
+    /// The index among the sampled frames.
     pub index: usize,
     /// Seconds.
     pub time: f64,
@@ -55,7 +55,7 @@ pub struct FrameMasks {
 }
 
 impl FrameMasks {
-    /// The numbers of the objects.
+    /// Returns the numbers of the objects.
     fn objects(&self) -> Vec<u32> {
         match &self.masks {
             Masks::Patches(objects) => objects.iter().map(|object| object.object).collect(),
@@ -63,7 +63,7 @@ impl FrameMasks {
         }
     }
 
-    /// Each object's pixels, rows first, of the video's own size.
+    /// Returns each object's mask in the video's own pixels, rows first.
     fn in_pixels(&self) -> Vec<(u32, Vec<bool>)> {
         match &self.masks {
             Masks::Patches(objects) => objects
@@ -112,18 +112,18 @@ struct Mask {
     bbox: [usize; 4],
 }
 
-/// The masks as a JSON document: for each frame and object COCO's `segmentation`, `area` and `bbox`, in pixels of
-/// the video's own size.
+/// Writes the masks as a JSON document: for each frame and object COCO's `segmentation`, `area` and `bbox`, in the
+/// video's own pixels.
 ///
 /// # Errors
-/// Where there are no frames.
+/// If there are no frames.
 pub fn json(video: &str, names: &[(u32, String)], frames: &[FrameMasks]) -> Result<Vec<u8>, ExportError> {
     let size = frames.first().ok_or(ExportError::Empty)?.frame.photo;
     let mask = |(object, pixels): (u32, Vec<bool>), size: Size| {
         let area = pixels.iter().filter(|is_in| **is_in).count();
         Mask { object, segmentation: Rle::of(&pixels, size), area, bbox: bounds(&pixels, size) }
     };
-    // Numbered pictures need not all be of one size.
+    // The pictures of a folder may have different sizes.
     let frame = |frame: &FrameMasks| Frame {
         index: frame.index,
         time: frame.time,
@@ -139,12 +139,12 @@ pub fn json(video: &str, names: &[(u32, String)], frames: &[FrameMasks]) -> Resu
     serde_json::to_vec(&document).map_err(|err| ExportError::Write(err.to_string()))
 }
 
-/// The masks as a zip of 8-bit grey PNG files of the video's own size, `00000.png` and on by sampled frame. A
-/// pixel's value is its object's place among all objects plus one, by their numbers, 0 where there is none; of two
-/// the later.
+/// Writes the masks as a zip of 8-bit grey PNG files of the video's own size, named by the sampled frame: `00000.png`.
+/// A pixel's value is 1 for the object with the lowest number, 2 for the next, and so on; 0 is the background. Where
+/// objects overlap, the later one wins.
 ///
 /// # Errors
-/// Where there are no frames, more objects than a pixel has values, or a picture cannot be written.
+/// If there are no frames, there are more objects than pixel values, or a picture cannot be written.
 pub fn png_zip(frames: &[FrameMasks]) -> Result<Vec<u8>, ExportError> {
     if frames.is_empty() {
         return Err(ExportError::Empty);
@@ -156,7 +156,7 @@ pub fn png_zip(frames: &[FrameMasks]) -> Result<Vec<u8>, ExportError> {
     let values: BTreeMap<u32, u8> = order.into_iter().zip(1..=u8::MAX).collect();
     let failed = |err: &dyn std::fmt::Display| ExportError::Write(err.to_string());
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
-    // PNG files are compressed already.
+    // PNG files are already compressed.
     let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
     for frame in frames {
         let png = media::grey_png(frame.frame.photo, &labels(&values, frame))?;
@@ -166,6 +166,7 @@ pub fn png_zip(frames: &[FrameMasks]) -> Result<Vec<u8>, ExportError> {
     Ok(zip.finish().map_err(|err| failed(&err))?.into_inner())
 }
 
+/// Returns the pixel values of a frame.
 fn labels(values: &BTreeMap<u32, u8>, frame: &FrameMasks) -> Vec<u8> {
     let Size { width, height } = frame.frame.photo;
     let mut labels = vec![0; width * height];
@@ -176,6 +177,7 @@ fn labels(values: &BTreeMap<u32, u8>, frame: &FrameMasks) -> Vec<u8> {
     labels
 }
 
+/// Returns left, top, width and height of a mask in pixels; zeros for an empty mask.
 fn bounds(pixels: &[bool], size: Size) -> [usize; 4] {
     let places = || pixels.iter().enumerate().filter(|(_, is_in)| **is_in).map(|(at, _)| at);
     let (xs, ys) = (|| places().map(|at| at % size.width), || places().map(|at| at / size.width));
@@ -191,7 +193,7 @@ mod tests {
     use super::*;
     use crate::geometry::{Framing, Grid, LongSide};
 
-    /// A frame of 40 x 20 pixels whose middle square is seen as 2 x 2 patches.
+    /// A frame of 40 x 20 pixels whose central square is 2 x 2 patches.
     fn frame(masks: Masks) -> FrameMasks {
         let photo = Size { width: 40, height: 20 };
         let frame = CropFromPhoto::new(photo, Framing::CentreCrop, 4, 2, LongSide::Truncated);
@@ -207,14 +209,14 @@ mod tests {
         assert_eq!((&found["width"], &found["height"]), (&40.into(), &20.into()));
         assert_eq!(found["objects"][0]["name"], "the cup");
         let mask = &found["frames"][0]["masks"][0];
-        // The right upper patch: columns 20 to 29 of rows 0 to 9.
+        // The upper right patch: columns 20 to 29 of rows 0 to 9.
         assert_eq!((&mask["area"], &mask["bbox"]), (&100.into(), &serde_json::json!([20, 0, 10, 10])));
         assert_eq!(mask["segmentation"]["size"], serde_json::json!([20, 40]));
         assert!(matches!(json("a.webm", &[], &[]), Err(ExportError::Empty)));
     }
 
     #[test]
-    fn the_zip_has_a_picture_per_frame_with_the_objects_numbers() {
+    fn the_zip_has_a_picture_per_frame_with_object_numbers() {
         let masks = vec![
             ObjectMask { object: 7, mask: vec![true, true, false, false] },
             ObjectMask { object: 9, mask: vec![false, true, false, true] },
@@ -239,13 +241,13 @@ mod tests {
     }
 
     #[test]
-    fn more_objects_than_a_picture_tells_apart_are_refused() {
+    fn more_objects_than_pixel_values_are_refused() {
         let masks = |count| (0..count).map(|object| ObjectMask { object, mask: vec![true; 4] }).collect();
         assert!(png_zip(&[frame(Masks::Patches(masks(255)))]).is_ok());
         assert!(matches!(png_zip(&[frame(Masks::Patches(masks(256)))]), Err(ExportError::TooMany(256))));
     }
 
-    /// The picture of frame 3.
+    /// Reads the picture of frame 3.
     fn picture(file: &[u8]) -> image::GrayImage {
         let mut zip = zip::ZipArchive::new(Cursor::new(file)).unwrap();
         let mut png = Vec::new();

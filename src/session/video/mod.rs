@@ -1,5 +1,5 @@
-//! Videos: what is kept of each frame, and what follows from it.
+//! Videos: the stored results of each frame, mask propagation, and files of masks.
 
 pub mod export;
-pub mod follow;
+pub mod propagation;
 pub mod study;

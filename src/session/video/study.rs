@@ -1,5 +1,5 @@
-//! What the model made of a video's frames, and what follows from it without running the model again: tracks
-//! of other heads, scores of phrases, statistics of heads.
+//! The results of the model for a video's frames, and everything that follows from them without running the model again:
+//! tracks of other heads, scores of phrases, statistics of heads.
 
 use half::f16;
 
@@ -9,14 +9,14 @@ use crate::geometry::{CropFromPhoto, Framing, Grid};
 use crate::media::Photo;
 use crate::protocol::sampling::Sampling;
 use crate::retrieve::Imprint;
-use crate::session::{EngineError, Featured, Session, Traced};
+use crate::session::{Featured, Session, SessionError, Traced};
 use crate::statistics::Statistics;
 use crate::track::{Features, ObjectId, TrackError, TrackedFrame, Tracker, prototypes};
 
-/// How many objects are looked for, unless the user says which heads.
+/// The number of objects to discover, unless the person chooses heads.
 pub const OBJECTS: usize = 3;
 
-/// Features in 16 bits: what is kept of a frame.
+/// A frame's features, stored in 16 bits.
 #[derive(Clone, Debug)]
 pub struct KeptFeatures {
     grid: Grid,
@@ -56,53 +56,54 @@ impl KeptFeatures {
     }
 }
 
-/// One frame, looked at.
+/// The results for one frame.
 pub struct StudiedFrame {
-    /// Among the sampled frames.
+    /// The index among the sampled frames.
     pub index: usize,
     pub frame: CropFromPhoto,
     pub kept: KeptFeatures,
     pub tracked: TrackedFrame,
-    /// What every component left: phrases' scores follow from it.
+    /// The parts of the embedding, from which the scores of phrases follow.
     imprint: Imprint,
 }
 
 impl StudiedFrame {
-    /// Last-block CLS attention, `[head][patch]`.
+    /// Returns the CLS attention of the last block, `[head][patch]`.
     pub fn attention(&self) -> &[f32] {
         &self.kept.cls_attention
     }
 }
 
-/// The frames of one video, as far as they have been looked at.
+/// The results for the frames of one video that are done.
 pub struct Study {
     pub sampling: Sampling,
-    /// Heads of the last block whose objects are tracked; empty before the first frame.
+    /// The heads of the last block whose objects are tracked; empty before the first frame.
     pub heads: Vec<usize>,
     pub frames: Vec<StudiedFrame>,
     tracker: Tracker,
     statistics: Statistics,
 }
 
-/// What a text says of a region beyond the rest of its frame.
+/// Texts, by their index, with their scores for a region.
 pub type RegionScores = Vec<(usize, f32)>;
 
 impl Study {
-    /// Nothing is known yet. `heads`: those to track; empty for the most concentrated of the first frame.
+    /// Creates a study without frames. `heads` are the heads to track; if empty, the most concentrated heads of the first
+    /// frame are chosen.
     pub fn new(session: &Session, sampling: Sampling, heads: Vec<usize>) -> Self {
         let tracker = Tracker::new(heads.clone());
         Self { sampling, heads, frames: Vec::new(), tracker, statistics: session.new_statistics() }
     }
 
-    /// The frame `index`, if it has been looked at.
+    /// Returns the sampled frame `index`, if it is done.
     pub fn frame(&self, index: usize) -> Option<&StudiedFrame> {
         self.frames.iter().find(|frame| frame.index == index)
     }
 
-    /// Takes the next frame in: tracks objects to it, and keeps what later questions need.
+    /// Adds the next frame: tracks the objects to it, and stores the results that later requests need.
     ///
     /// # Errors
-    /// Where the frame cannot be tracked.
+    /// If the frame cannot be tracked.
     pub fn push(
         &mut self,
         session: &Session,
@@ -111,7 +112,7 @@ impl Study {
         features: &Features,
     ) -> Result<&StudiedFrame, TrackError> {
         let kept = KeptFeatures::of(features);
-        // Tracked as it is kept, so that tracking again gives the same.
+        // Tracks the stored features, so that tracking again gives the same result.
         let features = kept.features();
         if self.heads.is_empty() {
             self.heads = prototypes::concentrated_heads(&features, OBJECTS);
@@ -127,10 +128,10 @@ impl Study {
         Ok(&self.frames[last])
     }
 
-    /// Tracks the objects of other heads through the frames at hand.
+    /// Tracks the objects of other heads through the frames that are done.
     ///
     /// # Errors
-    /// Where there is no such head; everything stays as it was.
+    /// If there is no such head; the study stays unchanged.
     pub fn retrack(&mut self, heads: Vec<usize>) -> Result<(), TrackError> {
         let mut tracker = Tracker::new(heads.clone());
         let tracked: Result<Vec<TrackedFrame>, TrackError> =
@@ -143,13 +144,13 @@ impl Study {
         Ok(())
     }
 
-    /// Cosines of texts (unit vectors) with the frames, `[text][frame]`.
+    /// Returns the cosines of texts (unit vectors) with the frames, `[text][frame]`.
     pub fn scores(&self, units: &[Vec<f32>]) -> Vec<f32> {
         let score = |unit: &Vec<f32>, frame: &StudiedFrame| frame.imprint.score(unit) as f32;
         units.iter().flat_map(|unit| self.frames.iter().map(move |frame| score(unit, frame))).collect()
     }
 
-    /// Every head's part in a text's cosines, `[layer][head][frame]`.
+    /// Returns every head's part in a text's cosines, `[layer][head][frame]`.
     pub fn parts(&self, readout: &Readout, direction: &Direction) -> Vec<f32> {
         let part = |(layer, head): (usize, usize), frame: &StudiedFrame| {
             readout.code_part(direction, layer, head, &frame.imprint.code(readout, layer, head)) as f32
@@ -157,13 +158,13 @@ impl Study {
         each_head(readout).flat_map(|head| self.frames.iter().map(move |frame| part(head, frame))).collect()
     }
 
-    /// The moments of the heads over the frames at hand.
+    /// Returns the statistics of the heads over the frames that are done.
     pub fn statistics(&self) -> &Statistics {
         &self.statistics
     }
 
-    /// Each object with the frame on which its track is most concentrated: (object, sampled frame).
-    pub fn tellings(&self) -> Vec<(ObjectId, usize)> {
+    /// Returns each object with the sampled frame on which its track has the highest peak.
+    pub fn clearest_frames(&self) -> Vec<(ObjectId, usize)> {
         let mut best: Vec<(ObjectId, usize, f32)> = Vec::new();
         for frame in &self.frames {
             let patches = frame.frame.grid().len();
@@ -179,9 +180,9 @@ impl Study {
         best.into_iter().map(|(object, index, _peak)| (object, index)).collect()
     }
 
-    /// What one object's patches on a frame add to the frame's embedding beyond what as many of its other
-    /// patches do on average, `[embedding]`: its inner product with a text says how much more the text is
-    /// true of the object than of what is around it. None where the object is not on the frame, or all of it.
+    /// Returns the contribution of an object's patches to the frame's embedding, minus the average contribution of as
+    /// many other patches, `[embedding]`. Its inner product with a text says how much better the text describes the
+    /// object than its surroundings. Returns `None` if the object is absent, or covers the whole frame.
     pub fn object_vector(
         &self,
         session: &Session,
@@ -204,7 +205,7 @@ impl Study {
     }
 }
 
-/// The texts, of unit embeddings `[text][embedding]`, that score highest with a vector: text and score.
+/// Returns the texts that score highest with a vector. `embeddings` are unit vectors, `[text][embedding]`.
 pub fn best_texts(vector: &[f64], embeddings: &[f32], count: usize) -> RegionScores {
     let score = |text: &[f32]| text.iter().zip(vector).map(|(a, b)| f64::from(*a) * b).sum::<f64>() as f32;
     let mut scored: RegionScores = embeddings.chunks(vector.len().max(1)).map(score).enumerate().collect();
@@ -213,15 +214,16 @@ pub fn best_texts(vector: &[f64], embeddings: &[f32], count: usize) -> RegionSco
     scored
 }
 
+/// Returns all (layer, head) pairs.
 fn each_head(readout: &Readout) -> impl Iterator<Item = (usize, usize)> + use<> {
     let (layers, heads) = (readout.layers, readout.heads);
     (0..layers).flat_map(move |layer| (0..heads).map(move |head| (layer, head)))
 }
 
-/// A frame's features at the resolution of a propagation.
+/// Computes a frame's features at the resolution of a propagation.
 ///
 /// # Errors
-/// Where the device fails.
-pub async fn fine_features(session: &Session, photo: &Photo, short_side: usize) -> Result<Featured, EngineError> {
+/// If the device fails.
+pub async fn fine_features(session: &Session, photo: &Photo, short_side: usize) -> Result<Featured, SessionError> {
     session.features(photo, Framing::Frame { short_side }).await
 }

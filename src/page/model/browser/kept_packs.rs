@@ -13,7 +13,7 @@ use crate::page::model::kept_files::{self, KeptFile, KeptPack};
 use crate::protocol::PackSummary;
 use crate::text::units;
 
-/// The name of the worker's cache (`worker/shelf.rs`).
+/// The name of the worker's cache (`worker/pack_store.rs`).
 const SHELF: &str = "headlamp-packs";
 
 /// Lists the kept packs with size and day, opens and removes them, and asks the browser to keep them permanently.

@@ -7,14 +7,14 @@ use leptos::web_sys::{Event, HtmlInputElement, SubmitEvent};
 use crate::page::common::browser::dom;
 use crate::page::model::browser::state::ModelState;
 use crate::page::model::published::{PUBLISHED, Published};
-use crate::protocol::{ModelSource, Storage, Told};
+use crate::protocol::{ModelSettings, ModelSource, Storage};
 use crate::text::units;
 
 /// The settings for files and for the hub alike.
 #[derive(Clone, Copy)]
 struct Choices {
     storage: RwSignal<Storage>,
-    told: RwSignal<Told>,
+    told: RwSignal<ModelSettings>,
 }
 
 #[component]
@@ -207,7 +207,7 @@ fn Storing(choices: Choices) -> impl IntoView {
 /// Asks for settings that neither the weights nor the config may contain.
 #[component]
 fn Telling(choices: Choices) -> impl IntoView {
-    let heads = move |label: &'static str, name: &'static str, set: fn(&mut Told, Option<usize>)| {
+    let heads = move |label: &'static str, name: &'static str, set: fn(&mut ModelSettings, Option<usize>)| {
         let change = move |event: Event| {
             let heads = event_target_value(&event).trim().parse().ok();
             choices.told.update(|told| set(told, heads));

@@ -11,7 +11,8 @@ use crate::page::core::browser::core::{Core, Outcome, WorkerState};
 use crate::page::model::address::ModelAddress;
 use crate::protocol::wire::Attachments;
 use crate::protocol::{
-    DevicePreference, Kind, LoadModel, ModelSource, OpenPack, PackSummary, Storage, Told, UnexpectedAnswer,
+    DevicePreference, Kind, LoadModel, ModelSettings, ModelSource, OpenPack, PackSummary, Storage,
+    UnexpectedAnswer,
 };
 
 /// A request that opens a model, kept so that another worker can open the same model.
@@ -134,7 +135,7 @@ impl ModelState {
             ModelAddress::Folder(folder) => self.open_folder(folder),
             ModelAddress::Hub(repository) => {
                 let source = ModelSource::Hub { repository, hub: None };
-                self.load(source, Vec::new(), Storage::default(), Told::default());
+                self.load(source, Vec::new(), Storage::default(), ModelSettings::default());
             }
         }
     }
@@ -155,7 +156,7 @@ impl ModelState {
     }
 
     /// Opens published weights in place of the model.
-    pub fn load(self, source: ModelSource, files: Vec<File>, storage: Storage, told: Told) {
+    pub fn load(self, source: ModelSource, files: Vec<File>, storage: Storage, told: ModelSettings) {
         if let ModelSource::Hub { hub: Some(hub), .. } = &source
             && let Some(sentence) = dom::refusal(hub)
         {

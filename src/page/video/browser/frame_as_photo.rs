@@ -40,8 +40,11 @@ pub fn TakeApart() -> impl IntoView {
 }
 
 fn name(video: VideoState) -> String {
-    let of =
-        video.player.loaded.with_untracked(|reel| reel.as_ref().map(|reel| reel.name.clone())).unwrap_or_default();
+    let of = video
+        .player
+        .loaded
+        .with_untracked(|loaded| loaded.as_ref().map(|loaded| loaded.name.clone()))
+        .unwrap_or_default();
     format!("{of} at {}", time::clock(video.player.time.get_untracked()))
 }
 

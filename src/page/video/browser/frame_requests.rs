@@ -44,7 +44,7 @@ impl VideoState {
         let number = self.core.next_number();
         self.numbers.update_value(|numbers| numbers.sampling = number);
         self.ask(
-            |reel| SampleVideo { reel, sampling },
+            |video| SampleVideo { video, sampling },
             move |sampled, _buffers| {
                 self.take_sampled(sampled);
                 Ok(())
@@ -86,7 +86,7 @@ impl VideoState {
         if index < total {
             let ahead = self.core.ahead(total - index - 1);
             let on_end = move |outcome| self.take_next_frame(index, outcome);
-            return self.ask_for_outcome(|reel| TraceFrame { reel, index, ahead }, on_end);
+            return self.ask_for_outcome(|video| TraceFrame { video, index, ahead }, on_end);
         }
         self.frames.work.set(TracingState::Idle);
         if !self.frames.traced.with_untracked(Vec::is_empty) && untrack(|| self.can_describe()) {
@@ -137,7 +137,7 @@ impl VideoState {
             return self.core.complain(Kind::Retrack, sentence.to_owned());
         }
         self.ask(
-            |reel| Retrack { reel, heads },
+            |video| Retrack { video, heads },
             move |answer, buffers| {
                 self.take_tracks(answer, &floats_of(buffers, 0)?)?;
                 if untrack(|| self.can_describe()) {
@@ -183,7 +183,7 @@ impl VideoState {
     /// Asks for texts that describe the objects.
     pub fn label_tracks(self) {
         self.ask(
-            |reel| LabelTracks { reel, count: LABELS },
+            |video| LabelTracks { video, count: LABELS },
             move |TracksLabelled { tracks }, _buffers| {
                 self.objects.looks.update(|looks| {
                     for look in looks {
@@ -200,7 +200,7 @@ impl VideoState {
     /// Labels heads from this video's frames.
     pub fn use_as_statistics(self) {
         let number = self.number();
-        let task = UseVideoStatistics { reel: number };
+        let task = UseVideoStatistics { video: number };
         self.core.ask_for_outcome(task, Attachments::default(), move |outcome| {
             match outcome {
                 Ok((statistics, _buffers)) => {
@@ -219,12 +219,12 @@ impl VideoState {
             .objects
             .looks
             .with_untracked(|looks| looks.iter().map(|look| (look.id, look.name.clone())).collect());
-        self.ask(|reel| ExportJson { reel, of, names }, save);
+        self.ask(|video| ExportJson { video, of, names }, save);
     }
 
     /// Saves the masks as a zip of pictures.
     pub fn export_masks(self, of: MasksOf) {
-        self.ask(|reel| ExportMasks { reel, of }, save);
+        self.ask(|video| ExportMasks { video, of }, save);
     }
 
     /// The number of the frames as they are sampled now.

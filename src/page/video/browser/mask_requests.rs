@@ -47,7 +47,7 @@ impl VideoState {
         let Some((run, index)) = self.masks.steps.with_untracked(|steps| steps.front().cloned()) else { return };
         let number = run.number;
         self.ask_for_outcome(
-            |reel| Propagate { reel, run, index },
+            |video| Propagate { video, run, index },
             move |outcome| match outcome {
                 Ok((frame, buffers)) => self.take_propagated(number, frame, &buffers),
                 Err(message) => {
@@ -102,7 +102,7 @@ impl VideoState {
         let now = self.core.next_number();
         self.numbers.update_value(|numbers| numbers.first_run = now);
         self.masks.forget();
-        self.ask(|reel| ForgetMasks { reel }, |_forgotten, _buffers| Ok(()));
+        self.ask(|video| ForgetMasks { video }, |_forgotten, _buffers| Ok(()));
     }
 
     fn new_run(self) -> Run {

@@ -18,7 +18,11 @@ pub fn Heading() -> impl IntoView {
             let size = summary.size;
             format!(
                 "{} · {} × {} · {} · {}",
-                video.player.loaded.with(|reel| reel.as_ref().map(|reel| reel.name.clone())).unwrap_or_default(),
+                video
+                    .player
+                    .loaded
+                    .with(|loaded| loaded.as_ref().map(|loaded| loaded.name.clone()))
+                    .unwrap_or_default(),
                 size.width,
                 size.height,
                 time::clock(summary.duration),

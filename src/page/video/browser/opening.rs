@@ -105,7 +105,7 @@ impl VideoState {
         self.player.opening.set(Some(video));
         let number = self.number_opening();
         let attachments = Attachments { files, ..Attachments::default() };
-        self.core.ask_for_outcome(OpenVideo { reel: number, source }, attachments, move |outcome| {
+        self.core.ask_for_outcome(OpenVideo { video: number, source }, attachments, move |outcome| {
             // Another video has been opened meanwhile.
             if self.numbers.with_value(|numbers| numbers.opening) == number {
                 self.take_opened(outcome);

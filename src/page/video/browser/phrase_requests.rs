@@ -22,7 +22,7 @@ impl VideoState {
             }
             let asked = phrases.clone();
             self.ask(
-                |reel| ScoreFrames { reel, phrases, templates },
+                |video| ScoreFrames { video, phrases, templates },
                 move |scored, buffers| self.take_scores(asked, scored.frames, buffers),
             );
         });
@@ -34,7 +34,7 @@ impl VideoState {
             };
             let (asked, templates) = (phrase.clone(), self.phrases.templates.get());
             self.ask(
-                |reel| AskForSplit { reel, phrase, templates },
+                |video| AskForSplit { video, phrase, templates },
                 move |split, buffers| {
                     let parts = floats_of(buffers, 0)?;
                     self.chart.split.set(Some(SplitScores { phrase: asked, frames: split.frames, parts }));
@@ -69,7 +69,7 @@ impl VideoState {
             let (against, background) = self.segmentation.against(&phrase);
             let asked = phrase.clone();
             self.ask(
-                |reel| SegmentFrame { reel, index, phrase, against, background },
+                |video| SegmentFrame { video, index, phrase, against, background },
                 move |answer, buffers| self.take_segmentation(index, asked, answer, buffers),
             );
         });

@@ -112,7 +112,8 @@ fn plan(video: VideoState, wanted: Sampling) -> Plan {
     let Some((model, summary)) = model.zip(summary) else { return Plan::default() };
     let moments = wanted.moments(summary.duration).len();
     // The browser's player takes a picture at every moment.
-    let is_taken = video.player.loaded.with(|reel| reel.as_ref().is_some_and(|reel| reel.taken().is_some()));
+    let is_taken =
+        video.player.loaded.with(|loaded| loaded.as_ref().is_some_and(|loaded| loaded.taken().is_some()));
     let count = if is_taken { moments } else { moments.min(summary.frames.max(1)) };
     let grid = model.grid(summary.size, wanted.framing);
     match sampling::memory(model, grid, count) {

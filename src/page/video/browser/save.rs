@@ -31,8 +31,10 @@ pub fn Save() -> impl IntoView {
         spawn_local(async move {
             match record::record(video).await {
                 Ok(blob) => {
-                    let name =
-                        video.player.loaded.with_untracked(|reel| reel.as_ref().map(|reel| reel.name.clone()));
+                    let name = video
+                        .player
+                        .loaded
+                        .with_untracked(|loaded| loaded.as_ref().map(|loaded| loaded.name.clone()));
                     let stem = units::file_stem(&format!("{} overlay", name.unwrap_or_default()));
                     dom::save(&format!("{stem}.webm"), &blob);
                 }

@@ -29,7 +29,7 @@ pub fn Stage() -> impl IntoView {
     let ratio = move || size().map(|Size { width, height }| (width as f64 / height.max(1) as f64).to_string());
     view! {
         <div class="video-stage" style:--ratio=ratio>
-            {move || video.player.loaded.get().map(|reel| match reel.media {
+            {move || video.player.loaded.get().map(|loaded| match loaded.media {
                 Media::File { url, .. } => view! { <Playing url=url.as_str().to_owned()/> }.into_any(),
                 Media::Pictures(pictures) => view! { <Pictures pictures=Held(pictures)/> }.into_any(),
             })}
@@ -93,8 +93,9 @@ fn Playing(url: String) -> impl IntoView {
             element.set_current_time(time);
         }
     });
-    let name =
-        move || video.player.loaded.with(|reel| reel.as_ref().map(|reel| reel.name.clone())).unwrap_or_default();
+    let name = move || {
+        video.player.loaded.with(|loaded| loaded.as_ref().map(|loaded| loaded.name.clone())).unwrap_or_default()
+    };
     let fail = move |_| {
         // The worker may still decode the file.
         let sentence = format!("The browser does not play {}; its tracks can still be looked at.", name());

@@ -1,4 +1,4 @@
-//! What the worker says: progress, answers, and the time.
+//! Messages to the page: progress reports and answers; and the worker's clock.
 
 use std::cell::Cell;
 
@@ -9,10 +9,10 @@ use web_sys::DedicatedWorkerGlobalScope;
 use crate::protocol::wire::{self, Attachments};
 use crate::protocol::{Answer, Progress, Response};
 
-/// Progress is told at most this often, in milliseconds.
+/// The least time between two progress reports, in milliseconds.
 const PROGRESS_PAUSE: f64 = 60.0;
 
-/// Tells the page how far the work under one number has come.
+/// Reports the progress of one request to the page.
 pub(super) struct Reporter {
     id: u32,
     last: Cell<f64>,
@@ -23,22 +23,26 @@ impl Reporter {
         Self { id, last: Cell::new(f64::NEG_INFINITY) }
     }
 
+    /// Reports a phase, in words.
     pub(super) fn phase(&self, what: &str) {
-        self.tell(Progress::Phase { what: what.to_owned() });
+        self.post(Progress::Phase { what: what.to_owned() });
     }
 
+    /// Reports the bytes of a download.
     pub(super) fn bytes(&self, what: &str, done: u64, total: u64) {
         if done == total || self.is_due() {
-            self.tell(Progress::Bytes { what: what.to_owned(), done, total });
+            self.post(Progress::Bytes { what: what.to_owned(), done, total });
         }
     }
 
+    /// Reports the items that are done.
     pub(super) fn items(&self, what: &str, done: usize, total: usize) {
         if done == 0 || done == total || self.is_due() {
-            self.tell(Progress::Items { what: what.to_owned(), done, total });
+            self.post(Progress::Items { what: what.to_owned(), done, total });
         }
     }
 
+    /// Returns whether the pause since the last report is over.
     fn is_due(&self) -> bool {
         let is_due = now() * 1000.0 - self.last.get() >= PROGRESS_PAUSE;
         if is_due {
@@ -47,12 +51,12 @@ impl Reporter {
         is_due
     }
 
-    fn tell(&self, progress: Progress) {
+    fn post(&self, progress: Progress) {
         post(&Response { id: self.id, answer: Answer::Progress(progress) }, Attachments::default());
     }
 }
 
-/// Posts a message to whoever started this worker.
+/// Posts a message to the page, or to the main worker if this is a helper.
 pub(super) fn post<T: Serialize>(message: &T, attachments: Attachments) {
     let payload = match wire::wrap(message, &attachments) {
         Ok(payload) => payload,
@@ -67,7 +71,7 @@ pub(super) fn scope() -> DedicatedWorkerGlobalScope {
     js_sys::global().unchecked_into()
 }
 
-/// Seconds since the worker started.
+/// Returns the seconds since the worker started.
 pub(super) fn now() -> f64 {
     scope().performance().map_or(0.0, |performance| performance.now() / 1000.0)
 }

@@ -1,4 +1,5 @@
-//! What the engine and its hands tell each other, and a picture's way through the tower as a list of arrays.
+//! The messages between the main worker and its helper workers. The output of the image tower travels as a list of
+//! arrays.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,60 +9,60 @@ use crate::geometry::{Grid, Size};
 use crate::model::{Crop, ModelError, VisionConfig, VisionTransformer};
 use crate::track::Features;
 
-/// What a hand is told.
+/// A request of the main worker to a helper worker.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub enum Order {
-    /// Take the image tower out of a kept pack. Report: [`Report::Ready`] or [`Report::Unable`].
-    Learn(Lesson),
-    /// Run the tower over the crop of this size whose floats are buffer 0. Report: [`Report::Done`].
-    Run { order: u32, size: Size, wants_patches: bool },
+pub enum HelperRequest {
+    /// Load the image tower from a stored pack. Answer: [`HelperMessage::Ready`] or [`HelperMessage::Unable`].
+    SetUp(HelperSetup),
+    /// Run the tower over a crop of this size, whose floats are buffer 0. Answer: [`HelperMessage::Done`].
+    Run { job: u32, size: Size, wants_patches: bool },
 }
 
-/// An image tower, and where its weights are kept.
+/// An image tower, and where its weights are stored.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Lesson {
-    /// The pack's, as the shelf knows it.
+pub struct HelperSetup {
+    /// The pack's folder in the browser's store.
     pub folder: String,
     pub weights: PackFile,
     pub vision: VisionConfig,
     pub embedding: usize,
 }
 
-/// What a hand says.
+/// A message of a helper worker.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub enum Report {
-    /// It hears from now on: browsers drop what is posted to a module worker before.
+pub enum HelperMessage {
+    /// The helper worker listens from now on: browsers drop messages to a module worker before.
     Listening,
-    /// It has the tower.
+    /// The tower is loaded.
     Ready,
-    /// It cannot get the tower, and is of no use.
+    /// The tower cannot be loaded.
     Unable,
-    /// It had nothing to do for long, and goes.
+    /// The helper worker had no job for a while, and ends.
     Gone,
-    /// Buffers: the arrays of a [`Seen`].
-    Done { order: u32, shape: Shape },
+    /// A job is done. Buffers: the arrays of a [`TowerOutput`].
+    Done { job: u32, shape: OutputShape },
 }
 
-/// What the tower made of one crop.
+/// The output of the image tower for one crop.
 #[derive(Clone, Debug)]
-pub struct Seen {
+pub struct TowerOutput {
     pub trace: Trace,
-    /// Where they were wanted.
+    /// Present if the request wanted patches.
     pub features: Option<Features>,
 }
 
-/// The numbers of a [`Seen`] beside its arrays.
+/// The numbers of a [`TowerOutput`] besides its arrays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Shape {
+pub struct OutputShape {
     grid: Grid,
     tokens: usize,
     leading_tokens: usize,
     layers: usize,
-    /// Width and heads of the features, where there are any.
+    /// Width and heads of the features, if present.
     features: Option<(usize, usize)>,
 }
 
-impl Seen {
+impl TowerOutput {
     /// Runs a tower over a crop.
     ///
     /// # Errors
@@ -74,13 +75,13 @@ impl Seen {
         Ok(Self { trace, features: Some(features) })
     }
 
-    pub fn shape(&self) -> Shape {
+    pub fn shape(&self) -> OutputShape {
         let Trace { grid, tokens, leading_tokens, .. } = self.trace;
         let features = self.features.as_ref().map(|features| (features.width, features.heads));
-        Shape { grid, tokens, leading_tokens, layers: self.trace.layers.len(), features }
+        OutputShape { grid, tokens, leading_tokens, layers: self.trace.layers.len(), features }
     }
 
-    /// All arrays, in the order in which [`Self::of_arrays`] takes them in.
+    /// Returns all arrays, in the order that [`Self::of_arrays`] expects.
     pub fn arrays(&self) -> Vec<&[f32]> {
         let Trace { embedded_cls, layers, final_cls, embedding, .. } = &self.trace;
         let of_layers = layers.iter().flat_map(|layer| [&layer.attention[..], &layer.values, &layer.mlp]);
@@ -91,9 +92,9 @@ impl Seen {
         of_trace.chain(of_features).collect()
     }
 
-    /// What has this shape and these arrays; none where there are too few of them.
-    pub fn of_arrays(shape: Shape, mut arrays: impl Iterator<Item = Vec<f32>>) -> Option<Self> {
-        let Shape { grid, tokens, leading_tokens, layers, features } = shape;
+    /// Rebuilds an output from its shape and arrays; returns `None` if there are too few arrays.
+    pub fn of_arrays(shape: OutputShape, mut arrays: impl Iterator<Item = Vec<f32>>) -> Option<Self> {
+        let OutputShape { grid, tokens, leading_tokens, layers, features } = shape;
         let mut next = || arrays.next();
         let (embedded_cls, final_cls, embedding) = (next()?, next()?, next()?);
         let layers = (0..layers)
@@ -120,8 +121,8 @@ impl Seen {
 mod tests {
     use super::*;
 
-    /// Of two layers, every array of other numbers.
-    fn seen(has_features: bool) -> Seen {
+    /// An output of two layers, with different numbers in every array.
+    fn output(has_features: bool) -> TowerOutput {
         let mut last = 0.0;
         let mut numbers = |count: usize| -> Vec<f32> {
             last += 1.0;
@@ -148,19 +149,19 @@ mod tests {
             keys: numbers(4),
             tokens: numbers(4),
         });
-        Seen { trace, features }
+        TowerOutput { trace, features }
     }
 
     #[test]
-    fn what_a_hand_saw_arrives_as_it_was() {
+    fn an_output_survives_the_way_through_arrays() {
         for has_features in [false, true] {
-            let seen = seen(has_features);
-            let arrays = || seen.arrays().into_iter().map(<[f32]>::to_vec);
-            let came = Seen::of_arrays(seen.shape(), arrays()).unwrap();
-            assert_eq!(came.shape(), seen.shape());
-            assert_eq!(came.features, seen.features);
-            assert_eq!(format!("{:?}", came.trace), format!("{:?}", seen.trace));
-            assert!(Seen::of_arrays(seen.shape(), arrays().skip(1)).is_none(), "one is missing");
+            let output = output(has_features);
+            let arrays = || output.arrays().into_iter().map(<[f32]>::to_vec);
+            let came = TowerOutput::of_arrays(output.shape(), arrays()).unwrap();
+            assert_eq!(came.shape(), output.shape());
+            assert_eq!(came.features, output.features);
+            assert_eq!(format!("{:?}", came.trace), format!("{:?}", output.trace));
+            assert!(TowerOutput::of_arrays(output.shape(), arrays().skip(1)).is_none(), "one is missing");
         }
     }
 }

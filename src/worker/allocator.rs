@@ -1,7 +1,7 @@
-//! The worker's memory, and what is told when there is none left.
+//! The worker's allocator, which reports when memory runs out.
 //!
-//! A browser gives a worker at most 4 GB, and less where it has less. Rust then stops with nothing but "unreachable",
-//! which helps nobody; so the allocator remembers, and the page hears why.
+//! A browser gives a worker at most 4 GB, and on some machines less. When an allocation fails, Rust stops with the error
+//! "unreachable". So the allocator remembers the failed allocation, and the page receives the true reason.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,55 +11,55 @@ use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast as _, JsValue, closure::Closure};
 use web_sys::Event;
 
-use super::report::scope;
+use super::progress::scope;
 
-/// The system's allocator, which remembers what it had no room for.
-pub struct Heap;
+/// The system's allocator, which remembers the last allocation that failed.
+pub struct ReportingAllocator;
 
-/// Bytes that were asked for last, and not to be had.
-static REFUSED: AtomicUsize = AtomicUsize::new(0);
+/// The size of the last allocation that failed, in bytes; 0 if none has failed.
+static FAILED: AtomicUsize = AtomicUsize::new(0);
 
 fn remember(start: *mut u8, bytes: usize) -> *mut u8 {
     if start.is_null() {
-        REFUSED.store(bytes, Ordering::Relaxed);
+        FAILED.store(bytes, Ordering::Relaxed);
     }
     start
 }
 
 // SAFETY: every call is the system allocator's own.
-unsafe impl GlobalAlloc for Heap {
+unsafe impl GlobalAlloc for ReportingAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: the caller's, as for the others.
+        // SAFETY: the caller guarantees the conditions of the system's allocator.
         remember(unsafe { System.alloc(layout) }, layout.size())
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: as above
+        // SAFETY: as above.
         remember(unsafe { System.alloc_zeroed(layout) }, layout.size())
     }
 
     unsafe fn realloc(&self, start: *mut u8, layout: Layout, bytes: usize) -> *mut u8 {
-        // SAFETY: as above
+        // SAFETY: as above.
         remember(unsafe { System.realloc(start, layout, bytes) }, bytes)
     }
 
     unsafe fn dealloc(&self, start: *mut u8, layout: Layout) {
-        // SAFETY: as above
+        // SAFETY: as above.
         unsafe { System.dealloc(start, layout) }
     }
 }
 
-/// Forgets a refusal that somebody knew to live with.
-pub(super) fn forget_refusal() {
-    REFUSED.store(0, Ordering::Relaxed);
+/// Forgets a failed allocation that the caller handled.
+pub(super) fn forget_failure() {
+    FAILED.store(0, Ordering::Relaxed);
 }
 
-/// Says that memory was the reason when the worker stops for want of it.
+/// From now on, an error event of the worker names memory as the reason if an allocation has failed.
 pub(super) fn explain_end() {
     let on_error = Closure::<dyn Fn(Event)>::new(|event: Event| {
-        let bytes = REFUSED.swap(0, Ordering::Relaxed);
+        let bytes = FAILED.swap(0, Ordering::Relaxed);
         if bytes != 0 {
-            // In place of the error without a reason.
+            // Replaces the error that has no reason.
             event.prevent_default();
             report_error(&Error::new(&format!("out of memory: there are no {bytes} bytes left")));
         }
@@ -70,7 +70,7 @@ pub(super) fn explain_end() {
 
 #[wasm_bindgen]
 extern "C" {
-    /// Lets the page hear of an error that nobody caught.
+    /// Sends an uncaught error to the page.
     #[wasm_bindgen(js_name = reportError)]
     fn report_error(error: &JsValue);
 }

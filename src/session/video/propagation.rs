@@ -1,4 +1,4 @@
-//! Masks that follow what a person pointed at, one frame a step.
+//! Mask propagation from a person's seeds, one frame per step (docs/PAPERS.md, 2.4).
 
 use std::collections::BTreeMap;
 
@@ -9,23 +9,24 @@ use crate::protocol::video::{Run, Seed, SeedKind};
 use crate::track::seeds::{self, PatchBox};
 use crate::track::{Features, PropagateOptions, Propagator, SoftMasks, TrackError};
 
-/// Tokens of all frames at one resolution may take this much memory, in bytes; of others none are kept.
+/// The memory that the stored tokens of all frames at one resolution may take, in bytes. Tokens of other resolutions are
+/// not stored.
 const MAX_BYTES: usize = 384 << 20;
 
-/// One run through the frames, and what runs have found so far.
+/// The current run through the frames, and the masks of all runs so far.
 #[derive(Default)]
-pub struct Follower {
+pub struct MaskPropagation {
     run: Option<(u32, Propagator)>,
-    /// By sampled frame.
+    /// The masks by sampled frame.
     pub masks: BTreeMap<usize, (CropFromPhoto, SoftMasks)>,
     tokens: FineTokens,
 }
 
-impl Follower {
-    /// Takes a run one frame on. `phrase` gives the patches' scores of a phrase seed.
+impl MaskPropagation {
+    /// Continues a run by one frame. `scores` holds the patches' scores of each phrase seed.
     ///
     /// # Errors
-    /// Where the frame does not go with those before it, nothing was seeded, or an object's number is none.
+    /// If the frame does not fit the frames before, nothing was seeded, or an object's number is invalid.
     pub fn step(
         &mut self,
         run: &Run,
@@ -44,7 +45,7 @@ impl Follower {
         let masks = if here.is_empty() {
             propagator.push(features)?
         } else {
-            // What comes from before stays, but for the objects that are shown anew.
+            // Propagated masks stay, except for the objects that are seeded on this frame.
             let before = propagator.push(features).or_else(|err| match err {
                 TrackError::NoSeed => Ok(SoftMasks::one_hot(features.grid, &vec![0; features.grid.len()])),
                 err => Err(err),
@@ -58,18 +59,18 @@ impl Follower {
         self.masks.get(&index).map(|(_, masks)| masks).ok_or(TrackError::NoSeed)
     }
 
-    /// Features of a frame that were computed for an earlier run, of tokens alone.
-    pub fn known(&self, short_side: usize, index: usize) -> Option<(CropFromPhoto, Features)> {
+    /// Returns a frame's features that an earlier run stored; they hold the tokens alone.
+    pub fn stored_features(&self, short_side: usize, index: usize) -> Option<(CropFromPhoto, Features)> {
         self.tokens.get(short_side, index)
     }
 
-    /// Keeps a frame's tokens for the next run.
-    pub fn keep(&mut self, short_side: usize, index: usize, frame: CropFromPhoto, features: &Features) {
+    /// Stores a frame's tokens for the next run.
+    pub fn store_features(&mut self, short_side: usize, index: usize, frame: CropFromPhoto, features: &Features) {
         self.tokens.insert(short_side, index, frame, features);
     }
 }
 
-/// The objects that are seeded on a frame, each all of its seeds together.
+/// Adds the objects that are seeded on a frame to its masks. An object's mask is the union of its seeds.
 fn seeded(
     before: SoftMasks,
     here: &[&Seed],
@@ -86,6 +87,7 @@ fn seeded(
     objects.into_iter().fold(before, |masks, (object, mask)| masks.with_object(object as usize, &mask))
 }
 
+/// Returns the patches of one seed.
 fn mask_of(
     kind: &SeedKind,
     frame: CropFromPhoto,
@@ -110,7 +112,7 @@ fn mask_of(
     }
 }
 
-/// Tokens of frames at one resolution, in 16 bits.
+/// The tokens of frames at one resolution, in 16 bits.
 #[derive(Default)]
 struct FineTokens {
     short_side: usize,
@@ -139,6 +141,7 @@ impl FineTokens {
     }
 }
 
+/// Features that hold the tokens alone.
 fn tokens_alone(frame: CropFromPhoto, width: usize, tokens: Vec<f32>) -> Features {
     Features {
         grid: frame.grid(),

@@ -1,0 +1,335 @@
+//! The helper workers of the main worker. They are started when there is work ahead, get pieces of it, and are replaced
+//! by the main worker itself where they are missing.
+//!
+//! A piece of work is a picture of the gallery or a frame of the video. The main worker decodes it, a helper or the
+//! main worker runs the tower on its crop, and the main worker does the rest. So the results are the same numbers in
+//! the same order, whoever ran the tower.
+
+use std::collections::BTreeMap;
+
+use async_channel::{Receiver, Sender};
+use js_sys::{Function, Reflect, Uint8Array};
+use wasm_bindgen::{JsCast as _, JsValue, closure::Closure};
+
+use super::error::WorkerError;
+use super::helper;
+use super::nested_worker::NestedWorker;
+use super::progress::scope;
+use crate::geometry::CropFromPhoto;
+use crate::model::{Backend, Crop};
+use crate::protocol::GalleryEntry;
+use crate::protocol::wire::{self, Attachments};
+use crate::session::helpers::how_many;
+use crate::session::helpers::messages::{HelperMessage, HelperRequest, HelperSetup, OutputShape, TowerOutput};
+use crate::session::helpers::schedule::Schedule;
+use crate::session::{Session, Traced};
+use crate::track::Features;
+
+/// Helpers are started when more pieces than this are listed: the start takes about as long as a few pictures.
+const WORTH_IT: usize = 4;
+
+/// The main worker waits this long for a helper, in milliseconds.
+const PATIENCE: i32 = 30_000;
+
+/// The identity of a piece of work.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Piece {
+    Picture(GalleryEntry),
+    /// A frame of the open video, by its index among the sampled frames.
+    Frame(usize),
+}
+
+/// A piece of work, ready for the tower.
+pub(super) struct PreparedPiece {
+    pub frame: CropFromPhoto,
+    pub crop: Crop,
+    /// A picture's thumbnail; empty for a frame.
+    pub thumbnail: Vec<u8>,
+}
+
+/// A piece of work after the tower.
+pub(super) struct ComputedPiece {
+    pub traced: Traced,
+    /// A frame's features.
+    pub features: Option<Features>,
+    /// A picture's thumbnail; empty for a frame.
+    pub thumbnail: Vec<u8>,
+}
+
+/// Why a piece of work was not done.
+pub(super) enum PieceError {
+    /// The picture cannot be used; the next one may be.
+    Picture(WorkerError),
+    /// The model failed.
+    Model(WorkerError),
+}
+
+impl From<PieceError> for WorkerError {
+    fn from(err: PieceError) -> Self {
+        match err {
+            PieceError::Picture(err) | PieceError::Model(err) => err,
+        }
+    }
+}
+
+/// What stays here of a piece while a helper has its crop.
+struct PieceContext {
+    frame: CropFromPhoto,
+    thumbnail: Vec<u8>,
+}
+
+/// The result of a piece. A helper's arrays stay in JavaScript's memory until the piece is requested.
+enum PieceResult {
+    Helper { context: PieceContext, shape: OutputShape, arrays: Vec<Uint8Array> },
+    Own(Result<ComputedPiece, PieceError>),
+}
+
+enum HelperEvent {
+    /// A helper's message, or `None` when the helper failed.
+    Message(u32, Option<JsValue>),
+    /// The main worker has waited long enough for a job.
+    Overdue(u32),
+}
+
+/// The helper workers for the open model.
+pub(super) struct Helpers {
+    /// None if no helper can serve the model.
+    setup: Option<HelperSetup>,
+    workers: BTreeMap<u32, NestedWorker>,
+    last_helper: u32,
+    /// A helper that failed is not started again. If all have ended by themselves, they may start again.
+    are_started: bool,
+    schedule: Schedule<Piece, PieceContext, PieceResult>,
+    events: (Sender<HelperEvent>, Receiver<HelperEvent>),
+}
+
+impl Default for Helpers {
+    fn default() -> Self {
+        let (workers, schedule) = (BTreeMap::new(), Schedule::default());
+        let events = async_channel::unbounded();
+        Self { setup: None, workers, last_helper: 0, are_started: false, schedule, events }
+    }
+}
+
+impl Helpers {
+    /// Prepares helpers for a model whose pack is stored in `folder`. Only a model on the CPU has helpers.
+    pub(super) fn of(session: &Session, folder: Option<String>) -> Self {
+        let manifest = session.manifest();
+        let weights = manifest.file(crate::checkpoint::pack::WEIGHTS).cloned();
+        let is_on_cpu = matches!(session.backend(), Backend::Kernels);
+        let setup = folder.zip(weights).filter(|_| is_on_cpu).map(|(folder, weights)| {
+            let (vision, embedding) = (manifest.model.vision.clone(), manifest.model.embedding);
+            HelperSetup { folder, weights, vision, embedding }
+        });
+        Self { setup, ..Self::default() }
+    }
+
+    /// Computes the first piece of a list, or waits for the helper that does, and assigns the next pieces to helpers.
+    /// `prepare` decodes the piece at an index of the list.
+    pub(super) async fn compute(
+        &mut self,
+        session: &Session,
+        list: &[Piece],
+        mut prepare: impl AsyncFnMut(usize) -> Result<PreparedPiece, PieceError>,
+    ) -> Result<ComputedPiece, PieceError> {
+        self.schedule.keep_only(list);
+        if list.len() > WORTH_IT {
+            self.start();
+        }
+        self.compute_first(session, list, &mut prepare).await
+    }
+
+    async fn compute_first(
+        &mut self,
+        session: &Session,
+        list: &[Piece],
+        prepare: &mut impl AsyncFnMut(usize) -> Result<PreparedPiece, PieceError>,
+    ) -> Result<ComputedPiece, PieceError> {
+        let first = list.first().ok_or(PieceError::Model(WorkerError::NothingToRun))?;
+        loop {
+            while let Ok(event) = self.events.1.try_recv() {
+                self.handle(event);
+            }
+            if let Some(computed) = self.schedule.take(first).and_then(PieceResult::computed) {
+                self.assign(list, prepare).await;
+                return computed;
+            }
+            let Some(job) = self.schedule.job_of(first) else {
+                // The first piece is decoded before the others: frames are decoded in order.
+                let prepared = prepare(0).await?;
+                self.assign(list, prepare).await;
+                return run(session, first, prepared).await;
+            };
+            self.assign(list, prepare).await;
+            match self.next(list) {
+                // While a helper computes the first piece.
+                Some(place) => {
+                    let computed = match prepare(place).await {
+                        Ok(prepared) => run(session, &list[place], prepared).await,
+                        Err(err) => Err(err),
+                    };
+                    self.schedule.keep(list[place].clone(), PieceResult::Own(computed));
+                }
+                None => self.wait(job).await,
+            }
+        }
+    }
+
+    /// Returns the index of the next piece to start; the first piece is requested already.
+    fn next(&self, list: &[Piece]) -> Option<usize> {
+        self.schedule.next(list.get(1..)?).map(|place| place + 1)
+    }
+
+    /// Assigns the next pieces of a list to the idle helpers.
+    async fn assign(
+        &mut self,
+        list: &[Piece],
+        prepare: &mut impl AsyncFnMut(usize) -> Result<PreparedPiece, PieceError>,
+    ) {
+        while let Some((helper, place)) = self.schedule.idle().zip(self.next(list)) {
+            let piece = list[place].clone();
+            match prepare(place).await {
+                Ok(PreparedPiece { frame, crop, thumbnail }) => {
+                    let (size, wants_patches) = (crop.size, wants_patches(&piece));
+                    let job = self.schedule.assign(helper, piece, PieceContext { frame, thumbnail });
+                    let floats = vec![wire::buffer_of_f32(&crop.values)];
+                    self.post(helper, &HelperRequest::Run { job, size, wants_patches }, floats);
+                }
+                Err(err) => self.schedule.keep(piece, PieceResult::Own(Err(err))),
+            }
+        }
+    }
+
+    /// Waits for a helper's message, or until a job is overdue.
+    async fn wait(&mut self, job: u32) {
+        let events = self.events.0.clone();
+        let overdue = Closure::once_into_js(move || {
+            let _sent = events.try_send(HelperEvent::Overdue(job));
+        });
+        let overdue: Function = overdue.unchecked_into();
+        let timer = scope().set_timeout_with_callback_and_timeout_and_arguments_0(&overdue, PATIENCE);
+        if timer.is_err() {
+            return self.handle(HelperEvent::Overdue(job));
+        }
+        if let Ok(event) = self.events.1.recv().await {
+            self.handle(event);
+        }
+    }
+
+    fn handle(&mut self, event: HelperEvent) {
+        match event {
+            HelperEvent::Message(helper, Some(message)) => match wire::unwrap(&message) {
+                Ok((message, Attachments { buffers, .. })) => self.take(helper, message, buffers),
+                Err(_other) => self.lose(helper),
+            },
+            HelperEvent::Message(helper, None) => self.lose(helper),
+            HelperEvent::Overdue(job) => {
+                if let Some(helper) = self.schedule.helper_of(job) {
+                    self.lose(helper);
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, helper: u32, message: HelperMessage, arrays: Vec<Uint8Array>) {
+        match message {
+            HelperMessage::Listening => {
+                if let Some(setup) = self.setup.clone() {
+                    self.post(helper, &HelperRequest::SetUp(setup), Vec::new());
+                }
+            }
+            HelperMessage::Ready => self.schedule.is_ready(helper),
+            // No other helper can load the tower either.
+            HelperMessage::Unable => {
+                self.setup = None;
+                self.lose(helper);
+            }
+            HelperMessage::Gone => {
+                self.lose(helper);
+                self.are_started = !self.workers.is_empty();
+            }
+            HelperMessage::Done { job, shape } => {
+                self.schedule.finish(helper, job, |context| PieceResult::Helper { context, shape, arrays });
+            }
+        }
+    }
+
+    /// Starts the helpers, unless they were started.
+    fn start(&mut self) {
+        let Some(setup) = self.setup.as_ref().filter(|_| !self.are_started) else { return };
+        self.are_started = true;
+        let tower = setup.vision.tensors(setup.embedding);
+        let size = |shape: &[usize]| shape.iter().map(|length| *length as u64).product::<u64>();
+        let parameters = tower.iter().map(|tensor| size(&tensor.shape)).sum();
+        for _helper in 0..how_many(cores(), memory(), parameters) {
+            self.last_helper += 1;
+            let (helper, events) = (self.last_helper, self.events.0.clone());
+            let listener = move |message| {
+                // The channel is never closed nor full.
+                let _sent = events.try_send(HelperEvent::Message(helper, message));
+            };
+            if let Some(worker) = NestedWorker::start(helper::NAME, listener) {
+                self.schedule.start(helper);
+                self.workers.insert(helper, worker);
+            }
+        }
+    }
+
+    fn post(&mut self, helper: u32, request: &HelperRequest, buffers: Vec<Uint8Array>) {
+        let Some(worker) = self.workers.get(&helper) else { return };
+        let payload = wire::wrap(request, &Attachments::of(buffers));
+        if !payload.is_ok_and(|payload| worker.post(&payload)) {
+            self.lose(helper);
+        }
+    }
+
+    fn lose(&mut self, helper: u32) {
+        self.schedule.lose(helper);
+        self.workers.remove(&helper);
+    }
+
+    /// Drops everything that was computed ahead.
+    pub(super) fn forget(&mut self) {
+        self.schedule.keep_only(&[]);
+    }
+}
+
+impl PieceResult {
+    /// Returns `None` if a helper's arrays do not have the shape of the tower's output.
+    fn computed(self) -> Option<Result<ComputedPiece, PieceError>> {
+        match self {
+            Self::Own(computed) => Some(computed),
+            Self::Helper { context, shape, arrays } => {
+                let output = TowerOutput::of_arrays(shape, arrays.iter().map(wire::f32_of_buffer))?;
+                Some(Ok(computed(context, output)))
+            }
+        }
+    }
+}
+
+/// Runs the main worker's own tower on a piece.
+async fn run(session: &Session, piece: &Piece, prepared: PreparedPiece) -> Result<ComputedPiece, PieceError> {
+    let PreparedPiece { frame, crop, thumbnail } = prepared;
+    let output = TowerOutput::run(&session.model().vision, &crop, wants_patches(piece)).await;
+    let output = output.map_err(|err| PieceError::Model(err.into()))?;
+    Ok(computed(PieceContext { frame, thumbnail }, output))
+}
+
+fn computed(context: PieceContext, output: TowerOutput) -> ComputedPiece {
+    let (PieceContext { frame, thumbnail }, TowerOutput { trace, features }) = (context, output);
+    ComputedPiece { traced: Traced { frame, trace }, features, thumbnail }
+}
+
+/// Tracking needs the patches of a frame; the gallery does not need those of a picture.
+fn wants_patches(piece: &Piece) -> bool {
+    matches!(piece, Piece::Frame(_))
+}
+
+fn cores() -> usize {
+    scope().navigator().hardware_concurrency() as usize
+}
+
+/// The machine's memory in GB, if the browser tells it.
+fn memory() -> Option<f64> {
+    Reflect::get(&scope().navigator(), &"deviceMemory".into()).ok()?.as_f64()
+}

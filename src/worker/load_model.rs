@@ -1,0 +1,55 @@
+//! Opening published weights: they are converted to a pack, stored, and opened.
+
+use web_sys::Blob;
+
+use super::import;
+use super::open::{choose, fetched};
+use super::pack_store::PackStore;
+use super::progress::{Reporter, now};
+use super::state::{Handled, Reply, Worker};
+use crate::protocol::{DevicePreference, LoadModel, ModelSettings, ModelSource, PackSummary};
+use crate::session::SessionError;
+
+impl Worker {
+    /// Opens published weights. If they were converted and stored before, opens the stored pack; otherwise converts and
+    /// stores them. A pack that does not open is removed from the store.
+    pub(super) async fn load_model(
+        &mut self,
+        task: LoadModel,
+        files: &[Blob],
+        report: &Reporter,
+    ) -> Handled<LoadModel> {
+        let LoadModel { source, storage, told, device } = task;
+        let store = PackStore::open().await;
+        // The device first: it may be missing, and the weights are hundreds of megabytes.
+        let chosen = choose(device, report).await?;
+        // A repository's weights stay the same; a file of the same name may have changed.
+        if let ModelSource::Hub { repository, hub: None } = &source
+            && told == ModelSettings::default()
+            && let Some(folder) = store.converted_from(repository.trim(), storage.into()).await
+            && let Ok((pack, download)) = fetched(&folder, report).await
+        {
+            let summary = self.open_fetched(pack, (download, folder), (device, chosen), report).await?;
+            return Ok(Reply::plain(summary));
+        }
+        let start = now();
+        let progress = |done, total| report.bytes("Reading the weights", done, total);
+        let pack = import::pack(&source, files, storage, &told, progress).await?;
+        let seconds = now() - start;
+        report.phase("Keeping the model");
+        let stored = store.put_converted(&pack).await;
+        let folder = stored.as_ref().ok().cloned();
+        let manifest = pack.manifest.clone();
+        let opened = self.open(pack, chosen, (seconds, folder.clone()), report).await;
+        let summary = match (opened, folder.filter(|_stored| device == DevicePreference::Auto)) {
+            (Err(SessionError::GpuRefused(_reason)), Some(folder)) => self.open_on_cpu(&folder, report).await?,
+            (Err(err @ SessionError::GpuRefused(_)), None) => return Err(err.into()),
+            (Err(err), _) => {
+                store.remove_converted(&manifest).await;
+                return Err(err.into());
+            }
+            (Ok(summary), _) => PackSummary { unkept: stored.err().map(|err| err.to_string()), ..summary },
+        };
+        Ok(Reply::plain(summary))
+    }
+}

@@ -1,0 +1,87 @@
+//! Everything that the worker holds for the page, and the replies of its handlers.
+
+use js_sys::Uint8Array;
+
+use super::error::WorkerError;
+use super::gallery_files::BrowserFile;
+use super::helpers::Helpers;
+use super::open_video::OpenVideo;
+use crate::media::Photo;
+use crate::protocol::Work;
+use crate::protocol::wire;
+use crate::session::gallery::Gallery;
+use crate::session::{Session, SessionError, Traced};
+
+/// An answer, and the buffers that travel with it.
+pub(super) struct Reply<A> {
+    pub(super) answer: A,
+    pub(super) buffers: Vec<Uint8Array>,
+}
+
+/// What the handler of a task returns.
+pub(super) type Handled<T> = Result<Reply<<T as Work>::Answer>, WorkerError>;
+
+impl<A> Reply<A> {
+    /// An answer without buffers.
+    pub(super) fn plain(answer: A) -> Self {
+        Self { answer, buffers: Vec::new() }
+    }
+
+    /// An answer whose buffer 0 holds these floats.
+    pub(super) fn with_floats(answer: A, values: &[f32]) -> Self {
+        Self { answer, buffers: vec![wire::buffer_of_f32(values)] }
+    }
+
+    /// An answer whose buffer 0 holds these bytes.
+    pub(super) fn with_bytes(answer: A, bytes: &[u8]) -> Self {
+        Self { answer, buffers: vec![Uint8Array::from(bytes)] }
+    }
+}
+
+/// Everything that the worker holds for the page.
+#[derive(Default)]
+pub(super) struct Worker {
+    pub(super) session: Option<Session>,
+    pub(super) current: Option<CurrentPhoto>,
+    pub(super) gallery: Option<Gallery<BrowserFile>>,
+    /// Why a later visit will not find the gallery.
+    pub(super) not_kept: Option<String>,
+    pub(super) video: Option<OpenVideo>,
+    pub(super) helpers: Helpers,
+}
+
+/// The photo that requests are about.
+pub(super) struct CurrentPhoto {
+    pub(super) name: String,
+    pub(super) photo: Photo,
+    pub(super) traced: Traced,
+}
+
+impl Worker {
+    pub(super) fn session(&self) -> Result<&Session, SessionError> {
+        self.session.as_ref().ok_or(SessionError::NoPack)
+    }
+
+    pub(super) fn session_mut(&mut self) -> Result<&mut Session, SessionError> {
+        self.session.as_mut().ok_or(SessionError::NoPack)
+    }
+
+    /// The open model and the current photo.
+    pub(super) fn with_photo(&mut self) -> Result<(&mut Session, &mut CurrentPhoto), SessionError> {
+        let session = self.session.as_mut().ok_or(SessionError::NoPack)?;
+        let current = self.current.as_mut().ok_or(SessionError::NoPhoto)?;
+        Ok((session, current))
+    }
+
+    /// The open gallery.
+    pub(super) fn gallery(&self) -> Result<&Gallery<BrowserFile>, WorkerError> {
+        self.gallery.as_ref().ok_or(WorkerError::NoGallery)
+    }
+
+    /// The open model and the open video.
+    pub(super) fn with_video(&mut self) -> Result<(&Session, &mut OpenVideo), WorkerError> {
+        let session = self.session.as_ref().ok_or(SessionError::NoPack)?;
+        let video = self.video.as_mut().ok_or(WorkerError::NoVideo)?;
+        Ok((session, video))
+    }
+}
