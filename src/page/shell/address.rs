@@ -1,4 +1,4 @@
-//! The page's address: everything on screen that a link can carry. docs/EMBED.md lists the parameters.
+//! The page's address: everything on screen that a link can contain. docs/EMBED.md lists the parameters.
 
 mod off;
 mod query;
@@ -13,7 +13,7 @@ pub use off::{Off, head};
 /// The longest list of phrases in an address, in bytes: some programs cut longer addresses.
 const LONGEST_TEXTS: usize = 6000;
 
-/// Light or dark, whatever the person's system says.
+/// Light or dark colours, independent of the person's system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Theme {
     Light,
@@ -29,7 +29,7 @@ impl Theme {
     }
 }
 
-/// The content of an address. What the address does not mention is as in [`Address::default`].
+/// The content of an address. Parts that the address does not mention are as in [`Address::default`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Address {
     /// Whether this is the compact page inside another page.
@@ -89,8 +89,8 @@ impl Default for Address {
 }
 
 impl Address {
-    /// Reads an address's query. Returns a sentence for each invalid value, which is left out. Unknown parameters are
-    /// ignored.
+    /// Reads an address's query. Ignores unknown parameters and invalid values, and returns a sentence for each
+    /// invalid value.
     pub fn parse(query: &str) -> (Self, Vec<String>) {
         let mut address = Self::default();
         let (mut texts, mut complaints) = (String::new(), Vec::new());
@@ -191,7 +191,7 @@ impl Address {
         Ok(())
     }
 
-    /// Returns the shortest query with this content; empty where everything is as usual.
+    /// Returns the shortest query with this content; empty if everything is as in [`Address::default`].
     pub fn query(&self) -> String {
         let usual = Self::default();
         let mut parameters: Vec<(&str, String)> = Vec::new();
@@ -208,7 +208,7 @@ impl Address {
         for text in self.texts.iter().filter(|_| self.carries_texts()).flat_map(PhraseList::as_slice) {
             say("text", Some(text.clone()));
         }
-        // An empty list of phrases is not the same as no list.
+        // An empty list of phrases is different from no list.
         if self.texts.as_ref().is_some_and(|texts| texts.as_slice().is_empty()) {
             say("text", Some(String::new()));
         }
@@ -247,14 +247,14 @@ impl Address {
         query::query(&parameters)
     }
 
-    /// Whether the phrases are few enough for an address.
+    /// Returns whether the phrases are few enough for an address.
     pub fn carries_texts(&self) -> bool {
         let length = |text: &String| query::query(&[("text", text.clone())]).len();
         self.texts.iter().flat_map(PhraseList::as_slice).map(length).sum::<usize>() <= LONGEST_TEXTS
     }
 }
 
-/// Reads the name of a pack beside the page, or a repository of the hub.
+/// Reads the name of a pack in the page's folder `packs/`, or a repository of the hub.
 fn model(name: &str) -> Option<ModelAddress> {
     let is_name = |part: &str| {
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);

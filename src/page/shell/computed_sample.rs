@@ -1,12 +1,12 @@
-//! Results for the sample photos that were computed beforehand (`cargo xtask samples`). The page shows them while the
-//! model still loads.
+//! The precomputed results for the sample photos (`cargo xtask samples` computes them). The page shows them while the
+//! model loads.
 
 use serde::Deserialize;
 
 use crate::geometry::{CropFromPhoto, Framing, LongSide, Size};
 use crate::protocol::{Attribution, HeadLabel};
 
-/// The results for one photo. A grey picture of the photo's size beside this file has the soft map.
+/// The results for one photo. The soft map is a grey picture of the photo's size, in the same folder as this file.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Computed {
     /// The model's name.
@@ -16,7 +16,7 @@ pub struct Computed {
     pub patch: usize,
     pub residual: f64,
     pub attribution: Attribution,
-    /// The phrase with the highest score, which is segmented.
+    /// The phrase with the highest score. The photo is segmented by this phrase.
     pub phrase: String,
     pub threshold: f32,
     pub is_empty: bool,
@@ -51,7 +51,7 @@ mod tests {
                 let heads: f32 = attribution.heads.iter().flatten().map(|texts| texts[text]).sum();
                 let mlps: f32 = attribution.mlps.iter().map(|texts| texts[text]).sum();
                 let sum = heads + mlps + attribution.embedding[text];
-                // Rounded to five digits, some eighty of them.
+                // About eighty values are added, each rounded to five digits.
                 assert!((sum - score).abs() < 4e-4, "{sample}: parts of text {text} sum to {sum}, not {score}");
             }
             let best = attribution.scores.iter().copied().fold(f32::MIN, f32::max);

@@ -29,7 +29,7 @@ pub struct Pictures {
     pub over: Option<Over>,
 }
 
-/// All lengths are in the figure's own pixels.
+/// All lengths are in pixels of the figure.
 const WIDTH: f64 = 1000.0;
 const MARGIN: f64 = 24.0;
 const PHOTO: f64 = 470.0;
@@ -77,7 +77,7 @@ struct Figure {
 }
 
 impl Figure {
-    /// Draws photo, map and legend. Returns their bottom.
+    /// Draws photo, map and legend. Returns the y coordinate of their bottom.
     fn photo(&mut self, pictures: &Pictures) -> f64 {
         let height = PHOTO * pictures.size.height as f64 / pictures.size.width.max(1) as f64;
         let grey = if pictures.is_grey { " filter=\"url(#grey)\"" } else { "" };
@@ -110,7 +110,7 @@ impl Figure {
         for step in 0..STEPS {
             let colour = colour::css(ramp.at(step as f32 / (STEPS - 1) as f32));
             let x = from + width * step as f64 / STEPS as f64;
-            // Slightly wider than its share, because thin gaps would show.
+            // Slightly wider than its share, because otherwise thin gaps would be visible.
             self.push(&format!(
                 "<rect x=\"{x:.2}\" y=\"{y:.1}\" width=\"{:.2}\" height=\"12\" fill=\"{colour}\"/>",
                 width / STEPS as f64 + 0.5
@@ -119,7 +119,7 @@ impl Figure {
         self.text(from + width + 8.0, y + 10.0, 12.0, QUIET, "start", high);
     }
 
-    /// Draws a bar for each phrase. Returns their bottom.
+    /// Draws a bar for each phrase. Returns the y coordinate of their bottom.
     fn phrases(&mut self, phrases: &[PhraseFinding]) -> f64 {
         let longest = phrases.iter().fold(1e-6_f32, |most, phrase| most.max(phrase.cosine.abs()));
         let mut y = MARGIN + 14.0;
@@ -138,7 +138,7 @@ impl Figure {
         y
     }
 
-    /// Draws the grid of heads with its scale, the last layer at the top. Returns its bottom.
+    /// Draws the grid of heads with its scale, the last layer at the top. Returns the y coordinate of its bottom.
     fn grid(&mut self, subject: &str, all: &ContributionsFinding, top: f64) -> f64 {
         let ContributionsFinding { heads, mlps, embedding, .. } = all.clone();
         let all = Contributions { heads, mlps, embedding };
@@ -182,7 +182,7 @@ impl Figure {
         ));
     }
 
-    /// Draws the chosen head's texts. Returns their bottom.
+    /// Draws the chosen head's texts. Returns the y coordinate of their bottom.
     fn head(&mut self, head: &HeadFinding, top: f64) -> f64 {
         let mut title = format!("Layer {}, head {}", head.layer, head.head);
         if let Some(value) = head.contribution {
@@ -256,7 +256,8 @@ mod tests {
         }
     }
 
-    /// Every element is closed, in order, and no bare `&`, `<` or quote is left: enough of XML to find slips.
+    /// Checks that every element is closed, in order, and that no `&`, `<` or quote is left unescaped. This is enough
+    /// of XML to find mistakes.
     fn assert_well_formed(svg: &str) {
         let mut open = Vec::new();
         for part in svg.split('<').skip(1) {

@@ -57,12 +57,12 @@ pub struct PhraseFinding {
     pub cosine: f32,
     /// The softmax over these phrases.
     pub probability: f32,
-    /// The cosine with everything on; `None` where nothing is off.
+    /// The cosine with everything switched on; `None` if nothing is switched off.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub intact: Option<f32>,
 }
 
-/// They sum to `total`.
+/// The contributions of all components. They sum to `total`.
 #[derive(Clone, Debug, Serialize)]
 pub struct ContributionsFinding {
     /// `[layer][head]`
@@ -83,11 +83,11 @@ impl From<&Contributions> for ContributionsFinding {
 #[derive(Clone, Debug, Serialize)]
 pub struct SegmentationFinding {
     pub phrase: String,
-    /// The foreground is above this value.
+    /// Pixels above this value are foreground.
     pub threshold: f32,
     /// The part that the mask covers, in photo pixels.
     pub crop_in_photo: PhotoRect,
-    /// Share of `crop_in_photo`.
+    /// The share of `crop_in_photo` that is foreground.
     pub foreground: f64,
     pub mask: Rle,
 }
@@ -99,7 +99,7 @@ pub struct HeadFinding {
     pub contribution: Option<f32>,
     pub map: Option<HeadMapFinding>,
     pub labels: Vec<HeadLabel>,
-    /// The number of images behind the labels.
+    /// The number of images that the labels were computed from.
     pub images: u64,
 }
 
@@ -192,7 +192,7 @@ fn plain(words: &str) -> String {
 pub(crate) mod tests {
     use super::*;
 
-    /// Made up, with everything that needs care when it is written: quotes, angle brackets, bars.
+    /// Returns invented findings that contain every character that must be escaped: quotes, angle brackets, bars.
     pub fn findings() -> Findings {
         Findings {
             made_by: "headlamp".to_owned(),

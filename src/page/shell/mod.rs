@@ -1,4 +1,4 @@
-//! What holds the features together: masthead, address, keys, tour, export.
+//! Everything that drives several features: masthead, address, keys, tour, export.
 
 pub mod address;
 #[cfg(feature = "page")]

@@ -4,7 +4,7 @@
 pub struct Sample {
     pub name: &'static str,
     pub file: &'static str,
-    /// What the photo shows.
+    /// The subject of the photo, in words.
     pub title: &'static str,
 }
 

@@ -13,7 +13,7 @@ pub enum Action {
     Play,
 }
 
-/// The element that has the focus: some keys belong to it.
+/// The kind of element that has the focus. Some keys belong to this element.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Focus {
     /// A text field, which takes every key.
@@ -33,7 +33,7 @@ pub struct Press<'a> {
     pub alt: bool,
 }
 
-/// Returns the action of a press; `None` for other keys.
+/// Returns the action of a key; `None` for other keys.
 pub fn action(press: Press<'_>, focus: Focus) -> Option<Action> {
     if focus == Focus::Text || press.alt {
         return None;
@@ -48,7 +48,7 @@ pub fn action(press: Press<'_>, focus: Focus) -> Option<Action> {
     }
 }
 
-/// Keys with the same action, by the names on them.
+/// Keys with the same action, named by their labels.
 pub struct Shortcut {
     pub keys: &'static [&'static str],
     pub what: &'static str,
@@ -64,7 +64,7 @@ const fn shortcut(keys: &'static [&'static str], what: &'static str) -> Shortcut
     Shortcut { keys, what }
 }
 
-/// All keys, as the help lists them.
+/// All keys, in the order of the help dialog.
 pub const GROUPS: [Group; 4] = [
     Group {
         place: "Anywhere",

@@ -1,4 +1,4 @@
-//! The steps of the tour, and their words.
+//! The steps of the tour, and their texts.
 
 use crate::text::units;
 
@@ -37,18 +37,18 @@ impl Step {
         }
     }
 
-    /// Whether the view is on the right of a wide page, so that the words belong on the left.
+    /// Returns whether the view is on the right of a wide page, so that the text must be on the left.
     pub fn is_on_the_right(self) -> bool {
         matches!(self, Self::Head | Self::TextSpan | Self::Ablation)
     }
 }
 
-/// The values on the page that a step mentions; `None` for those that are not here yet.
+/// The values on the page that a step mentions; `None` for values that are not available yet.
 #[derive(Clone, Debug, Default)]
 pub struct Seen {
     pub phrase: String,
     pub score: Option<f32>,
-    /// The score with everything on; `None` where nothing is off.
+    /// The score with everything switched on; `None` if nothing is switched off.
     pub intact: Option<f32>,
     pub head: Option<(usize, usize)>,
     /// The head's contribution to the score.
@@ -57,7 +57,7 @@ pub struct Seen {
     pub can_switch_off: bool,
 }
 
-/// Returns the words of a step.
+/// Returns the text of a step.
 pub fn says(step: Step, seen: &Seen) -> String {
     let Seen { phrase, score, head, part, .. } = seen;
     let score = score.map_or_else(|| "…".to_owned(), |score| units::signed(score, 3));

@@ -1,4 +1,4 @@
-//! Parts that are switched off, as an address writes them: "11.3,8.*,m5,m*,z0,cls".
+//! Parts that are switched off, in the form of an address: "11.3,8.*,m5,m*,z0,cls".
 
 use std::collections::BTreeSet;
 
@@ -27,7 +27,7 @@ enum Part {
 }
 
 impl Off {
-    /// Reads a list; `None` where an entry is not a part.
+    /// Reads a list; `None` if an entry is not a part.
     pub fn parse(list: &str) -> Option<Self> {
         list.split(',')
             .map(str::trim)
@@ -41,7 +41,7 @@ impl Off {
         self.0.is_empty()
     }
 
-    /// Writes an ablation of a model of `layers` layers of `heads` heads as a short list.
+    /// Returns an ablation as a short list, for a model with `layers` layers of `heads` heads.
     pub fn of(ablation: &Ablation, layers: usize, heads: usize) -> Self {
         let mut parts = Vec::new();
         for layer in ablation.heads.iter().map(|(layer, _)| *layer).collect::<BTreeSet<_>>() {
@@ -63,7 +63,8 @@ impl Off {
         Self(parts)
     }
 
-    /// Returns the ablation for a model of `layers` layers of `heads` heads; `None` where the model lacks a part.
+    /// Returns the ablation for a model with `layers` layers of `heads` heads; `None` if the model does not have one
+    /// of the parts.
     pub fn ablation(&self, layers: usize, heads: usize) -> Option<Ablation> {
         let mut ablation = Ablation::default();
         for part in &self.0 {
@@ -131,7 +132,7 @@ pub fn head(text: &str) -> Option<(usize, usize)> {
     Some((number(layer)?, number(head)?))
 }
 
-/// Numbers have at most three digits, which is enough for every model.
+/// Reads a number of at most three digits, which is enough for every model.
 fn number(text: &str) -> Option<usize> {
     let is_plain = (1..=3).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
     is_plain.then(|| text.parse().ok()).flatten()

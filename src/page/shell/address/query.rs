@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode, utf8_percent_encode};
 
-/// The bytes of a value that are escaped: all except letters, digits, and signs without a meaning inside a query. A
-/// space is written as `+`.
+/// The bytes of a value that are escaped: all bytes except letters, digits, and signs that have no meaning inside a
+/// query. A space is written as `+`.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')

@@ -121,7 +121,7 @@ impl Random {
     }
 }
 
-/// A query out of what addresses are made of, and of what they are not.
+/// Returns a random query of valid and invalid parts.
 fn any_query(random: &mut Random) -> String {
     const NAMES: [&str; 25] = [
         "embed",

@@ -1,5 +1,5 @@
-//! Shows a sample's results that were computed beforehand while the model loads. They are stored like live results,
-//! which replace them.
+//! Shows the precomputed results of a sample while the model loads. These results are stored like live results, and
+//! the live results replace them.
 
 use std::sync::Arc;
 
@@ -31,8 +31,8 @@ struct ComputedSample {
     map: Vec<f32>,
 }
 
-/// Shows a sample's results, if the default model is loading. Results that cannot be fetched are skipped: the live ones
-/// follow anyway.
+/// Shows a sample's results, if the default model is loading. Results that cannot be fetched are skipped, because the
+/// live results follow.
 pub fn show(features: Features, sample: &'static Sample) {
     if !is_awaited(features) {
         return;
@@ -50,7 +50,7 @@ fn is_awaited(features: Features) -> bool {
         .model
         .address
         .with_untracked(|model| model.as_ref().is_some_and(|model| *model == ModelAddress::default()));
-    // The settings that the results were computed with.
+    // The results were computed with these settings.
     let is_as_computed = !features.phrases.templates.get_untracked()
         && features.photo.framing.get_untracked() == Framing::CentreCrop;
     let has_live =

@@ -14,7 +14,7 @@ use crate::page::shell::browser::features::Features;
 use crate::page::video::browser::state::Mode;
 use crate::protocol::Kind;
 
-/// Takes files on the whole window, and shows a hint while a file is over it.
+/// Takes files that are dropped on the window, and shows a hint while a file is over the window.
 #[component]
 pub fn Intake() -> impl IntoView {
     let features = expect_context::<Features>();
@@ -52,7 +52,7 @@ fn take_dropped(features: Features, files: Vec<File>, event: &DragEvent) {
             if is_gallery { features.gallery.add(files) } else { features.video.open_pictures(files) }
         });
     }
-    // In the video view several pictures are the frames of a video.
+    // In the video view, several pictures are the frames of a video.
     let takes_pictures = zone.is_none() && features.video.player.mode.get_untracked() == Mode::Video;
     let Some(files) = features.video.take_files(files, takes_pictures) else { return };
     match (zone.as_deref(), files.first()) {

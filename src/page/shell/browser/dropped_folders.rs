@@ -7,10 +7,10 @@ use leptos::web_sys::{
 use wasm_bindgen::JsCast as _;
 use wasm_bindgen_futures::JsFuture;
 
-/// At most this many files are read.
+/// The largest number of files that are read.
 const MOST: usize = 20_000;
 
-/// Returns the dropped folders. The browser gives them only while the event is handled.
+/// Returns the dropped folders. The browser reveals them only while the event is handled.
 pub fn dropped(event: &DragEvent) -> Vec<FileSystemEntry> {
     let Some(items) = event.data_transfer().map(|data| data.items()) else { return Vec::new() };
     let entries = (0..items.length()).filter_map(|index| items.get(index)?.webkit_get_as_entry().ok().flatten());
@@ -41,7 +41,7 @@ async fn children(folder: FileSystemDirectoryEntry) -> Vec<FileSystemEntry> {
             // An error reaches `reject`.
             let _asked = reader.read_entries_with_callback_and_callback(&resolve, &reject);
         });
-        // Each call returns some entries, and none at the end.
+        // Each call returns some entries. At the end, a call returns none.
         let Ok(some) = JsFuture::from(promise).await else { return all };
         let some: Array = some.unchecked_into();
         if some.length() == 0 {

@@ -183,7 +183,7 @@ fn pictures(features: Features) -> Option<Pictures> {
             Over { picture, opacity: features.overlay.opacity.get(), says, scale }
         }),
     };
-    // A photograph in PNG would be ten times as large.
+    // A PNG of a photograph would be ten times as large.
     let photo = photo.to_data_url_with_type_and_encoder_options("image/jpeg", &0.92.into()).ok()?;
     Some(Pictures { photo, size, is_grey: features.overlay.layer.get() == Layer::Head, over })
 }

@@ -1,4 +1,5 @@
-//! All features of the page, for what drives several of them: the address, the tour, the exports, the embedded page.
+//! All features of the page, for code that drives several of them: the address, the tour, the exports, the embedded
+//! page.
 
 use leptos::prelude::*;
 
@@ -35,12 +36,12 @@ pub struct Features {
     pub gallery: GalleryState,
     pub cues: CueState,
     pub video: VideoState,
-    /// The page is inside another page.
+    /// Whether the page is inside another page.
     pub is_embedded: bool,
 }
 
 impl Features {
-    /// Makes the features as an address has them.
+    /// Makes the features with the settings of an address.
     pub fn new(address: &Address) -> Self {
         let core = Core::new(address.hands);
         let model = ModelState::new(core, address.model.clone(), address.device);
@@ -71,7 +72,7 @@ impl Features {
         features
     }
 
-    /// Lets each view find the features that it shows.
+    /// Provides the features to the views, as contexts.
     pub fn provide(self) {
         provide_context(self.core);
         provide_context(self.model);
@@ -89,7 +90,7 @@ impl Features {
         provide_context(self);
     }
 
-    /// Sets what an address says of the view: all that needs neither a model nor a photo.
+    /// Applies the parts of an address that need neither a model nor a photo.
     pub fn set_view(self, address: &Address) {
         self.phrases.choice.set(address.phrase.clone());
         self.phrases.rather_than.set(address.rather_than.clone());
@@ -102,7 +103,7 @@ impl Features {
     }
 }
 
-/// The part of the photo that an address wants explained.
+/// Returns the framing of the photo that an address asks for.
 pub fn framing(address: &Address) -> Framing {
     if address.whole_photo { Framing::WholePhoto } else { Framing::CentreCrop }
 }

@@ -43,11 +43,11 @@ pub fn HelpButton() -> impl IntoView {
     }
 }
 
-/// The dialog. The browser closes it on Esc and restores the focus. `children` come below the keys.
+/// The dialog. On Esc, the browser closes the dialog and restores the focus. `children` are shown below the keys.
 #[component]
 pub fn HelpDialog(children: Children) -> impl IntoView {
     let help = expect_context::<Help>();
-    // A press on the backdrop reaches the dialog itself.
+    // A click on the backdrop has the dialog itself as its target.
     let click = move |event: MouseEvent| {
         if event.target().is_some() && event.target() == event.current_target() {
             help.close();

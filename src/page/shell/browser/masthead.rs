@@ -45,7 +45,7 @@ fn Subject() -> impl IntoView {
     }
 }
 
-/// Shows what the worker does, and its progress.
+/// Shows the worker's current work, and its progress.
 #[component]
 pub fn Status() -> impl IntoView {
     let features = expect_context::<Features>();
@@ -105,7 +105,7 @@ fn ready(features: Features) -> String {
     pack.map_or_else(|| "Ready".to_owned(), |pack| format!("Ready: {} on the {}", pack.name, pack.device.kind))
 }
 
-/// Chooses light or dark colours, or those of the system. The browser keeps the choice.
+/// Chooses light colours, dark colours, or the colours of the system. The browser stores the choice.
 #[component]
 fn Theme() -> impl IntoView {
     const CHOICES: [(&str, &str); 3] = [("auto", "System"), ("light", "Light"), ("dark", "Dark")];
@@ -115,7 +115,8 @@ fn Theme() -> impl IntoView {
     );
     Effect::new(move || {
         let Some(root) = document().document_element() else { return };
-        // Setting an attribute whose name is a literal does not fail. The style sheet knows "light" and "dark".
+        // Setting an attribute whose name is a literal does not fail. The style sheet has rules for "light" and
+        // "dark".
         let _done = kept.with(|theme| root.set_attribute("data-theme", theme));
     });
     let chosen = move || kept.with(|theme| CHOICES.iter().position(|(name, _)| theme == name).unwrap_or_default());

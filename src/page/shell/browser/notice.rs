@@ -1,4 +1,4 @@
-//! The current notice: a sentence about a failure, and the button that helps.
+//! The current notice: a sentence about a failure, and buttons to restart the worker or to dismiss the notice.
 
 use crate::page::core::browser::core::WorkerState;
 use crate::page::shell::browser::features::Features;

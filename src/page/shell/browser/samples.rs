@@ -1,4 +1,4 @@
-//! Opening a sample photo, and the strip to pick one from.
+//! Opens a sample photo, and shows the strip of samples to choose from.
 
 use leptos::prelude::*;
 
@@ -6,7 +6,7 @@ use super::beforehand;
 use super::features::Features;
 use crate::page::shell::sample_photos::{SAMPLES, Sample};
 
-/// Opens a sample. Its results that were computed beforehand are shown until the model is open.
+/// Opens a sample. Its precomputed results are shown until the model is open.
 pub fn open(features: Features, sample: &'static Sample) {
     beforehand::show(features, sample);
     features.photo.open_address(sample.url());

@@ -24,7 +24,7 @@ pub fn Share() -> impl IntoView {
     let open = move |_| {
         is_open.set(true);
         if let Some(dialog) = dialog.get_untracked() {
-            // This fails where the dialog is open already.
+            // This fails if the dialog is already open.
             let _shown = dialog.show_modal();
         }
     };
@@ -57,12 +57,12 @@ pub fn Share() -> impl IntoView {
     }
 }
 
-/// Returns the address to share: everything that works on another machine.
+/// Returns the address to share, with everything that works on another machine.
 fn shared(features: Features) -> Address {
     untrack(|| {
         let now = history::now(features, &Address::default());
         let model = if now.model.is_on_this_machine_only() { Default::default() } else { now.model };
-        // The receiver may have another list, so the phrases are included even where they are the examples.
+        // The receiver may have another list, so the phrases are included even if they are the examples.
         Address { model, texts: Some(features.phrases.list.get()), phrase: features.phrases.chosen.get(), ..now }
     })
 }
@@ -137,7 +137,7 @@ fn Embed(address: Address) -> impl IntoView {
     }
 }
 
-/// Copies a text and confirms. Where the browser refuses, selects the text so that the person can copy it.
+/// Copies a text and confirms. If the browser refuses, selects the text, so that the person can copy it.
 #[component]
 fn Copy(text: String, label: &'static str, id: &'static str, select: impl Fn() + Copy + 'static) -> impl IntoView {
     let says = RwSignal::new("");
@@ -159,7 +159,8 @@ fn Copy(text: String, label: &'static str, id: &'static str, select: impl Fn() +
     }
 }
 
-/// Writes to the clipboard and returns whether that worked. Pages without HTTPS have no clipboard, so it is looked up.
+/// Writes to the clipboard and returns whether the browser allowed it. Pages without HTTPS have no clipboard, so the
+/// code checks for one.
 pub(in crate::page) async fn write_to_clipboard(text: &str) -> bool {
     let clipboard = js_sys::Reflect::get(&window().navigator(), &"clipboard".into());
     let Ok(clipboard) = clipboard.map(wasm_bindgen::JsValue::dyn_into::<leptos::web_sys::Clipboard>) else {

@@ -1,4 +1,4 @@
-//! A tour of one photo in five steps. The tour operates the page: each step shows what it explains.
+//! A tour of one photo in five steps. The tour operates the page, so that each step shows the view that it explains.
 
 use codee::string::FromToStringCodec;
 use leptos::html::H2;
@@ -27,7 +27,7 @@ pub struct Tour {
     features: Features,
     /// The step that is shown.
     step: RwSignal<Option<usize>>,
-    /// Whether the person took or declined the tour before.
+    /// Whether the person has taken or declined the tour.
     was_seen: Signal<bool>,
     set_was_seen: WriteSignal<bool>,
     /// The parts that were switched off before the tour.
@@ -42,7 +42,7 @@ impl Tour {
         );
         let tour =
             Self { features, step: RwSignal::new(None), was_seen, set_was_seen, ablation: StoredValue::default() };
-        // The strongest head is known once the phrase is scored: the step about the head follows it.
+        // The strongest head is known once the phrase is scored. The step about the head then chooses this head.
         Effect::new(move || {
             let strongest =
                 features.heads.contributions.with(|all| all.as_ref().and_then(|all| all.strongest_head()));
@@ -91,7 +91,7 @@ impl Tour {
             }
             Step::TextSpan | Step::Ablation => {}
         }
-        // Without means nothing can be switched off.
+        // Without head statistics there are no means, and nothing can be switched off.
         if STEPS[index] == Step::Ablation && untrack(|| features.model.has_statistics()) {
             self.switch(true);
         } else if !features.phrases.switched_off.with_untracked(Ablation::is_none) {
@@ -100,7 +100,7 @@ impl Tour {
         self.step.set(Some(index));
     }
 
-    /// Switches the chosen head off, or on again.
+    /// Switches the chosen head off if `is_off`, and otherwise on.
     fn switch(self, is_off: bool) {
         let heads = self.features.head_map.head.get_untracked().into_iter().filter(|_| is_off).collect();
         self.features.phrases.switched_off.set(Ablation { heads, ..Ablation::default() });
@@ -126,7 +126,7 @@ impl Tour {
         }
     }
 
-    /// Returns the values on the page for the words of a step.
+    /// Returns the values on the page that the text of a step mentions.
     fn seen(self) -> Seen {
         let features = self.features;
         let head = features.head_map.head.get();
@@ -173,7 +173,7 @@ pub fn Offer() -> impl IntoView {
     }
 }
 
-/// Starts the tour from the help.
+/// The button in the help dialog that starts the tour.
 #[component]
 pub fn TourButton() -> impl IntoView {
     let (tour, help) = (expect_context::<Tour>(), expect_context::<Help>());

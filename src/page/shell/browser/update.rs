@@ -1,4 +1,4 @@
-//! A new version of the page, which waits until the person takes it.
+//! A new version of the page, which waits until the person accepts it.
 
 use js_sys::Reflect;
 use leptos::prelude::*;
@@ -17,7 +17,7 @@ pub fn Update() -> impl IntoView {
 #[component]
 fn Waiting() -> impl IntoView {
     let is_wanted = StoredValue::new(false);
-    // On the first visit a service worker of the same build takes over.
+    // On the first visit, a service worker of the same build takes control of the page.
     let is_first = StoredValue::new(window().navigator().service_worker().controller().is_none());
     let is_outdated = RwSignal::new(false);
     let change = move || {
@@ -32,7 +32,7 @@ fn Waiting() -> impl IntoView {
     let options = UseServiceWorkerOptions::default().script_url("sw.js").on_controller_change(change);
     let UseServiceWorkerReturn { waiting, skip_waiting, .. } = use_service_worker_with_options(options);
     let take = move |_| {
-        // Where no service worker waits, another tab has activated the new version.
+        // If no service worker waits, another tab has activated the new version.
         if !waiting.get_untracked() {
             return reload();
         }
