@@ -1,6 +1,7 @@
-//! Time in a video: the sampled frame at a moment, the time that is left, and times in words.
+//! Times of a video: the sampled frame at a moment, the remaining time, and times in words.
 
-/// Returns the last of `times` (ascending) that is not after `time`, among the first `done`; before all of them, the first.
+/// Returns the index of the last of the first `done` of `times` (ascending) that is not after `time`. If all are after
+/// `time`, returns the first index.
 pub fn frame_at(times: &[f64], done: usize, time: f64) -> Option<usize> {
     let known = &times[..done.min(times.len())];
     // A video element that seeks to a frame may stop slightly before it.
@@ -31,7 +32,7 @@ impl Pace {
         self.per_frame = Some(self.per_frame.map_or(seconds, |before| before + (seconds - before) * RECENT));
     }
 
-    /// Describes the time for `frames` more; `None` before the first frame.
+    /// Describes the time for `frames` more frames; `None` before the first frame.
     pub fn remaining(&self, frames: usize) -> Option<String> {
         self.per_frame.map(|each| about(each * frames as f64))
     }
@@ -59,8 +60,8 @@ pub fn clock(seconds: f64) -> String {
     }
 }
 
-/// Returns the frames that a propagation visits, in order: forwards from the frame of the first seed,
-/// or backwards from that of the last seed. Empty without seeds.
+/// Returns the frames that a propagation visits, in order: forwards from the frame of the first seed, or backwards
+/// from the frame of the last seed. Empty without seeds.
 pub fn path(seeded: impl Iterator<Item = usize> + Clone, frames: usize, is_forward: bool) -> Vec<usize> {
     if is_forward {
         seeded.min().map(|first| (first..frames).collect()).unwrap_or_default()

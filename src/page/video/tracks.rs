@@ -1,4 +1,4 @@
-//! Paints the tracks of objects over a frame: patch by patch with outlines, as the mask is defined, or softly.
+//! Paints the tracks of objects over a frame: either the mask, patch by patch with outlines, or a smooth map.
 
 use crate::foreground::above_mean;
 use crate::geometry::{Grid, Size};
@@ -11,8 +11,9 @@ pub const SCALE: usize = 10;
 const INSIDE: u8 = 118;
 const OUTLINE: u8 = 255;
 
-/// Which object each patch is shown as: of those whose mask has it, the one that stands out most there against
-/// its own strongest patch. `tracks` is `[object][patch]`, `shown` says which objects count.
+/// Returns the object that each patch is shown as. Among the objects whose mask contains the patch, this is the object
+/// with the largest value relative to its own strongest patch. `tracks` is `[object][patch]`; only the objects that
+/// `shown` marks count.
 pub fn owners(tracks: &[f32], patches: usize, shown: &[bool]) -> Vec<Option<usize>> {
     let mut owners = vec![None; patches];
     let mut strongest = vec![0.0; patches];
@@ -31,8 +32,8 @@ pub fn owners(tracks: &[f32], patches: usize, shown: &[bool]) -> Vec<Option<usiz
     owners
 }
 
-/// The object of each patch in soft masks `[object][patch]`, background first: the strongest, none where that
-/// is the background.
+/// Returns the strongest object of each patch, or `None` if the background is the strongest or the object is not
+/// shown. `masks` are soft masks, `[object][patch]`, background first.
 pub fn winners(masks: &[f32], patches: usize, shown: &[bool]) -> Vec<Option<usize>> {
     let objects = masks.len() / patches.max(1);
     let strongest = |patch: usize| {
@@ -71,8 +72,8 @@ pub fn paint_owners(grid: Grid, owners: &[Option<usize>], colours: &[[u8; 3]]) -
     rgba
 }
 
-/// Paints all shown tracks, one pixel per patch. Each is as opaque as its value relative to its strongest patch; the page
-/// scales the result smoothly.
+/// Paints all shown tracks, one pixel per patch. The opacity of a patch is its value relative to the track's strongest
+/// patch. The page scales the result smoothly.
 pub fn paint_soft(tracks: &[f32], patches: usize, shown: &[bool], colours: &[[u8; 3]]) -> Vec<Rgba> {
     let mut mixed = vec![[0.0_f32; 4]; patches];
     for (object, track) in tracks.chunks_exact(patches.max(1)).enumerate() {

@@ -32,7 +32,7 @@ struct Filming {
 }
 
 impl Drop for Filming {
-    /// The camera's light goes out.
+    /// Switches the camera off.
     fn drop(&mut self) {
         for track in self.stream.get_tracks() {
             track.unchecked_into::<MediaStreamTrack>().stop();
@@ -40,7 +40,7 @@ impl Drop for Filming {
     }
 }
 
-/// Records until pressed again.
+/// A button that starts a recording, and stops the recording when clicked again.
 #[component]
 pub fn Camera() -> impl IntoView {
     let (core, video) = (expect_context::<Core>(), expect_context::<VideoState>());
@@ -50,7 +50,7 @@ pub fn Camera() -> impl IntoView {
     let stop = move || {
         filming.with_value(|filming| {
             if let Some(filming) = filming {
-                // This fails where the recorder has stopped by itself.
+                // This fails if the browser has already stopped the recorder.
                 let _stopped = filming.recorder.stop();
             }
         });
@@ -101,7 +101,7 @@ pub fn Camera() -> impl IntoView {
     }
 }
 
-/// Asks for the camera and starts recording; `done` gets the recording.
+/// Asks for the camera and starts recording. `done` receives the recording.
 async fn start(done: impl Fn(Blob) + 'static) -> Result<Filming, String> {
     let unsupported = || "This browser records no camera: open a video file instead.".to_owned();
     let devices = window().navigator().media_devices().map_err(|_none| unsupported())?;
@@ -125,7 +125,7 @@ async fn start(done: impl Fn(Blob) + 'static) -> Result<Filming, String> {
         let options = BlobPropertyBag::new();
         options.set_type(&kind);
         let blob = Blob::new_with_blob_sequence_and_options(&parts, &options);
-        // `done` drops this closure, which must not happen while the closure runs: so a moment later.
+        // `done` drops this closure. This must not happen while the closure runs, so `done` is called a moment later.
         if let Some((done, blob)) = done.borrow_mut().take().zip(blob.ok()) {
             spawn_local(async move { done(blob) });
         }
@@ -136,7 +136,7 @@ async fn start(done: impl Fn(Blob) + 'static) -> Result<Filming, String> {
     Ok(Filming { stream, recorder, _on_part: on_part, _on_stop: on_stop })
 }
 
-/// Returns a sentence why there is no camera.
+/// Returns a sentence that says why there is no camera.
 fn said(err: &JsValue) -> String {
     let name = err.dyn_ref::<DomException>().map(DomException::name).unwrap_or_default();
     sentence(&CameraError::of_exception(&name).to_string())

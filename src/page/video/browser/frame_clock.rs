@@ -31,8 +31,8 @@ extern "C" {
 
 type Ticking = Rc<RefCell<Option<Closure<dyn FnMut(JsValue, FrameTold)>>>>;
 
-/// Follows a video element until it is dropped. The callback holds itself and the element, and an element that has left
-/// the page reports no more frames, so nothing else would free it.
+/// Follows a video element until this value is dropped. The callback owns itself and the element, and an element that
+/// has left the page reports no more frames. Without the drop, nothing would free them.
 pub struct Follower {
     teller: FrameTeller,
     ticking: Ticking,
@@ -47,8 +47,8 @@ impl Drop for Follower {
     }
 }
 
-/// Sets the time to that of every frame that the element shows. Returns `None` where the browser reports no frames: the
-/// element is then followed until it leaves the page.
+/// Sets the time to the time of every frame that the element shows. Returns `None` if the browser reports no frames.
+/// Then the element is followed until it leaves the page.
 pub fn follow(element: HtmlVideoElement, video: VideoState) -> Option<Follower> {
     let can_tell = js_sys::Reflect::has(&element, &"requestVideoFrameCallback".into()).unwrap_or(false);
     if !can_tell {
@@ -73,7 +73,7 @@ fn ask(teller: &FrameTeller, ticking: &Ticking, asked: &Cell<u32>) {
     }
 }
 
-/// Does the same in browsers that report no frames: reads the element's clock at every repaint.
+/// Follows the element in browsers that report no frames: reads the element's clock at every repaint.
 fn follow_by_display(element: HtmlVideoElement, video: VideoState) {
     request_animation_frame(move || {
         if !element.is_connected() {

@@ -1,5 +1,5 @@
-//! What the video view asks of the worker about the frames. It asks for one frame after another: to stop is not to
-//! ask for more, and every other request goes between two frames.
+//! The requests of the video view to the worker about the frames. The view asks for one frame after another. To stop
+//! means to ask no more. Every other request is handled between two frames.
 
 use std::sync::Arc;
 
@@ -18,21 +18,21 @@ use crate::protocol::video::{
 use crate::protocol::wire::Attachments;
 use crate::protocol::{Kind, UnexpectedAnswer, Work};
 
-/// Texts to ask for per object.
+/// The number of texts to ask for per object.
 const LABELS: usize = 3;
 
-/// The model gets so many frames unasked; for more the user says when.
+/// If there are at most this many frames, the model starts at once. For more frames, the user starts the model.
 const UNASKED: usize = 60;
 
-/// As many frames in a row that cannot be read end the work on a video.
+/// If this many frames in a row cannot be read, the work on the video stops.
 const BAD_FRAMES: usize = 5;
 
 impl VideoState {
-    /// Samples the frames, and starts with them where they are few.
+    /// Samples the frames. If there are few frames, also starts the model on them.
     pub fn sample(self, sampling: Sampling) {
         let video = self.player.loaded.get_untracked();
         let taken = video.as_ref().and_then(LoadedVideo::taken).map(|taken| taken.sampling);
-        // Other moments than the browser's player was asked for.
+        // The browser's player took pictures of other moments.
         if let Some((video, _)) = video.zip(taken.filter(|taken| !taken.has_moments_of(&sampling))) {
             let sentence = format!("The browser stopped playing {}: open it again.", video.name);
             self.number_opening();
@@ -40,7 +40,7 @@ impl VideoState {
         }
         self.forget_frames();
         self.core.withdraw(Kind::Frame);
-        // Answers about the frames before are out of date.
+        // Answers about the earlier frames are out of date.
         let number = self.core.next_number();
         self.numbers.update_value(|numbers| numbers.sampling = number);
         self.ask(
@@ -70,13 +70,13 @@ impl VideoState {
         self.ask_for_next_frame();
     }
 
-    /// Stops after the current frame; what is done stays.
+    /// Stops after the current frame. Finished frames stay.
     pub fn pause(self) {
         self.frames.work.set(TracingState::Paused);
         self.core.withdraw(Kind::Frame);
     }
 
-    /// Asks for the next frame, if that is wanted.
+    /// Asks for the next frame, if the state is `Running`.
     fn ask_for_next_frame(self) {
         if self.frames.work.get_untracked() != TracingState::Running {
             return;
@@ -148,7 +148,7 @@ impl VideoState {
         );
     }
 
-    /// Takes the objects of other heads on the frames that are done.
+    /// Takes the newly tracked objects for the frames that are done.
     fn take_tracks(
         self,
         Retracked { frames: of_frames }: Retracked,
@@ -173,7 +173,7 @@ impl VideoState {
         Ok(())
     }
 
-    /// Whether there are texts to describe objects by.
+    /// Returns whether there are texts to describe objects with.
     pub fn can_describe(self) -> bool {
         let own = self.model.label_sources.own_pool.with(Option::is_some);
         let pack = self.model.pack.with(|pack| pack.as_ref().is_some_and(|pack| pack.pool_lines > 0));
@@ -197,7 +197,7 @@ impl VideoState {
         );
     }
 
-    /// Labels heads from this video's frames.
+    /// Computes head labels from this video's frames.
     pub fn use_as_statistics(self) {
         let number = self.number();
         let task = UseVideoStatistics { video: number };
@@ -227,13 +227,13 @@ impl VideoState {
         self.ask(|video| ExportMasks { video, of }, save);
     }
 
-    /// The number of the frames as they are sampled now.
+    /// Returns the number of the current sampling.
     fn number(self) -> u32 {
         self.numbers.with_value(|numbers| numbers.sampling)
     }
 
-    /// Asks for work on the frames as they are sampled now, whose number `task` gets. An answer or a failure about
-    /// other frames is dropped.
+    /// Asks for work on the frames of the current sampling. `task` receives the number of the sampling. An answer or a
+    /// failure about other frames is dropped.
     pub(super) fn ask<T: Work>(
         self,
         task: impl FnOnce(u32) -> T,
@@ -248,7 +248,7 @@ impl VideoState {
         });
     }
 
-    /// Asks as [`VideoState::ask`] does; `on_end` gets a failure too.
+    /// Asks as [`VideoState::ask`] does. `on_end` also receives a failure.
     pub(super) fn ask_for_outcome<T: Work>(
         self,
         task: impl FnOnce(u32) -> T,

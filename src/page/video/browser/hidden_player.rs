@@ -11,15 +11,15 @@ use crate::geometry::Size;
 use crate::page::common::browser::wait_for_event;
 use crate::page::common::playback_error::PlaybackError;
 
-/// How long a player may take, in milliseconds.
+/// The longest time that a player may take, in milliseconds.
 const TO_OPEN: i32 = 20_000;
 const TO_SEEK: i32 = 10_000;
-/// Players present a frame within a few screen refreshes; on hidden pages they never report it.
+/// Players present a frame within a few screen refreshes. On hidden pages they never report the frame.
 const TO_PRESENT: i32 = 250;
 
 #[wasm_bindgen]
 extern "C" {
-    /// web-sys does not know this method yet.
+    /// web-sys does not have this method yet.
     #[wasm_bindgen(extends = js_sys::Object)]
     type Presenter;
     #[wasm_bindgen(method, js_name = requestVideoFrameCallback)]
@@ -36,8 +36,7 @@ pub struct ElementVideo {
 impl ElementVideo {
     /// Opens a file.
     ///
-    /// # Errors
-    /// Where the player does not play it, or it has no pictures.
+    /// # Errors If the player does not play the file, or the file has no pictures.
     pub async fn open(name: &str, file: &Blob) -> Result<Self, PlaybackError> {
         let unreadable = |_err| PlaybackError::Unreadable { name: name.to_owned() };
         let url = Url::create_object_url_with_blob(file).map_err(unreadable)?;
@@ -59,19 +58,19 @@ impl ElementVideo {
         Size { width: self.element.video_width() as usize, height: self.element.video_height() as usize }
     }
 
-    /// Returns the length in seconds; `None` where the file does not say.
+    /// Returns the length in seconds; `None` if the file does not contain its length.
     pub fn duration(&self) -> Option<f64> {
         Some(self.element.duration()).filter(|duration| duration.is_finite())
     }
 
-    /// Returns the frame that is shown at `seconds`. Players round times: ask for the middle of a frame, not its start.
+    /// Returns the frame that is shown at `seconds`. Players round times, so ask for the middle of a frame and not for
+    /// its start.
     ///
-    /// # Errors
-    /// Where the player fails there, or takes too long.
+    /// # Errors If the player fails at this time, or takes too long.
     pub async fn frame_at(&self, seconds: f64) -> Result<ImageBitmap, PlaybackError> {
         let is_there = (self.element.current_time() - seconds).abs() < 1e-6;
         if !is_there {
-            // Requested before the seek: afterwards, the frame may have been presented already.
+            // The callback is requested before the seek. After the seek, the frame may already have been presented.
             let presented = self.presented();
             self.element.set_current_time(seconds);
             if wait_for_event::event(&self.element, &["seeked", "error"], TO_SEEK).await.as_deref()

@@ -1,4 +1,4 @@
-//! What the video view asks of the worker about masks: one step of a run after another.
+//! The requests of the video view to the worker about masks: one step of a run after another.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ impl VideoState {
         self.masks.seeds.update(|seeds| seeds.push(seed));
         self.overlay.layer.set(VideoLayer::Propagation);
         let run = self.new_run();
-        // Its own frame at once, in a run of the seeds of this frame alone.
+        // Compute the seed's own frame at once, in a run that has only the seeds of this frame.
         let seeds = run.seeds.iter().filter(|seed| seed.frame == frame).cloned().collect();
         self.masks.steps.set(VecDeque::from([(Run { seeds, ..run }, frame)]));
         self.propagate_on();
@@ -65,7 +65,7 @@ impl VideoState {
         frame: PropagatedFrame,
         buffers: &[Uint8Array],
     ) -> Result<(), UnexpectedAnswer> {
-        // Of a run from before the person started over.
+        // The run is from before the person started over.
         if run < self.numbers.with_value(|numbers| numbers.first_run) {
             return Ok(());
         }
@@ -89,13 +89,13 @@ impl VideoState {
         Ok(())
     }
 
-    /// Stops propagating; what is done stays.
+    /// Stops the propagation. Finished masks stay.
     pub fn stop_propagating(self) {
         self.masks.steps.update(VecDeque::clear);
         self.core.withdraw(Kind::Propagation);
     }
 
-    /// Forgets seeds and masks, here and in the worker.
+    /// Drops seeds and masks, in the page and in the worker.
     pub fn forget_masks(self) {
         self.stop_propagating();
         // The run under way has a lower number.

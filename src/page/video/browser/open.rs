@@ -47,7 +47,7 @@ fn Openers() -> impl IntoView {
     let files_of = |event: &Event| {
         let input: HtmlInputElement = event_target(event);
         let files = dom::files_of(input.files());
-        // So that the same file can be chosen again.
+        // Clear the field, so that the same file can be chosen again.
         input.set_value("");
         files
     };
@@ -69,7 +69,7 @@ fn Openers() -> impl IntoView {
     }
 }
 
-/// What is there before any video.
+/// The view before a video is open.
 #[component]
 pub fn Welcome() -> impl IntoView {
     let video = expect_context::<VideoState>();
@@ -102,7 +102,7 @@ pub fn Welcome() -> impl IntoView {
     }
 }
 
-/// "3 frames", "1 frame".
+/// Returns the number in words: "3 frames", "1 frame".
 pub fn frames(count: usize) -> String {
     units::plural(count as u64, "frame", "frames")
 }

@@ -1,4 +1,4 @@
-//! Opening a video: a file, a row of pictures, or the sample clip.
+//! Opens a video: a file, a sequence of pictures, or the sample clip.
 
 use std::rc::Rc;
 
@@ -18,7 +18,7 @@ use crate::text::natural_order;
 /// The clip that comes with the page.
 const SAMPLE: (&str, &str) = ("bunny.webm", "samples/bunny.webm");
 
-/// A row of pictures is played at this many a second.
+/// The rate at which a sequence of pictures is played.
 const PICTURES_PER_SECOND: f64 = 10.0;
 
 impl VideoState {
@@ -60,7 +60,7 @@ impl VideoState {
         self.load(LoadedVideo { name, media: Media::Pictures(pictures.into()) });
     }
 
-    /// Opens the same video again, in a worker or for a model that does not know it.
+    /// Opens the same video again, for a new worker or a new model.
     pub fn reopen(self) {
         let video = self.player.opening.get_untracked().or_else(|| self.player.loaded.get_untracked());
         if let Some(video) = video {
@@ -70,7 +70,8 @@ impl VideoState {
         }
     }
 
-    /// Opens a video if `files` has one, or a row of pictures where that is wanted; else returns the files.
+    /// Opens a video if `files` contains one. Opens a sequence of pictures if `takes_pictures` is set. Otherwise
+    /// returns the files.
     pub fn take_files(self, files: Vec<File>, takes_pictures: bool) -> Option<Vec<File>> {
         let is_video = |file: &File| {
             let name = file.name().to_lowercase();
@@ -106,7 +107,7 @@ impl VideoState {
         let number = self.number_opening();
         let attachments = Attachments { files, ..Attachments::default() };
         self.core.ask_for_outcome(OpenVideo { video: number, source }, attachments, move |outcome| {
-            // Another video has been opened meanwhile.
+            // Another video was opened in the meantime.
             if self.numbers.with_value(|numbers| numbers.opening) == number {
                 self.take_opened(outcome);
             }
@@ -136,11 +137,11 @@ impl VideoState {
         if !is_same {
             player.time.set(0.0);
             player.seek_to.set(None);
-            // All of a row of pictures.
+            // For a sequence of pictures, sample every picture.
             let rate = if is_pictures { summary.rate.max(0.01) } else { Sampling::default().rate };
             self.frames.sampling.set(Sampling { rate, ..Sampling::default() });
         }
-        // Of a file that the browser's player shows, the worker knows the pictures only.
+        // For a file that only the browser's player can decode, the worker has only the pictures.
         let duration = taken.map_or(summary.duration, |(_, duration)| duration);
         player.summary.set(Some(VideoSummary { duration, ..summary }));
         if let Some((sampling, _)) = taken {
@@ -149,15 +150,15 @@ impl VideoState {
         if !is_same || taken.is_some() {
             player.loaded.set(Some(video));
         }
-        // A video that is opened again, for another model or in another worker, leaves the view as it is.
+        // If the same video is opened again, for another model or in another worker, the view does not change.
         if !is_same {
             player.show(Mode::Video);
         }
         self.sample(self.frames.sampling.get_untracked());
     }
 
-    /// Opens by the browser's player a file that the worker cannot decode. Shows `sentence` where the player cannot
-    /// either.
+    /// Opens a file that the worker cannot decode with the browser's player. If the player cannot decode the file
+    /// either, shows `sentence`.
     fn open_by_player(self, video: LoadedVideo, sentence: String) {
         match &video.media {
             Media::File { taken: None, .. } => self.take_pictures(video, Sampling::default(), sentence),
@@ -171,7 +172,7 @@ impl VideoState {
         let opening = self.numbers.with_value(|numbers| numbers.opening);
         self.core.while_reading(async move {
             let taken = player_pictures::pictures(&name, &blob, sampling).await;
-            // Another video has been opened meanwhile.
+            // Another video was opened in the meantime.
             if self.numbers.with_value(|numbers| numbers.opening) != opening {
                 return;
             }
@@ -179,7 +180,7 @@ impl VideoState {
                 Ok(taken) => {
                     self.load(LoadedVideo { name, media: Media::File { blob, url, taken: Some(taken) } });
                 }
-                // The worker's reason says more of the file than the player's.
+                // The worker's reason says more about the file than the player's.
                 Err(_) => self.core.complain(Kind::Video, sentence),
             }
         });

@@ -1,6 +1,7 @@
 //! The video view: a video, with the model's results over its frames.
 //!
-//! `state` has its signals. `opening` and the files that end in `requests` ask the worker. Every other file is one view.
+//! `state` has the signals of the view. `opening` and the files whose names end in `requests` ask the worker. Every
+//! other file is one view.
 
 use crate::page::model::browser::state::ModelState;
 use leptos::prelude::*;
@@ -50,7 +51,7 @@ pub fn VideoView() -> impl IntoView {
     }
 }
 
-/// Handles keys: Space plays, arrows step, unless the person types.
+/// Handles keys, unless the person types: Space plays, and arrow keys go one frame back or forward.
 fn press(video: VideoState, event: &KeyboardEvent) {
     let target = event.target().and_then(|target| target.dyn_into::<HtmlElement>().ok());
     let tag = target.as_ref().map(|target| target.tag_name());
@@ -59,7 +60,7 @@ fn press(video: VideoState, event: &KeyboardEvent) {
     if matches!(tag.as_deref(), Some("SELECT" | "TEXTAREA")) || (kind.is_some() && !is_scrubber) {
         return;
     }
-    // A focused button is pressed by the space bar.
+    // The space bar clicks a focused button.
     let is_button = tag.as_deref() == Some("BUTTON");
     match event.key().as_str() {
         " " | "k" if !is_button => video.player.is_playing.update(|is_playing| *is_playing = !*is_playing),

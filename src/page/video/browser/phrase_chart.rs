@@ -1,4 +1,4 @@
-//! The chart of the phrases' scores over time, and of the heads that contribute to one of them.
+//! The chart of the phrases' scores over time, or of the heads' contributions to one phrase.
 
 use leptos::html::Div;
 use leptos::prelude::*;
@@ -128,7 +128,7 @@ fn split_lines(video: VideoState) -> Vec<PhraseLine> {
     })
 }
 
-/// One line's name, its value on the frame on screen, and buttons that choose and remove its phrase.
+/// Shows one line's name, its value on the frame on screen, and buttons that choose and remove its phrase.
 fn legend(video: VideoState, index: usize, line: PhraseLine) -> impl IntoView {
     let here = video.frames.here;
     let PhraseLine { name, phrase, values } = line;

@@ -1,4 +1,4 @@
-//! What the video view asks of the worker about phrases: scores over time, and the segmentation of a frame.
+//! The requests of the video view to the worker about phrases: scores over time, and the segmentation of a frame.
 
 use std::sync::Arc;
 

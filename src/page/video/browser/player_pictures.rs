@@ -11,14 +11,14 @@ use crate::page::common::playback_error::PlaybackError;
 use crate::page::video::browser::hidden_player::ElementVideo;
 use crate::protocol::sampling::Sampling;
 
-/// A moment past every end. A recording without a length reports its length when the player seeks there.
+/// A moment after the end of every video. A recording without a length reports its length when the player seeks there.
 const FAR: f64 = 1e7;
 
-/// Returns what the player shows at the moments of `sampling`, as JPEGs of the video's own size. Where the player stops
-/// before the end, returns the pictures so far.
+/// Returns the pictures that the player shows at the moments of `sampling`, as JPEGs of the video's own size. If the
+/// player stops before the end, returns the pictures so far.
 ///
 /// # Errors
-/// Where the player does not play the file.
+/// If the player does not play the file.
 pub async fn pictures(name: &str, file: &Blob, sampling: Sampling) -> Result<Taken, PlaybackError> {
     let player = ElementVideo::open(name, file).await?;
     if player.duration().is_none() {
@@ -27,7 +27,7 @@ pub async fn pictures(name: &str, file: &Blob, sampling: Sampling) -> Result<Tak
     let duration = player.duration().unwrap_or_default();
     let mut pictures = Vec::new();
     for time in sampling.moments(duration) {
-        // Slightly after the start of the frame: players round times.
+        // Ask for a time slightly after the start of the frame, because players round times.
         match player.frame_at(time + 1e-3).await {
             Ok(bitmap) => {
                 let blob = jpeg(&bitmap).await;

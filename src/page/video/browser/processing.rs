@@ -1,4 +1,4 @@
-//! Chooses the frames for the model, shows the progress, and pauses and continues.
+//! Chooses the frames for the model, shows the progress, and pauses and continues the work.
 
 use leptos::prelude::*;
 use leptos::web_sys::Event;
@@ -10,7 +10,7 @@ use crate::protocol::sampling::{self, ModelSize, Sampling};
 use crate::protocol::video::FrameSeconds;
 use crate::text::units;
 
-/// Frames per second to choose from, and lengths in seconds.
+/// The rates to choose from, in frames per second, and the lengths, in seconds.
 const RATES: [f64; 6] = [0.5, 1.0, 2.0, 5.0, 10.0, 25.0];
 const LENGTHS: [f64; 6] = [5.0, 15.0, 30.0, 60.0, 120.0, 600.0];
 
@@ -20,7 +20,7 @@ pub fn Processing() -> impl IntoView {
     let total = move || video.frames.times().len();
     let share = move || video.frames.next.get() as f64 / total().max(1) as f64;
     let is_done = move || total() > 0 && video.frames.next.get() >= total();
-    // The chosen sampling, where it differs from that of the frames at hand.
+    // The chosen sampling, if it differs from the sampling of the current frames.
     let wanted = Memo::new(move |_| {
         let sampling = video.frames.sampling.get();
         video.frames.sampled.with(|at| at.as_ref().is_some_and(|at| at.sampling != sampling)).then_some(sampling)
@@ -166,7 +166,7 @@ fn progress(video: VideoState) -> String {
     }
 }
 
-/// Chooses one of a few numbers. A current value that is not among them is listed too.
+/// Chooses one of a few numbers. A current value that is not one of them is also listed.
 #[component]
 fn Pick(
     label: &'static str,

@@ -1,4 +1,4 @@
-//! Controls for masks that follow what the user points at: tools, objects, direction, resolution.
+//! Controls for masks that follow the objects that the user points at: tools, objects, direction, resolution.
 
 use leptos::html::Input;
 use leptos::prelude::*;
@@ -16,12 +16,12 @@ use crate::page::video::time;
 use crate::protocol::sampling::ModelSize;
 use crate::protocol::video::{Seed, SeedKind};
 
-/// Short sides to choose from, in pixels; the last one is the DAVIS protocol's.
+/// The short sides to choose from, in pixels. The last one is the short side of the DAVIS protocol.
 const SHORT_SIDES: [usize; 4] = [224, 336, 420, 480];
 
 /// Returns the colour of a seeded object. The objects are numbered from 1.
 pub fn colour_of(object: u32) -> [u8; 3] {
-    // Other colours than those of the tracks, which the person may have seen before.
+    // The colours differ from the colours of the tracks, which the person may have seen before.
     colour::series((object as usize).saturating_sub(1) + 1)
 }
 
@@ -171,7 +171,7 @@ fn says(video: VideoState) -> String {
     format!("Is a mask wrong? Go to that frame, point again, and continue from there{time}.")
 }
 
-/// Returns the time per frame: as measured, or else estimated from the number of patches.
+/// Returns the time per frame: the measured time, or else an estimate from the number of patches.
 fn pace(video: VideoState) -> time::Pace {
     let measured = video.masks.pace.get();
     if measured.per_frame.is_some() {
@@ -183,7 +183,8 @@ fn pace(video: VideoState) -> time::Pace {
         let known = video.frames.sampled.with(|sampled| sampled.as_ref().map(|sampled| sampled.grid))?;
         let grid = model.grid(size, Framing::Frame { short_side: video.masks.short_side.get() });
         let times = grid.len() as f64 / known.len().max(1) as f64;
-        // Attention grows with the square of the number of patches, everything else linearly.
+        // The time of the attention is proportional to the square of the number of patches; the time of everything
+        // else is proportional to the number of patches.
         video.frames.pace.get().per_frame.map(|each| each * times * (0.75 + 0.25 * times))
     };
     time::Pace { per_frame: estimate() }

@@ -41,16 +41,16 @@ pub enum RecordError {
     Gone,
 }
 
-/// Media types that browsers record, best first.
+/// The media types that browsers record, the best first.
 const KINDS: [&str; 3] = ["video/webm;codecs=vp9", "video/webm;codecs=vp8", "video/webm"];
 
 /// The longest side of the recording, in pixels.
 const LONGEST: f64 = 1280.0;
 
-/// Plays the frames that are done once, and records the video with its overlay.
+/// Plays the frames that are done, once, and records the video with its overlay.
 ///
 /// # Errors
-/// Where the browser cannot record a canvas, or the video leaves the page.
+/// If the browser cannot record a canvas, or the video leaves the page.
 pub async fn record(video: VideoState) -> Result<Blob, RecordError> {
     let times =
         video.frames.traced.with_untracked(|frames| frames.iter().map(|frame| frame.time).collect::<Vec<_>>());
@@ -84,7 +84,7 @@ pub async fn record(video: VideoState) -> Result<Blob, RecordError> {
         frame().await;
         draw_stage(&painter, &canvas)?;
         let is_over = video.player.time.get_untracked() >= end || !video.player.is_playing.get_untracked();
-        // Gives up a video that stalls, after three times its length.
+        // Stops if the video stalls, after three times its length.
         if (is_over && now() - began > 0.2) || now() - began > 3.0 * (end - first) + 5.0 {
             break;
         }
@@ -98,7 +98,7 @@ pub async fn record(video: VideoState) -> Result<Blob, RecordError> {
     Blob::new_with_blob_sequence_and_options(&parts, &options).map_err(|_refused| RecordError::Unsupported)
 }
 
-/// Makes a canvas of the video's size, reduced where that is large.
+/// Makes a canvas of the video's size, or smaller if the video is large.
 fn stage_canvas(video: VideoState) -> Result<HtmlCanvasElement, RecordError> {
     let size = video.player.summary.with_untracked(|summary| summary.as_ref().map(|summary| summary.size));
     let Size { width, height } = size.ok_or(RecordError::Gone)?;
@@ -128,7 +128,7 @@ fn recorder_of(stream: &MediaStream) -> Result<MediaRecorder, RecordError> {
         .map_err(|_refused| RecordError::Unsupported)
 }
 
-/// Draws what the page shows: the video or its picture, and the overlay where it lies.
+/// Draws the video or its picture, and the overlay at its position on the page.
 fn draw_stage(painter: &Painter, canvas: &HtmlCanvasElement) -> Result<(), RecordError> {
     let find = |selector: &str| document().query_selector(selector).ok().flatten();
     let below = find("#video").or_else(|| find("#pictures")).ok_or(RecordError::Gone)?;

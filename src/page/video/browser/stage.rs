@@ -39,7 +39,8 @@ pub fn Stage() -> impl IntoView {
     }
 }
 
-/// A player. Dropping it removes the file; without that the browser keeps file and decoder for an unknown time.
+/// A player. Dropping the value removes the file from the player. Otherwise the browser would keep the file and the
+/// decoder for an unknown time.
 struct Player {
     element: HtmlVideoElement,
     _follower: Option<frame_clock::Follower>,
@@ -53,7 +54,7 @@ impl Drop for Player {
     }
 }
 
-/// A file, played by the browser.
+/// A video file that the browser plays.
 #[component]
 fn Playing(url: String) -> impl IntoView {
     let (core, video) = (expect_context::<Core>(), expect_context::<VideoState>());
@@ -61,7 +62,7 @@ fn Playing(url: String) -> impl IntoView {
     let address = url.clone();
     Effect::new(move || {
         let Some(element) = element.get() else { return };
-        // Some browsers ignore the attribute alone.
+        // Some browsers ignore the attribute, so the property is set too.
         element.set_muted(true);
         // Leptos may reuse the element of the previous player, whose source was removed.
         if !element.has_attribute("src") {
@@ -116,11 +117,11 @@ fn Playing(url: String) -> impl IntoView {
     }
 }
 
-/// A row of pictures, as a component's property.
+/// A sequence of pictures, in a type that a component accepts as a property.
 #[derive(Clone)]
 struct Held(Rc<[Picture]>);
 
-/// A row of pictures, drawn one by one.
+/// A sequence of pictures, drawn one by one.
 #[component]
 fn Pictures(pictures: Held) -> impl IntoView {
     let video = expect_context::<VideoState>();
@@ -133,7 +134,7 @@ fn Pictures(pictures: Held) -> impl IntoView {
         let Some(picture) = pictures.with_value(|all| all.get(index).cloned()) else { return };
         spawn_local(async move {
             let Some(bitmap) = bitmap_of(&picture).await else { return };
-            // A later picture may have been faster.
+            // A later picture may have been decoded first.
             if shown.try_get_untracked().flatten() == Some(index) {
                 draw(&canvas, &bitmap);
                 let _set = canvas.set_attribute("data-picture", &index.to_string());
@@ -292,7 +293,7 @@ fn size_of(grid: Grid) -> Size {
     Size { width: grid.columns, height: grid.rows }
 }
 
-/// Takes presses on the frame while a tool is chosen, and shows the seeds on this frame.
+/// Handles clicks on the frame while a tool is chosen, and shows the seeds of this frame.
 #[component]
 fn Marks() -> impl IntoView {
     let video = expect_context::<VideoState>();
@@ -321,7 +322,7 @@ fn Marks() -> impl IntoView {
             video.player.is_playing.set(false);
             pressed.set(point(&event));
             if let Some(board) = board.get_untracked() {
-                // This fails where the pointer is gone already.
+                // This fails if the pointer is already gone.
                 let _captured = board.set_pointer_capture(event.pointer_id());
             }
         }
@@ -341,7 +342,7 @@ fn Marks() -> impl IntoView {
         let kind = match video.masks.tool.get_untracked() {
             Tool::None => return,
             Tool::Point => SeedKind::Point { x: to.0, y: to.1 },
-            // A box without area is a slip.
+            // A very small box is a mistake.
             Tool::Box if rect.width < 3.0 || rect.height < 3.0 => return,
             Tool::Box => SeedKind::Box(rect),
         };

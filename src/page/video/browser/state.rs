@@ -1,4 +1,4 @@
-//! The video view's state: the video, its frames, the objects on them, and what lies over them.
+//! The video view's state: the video, its frames, their objects, and the layer over them.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
@@ -17,7 +17,7 @@ use crate::page::video::time::{self, Pace};
 use crate::protocol::sampling::Sampling;
 use crate::protocol::video::{FrameObjects, FrameSeconds, Run, SampledVideo, Seed, VideoSummary};
 
-/// The subject of the page.
+/// The view on screen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Mode {
     #[default]
@@ -25,7 +25,7 @@ pub enum Mode {
     Video,
 }
 
-/// One picture of a video that is a row of pictures.
+/// One picture of a video that is a sequence of pictures.
 #[derive(Clone, Debug)]
 pub struct Picture {
     pub name: String,
@@ -34,7 +34,7 @@ pub struct Picture {
     pub time: f64,
 }
 
-/// Pictures of a file that the browser's player showed.
+/// Pictures of a file, taken from the browser's player.
 #[derive(Clone)]
 pub struct Taken {
     pub pictures: Rc<[Picture]>,
@@ -47,7 +47,7 @@ pub struct Taken {
 /// The source of a video.
 #[derive(Clone)]
 pub enum Media {
-    /// A file. `taken` are pictures of the browser's player, where the worker cannot decode the file.
+    /// A file. If the worker cannot decode the file, `taken` are its pictures from the browser's player.
     File {
         blob: Blob,
         url: Rc<ObjectUrl>,
@@ -64,7 +64,7 @@ pub struct LoadedVideo {
 }
 
 impl LoadedVideo {
-    /// The pictures that the browser's player took of the file; `None` where the worker decodes it.
+    /// Returns the pictures of the file from the browser's player; `None` if the worker decodes the file.
     pub fn taken(&self) -> Option<&Taken> {
         match &self.media {
             Media::File { taken, .. } => taken.as_ref(),
@@ -72,7 +72,7 @@ impl LoadedVideo {
         }
     }
 
-    /// Whether the other is the same video, opened again.
+    /// Returns whether `other` is the same video, opened again.
     pub fn is_same(&self, other: &Self) -> bool {
         match (&self.media, &other.media) {
             (Media::File { url, .. }, Media::File { url: other, .. }) => Rc::ptr_eq(url, other),
@@ -139,7 +139,7 @@ pub enum VideoLayer {
     None,
 }
 
-/// The effect of a press on the frame.
+/// The effect of a click on the frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Tool {
     #[default]
@@ -148,17 +148,17 @@ pub enum Tool {
     Box,
 }
 
-/// How an object appears.
+/// The appearance of an object: its name, its visibility and its texts.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ObjectLook {
     pub id: u32,
     pub name: String,
     pub is_shown: bool,
-    /// Texts, and how much higher each scores on the object than on the rest of the frame.
+    /// Each text with the difference of its score: the object minus the rest of the frame.
     pub labels: Vec<(String, f32)>,
 }
 
-/// Phrases' scores on the frames that are done.
+/// The scores of phrases on the frames that are done.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FrameScores {
     pub phrases: Vec<String>,
@@ -174,7 +174,7 @@ pub struct SplitScores {
     pub parts: Vec<f32>,
 }
 
-/// The video, and the moment of it that is on screen.
+/// The video, and its moment on screen.
 #[derive(Clone, Copy)]
 pub struct PlayerState {
     pub mode: RwSignal<Mode>,
@@ -184,7 +184,7 @@ pub struct PlayerState {
     pub summary: RwSignal<Option<VideoSummary>>,
     /// The moment on screen, in seconds.
     pub time: RwSignal<f64>,
-    /// The moment that the user wants to see; each new value is another seek.
+    /// The moment that the player must seek to. Each new value is a new seek.
     pub seek_to: RwSignal<Option<f64>>,
     pub is_playing: RwSignal<bool>,
 }
@@ -206,17 +206,17 @@ impl PlayerState {
         self.mode.get() == Mode::Video
     }
 
-    /// The video's name; empty before there is one.
+    /// Returns the video's name; empty before a video is open.
     pub fn name(self) -> String {
         self.loaded.with(|video| video.as_ref().map(|video| video.name.clone())).unwrap_or_default()
     }
 
-    /// The video's length in seconds.
+    /// Returns the video's length in seconds.
     pub fn duration(self) -> f64 {
         self.summary.with(|summary| summary.as_ref().map_or(0.0, |summary| summary.duration))
     }
 
-    /// The frames' size in pixels.
+    /// Returns the frames' size in pixels.
     pub fn size(self) -> Option<Size> {
         self.summary.with(|summary| summary.as_ref().map(|summary| summary.size))
     }
@@ -228,7 +228,7 @@ impl PlayerState {
         self.seek_to.set(Some(time));
     }
 
-    /// Shows the page's photo or its video.
+    /// Shows the photo view or the video view.
     pub fn show(self, mode: Mode) {
         self.mode.set(mode);
         if mode == Mode::Photo {
@@ -237,22 +237,22 @@ impl PlayerState {
     }
 }
 
-/// The sampled frames, and how far the model has come with them.
+/// The sampled frames, and the model's progress with them.
 #[derive(Clone, Copy)]
 pub struct FramesState {
     player: PlayerState,
-    /// As the user wants the frames sampled.
+    /// The sampling that the user has chosen.
     pub sampling: RwSignal<Sampling>,
-    /// As the frames at hand were sampled.
+    /// The current frames, with the sampling that they were chosen by.
     pub sampled: RwSignal<Option<SampledVideo>>,
     pub traced: RwSignal<Vec<Arc<TracedFrame>>>,
-    /// The sampled frame that the model gets next.
+    /// The index of the sampled frame that the model processes next.
     pub next: RwSignal<usize>,
     pub work: RwSignal<TracingState>,
     pub pace: RwSignal<Pace>,
-    /// Where the time of the last frame went.
+    /// The time of the last frame, divided among the steps.
     pub seconds: RwSignal<Option<FrameSeconds>>,
-    /// Position in `traced` of the frame on screen.
+    /// The index in `traced` of the frame on screen.
     pub here: Memo<Option<usize>>,
 }
 
@@ -278,18 +278,18 @@ impl FramesState {
         }
     }
 
-    /// The seconds from which the sampled frames are shown.
+    /// Returns the times from which the sampled frames are shown, in seconds.
     pub fn times(self) -> Vec<f64> {
         self.sampled.with(|sampled| sampled.as_ref().map(|sampled| sampled.times.clone()).unwrap_or_default())
     }
 
-    /// The sampled frame on screen, traced or not.
+    /// Returns the index of the sampled frame on screen, traced or not.
     pub fn sampled_here(self) -> Option<usize> {
         let times = self.times();
         time::frame_at(&times, times.len(), self.player.time.get())
     }
 
-    /// The frame on screen; `None` where it has not been traced.
+    /// Returns the frame on screen; `None` if the frame has not been traced.
     pub fn traced_here(self) -> Option<Arc<TracedFrame>> {
         let here = self.here.get()?;
         let frame = self.traced.with(|frames| frames.get(here).cloned())?;
@@ -309,7 +309,7 @@ impl FramesState {
 #[derive(Clone, Copy)]
 pub struct ObjectsState {
     pub looks: RwSignal<Vec<ObjectLook>>,
-    /// Heads of the last block whose objects are tracked, as the user wants it.
+    /// The heads of the last block that the user has chosen to track objects of.
     pub heads: RwSignal<Vec<usize>>,
 }
 
@@ -353,18 +353,18 @@ pub struct PhraseChartState {
 #[derive(Clone, Copy)]
 pub struct MasksState {
     pub tool: RwSignal<Tool>,
-    /// The object that is seeded.
+    /// The object that the next seed belongs to.
     pub target: RwSignal<u32>,
     pub seeds: RwSignal<Vec<Seed>>,
     pub short_side: RwSignal<usize>,
-    /// The steps that wait: a run, and the frame to take it to.
+    /// The steps that wait: a run, and the next frame of the run.
     pub steps: RwSignal<VecDeque<(Run, usize)>>,
     pub propagated: RwSignal<BTreeMap<usize, Arc<PropagatedMasks>>>,
     pub pace: RwSignal<Pace>,
 }
 
 impl MasksState {
-    /// Forgets seeds and masks.
+    /// Drops seeds and masks.
     pub fn forget(self) {
         self.seeds.set(Vec::new());
         self.steps.set(VecDeque::new());
@@ -373,12 +373,12 @@ impl MasksState {
     }
 }
 
-/// Numbers that tell which answers are out of date.
+/// Numbers that show which answers are out of date.
 #[derive(Default)]
 pub(super) struct Numbers {
-    /// Of the open video, as its frames are sampled.
+    /// The number of the open video's current sampling.
     pub sampling: u32,
-    /// Of the video that is being opened.
+    /// The number of the video that is being opened.
     pub opening: u32,
     /// Runs of masks with a lower number were forgotten.
     pub first_run: u32,
@@ -439,7 +439,7 @@ impl VideoState {
         state
     }
 
-    /// Forgets everything that was computed on the frames.
+    /// Drops all results for the frames.
     pub fn forget_frames(self) {
         self.frames.traced.set(Vec::new());
         self.frames.next.set(0);

@@ -1,4 +1,4 @@
-//! The timeline: the current time, the frames that are done, the cuts, and when each object stands out.
+//! The timeline: the current time, the frames that are done, the cuts, and a strip per object.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ pub fn Timeline() -> impl IntoView {
         }
     };
     let percent = move |time: f64| x_at(time, duration.get()) / WIDTH * 100.0;
-    // From the first sampled frame to the end of the last one that is done.
+    // The band reaches from the first sampled frame to the end of the last frame that is done.
     let band = move || {
         let (times, next) = (video.frames.times(), video.frames.next.get());
         let (first, last) = (times.first().copied()?, next.checked_sub(1)?);
@@ -74,7 +74,7 @@ pub fn Timeline() -> impl IntoView {
     }
 }
 
-/// Returns the end of the last sampled frame, which lasts as long as the one before it.
+/// Returns the end of the last sampled frame. This frame is taken to be as long as the frame before it.
 fn end_of(times: &[f64], duration: f64) -> f64 {
     let apart = match times {
         [.., before, last] => last - before,
@@ -107,7 +107,7 @@ fn Strips() -> impl IntoView {
             let found = frames.iter().filter_map(|frame| concentration(frame));
             let strongest = found.fold(1.0 + f32::EPSILON, f32::max);
             let bar = |frame: &Arc<TracedFrame>| {
-                // 1 is an even spread: no object.
+                // A concentration of 1 is an even spread, so there is no object.
                 let strength = (concentration(frame)? - 1.0) / (strongest - 1.0);
                 let end = times.get(frame.index + 1).copied().unwrap_or_else(|| end_of(&times, duration()));
                 let (x, to) = (x_at(frame.time, duration()), x_at(end, duration()));
