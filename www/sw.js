@@ -1,8 +1,8 @@
 // headlamp's service worker: after one visit the page works without a network.
 //
-// `cargo xtask build` and `serve` put in the list of files and the build's name. The page is kept whole, one cache
-// per build, and a new build waits until the person says so: page and worker must be of the same one. Packs
-// outlive builds; the worker keeps them itself (src/worker/pack_store.rs).
+// `cargo xtask build` and `serve` insert the list of files and the name of the build. All files of the page are
+// stored, in one cache per build, because page and worker must come from the same build. A new build waits until the
+// person accepts it. Packs do not depend on the build; the worker stores them (src/worker/pack_store.rs).
 "use strict";
 
 const BUILD = "%BUILD%";
@@ -21,7 +21,7 @@ function pageFile(url) {
 
 async function keepPage() {
   const cache = await caches.open(PAGE);
-  // Without the browser's own cache, which may contain files of another build.
+  // Bypass the browser's own cache, which may contain files of another build.
   const requests = [...FILES].map((name) => new Request(new URL(name, self.registration.scope), { cache: "reload" }));
   await cache.addAll(requests);
 }
@@ -39,7 +39,7 @@ async function fromPage(request, name) {
   return kept ? direct(kept) : fetch(request);
 }
 
-/** Returns the response without its redirect. Some hosts redirect index.html to its folder, and a browser refuses a
+/** Returns the response without its redirect. Some hosts redirect index.html to its folder, and browsers refuse a
  *  redirected response for a page. */
 function direct(response) {
   if (!response.redirected) return response;

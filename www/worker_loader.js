@@ -1,16 +1,17 @@
-// Starts the compute worker of the page, or a helper worker. A name that begins with "pack:" is the page's worker's, and says
-// which pack it is to open: that is on its way while the browser compiles the worker. src/worker/download.rs takes it.
+// Starts the compute worker of the page, or a helper worker. The name of the page's worker begins with "pack:" and
+// contains the address of the pack to open. This script requests the pack while the browser compiles the worker, and
+// src/worker/download.rs takes the responses.
 import init from "./worker.js";
 
 const [MANIFEST, WEIGHTS] = ["pack.json", "weights.safetensors"];
 
-/** At most this many bytes of a file are read before the worker has started and reads them. */
+/** The largest number of bytes of a file that are read before the worker has started. */
 const AHEAD = 1 << 28;
 
-/** The longest time that a browser may take to say whether there is a GPU, in milliseconds. */
+/** The longest time to wait until the browser says whether there is a GPU, in milliseconds. */
 const PATIENCE = 15_000;
 
-// A browser whose GPU process fails repeatedly never answers. The worker then finds no GPU.
+// If a browser's GPU process fails repeatedly, the browser never answers. After the wait, the worker finds no GPU.
 const requestAdapter = self.GPU?.prototype.requestAdapter;
 if (requestAdapter) {
   GPU.prototype.requestAdapter = function (...given) {
@@ -37,14 +38,14 @@ const ended = new AbortController();
 
 const ask = (name) => {
   const url = folder + name;
-  // The browser asks the server whether its cached copy is still valid.
+  // The browser must ask the server whether the cached copy is still valid.
   const response = fetch(url, { cache: "no-cache", signal: ended.signal }).then(readAhead);
-  // The worker gets the error when it takes the response.
+  // The worker receives the error when it takes the response.
   response.catch(() => {});
   coming.set(url, response);
 };
 
-/** Returns the same response. More of its body is read in advance than a browser would read. */
+/** Returns the same response, but reads more of the body in advance than a browser would. */
 const readAhead = (response) => {
   if (!response.ok || !response.body) return response;
   const room = new ByteLengthQueuingStrategy({ highWaterMark: AHEAD });
@@ -63,7 +64,7 @@ const isKept = async (url) => {
 if (folder) {
   ask(MANIFEST);
   const asked = isKept(folder + WEIGHTS).then((kept) => kept || ask(WEIGHTS));
-  /** Returns the response to a file that was requested here, once; undefined for other files. */
+  /** Returns the response for a file that this script requested, once. Returns undefined for other files. */
   self.takeEarly = async (url) => {
     const isOpenedLater = url === folder + MANIFEST && !coming.has(url);
     if (isOpenedLater || !url.startsWith(folder)) {

@@ -2,7 +2,7 @@
 const frame = document.querySelector("#headlamp");
 const status = document.querySelector("#status");
 
-// The frame's address says what it shows first, and which page may send it messages.
+// The frame's address says what the frame shows first, and which page may send messages to the frame.
 const address = new URL("../", location.href);
 address.search = new URLSearchParams([
   ["embed", "1"],
@@ -10,7 +10,7 @@ address.search = new URLSearchParams([
   ["text", "a photo of a cat"],
   ["text", "a photo of a cup of coffee"],
   ["origin", location.origin],
-  // Parameters of this page's own address are passed on: ?pack=packs/tiny/&device=cpu
+  // The parameters of this page's own address are passed on: ?pack=packs/tiny/&device=cpu
   ...new URLSearchParams(location.search),
 ]);
 frame.src = address;

@@ -1,9 +1,9 @@
-// Tasks for the worker and its answers. Each task is a promise.
+// Sends tasks to the worker and receives its answers. Each task is a promise.
 
 /** @import * as Wire from "./wire.js" */
 /** @import { Asking } from "./headlamp.js" */
 
-/** The id of the message with which the worker says that it listens. */
+/** The id of the message by which the worker reports that it accepts tasks. */
 const GREETING = 0;
 
 /** An error whose message is a sentence for people. */
@@ -12,7 +12,7 @@ export class HeadlampError extends Error {
 }
 
 /**
- * Returns the content of an answer; fails if the answer is of another kind.
+ * Returns the content of an answer. Fails if the answer is of another kind.
  * @template {object | string} T
  * @template {string} K
  * @param {T} answer
@@ -36,7 +36,7 @@ export class Channel {
   #last = GREETING;
   /** Settles when all earlier work has ended. @type {Promise<unknown>} */
   #line = Promise.resolve();
-  /** Why no task can be sent any more. @type {HeadlampError | null} */
+  /** The reason why no task can be sent any more. @type {HeadlampError | null} */
   #failure = null;
   /** @type {Promise<void>} */
   #listening;
@@ -57,7 +57,8 @@ export class Channel {
           : "could not be loaded: its files belong beside headlamp.js, on the page's own server";
       this.close(`The compute worker ${why}.`);
     };
-    // The id of the lost answer is unknown, so all tasks fail. Chromium's workers have no `onmessageerror` to set.
+    // The id of the lost answer is unknown, so all tasks fail. Chromium's workers have no `onmessageerror` property,
+    // so a listener is needed.
     const unread = () => this.close("An answer of the compute worker could not be read: load headlamp again.");
     worker.addEventListener("messageerror", unread);
   }
@@ -76,14 +77,14 @@ export class Channel {
   }
 
   /**
-   * Sends a task to the worker. Aborting stops the wait; the worker still completes the task that it has started.
+   * Sends a task to the worker. An abort ends the wait, but the worker still completes a task that it has started.
    * @param {Wire.Task} task
    * @param {Asking & { buffers?: Uint8Array[], files?: Blob[] }} [options]
    * @returns {Promise<Answered>}
    */
   async ask(task, { buffers = [], files = [], onProgress, signal } = {}) {
     signal?.throwIfAborted();
-    // A message to a module worker that is still loading gets lost.
+    // A message to a module worker that is still loading is lost.
     await unlessAborted(this.#listening, signal);
     if (this.#failure) throw this.#failure;
     this.#last += 1;
@@ -132,7 +133,7 @@ async function unlessAborted(promise, signal) {
   try {
     return await Promise.race([promise, aborted]);
   } finally {
-    // The same signal may serve many tasks, so its listener must not stay.
+    // The same signal may serve many tasks, so the listener must be removed.
     signal.removeEventListener("abort", giveUp);
   }
 }

@@ -1,5 +1,5 @@
-// headlamp from code: a small client of the compute worker, the same worker that the page uses. README.md says how to
-// use the client, headlamp.d.ts describes every type, and wire.d.ts the messages between client and worker.
+// headlamp from code: a small client of the compute worker, which the page uses too. README.md says how to use the
+// client. headlamp.d.ts describes every type, and wire.d.ts the messages between client and worker.
 import { Channel, HeadlampError, take } from "./channel.js";
 import { encoded, filesOf } from "./pictures.js";
 
@@ -8,7 +8,7 @@ export { HeadlampError };
 /** @import * as Wire from "./wire.js" */
 /** @import * as Types from "./headlamp.js" */
 
-/** How much of a photo the model sees. @param {boolean | undefined} wholePhoto @returns {Wire.Framing} */
+/** Returns the part of a photo that the model sees. @param {boolean | undefined} wholePhoto @returns {Wire.Framing} */
 const framingOf = (wholePhoto) => (wholePhoto ? "WholePhoto" : "CentreCrop");
 
 /** @param {Types.Off | undefined} off @returns {Wire.Ablation} */
@@ -65,9 +65,9 @@ export async function load({ pack = new URL("./packs/default/", import.meta.url)
 /** An open model. */
 class Headlamp {
   #channel;
-  /** The photo that the worker holds. Calls about the same photo run the model once. */
+  /** The worker's current photo. Calls about the same photo run the model once. */
   #held = /** @type {{ image: unknown, framing: Wire.Framing, traced: Wire.PhotoSummary } | null} */ (null);
-  /** How many videos were opened: each has a number. */
+  /** The number of videos that were opened. Each video has a number. */
   #videos = 0;
 
   /** @param {Channel} channel @param {Types.Model} model */
@@ -113,7 +113,7 @@ class Headlamp {
     }, asking.signal);
   }
 
-  /** Returns where one head looks. @param {Types.Image} image @param {number} layer @param {number} head
+  /** Maps where one head looks. @param {Types.Image} image @param {number} layer @param {number} head
    * @param {Types.HeadMapOptions} [options] */
   headMap(image, layer, head, { wholePhoto, phrase, ratherThan, templates = false, ...asking } = {}) {
     return this.#channel.alone(async () => {
@@ -178,13 +178,13 @@ class Headlamp {
     }, asking.signal);
   }
 
-  /** Ends the worker. Calls under way fail. */
+  /** Ends the worker. Unfinished calls fail. */
   close() {
     this.#channel.close("headlamp was closed.");
   }
 
-  /** Makes an image the worker's current photo, unless the worker already holds it. @param {Types.Image} image @param {Wire.Framing} framing
-   * @param {Types.Asking} asking */
+  /** Makes an image the worker's current photo, unless the image already is the current photo.
+   * @param {Types.Image} image @param {Wire.Framing} framing @param {Types.Asking} asking */
   async #trace(image, framing, asking) {
     // A canvas or a buffer may have changed since the last call.
     const isLasting = typeof image === "string" || image instanceof URL || image instanceof Blob || image instanceof ImageBitmap;

@@ -4,10 +4,10 @@ import { HeadlampError } from "./channel.js";
 /** @import * as Wire from "./wire.js" */
 /** @import { Drawable, Image, Video } from "./headlamp.js" */
 
-/** The rate of frames that come without times. */
+/** The rate of frames without times, in frames per second. */
 const FRAMES_PER_SECOND = 10;
 
-/** Returns a picture as the bytes of a file, in memory that may be transferred. @param {Image} image @param {AbortSignal} [signal] */
+/** Returns a picture as the bytes of a file, in a buffer that may be transferred. @param {Image} image @param {AbortSignal} [signal] */
 export async function encoded(image, signal) {
   const blob = await fileOf(image, signal);
   const name = blob instanceof File && blob.name ? blob.name : "the picture";
