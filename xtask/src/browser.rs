@@ -11,7 +11,7 @@ use crate::places;
 pub struct Browser {
     pub program: PathBuf,
     pub driver: PathBuf,
-    /// What the browser prints for `--version`: "Chromium 156.0.8078.79 ...".
+    /// The output of the browser for `--version`: "Chromium 156.0.8078.79 ...".
     pub version: String,
 }
 
@@ -47,8 +47,7 @@ impl std::error::Error for NoBrowser {}
 
 /// Returns the first browser that has a driver: `$CHROME`, then Google Chrome, then Chromium.
 ///
-/// # Errors
-/// There is no browser, or none with a driver of its major version.
+/// # Errors If there is no browser, or no browser with a driver of its major version.
 pub fn find() -> Result<Browser, NoBrowser> {
     let browsers = found(
         "CHROME",

@@ -1,4 +1,4 @@
-//! Finishes `dist/` after Trunk: no inline script, a content security policy, a service worker that knows every file,
+//! Finishes `dist/` after Trunk: no inline script, a content security policy, a service worker with the list of files,
 //! and compressed files.
 
 use std::path::{Path, PathBuf};
@@ -7,8 +7,8 @@ use anyhow::{Context as _, bail};
 use sha2::{Digest as _, Sha256};
 use xtask::places;
 
-/// The hosts that models are fetched from, unless the build names others: the usual hub, and the hosts that it redirects
-/// to.
+/// The hosts that models are fetched from, unless the build names others: the usual hub, and the hosts that the hub
+/// redirects to.
 pub const MODEL_HOSTS: [&str; 3] = ["https://huggingface.co", "https://*.huggingface.co", "https://*.hf.co"];
 
 /// The file that Trunk's inline script is moved to.
@@ -44,8 +44,8 @@ fn without_inline_script(html: &str) -> anyhow::Result<(String, String)> {
     Ok((page, format!("{}\n", script.trim())))
 }
 
-/// Returns the content security policy: own scripts and WebAssembly, the user's pictures and videos, requests to the own
-/// server and to `hosts`.
+/// Returns the content security policy: allows the page's own scripts and WebAssembly, the user's pictures and videos,
+/// and requests to the page's own server and to `hosts`.
 fn policy(hosts: &[String]) -> String {
     let connect = std::iter::once("'self' blob: data:").chain(hosts.iter().map(String::as_str));
     let connect = connect.collect::<Vec<_>>().join(" ");
@@ -75,8 +75,8 @@ fn with_policy(html: &str, policy: &str) -> anyhow::Result<String> {
     Ok(format!("{before}{charset}\n    {meta}{after}"))
 }
 
-/// Returns the file `_headers`, which several hosts of static pages read. For other hosts it is an example. A worker
-/// obeys the policy in the headers of its script, not the policy of the page.
+/// Returns the file `_headers`, which several hosts of static pages read. For other hosts, the file is an example. A
+/// worker obeys the policy in the headers of its script, not the policy of the page.
 fn headers(policy: &str) -> String {
     format!(
         "/*\n  Content-Security-Policy: {policy}\n  Referrer-Policy: no-referrer\n  X-Content-Type-Options: nosniff\n  \
@@ -151,7 +151,7 @@ fn files(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// Returns a file's path in the folder, as an address writes it.
+/// Returns a file's path in the folder, in the form of an address.
 fn name_in(folder: &Path, file: &Path) -> String {
     let parts = file.strip_prefix(folder).unwrap_or(file).components();
     parts.map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/")

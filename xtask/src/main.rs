@@ -1,7 +1,7 @@
 //! `cargo xtask`: sets up, builds, serves and tests headlamp.
 //!
-//! Every command can be repeated. A command does what is missing, and says what it does and how long each step takes.
-//! If it may not install a program, it names the command that does.
+//! Every command can be repeated. A command skips the steps that are already done, and prints each step and the time
+//! that it takes. If a command may not install a program, it names the command that does.
 
 mod assets;
 mod hosted;

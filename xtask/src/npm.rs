@@ -14,10 +14,9 @@ const CLIENT: [&str; 6] = ["headlamp.js", "channel.js", "pictures.js", "headlamp
 
 const LICENCES: [&str; 3] = ["LICENSE", "LICENSE-APACHE", "LICENSE-MIT"];
 
-/// Makes the package in the folder `to` with the worker of `dist`. Removes what `to` contained.
+/// Makes the package in the folder `to` with the worker of `dist`. Removes the previous content of `to`.
 ///
-/// # Errors
-/// A file is missing in `dist` or in the checkout, or a file cannot be written.
+/// # Errors If a file is missing in `dist` or in the checkout, or a file cannot be written.
 pub fn package(dist: &Path, to: &Path) -> anyhow::Result<()> {
     let _none = std::fs::remove_dir_all(to);
     std::fs::create_dir_all(to).with_context(|| format!("cannot make {}", to.display()))?;

@@ -58,7 +58,7 @@ pub fn build_for_hosting(hosts: &[String], with_package: bool) -> anyhow::Result
     Ok(())
 }
 
-/// Copies the files of the folder `from` into the folder `to`, and removes what `to` contained.
+/// Copies the files of the folder `from` into the folder `to`. Removes the previous content of `to`.
 pub fn copy_files(from: &Path, to: &Path) -> anyhow::Result<()> {
     let _none = std::fs::remove_dir_all(to);
     std::fs::create_dir_all(to).with_context(|| format!("cannot make {}", to.display()))?;
@@ -109,8 +109,8 @@ const WASM_OPT: [&str; 9] = [
     "--enable-multivalue",
 ];
 
-/// Replaces a program with a smaller one. The result is kept, because wasm-opt takes about a minute and most builds do
-/// not change both programs.
+/// Replaces a program with a smaller one. The result is stored, because wasm-opt takes about a minute and most builds
+/// do not change both programs.
 fn optimise(wasm: &Path) -> anyhow::Result<()> {
     let name = wasm.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let program = std::fs::read(wasm).with_context(|| format!("cannot read {}", wasm.display()))?;

@@ -13,7 +13,8 @@ const ONNX_RUNTIME_WEB: &str = "onnxruntime-web@1.30.0";
 /// The Python packages that export the default pack to ONNX.
 const ONNX_TOOLS: [&str; 5] = ["numpy", "onnx", "onnxruntime", "safetensors", "sympy"];
 
-/// Installs what `bench` compares headlamp with: onnxruntime-web and the default pack as ONNX. Returns their folder.
+/// Installs onnxruntime-web, and exports the default pack to ONNX, so that `bench` can compare headlamp with them.
+/// Returns their folder.
 pub fn set_up() -> anyhow::Result<PathBuf> {
     let folder = places::cache().join("bench");
     std::fs::create_dir_all(&folder)?;

@@ -12,8 +12,8 @@ pub fn checkout() -> PathBuf {
     root.map_or_else(|| start.clone(), Path::to_owned)
 }
 
-/// Returns the folder of all downloads and of what is made from them: `$HEADLAMP_CACHE`, or `headlamp` in the user's
-/// cache folder. All checkouts on a machine share it.
+/// Returns the folder of all downloads and of the files that are made from them: `$HEADLAMP_CACHE`, or `headlamp` in
+/// the user's cache folder. All checkouts on a machine share it.
 pub fn cache() -> PathBuf {
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     set("HEADLAMP_CACHE")
@@ -22,7 +22,7 @@ pub fn cache() -> PathBuf {
         .unwrap_or_else(|| std::env::temp_dir().join("headlamp"))
 }
 
-/// Returns the folder of the packs that were built on this machine, one folder each.
+/// Returns the folder of the packs that were built on this machine, with one folder per pack.
 pub fn packs() -> PathBuf {
     cache().join("packs")
 }

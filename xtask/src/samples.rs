@@ -1,4 +1,4 @@
-//! Computes the results that the page shows of its sample photos while the model loads.
+//! Computes the results for the sample photos, which the page shows while the model loads.
 //!
 //! The command-line tool computes them with the default pack: for each photo one JSON file and one soft map, in
 //! `www/samples/computed/`.
@@ -12,7 +12,7 @@ use xtask::places;
 use crate::steps::{run, step};
 use crate::{assets, tools};
 
-/// Numbers are rounded to multiples of `1 / DIGITS`, which is more exact than the page shows.
+/// Numbers are rounded to multiples of `1 / DIGITS`. The page shows fewer digits.
 const DIGITS: f64 = 1e5;
 
 /// Computes and writes the results of all sample photos.
@@ -106,7 +106,7 @@ fn strongest(values: &Value) -> Option<usize> {
     values.max_by(|a, b| a.1.total_cmp(&b.1)).map(|(index, _)| index)
 }
 
-/// Returns the layer and head with the largest contribution to a text, of `[layer][head][text]`.
+/// Returns the layer and head with the largest contribution to a text. `heads` is `[layer][head][text]`.
 fn strongest_head(heads: &Value, text: usize) -> Option<(usize, usize)> {
     let mut best = None::<(f64, (usize, usize))>;
     for (layer, heads) in heads.as_array()?.iter().enumerate() {

@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tower_http::services::ServeDir;
 
-/// Is called with the path and query of each request.
+/// A function that is called with the path and query of each request.
 type Listener = dyn Fn(&str) + Send + Sync;
 
 /// Folders, and the paths that they are served at.
@@ -65,8 +65,7 @@ impl Site {
 
     /// Serves on this machine only, until the result is dropped. Port 0 means any free port.
     ///
-    /// # Errors
-    /// The port is in use or not allowed.
+    /// # Errors If the port is in use or not allowed.
     pub fn serve(self, port: u16) -> anyhow::Result<Serving> {
         let runtime = Runtime::new().context("cannot start the server's threads")?;
         let listener = runtime
@@ -74,7 +73,7 @@ impl Site {
             .with_context(|| format!("port {port} cannot be used"))?;
         let address = listener.local_addr().context("the server has no address")?;
         let listener = listener.tap_io(|stream| {
-            // A browser that has already gone away is no error of the server.
+            // If the browser has already closed the connection, this is not an error of the server.
             let _gone = stream.set_nodelay(true);
         });
         runtime.spawn(axum::serve(listener, self.router()).into_future());
@@ -105,7 +104,7 @@ impl Site {
     }
 }
 
-/// Answers one request: the folder's service finds the file, this function does the rest.
+/// Answers one request. The folder's service finds the file, and this function handles redirects and headers.
 async fn respond(State(site): State<Arc<Site>>, mut request: Request, next: Next) -> Response {
     if let Some(listener) = site.listener.clone() {
         let url = request.uri().to_string();
@@ -118,7 +117,8 @@ async fn respond(State(site): State<Arc<Site>>, mut request: Request, next: Next
     if let Some(uri) = site.with_ending(request.uri()) {
         *request.uri_mut() = uri;
     }
-    // A file's time has whole seconds, and a test may change a file twice in one: every response is complete.
+    // The time of a file has whole seconds, and a test may change a file twice in one second. Therefore every response
+    // is complete.
     request.headers_mut().remove(header::IF_MODIFIED_SINCE);
     let mut response = next.run(request).await;
     if response.status() == StatusCode::NOT_FOUND {
@@ -137,12 +137,12 @@ async fn respond(State(site): State<Arc<Site>>, mut request: Request, next: Next
 /// A [`Site`] that is being served.
 pub struct Serving {
     address: SocketAddr,
-    /// Is taken when the serving ends.
+    /// `None` after the server has ended.
     runtime: Option<Runtime>,
 }
 
 impl Serving {
-    /// "http://127.0.0.1:8080/"
+    /// Returns the address of the site: "http://127.0.0.1:8080/".
     pub fn url(&self) -> String {
         format!("http://{}/", self.address)
     }
@@ -159,7 +159,7 @@ impl Drop for Serving {
     /// Closes the port and all connections.
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
-            // A listener that still waits must not hold up the test.
+            // A listener that still waits must not delay the test.
             runtime.shutdown_timeout(Duration::from_secs(1));
         }
     }
@@ -172,7 +172,7 @@ mod tests {
 
     use super::*;
 
-    /// A folder of one test. Removed at the end.
+    /// The folder of one test. It is removed at the end.
     struct Scratch(PathBuf);
 
     impl Scratch {

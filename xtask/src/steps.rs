@@ -1,4 +1,4 @@
-//! Prints the steps of a command, and how long each took.
+//! Prints the steps of a command, and the time that each step took.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -21,8 +21,7 @@ pub fn skip(what: &str, why: &str) {
 
 /// Runs `command` and shows its output.
 ///
-/// # Errors
-/// The program cannot be started, or reports a failure.
+/// # Errors If the program cannot be started, or reports a failure.
 pub fn run(command: &mut Command) -> anyhow::Result<()> {
     let status = command.status().with_context(|| format!("cannot start {}", words(command)))?;
     if !status.success() {
@@ -31,13 +30,14 @@ pub fn run(command: &mut Command) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Returns what `command` prints, without white space around it; none if the command cannot be started or fails.
+/// Returns the output of `command`, without white space around it. Returns `None` if the command cannot be started or
+/// fails.
 pub fn answer(command: &mut Command) -> Option<String> {
     let output = command.output().ok().filter(|output| output.status.success())?;
     Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
-/// Returns the command as one would type it.
+/// Returns the command as a line for a shell.
 fn words(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")

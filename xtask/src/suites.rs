@@ -25,7 +25,7 @@ pub enum Suite {
     Browser,
 }
 
-/// Sets up and runs `suites`, or all suites if none is named. Goes on after a failure, so that one run shows all
+/// Sets up and runs `suites`, or all suites if none is named. Continues after a failure, so that one run shows all
 /// failures.
 pub fn test(suites: &[Suite]) -> anyhow::Result<()> {
     let suites = if suites.is_empty() { Suite::value_variants() } else { suites };
@@ -64,7 +64,7 @@ fn lint() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Returns a clippy that fails at any warning.
+/// Returns a clippy command that fails if there is any warning.
 fn clippy(arguments: &[&str]) -> Command {
     let mut cargo = tools::cargo();
     cargo.arg("clippy").args(arguments).args(["--", "--deny", "warnings"]);
@@ -95,15 +95,15 @@ fn wasm() -> anyhow::Result<()> {
         step(what, || {
             let mut cargo = wasm_tests(program, profile, name);
             cargo.env("CHROMEDRIVER", &browser.driver).env("WASM_BINDGEN_TEST_WEBDRIVER_JSON", &settings);
-            // In seconds. These tests read every frame of a dozen clips several times.
+            // The timeout is in seconds. These tests read every frame of a dozen clips several times.
             run(cargo.env("WASM_BINDGEN_TEST_TIMEOUT", "600"))
         })?;
     }
     Ok(())
 }
 
-/// Returns a test of the library in WebAssembly, with the features and the profile of the worker or of the page. So
-/// the libraries are compiled once for the tests and for `dist/`.
+/// Returns a test of the library in WebAssembly, with the features and the profile of the worker or of the page.
+/// Therefore the libraries are compiled once for the tests and for `dist/`.
 fn wasm_tests(program: &str, profile: &str, name: &str) -> Command {
     let mut cargo = tools::cargo();
     cargo.args(["test", "--profile", profile, "--target", tools::TARGET, "--package", "headlamp"]);
@@ -139,7 +139,7 @@ pub fn screens() -> anyhow::Result<()> {
     let browser = tools::chromium()?;
     assets::all()?;
     page::build_for_this_machine()?;
-    // Otherwise the pictures of views that no longer exist would stay.
+    // Remove the old pictures first. Otherwise the pictures of views that no longer exist would stay.
     let (from, to) = (places::cache().join("screens"), places::checkout().join("docs/screens"));
     let _none = std::fs::remove_dir_all(&from);
     step("taking pictures", || run(&mut browser_tests(&browser, &["screenshots"])))?;
@@ -148,12 +148,12 @@ pub fn screens() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Returns the browser tests whose names contain one of `names`, or all. They are marked as ignored, because a plain
-/// `cargo test` cannot set up what they need.
+/// Returns the browser tests whose names contain one of `names`, or all. The tests are marked as ignored, because a
+/// plain `cargo test` cannot do their set-up.
 fn browser_tests(browser: &Browser, names: &[&str]) -> Command {
     let mut cargo = tools::cargo();
     cargo.args(["test", "--package", "headlamp", "--test", "browser", "--"]).args(names);
-    // One at a time: each test keeps a whole browser busy.
+    // The tests run one at a time, because each test keeps a whole browser busy.
     cargo.args(["--ignored", "--test-threads=1"]);
     let variables: [(&str, OsString); 4] = [
         ("HEADLAMP_DIST", places::dist().into()),
@@ -165,7 +165,7 @@ fn browser_tests(browser: &Browser, names: &[&str]) -> Command {
     cargo
 }
 
-/// Benchmarks in the browser: the name, and how the names of its tests in `tests/browser/bench/` begin.
+/// Benchmarks in the browser: the name, and the first part of the names of the tests in `tests/browser/bench/`.
 const BROWSER_BENCHES: [(&str, &str); 9] = [
     ("cpu", "bench_cpu"),
     ("webgpu", "bench_webgpu"),
@@ -178,7 +178,7 @@ const BROWSER_BENCHES: [(&str, &str); 9] = [
     ("hands", "bench_hands"),
 ];
 
-/// Native benchmarks: name, and file of `benches/`.
+/// Native benchmarks: the name, and the file in `benches/`.
 const NATIVE_BENCHES: [(&str, &str); 3] = [
     ("growth-gallery-native", "gallery_growth"),
     ("native", "native_peers"),

@@ -1,7 +1,7 @@
 //! The programs that building and testing need.
 //!
-//! A program that is already installed is used. A missing program is installed through its ordinary client into the
-//! cache folder; the user's own programs are never replaced.
+//! A program that is already installed is used. A missing program is installed into the cache folder, by the usual
+//! package manager. The user's own programs are never replaced.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -21,9 +21,9 @@ const TRUNK: &str = "0.21.14";
 const OLDEST_WASM_OPT: u32 = 119;
 /// The npm package that contains wasm-opt.
 const BINARYEN: &str = "binaryen@132.0.0";
-/// Checks the npm package's JavaScript against its TypeScript types.
+/// The npm package that checks our package's JavaScript against its TypeScript types.
 const TYPESCRIPT: &str = "typescript@5.9.3";
-/// Checks the page for accessibility.
+/// The npm package that checks the page for accessibility.
 const AXE: &str = "axe-core@4.11.0";
 
 /// Returns a command that runs in the checkout, finds the cache's tools, and builds into the shared target folder.
@@ -116,7 +116,8 @@ fn with_rustup(what: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Installs wasm-bindgen's tool in exactly the version of the library. Other versions write JavaScript that does not fit.
+/// Installs wasm-bindgen's tool in exactly the version of the library. Other versions write JavaScript that does not
+/// match the wasm.
 fn wasm_bindgen() -> anyhow::Result<()> {
     let version = locked_version("wasm-bindgen")?;
     let is_right = |program: &str| {
@@ -127,7 +128,7 @@ fn wasm_bindgen() -> anyhow::Result<()> {
         skip("wasm-bindgen", &format!("{version} is already here"));
         return Ok(());
     }
-    // Not `--locked`: its lock file names a version that the registry no longer has.
+    // `--locked` is not possible: the lock file of this tool names a version that the registry no longer has.
     step(&format!("installing wasm-bindgen {version} (about 3 minutes)"), || {
         install("wasm-bindgen-cli", &version, &[])
     })
@@ -140,7 +141,7 @@ fn trunk() -> anyhow::Result<()> {
         return Ok(());
     }
     step(&format!("installing Trunk {TRUNK} (about 4 minutes)"), || {
-        // No default features: they check for updates and serve HTTPS.
+        // The default features are not needed: they check for updates and serve HTTPS.
         let options = ["--no-default-features", "--locked"];
         install("trunk", TRUNK, &options).or_else(|_yanked| install("trunk", TRUNK, &options[..1]))
     })
@@ -150,7 +151,7 @@ fn trunk() -> anyhow::Result<()> {
 fn install(name: &str, version: &str, options: &[&str]) -> anyhow::Result<()> {
     let mut cargo = cargo();
     cargo.args(["install", name, "--version", version, "--force", "--root"]).arg(places::cache().join("tools"));
-    // The tools run for seconds only: a fast compilation matters more than a fast program.
+    // The tools run only for seconds, so a fast compilation matters more than a fast program.
     cargo.envs([("CARGO_PROFILE_RELEASE_LTO", "off"), ("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16")]);
     run(cargo.args(options).env("CARGO_TARGET_DIR", places::cache().join("tools/target")))?;
     let _kept = std::fs::remove_dir_all(places::cache().join("tools/target"));
@@ -202,7 +203,8 @@ pub fn npm_install(folder: &Path, package: &str) -> anyhow::Result<()> {
     run(command("npm").arg("install").arg("--prefix").arg(folder).args(["--no-audit", "--no-fund", package]))
 }
 
-/// Returns a browser to test with: the user's own, or Debian's, which is installed if this process may do so.
+/// Returns a browser to test with: the user's own browser or, if there is none, Debian's. Installs Debian's browser if
+/// this process may do so.
 pub fn chromium() -> anyhow::Result<Browser> {
     let missing = match browser::find() {
         Ok(browser) => {
@@ -221,8 +223,8 @@ pub fn chromium() -> anyhow::Result<Browser> {
     Ok(browser::find()?)
 }
 
-/// Installs a Vulkan driver for the tests of the shaders, unless the machine has one: Debian's driver in software.
-/// Other systems than Linux have their own interface to the GPU.
+/// Installs a Vulkan driver for the tests of the shaders, unless the machine has one. The driver is Debian's software
+/// driver. Systems other than Linux have their own interface to the GPU.
 pub fn vulkan() -> anyhow::Result<()> {
     const PACKAGES: [&str; 2] = ["libvulkan1", "mesa-vulkan-drivers"];
     let has_driver = || {
