@@ -36,7 +36,7 @@ enum Command {
 
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
-    // A panic is reported in one line too.
+    // A panic is also reported in one line.
     std::panic::set_hook(Box::new(|panic| {
         output::complain(&format!("a fault in headlamp itself, please report it: {panic}"));
     }));
