@@ -61,7 +61,7 @@ fn a_lost_gpu_restarts_with_all_settings() {
     assert!(error < 1e-4, "the scores of the same photo changed: {error}");
 }
 
-/// A deployable build has the view of videos in a file of its own.
+/// If a build has the view of videos in a file of its own, the page reports that this file could not be loaded.
 #[test]
 #[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn a_missing_part_of_the_page_is_reported_and_retried() {
@@ -183,7 +183,7 @@ fn a_video_continues_after_a_worker_restart() {
     page.wait_for_rest();
     page.seek(0.55);
     let before = page.overlay_of("tracks", 5);
-    // Other frames are processed, and then the first ones again, which a hanging worker does not reach.
+    // Other frames are processed. Then the first frames are requested again, and the worker hangs.
     page.window.click("input[type=checkbox][name=centre]");
     page.window.click("#resample");
     page.wait_for_rest();
