@@ -74,7 +74,7 @@ impl Command {
     }
 }
 
-/// Prints the help that was requested, or reports in one line what is wrong with the arguments.
+/// Prints the help that was requested, or reports in one line the mistake in the arguments.
 fn help_or_complaint(error: &clap::Error) -> ExitCode {
     let message = error.render().to_string();
     match error.kind() {

@@ -111,7 +111,7 @@ impl Window {
         self.run(selector, self.element(selector).send_keys(files.join("\n")));
     }
 
-    /// Sends a command of Chrome's own protocol, for what WebDriver lacks.
+    /// Sends a command of Chrome's own protocol, for actions that WebDriver lacks.
     pub fn chrome(&self, command: &str, parameters: &Value) -> Value {
         self.run(command, self.session.cdp().send_raw(command, parameters))
     }
