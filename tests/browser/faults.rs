@@ -61,32 +61,6 @@ fn a_lost_gpu_restarts_with_all_settings() {
     assert!(error < 1e-4, "the scores of the same photo changed: {error}");
 }
 
-/// If a build has the view of videos in a file of its own, the page reports that this file could not be loaded.
-#[test]
-#[ignore = "needs the set-up of `cargo xtask test browser`"]
-fn a_missing_part_of_the_page_is_reported_and_retried() {
-    let page = Page::open("part-missing", Graphics::None, TINY);
-    page.window.script(
-        "self.real = fetch;
-        self.fetch = (what, ...more) => /split_video/.test(what) ? Promise.reject(new TypeError('cut')) : real(what, ...more);",
-        &json!([]),
-    );
-    let show = |mode: usize| page.window.click(&format!("label:has(> input[name=mode]):nth-of-type({mode})"));
-    let has_player = || page.window.script("return !!document.querySelector('#player')", &json!([])) == true;
-    show(2);
-    let files = std::fs::read_dir(folder("HEADLAMP_DIST")).unwrap().flatten();
-    if files.into_iter().any(|file| file.file_name().to_string_lossy().contains("split_video")) {
-        let message = page.wait_for_message();
-        assert!(message.contains("could not be loaded"), "{message}");
-        assert!(!has_player());
-    }
-    page.window.script("self.fetch = real", &json!([]));
-    show(1);
-    show(2);
-    wait("the video's view", Duration::from_secs(10), || has_player().then_some(()));
-    assert_eq!(page.message(), "");
-}
-
 /// Holds back every message to the worker from now on.
 fn hold(page: &Page) {
     let script = "self.post = Worker.prototype.postMessage;
