@@ -34,8 +34,8 @@ pub struct GalleryOpened {
     pub not_kept: Option<String>,
 }
 
-/// Runs the model on one picture and adds the picture to the gallery. Its file is the first file that travels with the
-/// message.
+/// Runs the model on one picture and adds the picture to the gallery. The picture's file is the first file that
+/// travels with the message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AddToGallery {
     pub entry: GalleryEntry,

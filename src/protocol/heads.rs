@@ -1,4 +1,4 @@
-//! The heads: where they look, the texts that describe them, and the statistics behind the texts.
+//! The heads: their maps, the texts that describe them, and the statistics that the texts are computed from.
 
 use serde::{Deserialize, Serialize};
 
@@ -34,7 +34,7 @@ pub struct MapHead {
     pub templates: bool,
 }
 
-/// Where one head looks. Buffer 0: `f32` per patch, rows first.
+/// The map of one head. Buffer 0: `f32` per patch, rows first.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HeadMap {
     pub grid: Grid,

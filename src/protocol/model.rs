@@ -79,7 +79,8 @@ pub struct PackSummary {
     /// The size and the error of the weights in each precision; empty if the pack does not contain these numbers.
     pub storages: Vec<StorageSummary>,
     pub memory: MemorySummary,
-    /// Why the browser did not store a converted model. `None` if it did, or if nothing was converted.
+    /// The reason why the browser did not store a converted model. `None` if the browser stored the model, or if
+    /// nothing was converted.
     pub unkept: Option<String>,
     pub parameters: u64,
     /// The number of images that the head statistics were computed from; 0 if the pack has no statistics.

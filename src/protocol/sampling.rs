@@ -21,7 +21,7 @@ pub struct Sampling {
 }
 
 impl Default for Sampling {
-    /// Two whole frames per second, for up to two minutes.
+    /// Returns two whole frames per second, for up to two minutes.
     fn default() -> Self {
         Self { rate: 2.0, start: 0.0, length: 120.0, framing: Framing::WholePhoto }
     }

@@ -46,8 +46,8 @@ pub fn x_at(time: f64, duration: f64) -> f64 {
     WIDTH * (time / duration.max(1e-9)).clamp(0.0, 1.0)
 }
 
-/// Returns the heads whose contribution to a phrase's score changes most over the frames, most first: (layer, head).
-/// `parts` is `[layer][head][frame]`.
+/// Returns the heads whose contribution to a phrase's score changes most over the frames, the largest change first:
+/// (layer, head). `parts` is `[layer][head][frame]`.
 pub fn liveliest(parts: &[f32], heads: usize, frames: usize, count: usize) -> Vec<(usize, usize)> {
     if frames == 0 || heads == 0 {
         return Vec::new();

@@ -116,6 +116,8 @@ pub struct HeadMapFinding {
 const STRONGEST: usize = 8;
 
 impl Findings {
+    /// Returns the findings as JSON.
+    ///
     /// # Errors
     /// Never for finite values. NaN becomes null, because JSON has no NaN.
     pub fn json(&self) -> Result<String, serde_json::Error> {

@@ -18,7 +18,7 @@ pub enum HelperRequest {
     Run { job: u32, size: Size, wants_patches: bool },
 }
 
-/// An image tower, and where its weights are stored.
+/// An image tower, and the place of its stored weights.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HelperSetup {
     /// The pack's folder in the browser's store.

@@ -52,7 +52,8 @@ impl Client {
     ) -> Result<Self, ClientError> {
         let options = WorkerOptions::new();
         options.set_type(WorkerType::Module);
-        // The name has the folder, and not the address: a service worker that serves the file ignores the query.
+        // The folder is in the worker's name and not in the address, because a service worker that serves the file
+        // drops the query.
         options.set_name(&folder.map_or_else(String::new, |folder| format!("pack:{folder}")));
         let worker = Worker::new_with_options(LOADER, &options).map_err(|_refused| ClientError::Start)?;
         let on_message = Closure::new({

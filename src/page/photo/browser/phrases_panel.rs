@@ -90,7 +90,7 @@ fn NoTexts() -> impl IntoView {
 pub fn List() -> impl IntoView {
     let phrases = expect_context::<PhrasesState>();
     let list = NodeRef::<Ul>::new();
-    // Bars start at zero. The largest and the lowest score reach the ends.
+    // Bars start at zero. The highest score reaches the right end, and the lowest negative score the left end.
     let range = Memo::new(move |_| {
         phrases.scores.with(|scores| {
             let values = scores.as_ref().map(|scores| scores.attribution.scores.clone()).unwrap_or_default();

@@ -83,7 +83,7 @@ fn end_of(times: &[f64], duration: f64) -> f64 {
     (times.last().copied().unwrap_or_default() + apart).min(duration)
 }
 
-/// Draws a strip for each object, opaque where its track is concentrated.
+/// Draws a strip for each object. The strip is more opaque at times when the object's track is more concentrated.
 #[component]
 fn Strips() -> impl IntoView {
     let video = expect_context::<VideoState>();
