@@ -15,7 +15,7 @@ use web_sys::{Blob, Cache, Request, Response, WorkerGlobalScope};
 use super::download::Download;
 use crate::checkpoint::{Manifest, Pack, Quantisation, pack};
 
-/// The cache's name. The page uses the same (`page/shell/browser/offline.rs`).
+/// The cache's name. The page uses the same (`page/model/browser/kept_packs.rs`).
 const CACHE: &str = "headlamp-packs";
 
 /// The folder of models that were converted in this browser.
