@@ -2,7 +2,7 @@
 
     python benches/export_onnx.py PACK OUT
 
-writes `vision.onnx` (input `crop` [1, 3, side, side], output `embedding`) and `text.onnx` (input `tokens`
+The command writes `vision.onnx` (input `crop` [1, 3, side, side], output `embedding`) and `text.onnx` (input `tokens`
 [texts, length], output `embedding`). The files with `.int8` before the suffix are the same graphs after onnxruntime's
 `quantize_dynamic`. The graphs have the nodes that PyTorch's exporter writes for such a model: MatMul and Add,
 LayerNormalization, Gelu, Softmax. Needs numpy, safetensors, onnx and onnxruntime.

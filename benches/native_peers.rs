@@ -2,7 +2,7 @@
 //! compares it with PyTorch and with onnxruntime's WebGPU provider, if the machine's own Python has them.
 //!
 //! Each contestant is a process with its own threads and memory. It answers one question at a time with the seconds that
-//! the work took. This program asks the contestants in turn. headlamp's own contestants run this program too.
+//! the work took. This program asks the contestants in turn. headlamp's own contestants also run this program.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
@@ -21,8 +21,8 @@ use xtask::places;
 
 /// Rounds after the warm-up round.
 const ROUNDS: usize = 11;
-/// The threads of a contestant keep spinning for a while after its work. The pause keeps them from slowing down the next
-/// one.
+/// After its work, the threads of a contestant keep a core busy for a while. Without this pause, they would slow down
+/// the next contestant.
 const PAUSE: Duration = Duration::from_millis(50);
 /// The question to headlamp, and the question to its peers. Peers have no decomposition, so they run the encoder alone.
 const QUESTIONS: [(&str, &str); 3] = [("encoder", "encoder"), ("decomposed", "encoder"), ("texts", "texts")];
@@ -93,8 +93,8 @@ fn compare() {
     }
 }
 
-/// Prints the table of one device. Behind the time of a peer stand the ratios of headlamp's times to it, in the order of
-/// the rows.
+/// Prints the table of one device. The time of a peer is followed by the ratios of headlamp's times to it, in the order
+/// of the rows.
 fn print(threads: usize, contestants: &[&Contestant]) {
     let on = match threads {
         GPU => "GPU".to_owned(),
@@ -198,7 +198,7 @@ impl Contestant {
         times[times.len() / 2]
     }
 
-    /// Returns the peak memory of the process; a dash if the system does not tell.
+    /// Returns the peak memory of the process; a dash if the system does not report it.
     fn memory(&self) -> String {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap_or_default();
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));

@@ -3,7 +3,7 @@
 
 use crate::geometry::{CropFromPhoto, Grid, Size};
 
-/// Contrast phrases besides the user's other phrases: what photos usually show around their subject.
+/// Contrast phrases besides the user's other phrases: the usual surroundings of a photo's subject.
 pub const BACKGROUND: [&str; 16] = [
     "the sky",
     "a wall",

@@ -41,7 +41,7 @@ impl Setting {
         Imprint::of(image, &self.gallery.model.readout)
     }
 
-    /// Returns the embedding with the attention of the first layers at its means.
+    /// Returns the embedding with the attention of the first layers replaced by its means.
     fn without_attention(&self, image: &Decomposition<'_>, layers: usize) -> Vec<f64> {
         let readout = &self.gallery.model.readout;
         let means = MeanContributions::new(readout, &self.statistics);

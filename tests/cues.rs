@@ -11,14 +11,14 @@ use headlamp::zero_shot::dot;
 use test_support::tiny::RandomGallery;
 
 const PICTURES: usize = 24;
-/// The head that decides the nuisance: its contribution to the margin does.
+/// The head whose contribution to the margin decides the nuisance.
 const PLANTED: (usize, usize) = (2, 1);
 
 /// The requests of these tests to a gallery.
 trait Questions {
     fn report(&self, labels: &[(usize, Option<usize>)], classes: &Direction, nuisances: &Direction) -> CueReport;
-    /// Returns each picture's class and nuisance. Classes alternate. The nuisance is whether the contribution of
-    /// the planted head is in the upper half.
+    /// Returns each picture's class and nuisance. Classes alternate in the order of the planted head's contributions.
+    /// The nuisance is 1 for the upper half of these contributions, and 0 for the lower half.
     fn labels(&self, classes: &Direction) -> Vec<(usize, usize)>;
 }
 

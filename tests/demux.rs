@@ -45,7 +45,7 @@ fn open(name: &str, bytes: &[u8]) -> Result<VideoIndex, VideoError> {
     demux(name, Cursor::new(bytes))
 }
 
-/// Returns the time of the first visible sample: ours and ffprobe's. They differ only if an edit list starts
+/// Returns the time of the first visible sample: headlamp's and ffprobe's. They differ only if an edit list starts
 /// inside a sample.
 fn first_shown(index: &VideoIndex, expected: &Expected) -> (i64, i64) {
     let ours = index.samples[index.shown[0] as usize].time;
@@ -87,8 +87,8 @@ fn sample_positions_and_times_match_ffprobe() {
             assert_eq!((sample.time - first, sample.length), (*time - shift, *length), "{context}");
             assert_eq!((sample.is_key, sample.is_hidden), (*is_key, *is_hidden), "{context}");
             assert_eq!(&crc32(&bytes[sample.offset as usize..][..sample.length as usize]), crc, "{context}");
-            // If the rate varies and frames are reordered, the durations of the tables are the decoder's, not the
-            // viewer's. ffprobe's are neither.
+            // If the rate varies and frames are reordered, the tables have the durations in decoding order. The
+            // durations that a viewer sees differ from these, and ffprobe's differ from both.
             if index.container == Container::Mp4 && name != "vfr.mp4" && at + 1 < expected.packets.len() {
                 assert_eq!(Some(sample.duration), *duration, "{context}");
             }

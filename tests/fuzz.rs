@@ -10,7 +10,7 @@ use test_support::fuzz_targets::{self, Target};
 /// The number of mutations for each target, over its whole corpus.
 const MUTATIONS: usize = 20_000;
 
-/// Files that the reference scripts wrote are seeds, too.
+/// Files that the reference scripts wrote are also seeds.
 const FIXTURES: [(&str, &[&str]); 4] = [
     ("picture", &["media"]),
     ("video", &["video"]),
@@ -55,7 +55,7 @@ fn corpus(name: &str) -> Vec<(String, Vec<u8>)> {
     files.into_iter().map(|file| (file.display().to_string(), std::fs::read(&file).unwrap())).collect()
 }
 
-/// Changes bytes in ways that broken disks, broken connections and attackers do.
+/// Changes bytes as broken disks, broken connections and attackers do.
 fn mutate(bytes: &mut Vec<u8>, other: &[u8], random: &mut Random) {
     for _change in 0..=random.below(4) {
         let at = random.below(bytes.len());

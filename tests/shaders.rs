@@ -36,7 +36,7 @@ fn assert_close<const D: usize>(what: &str, found: GpuTensor<D>, expected: &[f64
     let error =
         found.iter().zip(expected).map(|(a, b)| (f64::from(*a) - b).abs()).max_by(f64::total_cmp).unwrap_or(0.0)
             / size;
-    // NaN fails the comparison, too.
+    // NaN also fails the comparison.
     assert!(error < TOLERANCE, "{what}: off by {error:.1e}");
 }
 
@@ -194,7 +194,7 @@ fn a_matrix_adds_to_the_stream_and_keeps_the_cls_part() {
     }
 }
 
-/// Pools one token of a sequence, its last one, some, and all.
+/// Pools one token of a sequence, the last token, some tokens, and all tokens.
 #[test]
 fn tokens_are_pooled() {
     let Some(gpu) = gpu() else { return };
@@ -246,7 +246,7 @@ fn attention_is_the_softmax_of_scaled_products() {
     }
 }
 
-/// Returns the output of each querying token, heads side by side, and the weights of the first.
+/// Returns the output of each querying token, with the heads concatenated, and the weights of the first token.
 fn attended(
     [queries, keys, values]: &[Vec<f32>; 3],
     [sequences, heads, tokens, width]: [usize; 4],

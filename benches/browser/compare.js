@@ -64,7 +64,7 @@ export class Headlamp {
     return { seconds: (performance.now() - start) / 1000, ...answer.Attributed };
   }
 
-  /// Measures frames of a video: the seconds of each (decoding, model and tracking), and the bytes of all.
+  /// Measures frames of a video: the seconds of each frame (decoding, model and tracking), and the bytes of all frames.
   async frames(blobs) {
     const times = blobs.map((_, index) => index / 2);
     const names = blobs.map((_, index) => `${index}.png`);

@@ -97,7 +97,7 @@ async function bytesOf(folder) {
   return bytes;
 }
 
-/// Measures a video of `count` frames: the seconds of each frame, and the bytes of all.
+/// Measures a video of `count` frames: the seconds of each frame, and the bytes of all frames.
 export async function video({ count, ...options }) {
   const { engine } = await worker(options);
   const photo = await blobOf(options.photoUrl);

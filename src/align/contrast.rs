@@ -8,7 +8,7 @@ use super::pairs::Pairs;
 use super::projection::Projection;
 use super::split::Shuffle;
 
-/// A batch of distinct images and captions to be told apart.
+/// A batch of distinct images and captions, which the loss compares with each other.
 pub struct Contrast {
     /// `[image, width]`
     images: DMatrix<f64>,

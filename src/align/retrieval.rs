@@ -1,4 +1,4 @@
-//! How well images find their captions, and captions their images.
+//! Measures retrieval: captions are searched for by their images, and images by their captions.
 
 use nalgebra::{DMatrix, RowDVector};
 use serde::Serialize;

@@ -1,4 +1,4 @@
-//! The page: starts the views of `headlamp::page` in place of what index.html shows meanwhile.
+//! The page: starts the views of `headlamp::page`. They replace the content that index.html shows until then.
 
 fn main() {
     console_error_panic_hook::set_once();

@@ -2,7 +2,7 @@
 //!
 //! The tokens equal those of open_clip's `SimpleTokenizer`, except for rare characters. `SimpleTokenizer` repairs
 //! texts with `ftfy`. This tokenizer repairs quotes, ligatures, character widths and control characters, but not
-//! wrongly decoded text. Of HTML's entities, it decodes those that HTML itself needs. Hugging Face's own
+//! wrongly decoded text. It decodes only the HTML entities that HTML itself needs. Hugging Face's own
 //! `tokenizer.json` repairs none of this.
 
 use std::io::Read as _;

@@ -4,7 +4,7 @@ use super::detect::missing_settings::MissingSettings;
 use super::pack::file_names::FORMAT;
 use crate::model::TensorError;
 
-/// A model file that cannot be used. Each message says what is wrong and what to do.
+/// A model file that cannot be used. Each message names the fault and the remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckpointError {
     #[error(

@@ -36,7 +36,7 @@ enum Command {
 
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
-    // A panic is reported in one line too.
+    // A panic is also reported in one line.
     std::panic::set_hook(Box::new(|panic| {
         output::complain(&format!("a fault in headlamp itself, please report it: {panic}"));
     }));
@@ -74,7 +74,7 @@ impl Command {
     }
 }
 
-/// Prints the help that was requested, or reports in one line what is wrong with the arguments.
+/// Prints the help that was requested, or reports in one line the mistake in the arguments.
 fn help_or_complaint(error: &clap::Error) -> ExitCode {
     let message = error.render().to_string();
     match error.kind() {

@@ -1,4 +1,4 @@
-//! `headlamp heads`: what each attention head stands for, in words (TextSpan; docs/PAPERS.md, 1.7).
+//! `headlamp heads`: labels attention heads with texts (TextSpan; docs/PAPERS.md, 1.7).
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;

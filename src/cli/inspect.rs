@@ -41,7 +41,7 @@ struct PackContents {
     licence: String,
     provenance: Vec<String>,
     quantisation: Quantisation,
-    /// Size and error of this and the other ways to store the weights; empty if the pack does not contain them.
+    /// Size and error of every way to store the weights, including this pack's; empty if the pack does not list them.
     storages: Vec<StorageCost>,
     parameters: u64,
     bytes: u64,
@@ -58,7 +58,7 @@ struct PackFileEntry {
     #[serde(flatten)]
     file: PackFile,
     verified: bool,
-    /// Why the file is not verified.
+    /// The reason why the file is not verified.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
 }

@@ -53,7 +53,7 @@ pub fn json(value: &impl Serialize) -> Result<String, CliError> {
 /// Writes `message` as one line to stderr.
 pub fn complain(message: &dyn Display) {
     let one_line = message.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
-    // If stderr is closed, nobody can be told.
+    // If stderr is closed, the message is lost.
     let _closed = writeln!(std::io::stderr(), "headlamp: {one_line}");
 }
 
@@ -118,7 +118,7 @@ pub fn count(number: u64, thing: &str) -> String {
     format!("{number} {thing}{plural}")
 }
 
-/// Formats how many pictures were skipped, as the continuation of a sentence; empty if none was.
+/// Formats the number of skipped pictures, as the continuation of a sentence; empty if no picture was skipped.
 pub fn skipped(number: usize) -> String {
     if number == 0 { String::new() } else { format!(", {number} skipped") }
 }

@@ -75,8 +75,8 @@ pub fn on_pictures<R: Send>(
     in_order(paths, threads, on_picture, |path, result| take(path, result))
 }
 
-/// Runs `work` on each item, as [`in_order`] does, and moves `progress` on. An item whose picture cannot be read is
-/// reported on stderr and returned; `name` names it there.
+/// Runs `work` on each item, as [`in_order`] does, and counts the items in `progress`. An item whose picture cannot be
+/// read is reported on stderr, by the name that `name` gives, and returned.
 ///
 /// # Errors
 /// The first error that no single picture caused.

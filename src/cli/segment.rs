@@ -1,4 +1,4 @@
-//! `headlamp segment`: the part of a photo that a phrase stands for, as a mask (docs/PAPERS.md, 1.10).
+//! `headlamp segment`: finds a phrase in a photo, and writes a mask (docs/PAPERS.md, 1.10).
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;

@@ -119,7 +119,7 @@ pub fn gather_statistics(
     images: &[PathBuf],
 ) -> Result<(Statistics, Vec<SkippedPicture>), CliError> {
     let mut statistics = session.new_statistics();
-    // The centre crop is the framing of the training, for which the texts of the heads hold.
+    // Models are trained on the centre crop. The texts of the heads hold for this framing.
     let trace = |photo: &Photo| Ok(pollster::block_on(session.trace(photo, Framing::CentreCrop))?);
     let skipped = on_readable_pictures(images, threads, trace, |_path, traced| {
         statistics.push(&session.decompose(&traced));

@@ -16,7 +16,7 @@ pub enum Separator {
 pub struct TableRow {
     /// Number of the row's first line in the file, from 1.
     pub line: usize,
-    /// The fields without spaces at their ends, up to the last field that is not empty; never empty itself.
+    /// The fields without spaces at their ends, up to the last field that is not empty; at least one.
     pub fields: Vec<String>,
 }
 
@@ -61,7 +61,8 @@ pub fn rows(text: &str, separator: Separator) -> Vec<TableRow> {
         .collect()
 }
 
-/// The line on which a record begins. The position that `csv` reports lies before the empty lines above the record.
+/// Returns the line on which a record begins, from 1. The position that `csv` reports lies before the empty lines above
+/// the record.
 fn line_of(text: &str, position: &csv::Position) -> usize {
     let start = usize::try_from(position.byte()).unwrap_or(usize::MAX).min(text.len());
     let empty_lines = text.as_bytes()[start..].iter().take_while(|byte| matches!(byte, b'\r' | b'\n'));

@@ -93,7 +93,7 @@ impl ObjectOptions {
         (!self.heads.is_empty()).then_some(self.heads.as_slice())
     }
 
-    /// Makes a tracker for a video that begins with this frame. Returns its heads too.
+    /// Makes a tracker for a video that begins with this frame. Also returns its heads.
     pub fn tracker(&self, first: &Features) -> (Tracker, Vec<usize>) {
         let heads = match self.named_heads() {
             Some(heads) => heads.to_vec(),
@@ -272,7 +272,7 @@ impl TracksWriter<'_> {
 
 /// Returns the photo's pixels, mixed half and half with the colour of each object inside its mask; RGB, rows first.
 fn overlaid(photo: &Photo, objects: &[usize], masks: &[Vec<bool>]) -> Vec<u8> {
-    /// The palette of Okabe and Ito, which people with colour blindness can tell apart too.
+    /// The palette of Okabe and Ito. People with colour blindness can also distinguish its colours.
     const COLOURS: [[u8; 3]; 7] = [
         [230, 159, 0],
         [86, 180, 233],

@@ -2,8 +2,8 @@
 //!
 //! A linear layer multiplies 16-bit integers ([`IntegerMatrix`]). Its weights are rounded once, when the model is
 //! loaded. Its inputs are rounded row by row when the layer runs. A register holds eight such integers but only
-//! four floats, and one instruction multiplies them and adds neighbouring products (`i32x4.dot_i16x8_s` in
-//! WebAssembly, `pmaddwd` on x86). So this takes half the time of floats. 8 bits would be too few: some channels
+//! four floats, and one instruction multiplies the integers and adds neighbouring products (`i32x4.dot_i16x8_s` in
+//! WebAssembly, `pmaddwd` on x86). So integers take half the time of floats. 8 bits would be too few: some channels
 //! of a transformer's residual stream are a hundred times as large as the others. Sums of products are exact.
 //!
 //! Everything else (norms, softmax, activations, attention) is in f32. All code is written once, over [`lanes`],

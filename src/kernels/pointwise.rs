@@ -82,8 +82,7 @@ pub fn quick_gelu(values: &mut [f32]) {
 /// Returns e^x for x <= 0, with a relative error of about 1e-7. Returns e^-87 for all smaller x.
 #[inline(always)]
 fn exp(x: F32x4) -> F32x4 {
-    // The Taylor series over half a power of two. ln 2 is split into two parts, of which the first is exact in few
-    // bits.
+    // The Taylor series over half a power of two. ln 2 is split into two parts. The first part is exact in few bits.
     const TERMS: [f32; 7] = [1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0];
     const LN_2: [f32; 2] = [0.693_359_4, -2.121_944_4e-4];
     let x = x.max(F32x4::splat(-87.0));

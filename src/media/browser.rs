@@ -22,8 +22,8 @@ const MAX_HELD: f64 = 16_000_000.0;
 /// The longest side of a photo in memory, in pixels. It is also a limit of Safari's canvases.
 const MAX_SIDE: f64 = 16_384.0;
 
-/// The number of pixels that are read back from the canvas at a time. The worker's memory never shrinks, so the whole
-/// photo must not be there in RGBA as well.
+/// The number of pixels that are read back from the canvas at a time. The worker's memory never shrinks, so it must
+/// never hold the whole photo in RGBA in addition to RGB.
 const STRIP: usize = 1_000_000;
 
 /// Decodes a picture file. The result is upright, with transparent pixels over white. An animation gives its first
@@ -66,8 +66,8 @@ async fn jpeg_of(rgba: &[u8], size: Size) -> Result<Vec<u8>, JsValue> {
     Ok(Uint8Array::new(&JsFuture::from(blob.array_buffer()).await?).to_vec())
 }
 
-/// Returns the reason why the browser did not decode a file. The browser itself does not say. Every browser reads the
-/// first five formats, so a whole file that is small enough must be damaged.
+/// Returns the reason why the browser did not decode a file. The browser itself gives no reason. Every browser reads
+/// the first five formats, so a whole file that is small enough must be damaged.
 fn refused(name: &str, header: &PictureHeader) -> MediaError {
     let name = name.to_owned();
     match header.kind {

@@ -31,7 +31,7 @@ pub fn crop(photo: &Photo, frame: &CropFromPhoto, mean: [f32; 3], std: [f32; 3])
     {
         return Err(MediaError::Resample(format!("the crop reaches beyond the photo: {frame:?}")));
     }
-    // Multiplying before dividing keeps a side exact that the crop covers as a whole.
+    // The product comes before the division: if the crop covers a whole side, the result for this side is then exact.
     let held_from_resized =
         |pixels: usize, held: usize, resized: usize| pixels as f64 * held as f64 / resized as f64;
     let across = |pixels: usize| held_from_resized(pixels, photo.held.width, frame.resized.width);

@@ -106,7 +106,7 @@ mod tests {
     fn average_precision_of_good_constant_and_wrong_maps() {
         let labelled = [true, true, false, false];
         assert_eq!(average_precision(&[1.0, 0.9, 0.0, 0.1], &labelled), 1.0);
-        // All scores are equal: one step, of which half is correct.
+        // All scores are equal: there is one step, and half of it is correct.
         assert_eq!(average_precision(&[0.5; 4], &labelled), 0.5);
         // Ranks: four wrong pixels, then four correct ones. The precisions are 1/5, 2/6, 3/7, 4/8.
         let wrong = average_precision(&[0.1, 0.2, 0.9, 0.8], &labelled);

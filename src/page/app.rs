@@ -25,10 +25,10 @@ use crate::page::shell::browser::features::Features;
 use crate::page::shell::browser::help::{Help, HelpDialog};
 use crate::page::shell::browser::masthead::Masthead;
 use crate::page::shell::browser::notice::Notice;
+use crate::page::shell::browser::pending_address::PendingAddress;
 use crate::page::shell::browser::samples::Samples;
 use crate::page::shell::browser::tour::{Offer, Tour, TourButton, TourCard};
 use crate::page::shell::browser::update::Update;
-use crate::page::shell::browser::wishes::Wishes;
 use crate::page::shell::browser::{history, keys, opened_model};
 use crate::page::video::browser::panel::VideoView;
 
@@ -45,9 +45,9 @@ fn App() -> impl IntoView {
     let (address, complaints) = Address::parse(&dom::query());
     let features = Features::new(&address);
     features.provide();
-    let wishes = Wishes::new(features);
-    history::follow(features, wishes, address.clone(), complaints);
-    opened_model::follow(features, wishes);
+    let pending = PendingAddress::new(features);
+    history::follow(features, pending, address.clone(), complaints);
+    opened_model::follow(features, pending);
     let help = Help::new();
     provide_context(help);
     if !address.embed {

@@ -3,11 +3,11 @@
 // al., 2022). The logits of CLS, the first query of each sequence, are also stored, and become a softmax at the
 // end.
 //
-// A workgroup computes 16 queries of one head, a thread two of them. First a thread computes the logits of every
-// eighth of the 32 keys, then the outputs for every eighth vector of four of the head's numbers. While the
-// workgroup computes with keys, their values are loaded, and then the next keys. A line that begins with "each" is
-// repeated: LOADS times, for the vectors of keys that a thread loads, or SHARES times, for the vectors of the head
-// that a thread sums.
+// A workgroup computes 16 queries of one head. A thread computes two of these queries. First a thread computes the
+// logits of every eighth of the 32 keys. Then it computes the outputs: the head's numbers form vectors of four, and a
+// thread takes every eighth vector. While the workgroup computes with keys, their values are loaded, and then the next
+// keys. A line that begins with "each" is repeated: LOADS times, for the vectors of keys that a thread loads, or SHARES
+// times, for the vectors of the head that a thread sums.
 
 @group(0) @binding(0) var<storage, read_write> queries: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read_write> keys: array<vec4<f32>>;

@@ -109,7 +109,7 @@ pub fn read_back(tensors: &[GpuTensor<1>]) -> impl Future<Output = Result<Vec<By
 
 impl Shader {
     /// Runs the shader in the given number of workgroups. The buffers are bound in the order `read`, `written`.
-    /// `sizes` follow as one more buffer when there are any.
+    /// If `sizes` is not empty, it follows as one more buffer.
     pub(super) fn launch(self, workgroups: [usize; 2], read: &[&Memory], written: &[&Memory], sizes: &[usize]) {
         let Some(Memory { client, .. }) = read.first() else { return };
         let mut arguments = KernelArguments::new();

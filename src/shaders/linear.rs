@@ -42,7 +42,7 @@ impl Matrix {
     }
 
     /// Returns queries, keys and values of `[sequences, tokens, width]`, each `[sequences, heads, tokens, head
-    /// width]`. The layer's outputs are the three, concatenated.
+    /// width]`. The layer's outputs are queries, keys and values, concatenated.
     pub fn heads(&self, tokens: &GpuTensor<3>, heads: usize) -> [GpuTensor<4>; 3] {
         let [sequences, count, _] = tokens.dims();
         let head_width = self.outputs / 3 / heads;

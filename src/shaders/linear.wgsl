@@ -69,7 +69,7 @@ fn main(@builtin(workgroup_id) tile: vec3<u32>, @builtin(local_invocation_id) th
 
     each 4: tiles[(thread.z * 4u + $u) * 64u + index] = sum_$;
     workgroupBarrier();
-    // Each slice finishes one row of each thread's four.
+    // Each slice finishes one of the four rows of each thread.
     let row = first_row + thread.y * 4u + thread.z;
     if (vector < OUTPUT_VECTORS && row < sizes[0]) {
         var sum = biases[vector];

@@ -36,8 +36,7 @@ impl Recording {
     /// execution of the same launches has freed. So `run` must have been executed once before.
     ///
     /// # Errors
-    /// When `run` fails, or does something that cannot be recorded. The device stays
-    /// usable in all cases.
+    /// When `run` fails, or does something that cannot be recorded. The device stays usable in all cases.
     pub fn new<const D: usize, E: From<ShaderError>>(
         input: GpuTensor<D>,
         run: impl FnOnce(GpuTensor<D>) -> Result<GpuTensor<1>, E>,

@@ -7,8 +7,8 @@ pub const STEP: usize = 64;
 /// Queries of a workgroup, and keys that it processes in one iteration.
 pub const QUERY_TILE: usize = 16;
 pub const KEY_TILE: usize = 32;
-/// Threads of a workgroup of [`gather`](super::gather()), and tensors in one launch. With the result and the
-/// sizes, this is the number of buffers that WebGPU guarantees.
+/// Threads of a workgroup of [`gather`](super::gather()), and tensors in one of its launches. The tensors, the result
+/// and the sizes together are as many buffers as WebGPU guarantees.
 pub const GATHER_THREADS: usize = 256;
 pub const GATHER_TENSORS: usize = 6;
 /// The widest head for which [`attention`](super::attention()) has room.

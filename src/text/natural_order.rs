@@ -6,8 +6,9 @@ use std::cmp::Ordering;
 use std::iter::Peekable;
 use std::str::Chars;
 
-/// Compares names letter by letter, and where both have digits, number by number; names that differ in leading
-/// zeros or in capitals alone, by those. Numbers may have any number of digits.
+/// Compares names letter by letter, without regard to capitals. Where both names have digits, their numbers are
+/// compared, without leading zeros. Names that are equal in this way are compared by their characters. Numbers may have
+/// any number of digits.
 pub fn compare(a: &str, b: &str) -> Ordering {
     let (mut left, mut right) = (a.chars().peekable(), b.chars().peekable());
     loop {
@@ -31,7 +32,7 @@ pub fn compare(a: &str, b: &str) -> Ordering {
     }
 }
 
-/// The digits that come next, without leading zeros.
+/// Takes the digits that come next, and returns them without leading zeros.
 fn number(letters: &mut Peekable<Chars<'_>>) -> String {
     let mut digits = String::new();
     while let Some(digit) = letters.next_if(char::is_ascii_digit) {

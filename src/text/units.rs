@@ -1,6 +1,6 @@
 //! Figures as people read them: few digits, a true minus sign, units apart.
 
-/// A signed contribution or cosine: "+0.0213", "−0.0004".
+/// Formats a contribution or cosine with its sign: "+0.0213", "−0.0004".
 pub fn signed(value: f32, digits: usize) -> String {
     let text = format!("{:.digits$}", value.abs());
     let is_zero = text.bytes().all(|byte| matches!(byte, b'0' | b'.'));
@@ -11,7 +11,7 @@ pub fn signed(value: f32, digits: usize) -> String {
     }
 }
 
-/// A share of one: "62 %", "0.4 %", "<0.1 %".
+/// Formats a share, 0 to 1, in per cent: "62 %", "0.4 %", "<0.1 %".
 pub fn percent(share: f32) -> String {
     let percent = share * 100.0;
     if percent >= 9.95 {
@@ -23,12 +23,12 @@ pub fn percent(share: f32) -> String {
     }
 }
 
-/// A small share of one: "0.02 %", "5.31 %".
+/// Formats a small share, 0 to 1, in per cent: "0.02 %", "5.31 %".
 pub fn fine_percent(share: f64) -> String {
     format!("{:.2} %", share * 100.0)
 }
 
-/// A file's size: "45.3 MB".
+/// Formats a file's size: "45.3 MB".
 pub fn bytes(bytes: u64) -> String {
     let amount = bytes as f64;
     match bytes {
@@ -39,7 +39,7 @@ pub fn bytes(bytes: u64) -> String {
     }
 }
 
-/// A duration: "38 ms", "1.12 s", "74 s".
+/// Formats a duration: "38 ms", "1.12 s", "74 s".
 pub fn seconds(seconds: f64) -> String {
     if seconds < 0.9995 {
         format!("{:.0} ms", seconds * 1e3)
@@ -50,7 +50,7 @@ pub fn seconds(seconds: f64) -> String {
     }
 }
 
-/// A time to wait, as roughly as it is known: "some seconds", "40 s", "3 min", "1.5 h".
+/// Formats an estimated waiting time, rounded: "some seconds", "40 s", "3 min", "1.5 h".
 pub fn time_left(seconds: f64) -> String {
     match seconds {
         ..5.0 => "some seconds".to_owned(),
@@ -60,7 +60,7 @@ pub fn time_left(seconds: f64) -> String {
     }
 }
 
-/// A count with its thousands apart: "22 050 664".
+/// Formats a count in groups of three digits: "22 050 664".
 pub fn count(count: u64) -> String {
     let digits = count.to_string();
     let mut text = String::new();
@@ -73,23 +73,23 @@ pub fn count(count: u64) -> String {
     text
 }
 
-/// "1 image", "3 images".
+/// Formats a number of things: "1 image", "3 images".
 pub fn plural(number: u64, one: &str, many: &str) -> String {
     format!("{} {}", count(number), if number == 1 { one } else { many })
 }
 
-/// A small difference: "3.2e−7".
+/// Formats a small difference: "3.2e−7".
 pub fn scientific(value: f64) -> String {
     format!("{value:.1e}").replace('-', "−")
 }
 
-/// A file name for what is about `words`: letters and digits, joined by hyphens.
+/// Returns a file name made of `words`: their letters and digits, joined by hyphens; at most 80 characters.
 pub fn file_stem(words: &str) -> String {
     let parts = words.split(|char: char| !char.is_alphanumeric()).filter(|part| !part.is_empty());
     parts.collect::<Vec<_>>().join("-").chars().take(80).collect()
 }
 
-/// The name of the file at an address, for people: "china.jpg".
+/// Returns the name of the file at an address, for people: "china.jpg".
 pub fn file_of_url(url: &str) -> String {
     let path = url.split(['?', '#']).next().unwrap_or_default();
     let name = path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();

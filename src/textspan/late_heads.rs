@@ -26,7 +26,7 @@ pub struct ReplacedAttention {
     pub early: Vec<f64>,
     /// Earlier attention and late heads are replaced by their means. `steps` are added to this.
     base: Vec<f64>,
-    /// The sum over all late heads of what the first, the second, ... text adds, `[pick][embedding]`.
+    /// For each pick, the sum over all late heads of the vector that the head's text adds, `[pick][embedding]`.
     steps: Vec<Vec<f64>>,
 }
 

@@ -39,8 +39,8 @@ impl Reconstruction {
         }
     }
 
-    /// Returns what each text adds to the mean in the reconstruction of one picture, `[pick][embedding]`. `code`
-    /// is the head's code for the picture.
+    /// Returns the vector that each text adds to the mean in the reconstruction of one picture, `[pick][embedding]`.
+    /// `code` is the head's code for the picture.
     pub fn steps(&self, code: &[f64]) -> Vec<Vec<f64>> {
         let off: Vec<f64> = code.iter().zip(&self.mean_code).map(|(value, mean)| value - mean).collect();
         let step = |(direction, along): (&Vec<f64>, &Vec<f64>)| -> Vec<f64> {

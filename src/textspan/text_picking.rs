@@ -41,7 +41,7 @@ pub(super) fn pick_texts(space: &HeadSpace, texts: &[f32], count: usize) -> (Vec
     (picks, remainder.directions)
 }
 
-/// What remains of the outputs and the texts after the picked directions are removed.
+/// The remainders of the outputs and the texts, after the picked directions are removed.
 ///
 /// `texts` keeps its original values. The remaining covariance has no part along the picked directions, and a new
 /// direction is orthogonal to the earlier ones. So their products with an original text equal their products with the
@@ -57,7 +57,7 @@ struct Remainder {
     directions: Vec<DVector<f64>>,
     /// Remaining covariance of the outputs along V, `[r, r]`.
     covariance: DMatrix<f64>,
-    /// Variance of the outputs along each text's remainder, `[T]`. 0 for a text of which nothing remains.
+    /// Variance of the outputs along each text's remainder, `[T]`. 0 for a text without a remainder.
     variances: Vec<f64>,
     /// Remaining variance of the outputs in all directions, |D|^2 / K.
     variance: f64,

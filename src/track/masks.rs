@@ -50,7 +50,7 @@ impl SoftMasks {
     }
 
     /// Replaces the mask of one object. The object gets all of the patches in `mask` and nothing of the other
-    /// patches. What it loses goes to the background.
+    /// patches. The shares that the object loses go to the background.
     #[must_use]
     pub fn with_object(self, object: usize, mask: &[bool]) -> Self {
         let mut masks = if object < self.channels { self } else { self.with_channels(object + 1) };

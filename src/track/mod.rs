@@ -1,6 +1,5 @@
 //! Finds objects in a video and follows them (docs/PAPERS.md, 2.1 and 2.4), from the [`Features`] of its frames.
-//! No step needs the encoder. So other heads, other seeds and corrections get an answer without running the model
-//! again.
+//! No step needs the encoder. So after a change of heads, a new seed or a correction, the model does not run again.
 //!
 //! - [`Tracker`]: multi-object prototypes from the CLS attention of chosen heads ([`prototypes`], [`sinkhorn`]),
 //!   the tracks of the objects in every frame ([`tracks`]), and the detection of cuts ([`scene`]);

@@ -61,7 +61,7 @@ impl Tracker {
         }
     }
 
-    /// Sets whether prototypes are refined, whatever the model.
+    /// Sets whether prototypes are refined. The choice then does not depend on the model.
     #[must_use]
     pub fn with_refinement(self, refinement: Refinement) -> Self {
         Self { refinement, ..self }

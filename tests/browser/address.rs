@@ -1,4 +1,4 @@
-//! The address bar and the screen always agree. And links to share.
+//! The address bar and the screen always agree, and the page makes links to share.
 
 use std::time::Duration;
 
@@ -58,7 +58,7 @@ fn entries(page: &Page) -> u64 {
     page.window.script("return history.length", &json!([])).as_u64().unwrap()
 }
 
-/// Waits until the page has written the address. That is a moment after the page has finished.
+/// Waits until the page has written the address. The page writes it a moment after all work is finished.
 fn settle(page: &Page) {
     page.settle();
     let mut last = address(page);

@@ -1,4 +1,4 @@
-//! Invalid input gives an error message, and nothing else is lost.
+//! Invalid input gives an error message, and nothing is lost.
 
 use std::path::Path;
 

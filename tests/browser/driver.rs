@@ -111,12 +111,13 @@ impl Window {
         self.run(selector, self.element(selector).send_keys(files.join("\n")));
     }
 
-    /// Sends a command of Chrome's own protocol, for what WebDriver lacks.
+    /// Sends a command of Chrome's own protocol, for actions that WebDriver lacks.
     pub fn chrome(&self, command: &str, parameters: &Value) -> Value {
         self.run(command, self.session.cdp().send_raw(command, parameters))
     }
 
-    /// Presses a key on the focused element. `key` is the key's name in keyboard events. `ctrl` holds Ctrl meanwhile.
+    /// Presses a key on the focused element. `key` is the key's name in keyboard events. With `ctrl`, Ctrl is held
+    /// down.
     pub fn press(&self, key: &str, ctrl: bool) {
         let modifiers = if ctrl { 2 } else { 0 };
         // The browser's own actions need the code: Esc closes a dialog, Enter presses a button.
@@ -167,7 +168,8 @@ impl Window {
         self.peak("--type=renderer")
     }
 
-    /// Returns the same for the process that does WebGPU's work. That process has the memory of a software adapter.
+    /// Returns the largest memory of the process that does WebGPU's work. This process has the memory of a software
+    /// adapter.
     pub fn gpu_peak(&self) -> u64 {
         self.peak("--type=gpu-process")
     }

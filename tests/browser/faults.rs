@@ -61,32 +61,6 @@ fn a_lost_gpu_restarts_with_all_settings() {
     assert!(error < 1e-4, "the scores of the same photo changed: {error}");
 }
 
-/// A deployable build has the view of videos in a file of its own.
-#[test]
-#[ignore = "needs the set-up of `cargo xtask test browser`"]
-fn a_missing_part_of_the_page_is_reported_and_retried() {
-    let page = Page::open("part-missing", Graphics::None, TINY);
-    page.window.script(
-        "self.real = fetch;
-        self.fetch = (what, ...more) => /split_video/.test(what) ? Promise.reject(new TypeError('cut')) : real(what, ...more);",
-        &json!([]),
-    );
-    let show = |mode: usize| page.window.click(&format!("label:has(> input[name=mode]):nth-of-type({mode})"));
-    let has_player = || page.window.script("return !!document.querySelector('#player')", &json!([])) == true;
-    show(2);
-    let files = std::fs::read_dir(folder("HEADLAMP_DIST")).unwrap().flatten();
-    if files.into_iter().any(|file| file.file_name().to_string_lossy().contains("split_video")) {
-        let message = page.wait_for_message();
-        assert!(message.contains("could not be loaded"), "{message}");
-        assert!(!has_player());
-    }
-    page.window.script("self.fetch = real", &json!([]));
-    show(1);
-    show(2);
-    wait("the video's view", Duration::from_secs(10), || has_player().then_some(()));
-    assert_eq!(page.message(), "");
-}
-
 /// Holds back every message to the worker from now on.
 fn hold(page: &Page) {
     let script = "self.post = Worker.prototype.postMessage;
@@ -183,7 +157,7 @@ fn a_video_continues_after_a_worker_restart() {
     page.wait_for_rest();
     page.seek(0.55);
     let before = page.overlay_of("tracks", 5);
-    // Other frames are processed, and then the first ones again, which a hanging worker does not reach.
+    // Other frames are processed. Then the first frames are requested again, and the worker hangs.
     page.window.click("input[type=checkbox][name=centre]");
     page.window.click("#resample");
     page.wait_for_rest();

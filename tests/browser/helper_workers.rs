@@ -46,7 +46,7 @@ fn site_of_loader(scratch: &TemporaryFolder, messages: &str) -> Site {
     let dist = scratch.path().join(format!("dist-{messages}"));
     std::fs::create_dir_all(&dist).unwrap();
     let built = folder("HEADLAMP_DIST");
-    // The first mount comes first, because the server uses the first match.
+    // The default pack is mounted before the folder that contains it, because the server uses the first match.
     let mut site = Site::new(&dist).mount("packs/default", packs().join("default"));
     for entry in std::fs::read_dir(&built).unwrap() {
         let (path, name) = entry.map(|entry| (entry.path(), entry.file_name())).unwrap();
@@ -103,7 +103,7 @@ fn grown(test: &'static str, site: Site, query: &str, pictures: &Pictures, count
     page.settle();
     assert_eq!(page.message(), "");
     let helped = helped(&page);
-    // The worker ends with the page, which closes its files.
+    // Another page ends the worker, which closes the worker's files.
     page.load("icons/icon.svg");
     (kept(&page), helped)
 }

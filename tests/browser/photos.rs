@@ -53,7 +53,7 @@ pub const PHOTOS: [Photo; 6] = [
     Photo {
         name: "astronaut",
         file: "astronaut.png",
-        // A woman in a space suit. "An astronaut" would be right, too, but the f32 reference prefers the person.
+        // A woman in a space suit. "An astronaut" would also be right, but the f32 reference prefers the person.
         top: "a photo of a person",
         subject: "a photo of a person",
         subject_in_photo: Box { left: 0.05, top: 0.03, right: 0.72, bottom: 1.0 },
@@ -100,8 +100,8 @@ pub const PHOTOS: [Photo; 6] = [
     Photo {
         name: "rocket",
         file: "rocket.jpg",
-        // The answer is wrong, and the f32 reference gives the same: it takes the launch pad for a building
-        // (0.19), and gives "a rocket" 0.08. The pack's README names rare things as its weakness.
+        // The answer is wrong. The f32 reference gives the same answer: "a building" (the launch pad) scores 0.19,
+        // and "a rocket" scores 0.08. The pack's README names rare things as its weakness.
         top: "a photo of a building",
         subject: "a photo of a rocket",
         // The rocket is thin, so the box has a margin of one patch on every side.

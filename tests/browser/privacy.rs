@@ -17,8 +17,8 @@ use crate::page::{Page, site};
 /// The largest allowed head of a request. A picture does not fit into one.
 const LONGEST: usize = 1500;
 
-/// Hosts that Chromium itself contacts at its start, whatever it shows (Debian's Chromium has another search
-/// engine). The proxy refuses all of them. The page does not contact them: its policy names none of them.
+/// Hosts that Chromium itself contacts at its start, with any page (Debian's Chromium has another search engine). The
+/// proxy refuses all of them. The page does not contact them: its policy names none of them.
 const BROWSERS_OWN: [&str; 5] = ["google.com", "googleapis.com", "gvt1.com", "gstatic.com", "duckduckgo.com"];
 
 /// A request as the proxy received it.

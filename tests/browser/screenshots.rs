@@ -13,8 +13,8 @@ const WIDTHS: [(u32, u32); 3] = [(360, 780), (768, 1024), (1440, 1000)];
 const PATIENCE: Duration = Duration::from_secs(240);
 
 impl Page {
-    /// Takes the view at every width in both themes, with `target` at the top, or with the top of the page for
-    /// `None`.
+    /// Takes screenshots of the view at every width in both themes, with `target` at the top. `None` stands for the top
+    /// of the page.
     fn picture_everywhere(&self, view: &str, target: Option<&str>) {
         for (width, height) in WIDTHS {
             let metrics =
@@ -30,7 +30,7 @@ impl Page {
                     return [document.documentElement.scrollWidth, innerWidth];";
                 let widths = self.window.script(script, &json!([target]));
                 assert_eq!(widths, json!([width, width]), "{view} is wider than a window of {width}");
-                // Bars and colours are still moving.
+                // Waits until bars and colours have stopped moving.
                 std::thread::sleep(Duration::from_millis(350));
                 self.window.snapshot(&format!("{view}-{width}-{scheme}"));
             }

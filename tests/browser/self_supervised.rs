@@ -33,7 +33,7 @@ fn a_dino_file_shows_the_attention_of_its_heads() {
     let weights = places::checkout().join(WEIGHTS);
     let page = Page::open("dino", Graphics::None, "?device=cpu&pack=packs/tiny/");
     page.choose_sample("coffee");
-    // Nothing tells the number of heads of width 8: the page asks, and the old model stays.
+    // Nothing gives the number of heads, because their width is 8 and not 64. The page asks, and the old model stays.
     page.window.choose_file("input[name=weights]", &weights);
     let message = page.wait_for_message();
     assert!(message.contains("heads"), "the message does not ask for the heads: {message:?}");
@@ -61,7 +61,7 @@ fn a_dino_file_shows_the_attention_of_its_heads() {
     assert_eq!(page.window.script(shown, &json!([])), json!([]), "the page offers a feature that needs texts");
     page.choose_sample("china");
     assert_eq!(page.message(), "", "another photo gave an error message");
-    // The model has no address. A restarted worker opens it all the same.
+    // The model has no address. A restarted worker still opens it.
     hang(&page, "button.sample[data-sample=flower]");
     restart_after_a_minute(&page);
     wait("the photo before", Duration::from_secs(60), || page.photo().starts_with("china").then_some(()));
@@ -75,7 +75,7 @@ fn a_dino_file_shows_the_attention_of_its_heads() {
     page.window.picture("dino");
 }
 
-/// A pack with texts is opened after one without: everything returns.
+/// A pack with texts is opened after a pack without texts. Everything that needs texts returns.
 #[test]
 #[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn phrases_return_with_a_model_that_has_texts() {

@@ -28,7 +28,8 @@ impl Requests {
         self.another.notify_all();
         if path.starts_with(WORKER) {
             let lacks_weights = |asked: &mut Vec<String>| !asked.iter().any(|path| path == WEIGHTS);
-            // The wait is in vain if the page requests one file after the other. The order shows that.
+            // If the page requests one file after the other, the wait ends without the weights. The order of the
+            // requests then shows the fault.
             drop(self.another.wait_timeout_while(asked, Duration::from_secs(20), lacks_weights).unwrap());
             self.asked.lock().unwrap().push("the worker goes out".to_owned());
         }

@@ -69,7 +69,7 @@ fn every_control_is_large_enough_for_touch() {
         }
         return small;";
     let small = page.window.script(script, &json!([]));
-    // The cells of a large model's grid must be small. Arrow keys and the ranking lead to them, too.
+    // The cells of a large model's grid must be small. Arrow keys and the ranking also lead to them.
     let small: Vec<_> =
         small.as_array().unwrap().iter().filter(|at| !at.as_str().unwrap().contains("cell")).collect();
     assert!(small.is_empty(), "{small:#?}");

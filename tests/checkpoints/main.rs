@@ -1,5 +1,5 @@
 //! Published models in every layout and container: recognised, converted part by part, with the same results as
-//! PyTorch. And files that are wrong, hostile or truncated: each is refused with a message that helps.
+//! PyTorch. Files that are wrong, hostile or truncated are refused with a message that helps.
 //!
 //! `tests/reference/checkpoints.py` made the fixtures with Hugging Face's `transformers` and with `open_clip_torch`.
 #![cfg(not(target_arch = "wasm32"))]

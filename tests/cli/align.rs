@@ -109,7 +109,7 @@ fn features_are_cached() {
         std::fs::read_dir(place.join("cache/align")).unwrap().map(|entry| entry.unwrap().path()).collect();
     let [kept] = &kept[..] else { panic!("{kept:?}") };
     let whole = std::fs::read(kept).unwrap();
-    // Half a row too much, as an interrupted run leaves the file.
+    // The file ends with an incomplete row, as an interrupted run leaves it.
     std::fs::write(kept, &whole[..whole.len() / 2 + 50]).unwrap();
     let again = json(align(&pairs, &place.join("again")).args(["--epochs", "2"]));
     assert_eq!(std::fs::read(kept).unwrap(), whole);

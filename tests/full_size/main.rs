@@ -26,7 +26,7 @@ const TEXTS: [&[u32]; 3] =
 const LARGEST: usize = 49_408 * 512 * 4;
 
 fn opened(path: &Path) -> (Detected, WeightsFile) {
-    // No config lies beside the file, so the file is taken for the known model of these sizes.
+    // No config lies beside the file, so the file counts as the known model of these sizes.
     let checkpoint = CheckpointOnDisk::find(path).unwrap();
     let (index, reader) = checkpoint.open().unwrap();
     (detect(index, &checkpoint.config_files, "openai", &GivenSettings::default()).unwrap(), reader)

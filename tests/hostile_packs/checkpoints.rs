@@ -240,7 +240,7 @@ fn a_damaged_file_is_named() {
     assert_modest();
 }
 
-/// Noise is not a checkpoint, whatever its first bytes are.
+/// Noise is not a checkpoint, even if its first bytes are a length that fits the file.
 #[test]
 fn noise_is_refused() {
     let mut random = RandomWeights::new(11);

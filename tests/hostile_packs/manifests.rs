@@ -32,7 +32,7 @@ fn a_manifest_round_trips() {
     }
 }
 
-/// Another format number is reported as such and not as damage, whatever else that format contains.
+/// Another format number is reported as another format and not as damage, even if the fields differ as well.
 #[test]
 fn another_format_number_is_refused() {
     for format in [0, FORMAT + 1, u32::MAX] {

@@ -52,7 +52,7 @@ fn read(bytes: &[u8]) -> Result<StateDict, CheckpointError> {
     read_onnx("model.onnx", bytes)
 }
 
-/// The reader reads what the functions above write: a matrix is read as `[out, in]` under its module's name.
+/// The reader reads the files that the functions above write: a matrix is read as `[out, in]` under its module's name.
 #[test]
 fn a_correct_file_is_read() {
     let tensors = read(&model(&bias(), &matrix())).unwrap().tensors;

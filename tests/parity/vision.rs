@@ -296,7 +296,7 @@ fn every_component_agrees_with_pytorch() {
 }
 
 /// From the second crop of a size on, a GPU replays a recorded run. The run gives the same result for the same
-/// crop, bit for bit, whatever ran between.
+/// crop, bit for bit, even if other crops ran in between.
 #[test]
 fn a_recorded_run_gives_the_same_trace() {
     let Some(shaders) = test_support::gpu::gpu() else { return };

@@ -28,7 +28,7 @@ def build(act="gelu"):
 def embed(model):
     """Returns mean-pooled, unnormalised embeddings, each text at its own length.
 
-    Padding under a mask must not change them.
+    Padding under a mask must not change the embeddings.
     """
     pooled = []
     for text in TEXTS:

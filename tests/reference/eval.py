@@ -2,8 +2,8 @@
 
     python tests/reference/eval.py HEADLAMP
 
-makes, with the `headlamp` binary, the same tiny random pack as the tests (seed 7), and its classifiers
-and statistics. Everything else is computed here. Data sets and expected values are written to `fixtures/eval/`.
+HEADLAMP is the `headlamp` binary. The script calls it to make the tests' tiny random pack (seed 7), its classifiers
+and its statistics. Everything else is computed here. Data sets and expected values are written to `fixtures/eval/`.
 
 Labels are drawn so that accuracies are neither 0 nor 1, because random weights recognise nothing.
 """

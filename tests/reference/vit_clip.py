@@ -69,7 +69,7 @@ def tower_of(model):
 
 @torch.no_grad()
 def embed_texts(model):
-    """Returns unnormalised text embeddings, each text at its own length. Padding must not change them."""
+    """Returns unnormalised text embeddings, each text at its own length. Padding must not change the embeddings."""
     embeddings = []
     for text in TEXTS:
         ids = [START, *text, END]

@@ -152,7 +152,7 @@ fn a_point_or_a_box_selects_the_object_below_it() {
     assert_eq!(seeds::at_point(&features, grid.columns + 2), object);
     let patch_box = PatchBox { rows: 0..5, columns: 0..8 };
     assert_eq!(seeds::in_box(&features, &patch_box), object);
-    // The surroundings are an object, too. They end where the objects begin.
+    // The surroundings are also an object. They end where the objects begin.
     let around = seeds::at_point(&features, 5 * grid.columns);
     assert!(around.iter().zip(&object).all(|(around, object)| !(*around && *object)));
     let everything = PatchBox { rows: 0..9, columns: 0..12 };

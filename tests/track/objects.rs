@@ -82,8 +82,8 @@ fn swapping_heads_only_swaps_objects() {
     );
 }
 
-/// A key that moves to another patch takes its share of the track along. A token does not, because prototypes are
-/// sums over all patches. A query does, because the attention stays where it is.
+/// Swapped keys swap the track's values at their patches. Swapped tokens do not change the prototypes, which are sums
+/// over all patches. Swapped queries change the prototypes, because the attention is not swapped.
 #[test]
 fn swapping_two_patches_is_detected() {
     let fixture = Fixture::open("track");

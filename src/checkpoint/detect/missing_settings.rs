@@ -21,8 +21,8 @@ pub struct GivenSettings {
 /// A setting that the user has to give.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum MissingSetting {
-    /// The number of heads of the image tower. The field is the number for heads of width 64, as nearly all models
-    /// have.
+    /// The number of heads of the image tower. The field is the number that heads of width 64 would give. Nearly all
+    /// models have heads of this width.
     VisionHeads(usize),
     /// The number of heads of the text tower, with the same field.
     TextHeads(usize),

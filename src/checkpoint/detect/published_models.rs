@@ -112,7 +112,7 @@ const fn dino_v2(
     }
 }
 
-/// All models in the table. Other models load too, if their config is beside the weights.
+/// All models in the table. Other models also load, if their config is beside the weights.
 pub const PUBLISHED_MODELS: &[PublishedModel] = &[
     openai("OpenAI CLIP ViT-B/32", "openai/clip-vit-base-patch32", B_32),
     openai("OpenAI CLIP ViT-B/16", "openai/clip-vit-base-patch16", B_16),

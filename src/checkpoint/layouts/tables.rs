@@ -47,7 +47,7 @@ pub(super) const VIT: &[Rule] = &[
     Norm("vision.ln_post", "layernorm"),
 ];
 
-/// DINO's own names, which DoRA, iBOT, DINOv2 and timm use too. (In a training checkpoint the names have the prefix
+/// DINO's own names, which DoRA, iBOT, DINOv2 and timm also use. (In a training checkpoint the names have the prefix
 /// `teacher.backbone.` or `student.module.backbone.`; `detect` removes the prefix.)
 pub(super) const DINO: &[Rule] = &[
     Linear("vision.patch", "patch_embed.proj"),

@@ -18,7 +18,7 @@ const LARGEST_FILE: u64 = 8 << 30;
 pub struct Manifest {
     pub format: u32,
     pub name: String,
-    /// A text for users: what the model is, and what it can and cannot do.
+    /// A text for users: the kind of model, its abilities and its limits.
     pub description: String,
     pub licence: String,
     /// The origin of the weights, one step per line.

@@ -1,4 +1,4 @@
-//! The ways of storing a model's weights, and which matrices each way stores in how many bits.
+//! The ways of storing a model's weights, and the number of bits that each way uses for each matrix.
 
 use serde::{Deserialize, Serialize};
 

@@ -24,7 +24,7 @@ struct FeatureFile {
     width: usize,
 }
 
-/// Computes the embedding of each picture, not normalised. Returns the pictures that could not be read too.
+/// Computes the embedding of each picture, not normalised. Also returns the pictures that could not be read.
 ///
 /// # Errors
 /// If the device fails, no picture can be read, or the cache cannot be written.
@@ -66,7 +66,7 @@ fn cache_file(session: &Session, pictures: &[PathBuf]) -> Result<PathBuf, CliErr
     let manifest = session.manifest();
     let mut list = format!("{}\n{:?}\n", manifest.weights_hash(), manifest.model.vision);
     for picture in pictures {
-        // A missing file is reported later, when it is read.
+        // A missing file is reported later, when the picture is read.
         let data = picture.metadata().ok();
         let changed = data.as_ref().and_then(|data| data.modified().ok()?.duration_since(UNIX_EPOCH).ok());
         let bytes = data.map_or(0, |data| data.len());

@@ -26,10 +26,10 @@ use report::{AlignAnswer, HeldOutRetrieval};
 use text_space::TextSpace;
 use towers::PackDescription;
 
-/// Learn from pictures with captions where the outputs of an image tower lie in a text space; write a pack with both
+/// Learn a projection from an image tower into a text space; write a pack with both towers
 #[derive(Args, Debug)]
 pub struct Align {
-    /// Pack of the image tower: a self-supervised model, or any other, whose own texts are left out
+    /// Pack of the image tower, of a self-supervised or any other model; texts in this pack are left out
     #[arg(long, value_name = "PACK")]
     tower: PathBuf,
     /// Pack of the text tower. Default: the default pack
@@ -150,7 +150,7 @@ impl Align {
     }
 
     /// Adds head statistics over `gallery` to the pack. The pictures go through the model again, because statistics
-    /// depend on the embedding of the new pack. Returns the number of pictures too.
+    /// depend on the embedding of the new pack. Also returns the number of pictures.
     fn add_statistics(&self, pack: Pack, gallery: &[PathBuf]) -> Result<(Pack, u64), CliError> {
         if gallery.is_empty() {
             return Ok((pack, 0));

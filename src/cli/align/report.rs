@@ -16,7 +16,7 @@ pub struct HeldOutRetrieval {
     pub ridge: Option<Retrieval>,
     /// With the projection in the pack.
     pub aligned: Option<Retrieval>,
-    /// By guessing.
+    /// The expected retrieval of guessing.
     pub chance: Option<Retrieval>,
 }
 

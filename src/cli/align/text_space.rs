@@ -17,7 +17,8 @@ pub struct TextSpace {
     pub embedding: usize,
     /// Whether a mean was subtracted from the texts, here or in the text pack.
     pub is_centred: bool,
-    /// The mean that was subtracted here, `[embedding]`; `None` if the text pack subtracts its own, or none.
+    /// The mean that was subtracted here, `[embedding]`; `None` if the text pack subtracts a mean itself, or if no mean
+    /// is subtracted.
     pub own_mean: Option<Vec<f32>>,
 }
 

@@ -41,7 +41,7 @@ pub struct Decompose {
 struct DecomposeAnswer<'a> {
     out: &'a Path,
     images: usize,
-    /// Pictures that an earlier run had finished.
+    /// Number of pictures that an earlier run had finished.
     resumed: usize,
     skipped: Vec<SkippedPicture>,
     seconds: f64,
@@ -73,7 +73,8 @@ impl Decompose {
     }
 }
 
-/// Computes the basis of every head, layer by layer, once for all pictures: it costs more than a picture.
+/// Computes the basis of every head, layer by layer. This takes longer than one picture, so it is done once for all
+/// pictures.
 fn head_bases(session: &Session) -> Vec<HeadBasis> {
     let readout = &session.model().readout;
     let heads = (0..readout.layers).flat_map(|layer| (0..readout.heads).map(move |head| (layer, head)));

@@ -81,7 +81,7 @@ impl Classifier {
         Ok(Self { names, units, templates: count, hash })
     }
 
-    /// Returns the class with the highest score for `embedding`, the first of equal ones.
+    /// Returns the class with the highest score for `embedding`. Among classes with equal scores, the first counts.
     pub fn top(&self, embedding: &[f64]) -> usize {
         let score = |unit: &Vec<f32>| unit.iter().zip(embedding).map(|(a, b)| f64::from(*a) * b).sum::<f64>();
         let scores = self.units.iter().map(score).enumerate();

@@ -158,7 +158,7 @@ impl EvalDavis {
     }
 }
 
-/// Adds J and F of one frame to the scores, `[object][method]`. `found` are the labels by each of [`METHODS`].
+/// Adds J and F of one frame to the scores, `[object][method]`. `found` has the labels that each of [`METHODS`] gives.
 fn add_frame(
     scores: &mut [[FrameScores; METHODS.len()]],
     found: [&Vec<u8>; METHODS.len()],

@@ -64,7 +64,7 @@ pub struct Evaluation<'a> {
 pub struct GatheredRecords<R> {
     /// In the order of the items, without those that were skipped.
     pub records: Vec<R>,
-    /// Records of an earlier run.
+    /// Number of records of an earlier run.
     resumed: usize,
     skipped: Vec<SkippedPicture>,
 }

@@ -74,7 +74,7 @@ impl SegmentationSet {
     /// Reads a photo with its mask.
     ///
     /// # Errors
-    /// If one cannot be read, or if their sizes differ.
+    /// If the photo or the mask cannot be read, or if their sizes differ.
     pub fn read(&self, index: usize) -> Result<MaskedPhoto, CliError> {
         match self {
             Self::Mat(mat) => mat.read(index),
@@ -129,7 +129,7 @@ impl MatFile {
     fn read(&self, index: usize) -> Result<MaskedPhoto, CliError> {
         let broken = |reason: &str| CliError::data(&self.path, format!("photo {index}: {reason}"));
         let hdf5 = |err: hdf5_pure::Error| broken(&err.to_string());
-        // A thread that panicked with the lock has not changed the file.
+        // A thread that panicked while it held the lock has not changed the file.
         let cells = self.cells.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let photo = dataset(&cells.0[index]).ok_or_else(|| broken("the photo is no array"))?;
         let cell = dataset(&cells.1[index]).ok_or_else(|| broken("the mask is no cell"))?;

@@ -62,7 +62,7 @@ impl LabelledPictures {
     }
 }
 
-/// Reads the names of the classes from the class file that the user named, or from that in `data`.
+/// Reads the names of the classes from the class file that the user named, or from the class file in `data`.
 ///
 /// # Errors
 /// [`CliError::Data`] if there is no class file.
@@ -211,7 +211,7 @@ fn read_labels(path: &Path) -> Result<Vec<(String, String)>, CliError> {
     rows.into_iter().map(labelled).collect()
 }
 
-/// Returns the index of each name, the first one of equal names.
+/// Returns the index of each name. Among equal names, the first counts.
 fn indices(names: &[String]) -> HashMap<&str, usize> {
     names.iter().enumerate().rev().map(|(index, name)| (name.as_str(), index)).collect()
 }

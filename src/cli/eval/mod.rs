@@ -1,7 +1,7 @@
 //! `headlamp eval`: computes the tables of the papers (docs/PAPERS.md) from the data sets.
 //!
 //! `docs/CLI.md` describes the layouts of the data sets, `docs/REPRODUCTION.md` lists the published figures. Each
-//! evaluation keeps a record of each picture in `--out` ([`records`]) and sums them up at the end.
+//! evaluation keeps a record of each picture in `--out` ([`records`]) and summarises the records at the end.
 
 mod ablation;
 mod accuracy;

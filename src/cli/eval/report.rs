@@ -26,10 +26,10 @@ pub struct EvaluationReport<'a, T> {
     pub weights: &'a str,
     pub data: String,
     pub images: usize,
-    /// Pictures that an earlier run had finished.
+    /// Number of pictures that an earlier run had finished.
     pub resumed: usize,
     pub skipped: Vec<SkippedPicture>,
-    /// Pictures behind the means; `None` if no means are needed.
+    /// Number of pictures behind the means; `None` if no means are needed.
     pub statistics_images: Option<u64>,
     #[serde(flatten)]
     pub results: T,

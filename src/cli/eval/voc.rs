@@ -1,7 +1,7 @@
 //! Annotations of Pascal VOC: an XML file for each picture, with a box for each object.
 //!
-//! The reader knows the parts of XML that these files have: elements, text, comments and declarations. Entities are
-//! not replaced, because numbers contain none.
+//! The reader knows the parts of XML that these files have: elements, text, comments and declarations. It does not
+//! replace entities, because numbers contain no entities.
 
 use std::path::{Path, PathBuf};
 

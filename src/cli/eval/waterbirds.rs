@@ -78,7 +78,7 @@ struct Bird {
     split: usize,
 }
 
-/// The ablation in a row of the table. The first step applies in all later rows too.
+/// The ablation in a row of the table. The first step also applies in all later rows.
 struct AblationStep {
     name: String,
     ablation: Ablation,
@@ -311,7 +311,7 @@ fn of_split(birds: &[Bird], split: Split) -> Vec<&Bird> {
     birds.iter().filter(|bird| wanted.is_none_or(|wanted| bird.split == wanted)).collect()
 }
 
-/// Reads the lines of metadata.csv. Returns the SHA-256 of the file too.
+/// Reads the lines of metadata.csv. Also returns the SHA-256 of the file.
 fn read_birds(data: &Path) -> Result<(Vec<Bird>, String), CliError> {
     let path = data.join(METADATA);
     let text = inputs::read_lossy(&path)?;

@@ -90,7 +90,7 @@ impl Download {
             return Ok(());
         }
         let mut empty_attempts = 0;
-        // The last interruption: it tells the reader more than a refused connection after it.
+        // The last interruption. It explains the failure better than a connection that is refused after it.
         let mut cut_off = None;
         loop {
             let before = self.done();

@@ -112,7 +112,8 @@ impl PublishedPack {
         };
         let checkpoint = CheckpointOnDisk::find(&path)?;
         let (index, reader) = checkpoint.open()?;
-        // Words in the name tell known models apart. The repository's name has more of them than the cache folder.
+        // Words in the name distinguish known models. The repository's name has more of these words than the cache
+        // folder's name.
         let name = match self.repository_name() {
             Some(repository) => format!("{repository} {}", checkpoint.name),
             None => checkpoint.name.clone(),

@@ -1,5 +1,5 @@
-//! Four numbers at a time: the vector registers of WebAssembly and x86. On other machines arrays, which the
-//! compiler may vectorise.
+//! Four numbers at a time: the vector registers of WebAssembly and x86. Other machines use arrays, which the compiler
+//! may vectorise.
 
 #[cfg(not(any(all(target_arch = "wasm32", target_feature = "simd128"), target_arch = "x86_64")))]
 mod arrays;

@@ -10,8 +10,8 @@ use super::{mp4, webm};
 /// Reads the frame list of a video file, without the frames themselves. It reads MP4 and QuickTime, also fragmented,
 /// and WebM and Matroska. Of several video tracks, it takes the track that can be decoded and has the most frames.
 ///
-/// The list takes at most 52 MB. While it is read, the file's own tables are in memory too; tables of more than 64 MB
-/// are refused.
+/// The list takes at most 52 MB. While the list is read, the file's own tables are also in memory. Tables of more than
+/// 64 MB are refused.
 ///
 /// # Errors
 /// [`VideoError`] if the file is empty, is not a video, has a codec that no browser decodes, is encrypted, is cut off

@@ -29,17 +29,17 @@ impl Container {
 /// One encoded frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sample {
-    /// The position of its first byte in the file.
+    /// The position of the frame's first byte in the file.
     pub offset: u64,
-    /// The number of its bytes.
+    /// The number of the frame's bytes.
     pub length: u32,
-    /// The time at which it is shown, in ticks from the start of the presentation; negative if it is not shown.
+    /// The time at which the frame is shown, in ticks from the start of the presentation; negative if it is not shown.
     pub time: i64,
-    /// Its duration in ticks as in the file: until the next frame in decoding order. 0 if the file does not say.
+    /// The frame's duration in ticks as in the file: until the next frame in decoding order. 0 if the file gives none.
     pub duration: u32,
     /// Whether decoding can start at this frame.
     pub is_key: bool,
-    /// Whether an edit list or the codec hides it. A hidden frame only helps to decode other frames.
+    /// Whether an edit list or the codec hides the frame. A hidden frame only helps to decode other frames.
     pub is_hidden: bool,
 }
 

@@ -1,4 +1,4 @@
-//! The transformer block, of which every tower consists. Each backend has its own implementation.
+//! The transformer block. Every tower is a sequence of blocks. Each backend has its own implementation.
 
 mod burn_block;
 mod dispatch;

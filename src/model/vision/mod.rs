@@ -1,4 +1,4 @@
-//! The vision transformer, and what is read back from its run over one crop.
+//! The vision transformer, and the numbers that are read back from a run over one crop.
 
 mod crop;
 mod read_back;

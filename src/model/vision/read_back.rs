@@ -1,4 +1,4 @@
-//! What is read back from a run: the numbers of a [`Trace`], of [`Features`], or of both.
+//! The numbers that are read back from a run: those of a [`Trace`], of [`Features`], or of both.
 
 use crate::decompose::{Trace, TracedLayer};
 use crate::geometry::Grid;

@@ -1,4 +1,4 @@
-//! Runs on a GPU that are recorded: the first run over a grid launches each shader, the later runs replay the recording.
+//! Runs on a GPU that are recorded: the first run over a grid launches each shader, later runs replay the recording.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -20,7 +20,7 @@ const TRIES: usize = 3;
 const LARGEST_RUN: usize = 8 << 20;
 
 thread_local! {
-    /// Lives as long as its thread.
+    /// A value that lives as long as its thread.
     static THREAD_ALIVE: Arc<()> = Arc::default();
 }
 
@@ -36,8 +36,8 @@ struct LastRun {
     grid: Grid,
     wanted: Wanted,
     tries: usize,
-    /// The run's inputs. A recording reads from the same memory. Without these, a recording would need memory for its
-    /// inputs in addition to the memory that this run has left.
+    /// The run's inputs. A recording reads its inputs from the same memory. New memory for them would not be available:
+    /// a recording can only use memory that this run has freed.
     patches: GpuTensor<3>,
     initial_tokens: GpuTensor<3>,
     recorded: Option<Arc<RecordedRun>>,
@@ -129,8 +129,8 @@ impl RecordedRuns {
     }
 }
 
-/// Returns whether a run over the grid can be recorded: the tower runs on shaders, and its largest result, the values of
-/// all layers, is small.
+/// Returns whether a run over the grid is recorded: the tower runs on shaders, and its largest result (the values of
+/// all layers) is small.
 pub fn is_worth_recording(tower: &Tower, grid: Grid) -> bool {
     let tokens = tower.config.leading_tokens() + grid.len();
     let is_small = tower.config.layers * tokens * tower.config.width <= LARGEST_RUN;

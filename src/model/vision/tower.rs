@@ -29,7 +29,8 @@ pub struct Tower {
     pub backend: Backend,
 }
 
-/// What tokens hold before a patch is embedded. The numbers stay on the CPU, because the CPU resizes positions.
+/// The values of the tokens before a patch is embedded: class token, registers and positions. They stay on the CPU,
+/// because the CPU resizes positions.
 #[derive(Clone, Debug)]
 struct LeadingTokens {
     /// `[width]`
@@ -83,7 +84,7 @@ impl Tower {
         self.backend.tensor(patches, shape)
     }
 
-    /// Returns what the tokens of `grid` hold before patches are embedded, `[1, N, width]`.
+    /// Returns the values of the tokens of `grid` before patches are embedded, `[1, N, width]`.
     pub fn initial_tokens(&self, grid: Grid) -> DeviceTensor<3> {
         match grid == self.config.position_grid {
             true => self.initial_tokens.clone(),

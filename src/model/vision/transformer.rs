@@ -103,7 +103,7 @@ impl VisionTransformer {
         Ok((trace, features))
     }
 
-    /// Runs the tower over a crop and reads back what is wanted, through a recording where that is faster.
+    /// Runs the tower over a crop and reads back the wanted results, through a recording where that is faster.
     async fn read(&self, crop: &Crop, wanted: Wanted) -> Result<(Grid, ReadTensors), ModelError> {
         let (patches, grid) = crop.patches(self.tower.config.patch)?;
         let tensors = if is_worth_recording(&self.tower, grid) {

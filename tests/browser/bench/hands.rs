@@ -10,7 +10,8 @@ use crate::helper_workers::{helped, observe, observed};
 use crate::page::Page;
 use crate::video::Clip;
 
-/// A gallery and a video of sixty each on the page itself, with helper workers and without, in turns.
+/// A gallery of sixty pictures and a video of sixty frames on the page itself, in turns with and without helper
+/// workers.
 #[test]
 #[ignore = "needs the set-up of `cargo xtask bench`"]
 fn bench_hands() {

@@ -14,7 +14,7 @@ use xtask::site::Site;
 use crate::driver::{Graphics, Window, wait};
 use crate::page::{folder, site};
 
-/// Rounds after the one that warms up. On the software adapter a round takes minutes, so there are fewer.
+/// Rounds after the warm-up round. On the software adapter a round takes minutes, so there are fewer rounds.
 const ROUNDS: usize = 7;
 const SOFTWARE_ROUNDS: usize = 3;
 const SOFTWARE_PATIENCE: Duration = Duration::from_secs(3600);
@@ -153,7 +153,7 @@ impl<'a> Contest<'a> {
         Self { window, device: ask(window, "contestants", &options), frames }
     }
 
-    /// Runs `rounds` rounds after one that warms up.
+    /// Runs `rounds` rounds after a warm-up round.
     fn run(&self, rounds: usize) -> Rounds {
         let rounds = (0..=rounds).map(|_round| ask(self.window, "round", &json!({}))).skip(1);
         let rounds: Vec<Value> = rounds.collect();

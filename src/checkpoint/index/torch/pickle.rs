@@ -4,8 +4,8 @@
 //! must bound its memory for hostile files.
 //!
 //! All values are in one list, and a value refers to another by its place in the list. Each instruction makes at most
-//! one value, and the copies (a global's name, a dictionary's entries) are bounded. So nesting, sharing and cycles
-//! never cost more memory than the pickle is long.
+//! one value, and the copies (a global's name, a dictionary's entries) are bounded. So the memory grows at most in
+//! proportion to the pickle's length, also with nesting, sharing and cycles.
 
 use std::collections::HashMap;
 
@@ -32,8 +32,8 @@ const MOST_INSTRUCTIONS: usize = 4_000_000;
 /// pickle that Python wrote, no list is copied twice, and each pair took an instruction.
 const MOST_COPIED: usize = MOST_INSTRUCTIONS;
 
-/// The longest name of a module or class that is read, in bytes. The names that TorchScript generates are shorter
-/// too.
+/// The longest name of a module or class that is read, in bytes. The names that TorchScript generates are also
+/// shorter.
 const LONGEST_GLOBAL: usize = 256;
 
 /// A value's place in [`Pickle`].

@@ -171,7 +171,7 @@ impl RunDefaults {
             let first_flags = run.first_sample_flags.filter(|_flags| place == 0);
             let flags = run.sample_flags.get(place).copied().or(first_flags).unwrap_or(self.flags);
             let duration = run.sample_durations.get(place).copied().unwrap_or(self.duration);
-            // The shift is signed in version 1. Files of version 0 have negative shifts too.
+            // The shift is signed in version 1. Files of version 0 can also have negative shifts.
             let shift = run.sample_cts.get(place).map_or(0, |&shift| i64::from(shift as i32));
             let sample = Sample {
                 offset: at,

@@ -27,8 +27,8 @@ pub(super) struct Mp4Track {
 }
 
 impl Mp4Track {
-    /// Returns the video track with the most samples; the first one of equals. Only one track is in memory at a time,
-    /// because a small file may list many tracks with a million samples each.
+    /// Returns the video track with the most samples. If several have the same number, the first counts. Only one track
+    /// is in memory at a time, because a small file may list many tracks with a million samples each.
     ///
     /// # Errors
     /// [`VideoError`] if there is no video track, or none can be decoded.

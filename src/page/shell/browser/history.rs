@@ -19,7 +19,7 @@ use crate::page::photo::browser::photo::Origin;
 use crate::page::photo::phrase_list::PhraseList;
 use crate::page::shell::address::{Address, Off};
 use crate::page::shell::browser::features::{Features, framing};
-use crate::page::shell::browser::wishes::Wishes;
+use crate::page::shell::browser::pending_address::PendingAddress;
 use crate::page::video::browser::state::Mode;
 
 /// Faster changes are combined into one. Browsers refuse pages that write more often.
@@ -124,19 +124,19 @@ struct Ledger {
 #[derive(Clone, Copy)]
 struct History {
     features: Features,
-    wishes: Wishes,
+    pending: PendingAddress,
     place: Memo<Place>,
     ledger: StoredValue<Ledger, LocalStorage>,
 }
 
 /// Opens what the address asks for, and keeps address and view consistent from then on.
-pub fn follow(features: Features, wishes: Wishes, opened: Address, complaints: Vec<String>) {
-    wishes.wish(&opened, None);
-    wishes.set_complaints(complaints);
+pub fn follow(features: Features, pending: PendingAddress, opened: Address, complaints: Vec<String>) {
+    pending.set(&opened, None);
+    pending.set_complaints(complaints);
     let place = Memo::new(move |_| Place::now(features, &opened));
     let ledger =
         StoredValue::new_local(Ledger { written: None, query: dom::query(), timer: None, is_returning: true });
-    let history = History { features, wishes, place, ledger };
+    let history = History { features, pending, place, ledger };
     Effect::new(move || {
         place.track();
         let _phase = features.core.phase();
@@ -162,9 +162,9 @@ impl History {
             return;
         }
         if is_at_rest {
-            self.wishes.end();
+            self.pending.finish();
         }
-        // Ending the wishes may have changed the view.
+        // This may have changed the view.
         let here = self.place.get_untracked();
         let written = self.ledger.with_value(|ledger| ledger.written.clone());
         let is_new = !is_returning
@@ -196,31 +196,31 @@ impl History {
             ledger.written = None;
             ledger.query = query;
         });
-        self.wishes.set_complaints(complaints);
+        self.pending.set_complaints(complaints);
         self.bring_back(&address, kept);
         self.write_soon();
     }
 
     /// Sets the page as an address has it.
     fn bring_back(self, address: &Address, kept: Option<Kept>) {
-        let (features, wishes) = (self.features, self.wishes);
+        let (features, pending) = (self.features, self.pending);
         features.video.player.show(Mode::Photo);
         // Where neither names any phrases, the phrases stay: the person's list may be kept nowhere else.
         if let Some(phrases) = address.texts.clone().or_else(|| kept.as_ref().map(Kept::phrases)) {
             features.phrases.set_list.set(phrases);
         }
         features.set_view(address);
-        wishes.wish(address, kept.and_then(|kept| kept.photo).map(Origin::Machine));
+        pending.set(address, kept.and_then(|kept| kept.photo).map(Origin::Machine));
         let framing = framing(address);
         if features.model.address.get_untracked().unwrap_or_default() != address.model {
             features.photo.framing.set(framing);
             return features.model.open(address.model.clone());
         }
-        if wishes.drop_photo_on_screen() && features.photo.framing.get_untracked() != framing {
+        if pending.drop_photo_on_screen() && features.photo.framing.get_untracked() != framing {
             features.photo.frame(framing);
         }
         features.photo.framing.set(framing);
-        wishes.fulfil();
+        pending.apply();
     }
 }
 

@@ -4,33 +4,33 @@ use leptos::prelude::*;
 
 use super::beforehand;
 use super::features::Features;
+use super::pending_address::PendingAddress;
 use super::samples;
-use super::wishes::Wishes;
 use crate::page::photo::browser::photo::Origin;
 use crate::page::photo::raster::{HeadMapKind, Layer};
 use crate::page::shell::sample_photos::{SAMPLES, Sample};
 use crate::protocol::PackSummary;
 
 /// Lets the features follow the model from now on, and the worker be restarted.
-pub fn follow(features: Features, wishes: Wishes) {
+pub fn follow(features: Features, pending: PendingAddress) {
     features.model.when_opened(move |pack, is_other| {
         if is_other {
             forget_results(features);
         }
-        show(features, wishes, pack);
+        show(features, pending, pack);
     });
-    features.model.when_refused(move || wishes.drop_all());
+    features.model.when_refused(move || pending.drop_all());
     features.core.restart_with(move || {
         features.model.start();
-        if let Some(sample) = first_sample(features, wishes) {
+        if let Some(sample) = first_sample(features, pending) {
             beforehand::show(features, sample);
         }
     });
 }
 
 /// The sample that is the first photo, where a sample is.
-fn first_sample(features: Features, wishes: Wishes) -> Option<&'static Sample> {
-    match wishes.photo() {
+fn first_sample(features: Features, pending: PendingAddress) -> Option<&'static Sample> {
+    match pending.photo() {
         None => SAMPLES.first().filter(|_| !features.is_embedded),
         Some(Origin::Url(url)) => SAMPLES.iter().find(|sample| sample.url() == url),
         Some(Origin::Machine(_)) => None,
@@ -51,7 +51,7 @@ fn forget_results(features: Features) {
     features.model.label_sources.forget_own();
 }
 
-fn show(features: Features, wishes: Wishes, pack: PackSummary) {
+fn show(features: Features, pending: PendingAddress, pack: PackSummary) {
     let model = features.model;
     if !features.is_embedded {
         features.gallery.open();
@@ -67,9 +67,9 @@ fn show(features: Features, wishes: Wishes, pack: PackSummary) {
     // The last photo that went well; at the very start a sample, so that there is something to see, unless the
     // user has opened a photo meanwhile.
     let is_awaited = features.photo.is_awaited();
-    let is_wished = wishes.fulfil();
+    let is_photo_coming = pending.apply();
     // The page around an embedded one shows it its first photo.
-    if !is_wished && !is_awaited && !features.photo.open_last() && !features.is_embedded {
+    if !is_photo_coming && !is_awaited && !features.photo.open_last() && !features.is_embedded {
         samples::open(features, &SAMPLES[0]);
     }
 }

@@ -1,5 +1,5 @@
-//! What an address asks for, until it can be given: a photo, a head and parts to switch off need an open model, and
-//! a threshold needs a segmentation.
+//! The parts of an address that must wait: a photo, a head and parts to switch off need an open model, and a threshold
+//! needs a segmentation.
 
 use leptos::prelude::*;
 
@@ -9,9 +9,9 @@ use crate::page::photo::browser::photo::Origin;
 use crate::page::shell::address::{Address, Off};
 use crate::protocol::Kind;
 
-/// What an address asks for that needs an open model.
+/// The parts of an address that need an open model.
 #[derive(Clone)]
-struct WishesOfModel {
+struct PendingOfModel {
     photo: Option<Origin>,
     /// (layer, head)
     head: Option<(usize, usize)>,
@@ -20,62 +20,64 @@ struct WishesOfModel {
 
 #[derive(Default)]
 struct Inner {
-    of_model: Option<WishesOfModel>,
+    of_model: Option<PendingOfModel>,
     /// The threshold of the address, until everything else is here.
     threshold: Option<Option<f32>>,
-    /// What of the address cannot be had, until everything else is here.
+    /// Sentences about the parts that cannot be applied. They are shown when everything else is here.
     complaints: Vec<String>,
 }
 
-/// What an address asks for, until it can be given.
+/// The parts of an address that wait.
 #[derive(Clone, Copy)]
-pub struct Wishes {
+pub struct PendingAddress {
     features: Features,
     inner: StoredValue<Inner, LocalStorage>,
 }
 
-impl Wishes {
+impl PendingAddress {
     pub fn new(features: Features) -> Self {
         Self { features, inner: StoredValue::new_local(Inner::default()) }
     }
 
-    /// Sets what cannot be had of an address, in a sentence each.
+    /// Sets the sentences about invalid values of an address.
     pub fn set_complaints(self, complaints: Vec<String>) {
         self.inner.update_value(|inner| inner.complaints = complaints);
     }
 
-    /// Wishes for what only an open model can give of an address. `machine` is a photo of the person's machine.
-    pub fn wish(self, address: &Address, machine: Option<Origin>) {
+    /// Sets the parts of an address that must wait. `machine` is a photo of the person's machine, in place of the
+    /// address's.
+    pub fn set(self, address: &Address, machine: Option<Origin>) {
         let photo = machine.or_else(|| address.image.clone().map(Origin::Url));
-        let wishes = WishesOfModel { photo, head: address.head, off: address.off.clone() };
+        let pending = PendingOfModel { photo, head: address.head, off: address.off.clone() };
         self.inner.update_value(|inner| {
-            inner.of_model = Some(wishes);
+            inner.of_model = Some(pending);
             inner.threshold = Some(address.threshold);
         });
         self.features.segmentation.first_threshold.set_value(address.threshold);
     }
 
-    /// The photo that the address asks for, until it is opened.
+    /// Returns the photo that the address asks for, until it is opened.
     pub fn photo(self) -> Option<Origin> {
-        self.inner.with_value(|inner| inner.of_model.as_ref().and_then(|wishes| wishes.photo.clone()))
+        self.inner.with_value(|inner| inner.of_model.as_ref().and_then(|pending| pending.photo.clone()))
     }
 
-    /// Drops the wish for a photo where it is the one on screen already, or there is none. Returns whether so.
+    /// Drops the request for a photo that is on screen already, and returns whether the photo on screen is right: also
+    /// where the address asks for none.
     pub fn drop_photo_on_screen(self) -> bool {
         let photo = self.features.photo.photo;
         let shown = photo.with_untracked(|photo| photo.as_ref().map(|photo| photo.origin.clone()));
         let is_shown = self.inner.with_value(|inner| {
-            inner.of_model.as_ref().is_some_and(|wishes| wishes.photo.is_none() || wishes.photo == shown)
+            inner.of_model.as_ref().is_some_and(|pending| pending.photo.is_none() || pending.photo == shown)
         });
         // Before a model is open, a photo on screen was computed beforehand, and is still to be opened.
         let is_shown = is_shown && self.features.model.pack.with_untracked(Option::is_some);
         if is_shown {
-            self.inner.update_value(|inner| inner.of_model.iter_mut().for_each(|wishes| wishes.photo = None));
+            self.inner.update_value(|inner| inner.of_model.iter_mut().for_each(|pending| pending.photo = None));
         }
         is_shown
     }
 
-    /// Drops the wishes: the model that they are for does not open. A model that still waits keeps them.
+    /// Drops the requests, because the model that they are for does not open. A model that still waits keeps them.
     pub fn drop_all(self) {
         if !self.features.core.has(Kind::Pack) {
             self.inner.update_value(|inner| {
@@ -86,24 +88,25 @@ impl Wishes {
         }
     }
 
-    /// Gives what was wished for, as far as the open model has it. Returns whether a photo is on its way.
-    pub fn fulfil(self) -> bool {
+    /// Applies the head, the ablation and the photo, as far as the open model has them. Returns whether a photo is on
+    /// its way.
+    pub fn apply(self) -> bool {
         let features = self.features;
-        // Until a model is open, the wishes wait.
+        // Without an open model the requests wait.
         let Some((layers, heads)) = untrack(|| features.model.extent()) else { return false };
-        let Some(wishes) = self.inner.try_update_value(|inner| inner.of_model.take()).flatten() else {
+        let Some(pending) = self.inner.try_update_value(|inner| inner.of_model.take()).flatten() else {
             return false;
         };
-        match wishes.head {
-            Some((layer, head)) if layer < layers && head < heads => features.head_map.head.set(wishes.head),
+        match pending.head {
+            Some((layer, head)) if layer < layers && head < heads => features.head_map.head.set(pending.head),
             Some((layer, head)) => self.complain_later(format!(
                 "The address asks for head {layer}.{head}. This model has {layers} layers of {heads} heads, each \
                  counted from 0."
             )),
             None => {}
         }
-        self.switch_off(&wishes.off, layers, heads);
-        match wishes.photo {
+        self.switch_off(&pending.off, layers, heads);
+        match pending.photo {
             Some(Origin::Url(url)) => features.photo.open_address(url),
             Some(Origin::Machine(number)) => {
                 if !features.photo.open_machine_photo(number) {
@@ -133,8 +136,8 @@ impl Wishes {
         }
     }
 
-    /// Ends the wishes: all that an address asked for is here, or never will be.
-    pub fn end(self) {
+    /// Ends the requests: everything that the address asked for is here, or never will be.
+    pub fn finish(self) {
         let threshold = self.inner.try_update_value(|inner| inner.threshold.take()).flatten();
         self.features.segmentation.first_threshold.set_value(None);
         if let Some(threshold) = threshold {
