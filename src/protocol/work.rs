@@ -217,12 +217,12 @@ tasks! {
         UseStatistics(UseStatistics) -> StatisticsReady, Statistics, "Reading the images…";
         OpenGallery(#[serde(skip)] OpenGallery) -> GalleryOpened, Gallery, "Opening the gallery…";
         AddToGallery(AddToGallery) -> GalleryGrown, GalleryPicture, "Looking at the gallery's pictures…";
-        KeepGallery(#[serde(skip)] KeepGallery) -> GalleryKept, GalleryKeeping, "Keeping the gallery…";
+        KeepGallery(#[serde(skip)] KeepGallery) -> GalleryKept, GalleryKeeping, "Saving the gallery…";
         Thumbnails(ReadThumbnails) -> Thumbnails, Thumbnails, "Opening the gallery…";
-        RankGallery(RankGallery) -> GalleryRanked, Ranking, "Looking through the gallery…";
+        RankGallery(RankGallery) -> GalleryRanked, Ranking, "Sorting the gallery…";
         ClearGallery(#[serde(skip)] ClearGallery) -> GalleryOpened, Gallery, "Opening the gallery…";
         FindCues(FindCues) -> CueReport, Cues, "Looking for heads that follow the nuisance…";
-        MeasureCompleteness(MeasureCompleteness) -> Completeness, Completeness, "Putting heads together from texts…";
+        MeasureCompleteness(MeasureCompleteness) -> Completeness, Completeness, "Measuring completeness…";
     }
     VideoTask {
         Open(OpenVideo) -> VideoSummary, Video, "Opening the video…";
@@ -233,7 +233,7 @@ tasks! {
         SplitScores(SplitScores) -> ScoresSplit, SplitScores, "Scoring the frames…";
         SegmentFrame(SegmentFrame) -> FrameSegmented, FrameSegmentation, "Segmenting the frame…";
         Propagate(Propagate) -> PropagatedFrame, Propagation, "Propagating the masks…";
-        ForgetMasks(ForgetMasks) -> MasksForgotten, Forgetting, "Forgetting the masks…";
+        ForgetMasks(ForgetMasks) -> MasksForgotten, Forgetting, "Removing the masks…";
         LabelTracks(LabelTracks) -> TracksLabelled, TrackLabels, "Naming the objects…";
         UseStatistics(UseVideoStatistics) -> StatisticsReady, Statistics, "Reading the images…";
         ExportJson(ExportJson) -> ExportedFile, VideoExport, "Writing the file…";

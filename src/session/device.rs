@@ -58,7 +58,7 @@ impl Chosen {
     fn for_model(self, model: &ModelConfig) -> Self {
         match &self.backend {
             Backend::Shaders(_) if !model.suits_shaders(self.workgroup_storage) => {
-                Self::cpu("the GPU's shaders do not take the widths of this model")
+                Self::cpu("the GPU's shaders do not support the widths of this model")
             }
             _ => self,
         }
@@ -71,20 +71,20 @@ impl Chosen {
 /// [`SessionError::NoGpu`] if the preference is the GPU and none can be used.
 pub async fn choose(preference: DevicePreference) -> Result<Chosen, SessionError> {
     match preference {
-        DevicePreference::Cpu => Ok(Chosen::cpu("it was asked for")),
+        DevicePreference::Cpu => Ok(Chosen::cpu("you chose it")),
         DevicePreference::Gpu => {
             let gpu = Gpu::open().await.map_err(SessionError::NoGpu)?;
             gpu.check().await.map_err(SessionError::NoGpu)?;
-            Ok(gpu.chosen("it was asked for"))
+            Ok(gpu.chosen("you chose it"))
         }
         DevicePreference::Auto => Ok(match Gpu::open().await {
-            Err(_none) => Chosen::cpu("there is no GPU that a program may compute on here"),
+            Err(_none) => Chosen::cpu("this machine offers no GPU for computing"),
             Ok(gpu) if gpu.is_software => {
-                Chosen::cpu("the only GPU here is one in software, which is slower than the CPU")
+                Chosen::cpu("the only GPU is a software GPU, which is slower than the CPU")
             }
             Ok(gpu) => match gpu.check().await {
                 Ok(()) => gpu.chosen("a GPU is here, and its results agree with the CPU's"),
-                Err(reason) => Chosen::cpu(&format!("the GPU is not to be trusted: {reason}")),
+                Err(reason) => Chosen::cpu(&format!("the GPU's results are wrong: {reason}")),
             },
         }),
     }
@@ -133,7 +133,7 @@ impl Gpu {
         let expected = probe(&Backend::Burn(Device::flex())).await.map_err(words)?;
         let found = probe(&Backend::Shaders(self.gpu.clone())).await;
         if let Some(refused) = refusal::take() {
-            return Err(format!("it refuses what headlamp asks of it: {refused}"));
+            return Err(format!("it rejected a shader or an allocation: {refused}"));
         }
         let found = found.map_err(words)?;
         let size = largest(expected.iter().copied());

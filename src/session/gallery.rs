@@ -41,7 +41,7 @@ pub trait GalleryFile {
 /// The browser's storage is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the browser has no room left for more of the gallery: what is there stays; remove what you do not need below, or make room on the disk, then go on"
+    "the browser's storage is full: the gallery so far is safe; remove stored data below or free disk space, then continue"
 )]
 pub struct NoRoom;
 

@@ -31,7 +31,7 @@ impl Worker {
         let most = COUNTS[COUNTS.len() - 1];
         let late = LateHeads::new(readout, statistics, &pool.embeddings, LATE_LAYERS, most, || {
             done += 1;
-            report.items("Spanning the heads", done, total);
+            report.items("Finding the heads' texts", done, total);
         });
         // Without a gallery, only the heads' variance is measured.
         let gallery = self.gallery.as_ref();
@@ -42,7 +42,7 @@ impl Worker {
             classes.labels.map_or_else(all, |labels| labelled(labels).collect());
         let total = wanted.len();
         let pictures = wanted.into_iter().enumerate().filter_map(|(done, (index, class))| {
-            report.items("Putting pictures together from texts", done, total);
+            report.items("Classifying pictures", done, total);
             Some(LabelledImprint { imprint: gallery?.imprint(index, readout)?, class })
         });
         let curve = measure(&late, pool.lines.len(), &COUNTS, &units, pictures);

@@ -24,7 +24,7 @@ pub(super) enum DownloadError {
     Unreachable { url: String },
     #[error("the server refused {url} (status {status}); try again later")]
     Refused { url: String, status: u16 },
-    #[error("{file} stopped coming after {done} bytes: check the connection, then try again")]
+    #[error("{file} broke off after {done} bytes: check the connection, then try again")]
     CutOff { file: String, done: u64 },
     #[error(
         "{file} ({bytes} bytes) does not fit into this browser's memory; close other tabs, or use a smaller pack"
@@ -32,7 +32,7 @@ pub(super) enum DownloadError {
     Memory { file: String, bytes: u64 },
     #[error("the server of {url} sends whole files only: download the file, and open it from your disk")]
     NoRanges { url: String },
-    #[error("this model is not kept whole on this machine: remove it, and open its weights again")]
+    #[error("this model is not stored completely on this machine: remove it, and open its weights again")]
     NotKept,
     #[error(transparent)]
     Pack(#[from] CheckpointError),

@@ -50,7 +50,7 @@ pub(super) enum WorkerError {
     NoGallery,
     #[error("the gallery has no such picture")]
     NoPicture,
-    #[error("the picture did not come along: add it again")]
+    #[error("the picture was not sent: add it again")]
     NotSent,
     #[error("{0} could not be read: it was moved or changed meanwhile")]
     PictureUnreadable(String),
@@ -71,16 +71,16 @@ pub(super) enum WorkerError {
     PictureGone,
     #[error("this frame is not among those that were chosen")]
     NotSampled,
-    #[error("choose the frames to look at first")]
+    #[error("choose the frames to process first")]
     NoFrames,
     #[error("the frame is gone: ask for it again")]
     FrameGone,
     #[error("the frame's patches are missing: ask for it again")]
     NoPatches,
-    #[error("statistics need two frames at least: look at more of the video first")]
+    #[error("statistics need two frames at least: process more of the video first")]
     FewFrames,
 
-    #[error("there is nothing to look at")]
+    #[error("there is nothing to process")]
     NothingToRun,
     #[error("this helper worker has no image tower")]
     NoTower,

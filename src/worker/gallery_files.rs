@@ -113,10 +113,10 @@ pub(super) fn why_not_kept(err: &JsValue) -> String {
     let name = Reflect::get(err, &"name".into()).ok().and_then(|name| name.as_string());
     match name.as_deref() {
         Some("NoModificationAllowedError") => {
-            "Another tab has this model's gallery open; this one is of this tab alone, and goes with it."
+            "Another tab has this model's gallery open; this tab's gallery is not stored."
         }
         _ => {
-            "This browser keeps no files for the page here (some do not in private windows, none does without \
+            "This browser stores no files for this page (some do not in private windows, none does without \
              HTTPS): the gallery goes when the page is closed."
         }
     }

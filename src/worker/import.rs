@@ -33,7 +33,7 @@ pub(super) enum ImportError {
         "none of these files holds weights: choose a .safetensors, .bin, .pt or .pth file, and its config.json with it"
     )]
     NoWeights,
-    #[error("{0:?} is no model's name: it reads ORGANISATION/NAME")]
+    #[error("{0:?} is not a model name: write ORGANISATION/NAME")]
     NoRepository(String),
     #[error("{0} has no weights that headlamp reads (it looked for {looked})", looked = WEIGHTS_FILES.join(", "))]
     NoModel(String),

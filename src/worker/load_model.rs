@@ -36,7 +36,7 @@ impl Worker {
         let progress = |done, total| report.bytes("Reading the weights", done, total);
         let pack = import::pack(&source, files, storage, &told, progress).await?;
         let seconds = now() - start;
-        report.phase("Keeping the model");
+        report.phase("Storing the model");
         let stored = store.put_converted(&pack).await;
         let folder = stored.as_ref().ok().cloned();
         let manifest = pack.manifest.clone();

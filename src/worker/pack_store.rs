@@ -27,7 +27,7 @@ const PART: usize = 8 << 20;
 /// Why a converted model was not stored.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 pub(super) enum StoreError {
-    #[error("this browser keeps nothing for this page (in a private window, or without HTTPS)")]
+    #[error("this browser stores nothing for this page (in a private window, or without HTTPS)")]
     NoStore,
     #[error("the browser has no room left for it: remove another model, or make some room on the disk")]
     NoRoom,

@@ -147,14 +147,14 @@ fn the_frame_refuses_with_an_error_message() {
     for (message, sentence) in [
         ("{ do: 'fly' }", "one of load, prompts, choose and result"),
         ("{ headlamp: 2, do: 'result' }", "speaks version 1"),
-        ("{ do: 'load' }", "takes an image"),
+        ("{ do: 'load' }", "needs an image"),
         ("{ do: 'load', image: {} }", "cannot be read"),
         ("{ do: 'load', image: new Uint8Array([1, 2, 3]), name: 'three bytes' }", "“three bytes”"),
         ("{ do: 'load', image: 'samples/nowhere.png' }", "nowhere.png is not on the server"),
         ("{ do: 'prompts', texts: 'a cat' }", "a list of phrases"),
         ("{ do: 'prompts', texts: [1n] }", "a list of phrases"),
         ("{ do: 'choose', head: '9.9' }", "no head 9.9"),
-        ("{ do: 'choose', phrase: 'a dog' }", "none of the prompts"),
+        ("{ do: 'choose', phrase: 'a dog' }", "not one of the prompts"),
         ("{ do: 'result', mask: true }", "There is no mask yet"),
     ] {
         let answer = host.ask(message, "answer");

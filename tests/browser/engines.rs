@@ -59,9 +59,9 @@ fn the_gpu_engine_agrees_with_the_cpu_engine() {
 fn the_panel_explains_why_the_cpu_is_used() {
     let auto = "?pack=packs/tiny/";
     let reasons = [
-        (Graphics::SoftwareWebGpu, auto, "the only GPU here is one in software, which is slower than the CPU"),
-        (Graphics::None, auto, "there is no GPU that a program may compute on here"),
-        (Graphics::None, TINY, "it was asked for"),
+        (Graphics::SoftwareWebGpu, auto, "the only GPU is a software GPU, which is slower than the CPU"),
+        (Graphics::None, auto, "this machine offers no GPU for computing"),
+        (Graphics::None, TINY, "you chose it"),
     ];
     for (graphics, query, why) in reasons {
         let page = Page::open("why-this-device", graphics, query);
@@ -98,7 +98,7 @@ fn one_gpu_serves_one_model_after_another() {
 #[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn gpu_errors_of_shaders_and_memory_are_reported() {
     for (script, says) in [
-        ("refusing_shaders.js", "no GPU can be used here (it refuses"),
+        ("refusing_shaders.js", "no GPU can be used here (it rejected a shader or an allocation"),
         ("refusing_memory.js", "the GPU refused the model"),
     ] {
         let page = open_with("refusing-gpu", script);
@@ -116,7 +116,7 @@ fn a_browser_that_never_answers_about_gpus_has_none() {
     let page = open_with("silent-gpu", "silent.js");
     page.load("?pack=/packs/tiny/");
     page.wait_until_ready();
-    assert_eq!(page.field("why"), "there is no GPU that a program may compute on here");
+    assert_eq!(page.field("why"), "this machine offers no GPU for computing");
 }
 
 /// Opens the page with the tiny pack. `script` of `tests/browser/gpu` intercepts the calls to the GPU.

@@ -187,7 +187,7 @@ fn the_package_explains_what_it_cannot_do() {
         (format!("load({{ pack: {origin}/packs/nowhere/` }})"), "there is no pack at"),
         ("h.explain(new Blob(['no picture']), ['a cat'])".to_owned(), "is not a picture that headlamp knows"),
         (format!("h.explain({origin}/samples/nowhere.png`, ['a cat'])"), "nowhere.png is not on"),
-        ("h.explain({}, ['a cat'])".to_owned(), "This is no picture"),
+        ("h.explain({}, ['a cat'])".to_owned(), "This is not a picture"),
         ("h.headMap(image, 9, 9)".to_owned(), "9"),
         ("h.track([])".to_owned(), "There are no pictures"),
         ("h.track(new Blob(['no video']))".to_owned(), "the video"),

@@ -21,7 +21,7 @@ export class HeadlampError extends Error {
  */
 export function take(answer, kind) {
   if (typeof answer !== "object" || !(kind in answer)) {
-    throw new HeadlampError("The worker answered something else than it was asked: client and worker are of different versions.");
+    throw new HeadlampError("The worker answered with the wrong type: client and worker are of different versions.");
   }
   return /** @type {any} */ (answer)[kind];
 }
@@ -54,7 +54,7 @@ export class Channel {
         ? "ran out of memory and stopped: load headlamp again, and try a smaller picture"
         : event.message
           ? `stopped (${event.message}): load headlamp again`
-          : "could not be loaded: its files belong beside headlamp.js, on the page's own server";
+          : "could not be loaded: its files must be in the folder of headlamp.js, on the page's own server";
       this.close(`The compute worker ${why}.`);
     };
     // The id of the lost answer is unknown, so all tasks fail. Chromium's workers have no `onmessageerror` property,

@@ -70,7 +70,7 @@ async function drawn(picture) {
   try {
     return await canvas.convertToBlob({ type: "image/png" });
   } catch (error) {
-    throw new HeadlampError("This picture is of another site, which does not let this page read it: fetch it with CORS.");
+    throw new HeadlampError("This picture is from another site, which does not let this page read it: fetch it with CORS.");
   }
 }
 
@@ -80,5 +80,5 @@ function sizeOf(picture) {
   if (picture instanceof HTMLVideoElement) return { width: picture.videoWidth, height: picture.videoHeight };
   if ("displayWidth" in picture) return { width: picture.displayWidth, height: picture.displayHeight };
   if (picture && typeof picture === "object" && "width" in picture) return picture;
-  throw new HeadlampError("This is no picture: give an address, a file's Blob or bytes, an ImageBitmap, ImageData, an img, a canvas or a video.");
+  throw new HeadlampError("This is not a picture: pass an address, a file's Blob or bytes, an ImageBitmap, ImageData, an img, a canvas or a video.");
 }

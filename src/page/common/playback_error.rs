@@ -3,10 +3,10 @@
 /// Why the browser's player does not play a video.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum PlaybackError {
-    #[error("\u{201c}{name}\u{201d} is of a kind that this browser does not play: save it as H.264 in MP4 first")]
+    #[error("\u{201c}{name}\u{201d} has a format that this browser cannot play: save it as H.264 in MP4 first")]
     Unsupported { name: String },
     #[error(
-        "\u{201c}{name}\u{201d} is damaged, or too much for this browser's player: save it as H.264 in MP4, and smaller"
+        "\u{201c}{name}\u{201d} is damaged, or is too large for this browser's player: save a smaller H.264 MP4"
     )]
     Damaged { name: String },
     #[error("\u{201c}{name}\u{201d} could not be read: it may have been moved or changed; choose it again")]
@@ -14,7 +14,8 @@ pub enum PlaybackError {
     #[error("\u{201c}{name}\u{201d} has sound, but no pictures: choose another video")]
     NoPictures { name: String },
     #[error(
-        "this browser's player did not get to {seconds:.2} s of \u{201c}{name}\u{201d}: try again, or go elsewhere"
+        "this browser's player did not reach {seconds:.2} s of \u{201c}{name}\u{201d}: try again, or choose \
+         another time"
     )]
     Late { name: String, seconds: f64 },
 }

@@ -62,11 +62,9 @@ fn command(message: &Value) -> Result<Command, String> {
                 Some(Value::String(url)) if !url.trim().is_empty() => Picture::Url(url.trim().to_owned()),
                 Some(Value::Bool(true)) => Picture::Sent,
                 _ => {
-                    return Err(
-                        "To load a photo takes an image: an address, a Blob, an ArrayBuffer, an ImageBitmap \
+                    return Err("load needs an image: an address, a Blob, an ArrayBuffer, an ImageBitmap \
                                 or ImageData."
-                            .to_owned(),
-                    );
+                        .to_owned());
                 }
             };
             Ok(Command::Load { picture, name: text(message, "name")? })
@@ -75,25 +73,25 @@ fn command(message: &Value) -> Result<Command, String> {
             let texts = message.get("texts").and_then(Value::as_array).and_then(|texts| {
                 texts.iter().map(|text| text.as_str().map(str::to_owned)).collect::<Option<Vec<_>>>()
             });
-            let texts = texts.ok_or("To set prompts takes texts, a list of phrases.")?;
+            let texts = texts.ok_or("prompts needs texts, a list of phrases.")?;
             if texts.len() > MOST_TEXTS || texts.iter().any(|text| text.len() > LONGEST_TEXT) {
-                return Err(format!("Prompts are {MOST_TEXTS} at most, of {LONGEST_TEXT} bytes at most."));
+                return Err(format!("At most {MOST_TEXTS} prompts of at most {LONGEST_TEXT} bytes."));
             }
             Ok(Command::Prompts { texts, phrase: text(message, "phrase")? })
         }
         Some("choose") => {
             let (phrase, head) = (text(message, "phrase")?, head_of(message)?);
             if phrase.is_none() && head.is_none() {
-                return Err("To choose takes a phrase, or a head as in \"11.3\".".to_owned());
+                return Err("choose needs a phrase, or a head as in \"11.3\".".to_owned());
             }
             Ok(Command::Choose { phrase, head })
         }
         Some("result") => match message.get("mask") {
             None | Some(Value::Null) => Ok(Command::Result { mask: false }),
             Some(Value::Bool(mask)) => Ok(Command::Result { mask: *mask }),
-            Some(_) => Err("Whether to send the mask is true or false.".to_owned()),
+            Some(_) => Err("mask must be true or false.".to_owned()),
         },
-        _ => Err("What to do is one of load, prompts, choose and result.".to_owned()),
+        _ => Err("do must be one of load, prompts, choose and result.".to_owned()),
     }
 }
 
@@ -101,7 +99,7 @@ fn text(message: &Value, name: &str) -> Result<Option<String>, String> {
     match message.get(name) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) if text.len() <= LONGEST_TEXT => Ok(Some(text.clone())),
-        Some(_) => Err(format!("The {name} is to be a text of {LONGEST_TEXT} bytes at most.")),
+        Some(_) => Err(format!("The {name} must be a text of {LONGEST_TEXT} bytes at most.")),
     }
 }
 

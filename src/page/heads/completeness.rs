@@ -25,8 +25,8 @@ pub fn lines(curve: &Completeness) -> Vec<CompletenessLine> {
     };
     [
         line("Variance explained", |point| Some(point.explained)),
-        line("Pictures named as the whole model names them", |point| Some(point.kept?.same)),
-        line("Pictures named right", |point| point.kept?.right),
+        line("Same class as the whole model", |point| Some(point.kept?.same)),
+        line("Correct class", |point| point.kept?.right),
     ]
     .into_iter()
     .flatten()
@@ -44,7 +44,7 @@ pub struct CompletenessRow {
 /// Returns a row for the whole model, one for mean-ablated earlier attention, and one for each number of texts.
 pub fn rows(curve: &Completeness) -> Vec<CompletenessRow> {
     let whole = curve.whole.map(|kept| ("The whole model", kept));
-    let early = curve.early.map(|kept| ("Late heads as they are", kept));
+    let early = curve.early.map(|kept| ("Late heads unchanged", kept));
     let first = [whole, early].into_iter().flatten().map(|(what, kept)| CompletenessRow {
         what: what.to_owned(),
         explained: None,

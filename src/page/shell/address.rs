@@ -127,7 +127,7 @@ impl Address {
             "embed" => self.embed = yes()?,
             "pack" if !value.is_empty() => self.model = ModelAddress::Folder(value.to_owned()),
             "model" => {
-                let says = "that is neither the name of a pack beside the page nor a hub's repository \
+                let says = "that is neither the name of a pack of this page nor a hub's repository \
                             (openai/clip-vit-base-patch32)";
                 self.model = model(value).ok_or_else(|| no_sense(says))?;
             }

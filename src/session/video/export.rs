@@ -16,7 +16,7 @@ use crate::track::SoftMasks;
 /// Why a file could not be written.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
-    #[error("there are no masks to save yet: look at some frames first")]
+    #[error("there are no masks to save yet: process some frames first")]
     Empty,
     #[error("a picture has 255 values for objects, and there are {0}: save the masks as JSON")]
     TooMany(usize),

@@ -56,8 +56,8 @@ pub fn refusal(url: &str) -> Option<String> {
     let own = window().location().origin().unwrap_or_default();
     let sentence = || {
         format!(
-            "This page fetches from its own server and {} alone, not from {}: whoever hosts it can build it with \
-             --allow-host {}. Or download the files, and open them from your disk.",
+            "This page may fetch only from its own server and {}, not from {}. The operator of this page can allow \
+             that host by building the page with --allow-host {}. Or download the files, and open them from your disk.",
             content_policy::hosts(&policy).join(", "),
             url.host(),
             url.origin()

@@ -181,7 +181,7 @@ impl Host {
             Command::Choose { phrase, head } => {
                 if let Some(phrase) = phrase {
                     if !features.phrases.list.with(|phrases| phrases.contains(&phrase)) {
-                        return Err(format!("“{phrase}” is none of the prompts: set those first."));
+                        return Err(format!("“{phrase}” is not one of the prompts: set the prompts first."));
                     }
                     features.phrases.choice.set(Some(phrase));
                 }

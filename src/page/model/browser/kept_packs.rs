@@ -88,7 +88,7 @@ pub fn Kept() -> impl IntoView {
     view! {
         <section id="kept" aria-labelledby="kept-title">
             <div class="heading">
-                <h2 id="kept-title">"Kept on this machine"</h2>
+                <h2 id="kept-title">"Stored on this machine"</h2>
             </div>
             <Show
                 when=move || packs.with(|packs| !packs.is_empty())
@@ -110,7 +110,7 @@ pub fn Kept() -> impl IntoView {
 /// Describes a stored pack: "8 bits, 161.3 MB, 25 Nov 2026".
 fn about(pack: &KeptPack) -> String {
     let stored = pack.stored_as.map(|storage| storage.label().to_owned());
-    let size = format!("{}{}", units::bytes(pack.bytes), if pack.is_whole { "" } else { " of it so far" });
+    let size = format!("{}{}", units::bytes(pack.bytes), if pack.is_whole { "" } else { " so far" });
     [stored, Some(size), pack.day.clone()].into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 

@@ -18,7 +18,11 @@ pub fn Storages() -> impl IntoView {
                 <Show
                     when=is_told
                     fallback=|| {
-                        view! { <p class="quiet">"This pack does not say how exact its weights are with fewer bits."</p> }
+                        view! {
+                            <p class="quiet">
+                                "This pack does not contain the errors of its weights with fewer bits."
+                            </p>
+                        }
                     }
                 >
                     <Table/>

@@ -80,7 +80,7 @@ fn losses(features: Features) -> Vec<&'static str> {
             || features.model.label_sources.statistics_of.get() != StatisticsOf::Pack;
         [
             (is_own_photo, "The photo is from your machine and stays there: a link opens a sample instead."),
-            (is_own_model, "The model is kept on your machine only: a link opens the default one."),
+            (is_own_model, "The model is stored only on your machine: a link opens the default one."),
             (is_own_labels, "Texts and images of your own that label the heads stay on your machine."),
             (
                 features.video.player.mode.get() == Mode::Video,
@@ -130,7 +130,7 @@ fn Embed(address: Address) -> impl IntoView {
             <p class="quiet hint">
                 "It computes in the reader's browser. With &origin=https://your.site in its address, your page can
                 drive it by messages: "
-                <a href="embed/index.html">"an example that does"</a>
+                <a href="embed/index.html">"an example"</a>
                 "."
             </p>
         </div>

@@ -54,7 +54,7 @@ pub fn Propagation() -> impl IntoView {
             </div>
             <div class="row">
                 <Choice
-                    legend="What a press on the frame does"
+                    legend="A click on the frame"
                     name="tool"
                     options=vec![(Tool::None, "Off"), (Tool::Point, "Point"), (Tool::Box, "Box")]
                     value=video.masks.tool
@@ -68,7 +68,7 @@ pub fn Propagation() -> impl IntoView {
             <div class="row">
                 {go("◀ Back", "propagate-back", false, true)}
                 {go("Both ways", "propagate-both", true, true)}
-                {go("On ▶", "propagate-on", true, false)}
+                {go("Forward ▶", "propagate-on", true, false)}
                 <Show when=is_running>
                     <button type="button" id="stop-propagating" on:click=move |_| video.stop_propagating()>
                         "Stop"
@@ -159,7 +159,7 @@ fn says(video: VideoState) -> String {
     let pace = pace(video);
     if waiting > 0 {
         let left = pace.remaining(waiting).map(|left| format!(", {left}")).unwrap_or_default();
-        return format!("{} to go{left}.", frames(waiting));
+        return format!("{} left{left}.", frames(waiting));
     }
     if video.masks.seeds.with(Vec::is_empty) {
         return "Choose Point or Box, then press on the frame: the patches that are similar to that place become the \

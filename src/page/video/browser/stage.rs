@@ -99,7 +99,7 @@ fn Playing(url: String) -> impl IntoView {
     };
     let fail = move |_| {
         // The worker may still decode the file.
-        let sentence = format!("The browser does not play {}; its tracks can still be looked at.", name());
+        let sentence = format!("The browser does not play {}; its tracks are still available.", name());
         core.complain(crate::protocol::Kind::Sampling, sentence);
     };
     view! {
