@@ -84,7 +84,7 @@ pub async fn choose(preference: DevicePreference) -> Result<Chosen, SessionError
             }
             Ok(gpu) => match gpu.check().await {
                 Ok(()) => gpu.chosen("a GPU is here, and its results agree with the CPU's"),
-                Err(reason) => Chosen::cpu(&format!("the GPU's results are wrong: {reason}")),
+                Err(reason) => Chosen::cpu(&format!("the GPU failed the check: {reason}")),
             },
         }),
     }
