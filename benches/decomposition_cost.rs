@@ -72,7 +72,7 @@ fn encoder() -> Encoder {
     let (Ok(tower), Ok(readout)) = (tower, readout) else { unreachable!("random weights have every shape") };
     let size = Size { width: vision.image_size, height: vision.image_size };
     let mut random = RandomWeights::new(3);
-    let crop = Crop { size, values: (0..3 * size.width * size.height).map(|_index| random.next()).collect() };
+    let crop = Crop { size, values: (0..3 * size.width * size.height).map(|_index| random.draw()).collect() };
     let time = median(|| assert!(pollster::block_on(tower.trace(&crop)).is_ok()));
     Encoder { vision: tower, readout, crop, time }
 }
@@ -120,7 +120,7 @@ fn video(encoder: &Encoder) -> VideoTimes {
     };
     let mut tracker = Tracker::new(heads.clone());
     let mut random = RandomWeights::new(7);
-    let tokens: Vec<f32> = (0..DAVIS_GRID.len() * frame.width).map(|_index| random.next()).collect();
+    let tokens: Vec<f32> = (0..DAVIS_GRID.len() * frame.width).map(|_index| random.draw()).collect();
     let large = Features { grid: DAVIS_GRID, tokens, ..frame.clone() };
     let mut propagator = Propagator::new(PropagateOptions::default());
     let labels: Vec<u8> = (0..DAVIS_GRID.len()).map(|patch| (patch % 3) as u8).collect();
@@ -140,7 +140,7 @@ fn labels() -> (Duration, Duration) {
     let (size, rank) = (config.embedding, config.vision.head_width());
     let code = rank + 3;
     let mut random = RandomWeights::new(5);
-    let mut next = || f64::from(random.next());
+    let mut next = || f64::from(random.draw());
     let basis = HeadBasis { values: (0..size * code).map(|_index| next()).collect(), embedding: size, code };
     let codes: Vec<Vec<f64>> = (0..IMAGES).map(|_image| (0..code).map(|_index| 1.0 + next()).collect()).collect();
     let texts = unit_texts(POOL, size, 6);
@@ -190,7 +190,7 @@ fn plain(images: &DMatrix<f64>, texts: &[f32], rank: usize) -> Vec<usize> {
 fn unit_texts(count: usize, size: usize, seed: u64) -> Vec<f32> {
     let mut random = RandomWeights::new(seed);
     let texts = (0..count).flat_map(|_text| {
-        let text: Vec<f32> = (0..size).map(|_index| random.next()).collect();
+        let text: Vec<f32> = (0..size).map(|_index| random.draw()).collect();
         zero_shot::normalised(&text)
     });
     texts.collect()

@@ -32,13 +32,13 @@ impl Tower {
 
     fn crop(&self, width: usize, height: usize, seed: u64) -> Crop {
         let mut random = RandomWeights::new(seed);
-        let values = (0..3 * width * height).map(|_index| 1.5 * random.next()).collect();
+        let values = (0..3 * width * height).map(|_index| 1.5 * random.draw()).collect();
         Crop { size: Size { width, height }, values }
     }
 
     fn text(&self, seed: u64) -> Vec<f32> {
         let mut random = RandomWeights::new(seed);
-        zero_shot::normalised(&(0..self.config.embedding).map(|_index| random.next()).collect::<Vec<_>>())
+        zero_shot::normalised(&(0..self.config.embedding).map(|_index| random.draw()).collect::<Vec<_>>())
     }
 }
 

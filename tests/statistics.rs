@@ -19,7 +19,7 @@ fn moments_of(len: usize, vectors: &[Vec<f64>]) -> Moments {
 
 fn random_vectors(seed: u64, count: usize, len: usize) -> Vec<Vec<f64>> {
     let mut random = RandomWeights::new(seed);
-    (0..count).map(|_| (0..len).map(|_| 2.0 + f64::from(random.next())).collect()).collect()
+    (0..count).map(|_| (0..len).map(|_| 2.0 + f64::from(random.draw())).collect()).collect()
 }
 
 fn assert_equal_moments(found: &Moments, expected: &Moments, what: &str) {
@@ -142,7 +142,7 @@ fn random_trace(config: &ModelConfig, seed: u64) -> Trace {
     let leading_tokens = 1 + vision.registers;
     let tokens = leading_tokens + grid.len();
     let mut random = RandomWeights::new(seed);
-    let mut next = |count: usize| -> Vec<f32> { (0..count).map(|_| random.next()).collect() };
+    let mut next = |count: usize| -> Vec<f32> { (0..count).map(|_| random.draw()).collect() };
     let layers = (0..vision.layers)
         .map(|_layer| TracedLayer {
             attention: next(vision.heads * tokens).chunks(tokens).flat_map(shares).collect(),
@@ -298,7 +298,7 @@ fn labels_survive_a_file() {
     let statistics = gallery.statistics();
     let read = Statistics::from_bytes(&statistics.to_bytes().unwrap()).unwrap();
     let mut random = RandomWeights::new(9);
-    let texts: Vec<f32> = (0..40 * gallery.readout.embedding).map(|_| random.next()).collect();
+    let texts: Vec<f32> = (0..40 * gallery.readout.embedding).map(|_| random.draw()).collect();
     for (layer, head) in gallery.heads() {
         let basis = gallery.readout.head_basis(layer, head);
         let picks_of = |statistics: &Statistics| textspan(&basis, statistics.head(layer, head), &texts, 16, 10);

@@ -47,7 +47,7 @@ fn studied(session: &Session, frames: usize) -> (Study, Vec<Traced>) {
 
 fn unit(session: &Session, seed: u64) -> Vec<f32> {
     let mut random = RandomWeights::new(seed);
-    zero_shot::normalised(&(0..session.model().config.embedding).map(|_| random.next()).collect::<Vec<_>>())
+    zero_shot::normalised(&(0..session.model().config.embedding).map(|_| random.draw()).collect::<Vec<_>>())
 }
 
 #[test]
@@ -102,7 +102,7 @@ fn a_region_scores_like_its_patches() {
     let text = unit(&session, 3);
     let patches = decomposition.patches(&session.direction(&text));
     let mut random = RandomWeights::new(9);
-    let weights: Vec<f32> = patches.iter().map(|_| random.next()).collect();
+    let weights: Vec<f32> = patches.iter().map(|_| random.draw()).collect();
     let expected: f64 = patches.iter().zip(&weights).map(|(score, weight)| score * f64::from(*weight)).sum();
     let score = |vector: &[f64]| vector.iter().zip(&text).map(|(a, b)| a * f64::from(*b)).sum::<f64>();
     let found = score(&decomposition.region(&weights));

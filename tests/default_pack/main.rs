@@ -42,7 +42,7 @@ fn f32_model() -> &'static Model {
     static MODEL: OnceLock<Model> = OnceLock::new();
     MODEL.get_or_init(|| {
         let mut source = source();
-        Model::load(recipe::config(), &mut source, &Device::flex()).unwrap()
+        Model::load(recipe::config(), &mut source, Device::flex()).unwrap()
     })
 }
 

@@ -23,7 +23,7 @@ pub fn pack() -> Pack {
 
 pub fn load(mut pack: Pack) -> Model {
     let mut weights = pack.weights().unwrap();
-    Model::load(pack.manifest.model, &mut weights, &Device::flex()).unwrap()
+    Model::load(pack.manifest.model, &mut weights, Device::flex()).unwrap()
 }
 
 #[test]

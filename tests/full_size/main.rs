@@ -48,7 +48,7 @@ fn converted(path: &Path, quantisation: Quantisation) -> (Pack, usize) {
 /// Returns the image's embedding, and the unit embeddings of the texts.
 fn outputs(mut pack: Pack) -> (Vec<f32>, Vec<Vec<f32>>) {
     let config = pack.manifest.model.clone();
-    let model = Model::load(config, &mut pack.weights().unwrap(), &Device::flex()).unwrap();
+    let model = Model::load(config, &mut pack.weights().unwrap(), Device::flex()).unwrap();
     let crop = Crop { size: Size { width: 224, height: 224 }, values: clip_b32::drawn("pixels", 3 * 224 * 224) };
     let trace = pollster::block_on(model.vision.trace(&crop)).unwrap();
     let texts: Vec<Vec<u32>> = TEXTS.iter().map(|text| text.to_vec()).collect();

@@ -245,7 +245,7 @@ fn a_damaged_file_is_named() {
 fn noise_is_refused() {
     let mut random = RandomWeights::new(11);
     for len in 0..2000 {
-        let mut noise: Vec<u8> = (0..len).map(|_index| (128.0 * random.next()) as i8 as u8).collect();
+        let mut noise: Vec<u8> = (0..len).map(|_index| (128.0 * random.draw()) as i8 as u8).collect();
         assert_names(StateDict::from_safetensors("noise.safetensors", &noise), "noise.safetensors", "noise");
         if len >= 8 {
             noise[..8].copy_from_slice(&((len - 8) as u64).to_le_bytes());

@@ -123,7 +123,7 @@ fn a_whole_clip_loads_with_its_logit_scale() {
     let [vision, ..] = &Fixture::all()[..] else { panic!("no fixture") };
     let (text, embedding) = (TextFixture::clip().config, vision.embedding);
     let config = ModelConfig { vision: vision.config.clone(), text: Some(text), embedding };
-    let model = Model::load(config, &mut vision.source(), &Device::flex()).unwrap();
+    let model = Model::load(config, &mut vision.source(), Device::flex()).unwrap();
     let expected = &tensors_of("vit_clip.expected").tensors["logit_scale"].values;
     assert!(relative(&[model.logit_scale], expected, 1) < TOLERANCE, "{} {expected:?}", model.logit_scale);
 }

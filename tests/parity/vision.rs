@@ -244,7 +244,7 @@ fn identity(d: usize) -> Vec<Vec<f32>> {
 /// Returns unit texts, and one text of another length.
 fn random_texts(d: usize) -> Vec<Vec<f32>> {
     let mut random = RandomWeights::new(1);
-    let mut draw = || (0..d).map(|_index| random.next()).collect::<Vec<_>>();
+    let mut draw = || (0..d).map(|_index| random.draw()).collect::<Vec<_>>();
     let longer = draw();
     (0..5).map(|_text| zero_shot::normalised(&draw())).chain([longer]).collect()
 }

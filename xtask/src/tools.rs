@@ -230,7 +230,7 @@ pub fn vulkan() -> anyhow::Result<()> {
     let has_driver = || {
         let folders = ["/usr/share/vulkan/icd.d", "/etc/vulkan/icd.d", "/usr/local/share/vulkan/icd.d"];
         let holds_any = |folder: &&str| std::fs::read_dir(folder).is_ok_and(|mut files| files.next().is_some());
-        std::env::var_os("VK_DRIVER_FILES").is_some() || folders.iter().any(|folder| holds_any(&folder))
+        std::env::var_os("VK_DRIVER_FILES").is_some() || folders.iter().any(holds_any)
     };
     if !cfg!(target_os = "linux") || has_driver() {
         skip("Vulkan", "already installed");

@@ -87,7 +87,7 @@ impl BurnBlock {
             .reshape([batch, tokens, 3, self.heads, width / self.heads])
             .permute([2, 0, 3, 1, 4]);
         let part = |index: usize| {
-            split.clone().slice([index..index + 1]).reshape([batch, self.heads, tokens, width / self.heads])
+            split.clone().narrow(0, index, 1).reshape([batch, self.heads, tokens, width / self.heads])
         };
         [part(0), part(1), part(2)]
     }

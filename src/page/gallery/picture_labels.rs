@@ -28,9 +28,11 @@ pub enum LabelError {
 pub struct Labels {
     pub classes: [String; 2],
     pub nuisances: Option<[String; 2]>,
-    /// A file's path, its class and its nuisance.
-    files: Vec<(String, usize, Option<usize>)>,
+    files: Vec<LabelledFile>,
 }
+
+/// A file's path, its class and its nuisance.
+type LabelledFile = (String, usize, Option<usize>);
 
 impl Labels {
     /// Reads a table with commas, semicolons or tabs. The first line of the table names the columns.
@@ -99,13 +101,12 @@ impl Labels {
     /// Returns the pictures that have a label. `names` are the names of the gallery's pictures. Their paths may be
     /// shorter or longer than the paths of the labels.
     pub fn pictures<'a>(&self, names: impl Iterator<Item = &'a str>) -> Vec<LabelledPicture> {
-        let mut by_name: BTreeMap<&str, Vec<&(String, usize, Option<usize>)>> = BTreeMap::new();
+        let mut by_name: BTreeMap<&str, Vec<&LabelledFile>> = BTreeMap::new();
         for file in &self.files {
             by_name.entry(last_of(&file.0)).or_default().push(file);
         }
         let labelled = |(picture, name): (usize, &str)| {
-            let same =
-                |(path, ..): &&&(String, usize, Option<usize>)| ends_with(name, path) || ends_with(path, name);
+            let same = |(path, ..): &&&LabelledFile| ends_with(name, path) || ends_with(path, name);
             let (_, class, nuisance) = by_name.get(last_of(name))?.iter().find(same)?;
             Some(LabelledPicture { picture, class: *class, nuisance: *nuisance })
         };

@@ -11,7 +11,7 @@ use serde_json::{Map, json};
 pub fn drawn(name: &str, count: usize) -> Vec<f32> {
     let fnv = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01B3);
     let mut random = RandomWeights::new(name.bytes().fold(0xCBF2_9CE4_8422_2325, fnv));
-    (0..count).map(|_value| random.next() + random.next() + random.next()).collect()
+    (0..count).map(|_value| random.draw() + random.draw() + random.draw()).collect()
 }
 
 fn values(name: &str, shape: &[usize]) -> Vec<f32> {

@@ -57,7 +57,9 @@ impl Sources {
         let mut files: Vec<File> = files.into_iter().map(|(file, _)| file).collect();
         let test_modules: Vec<Names> = files
             .iter()
-            .flat_map(|file| file.test_modules.iter().map(|name| [&file.module[..], &[name.clone()]].concat()))
+            .flat_map(|file| {
+                file.test_modules.iter().map(|name| [&file.module[..], std::slice::from_ref(name)].concat())
+            })
             .collect();
         files.retain(|file| !test_modules.iter().any(|module| file.module.starts_with(module)));
         let modules = files.iter().enumerate().map(|(index, file)| (file.module.clone(), index)).collect();
@@ -199,7 +201,7 @@ impl Scan<'_> {
         let mut leaves = Vec::new();
         use_tree(&tokens[at + 1..end], &[], &mut leaves);
         for (path, name) in leaves {
-            let Some(path) = self.from_root(&path, module) else { continue };
+            let Some(path) = self.path_from_root(&path, module) else { continue };
             if exports {
                 self.file.exports.push((name, path));
             } else {
@@ -222,7 +224,7 @@ impl Scan<'_> {
             next += 3;
         }
         if names.len() > 1
-            && let Some(path) = self.from_root(&names, module)
+            && let Some(path) = self.path_from_root(&names, module)
         {
             self.file.paths.insert(path);
         }
@@ -230,7 +232,7 @@ impl Scan<'_> {
     }
 
     /// Returns the path from the root of the library; none if the path leads to another crate.
-    fn from_root(&mut self, path: &[String], module: &[String]) -> Option<Names> {
+    fn path_from_root(&mut self, path: &[String], module: &[String]) -> Option<Names> {
         let is_program = self.file.module.first().is_some_and(|first| first == "bin");
         let supers = path.iter().take_while(|name| *name == "super").count();
         let child = [module, &path[..1]].concat();
