@@ -67,7 +67,7 @@ struct Encoder {
 fn encoder() -> Encoder {
     let config = default_pack::config();
     let (vision, embedding) = (&config.vision, config.embedding);
-    let tower = VisionTransformer::load(vision, embedding, &mut RandomWeights::new(1), &Device::flex());
+    let tower = VisionTransformer::load(vision, embedding, &mut RandomWeights::new(1), Device::flex());
     let readout = load_readout(vision, embedding, &mut RandomWeights::new(2));
     let (Ok(tower), Ok(readout)) = (tower, readout) else { unreachable!("random weights have every shape") };
     let size = Size { width: vision.image_size, height: vision.image_size };

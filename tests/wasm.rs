@@ -64,7 +64,7 @@ fn config() -> ModelConfig {
 
 fn model() -> Model {
     let state = StateDict::from_safetensors("vit_clip", CLIP).unwrap();
-    Model::load(config(), &mut Layout::clip(state), &Device::flex()).unwrap()
+    Model::load(config(), &mut Layout::clip(state), Device::flex()).unwrap()
 }
 
 fn expected(name: &str) -> Vec<f32> {

@@ -196,8 +196,8 @@ async fn damage_is_reported_with_its_time_and_the_rest_is_shown() {
     }
     let mut video = Video::open(name, blob(&damaged)).await.unwrap();
     let times = video.info().times;
-    for frame in 0..20 {
-        assert_eq!(number_at(&mut video, times[frame]).await, Ok(frame));
+    for (frame, time) in times.iter().enumerate().take(20) {
+        assert_eq!(number_at(&mut video, *time).await, Ok(frame));
     }
     let err = video.frame_at(times[21]).await.unwrap_err();
     assert!(matches!(err, VideoError::DamagedAt { .. }), "{err}");

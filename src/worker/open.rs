@@ -8,8 +8,8 @@ use super::state::{Handled, Reply, Worker};
 use super::summary::summary;
 use crate::checkpoint::Pack;
 use crate::protocol::{DevicePreference, OpenPack, OpenSeconds, PackSummary};
+use crate::session::SessionError;
 use crate::session::device::{self, Chosen};
-use crate::session::{Session, SessionError};
 
 impl Worker {
     pub(super) async fn open_pack(&mut self, task: OpenPack, report: &Reporter) -> Handled<OpenPack> {

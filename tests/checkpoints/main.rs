@@ -37,5 +37,5 @@ fn converted(path: &Path, answers: &GivenSettings, quantisation: Quantisation) -
 /// Loads the model of a pack on the CPU.
 fn model(mut pack: Pack) -> Model {
     let config = pack.manifest.model.clone();
-    Model::load(config, &mut pack.weights().unwrap(), &Device::flex()).unwrap()
+    Model::load(config, &mut pack.weights().unwrap(), Device::flex()).unwrap()
 }

@@ -17,7 +17,7 @@ const HEADS: usize = 6;
 /// objects of two kinds.
 fn features(grid: Grid, seed: u64, disturbed: f32) -> Features {
     let mut scene = RandomWeights::new(seed);
-    let mut vector = |_kind| -> Vec<f32> { (0..WIDTH).map(|_| scene.next()).collect() };
+    let mut vector = |_kind| -> Vec<f32> { (0..WIDTH).map(|_| scene.draw()).collect() };
     let kinds: Vec<[Vec<f32>; 3]> = (0..3).map(|kind| [vector(kind), vector(kind), vector(kind)]).collect();
     let mut noise = RandomWeights::new(seed * 31 + (disturbed * 1000.0) as u64);
     let kind = |patch: usize| {
@@ -31,7 +31,7 @@ fn features(grid: Grid, seed: u64, disturbed: f32) -> Features {
     let mut part = |part: usize| -> Vec<f32> {
         (0..grid.len())
             .flat_map(|patch| {
-                kinds[kind(patch)][part].iter().map(|value| value + disturbed * noise.next()).collect::<Vec<_>>()
+                kinds[kind(patch)][part].iter().map(|value| value + disturbed * noise.draw()).collect::<Vec<_>>()
             })
             .collect()
     };

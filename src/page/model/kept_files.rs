@@ -131,7 +131,7 @@ mod tests {
             day: Some("25 Nov 2026".to_owned()),
             is_whole: false,
         };
-        assert_eq!(packs(&files), [cut.clone()]);
+        assert_eq!(packs(&files), std::slice::from_ref(&cut));
         let mut whole = files.to_vec();
         whole.push(file("https://a.example/packs/tiny/pool.txt", None));
         assert_eq!(packs(&whole), [KeptPack { bytes: 1010, is_whole: true, ..cut }]);

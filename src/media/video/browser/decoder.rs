@@ -29,8 +29,11 @@ pub(super) struct Decoder {
     events: Receiver<DecoderEvent>,
     sender: Sender<DecoderEvent>,
     _callbacks: [Function; 3],
-    _closures: (Closure<dyn FnMut(VideoFrame)>, Closure<dyn FnMut(JsValue)>, Closure<dyn FnMut()>),
+    _closures: DecoderClosures,
 }
+
+/// What a decoder calls with a frame, with an error, and when its queue shrinks.
+type DecoderClosures = (Closure<dyn FnMut(VideoFrame)>, Closure<dyn FnMut(JsValue)>, Closure<dyn FnMut()>);
 
 impl Decoder {
     /// Creates a decoder with this configuration.
