@@ -48,7 +48,7 @@ fn App() -> impl IntoView {
     let pending = PendingAddress::new(features);
     history::follow(features, pending, address.clone(), complaints);
     opened_model::follow(features, pending);
-    let help = Help::new();
+    let help = Help::default();
     provide_context(help);
     if !address.embed {
         keys::listen(features, help);

@@ -265,7 +265,7 @@ impl Host {
                 self.tell_event("error", &serde_json::json!({ "error": notice.sentence }));
             }
         });
-        Effect::new(move |before: Option<(Option<String>, Option<(usize, usize)>)>| {
+        Effect::new(move |before: Option<Choice>| {
             let now = (features.phrases.choice.get(), features.head_map.head.get());
             let is_answer = self.requests.with_value(|requests| requests.under_way.is_some());
             // The page itself chooses the first head.
@@ -278,6 +278,9 @@ impl Host {
         });
     }
 }
+
+/// The chosen phrase, and the layer and number of the chosen head.
+type Choice = (Option<String>, Option<(usize, usize)>);
 
 /// The fields that a message may have.
 const FIELDS: [&str; 9] = ["headlamp", "id", "do", "image", "name", "texts", "phrase", "head", "mask"];

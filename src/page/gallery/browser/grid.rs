@@ -28,7 +28,7 @@ pub fn Grid() -> impl IntoView {
     let tiles = Memo::new(move |_| Tiles::new(count.get(), width.get()));
     let in_sight = Memo::new(move |_| tiles.get().in_sight(scrolled.get(), height.get()));
     Effect::new(move || {
-        let pictures: Vec<usize> = in_sight.get().filter_map(|place| at(place)).map(|(index, _)| index).collect();
+        let pictures: Vec<usize> = in_sight.get().filter_map(at).map(|(index, _)| index).collect();
         gallery.ask_for_thumbnails(&pictures);
     });
     // Scroll to the top for a new order.

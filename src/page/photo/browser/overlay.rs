@@ -12,8 +12,8 @@ pub struct OverlayState {
     pub opacity: RwSignal<f64>,
 }
 
-impl OverlayState {
-    pub fn new() -> Self {
+impl Default for OverlayState {
+    fn default() -> Self {
         Self { layer: RwSignal::default(), opacity: RwSignal::new(OPACITY) }
     }
 }

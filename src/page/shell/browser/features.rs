@@ -59,7 +59,7 @@ impl Features {
             phrases,
             segmentation,
             head_map,
-            overlay: OverlayState::new(),
+            overlay: OverlayState::default(),
             heads,
             completeness: CompletenessState::new(core, model),
             undo: Undo::new(model, phrases),

@@ -7,16 +7,12 @@ use leptos::web_sys::MouseEvent;
 use crate::page::shell::shortcuts::{GROUPS, Group, Shortcut};
 
 /// A handle on the dialog.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub struct Help {
     dialog: NodeRef<Dialog>,
 }
 
 impl Help {
-    pub fn new() -> Self {
-        Self { dialog: NodeRef::new() }
-    }
-
     pub fn show(self) {
         if let Some(dialog) = self.dialog.get_untracked().filter(|dialog| !dialog.open()) {
             // This fails for a dialog that is no longer on the page.
