@@ -9,7 +9,7 @@ use super::summary::summary;
 use crate::checkpoint::Pack;
 use crate::protocol::{DevicePreference, OpenPack, OpenSeconds, PackSummary};
 use crate::session::device::{self, Chosen};
-use crate::session::{Session, SessionError};
+use crate::session::SessionError;
 
 impl Worker {
     pub(super) async fn open_pack(&mut self, task: OpenPack, report: &Reporter) -> Handled<OpenPack> {
