@@ -3,6 +3,8 @@
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context as _, bail};
 use sha2::{Digest as _, Sha256};
@@ -102,7 +104,7 @@ pub fn default_pack() -> anyhow::Result<()> {
     let image = fetch(&IMAGE)?;
     let text = fetch(&TEXT)?;
     make_pack("building the default pack", &stamp, |folder| {
-        let mut tool = headlamp();
+        let mut tool = headlamp()?;
         tool.args(["pack", "default", "--quant", "q8"]);
         tool.arg("--onnx").arg(&image[0]).arg("--minilm").arg(&text[0]).arg("--tokenizer").arg(&text[1]);
         tool.arg("--alignment").arg(recipe.join("alignment.safetensors"));
@@ -126,15 +128,29 @@ pub fn tiny_pack() -> anyhow::Result<()> {
         return Ok(());
     }
     make_pack("building the tiny pack", &stamp, |folder| {
-        run(headlamp().args(["pack", "random", "--seed", TINY_SEED, "--out"]).arg(folder))
+        run(headlamp()?.args(["pack", "random", "--seed", TINY_SEED, "--out"]).arg(folder))
     })
 }
 
 /// Returns the project's command-line tool. Cargo compiles it first if it has changed.
-fn headlamp() -> std::process::Command {
-    let mut cargo = tools::cargo();
-    cargo.args(["run", "--quiet", "--package", "headlamp", "--bin", "headlamp", "--"]);
-    cargo
+fn headlamp() -> anyhow::Result<Command> {
+    if !FOR_TESTS.load(Ordering::Relaxed) {
+        let mut cargo = tools::cargo();
+        cargo.args(["run", "--quiet", "--package", "headlamp", "--bin", "headlamp", "--"]);
+        return Ok(cargo);
+    }
+    run(tools::cargo().args(["test", "--quiet", "--workspace", "--no-run"]))?;
+    let program = format!("debug/headlamp{}", std::env::consts::EXE_SUFFIX);
+    Ok(tools::command(places::target().join(program)))
+}
+
+/// Whether packs are made for `cargo xtask test`.
+static FOR_TESTS: AtomicBool = AtomicBool::new(false);
+
+/// Makes packs with the tool that was compiled with the tests. In the tests, several libraries have more features.
+/// Without this, cargo would compile these libraries and most others a second time.
+pub fn use_the_tool_of_the_tests() {
+    FOR_TESTS.store(true, Ordering::Relaxed);
 }
 
 /// Writes a pack into a temporary folder, then moves it to its place, so that an incomplete pack is never used.

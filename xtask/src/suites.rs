@@ -30,6 +30,7 @@ pub enum Suite {
 pub fn test(suites: &[Suite]) -> anyhow::Result<()> {
     let suites = if suites.is_empty() { Suite::value_variants() } else { suites };
     tools::prepare_target_folder()?;
+    assets::use_the_tool_of_the_tests();
     let mut failed = Vec::new();
     for suite in suites {
         let outcome = match suite {
