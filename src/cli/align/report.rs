@@ -129,7 +129,7 @@ impl HeldOutRetrieval {
 
     /// Describes the alignment for the manifest of the pack. `training` is the number of training pictures.
     pub fn in_a_sentence(&self, training: usize) -> String {
-        let learned = format!("LearnedProjection from {}", output::count(training as u64, "picture"));
+        let learned = format!("Learned from {}", output::count(training as u64, "picture"));
         let Some((aligned, chance)) = self.aligned.as_ref().zip(self.chance.as_ref()) else {
             return format!("{learned}; not measured on other pictures.");
         };
