@@ -265,8 +265,8 @@ fn the_share_dialog_copies_a_complete_link() {
 #[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn invalid_parts_of_an_address_are_reported() {
     for (query, sentence) in [
-        ("head=11.3", "The address asks for head 11.3, and this model has 3 layers of 3 heads"),
-        ("off=m99", "this model has no such parts"),
+        ("head=11.3", "The address asks for head 11.3. This model has 3 layers of 3 heads"),
+        ("off=m99", "this model does not have those parts"),
         ("threshold=7", "it should be a number from 0 to 1"),
         ("image=samples/nowhere.png", "nowhere.png is not on the server"),
     ] {
