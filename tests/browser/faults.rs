@@ -256,7 +256,7 @@ fn a_full_disk_stores_nothing_and_breaks_nothing() {
     assert!(page.residual() < 1e-4);
     page.window.choose_files("#gallery input[name=gallery]", &pictures(&scratch, 60));
     let message = page.wait_for_message();
-    assert!(message.contains("the browser's storage is full"), "{message}");
+    assert!(message.contains("browser's storage is full"), "{message}");
     let kept = gallery(&page);
     assert!(kept < 60, "{kept} pictures");
     page.choose_sample("china");
