@@ -153,7 +153,8 @@ pub fn screens() -> anyhow::Result<()> {
 /// plain `cargo test` cannot do their set-up.
 fn browser_tests(browser: &Browser, names: &[&str]) -> Command {
     let mut cargo = tools::cargo();
-    cargo.args(["test", "--package", "headlamp", "--test", "browser", "--"]).args(names);
+    // With the whole workspace, so that the libraries have the features of the native tests and are not compiled again.
+    cargo.args(["test", "--workspace", "--test", "browser", "--"]).args(names);
     // The tests run one at a time, because each test keeps a whole browser busy.
     cargo.args(["--ignored", "--test-threads=1"]);
     let variables: [(&str, OsString); 4] = [
