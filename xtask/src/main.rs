@@ -59,7 +59,7 @@ fn main() -> ExitCode {
         Task::Serve { port } => page::serve(port),
         Task::Test { suites } => suites::test(&suites),
         Task::Build { allow_host, npm } => page::build_for_hosting(&allow_host, npm),
-        Task::Assets => assets::all(),
+        Task::Assets => assets::all(assets::Tool::Alone),
         Task::Samples => samples::compute(),
         Task::Bench { names } => suites::bench(&names),
         Task::Screens => suites::screens(),

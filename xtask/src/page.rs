@@ -11,9 +11,9 @@ use xtask::npm;
 use xtask::places;
 use xtask::site::Site;
 
-use crate::hosted;
 use crate::steps::{run, skip, step};
 use crate::tools::{self, TARGET, command};
+use crate::{assets, hosted};
 
 /// Builds `dist/` without packs. The page may fetch models from its own server and from `hosts`.
 pub fn build(hosts: &[String]) -> anyhow::Result<()> {
@@ -46,7 +46,7 @@ pub fn build_for_hosting(hosts: &[String], with_package: bool) -> anyhow::Result
     if with_package {
         step("making the npm package", || npm::package(&places::dist(), &places::package()))?;
     }
-    crate::assets::default_pack()?;
+    assets::default_pack(assets::Tool::Alone)?;
     step("adding the default pack", || {
         copy_files(&places::packs().join("default"), &places::dist().join("packs/default"))
     })?;
@@ -73,7 +73,7 @@ pub fn copy_files(from: &Path, to: &Path) -> anyhow::Result<()> {
 /// Builds the page and serves it until the process ends.
 pub fn serve(port: u16) -> anyhow::Result<()> {
     build_for_this_machine()?;
-    crate::assets::default_pack()?;
+    assets::default_pack(assets::Tool::Alone)?;
     let site = Site::new(places::dist()).mount("packs/default", places::packs().join("default"));
     let serving = site.serve(port).with_context(|| {
         format!("another port may be free: `cargo xtask serve --port {}`", port.wrapping_add(1).max(1024))

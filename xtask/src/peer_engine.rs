@@ -24,7 +24,7 @@ pub fn set_up() -> anyhow::Result<PathBuf> {
         with_npm("onnxruntime-web")?;
         step("installing onnxruntime-web", || npm_install(&folder, ONNX_RUNTIME_WEB))?;
     }
-    assets::default_pack()?;
+    assets::default_pack(assets::Tool::Alone)?;
     let (stamp, pack) = (folder.join("onnx/of"), places::packs().join("default"));
     let manifest = std::fs::read_to_string(pack.join("pack.json"))?;
     if std::fs::read_to_string(&stamp).is_ok_and(|of| of == manifest) {

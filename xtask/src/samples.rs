@@ -18,7 +18,7 @@ const DIGITS: f64 = 1e5;
 /// Computes and writes the results of all sample photos.
 pub fn compute() -> anyhow::Result<()> {
     tools::prepare_target_folder()?;
-    assets::default_pack()?;
+    assets::default_pack(assets::Tool::Alone)?;
     step("compiling the command-line tool", || {
         run(tools::cargo().args(["build", "--workspace", "--bin", "headlamp"]))
     })?;

@@ -30,7 +30,6 @@ pub enum Suite {
 pub fn test(suites: &[Suite]) -> anyhow::Result<()> {
     let suites = if suites.is_empty() { Suite::value_variants() } else { suites };
     tools::prepare_target_folder()?;
-    assets::use_the_tool_of_the_tests();
     let mut failed = Vec::new();
     for suite in suites {
         let outcome = match suite {
@@ -76,7 +75,7 @@ fn native() -> anyhow::Result<()> {
     step("compiling the library, the tool and the native tests", || {
         run(tools::cargo().args(["test", "--workspace", "--no-run"]))
     })?;
-    assets::all()?;
+    assets::all(assets::Tool::WithTests)?;
     tools::vulkan()?;
     step("native tests", || {
         run(tools::cargo().args(["test", "--workspace", "--no-fail-fast"]).env("HEADLAMP_NEEDS_GPU", "1"))
@@ -126,7 +125,7 @@ fn webdriver_settings(browser: &Browser) -> anyhow::Result<PathBuf> {
 fn browser() -> anyhow::Result<()> {
     let browser = tools::chromium()?;
     tools::axe()?;
-    assets::all()?;
+    assets::all(assets::Tool::WithTests)?;
     tools::typescript()?;
     step("checking the types of the npm package", || {
         run(tools::command("tsc").arg("--project").arg(places::checkout().join("www/npm")))
@@ -138,7 +137,7 @@ fn browser() -> anyhow::Result<()> {
 /// Takes pictures of every view of the real page.
 pub fn screens() -> anyhow::Result<()> {
     let browser = tools::chromium()?;
-    assets::all()?;
+    assets::all(assets::Tool::WithTests)?;
     page::build_for_this_machine()?;
     // Remove the old pictures first. Otherwise the pictures of views that no longer exist would stay.
     let (from, to) = (places::cache().join("screens"), places::checkout().join("docs/screens"));
@@ -199,7 +198,7 @@ pub fn bench(names: &[String]) -> anyhow::Result<()> {
     }
     tools::prepare_target_folder()?;
     let other = peer_engine::set_up()?;
-    assets::all()?;
+    assets::all(assets::Tool::Alone)?;
     let run_one = |name: &str, cargo: &mut Command| {
         step(&format!("benchmark {name}"), || run(cargo.env("HEADLAMP_BENCH", &other)))
     };
