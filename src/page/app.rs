@@ -120,7 +120,7 @@ fn Foot() -> impl IntoView {
     };
     view! {
         <Gallery/>
-        // What was computed beforehand says nothing of this machine.
+        // Precomputed results have no timings of this machine.
         <ModelPanel photo=summary is_measured_here=Signal::derive(move || !photo.is_beforehand.get())/>
         <LoadModel/>
         <Show when=move || features.model.has_text()>

@@ -9,7 +9,7 @@ use crate::geometry::Grid;
 
 /// The largest number of refinement rounds. Regions settle within three or four.
 const ROUNDS: usize = 5;
-/// The largest number of clusters from which an object is told apart.
+/// The largest number of clusters of patches. The object is compared with each cluster.
 const CLUSTERS: usize = 8;
 /// Tokens with at least this cosine belong to the same cluster.
 const SAME_CLUSTER: f32 = 0.9;
