@@ -9,6 +9,7 @@ use crate::page::gallery::browser::cue_state::CueState;
 use crate::page::gallery::browser::state::GalleryState;
 use crate::page::heads::browser::completeness_curve::CompletenessState;
 use crate::page::heads::browser::heads::HeadsState;
+use crate::page::heads::browser::names::HeadNamesState;
 use crate::page::heads::browser::undo::Undo;
 use crate::page::model::browser::state::ModelState;
 use crate::page::photo::browser::head_map::HeadMapState;
@@ -31,6 +32,7 @@ pub struct Features {
     pub head_map: HeadMapState,
     pub overlay: OverlayState,
     pub heads: HeadsState,
+    pub names: HeadNamesState,
     pub completeness: CompletenessState,
     pub undo: Undo,
     pub gallery: GalleryState,
@@ -61,6 +63,7 @@ impl Features {
             head_map,
             overlay: OverlayState::default(),
             heads,
+            names: HeadNamesState::new(core, model),
             completeness: CompletenessState::new(core, model),
             undo: Undo::new(model, phrases),
             gallery,
@@ -82,6 +85,7 @@ impl Features {
         provide_context(self.head_map);
         provide_context(self.overlay);
         provide_context(self.heads);
+        provide_context(self.names);
         provide_context(self.completeness);
         provide_context(self.undo);
         provide_context(self.gallery);
