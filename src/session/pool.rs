@@ -62,9 +62,10 @@ impl Pool {
     }
 }
 
-/// Returns the texts of a pool's file: each non-empty line once, trimmed.
+/// Returns the texts of a pool's file: each non-empty line up to a tab, once, trimmed.
 pub fn lines(text: &str) -> Vec<String> {
     let mut seen = std::collections::HashSet::new();
-    let trimmed = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let before_tab = |line| str::split(line, '\t').next().unwrap_or_default().trim();
+    let trimmed = text.lines().map(before_tab).filter(|line| !line.is_empty());
     trimmed.filter(|line| seen.insert(*line)).map(str::to_owned).collect()
 }
