@@ -326,7 +326,8 @@ fn propagation() -> Explanation {
             ),
         ])],
         words: "A patch i takes the mask m of the five most similar patches j, among the nearby patches of the first \
-         and the last seven frames.",
+         and the last seven frames. The patches are compared as they are after the last layer, or after the layer \
+         that the model's pack names.",
         source: Source { paper: "Caron and others (2021)", place: "the evaluation on DAVIS", address: DINO },
     }
 }
