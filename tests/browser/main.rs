@@ -23,6 +23,7 @@ mod first_minute;
 mod gallery;
 mod helper_workers;
 mod interactions;
+mod names;
 mod offline;
 mod package;
 mod page;
