@@ -90,7 +90,7 @@ impl EvalDiscovery {
         let session = &evaluation.session;
         let short_side = self.resolution.unwrap_or(session.model().config.vision.image_size);
         let photo = pictures::read_guarded(&picture.picture)?;
-        let featured = pollster::block_on(session.features(&photo, Framing::Frame { short_side }))?;
+        let featured = pollster::block_on(session.features(&photo, Framing::WholeFrame { short_side }))?;
         let features = &featured.features;
         let (mut tracker, heads) = self.objects.tracker(features);
         let tracked = tracker.push(features)?;
