@@ -87,7 +87,7 @@ struct PropagateAnswer<'a> {
 impl Propagate {
     pub fn run(&self) -> Result<(), CliError> {
         let start = Instant::now();
-        output::is_free(&self.out)?;
+        output::check_free_file(&self.out)?;
         let frames = Frames::open(&self.video, self.rate, DEFAULT_RATE)?;
         let count = frames.paths.len();
         if self.at >= count {

@@ -157,7 +157,7 @@ struct TrackAnswer<'a> {
 impl Track {
     pub fn run(&self) -> Result<(), CliError> {
         let start = Instant::now();
-        output::is_free(&self.out)?;
+        output::check_free_file(&self.out)?;
         let frames = Frames::open(&self.video, self.rate, DEFAULT_RATE)?;
         let OpenModel { session, device, threads, .. } = self.model.open()?;
         let short_side = self.resolution.unwrap_or(session.model().config.vision.image_size);

@@ -13,9 +13,9 @@ use crate::page::heads::browser::grid::HeadGrid;
 use crate::page::heads::browser::lab::Lab;
 use crate::page::heads::browser::panel::HeadPanel;
 use crate::page::heads::browser::sources::Sources;
-use crate::page::model::browser::kept_packs::Kept;
 use crate::page::model::browser::load_model::LoadModel;
 use crate::page::model::browser::panel::ModelPanel;
+use crate::page::model::browser::stored_packs::StoredPacks;
 use crate::page::photo::browser::phrases_panel::Phrases;
 use crate::page::photo::browser::stage::PhotoPanel;
 use crate::page::shell::address::Address;
@@ -121,11 +121,11 @@ fn Foot() -> impl IntoView {
     view! {
         <Gallery/>
         // Precomputed results have no timings of this machine.
-        <ModelPanel photo=summary is_measured_here=Signal::derive(move || !photo.is_beforehand.get())/>
+        <ModelPanel photo=summary is_measured_here=Signal::derive(move || !photo.is_precomputed.get())/>
         <LoadModel/>
         <Show when=move || features.model.has_text()>
             <Sources gallery=gallery/>
         </Show>
-        <Kept/>
+        <StoredPacks/>
     }
 }

@@ -11,7 +11,7 @@ use super::{Session, SessionError};
 use crate::checkpoint::Pack;
 use crate::model::{Backend, ModelConfig, ModelError};
 use crate::protocol::{DevicePreference, DeviceSummary};
-use crate::shaders::{self, refusal};
+use crate::shaders::{self, gpu_errors};
 
 /// Parts of the names of software renderers.
 const SOFTWARE: [&str; 5] = ["swiftshader", "llvmpipe", "lavapipe", "softpipe", "basic render"];
@@ -37,7 +37,9 @@ impl Chosen {
         let session = Session::open(pack, backend)?;
         // WebGPU reports errors with the next readback.
         if matches!(session.backend(), Backend::Shaders(_)) && !works(session.backend()).await {
-            return Err(SessionError::GpuRefused(refusal::take().unwrap_or_else(|| "it does not answer".into())));
+            return Err(SessionError::GpuRefused(
+                gpu_errors::take().unwrap_or_else(|| "it does not answer".into()),
+            ));
         }
         Ok((session, summary))
     }
@@ -113,7 +115,7 @@ impl Gpu {
 
     fn of(gpu: shaders::Gpu, setup: &WgpuSetup) -> Self {
         // CubeCL's own handler would end the program, and with it the browser's worker.
-        setup.device.on_uncaptured_error(Arc::new(|error| refusal::note(&error)));
+        setup.device.on_uncaptured_error(Arc::new(|error| gpu_errors::note(&error)));
         let info = setup.adapter.get_info();
         let workgroup_storage = setup.device.limits().max_compute_workgroup_storage_size as usize;
         Self { gpu, is_software: is_software(&info), name: info.name, workgroup_storage }
@@ -129,10 +131,10 @@ impl Gpu {
     /// the browser reports the error separately, and the output contains old data.
     async fn check(&self) -> Result<(), String> {
         let words = |err: ModelError| err.to_string();
-        let _of_earlier_models = refusal::take();
+        let _of_earlier_models = gpu_errors::take();
         let expected = probe(&Backend::Burn(Device::flex())).await.map_err(words)?;
         let found = probe(&Backend::Shaders(self.gpu.clone())).await;
-        if let Some(refused) = refusal::take() {
+        if let Some(refused) = gpu_errors::take() {
             return Err(format!("it rejected a shader or an allocation: {refused}"));
         }
         let found = found.map_err(words)?;

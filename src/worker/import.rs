@@ -48,7 +48,7 @@ pub(super) async fn pack(
     source: &ModelSource,
     files: &[Blob],
     storage: Storage,
-    told: &ModelSettings,
+    settings: &ModelSettings,
     mut progress: impl FnMut(u64, u64),
 ) -> Result<Pack, ImportError> {
     let Published { mut weights, companions, name } = match source {
@@ -56,7 +56,7 @@ pub(super) async fn pack(
         ModelSource::Hub { repository, hub } => Published::of_hub(repository, hub.as_deref()).await?,
     };
     let index = weights.open().await?;
-    let detected = detect(index, &companions, &name, &answers(told))?;
+    let detected = detect(index, &companions, &name, &given_settings(settings))?;
     let quantisation = storage.into();
     let tokenizer = match companions.get(pack::TOKENIZER) {
         _ if detected.model.text.is_none() => None,
@@ -66,9 +66,8 @@ pub(super) async fn pack(
         Some(tokenizer) => Some(tokenizer.clone()),
         None => return Err(ImportError::NoTokenizer),
     };
-    let told_something = *told != ModelSettings::default();
-    let manifest =
-        Manifest { settings_given: told_something, ..detected.manifest(None, None, &name, quantisation) };
+    let settings_given = *settings != ModelSettings::default();
+    let manifest = Manifest { settings_given, ..detected.manifest(None, None, &name, quantisation) };
     let mut converter = Converter::new(detected, quantisation)?;
     while let Some(range) = converter.wanted() {
         let end = range.end;
@@ -93,12 +92,12 @@ impl From<Storage> for Quantisation {
 }
 
 /// Converts the settings that the person gave to the type that the detection takes.
-fn answers(told: &ModelSettings) -> GivenSettings {
+fn given_settings(settings: &ModelSettings) -> GivenSettings {
     let activation = |quick| if quick { Activation::QuickGelu } else { Activation::Gelu };
     GivenSettings {
-        vision_heads: told.vision_heads,
-        text_heads: told.text_heads,
-        activation: told.quick_gelu.map(activation),
+        vision_heads: settings.vision_heads,
+        text_heads: settings.text_heads,
+        activation: settings.quick_gelu.map(activation),
         ..GivenSettings::default()
     }
 }

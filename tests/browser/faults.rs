@@ -141,7 +141,7 @@ pub fn hang(page: &Page, button: &str) {
 pub fn restart_after_a_minute(page: &Page) {
     page.window.script("const now = Date.now; Date.now = () => now() + 61_000;", &json!([]));
     wait("the watchdog", Duration::from_secs(10), || {
-        page.message().contains("has said nothing for a minute").then_some(())
+        page.message().contains("has sent no message for a minute").then_some(())
     });
     page.window.script("Worker.prototype.postMessage = self.post;", &json!([]));
     page.window.click("button.restart");

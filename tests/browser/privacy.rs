@@ -96,7 +96,7 @@ fn no_request_carries_personal_data() {
     let page = Page::at(serving.url(), Window::open_with("privacy", Graphics::None, &proxied));
     page.load("?device=cpu&pack=packs/tiny/");
     page.wait_until_ready();
-    crate::offline::wait_until_kept(&page);
+    crate::offline::wait_for_service_worker(&page);
 
     page.window.choose_file("input[type=file][name=photo]", &photo);
     wait("the photo", Duration::from_secs(60), || page.photo().starts_with("confidential").then_some(()));

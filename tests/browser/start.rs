@@ -4,7 +4,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use crate::driver::Graphics;
-use crate::offline::wait_until_kept;
+use crate::offline::wait_for_service_worker;
 use crate::page::{Page, TINY, site};
 
 const WORKER: &str = "/worker_bg.wasm";
@@ -61,7 +61,7 @@ fn the_pack_downloads_while_the_worker_compiles() {
         assert_eq!(requests.times(file), 1, "{file} was not requested exactly once");
     }
     // From here on a service worker answers for the page's own files.
-    wait_until_kept(&page);
+    wait_for_service_worker(&page);
     page.load(TINY);
     page.wait_until_ready();
     assert_eq!(requests.times(MANIFEST), 2, "the manifest was not checked for a newer pack");

@@ -6,12 +6,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::protocol::{Kind, Request, Task};
+use crate::protocol::{Request, Task, TaskKind};
 
 /// The requests that wait, each with its attachments `B`, and the one that is under way.
 #[derive(Debug)]
 pub struct Queue<B> {
-    waiting: BTreeMap<Kind, (Task, B)>,
+    waiting: BTreeMap<TaskKind, (Task, B)>,
     under_way: Option<Request>,
     last_id: u32,
 }
@@ -37,12 +37,12 @@ impl<B> Queue<B> {
     }
 
     /// Removes and returns the waiting request of a kind.
-    pub fn withdraw(&mut self, kind: Kind) -> Option<(Task, B)> {
+    pub fn withdraw(&mut self, kind: TaskKind) -> Option<(Task, B)> {
         self.waiting.remove(&kind)
     }
 
     /// Returns the waiting request of a kind, for changes.
-    pub fn waiting_mut(&mut self, kind: Kind) -> Option<&mut Task> {
+    pub fn waiting_mut(&mut self, kind: TaskKind) -> Option<&mut Task> {
         self.waiting.get_mut(&kind).map(|(task, _)| task)
     }
 
@@ -59,12 +59,12 @@ impl<B> Queue<B> {
     }
 
     /// Returns the kind of the request under way.
-    pub fn under_way(&self) -> Option<Kind> {
+    pub fn under_way(&self) -> Option<TaskKind> {
         self.under_way.as_ref().map(|request| request.task.kind())
     }
 
     /// Returns whether a request of a kind waits or is under way.
-    pub fn has(&self, kind: Kind) -> bool {
+    pub fn has(&self, kind: TaskKind) -> bool {
         self.waiting.contains_key(&kind) || self.under_way() == Some(kind)
     }
 
@@ -98,7 +98,7 @@ mod tests {
     use super::*;
     use crate::protocol::video::TraceFrame;
     use crate::protocol::{
-        AddToGallery, GalleryEntry, KeepGallery, OpenGallery, RankBy, RankGallery, Segment, TracePhoto, UsePool,
+        AddToGallery, GalleryEntry, OpenGallery, RankBy, RankGallery, Segment, StoreGallery, TracePhoto, UsePool,
     };
 
     fn segment(phrase: &str) -> Task {
@@ -148,7 +148,7 @@ mod tests {
         queue.want(segment("a cat"), ());
         queue.finish(first.id).unwrap();
         assert_eq!(queue.start_next().unwrap().0.task, segment("a cat"));
-        assert_eq!(queue.waiting_mut(Kind::Frame), Some(&mut frame(1)));
+        assert_eq!(queue.waiting_mut(TaskKind::Frame), Some(&mut frame(1)));
     }
 
     #[test]
@@ -158,10 +158,10 @@ mod tests {
         let by = RankBy::Phrase("a cat".to_owned());
         let ranking = Task::from(RankGallery { by, heads: Vec::new(), most: 1 });
         let mut queue = Queue::default();
-        for task in [&picture, &KeepGallery.into(), &ranking, &OpenGallery.into()] {
+        for task in [&picture, &StoreGallery.into(), &ranking, &OpenGallery.into()] {
             queue.want(task.clone(), ());
         }
-        for expected in [OpenGallery.into(), ranking, KeepGallery.into(), picture] {
+        for expected in [OpenGallery.into(), ranking, StoreGallery.into(), picture] {
             let (request, ()) = queue.start_next().unwrap();
             assert_eq!(request.task, expected, "none took another's place");
             queue.finish(request.id).unwrap();
@@ -171,13 +171,13 @@ mod tests {
     #[test]
     fn work_is_there_from_when_it_is_wanted_until_it_ends() {
         let mut queue = Queue::default();
-        assert!(!queue.has(Kind::Segmentation));
+        assert!(!queue.has(TaskKind::Segmentation));
         queue.want(segment("a cat"), ());
-        assert!(queue.has(Kind::Segmentation), "it waits");
+        assert!(queue.has(TaskKind::Segmentation), "it waits");
         let (request, ()) = queue.start_next().unwrap();
-        assert!(queue.has(Kind::Segmentation), "it is under way");
+        assert!(queue.has(TaskKind::Segmentation), "it is under way");
         queue.finish(request.id).unwrap();
-        assert!(!queue.has(Kind::Segmentation));
+        assert!(!queue.has(TaskKind::Segmentation));
     }
 
     #[test]
@@ -186,7 +186,7 @@ mod tests {
         queue.want(segment("a cat"), ());
         let (request, ()) = queue.start_next().unwrap();
         assert_eq!(queue.finish(request.id + 1), None);
-        assert_eq!(queue.busy_with().map(Task::kind), Some(Kind::Segmentation));
+        assert_eq!(queue.busy_with().map(Task::kind), Some(TaskKind::Segmentation));
         queue.clear();
         assert_eq!(queue.finish(request.id), None, "an answer from a worker that is gone");
         queue.want(segment("a dog"), ());

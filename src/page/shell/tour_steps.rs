@@ -75,7 +75,7 @@ pub fn says(step: Step, seen: &Seen) -> String {
              this contribution comes from."
         ),
         Step::TextSpan => format!(
-            "What does {head} stand for? Over thousands of photos its output varies along a few directions, \
+            "Which texts describe {head}? Over thousands of photos its output varies along a few directions, \
              and these texts describe them{}. The percentage says how much of the variance they explain. The \
              heads of this small model are broad; those of a large CLIP are often about one thing.",
             first(&seen.labels)
@@ -91,7 +91,7 @@ pub fn says(step: Step, seen: &Seen) -> String {
                 .to_owned()
         }
         Step::Ablation => format!(
-            "Does {head} make the score? Here it is replaced by its mean over many photos. {} You can switch \
+            "How much does {head} add to the score? Here it is replaced by its mean over many photos. {} You can switch \
              off any cell of the grid like this.",
             change(seen, &score)
         ),

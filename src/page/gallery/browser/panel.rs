@@ -8,7 +8,7 @@ use super::state::{Order, Through};
 use super::{cues, grid};
 use crate::page::common::browser::controls::{Choice, HeadChips};
 use crate::page::common::browser::dom;
-use crate::page::common::browser::explanation::How;
+use crate::page::common::browser::explanation::HowComputed;
 use crate::page::common::formulas::Topic;
 use crate::page::gallery::browser::state::GalleryState;
 use crate::page::model::browser::state::ModelState;
@@ -36,7 +36,7 @@ pub fn Gallery() -> impl IntoView {
                 <p class="quiet">{held}</p>
                 <Adding/>
             </div>
-            <Progress/>
+            <AddingProgress/>
             <Show
                 when=move || count() != 0
                 fallback=|| view! {
@@ -49,12 +49,12 @@ pub fn Gallery() -> impl IntoView {
             >
                 <Ordering/>
                 <grid::Grid/>
-                <How about=Topic::Ranking/>
+                <HowComputed about=Topic::Ranking/>
                 <Show when=move || model.has_text()>
                     <cues::Cues/>
                 </Show>
             </Show>
-            <p class="quiet hint">{move || gallery.not_kept.get()}</p>
+            <p class="quiet hint">{move || gallery.not_stored.get()}</p>
         </section>
     }
 }
@@ -103,7 +103,7 @@ fn Adding() -> impl IntoView {
 
 /// Shows the progress with the pictures that were added.
 #[component]
-fn Progress() -> impl IntoView {
+fn AddingProgress() -> impl IntoView {
     let gallery = expect_context::<GalleryState>();
     let is_open = move || gallery.run.with(|run| run.done < run.total);
     let is_going = move || gallery.run.with(|run| run.is_going);

@@ -68,7 +68,7 @@ pub struct GalleryState {
     pub(super) head_map: HeadMapState,
     pub pictures: RwSignal<Arc<Vec<GalleryEntry>>>,
     /// The reason why a later visit will not find the gallery.
-    pub not_kept: RwSignal<Option<String>>,
+    pub not_stored: RwSignal<Option<String>>,
     pub run: RwSignal<GalleryRun>,
     /// The pictures that the last run left out, with the reasons.
     pub left_out: RwSignal<Vec<String>>,
@@ -97,7 +97,7 @@ impl GalleryState {
             phrases,
             head_map,
             pictures: RwSignal::default(),
-            not_kept: RwSignal::default(),
+            not_stored: RwSignal::default(),
             run: RwSignal::default(),
             left_out: RwSignal::default(),
             by: RwSignal::default(),

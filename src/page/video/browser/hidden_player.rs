@@ -27,13 +27,13 @@ extern "C" {
 }
 
 /// A video file in a player that is never shown. Dropping it frees the file.
-pub struct ElementVideo {
+pub struct HiddenPlayer {
     name: String,
     element: HtmlVideoElement,
     url: String,
 }
 
-impl ElementVideo {
+impl HiddenPlayer {
     /// Opens a file.
     ///
     /// # Errors If the player does not play the file, or the file has no pictures.
@@ -104,7 +104,7 @@ impl ElementVideo {
     }
 }
 
-impl Drop for ElementVideo {
+impl Drop for HiddenPlayer {
     fn drop(&mut self) {
         // A player keeps its file until its source changes or is removed.
         let _emptied = self.element.remove_attribute("src");
