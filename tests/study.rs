@@ -51,7 +51,7 @@ fn unit(session: &Session, seed: u64) -> Vec<f32> {
 }
 
 #[test]
-fn kept_frames_score_texts_like_the_model() {
+fn stored_frames_score_texts_like_the_model() {
     let session = session();
     let (study, traces) = studied(&session, 3);
     let units = [unit(&session, 1), unit(&session, 2)];
@@ -164,7 +164,7 @@ fn a_correction_changes_only_its_object() {
 }
 
 #[test]
-fn a_run_needs_a_seed_and_tokens_are_kept_by_resolution() {
+fn a_run_needs_a_seed_and_stores_tokens_by_resolution() {
     let session = session();
     let featured = block_on(study::fine_features(&session, &frame(0), 64)).unwrap();
     let mut propagation = MaskPropagation::default();

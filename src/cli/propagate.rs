@@ -14,7 +14,7 @@ use super::terminal_progress::TerminalProgress;
 use super::{inputs, output, parallel, pictures};
 use crate::geometry::{Framing, Size};
 use crate::media::{self, Photo};
-use crate::session::{Featured, Session};
+use crate::session::{PhotoFeatures, Session};
 use crate::track::{PropagateOptions, Propagator, SoftMasks};
 
 /// Short side of the frames in the DAVIS protocol, in pixels.
@@ -156,7 +156,7 @@ pub fn propagate(
     let features =
         |_path: &Path, photo: &Photo, _seconds: f64| Ok(pollster::block_on(session.features(photo, framing))?);
     parallel::on_pictures(paths, threads, features, |_path, featured| {
-        let Featured { frame, features } = featured?;
+        let PhotoFeatures { frame, features } = featured?;
         take(frame.photo, propagator.push(&features)?.labels_in_photo(&frame))
     })
 }
@@ -165,7 +165,7 @@ pub fn propagate(
 ///
 /// # Errors
 /// If the picture cannot be read, or the device fails.
-pub fn read_features(session: &Session, path: &Path, framing: Framing) -> Result<Featured, CliError> {
+pub fn read_features(session: &Session, path: &Path, framing: Framing) -> Result<PhotoFeatures, CliError> {
     let photo = pictures::read_guarded(path)?;
     Ok(pollster::block_on(session.features(&photo, framing))?)
 }

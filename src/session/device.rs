@@ -20,14 +20,14 @@ const SOFTWARE: [&str; 5] = ["swiftshader", "llvmpipe", "lavapipe", "softpipe", 
 const TRUSTED: f32 = 1e-3;
 
 /// The chosen device, and its summary for the person.
-pub struct Chosen {
+pub struct ChosenDevice {
     pub backend: Backend,
     pub summary: DeviceSummary,
     /// The memory that a workgroup of the GPU shares, in bytes.
     workgroup_storage: usize,
 }
 
-impl Chosen {
+impl ChosenDevice {
     /// Opens a pack's model on this device, or on the CPU if the shaders do not support the model's shape.
     ///
     /// # Errors
@@ -71,22 +71,22 @@ impl Chosen {
 ///
 /// # Errors
 /// [`SessionError::NoGpu`] if the preference is the GPU and none can be used.
-pub async fn choose(preference: DevicePreference) -> Result<Chosen, SessionError> {
+pub async fn choose(preference: DevicePreference) -> Result<ChosenDevice, SessionError> {
     match preference {
-        DevicePreference::Cpu => Ok(Chosen::cpu("you chose it")),
+        DevicePreference::Cpu => Ok(ChosenDevice::cpu("you chose it")),
         DevicePreference::Gpu => {
             let gpu = Gpu::open().await.map_err(SessionError::NoGpu)?;
             gpu.check().await.map_err(SessionError::NoGpu)?;
             Ok(gpu.chosen("you chose it"))
         }
         DevicePreference::Auto => Ok(match Gpu::open().await {
-            Err(_none) => Chosen::cpu("this machine offers no GPU for computing"),
+            Err(_none) => ChosenDevice::cpu("this machine offers no GPU for computing"),
             Ok(gpu) if gpu.is_software => {
-                Chosen::cpu("the only GPU is a software GPU, which is slower than the CPU")
+                ChosenDevice::cpu("the only GPU is a software GPU, which is slower than the CPU")
             }
             Ok(gpu) => match gpu.check().await {
                 Ok(()) => gpu.chosen("a GPU is here, and its results agree with the CPU's"),
-                Err(reason) => Chosen::cpu(&format!("the GPU failed the check: {reason}")),
+                Err(reason) => ChosenDevice::cpu(&format!("the GPU failed the check: {reason}")),
             },
         }),
     }
@@ -121,10 +121,10 @@ impl Gpu {
         Self { gpu, is_software: is_software(&info), name: info.name, workgroup_storage }
     }
 
-    fn chosen(&self, why: &str) -> Chosen {
+    fn chosen(&self, why: &str) -> ChosenDevice {
         let summary = DeviceSummary { kind: "GPU".into(), name: self.name.clone(), why: why.into() };
         let backend = Backend::Shaders(self.gpu.clone());
-        Chosen { backend, summary, workgroup_storage: self.workgroup_storage }
+        ChosenDevice { backend, summary, workgroup_storage: self.workgroup_storage }
     }
 
     /// Runs a small transformer on the GPU and on the CPU, and compares the results. If the driver rejects a shader,

@@ -69,7 +69,7 @@ impl GalleryFile for Vec<u8> {
 
 /// A line of the list of pictures.
 #[derive(Serialize, Deserialize)]
-struct Line {
+struct PictureLine {
     #[serde(flatten)]
     entry: GalleryEntry,
     /// The end of the picture's thumbnail in the thumbnails' file, in bytes.
@@ -78,7 +78,7 @@ struct Line {
 
 /// An open gallery.
 pub struct Gallery<F> {
-    lines: Vec<Line>,
+    lines: Vec<PictureLine>,
     list: F,
     codes: F,
     thumbnails: F,
@@ -92,7 +92,7 @@ impl<F: GalleryFile> Gallery<F> {
     /// Opens the gallery in `files` (in the order of [`FILES`]), for the session's model. Data beyond the last complete
     /// statistics is cut off.
     pub fn open([list, codes, thumbnails, even, odd]: [F; 5], session: &Session) -> Self {
-        let mut lines: Vec<Line> = String::from_utf8_lossy(&list.read(0, usize::MAX))
+        let mut lines: Vec<PictureLine> = String::from_utf8_lossy(&list.read(0, usize::MAX))
             .lines()
             .map_while(|line| serde_json::from_str(line).ok())
             .collect();
@@ -144,7 +144,7 @@ impl<F: GalleryFile> Gallery<F> {
         readout: &Readout,
         thumbnail: &[u8],
     ) -> Result<(), NoRoom> {
-        let line = Line { entry, thumbnail_end: self.thumbnails.len() + thumbnail.len() as u64 };
+        let line = PictureLine { entry, thumbnail_end: self.thumbnails.len() + thumbnail.len() as u64 };
         let codes = PictureCodes::of(image, readout).to_bytes();
         let appended = self
             .thumbnails
@@ -231,7 +231,7 @@ fn codes_len(readout: &Readout) -> u64 {
 }
 
 /// Returns the bytes of a line in the file.
-fn written(line: &Line) -> Vec<u8> {
+fn written(line: &PictureLine) -> Vec<u8> {
     // Serialising names and numbers does not fail.
     let mut bytes = serde_json::to_vec(line).unwrap_or_default();
     bytes.push(b'\n');

@@ -6,7 +6,7 @@ use wasm_bindgen_futures::JsFuture;
 use web_sys::Blob;
 
 use super::error::WorkerError;
-use super::gallery_files::{BrowserFile, stored_files, why_not_kept};
+use super::gallery_files::{BrowserFile, stored_files, why_not_stored};
 use super::helpers::{ComputedImage, ImageError, ImageKey, PreparedImage};
 use super::state::{CurrentPhoto, Handled, Reply, Worker};
 use crate::geometry::Framing;
@@ -30,7 +30,7 @@ impl Worker {
         let name = format!("{:.16}", session.manifest().model_hash());
         let (files, not_stored) = match stored_files(&name).await {
             Ok(files) => (files, None),
-            Err(err) => ([(); 5].map(|()| BrowserFile::Memory(Vec::new())), Some(why_not_kept(&err))),
+            Err(err) => ([(); 5].map(|()| BrowserFile::Memory(Vec::new())), Some(why_not_stored(&err))),
         };
         self.gallery = Some(Gallery::open(files, session));
         self.not_stored = not_stored;
@@ -62,7 +62,7 @@ impl Worker {
         Ok(Reply::plain(PictureAdded { left_out: None }))
     }
 
-    pub(super) fn keep_gallery(&mut self, _: StoreGallery) -> Handled<StoreGallery> {
+    pub(super) fn store_gallery(&mut self, _: StoreGallery) -> Handled<StoreGallery> {
         self.gallery.as_mut().ok_or(WorkerError::NoGallery)?.commit()?;
         Ok(Reply::plain(GalleryStored))
     }

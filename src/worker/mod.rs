@@ -141,7 +141,7 @@ impl Worker {
             Task::UseStatistics(task) => wired(self.use_statistics(task, &buffers)),
             Task::OpenGallery(task) => wired(self.open_gallery(task).await),
             Task::AddToGallery(task) => wired(self.add_to_gallery(task, &files).await),
-            Task::StoreGallery(task) => wired(self.keep_gallery(task)),
+            Task::StoreGallery(task) => wired(self.store_gallery(task)),
             Task::Thumbnails(task) => wired(self.read_thumbnails(task)),
             Task::RankGallery(task) => wired(self.rank_gallery(task).await),
             Task::ClearGallery(task) => wired(self.clear_gallery(task)),

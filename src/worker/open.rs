@@ -9,7 +9,7 @@ use super::summary::summary;
 use crate::checkpoint::Pack;
 use crate::protocol::{DevicePreference, OpenPack, OpenSeconds, PackSummary};
 use crate::session::SessionError;
-use crate::session::device::{self, Chosen};
+use crate::session::device::{self, ChosenDevice};
 
 impl Worker {
     pub(super) async fn open_pack(&mut self, task: OpenPack, report: &ProgressReporter) -> Handled<OpenPack> {
@@ -26,7 +26,7 @@ impl Worker {
         &mut self,
         pack: Pack,
         (download, folder): (f64, String),
-        (device, chosen): (DevicePreference, Chosen),
+        (device, chosen): (DevicePreference, ChosenDevice),
         report: &ProgressReporter,
     ) -> Result<PackSummary, WorkerError> {
         match self.open(pack, chosen, (download, Some(folder.clone())), report).await {
@@ -44,7 +44,7 @@ impl Worker {
         report: &ProgressReporter,
     ) -> Result<PackSummary, WorkerError> {
         let (pack, download) = fetched(url, report).await?;
-        let chosen = Chosen::cpu("the GPU refused this model; its memory may not suffice");
+        let chosen = ChosenDevice::cpu("the GPU refused this model; its memory may not suffice");
         Ok(self.open(pack, chosen, (download, Some(fetch::folder(url))), report).await?)
     }
 
@@ -53,7 +53,7 @@ impl Worker {
     pub(super) async fn open(
         &mut self,
         pack: Pack,
-        chosen: Chosen,
+        chosen: ChosenDevice,
         (download, folder): (f64, Option<String>),
         report: &ProgressReporter,
     ) -> Result<PackSummary, SessionError> {
@@ -83,7 +83,7 @@ pub(super) async fn fetched(url: &str, report: &ProgressReporter) -> Result<(Pac
 pub(super) async fn choose(
     preference: DevicePreference,
     report: &ProgressReporter,
-) -> Result<Chosen, SessionError> {
+) -> Result<ChosenDevice, SessionError> {
     report.phase("Choosing a device");
     device::choose(preference).await
 }

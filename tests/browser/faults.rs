@@ -341,7 +341,7 @@ fn a_private_window_works() {
 
 #[test]
 #[ignore = "needs the set-up of `cargo xtask test browser`"]
-fn without_https_all_works_and_missing_storage_is_told() {
+fn without_https_all_works_and_missing_storage_is_reported() {
     let serving = site().serve(0).unwrap();
     // Unlike 127.0.0.1, this name is not trusted without HTTPS: there is no cache, no file storage, no service
     // worker.

@@ -22,7 +22,7 @@ struct Requests {
 }
 
 impl Requests {
-    fn hear(&self, path: &str) {
+    fn record(&self, path: &str) {
         let mut asked = self.asked.lock().unwrap();
         asked.push(path.to_owned());
         self.another.notify_all();
@@ -49,7 +49,7 @@ impl Requests {
 fn the_pack_downloads_while_the_worker_compiles() {
     let requests = Arc::new(Requests::default());
     let hearing = Arc::clone(&requests);
-    let site = site().heard_by(move |path| hearing.hear(path));
+    let site = site().observed_by(move |path| hearing.record(path));
     let page = Page::open_unready("start", site, Graphics::None, TINY);
     page.wait_until_ready();
     let weights = requests.first(WEIGHTS).unwrap();

@@ -9,7 +9,7 @@ use crate::geometry::{CropFromPhoto, Framing, Grid};
 use crate::media::Photo;
 use crate::protocol::sampling::Sampling;
 use crate::retrieve::PictureCodes;
-use crate::session::{Featured, Session, SessionError, Traced};
+use crate::session::{PhotoFeatures, Session, SessionError, Traced};
 use crate::statistics::Statistics;
 use crate::track::{Features, ObjectId, TrackError, TrackedFrame, Tracker, prototypes};
 
@@ -235,6 +235,10 @@ fn each_head(readout: &Readout) -> impl Iterator<Item = (usize, usize)> + use<> 
 ///
 /// # Errors
 /// If the device fails.
-pub async fn fine_features(session: &Session, photo: &Photo, short_side: usize) -> Result<Featured, SessionError> {
+pub async fn fine_features(
+    session: &Session,
+    photo: &Photo,
+    short_side: usize,
+) -> Result<PhotoFeatures, SessionError> {
     session.features(photo, Framing::Frame { short_side }).await
 }

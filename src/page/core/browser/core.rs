@@ -8,7 +8,7 @@ use leptos::prelude::*;
 use leptos::task::{spawn_local, tick};
 
 use super::client::{Client, WorkerReport};
-use crate::page::core::queue::{Finished, Queue};
+use crate::page::core::queue::{FinishedRequest, RequestQueue};
 use crate::protocol::wire::Attachments;
 use crate::protocol::{Answer, Task, TaskKind, TaskProgress, UnexpectedAnswer, Work, sentence};
 
@@ -34,7 +34,7 @@ pub struct Notice {
 
 /// The request under way, or the next one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Busy {
+pub struct WorkUnderWay {
     pub kind: TaskKind,
     /// The status line ([`Work::STATUS`]).
     pub status: &'static str,
@@ -49,16 +49,16 @@ type OnEnd = Box<dyn FnOnce(Outcome<Answer>) -> Result<(), UnexpectedAnswer>>;
 type Hook = Rc<dyn Fn()>;
 
 /// The data that the queue stores with a request.
-pub(super) struct Asked {
+pub(super) struct WaitingRequest {
     attachments: Attachments,
     on_end: OnEnd,
 }
 
 #[derive(Default)]
-pub(super) struct Inner {
+pub(super) struct CoreInner {
     client: Option<Client>,
     is_listening: bool,
-    pub(super) queue: Queue<Asked>,
+    pub(super) queue: RequestQueue<WaitingRequest>,
     /// Receives the outcome of the request under way.
     on_end: Option<OnEnd>,
     /// The last number of [`Core::next_number`].
@@ -76,14 +76,14 @@ pub(super) struct Inner {
 #[derive(Clone, Copy)]
 pub struct Core {
     pub worker: RwSignal<WorkerState>,
-    pub busy_with: RwSignal<Option<Busy>>,
+    pub busy_with: RwSignal<Option<WorkUnderWay>>,
     /// The number of files that the page is fetching or reading.
     pub reading: RwSignal<u32>,
     pub progress: RwSignal<Option<TaskProgress>>,
     pub notice: RwSignal<Option<Notice>>,
     /// Whether helper workers may start on requests that are announced ahead.
     uses_helpers: bool,
-    pub(super) inner: StoredValue<Inner, LocalStorage>,
+    pub(super) inner: StoredValue<CoreInner, LocalStorage>,
 }
 
 impl Core {
@@ -96,7 +96,7 @@ impl Core {
             progress: RwSignal::default(),
             notice: RwSignal::default(),
             uses_helpers,
-            inner: StoredValue::new_local(Inner::default()),
+            inner: StoredValue::new_local(CoreInner::default()),
         };
         core.watch();
         core
@@ -188,7 +188,8 @@ impl Core {
         });
         let task: Task = task.into();
         // The replaced request is dropped after the borrow has ended: a closure may own anything.
-        let _replaced = self.inner.try_update_value(|inner| inner.queue.want(task, Asked { attachments, on_end }));
+        let _replaced =
+            self.inner.try_update_value(|inner| inner.queue.add(task, WaitingRequest { attachments, on_end }));
         self.post_soon();
     }
 
@@ -306,7 +307,7 @@ impl Core {
 
     fn show_work(self) {
         let busy_with = self.inner.with_value(|inner| {
-            inner.queue.busy_with().map(|task| Busy { kind: task.kind(), status: task.status() })
+            inner.queue.busy_with().map(|task| WorkUnderWay { kind: task.kind(), status: task.status() })
         });
         if self.busy_with.get_untracked() != busy_with {
             self.busy_with.set(busy_with);
@@ -341,7 +342,7 @@ impl Core {
     }
 
     /// Passes the outcome of a request to the feature that asked.
-    fn hand_over(self, finished: &Finished, on_end: OnEnd, answer: Answer, buffers: Vec<Uint8Array>) {
+    fn hand_over(self, finished: &FinishedRequest, on_end: OnEnd, answer: Answer, buffers: Vec<Uint8Array>) {
         let kind = finished.task.kind();
         let outcome = match answer {
             Answer::DeviceLost => return self.recover(),

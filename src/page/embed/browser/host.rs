@@ -25,7 +25,7 @@ use crate::geometry::{PhotoRect, Size};
 use crate::page::common::browser::dom;
 use crate::page::core::browser::core::WorkerState;
 use crate::page::embed::messages::{
-    self, Command, Explained, Image, Model, ParsedMessage, Picture, Segmented, ViewResults,
+    self, HeadText, HostCommand, Image, MaskResult, Model, ParsedMessage, Picture, ViewResults,
 };
 use crate::page::heads::browser::heads::contributions;
 use crate::page::shell::browser::features::Features;
@@ -37,7 +37,7 @@ const REST: Duration = Duration::from_millis(60);
 /// A request, and the picture that came with it.
 struct HostRequest {
     id: Value,
-    command: Result<Command, String>,
+    command: Result<HostCommand, String>,
     picture: Option<JsValue>,
 }
 
@@ -160,11 +160,11 @@ impl Host {
     }
 
     /// Starts a request. Returns whether the answer needs the mask.
-    fn start(self, command: Command, picture: Option<JsValue>) -> Result<bool, String> {
+    fn start(self, command: HostCommand, picture: Option<JsValue>) -> Result<bool, String> {
         let features = self.features;
         match command {
-            Command::Load { picture: Picture::Url(url), .. } => features.photo.open_address(url),
-            Command::Load { picture: Picture::Sent, name } => {
+            HostCommand::Load { picture: Picture::Url(url), .. } => features.photo.open_address(url),
+            HostCommand::Load { picture: Picture::Sent, name } => {
                 let name = name.unwrap_or_else(|| "the picture".to_owned());
                 let blob = picture.and_then(|picture| blob_of(&picture)).ok_or_else(|| {
                     "This picture cannot be read: send it as a file's Blob or ArrayBuffer, or as an ImageBitmap that \
@@ -173,12 +173,12 @@ impl Host {
                 })?;
                 features.photo.open_file(name, blob);
             }
-            Command::Prompts { texts, phrase } => {
+            HostCommand::Prompts { texts, phrase } => {
                 let Ok(list) = texts.join("\n").parse();
                 features.phrases.set_list.set(list);
                 features.phrases.choice.set(phrase);
             }
-            Command::Choose { phrase, head } => {
+            HostCommand::Choose { phrase, head } => {
                 if let Some(phrase) = phrase {
                     if !features.phrases.list.with(|phrases| phrases.contains(&phrase)) {
                         return Err(format!("“{phrase}” is not one of the prompts: set the prompts first."));
@@ -193,7 +193,7 @@ impl Host {
                     features.head_map.head.set(Some((layer, number)));
                 }
             }
-            Command::Result { mask: true } => {
+            HostCommand::Result { mask: true } => {
                 if features.segmentation.current().is_none() {
                     return Err("There is no mask yet: load a photo and set prompts first.".to_owned());
                 }
@@ -202,7 +202,7 @@ impl Host {
                 });
                 return Ok(true);
             }
-            Command::Result { mask: false } => {}
+            HostCommand::Result { mask: false } => {}
         }
         Ok(false)
     }
@@ -389,7 +389,7 @@ fn shown(features: Features) -> ViewResults {
     let scores = features.phrases.scores.get().filter(|scores| Some(scores.photo_number) == number);
     let parts = scores.as_ref().zip(phrase.as_ref()).and_then(|(scores, phrase)| contributions(scores, phrase));
     let parts = parts.unwrap_or_default();
-    let segmentation = features.segmentation.current().map(|segmentation| Segmented {
+    let segmentation = features.segmentation.current().map(|segmentation| MaskResult {
         threshold: features.segmentation.threshold.get().unwrap_or(segmentation.threshold),
         is_empty: segmentation.is_empty,
     });
@@ -398,7 +398,7 @@ fn shown(features: Features) -> ViewResults {
         let texts = texts.as_ref().filter(|texts| Some(texts.head) == head);
         let labels = texts.map(|texts| texts.labels.clone()).unwrap_or_default();
         let of = labels.into_iter();
-        of.map(|label| Explained { text: label.text, variance_explained: label.variance_explained }).collect()
+        of.map(|label| HeadText { text: label.text, variance_explained: label.variance_explained }).collect()
     });
     let attribution = scores.map(|scores| scores.attribution.as_ref().clone());
     let (texts, scores, probabilities) =

@@ -8,7 +8,7 @@ use js_sys::Uint8Array;
 use leptos::prelude::*;
 use leptos::web_sys::{Blob, File};
 
-use super::state::{GalleryFiles, GalleryRun, GalleryState, Order, Through};
+use super::state::{GalleryFiles, GalleryOrder, GalleryRun, GalleryState, OrderBasis};
 use crate::page::common::browser::dom::{self, ObjectUrl};
 use crate::page::core::browser::core::Outcome;
 use crate::page::model::browser::label_sources::StatisticsOf;
@@ -87,7 +87,7 @@ impl GalleryState {
     pub fn pause(self) {
         self.run.update(|run| run.is_going = false);
         self.core.withdraw(TaskKind::GalleryPicture);
-        self.keep();
+        self.store();
     }
 
     /// Removes all pictures, also those that wait.
@@ -95,7 +95,7 @@ impl GalleryState {
         self.core.withdraw(TaskKind::GalleryPicture);
         self.files.set_value(GalleryFiles::default());
         self.run.set(GalleryRun::default());
-        self.by.set(Order::AsAdded);
+        self.by.set(GalleryOrder::AsAdded);
         if matches!(self.model.label_sources.statistics_of.get_untracked(), StatisticsOf::Gallery(_)) {
             self.model.label_sources.use_statistics(StatisticsSource::Pack);
         }
@@ -136,13 +136,13 @@ impl GalleryState {
             }
             None => {
                 self.run.update(|run| run.is_going = false);
-                self.keep();
+                self.store();
             }
         }
     }
 
-    fn keep(self) {
-        self.core.ask(StoreGallery, move |_kept, _buffers| {
+    fn store(self) {
+        self.core.ask(StoreGallery, move |_stored, _buffers| {
             self.refresh_statistics();
             Ok(())
         });
@@ -238,13 +238,13 @@ impl GalleryState {
             return Err(UnexpectedAnswer);
         }
         self.files.update_value(|gallery| {
-            let GalleryFiles { thumbnails: kept, in_sight, .. } = gallery;
-            if kept.len() + pictures.len() > STORED_THUMBNAILS {
-                kept.retain(|index, _| in_sight.contains(index));
+            let GalleryFiles { thumbnails, in_sight, .. } = gallery;
+            if thumbnails.len() + pictures.len() > STORED_THUMBNAILS {
+                thumbnails.retain(|index, _| in_sight.contains(index));
             }
             for (index, file) in pictures.iter().zip(files) {
                 let url = dom::blob_of("image/jpeg", file).as_ref().and_then(ObjectUrl::of);
-                kept.extend(url.map(|url| (*index, url)));
+                thumbnails.extend(url.map(|url| (*index, url)));
             }
         });
         self.thumbnails.update(|stamp| *stamp += 1);
@@ -256,14 +256,14 @@ impl GalleryState {
         let is_going = Memo::new(move |_| self.run.with(|run| run.is_going));
         Effect::new(move || {
             let by = match self.by.get() {
-                Order::AsAdded => None,
-                Order::Photo => self.photo.traced.get().map(|_| RankBy::Photo),
-                Order::Phrase => self.phrases.chosen.get().map(RankBy::Phrase),
+                GalleryOrder::AsAdded => None,
+                GalleryOrder::Photo => self.photo.traced.get().map(|_| RankBy::Photo),
+                GalleryOrder::Phrase => self.phrases.chosen.get().map(RankBy::Phrase),
             };
             let heads = match self.through.get() {
-                Through::Whole => Vec::new(),
-                Through::Head => self.head_map.head.get().into_iter().collect(),
-                Through::Heads => self.heads.get().into_iter().collect(),
+                OrderBasis::Whole => Vec::new(),
+                OrderBasis::Head => self.head_map.head.get().into_iter().collect(),
+                OrderBasis::Heads => self.heads.get().into_iter().collect(),
             };
             // Do not ask again for every picture of a run, but only at its end and when something else changes.
             let is_empty = self.pictures.with_untracked(|pictures| pictures.is_empty());

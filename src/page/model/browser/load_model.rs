@@ -6,7 +6,7 @@ use leptos::web_sys::{Event, HtmlInputElement, SubmitEvent};
 
 use crate::page::common::browser::dom;
 use crate::page::model::browser::state::ModelState;
-use crate::page::model::published::{PUBLISHED, Published};
+use crate::page::model::published::{KNOWN_MODELS, KnownModel};
 use crate::protocol::{ModelSettings, ModelSource, Storage};
 use crate::text::units;
 
@@ -83,7 +83,7 @@ fn FromHub(choices: Choices) -> impl IntoView {
         let source = ModelSource::Hub { repository, hub: value(hub).filter(|hub| !hub.is_empty()) };
         model.load(source, Vec::new(), choices.storage.get_untracked(), choices.settings.get_untracked());
     };
-    let option = |Published { repository, name, megabytes, licence }: Published| {
+    let option = |KnownModel { repository, name, megabytes, licence }: KnownModel| {
         let size = units::bytes(u64::from(megabytes) * 1_000_000);
         view! { <option value=repository>{format!("{name}, {size} to fetch, {licence}")}</option> }
     };
@@ -101,7 +101,7 @@ fn FromHub(choices: Choices) -> impl IntoView {
                     placeholder="openai/clip-vit-base-patch32"
                 />
             </label>
-            <datalist id="published-models">{PUBLISHED.map(option).collect_view()}</datalist>
+            <datalist id="published-models">{KNOWN_MODELS.map(option).collect_view()}</datalist>
             <label>
                 <span>"Hub"</span>
                 <input
@@ -130,9 +130,9 @@ fn KnownModels(name: NodeRef<Input>) -> impl IntoView {
             let _focused = input.focus();
         }
     };
-    let row = move |model: Published| {
+    let row = move |model: KnownModel| {
         let link = model.link();
-        let Published { repository, name, megabytes, licence } = model;
+        let KnownModel { repository, name, megabytes, licence } = model;
         view! {
             <tr data-repository=repository>
                 <th scope="row"><a href=link target="_blank" rel="noopener">{name}</a></th>
@@ -164,7 +164,7 @@ fn KnownModels(name: NodeRef<Input>) -> impl IntoView {
                             <th scope="col"><span class="unseen">"Choose"</span></th>
                         </tr>
                     </thead>
-                    <tbody>{PUBLISHED.map(row).collect_view()}</tbody>
+                    <tbody>{KNOWN_MODELS.map(row).collect_view()}</tbody>
                 </table>
             </div>
             <p class="quiet">

@@ -16,7 +16,7 @@ use crate::protocol::TaskKind;
 
 /// Takes files that are dropped on the window, and shows a hint while a file is over the window.
 #[component]
-pub fn Intake() -> impl IntoView {
+pub fn DropAndPaste() -> impl IntoView {
     let features = expect_context::<Features>();
     let UseDropZoneReturn { is_over_drop_zone, .. } = use_drop_zone_with_options(
         document().body(),

@@ -14,7 +14,7 @@ use crate::page::video::time;
 use crate::protocol::TaskKind;
 
 #[component]
-pub fn TakeApart() -> impl IntoView {
+pub fn FrameAsPhoto() -> impl IntoView {
     let (core, photo, video) =
         (expect_context::<Core>(), expect_context::<PhotoState>(), expect_context::<VideoState>());
     let open = move |_| {

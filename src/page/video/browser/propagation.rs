@@ -76,7 +76,7 @@ pub fn Propagation() -> impl IntoView {
                 </Show>
             </div>
             <Resolution/>
-            <p class="quiet hint" id="propagation-says">{move || says(video)}</p>
+            <p class="quiet hint" id="propagation-says">{move || status_line(video)}</p>
             <HowComputed about=Topic::Propagation/>
         </section>
     }
@@ -154,7 +154,7 @@ fn Resolution() -> impl IntoView {
     }
 }
 
-fn says(video: VideoState) -> String {
+fn status_line(video: VideoState) -> String {
     let waiting = video.masks.steps.with(|steps| steps.len());
     let pace = pace(video);
     if waiting > 0 {

@@ -144,7 +144,7 @@ fn Pictures(pictures: PictureList) -> impl IntoView {
     });
     Effect::new(move || {
         if let Some(canvas) = canvas.get() {
-            frame_clock::tick(video, move || canvas.is_connected());
+            frame_clock::play_pictures(video, move || canvas.is_connected());
         }
     });
     view! { <canvas id="pictures" node_ref=canvas role="img" aria-label="The video's current picture"></canvas> }
