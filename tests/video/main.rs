@@ -14,7 +14,7 @@ use headlamp::checkpoint::Pack;
 use headlamp::geometry::{Framing, Size};
 use headlamp::media::{self, Photo};
 use headlamp::metrics::davis::region;
-use headlamp::session::{Featured, Session};
+use headlamp::session::{PhotoFeatures, Session};
 use xtask::places;
 
 const FRAMES: usize = 8;
@@ -48,13 +48,13 @@ fn session() -> &'static Session {
 }
 
 /// Returns the features of a clip's frames.
-fn features(frames: &[Photo], short_side: usize) -> Vec<Featured> {
+fn features(frames: &[Photo], short_side: usize) -> Vec<PhotoFeatures> {
     let framing = Framing::Frame { short_side };
     frames.iter().map(|photo| pollster::block_on(session().features(photo, framing)).unwrap()).collect()
 }
 
 /// Returns the tokens after a layer of a clip's frames, for mask propagation.
-fn tokens_after(frames: &[Photo], short_side: usize, layer: usize) -> Vec<Featured> {
+fn tokens_after(frames: &[Photo], short_side: usize, layer: usize) -> Vec<PhotoFeatures> {
     let framing = Framing::Frame { short_side };
     frames.iter().map(|photo| pollster::block_on(session().tokens_after(photo, framing, layer)).unwrap()).collect()
 }
