@@ -37,6 +37,8 @@ pub enum Kind {
     GalleryKeeping,
     /// The next part of a pool of texts. The names of heads need the whole pool, and only some of the pictures.
     PoolPart,
+    /// Naming a few more heads. Everything that a person waits for goes first.
+    HeadNames,
     /// The next picture of the gallery. Everything that a person waits for goes first.
     GalleryPicture,
 }
@@ -44,6 +46,6 @@ pub enum Kind {
 impl Kind {
     /// Returns whether the work runs in the background while the person does something else.
     pub fn is_background(self) -> bool {
-        matches!(self, Self::Thumbnails | Self::PoolPart | Self::GalleryPicture)
+        matches!(self, Self::Thumbnails | Self::PoolPart | Self::HeadNames | Self::GalleryPicture)
     }
 }

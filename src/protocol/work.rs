@@ -12,8 +12,8 @@ use super::gallery::{
     RankGallery, ReadThumbnails, Thumbnails,
 };
 use super::heads::{
-    AllHeadLabels, EmbedPool, HeadLabels, HeadMap, LabelAllHeads, LabelHead, MapHead, PoolProgress,
-    StatisticsReady, UsePool, UseStatistics,
+    AllHeadLabels, EmbedPool, HeadLabels, HeadMap, HeadNaming, LabelAllHeads, LabelHead, MapHead, NameHeads,
+    PoolProgress, StatisticsReady, UsePool, UseStatistics,
 };
 use super::kind::Kind;
 use super::model::{LoadModel, OpenPack, PackSummary};
@@ -213,8 +213,9 @@ tasks! {
         HeadMap(MapHead) -> HeadMap, HeadMap, "Mapping the head…";
         LabelHead(LabelHead) -> HeadLabels, Labels, "Labelling the head…";
         LabelAllHeads(LabelAllHeads) -> AllHeadLabels, AllLabels, "Labelling every head…";
+        NameHeads(#[serde(skip)] NameHeads) -> HeadNaming, HeadNames, "Naming the heads…";
         UsePool(UsePool) -> PoolProgress, Pool, "Reading the texts…";
-        EmbedPool(#[serde(skip)] EmbedPool) -> PoolProgress, PoolPart, "Reading the pool of texts…";
+        EmbedPool(#[serde(skip)] EmbedPool) -> PoolProgress, PoolPart, "Preparing the texts…";
         UseStatistics(UseStatistics) -> StatisticsReady, Statistics, "Reading the images…";
         OpenGallery(#[serde(skip)] OpenGallery) -> GalleryOpened, Gallery, "Opening the gallery…";
         AddToGallery(AddToGallery) -> GalleryGrown, GalleryPicture, "Looking at the gallery's pictures…";
@@ -252,6 +253,7 @@ answers! {
         HeadMap(HeadMap);
         HeadLabels(HeadLabels);
         AllHeadLabels(AllHeadLabels);
+        HeadNaming(HeadNaming);
         PoolProgress(PoolProgress);
         StatisticsReady(StatisticsReady);
         GalleryOpened(GalleryOpened);

@@ -3,13 +3,17 @@
 use js_sys::Uint8Array;
 
 use super::error::WorkerError;
-use super::progress::Reporter;
+use super::progress::{Reporter, now};
 use super::state::{Handled, Reply, Worker};
 use crate::protocol::{
-    AllHeadLabels, HeadLabels, LabelAllHeads, LabelHead, StatisticsReady, StatisticsSource, UseStatistics,
+    AllHeadLabels, HeadLabels, HeadNaming, LabelAllHeads, LabelHead, NameHeads, StatisticsReady, StatisticsSource,
+    UseStatistics,
 };
 use crate::session::Session;
 use crate::statistics::Statistics;
+
+/// A request to name the heads ends after this time, in seconds, or after one head.
+const NAMING_TIME: f64 = 0.05;
 
 impl Worker {
     pub(super) fn label_head(&mut self, LabelHead { layer, head, count }: LabelHead) -> Handled<LabelHead> {
@@ -23,6 +27,18 @@ impl Worker {
         let session = self.session_mut()?;
         let labels = session.labels_of_all_heads(task.count)?;
         Ok(Reply::plain(AllHeadLabels { labels, images: images(session) }))
+    }
+
+    /// Names the heads. Stops after a while, so that another request can run.
+    pub(super) fn name_heads(&mut self, _: NameHeads) -> Handled<NameHeads> {
+        let session = self.session_mut()?;
+        let start = now();
+        loop {
+            match session.name_next_head()? {
+                HeadNaming::UnderWay { .. } if now() - start < NAMING_TIME => {}
+                naming => return Ok(Reply::plain(naming)),
+            }
+        }
     }
 
     pub(super) async fn use_statistics(

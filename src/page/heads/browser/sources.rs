@@ -96,7 +96,7 @@ fn Pool() -> impl IntoView {
     let pack_has_none = move || model.pack.with(|pack| pack.as_ref().is_some_and(|pack| pack.pool_lines == 0));
     let use_typed = move |_| {
         if let Some(area) = area.get() {
-            model.label_sources.use_pool(&area.value());
+            model.label_sources.use_pool(area.value());
         }
     };
     let use_file = move |event: Event| {
@@ -131,12 +131,12 @@ fn Pool() -> impl IntoView {
                     <input class="unseen" type="file" name="pool-file" accept=".txt,text/plain" on:change=use_file/>
                 </label>
                 <Show when=is_without>
-                    <button type="button" id="default-pool" on:click=move |_| model.label_sources.use_pool("")>
+                    <button type="button" id="default-pool" on:click=move |_| model.label_sources.use_pool(String::new())>
                         "Use headlamp's own texts"
                     </button>
                 </Show>
                 <Show when=move || matches!(model.label_sources.pool_of.get(), PoolOf::Person(_))>
-                    <button type="button" class="quiet-button" on:click=move |_| model.label_sources.use_pool("")>
+                    <button type="button" class="quiet-button" on:click=move |_| model.label_sources.use_pool(String::new())>
                         {move || if pack_has_none() { "Back to headlamp's" } else { "Back to the pack's" }}
                     </button>
                 </Show>

@@ -3,15 +3,15 @@
 use leptos::html::Input;
 use leptos::prelude::*;
 
-use super::load_model::Choices;
 use crate::page::model::browser::state::ModelState;
 use crate::page::model::published::{PUBLISHED, Published};
-use crate::protocol::{ModelSettings, ModelSource};
+use crate::protocol::{ModelSettings, ModelSource, Storage};
 use crate::text::units;
 
-/// Shows a card for each known model. `hub` is the field with the address of another hub.
+/// Shows a card for each known model. `storage` is the chosen precision, and `hub` is the field with the address of
+/// another hub.
 #[component]
-pub fn KnownModels(choices: Choices, hub: NodeRef<Input>) -> impl IntoView {
+pub fn KnownModels(storage: RwSignal<Storage>, hub: NodeRef<Input>) -> impl IntoView {
     let query = RwSignal::new(String::new());
     let found = Memo::new(move |_| query.with(|query| PUBLISHED.map(|model| model.matches(query))));
     let says = move || {
@@ -24,7 +24,7 @@ pub fn KnownModels(choices: Choices, hub: NodeRef<Input>) -> impl IntoView {
     let card = move |(index, model): (usize, Published)| {
         view! {
             <Show when=move || found.with(|found| found[index])>
-                <Card model=model choices=choices hub=hub/>
+                <Card model=model storage=storage hub=hub/>
             </Show>
         }
     };
@@ -55,13 +55,13 @@ pub fn KnownModels(choices: Choices, hub: NodeRef<Input>) -> impl IntoView {
 }
 
 #[component]
-fn Card(model: Published, choices: Choices, hub: NodeRef<Input>) -> impl IntoView {
+fn Card(model: Published, storage: RwSignal<Storage>, hub: NodeRef<Input>) -> impl IntoView {
     let state = expect_context::<ModelState>();
     let Published { repository, name, licence, grid: (layers, heads), good_for, .. } = model;
-    let is_stored = move || state.is_stored(repository, choices.storage.get());
+    let is_stored = move || state.is_stored(repository, storage.get());
     let stored = move || {
-        let storage = choices.storage.get();
-        format!("{} in {}", units::bytes(model.stored_bytes(storage)), storage.label())
+        let bits = storage.get();
+        format!("{} in {}", units::bytes(model.stored_bytes(bits)), bits.label())
     };
     let time = move || {
         let (seconds, is_measured) = model.seconds(state.fetch_speed.get());
@@ -75,7 +75,7 @@ fn Card(model: Published, choices: Choices, hub: NodeRef<Input>) -> impl IntoVie
     let open = move |_| {
         let hub = hub.get().map(|hub| hub.value().trim().to_owned()).filter(|hub| !hub.is_empty());
         let source = ModelSource::Hub { repository: repository.to_owned(), hub };
-        state.load(source, Vec::new(), choices.storage.get_untracked(), ModelSettings::default());
+        state.load(source, Vec::new(), storage.get_untracked(), ModelSettings::default());
     };
     view! {
         <li class="card" data-repository=repository>

@@ -66,7 +66,7 @@ pub struct LabelSources {
     /// Increases whenever the head labels become out of date.
     pub version: RwSignal<u32>,
     /// The person's own pool, for the next model or worker.
-    own_texts: StoredValue<Vec<String>>,
+    own_texts: StoredValue<String>,
 }
 
 impl LabelSources {
@@ -141,34 +141,30 @@ impl LabelSources {
     pub fn bring_pool(self) {
         let own = self.own_texts.get_value();
         if !own.is_empty() || untrack(|| !self.has_pool()) {
-            self.use_texts(own);
+            self.use_pool(own);
         }
     }
 
-    /// Uses the lines of `text` for head labels. Without lines: uses the pack's own pool, or headlamp's texts if the
-    /// pack has none.
-    pub fn use_pool(self, text: &str) {
-        self.use_texts(crate::text::lines(text).collect());
+    /// Uses the texts of a pool's file for head labels. If the file is empty: uses the pack's own pool, or headlamp's
+    /// texts if the pack has none.
+    pub fn use_pool(self, file: String) {
+        let own = file.clone();
+        self.core.ask(UsePool { file }, move |pool, _buffers| {
+            self.own_texts.set_value(own);
+            // The parts of an earlier pool are not wanted any more.
+            self.core.withdraw(Kind::PoolPart);
+            self.follow_pool(pool);
+            Ok(())
+        });
     }
 
     /// Uses the lines of a text file for head labels.
     pub fn use_pool_file(self, file: File) {
         leptos::task::spawn_local(async move {
             match dom::bytes_of(&file.name(), &file).await {
-                Ok(bytes) => self.use_pool(&String::from_utf8_lossy(&bytes.to_vec())),
+                Ok(bytes) => self.use_pool(String::from_utf8_lossy(&bytes.to_vec()).into_owned()),
                 Err(err) => self.core.complain(Kind::Pool, err.to_string()),
             }
-        });
-    }
-
-    fn use_texts(self, lines: Vec<String>) {
-        let own = lines.clone();
-        self.core.ask(UsePool { lines }, move |pool, _buffers| {
-            self.own_texts.set_value(own);
-            // The parts of an earlier pool are not wanted any more.
-            self.core.withdraw(Kind::PoolPart);
-            self.follow_pool(pool);
-            Ok(())
         });
     }
 

@@ -11,9 +11,9 @@ use crate::protocol::{ModelSettings, ModelSource, Storage};
 
 /// The settings, for files and for the hub.
 #[derive(Clone, Copy)]
-pub struct Choices {
-    pub storage: RwSignal<Storage>,
-    pub told: RwSignal<ModelSettings>,
+struct Choices {
+    storage: RwSignal<Storage>,
+    told: RwSignal<ModelSettings>,
 }
 
 #[component]
@@ -109,7 +109,7 @@ fn FromHub(choices: Choices) -> impl IntoView {
             </label>
             <button type="submit">"Fetch and open"</button>
         </form>
-        <KnownModels choices=choices hub=hub/>
+        <KnownModels storage=choices.storage hub=hub/>
     }
 }
 
