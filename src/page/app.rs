@@ -122,7 +122,11 @@ fn Foot() -> impl IntoView {
     view! {
         <Gallery/>
         // Precomputed results have no timings of this machine.
-        <ModelPanel photo=summary is_measured_here=Signal::derive(move || !photo.is_beforehand.get())>
+        <ModelPanel
+            photo=summary
+            is_measured_here=Signal::derive(move || !photo.is_beforehand.get())
+            names=features.names.names
+        >
             <PictureSources/>
         </ModelPanel>
         <LoadModel/>
