@@ -167,12 +167,12 @@ fn names_settle_while_pictures_arrive() {
     let (checkpoint, pictures) = (Checkpoint::new("settling"), Pictures::new("settling", 110, 40));
     let page = open("settling", &checkpoint);
     wait_for_pool(&page);
-    page.window.choose_file("#head-panel input[name=labels-pictures]", &pictures.files());
     // The first statistics come before the last picture.
     let script = "self.sources = [];
         new MutationObserver(() => self.sources.push(document.querySelector('#statistics-in-use').textContent))
             .observe(document.querySelector('#statistics-in-use'), { subtree: true, childList: true, characterData: true });";
     page.window.script(script, &json!([]));
+    page.window.choose_file("#head-panel input[name=labels-pictures]", &pictures.files());
     wait_for_count(&page, 110);
     wait_for_statistics(&page, "In use: your gallery's 110 images.");
     let sources = page.window.script("return self.sources", &json!([])).to_string();
