@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::converted::{Checkpoint, wait_for_model};
 use crate::driver::{Graphics, wait};
 use crate::gallery::{Pictures, count, wait_for_count};
-use crate::offline::kept;
+use crate::offline::stored_packs;
 use crate::page::{Labels, Page, TINY};
 
 const MODEL: &str = "model.safetensors";
@@ -105,7 +105,9 @@ fn a_clip_has_labels_at_the_next_visit() {
 
     // What belongs to the model goes with the model.
     page.window.click(&format!("#kept button[aria-label='Remove {MODEL}']"));
-    wait("a shorter list", Duration::from_secs(10), || (!kept(&page).contains(&MODEL.to_owned())).then_some(()));
+    wait("a shorter list", Duration::from_secs(10), || {
+        (!stored_packs(&page).contains(&MODEL.to_owned())).then_some(())
+    });
     assert_eq!(stored(&page, "/labels-"), 0);
     assert_eq!(page.message(), "");
     page.assert_quiet_console();
