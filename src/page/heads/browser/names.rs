@@ -28,7 +28,7 @@ impl HeadNamesState {
             if before.is_some_and(|before| before != open) {
                 state.names.set(None);
             }
-            if model.has_statistics() && model.has_text() && open.is_some() {
+            if model.can_label_heads() && open.is_some() {
                 state.ask();
             } else {
                 core.withdraw(TaskKind::HeadNames);

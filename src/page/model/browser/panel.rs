@@ -3,8 +3,9 @@
 use leptos::prelude::*;
 
 use crate::geometry::Size;
-use crate::page::common::browser::explanation::How;
+use crate::page::common::browser::explanation::HowComputed;
 use crate::page::common::formulas::Topic;
+use crate::page::model::browser::label_sources::LabelSources;
 use crate::page::model::browser::state::ModelState;
 use crate::page::model::browser::storage_costs::Storages;
 use crate::protocol::{HeadNames, PackSummary, PhotoSummary};
@@ -47,6 +48,8 @@ pub fn ModelPanel(
     is_measured_here: Signal<bool>,
     /// The names of the heads.
     names: RwSignal<Option<HeadNames>>,
+    /// What comes after the figures.
+    children: Children,
 ) -> impl IntoView {
     let model = expect_context::<ModelState>();
     let description = move || {
@@ -68,9 +71,10 @@ pub fn ModelPanel(
                     <NameFigures names=names/>
                 </Show>
             </div>
+            {children()}
             <SumCheck photo=photo/>
             <Show when=move || names.with(|names| names.as_ref().is_some_and(has_properties))>
-                <How about=Topic::Names/>
+                <HowComputed about=Topic::Names/>
             </Show>
             <Storages/>
         </section>
@@ -103,9 +107,13 @@ fn ModelFigures() -> impl IntoView {
             <Field
                 name="statistics-images"
                 label="Images behind the statistics"
-                figure=of_pack(|pack| Figure::count(pack.statistics_images))
+                figure=of_labels(|labels| labels.statistics_images())
             />
-            <Field name="pool-lines" label="Texts in the pool" figure=of_pack(|pack| Figure::count(pack.pool_lines as u64))/>
+            <Field
+                name="pool-lines"
+                label="Texts in the pool"
+                figure=of_labels(|labels| labels.pool_lines() as u64)
+            />
         </dl>
     }
 }
@@ -242,6 +250,15 @@ fn of_pack(figure: impl Fn(&PackSummary) -> Figure + Send + Sync + 'static) -> S
     let model = expect_context::<ModelState>();
     Signal::derive(move || {
         model.pack.with(|pack| pack.as_ref().map(&figure).map(|Figure { raw, shown }| (raw, shown)))
+    })
+}
+
+/// Returns a count of the labels' sources in use; `None` until a model is open.
+fn of_labels(count: impl Fn(LabelSources) -> u64 + Send + Sync + 'static) -> Signal<Option<(String, String)>> {
+    let model = expect_context::<ModelState>();
+    Signal::derive(move || {
+        let Figure { raw, shown } = Figure::count(count(model.label_sources));
+        model.pack.with(Option::is_some).then_some((raw, shown))
     })
 }
 
