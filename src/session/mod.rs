@@ -11,6 +11,7 @@ pub mod helpers;
 mod labels;
 pub mod pool;
 mod probe;
+pub mod saved_model;
 pub mod video;
 
 pub use self::error::SessionError;
