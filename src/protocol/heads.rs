@@ -13,6 +13,29 @@ pub enum StatisticsSource {
     File,
     /// The gallery.
     Gallery,
+    /// The frames of the open video.
+    Video,
+}
+
+/// The source of the pool of texts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PoolSource {
+    /// The pack.
+    Pack,
+    /// The texts that come with headlamp, for a model without a pool.
+    Headlamp,
+    /// The person's own texts.
+    Person,
+}
+
+/// The sources of the head labels that the browser stored with the model at an earlier visit. They are in use after
+/// the model was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptLabels {
+    /// The statistics' source and number of images; `None`: the pack's own statistics are in use.
+    pub statistics: Option<(StatisticsSource, u64)>,
+    /// The pool's source and number of texts; `None`: the pack's own pool is in use.
+    pub pool: Option<(PoolSource, usize)>,
 }
 
 /// A text that describes a head.
@@ -73,16 +96,29 @@ pub struct AllHeadLabels {
     pub images: u64,
 }
 
-/// Uses these lines as the pool of texts for head labels from now on, or the pack's own pool if there are no lines.
+/// Prepares these lines as the pool of texts for head labels. Without lines: goes back to the pack's own pool or, if
+/// the pack has none, prepares the texts that come with headlamp. The pool in use stays until [`EmbedPool`] has
+/// embedded the last text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UsePool {
     pub lines: Vec<String>,
 }
 
-/// The pool of texts is in use.
+/// Embeds the next texts of the prepared pool, for about a tenth of a second. The page asks again until all texts are
+/// done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EmbedPool;
+
+/// How far the prepared pool is. The pool is in use when all its texts are done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PoolReady {
-    pub lines: usize,
+pub struct PoolProgress {
+    /// The number of embedded texts.
+    pub done: usize,
+    /// The number of all texts of the pool.
+    pub total: usize,
+    pub source: PoolSource,
+    /// The reason why the next visit must embed the texts again. `None`: the browser stored them, or more follow.
+    pub not_kept: Option<String>,
 }
 
 /// Uses the head statistics of `source` from now on. A file is sent as buffer 0.
@@ -95,4 +131,7 @@ pub struct UseStatistics {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StatisticsReady {
     pub images: u64,
+    /// The reason why the next visit will not find the statistics. `None`: the browser stored them, or they are the
+    /// pack's own.
+    pub not_kept: Option<String>,
 }

@@ -10,6 +10,7 @@ pub mod gallery;
 pub mod helpers;
 mod labels;
 pub mod pool;
+pub mod pool_embedding;
 mod probe;
 pub mod saved_model;
 pub mod video;
@@ -24,6 +25,7 @@ use tokenizers::Tokenizer;
 use self::directions::Directions;
 use self::labels::LabelCache;
 use self::pool::Pool;
+use self::pool_embedding::PoolEmbedding;
 use crate::ablate::{Ablation, MeanParts};
 use crate::checkpoint::{CheckpointError, Manifest, Pack, pack};
 use crate::decompose::{Decomposition, Direction, Parts, Trace};
@@ -222,14 +224,15 @@ impl Session {
         Ok(())
     }
 
-    fn tokens(&self, texts: &[String]) -> Result<Vec<Vec<u32>>, SessionError> {
+    fn tokens(&self, texts: &[impl AsRef<str>]) -> Result<Vec<Vec<u32>>, SessionError> {
         let text = self.model.config.text.as_ref().zip(self.tokenizer.as_ref());
         let (config, tokenizer) = text.ok_or(ModelError::NoTextTower)?;
         let context = config.context;
         texts
             .iter()
             .map(|text| {
-                let encoding = tokenizer.encode(text.as_str(), true);
+                let text = text.as_ref();
+                let encoding = tokenizer.encode(text, true);
                 let encoding = encoding.map_err(|err| SessionError::Tokenizer(err.to_string()))?;
                 if encoding.len() > context {
                     return Err(SessionError::LongText {
@@ -437,13 +440,12 @@ impl Session {
         lines: Vec<String>,
         mut progress: impl FnMut(usize),
     ) -> Result<Pool, SessionError> {
-        let mut embeddings = Vec::with_capacity(lines.len() * self.model.config.embedding);
-        for (index, batch) in lines.chunks(POOL_BATCH).enumerate() {
-            let tokens = self.tokens(batch)?;
-            embeddings.extend(self.model.text_tower()?.embed(&tokens).await?.concat());
-            progress((index * POOL_BATCH + batch.len()).min(lines.len()));
+        let mut pool = PoolEmbedding::new(lines);
+        while !pool.is_done() {
+            pool.embed_next(self, POOL_BATCH).await?;
+            progress(pool.done());
         }
-        Ok(Pool { lines, embeddings })
+        Ok(pool.into_pool())
     }
 
     /// Uses `pool` for head labels from now on, or the pack's own pool if `None`.
@@ -469,6 +471,19 @@ impl Session {
     /// Returns the pool in use.
     pub fn pool(&self) -> Option<&Pool> {
         self.own_pool.as_ref().or(self.pack_pool.as_ref())
+    }
+
+    /// Returns whether the pack has a pool of its own.
+    pub fn has_pack_pool(&self) -> bool {
+        self.pack_pool.is_some()
+    }
+
+    /// Checks that the text tower can read a text.
+    ///
+    /// # Errors
+    /// If the text is too long, or the model has no text tower.
+    pub fn check_text(&self, text: &str) -> Result<(), SessionError> {
+        self.tokens(std::slice::from_ref(&text)).map(|_tokens| ())
     }
 
     /// Returns the statistics in use.

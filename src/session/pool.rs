@@ -25,6 +25,14 @@ impl Pool {
         let (Some(text), Some(bytes)) = (pack.bytes(pack::POOL), pack.bytes(pack::POOL_EMBEDDINGS)) else {
             return Ok(None);
         };
+        Self::from_files(text, bytes, pack.manifest.model.embedding).map(Some)
+    }
+
+    /// Reads a pool's two files: its texts, and their embeddings of `size` values each.
+    ///
+    /// # Errors
+    /// If the two files do not fit each other.
+    pub fn from_files(text: &[u8], bytes: &[u8], size: usize) -> Result<Self, CheckpointError> {
         let malformed = |reason: String| CheckpointError::Malformed {
             file: pack::POOL_EMBEDDINGS.into(),
             kind: "safetensors",
@@ -33,12 +41,12 @@ impl Pool {
         let lines = lines(&String::from_utf8_lossy(text));
         let tensors = SafeTensors::deserialize(bytes).map_err(|err| malformed(err.to_string()))?;
         let view = tensors.tensor(EMBEDDINGS).map_err(|err| malformed(err.to_string()))?;
-        let expected = [lines.len(), pack.manifest.model.embedding];
+        let expected = [lines.len(), size];
         if view.dtype() != Dtype::F16 || view.shape() != expected {
             return Err(malformed(format!("it does not hold f16 embeddings of shape {expected:?}")));
         }
         let embeddings = view.data().as_chunks().0.iter().map(|pair| f16::from_le_bytes(*pair).to_f32()).collect();
-        Ok(Some(Self { lines, embeddings }))
+        Ok(Self { lines, embeddings })
     }
 
     /// Writes the pool's two files for a pack: names and bytes.

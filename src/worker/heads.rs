@@ -1,4 +1,4 @@
-//! The heads' texts and their sources: the pool in use, and the statistics.
+//! The heads' texts, and the statistics that they are computed from.
 
 use js_sys::Uint8Array;
 
@@ -6,10 +6,9 @@ use super::error::WorkerError;
 use super::progress::Reporter;
 use super::state::{Handled, Reply, Worker};
 use crate::protocol::{
-    AllHeadLabels, HeadLabels, LabelAllHeads, LabelHead, PoolReady, StatisticsReady, StatisticsSource, UsePool,
-    UseStatistics,
+    AllHeadLabels, HeadLabels, LabelAllHeads, LabelHead, StatisticsReady, StatisticsSource, UseStatistics,
 };
-use crate::session::{Session, pool_lines};
+use crate::session::Session;
 use crate::statistics::Statistics;
 
 impl Worker {
@@ -26,26 +25,13 @@ impl Worker {
         Ok(Reply::plain(AllHeadLabels { labels, images: images(session) }))
     }
 
-    pub(super) async fn use_pool(&mut self, UsePool { lines }: UsePool, report: &Reporter) -> Handled<UsePool> {
-        let session = self.session_mut()?;
-        if lines.is_empty() {
-            session.use_pool(None);
-        } else {
-            let lines = pool_lines("this text", &lines.join("\n"))?;
-            let total = lines.len();
-            let pool = session.embed_pool(lines, |done| report.items("Reading the texts", done, total)).await?;
-            session.use_pool(Some(pool));
-        }
-        let lines = session.pool().map_or(0, |pool| pool.lines.len());
-        Ok(Reply::plain(PoolReady { lines }))
-    }
-
-    pub(super) fn use_statistics(
+    pub(super) async fn use_statistics(
         &mut self,
         task: UseStatistics,
         buffers: &[Uint8Array],
     ) -> Handled<UseStatistics> {
         let of_gallery = self.gallery.as_ref().map(|gallery| gallery.statistics().clone());
+        let of_video = self.video.as_ref().and_then(|video| Some(video.study().ok()?.statistics().clone()));
         let session = self.session_mut()?;
         let statistics = match task.source {
             StatisticsSource::Pack => None,
@@ -57,9 +43,21 @@ impl Worker {
                 let enough = of_gallery.filter(|statistics| statistics.images() >= 2);
                 Some(enough.ok_or(WorkerError::FewPictures)?)
             }
+            StatisticsSource::Video => {
+                let enough = of_video.filter(|statistics| statistics.images() >= 2);
+                Some(enough.ok_or(WorkerError::FewFrames)?)
+            }
         };
         session.use_statistics(statistics);
-        Ok(Reply::plain(StatisticsReady { images: images(session) }))
+        self.statistics_ready(task.source).await
+    }
+
+    /// Stores the statistics in use for the next visit, and answers.
+    async fn statistics_ready(&self, source: StatisticsSource) -> Handled<UseStatistics> {
+        let session = self.session()?;
+        let stored = self.labels.keep_statistics(session, source).await;
+        let not_kept = stored.err().map(|err| err.to_string());
+        Ok(Reply::plain(StatisticsReady { images: images(session), not_kept }))
     }
 }
 

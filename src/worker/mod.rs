@@ -16,12 +16,14 @@ mod helper;
 mod helpers;
 mod idle;
 mod import;
+mod kept_labels;
 mod load_model;
 mod nested_worker;
 mod open;
 mod open_video;
 mod pack_store;
 mod photo;
+mod pool;
 mod progress;
 mod state;
 mod summary;
@@ -137,8 +139,9 @@ impl Worker {
             Task::HeadMap(task) => wired(self.map_head(task).await),
             Task::LabelHead(task) => wired(self.label_head(task)),
             Task::LabelAllHeads(task) => wired(self.label_all_heads(task, report)),
-            Task::UsePool(task) => wired(self.use_pool(task, report).await),
-            Task::UseStatistics(task) => wired(self.use_statistics(task, &buffers)),
+            Task::UsePool(task) => wired(self.use_pool(task).await),
+            Task::EmbedPool(task) => wired(self.embed_pool(task).await),
+            Task::UseStatistics(task) => wired(self.use_statistics(task, &buffers).await),
             Task::OpenGallery(task) => wired(self.open_gallery(task).await),
             Task::AddToGallery(task) => wired(self.add_to_gallery(task, &files).await),
             Task::KeepGallery(task) => wired(self.keep_gallery(task)),
@@ -169,7 +172,7 @@ impl Worker {
             VideoTask::Propagate(task) => wired(self.propagate(task).await),
             VideoTask::ForgetMasks(task) => wired(self.forget_masks(task)),
             VideoTask::LabelTracks(task) => wired(self.label_tracks(task, report).await),
-            VideoTask::UseStatistics(task) => wired(self.use_video_statistics(task)),
+            VideoTask::UseStatistics(task) => wired(self.use_video_statistics(task).await),
             VideoTask::ExportJson(task) => wired(self.export_json(&task)),
             VideoTask::ExportMasks(task) => wired(self.export_masks(task, report)),
         }

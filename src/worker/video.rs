@@ -18,7 +18,7 @@ use crate::protocol::video::{
     Retrack, Retracked, Run, SampleVideo, SampledVideo, ScoreFrames, ScoresSplit, SeedKind, SegmentFrame,
     SplitScores, TraceFrame, TrackLabels, TracksLabelled, UseVideoStatistics,
 };
-use crate::protocol::{AHEAD, StatisticsReady, wire};
+use crate::protocol::{AHEAD, StatisticsSource, UseStatistics, wire};
 use crate::segment::SoftMap;
 use crate::session::video::export;
 use crate::session::video::propagation::MaskPropagation;
@@ -191,15 +191,9 @@ impl Worker {
         Ok(Reply::plain(TracksLabelled { tracks }))
     }
 
-    pub(super) fn use_video_statistics(&mut self, _: UseVideoStatistics) -> Handled<UseVideoStatistics> {
-        let (_, video) = self.with_video()?;
-        let statistics = video.study()?.statistics().clone();
-        let images = statistics.images();
-        if images < 2 {
-            return Err(WorkerError::FewFrames);
-        }
-        self.session_mut()?.use_statistics(Some(statistics));
-        Ok(Reply::plain(StatisticsReady { images }))
+    pub(super) async fn use_video_statistics(&mut self, _: UseVideoStatistics) -> Handled<UseVideoStatistics> {
+        self.with_video()?;
+        self.use_statistics(UseStatistics { source: StatisticsSource::Video }, &[]).await
     }
 
     pub(super) fn forget_masks(&mut self, _: ForgetMasks) -> Handled<ForgetMasks> {

@@ -9,9 +9,9 @@ use headlamp::protocol::video::{
 };
 use headlamp::protocol::{
     AllHeadLabels, Answer, Attribute, Attribution, DevicePreference, DeviceSummary, ExportMask, HeadLabel,
-    HeadMap, LabelAllHeads, MapHead, MaskPng, MemorySummary, OpenPack, OpenSeconds, PackSummary, PhotoSummary,
-    Progress, Request, Response, Segment, Segmented, Storage, StorageSummary, Task, TracePhoto, TraceSeconds,
-    VideoAnswer, VideoTask,
+    HeadMap, KeptLabels, LabelAllHeads, MapHead, MaskPng, MemorySummary, OpenPack, OpenSeconds, PackSummary,
+    PhotoSummary, PoolSource, Progress, Request, Response, Segment, Segmented, StatisticsSource, Storage,
+    StorageSummary, Task, TracePhoto, TraceSeconds, VideoAnswer, VideoTask,
 };
 
 use crate::typescript::ANY_TEXT;
@@ -123,9 +123,18 @@ pub fn packs() -> Vec<PackSummary> {
         pool_lines: 1,
         device: DeviceSummary { kind: text(), name: text(), why: text() },
         seconds: OpenSeconds::default(),
+        kept_labels: KeptLabels::default(),
     };
     let stored = [Storage::Q8, Storage::Q4, Storage::F16];
-    let quantised = |storage| PackSummary { stored_as: Some(storage), unkept: Some(text()), ..whole.clone() };
+    let quantised = |storage| PackSummary {
+        stored_as: Some(storage),
+        unkept: Some(text()),
+        kept_labels: KeptLabels {
+            statistics: Some((StatisticsSource::Gallery, 60)),
+            pool: Some((PoolSource::Headlamp, 3)),
+        },
+        ..whole.clone()
+    };
     stored.map(quantised).into_iter().chain([whole.clone()]).collect()
 }
 

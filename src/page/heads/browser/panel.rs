@@ -157,8 +157,7 @@ fn Labels() -> impl IntoView {
     let list = move || texts.get().map(|(labels, _)| labels.into_iter().map(label).collect_view());
     let source = move || {
         let images = texts.get().map_or(0, |(_, images)| images);
-        let lines = model.label_sources.own_pool.get().map(|lines| lines as u64);
-        let lines = lines.or_else(|| model.pack.with(|pack| pack.as_ref().map(|pack| pack.pool_lines as u64)));
+        let lines = Some(model.label_sources.pool_lines() as u64).filter(|lines| *lines > 0);
         let among = lines.map(|lines| format!("among {} ", units::plural(lines, "text", "texts")));
         format!(
             "This head's outputs vary most along these texts, chosen {}over {}. The percentage is the share \

@@ -1,6 +1,7 @@
 //! The part that runs in a browser.
 
 pub mod kept_packs;
+pub mod known_models;
 pub mod label_sources;
 pub mod load_model;
 pub mod panel;
