@@ -93,9 +93,9 @@ impl Inspect {
             // The archive's reader has verified all files.
             let pack = Pack::read_archive(path)?;
             return Ok(PackContents::of(pack.manifest.clone(), |file| {
-                pack.bytes(&file.path).map(<[u8]>::to_vec).ok_or_else(|| {
-                    CheckpointError::MissingFile(file.path.clone()).into()
-                })
+                pack.bytes(&file.path)
+                    .map(<[u8]>::to_vec)
+                    .ok_or_else(|| CheckpointError::MissingFile(file.path.clone()).into())
             }));
         }
         let bytes = inputs::read(path)?;

@@ -9,10 +9,11 @@ mod error;
 pub mod gallery;
 pub mod helpers;
 mod labels;
+pub mod pack_to_save;
 pub mod pool;
 pub mod pool_embedding;
 mod probe;
-pub mod saved_model;
+
 pub mod video;
 
 pub use self::error::SessionError;

@@ -10,8 +10,8 @@ use headlamp::protocol::video::{
 use headlamp::protocol::{
     AllHeadLabels, Answer, Attribute, Attribution, DevicePreference, DeviceSummary, ExportMask, HeadLabel,
     HeadMap, KeptLabels, LabelAllHeads, MapHead, MaskPng, MemorySummary, OpenPack, OpenSeconds, PackSummary,
-    PhotoSummary, PoolSource, Progress, Request, Response, Segment, Segmented, StatisticsSource, Storage,
-    StorageSummary, Task, TracePhoto, TraceSeconds, VideoAnswer, VideoTask,
+    PhotoSummary, PoolSource, Progress, Request, Response, SaveModel, SavedModel, Segment, Segmented,
+    StatisticsSource, Storage, StorageSummary, Task, TracePhoto, TraceSeconds, VideoAnswer, VideoTask,
 };
 
 use crate::typescript::ANY_TEXT;
@@ -81,6 +81,7 @@ pub fn tasks() -> Vec<Task> {
         Segment { phrase: phrase.clone(), against: against.clone(), background, ablation: ablation() }.into(),
         ExportMask { phrase, against, background, ablation: ablation(), threshold }.into(),
         LabelAllHeads { count: 10 }.into(),
+        SaveModel.into(),
     ];
     let videos = video_tasks().into_iter().map(Task::Video);
     opens.chain(traces).chain(others).chain(videos).collect()
@@ -198,6 +199,7 @@ pub fn answers() -> Vec<Answer> {
         HeadMap { grid: GRID, crop_in_photo: RECTANGLE }.into(),
         Segmented { size: SIZE, crop_in_photo: RECTANGLE, threshold: 0.5, empty: true }.into(),
         MaskPng.into(),
+        SavedModel { name: text() }.into(),
         AllHeadLabels { labels: vec![vec![labels()]], images: 1 }.into(),
         Answer::Failed { message: text() },
         Answer::DeviceLost,

@@ -33,7 +33,8 @@ impl Additions {
     /// [`CliError::Io`]; [`CliError::Checkpoint`] if the pool holds no text.
     pub fn read(&self) -> Result<AddedFiles, CliError> {
         let pool = self.pool.as_deref().map(inputs::pool).transpose()?;
-        let statistics = self.statistics.as_ref().map(|path| Ok::<_, CliError>((path.clone(), inputs::read(path)?)));
+        let statistics =
+            self.statistics.as_ref().map(|path| Ok::<_, CliError>((path.clone(), inputs::read(path)?)));
         Ok(AddedFiles { pool, statistics: statistics.transpose()? })
     }
 }

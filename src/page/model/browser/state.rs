@@ -13,8 +13,8 @@ use crate::page::model::kept_files::KeptPack;
 use crate::page::model::published::{self, PUBLISHED};
 use crate::protocol::wire::Attachments;
 use crate::protocol::{
-    DevicePreference, Kind, LoadModel, ModelSettings, ModelSource, OpenPack, PackSummary, Storage,
-    UnexpectedAnswer,
+    DevicePreference, Kind, LoadModel, ModelSettings, ModelSource, OpenPack, PackSummary, SaveModel, Storage,
+    UnexpectedAnswer, is_archive,
 };
 
 /// A request that opens a model. It is stored, so that another worker can open the same model.
@@ -191,6 +191,17 @@ impl ModelState {
         self.ask_to_open(Opening::Weights { task, files });
     }
 
+    /// Opens a saved model instead of the open model.
+    pub fn open_archive(self, file: File) {
+        let source = ModelSource::Files { names: vec![file.name()] };
+        self.load(source, vec![file], Storage::default(), ModelSettings::default());
+    }
+
+    /// Saves the open model as one file, with the statistics and the pool that are in use.
+    pub fn save(self) {
+        self.core.ask_for_file(SaveModel, |saved, file| dom::save(&saved.name, file));
+    }
+
     /// Returns the device that the address asks for, or the CPU after a GPU was lost twice.
     fn device_preference(self) -> DevicePreference {
         match self.core.losses() {
@@ -269,6 +280,8 @@ impl ModelState {
 /// Returns the folder of a model's pack, if the page may fetch the pack from a server.
 fn folder_to_fetch(model: &ModelAddress) -> Option<&str> {
     match model {
+        // The worker itself fetches a pack in one file.
+        ModelAddress::Folder(folder) if is_archive(folder) => None,
         ModelAddress::Folder(folder) if !model.is_on_this_machine_only() && dom::refusal(folder).is_none() => {
             Some(folder)
         }

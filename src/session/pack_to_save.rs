@@ -8,7 +8,7 @@ use crate::checkpoint::{Manifest, PackFile};
 
 /// A pack whose statistics and pool are those in use. Files that did not change stay where the pack is stored.
 #[derive(Debug)]
-pub struct SavedModel {
+pub struct PackToSave {
     /// The manifest, with the sizes and hashes of all files.
     pub manifest: Manifest,
     /// The files that replace files of the open pack, or that the open pack does not have.
@@ -20,7 +20,7 @@ impl Session {
     ///
     /// # Errors
     /// If the safetensors crate rejects a tensor.
-    pub fn saved_model(&self) -> Result<SavedModel, SessionError> {
+    pub fn pack_to_save(&self) -> Result<PackToSave, SessionError> {
         let mut new_files = BTreeMap::new();
         if let Some(pool) = &self.own_pool {
             new_files.extend(pool.to_files()?.map(|(name, bytes)| (name.to_owned(), bytes)));
@@ -32,11 +32,11 @@ impl Session {
         manifest.files.retain(|file| !new_files.contains_key(&file.path));
         manifest.files.extend(new_files.iter().map(|(path, bytes)| PackFile::of(path, bytes)));
         manifest.files.sort_by(|a, b| a.path.cmp(&b.path));
-        Ok(SavedModel { manifest, new_files })
+        Ok(PackToSave { manifest, new_files })
     }
 }
 
-impl SavedModel {
+impl PackToSave {
     /// Returns the bytes of a new file; `None` if the file of the open pack stays.
     pub fn new_file(&self, path: &str) -> Option<&[u8]> {
         self.new_files.get(path).map(Vec::as_slice)
