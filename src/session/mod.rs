@@ -13,7 +13,6 @@ pub mod pack_to_save;
 pub mod pool;
 pub mod pool_embedding;
 mod probe;
-
 pub mod video;
 
 pub use self::error::SessionError;

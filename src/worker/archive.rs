@@ -2,10 +2,10 @@
 //! end, and memory never contains a file of the pack twice.
 
 use js_sys::Uint8Array;
-use wasm_bindgen::{JsCast as _, JsValue};
+use wasm_bindgen::JsCast as _;
 use web_sys::{Blob, ReadableStream, ReadableStreamDefaultReader};
 
-use super::download::{Download, DownloadError, next_chunk};
+use super::download::{Download, DownloadError, TRIES, next_chunk};
 use super::pack_store::PackStore;
 use crate::checkpoint::Pack;
 use crate::checkpoint::pack::{ArchiveReader, BLOCK};
@@ -16,7 +16,7 @@ pub(super) async fn of_file(
     file: &Blob,
     mut progress: impl FnMut(u64, u64),
 ) -> Result<Pack, DownloadError> {
-    let mut stream = ArchiveStream::new(name, file.stream(), Some(file.size() as u64));
+    let mut stream = ArchiveStream::new(name, file.stream(), Some(file.size() as u64), None);
     while stream.read_next(&mut progress).await? {}
     Ok(stream.archive.finish()?)
 }
@@ -41,7 +41,8 @@ pub(super) async fn download(
     let length = response.headers().get("content-length").ok().flatten();
     let empty = || DownloadError::CutOff { file: name.to_owned(), done: 0 };
     let length = length.and_then(|length| length.parse().ok());
-    let mut stream = ArchiveStream::new(name, response.body().ok_or_else(empty)?, length);
+    let body = response.body().ok_or_else(empty)?;
+    let mut stream = ArchiveStream::new(name, body, length, Some(address.to_owned()));
     stream.read_next(&mut progress).await?;
     if let Some(stored) = store.pack(folder, stream.archive.manifest(), &mut progress).await {
         stream.cancel();
@@ -64,10 +65,14 @@ struct ArchiveStream {
     /// The number of bytes that were taken.
     done: u64,
     length: Option<u64>,
+    /// The address of a download, from which the rest can be requested.
+    address: Option<String>,
+    /// How often the rest was requested.
+    resumed: usize,
 }
 
 impl ArchiveStream {
-    fn new(name: &str, stream: ReadableStream, length: Option<u64>) -> Self {
+    fn new(name: &str, stream: ReadableStream, length: Option<u64>, address: Option<String>) -> Self {
         Self {
             name: name.to_owned(),
             archive: ArchiveReader::new(name),
@@ -75,6 +80,8 @@ impl ArchiveStream {
             ahead: Uint8Array::new_with_length(0),
             done: 0,
             length,
+            address,
+            resumed: 0,
         }
     }
 
@@ -106,9 +113,14 @@ impl ArchiveStream {
         bytes.try_reserve_exact(count).map_err(|_full| no_room())?;
         while bytes.len() < count {
             if self.ahead.length() == 0 {
-                let broken = |_err: JsValue| DownloadError::CutOff { file: self.name.clone(), done: self.done };
-                let chunk = next_chunk(&self.reader).await.map_err(broken)?;
-                self.ahead = chunk.ok_or_else(|| self.archive.cut_off())?;
+                self.ahead = match next_chunk(&self.reader).await {
+                    Ok(Some(chunk)) => chunk,
+                    _ended_early if self.resume().await => continue,
+                    Ok(None) => return Err(self.archive.cut_off().into()),
+                    Err(_broken) => {
+                        return Err(DownloadError::CutOff { file: self.name.clone(), done: self.done });
+                    }
+                };
             }
             let (before, room) = (bytes.len(), count - bytes.len());
             let part = self.ahead.length().min(u32::try_from(room).unwrap_or(u32::MAX));
@@ -119,6 +131,21 @@ impl ArchiveStream {
             progress(self.done, self.length.unwrap_or(self.done).max(self.done));
         }
         Ok(bytes)
+    }
+
+    /// Requests the rest of a download that has ended early. Returns whether the server sends the rest.
+    async fn resume(&mut self) -> bool {
+        let (Some(address), Some(length)) = (&self.address, self.length) else { return false };
+        if self.resumed == TRIES || self.done >= length {
+            return false;
+        }
+        self.resumed += 1;
+        let rest = Download::ask(address, Some(self.done..length)).await;
+        // Status 206 means that the server sends the requested part, and not the whole file.
+        let rest = rest.ok().filter(|rest| rest.response.status() == 206);
+        let Some(body) = rest.and_then(|rest| rest.response.body()) else { return false };
+        self.reader = body.get_reader().unchecked_into();
+        true
     }
 
     /// Ends the download of the rest.

@@ -13,7 +13,7 @@ use crate::checkpoint::{CheckpointError, Manifest};
 pub(super) const LARGEST_SMALL_FILE: u64 = 16 << 20;
 
 /// How often a part is requested before the download fails.
-const TRIES: usize = 4;
+pub(super) const TRIES: usize = 4;
 
 /// Why a file could not be downloaded.
 #[derive(Debug, thiserror::Error)]
@@ -138,7 +138,7 @@ impl Download {
     }
 
     /// Requests a file, or a part of it.
-    async fn ask(url: &str, range: Option<Range<u64>>) -> Result<Self, DownloadError> {
+    pub(super) async fn ask(url: &str, range: Option<Range<u64>>) -> Result<Self, DownloadError> {
         let options = RequestInit::new();
         if let Some(range) = range {
             // With a range of this form, the browser needs no permission (no CORS preflight) from a server of another

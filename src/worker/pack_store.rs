@@ -111,17 +111,20 @@ impl PackStore {
         Ok(())
     }
 
-    /// Returns the pack that is stored in a folder, if it is complete and undamaged and has the `expected` manifest.
+    /// Returns the pack that is stored in a folder, if it is complete and undamaged and has the files of
+    /// the `expected` manifest.
     pub(super) async fn pack(
         &self,
         folder: &str,
         expected: Option<&Manifest>,
         mut progress: impl FnMut(u64, u64),
     ) -> Option<Pack> {
-        let (manifest, _bytes) = self.find(&format!("{folder}{}", pack::MANIFEST)).await?.manifest().await.ok()?;
-        if expected.is_some_and(|expected| *expected != manifest) {
-            return None;
-        }
+        let (stored, _bytes) = self.find(&format!("{folder}{}", pack::MANIFEST)).await?.manifest().await.ok()?;
+        let manifest = match expected {
+            Some(expected) if expected.files != stored.files => return None,
+            Some(expected) => expected.clone(),
+            None => stored,
+        };
         let (total, mut before) = (manifest.bytes(), 0);
         let mut files = BTreeMap::new();
         for PackFile { path, bytes, .. } in &manifest.files {

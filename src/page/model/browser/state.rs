@@ -14,7 +14,7 @@ use crate::page::model::published::{self, PUBLISHED};
 use crate::protocol::wire::Attachments;
 use crate::protocol::{
     DevicePreference, Kind, LoadModel, ModelSettings, ModelSource, OpenPack, PackSummary, SaveModel, Storage,
-    UnexpectedAnswer, is_archive,
+    UnexpectedAnswer,
 };
 
 /// A request that opens a model. It is stored, so that another worker can open the same model.
@@ -280,8 +280,6 @@ impl ModelState {
 /// Returns the folder of a model's pack, if the page may fetch the pack from a server.
 fn folder_to_fetch(model: &ModelAddress) -> Option<&str> {
     match model {
-        // The worker itself fetches a pack in one file.
-        ModelAddress::Folder(folder) if is_archive(folder) => None,
         ModelAddress::Folder(folder) if !model.is_on_this_machine_only() && dom::refusal(folder).is_none() => {
             Some(folder)
         }
