@@ -153,7 +153,7 @@ pub struct LoadModel {
 }
 
 /// Writes the open model as one file, with the statistics and the pool that are in use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SaveModel;
 
 /// The open model as a pack in one file. File 0: the pack.
