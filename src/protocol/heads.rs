@@ -32,10 +32,25 @@ pub enum PoolSource {
 /// the model was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeptLabels {
-    /// The statistics' source and number of images; `None`: the pack's own statistics are in use.
-    pub statistics: Option<(StatisticsSource, u64)>,
-    /// The pool's source and number of texts; `None`: the pack's own pool is in use.
-    pub pool: Option<(PoolSource, usize)>,
+    /// `None`: the pack's own statistics are in use.
+    pub statistics: Option<KeptStatistics>,
+    /// `None`: the pack's own pool is in use.
+    pub pool: Option<KeptPool>,
+}
+
+/// Stored head statistics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptStatistics {
+    pub source: StatisticsSource,
+    pub images: u64,
+}
+
+/// A stored pool of texts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptPool {
+    pub source: PoolSource,
+    /// The number of texts.
+    pub lines: usize,
 }
 
 /// A text that describes a head.

@@ -27,8 +27,8 @@ pub use self::gallery::{
     KeepGallery, OpenGallery, RankBy, RankGallery, ReadThumbnails, Thumbnails,
 };
 pub use self::heads::{
-    AllHeadLabels, EmbedPool, HeadLabel, HeadLabels, HeadMap, KeptLabels, LabelAllHeads, LabelHead, MapHead,
-    PoolProgress, PoolSource, StatisticsReady, StatisticsSource, UsePool, UseStatistics,
+    AllHeadLabels, EmbedPool, HeadLabel, HeadLabels, HeadMap, KeptLabels, KeptPool, KeptStatistics, LabelAllHeads,
+    LabelHead, MapHead, PoolProgress, PoolSource, StatisticsReady, StatisticsSource, UsePool, UseStatistics,
 };
 pub use self::kind::Kind;
 pub use self::model::{

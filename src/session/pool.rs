@@ -49,6 +49,13 @@ impl Pool {
         Ok(Self { lines, embeddings })
     }
 
+    /// Rounds the embeddings as [`Self::to_files`] does, so that heads get the same texts when the pool is read again.
+    #[must_use]
+    pub fn as_stored(mut self) -> Self {
+        self.embeddings.iter_mut().for_each(|value| *value = f16::from_f32(*value).to_f32());
+        self
+    }
+
     /// Writes the pool's two files for a pack: names and bytes.
     ///
     /// # Errors

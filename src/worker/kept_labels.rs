@@ -6,7 +6,7 @@
 
 use super::pack_store::{PackStore, StoreError};
 use crate::checkpoint::{Manifest, pack};
-use crate::protocol::{KeptLabels, PoolSource, StatisticsSource};
+use crate::protocol::{KeptLabels, KeptPool, KeptStatistics, PoolSource, StatisticsSource};
 use crate::session::Session;
 use crate::session::pool::Pool;
 
@@ -70,7 +70,7 @@ impl LabelStore {
             if let Some(bytes) = self.read(&store, file).await
                 && let Ok(statistics) = session.read_statistics(&bytes)
             {
-                kept.statistics = Some((source, statistics.images()));
+                kept.statistics = Some(KeptStatistics { source, images: statistics.images() });
                 session.use_statistics(Some(statistics));
             }
         }
@@ -79,7 +79,7 @@ impl LabelStore {
                 && let Some(embeddings) = self.read(&store, embeddings).await
                 && let Ok(pool) = Pool::from_files(&texts, &embeddings, session.manifest().model.embedding)
             {
-                kept.pool = Some((source, pool.lines.len()));
+                kept.pool = Some(KeptPool { source, lines: pool.lines.len() });
                 session.use_pool(Some(pool));
             }
         }

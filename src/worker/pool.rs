@@ -53,7 +53,7 @@ impl Worker {
             self.prepared_pool = Some(prepared);
             return Ok(Reply::plain(progress));
         }
-        session.use_pool(Some(prepared.texts.into_pool()));
+        session.use_pool(Some(prepared.texts.into_pool().as_stored()));
         self.pool_ready(prepared.source).await
     }
 

@@ -9,8 +9,8 @@ use headlamp::protocol::video::{
 };
 use headlamp::protocol::{
     AllHeadLabels, Answer, Attribute, Attribution, DevicePreference, DeviceSummary, ExportMask, HeadLabel,
-    HeadMap, KeptLabels, LabelAllHeads, MapHead, MaskPng, MemorySummary, OpenPack, OpenSeconds, PackSummary,
-    PhotoSummary, PoolSource, Progress, Request, Response, SaveModel, SavedModel, Segment, Segmented,
+    HeadMap, KeptLabels, KeptPool, KeptStatistics, LabelAllHeads, MapHead, MaskPng, MemorySummary, OpenPack,
+    OpenSeconds, PackSummary, PhotoSummary, PoolSource, Progress, Request, Response, SaveModel, SavedModel, Segment, Segmented,
     StatisticsSource, Storage, StorageSummary, Task, TracePhoto, TraceSeconds, VideoAnswer, VideoTask,
 };
 
@@ -136,8 +136,8 @@ pub fn packs() -> Vec<PackSummary> {
         stored_as: Some(storage),
         unkept: Some(text()),
         kept_labels: KeptLabels {
-            statistics: Some((StatisticsSource::Gallery, 60)),
-            pool: Some((PoolSource::Headlamp, 3)),
+            statistics: Some(KeptStatistics { source: StatisticsSource::Gallery, images: 60 }),
+            pool: Some(KeptPool { source: PoolSource::Headlamp, lines: 3 }),
         },
         ..whole.clone()
     };

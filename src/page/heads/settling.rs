@@ -9,6 +9,15 @@ pub fn is_checkpoint(pictures: usize) -> bool {
     pictures.is_multiple_of(FIRST) && (pictures / FIRST).is_power_of_two()
 }
 
+/// Returns the next number of pictures at which names are computed.
+pub fn next_checkpoint(pictures: usize) -> usize {
+    let mut next = FIRST;
+    while next <= pictures {
+        next *= 2;
+    }
+    next
+}
+
 /// The names of all heads, `[layer][head]`; `None` is a mixed head.
 pub type Names = Vec<Vec<Option<String>>>;
 
@@ -64,6 +73,7 @@ mod tests {
     fn names_are_computed_at_each_doubling() {
         let checkpoints: Vec<usize> = (0..=900).filter(|pictures| is_checkpoint(*pictures)).collect();
         assert_eq!(checkpoints, [50, 100, 200, 400, 800]);
+        assert_eq!([0, 49, 50, 130].map(next_checkpoint), [50, 50, 100, 200]);
     }
 
     #[test]

@@ -72,6 +72,13 @@ impl GalleryState {
         self.go_on();
     }
 
+    /// Adds those picture files that are new, and computes the head labels from the gallery: now from the pictures
+    /// that it has, and again while more arrive.
+    pub fn add_for_labels(self, files: Vec<File>) {
+        self.refresh_statistics();
+        self.add(files);
+    }
+
     /// Starts or continues with the pictures that wait.
     pub fn go_on(self) {
         if self.run.with_untracked(|run| !run.is_going && run.done < run.total) {

@@ -6,5 +6,6 @@ pub mod grid;
 pub mod heads;
 pub mod lab;
 pub mod panel;
+pub mod settling;
 pub mod sources;
 pub mod undo;

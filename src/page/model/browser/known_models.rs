@@ -68,8 +68,8 @@ fn Card(model: Published, choices: Choices, hub: NodeRef<Input>) -> impl IntoVie
         let time = units::time_left(seconds);
         match is_measured {
             _ if is_stored() => "stored on this machine, no download".to_owned(),
-            true => format!("about {time}, as measured here"),
-            false => format!("about {time} at 100 Mbit/s"),
+            true => format!("{time}, at the speed measured here"),
+            false => format!("{time} at 100 Mbit/s"),
         }
     };
     let open = move |_| {
@@ -86,7 +86,7 @@ fn Card(model: Published, choices: Choices, hub: NodeRef<Input>) -> impl IntoVie
                 <dd>{units::bytes(model.bytes())}</dd>
                 <dt>"Stored"</dt>
                 <dd>{stored}</dd>
-                <dt>"Time to open"</dt>
+                <dt>"Estimated time"</dt>
                 <dd data-time="">{time}</dd>
                 <dt>"Layers × heads"</dt>
                 <dd>{format!("{layers} × {heads}")}</dd>

@@ -7,8 +7,8 @@ use crate::page::common::browser::dom;
 use crate::page::core::browser::core::Core;
 use crate::protocol::wire::Attachments;
 use crate::protocol::{
-    EmbedPool, KeptLabels, Kind, PackSummary, PoolProgress, PoolSource, StatisticsReady, StatisticsSource,
-    UsePool, UseStatistics,
+    EmbedPool, KeptLabels, KeptPool, KeptStatistics, Kind, PackSummary, PoolProgress, PoolSource, StatisticsReady,
+    StatisticsSource, UsePool, UseStatistics,
 };
 
 /// The images that the head statistics were computed from. Their number is given unless the pack has it.
@@ -124,10 +124,10 @@ impl LabelSources {
     /// Notes what the browser stored with the model that has just been opened.
     pub fn take_kept(self, kept: KeptLabels) {
         self.forget_own();
-        if let Some((source, images)) = kept.statistics {
+        if let Some(KeptStatistics { source, images }) = kept.statistics {
             self.statistics_of.set(StatisticsOf::new(source, images));
         }
-        if let Some((source, lines)) = kept.pool {
+        if let Some(KeptPool { source, lines }) = kept.pool {
             self.pool_of.set(PoolOf::new(source, lines));
         }
     }

@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 
 use crate::geometry::Size;
+use crate::page::model::browser::label_sources::LabelSources;
 use crate::page::model::browser::state::ModelState;
 use crate::page::model::browser::storage_costs::Storages;
 use crate::protocol::{PackSummary, PhotoSummary};
@@ -43,6 +44,8 @@ pub fn ModelPanel(
     /// Whether the photo's figures were measured on this machine.
     #[prop(into)]
     is_measured_here: Signal<bool>,
+    /// What comes after the figures.
+    children: Children,
 ) -> impl IntoView {
     let model = expect_context::<ModelState>();
     let description = move || {
@@ -61,6 +64,7 @@ pub fn ModelPanel(
                 <DeviceFigures/>
                 <PhotoFigures photo=Signal::derive(move || photo.get().filter(|_| is_measured_here.get()))/>
             </div>
+            {children()}
             <SumCheck photo=photo/>
             <Storages/>
             <SaveModel/>
@@ -116,9 +120,13 @@ fn ModelFigures() -> impl IntoView {
             <Field
                 name="statistics-images"
                 label="Images behind the statistics"
-                figure=of_pack(|pack| Figure::count(pack.statistics_images))
+                figure=of_labels(|labels| labels.statistics_images())
             />
-            <Field name="pool-lines" label="Texts in the pool" figure=of_pack(|pack| Figure::count(pack.pool_lines as u64))/>
+            <Field
+                name="pool-lines"
+                label="Texts in the pool"
+                figure=of_labels(|labels| labels.pool_lines() as u64)
+            />
         </dl>
     }
 }
@@ -218,6 +226,15 @@ fn of_pack(figure: impl Fn(&PackSummary) -> Figure + Send + Sync + 'static) -> S
     let model = expect_context::<ModelState>();
     Signal::derive(move || {
         model.pack.with(|pack| pack.as_ref().map(&figure).map(|Figure { raw, shown }| (raw, shown)))
+    })
+}
+
+/// Returns a count of the labels' sources in use; `None` until a model is open.
+fn of_labels(count: impl Fn(LabelSources) -> u64 + Send + Sync + 'static) -> Signal<Option<(String, String)>> {
+    let model = expect_context::<ModelState>();
+    Signal::derive(move || {
+        let Figure { raw, shown } = Figure::count(count(model.label_sources));
+        model.pack.with(Option::is_some).then_some((raw, shown))
     })
 }
 

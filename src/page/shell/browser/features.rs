@@ -9,6 +9,7 @@ use crate::page::gallery::browser::cue_state::CueState;
 use crate::page::gallery::browser::state::GalleryState;
 use crate::page::heads::browser::completeness_curve::CompletenessState;
 use crate::page::heads::browser::heads::HeadsState;
+use crate::page::heads::browser::settling::SettlingState;
 use crate::page::heads::browser::undo::Undo;
 use crate::page::model::browser::state::ModelState;
 use crate::page::photo::browser::head_map::HeadMapState;
@@ -32,6 +33,7 @@ pub struct Features {
     pub overlay: OverlayState,
     pub heads: HeadsState,
     pub completeness: CompletenessState,
+    pub settling: SettlingState,
     pub undo: Undo,
     pub gallery: GalleryState,
     pub cues: CueState,
@@ -62,6 +64,7 @@ impl Features {
             overlay: OverlayState::default(),
             heads,
             completeness: CompletenessState::new(core, model),
+            settling: SettlingState::new(model, Signal::derive(|| None)),
             undo: Undo::new(model, phrases),
             gallery,
             cues: CueState::new(core, gallery),
@@ -83,6 +86,7 @@ impl Features {
         provide_context(self.overlay);
         provide_context(self.heads);
         provide_context(self.completeness);
+        provide_context(self.settling);
         provide_context(self.undo);
         provide_context(self.gallery);
         provide_context(self.cues);
