@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use serde_json::json;
+use test_support::small_clip::SmallClip;
 
 use crate::converted::wait_for_model;
 use crate::driver::{Graphics, wait};
@@ -15,7 +16,7 @@ const MODEL: &str = "model.safetensors";
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// Opens the page, and then a small random CLIP from the disk. The CLIP has neither statistics nor a pool.
-fn open(test: &'static str, checkpoint: &Checkpoint) -> Page {
+fn open(test: &'static str, checkpoint: &SmallClip) -> Page {
     let page = Page::open(test, Graphics::None, TINY);
     // Notes everything that the page says about the preparation of texts, however short it is on screen.
     let watch = "self.prepared = [];

@@ -10,8 +10,9 @@ use headlamp::protocol::video::{
 use headlamp::protocol::{
     AllHeadLabels, Answer, Attribute, Attribution, DevicePreference, DeviceSummary, ExportMask, HeadLabel,
     HeadMap, KeptLabels, KeptPool, KeptStatistics, LabelAllHeads, MapHead, MaskPng, MemorySummary, OpenPack,
-    OpenSeconds, PackSummary, PhotoSummary, PoolSource, Progress, Request, Response, SaveModel, SavedModel, Segment, Segmented,
-    StatisticsSource, Storage, StorageSummary, Task, TracePhoto, TraceSeconds, VideoAnswer, VideoTask,
+    OpenSeconds, PackSummary, PhotoSummary, PoolSource, Progress, Request, Response, SaveModel, SavedModel,
+    Segment, Segmented, StatisticsSource, Storage, StorageSummary, Task, TracePhoto, TraceSeconds, VideoAnswer,
+    VideoTask,
 };
 
 use crate::typescript::ANY_TEXT;
