@@ -5,15 +5,17 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use base64::Engine as _;
+use headlamp::checkpoint::Pack;
 use serde_json::json;
 use test_support::TemporaryFolder;
 use test_support::small_clip::SmallClip;
 
+use crate::breaking_server::BreakingServer;
 use crate::converted::wait_for_model;
-use crate::driver::{Graphics, wait};
+use crate::driver::{Graphics, Window, wait};
 use crate::gallery::{Pictures, add, wait_for_count};
 use crate::offline::wait_until_kept;
-use crate::page::{Labels, Page, TINY, site};
+use crate::page::{Labels, Page, TINY, folder, packs, site};
 
 const TEXTS: [&str; 6] = ["a cat", "a red dog", "photo of a cat", "red", "a photo", "dog of a photo"];
 const PICTURES: u64 = 60;
@@ -153,4 +155,20 @@ fn a_saved_model_opens_by_its_address_and_offline() {
     page.load("?device=cpu&pack=models/none.headlamp.tar");
     let message = page.wait_for_message();
     assert!(message.contains("none.headlamp.tar"), "{message}");
+}
+
+#[test]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
+fn a_broken_download_of_a_saved_model_resumes() {
+    let place = TemporaryFolder::new("saved-broken");
+    Pack::read(&packs().join("tiny")).unwrap().write(&place.path().join("tiny.headlamp.tar")).unwrap();
+    let server = BreakingServer::new(folder("HEADLAMP_DIST"), place.path().to_owned(), "packs/tiny.headlamp.tar");
+    let page = Page::at(server.address(), Window::open("saved-broken", Graphics::None));
+    let query = "?device=cpu&pack=packs/tiny.headlamp.tar";
+    page.load(query);
+    page.wait_until_ready();
+    assert_eq!(server.broken(), 1, "the archive did not break off exactly once");
+    assert_eq!(server.parts(), 1, "only the rest must be requested");
+    page.choose_sample("coffee");
+    assert!(page.residual() < 1e-4, "sum check: {}", page.residual());
 }

@@ -80,6 +80,18 @@ fn a_pack_gets_other_texts_and_statistics() {
     assert!(refused.contains("texts.txt"), "{refused}");
 }
 
+/// The properties of a pool's texts stay in the pack's file.
+#[test]
+fn a_grouped_pool_stays_grouped_in_an_archive() {
+    let place = folder("archive-groups");
+    let groups = "a cat\tanimals\na dog\tanimals\na red photo\tcolours\na blue photo\tcolours\n";
+    let texts = place.join("grouped.txt");
+    std::fs::write(&texts, groups).unwrap();
+    let archive = place.join("grouped.headlamp.tar");
+    output_of(pack_from(pack(), &archive).arg("--pool").arg(&texts));
+    assert_eq!(output_of(Command::new("tar").arg("-xOf").arg(&archive).arg("pool.txt")), groups);
+}
+
 #[test]
 fn archives_are_refused_where_they_do_not_fit() {
     let place = folder("archive-refusals");
