@@ -11,6 +11,7 @@ use headlamp::decompose::Decomposition;
 use headlamp::protocol::HeadLabel;
 use headlamp::session::Session;
 use headlamp::session::pack_to_save::PackToSave;
+use headlamp::session::pool_texts::PoolTexts;
 use headlamp::statistics::Statistics;
 use test_support::tiny;
 
@@ -18,6 +19,16 @@ const PICTURES: usize = 24;
 
 fn opened(pack: &Pack) -> Session {
     Session::open(pack.clone(), Device::flex()).unwrap()
+}
+
+/// Returns texts of three properties.
+fn grouped_texts() -> PoolTexts {
+    let properties = ["colour", "place", "animal"];
+    let lines = random_model_texts::POOL.iter().zip(properties.iter().cycle());
+    let file = lines.map(|(text, property)| format!("{text}\t{property}\n")).collect::<String>();
+    let texts = PoolTexts::parse(&file).unwrap();
+    assert_eq!(texts.properties.len(), properties.len());
+    texts
 }
 
 fn gathered(session: &Session) -> Statistics {
@@ -56,7 +67,7 @@ fn a_saved_model_has_the_labels_in_use() {
     let pack = tiny::pack(3);
     let mut session = opened(&pack);
     let statistics = gathered(&session);
-    let texts = random_model_texts::POOL.map(str::to_owned).to_vec();
+    let texts = grouped_texts();
     let pool = pollster::block_on(session.embed_pool(texts.clone(), |_done| {})).unwrap();
     session.use_pool(Some(pool));
     session.use_statistics(Some(statistics.clone()));
@@ -74,7 +85,8 @@ fn a_saved_model_has_the_labels_in_use() {
     assert!(again.bytes(STATISTICS) == Some(&statistics.to_bytes().unwrap()[..]), "the statistics changed");
 
     let mut reopened = opened(&again);
-    assert_eq!(reopened.pool().unwrap().lines, texts);
+    // The properties of the texts are in the file too.
+    assert_eq!(reopened.pool().unwrap().texts, texts);
     assert_eq!(reopened.statistics().unwrap().images(), PICTURES as u64);
     let (before, after) = (labels(&mut session), labels(&mut reopened));
     assert_eq!(before.len(), after.len());

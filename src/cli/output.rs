@@ -61,7 +61,7 @@ pub fn complain(message: &dyn Display) {
 ///
 /// # Errors
 /// [`CliError::Exists`] or [`CliError::Io`].
-pub fn is_free(path: &Path) -> Result<(), CliError> {
+pub fn check_free_file(path: &Path) -> Result<(), CliError> {
     if path.exists() {
         return Err(CliError::Exists(path.to_owned()));
     }
@@ -73,12 +73,12 @@ pub fn is_free(path: &Path) -> Result<(), CliError> {
 ///
 /// # Errors
 /// [`CliError::Exists`] or [`CliError::Io`].
-pub fn is_free_for_pack(path: &Path) -> Result<(), CliError> {
+pub fn check_free_for_pack(path: &Path) -> Result<(), CliError> {
     let is_archive = path.extension().is_some_and(|extension| extension == "tar");
-    if is_archive { is_free(path) } else { is_free_folder(path) }
+    if is_archive { check_free_file(path) } else { check_free_folder(path) }
 }
 
-fn is_free_folder(folder: &Path) -> Result<(), CliError> {
+fn check_free_folder(folder: &Path) -> Result<(), CliError> {
     match std::fs::read_dir(folder).map(|mut entries| entries.next().is_some()) {
         Ok(true) => Err(CliError::Exists(folder.to_owned())),
         Ok(false) => Ok(()),

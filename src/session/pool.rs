@@ -1,9 +1,12 @@
 //! TextSpan's pool: texts and their embeddings.
 
+use std::collections::HashSet;
+
 use half::f16;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 
+use super::pool_texts::PoolTexts;
 use crate::checkpoint::{CheckpointError, Pack, pack};
 
 const EMBEDDINGS: &str = "embeddings";
@@ -11,8 +14,8 @@ const EMBEDDINGS: &str = "embeddings";
 /// Texts to label heads with.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pool {
-    pub lines: Vec<String>,
-    /// Unit vectors, `[line][embedding]`.
+    pub texts: PoolTexts,
+    /// Unit vectors, `[text][embedding]`.
     pub embeddings: Vec<f32>,
 }
 
@@ -20,7 +23,7 @@ impl Pool {
     /// Reads the pool of a pack; returns `None` if the pack has none.
     ///
     /// # Errors
-    /// If the two files of the pool do not fit each other.
+    /// If a line of the pool makes no sense, or the two files of the pool do not fit each other.
     pub fn of_pack(pack: &Pack) -> Result<Option<Self>, CheckpointError> {
         let (Some(text), Some(bytes)) = (pack.bytes(pack::POOL), pack.bytes(pack::POOL_EMBEDDINGS)) else {
             return Ok(None);
@@ -38,15 +41,15 @@ impl Pool {
             kind: "safetensors",
             reason,
         };
-        let lines = lines(&String::from_utf8_lossy(text));
+        let texts = PoolTexts::parse(&String::from_utf8_lossy(text)).map_err(|err| err.of_file(pack::POOL))?;
         let tensors = SafeTensors::deserialize(bytes).map_err(|err| malformed(err.to_string()))?;
         let view = tensors.tensor(EMBEDDINGS).map_err(|err| malformed(err.to_string()))?;
-        let expected = [lines.len(), size];
+        let expected = [texts.len(), size];
         if view.dtype() != Dtype::F16 || view.shape() != expected {
             return Err(malformed(format!("it does not hold f16 embeddings of shape {expected:?}")));
         }
         let embeddings = view.data().as_chunks().0.iter().map(|pair| f16::from_le_bytes(*pair).to_f32()).collect();
-        Ok(Self { lines, embeddings })
+        Ok(Self { texts, embeddings })
     }
 
     /// Rounds the embeddings as [`Self::to_files`] does, so that heads get the same texts when the pool is read again.
@@ -56,30 +59,38 @@ impl Pool {
         self
     }
 
+    /// Returns the pool of only these texts, in the order of this pool.
+    ///
+    /// # Errors
+    /// The first of `texts` that this pool does not have.
+    pub fn only<'a>(&self, texts: &'a [String]) -> Result<Self, &'a str> {
+        let known: HashSet<&str> = self.texts.texts.iter().map(String::as_str).collect();
+        if let Some(unknown) = texts.iter().find(|text| !known.contains(text.as_str())) {
+            return Err(unknown);
+        }
+        let wanted: HashSet<&str> = texts.iter().map(String::as_str).collect();
+        let is_wanted = |index: &usize| wanted.contains(self.texts.texts[*index].as_str());
+        let kept: Vec<usize> = (0..self.texts.len()).filter(is_wanted).collect();
+        let size = self.embeddings.len() / self.texts.len().max(1);
+        let embedding = |index: &usize| &self.embeddings[index * size..(index + 1) * size];
+        Ok(Self { texts: self.texts.at(&kept), embeddings: kept.iter().flat_map(embedding).copied().collect() })
+    }
+
     /// Writes the pool's two files for a pack: names and bytes.
     ///
     /// # Errors
     /// If the safetensors crate rejects the tensor.
     pub fn to_files(&self) -> Result<[(&'static str, Vec<u8>); 2], CheckpointError> {
-        let size = self.embeddings.len() / self.lines.len().max(1);
+        let size = self.embeddings.len() / self.texts.len().max(1);
         let bytes: Vec<u8> =
             self.embeddings.iter().flat_map(|value| f16::from_f32(*value).to_le_bytes()).collect();
-        let stored = TensorView::new(Dtype::F16, vec![self.lines.len(), size], &bytes)
+        let stored = TensorView::new(Dtype::F16, vec![self.texts.len(), size], &bytes)
             .and_then(|view| safetensors::serialize([(EMBEDDINGS, view)], None))
             .map_err(|err| CheckpointError::Malformed {
                 file: pack::POOL_EMBEDDINGS.into(),
                 kind: "safetensors",
                 reason: err.to_string(),
             })?;
-        let mut text = self.lines.join("\n");
-        text.push('\n');
-        Ok([(pack::POOL, text.into_bytes()), (pack::POOL_EMBEDDINGS, stored)])
+        Ok([(pack::POOL, self.texts.to_file().into_bytes()), (pack::POOL_EMBEDDINGS, stored)])
     }
-}
-
-/// Returns the texts of a pool's file: each non-empty line once, trimmed.
-pub fn lines(text: &str) -> Vec<String> {
-    let mut seen = std::collections::HashSet::new();
-    let trimmed = text.lines().map(str::trim).filter(|line| !line.is_empty());
-    trimmed.filter(|line| seen.insert(*line)).map(str::to_owned).collect()
 }

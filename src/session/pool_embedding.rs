@@ -1,6 +1,7 @@
 //! A pool of texts that is embedded part by part, so that other requests are answered between two parts.
 
 use super::pool::Pool;
+use super::pool_texts::PoolTexts;
 use super::{Session, SessionError};
 
 /// The aim for one part, in seconds. A request waits for one part at most.
@@ -12,16 +13,16 @@ const MOST: usize = 256;
 /// A pool whose first texts are embedded.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PoolEmbedding {
-    lines: Vec<String>,
-    /// Unit vectors of the first texts, `[line][embedding]`.
+    texts: PoolTexts,
+    /// Unit vectors of the first texts, `[text][embedding]`.
     embeddings: Vec<f32>,
     done: usize,
 }
 
 impl PoolEmbedding {
     /// Prepares a pool. No text is embedded yet.
-    pub fn new(lines: Vec<String>) -> Self {
-        Self { lines, embeddings: Vec::new(), done: 0 }
+    pub fn new(texts: PoolTexts) -> Self {
+        Self { texts, embeddings: Vec::new(), done: 0 }
     }
 
     /// Returns the number of texts that are embedded.
@@ -31,12 +32,7 @@ impl PoolEmbedding {
 
     /// Returns the number of all texts.
     pub fn total(&self) -> usize {
-        self.lines.len()
-    }
-
-    /// Returns whether all texts are embedded.
-    pub fn is_done(&self) -> bool {
-        self.done == self.total()
+        self.texts.len()
     }
 
     /// Embeds the next `count` texts, or those that are left.
@@ -45,16 +41,21 @@ impl PoolEmbedding {
     /// If a text is too long for the text tower, or the device fails. The pool is unchanged then.
     pub async fn embed_next(&mut self, session: &Session, count: usize) -> Result<(), SessionError> {
         let end = self.done.saturating_add(count).min(self.total());
-        let tokens = session.tokens(&self.lines[self.done..end])?;
-        self.embeddings.extend(session.model.text_tower()?.embed(&tokens).await?.concat());
+        let texts = &self.texts.texts[self.done..end];
+        self.embeddings.extend(session.embed_texts(texts, |_done| {}).await?);
         self.done = end;
         Ok(())
     }
 
-    /// Returns the pool of the embedded texts.
-    pub fn into_pool(mut self) -> Pool {
-        self.lines.truncate(self.done);
-        Pool { lines: self.lines, embeddings: self.embeddings }
+    /// Returns the pool.
+    ///
+    /// # Errors
+    /// Returns `self` if some texts are not embedded yet.
+    pub fn into_pool(self) -> Result<Pool, Self> {
+        if self.done < self.total() {
+            return Err(self);
+        }
+        Ok(Pool { texts: self.texts, embeddings: self.embeddings })
     }
 }
 

@@ -3,13 +3,17 @@
 use js_sys::Uint8Array;
 
 use super::error::WorkerError;
-use super::progress::Reporter;
+use super::progress::{ProgressReporter, now};
 use super::state::{Handled, Reply, Worker};
 use crate::protocol::{
-    AllHeadLabels, HeadLabels, LabelAllHeads, LabelHead, StatisticsReady, StatisticsSource, UseStatistics,
+    AllHeadLabels, HeadLabels, HeadNaming, LabelAllHeads, LabelHead, NameHeads, StatisticsReady, StatisticsSource,
+    UseStatistics,
 };
 use crate::session::Session;
 use crate::statistics::Statistics;
+
+/// A request to name the heads ends after this time, in seconds, or after one head.
+const NAMING_TIME: f64 = 0.05;
 
 impl Worker {
     pub(super) fn label_head(&mut self, LabelHead { layer, head, count }: LabelHead) -> Handled<LabelHead> {
@@ -18,11 +22,27 @@ impl Worker {
         Ok(Reply::plain(HeadLabels { labels, images: images(session) }))
     }
 
-    pub(super) fn label_all_heads(&mut self, task: LabelAllHeads, report: &Reporter) -> Handled<LabelAllHeads> {
+    pub(super) fn label_all_heads(
+        &mut self,
+        task: LabelAllHeads,
+        report: &ProgressReporter,
+    ) -> Handled<LabelAllHeads> {
         report.phase("Labelling every head");
         let session = self.session_mut()?;
         let labels = session.labels_of_all_heads(task.count)?;
         Ok(Reply::plain(AllHeadLabels { labels, images: images(session) }))
+    }
+
+    /// Names the heads. Stops after a while, so that another request can run.
+    pub(super) fn name_heads(&mut self, _: NameHeads) -> Handled<NameHeads> {
+        let session = self.session_mut()?;
+        let start = now();
+        loop {
+            match session.name_next_head()? {
+                HeadNaming::UnderWay { .. } if now() - start < NAMING_TIME => {}
+                naming => return Ok(Reply::plain(naming)),
+            }
+        }
     }
 
     pub(super) async fn use_statistics(
@@ -56,8 +76,8 @@ impl Worker {
     async fn statistics_ready(&self, source: StatisticsSource) -> Handled<UseStatistics> {
         let session = self.session()?;
         let stored = self.labels.keep_statistics(session, source).await;
-        let not_kept = stored.err().map(|err| err.to_string());
-        Ok(Reply::plain(StatisticsReady { images: images(session), not_kept }))
+        let not_stored = stored.err().map(|err| err.to_string());
+        Ok(Reply::plain(StatisticsReady { images: images(session), not_stored }))
     }
 }
 

@@ -79,7 +79,7 @@ impl LabelStore {
                 && let Some(embeddings) = self.read(&store, embeddings).await
                 && let Ok(pool) = Pool::from_files(&texts, &embeddings, session.manifest().model.embedding)
             {
-                kept.pool = Some(KeptPool { source, lines: pool.lines.len() });
+                kept.pool = Some(KeptPool { source, lines: pool.texts.len() });
                 session.use_pool(Some(pool));
             }
         }
@@ -114,15 +114,22 @@ impl LabelStore {
     /// If the browser does not store the files. No part of the pool stays stored then.
     pub(super) async fn keep_pool(&self, session: &Session, source: PoolSource) -> Result<(), StoreError> {
         let store = PackStore::open().await;
-        for file in POOLS.into_iter().flat_map(|(_source, files)| files) {
-            self.remove(&store, file).await;
-        }
+        self.remove_pools(&store).await;
         let files = POOLS.into_iter().find(|(of, _)| *of == source).map(|(_, files)| files);
         let own = session.pool().and_then(|pool| pool.to_files().ok());
         for (file, (_, bytes)) in files.into_iter().flatten().zip(own.into_iter().flatten()) {
-            self.put(&store, file, &bytes).await?;
+            if let Err(err) = self.put(&store, file, &bytes).await {
+                self.remove_pools(&store).await;
+                return Err(err);
+            }
         }
         Ok(())
+    }
+
+    async fn remove_pools(&self, store: &PackStore) {
+        for file in POOLS.into_iter().flat_map(|(_source, files)| files) {
+            self.remove(store, file).await;
+        }
     }
 
     async fn read(&self, store: &PackStore, file: &str) -> Option<Vec<u8>> {

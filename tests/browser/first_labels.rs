@@ -9,7 +9,7 @@ use test_support::small_clip::SmallClip;
 use crate::converted::wait_for_model;
 use crate::driver::{Graphics, wait};
 use crate::gallery::{Pictures, count, wait_for_count};
-use crate::offline::kept;
+use crate::offline::stored_packs;
 use crate::page::{Labels, Page, TINY};
 
 const MODEL: &str = "model.safetensors";
@@ -45,6 +45,16 @@ fn wait_for_statistics(page: &Page, in_use: &str) {
     page.settle();
 }
 
+/// Waits until the heads are named. Returns the number of heads with a name, and the consistency of the names.
+fn names(page: &Page) -> [String; 2] {
+    wait("the names of the heads", MINUTE, || {
+        let script = "return !!document.querySelector('#model-panel [data-field=consistency][data-value]')";
+        (page.window.script(script, &json!([])) == true).then_some(())
+    });
+    page.settle();
+    ["named-heads", "consistency"].map(|field| page.field(field))
+}
+
 /// Returns the number of stored files whose address has `part`.
 fn stored(page: &Page, part: &str) -> u64 {
     let script = "return caches.open('headlamp-packs').then((cache) => cache.keys())
@@ -75,6 +85,7 @@ fn a_clip_has_labels_at_the_next_visit() {
     wait_for_statistics(&page, "In use: your gallery's 60 images.");
     let before = page.choose_head(1, 0);
     assert_eq!(before.len(), 10);
+    let named = names(&page);
     assert_eq!(text_of(&page, "#head-panel .picture-sources"), "", "pictures are still offered");
     assert!(stored(&page, "/labels-") >= 3, "the statistics and the pool's two files are not stored");
 
@@ -89,12 +100,15 @@ fn a_clip_has_labels_at_the_next_visit() {
     page.choose_sample("china");
     let after = page.choose_head(1, 0);
     assert_eq!(texts(&after), texts(&before));
+    assert_eq!(names(&page), named, "the names changed");
     assert_eq!(text_of(&page, ".pool-progress"), "", "the texts are prepared again");
     assert_eq!(count(&page), 60);
 
     // What belongs to the model goes with the model.
     page.window.click(&format!("#kept button[aria-label='Remove {MODEL}']"));
-    wait("a shorter list", Duration::from_secs(10), || (!kept(&page).contains(&MODEL.to_owned())).then_some(()));
+    wait("a shorter list", Duration::from_secs(10), || {
+        (!stored_packs(&page).contains(&MODEL.to_owned())).then_some(())
+    });
     assert_eq!(stored(&page, "/labels-"), 0);
     assert_eq!(page.message(), "");
     page.assert_quiet_console();
@@ -148,4 +162,32 @@ fn a_full_disk_loses_no_labels_of_this_visit() {
     assert!(says.contains("no room left"), "{says:?}");
     assert_ne!(page.choose_head(1, 0), before, "the statistics of this visit are not in use");
     assert_eq!(page.message(), "");
+}
+
+#[test]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
+fn names_settle_while_pictures_arrive() {
+    let (checkpoint, pictures) = (Checkpoint::new("settling"), Pictures::new("settling", 110, 40));
+    let page = open("settling", &checkpoint);
+    wait_for_pool(&page);
+    // The first statistics come before the last picture.
+    let script = "self.sources = [];
+        new MutationObserver(() => self.sources.push(document.querySelector('#statistics-in-use').textContent))
+            .observe(document.querySelector('#statistics-in-use'), { subtree: true, childList: true, characterData: true });";
+    page.window.script(script, &json!([]));
+    page.window.choose_file("#head-panel input[name=labels-pictures]", &pictures.files());
+    wait_for_count(&page, 110);
+    wait_for_statistics(&page, "In use: your gallery's 110 images.");
+    let sources = page.window.script("return self.sources", &json!([])).to_string();
+    for images in [50, 100] {
+        assert!(sources.contains(&format!("gallery's {images} images")), "no names at {images}: {sources}");
+    }
+    let share = wait("the share of unchanged names", MINUTE, || {
+        let share = "return document.querySelector('#head-panel [data-names=steadiness]')?.dataset.share ?? ''";
+        page.window.script(share, &json!([])).as_str()?.parse::<f64>().ok()
+    });
+    assert!((0.0..=1.0).contains(&share), "{share}");
+    let says = text_of(&page, "#head-panel [data-names=steadiness]");
+    assert!(says.contains("from 50 to 100 pictures"), "{says}");
+    page.assert_quiet_console();
 }

@@ -14,7 +14,7 @@ use crate::breaking_server::BreakingServer;
 use crate::converted::wait_for_model;
 use crate::driver::{Graphics, Window, wait};
 use crate::gallery::{Pictures, add, wait_for_count};
-use crate::offline::wait_until_kept;
+use crate::offline::wait_for_service_worker;
 use crate::page::{Labels, Page, TINY, folder, packs, site};
 
 const TEXTS: [&str; 6] = ["a cat", "a red dog", "photo of a cat", "red", "a photo", "dog of a photo"];
@@ -138,7 +138,7 @@ fn a_saved_model_opens_by_its_address_and_offline() {
     let query = "?device=cpu&pack=models/small.headlamp.tar";
     let mut page = Page::open_unready("saved-address", site, Graphics::None, query);
     page.wait_until_ready();
-    wait_until_kept(&page);
+    wait_for_service_worker(&page);
     page.settle();
     saved.assert_shown(&page);
     let address = page.window.script("return new URLSearchParams(location.search).get('pack')", &json!([]));

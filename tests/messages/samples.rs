@@ -9,10 +9,10 @@ use headlamp::protocol::video::{
 };
 use headlamp::protocol::{
     AllHeadLabels, Answer, Attribute, Attribution, DevicePreference, DeviceSummary, ExportMask, HeadLabel,
-    HeadMap, KeptLabels, KeptPool, KeptStatistics, LabelAllHeads, MapHead, MaskPng, MemorySummary, OpenPack,
-    OpenSeconds, PackSummary, PhotoSummary, PoolSource, Progress, Request, Response, SaveModel, SavedModel,
-    Segment, Segmented, StatisticsSource, Storage, StorageSummary, Task, TracePhoto, TraceSeconds, VideoAnswer,
-    VideoTask,
+    HeadMap, HeadNames, HeadNaming, KeptLabels, KeptPool, KeptStatistics, LabelAllHeads, MapHead, MaskPng,
+    MemorySummary, NameHeads, NamedHead, OpenPack, OpenSeconds, PackSummary, PhotoSummary, PoolSource, Request,
+    Response, SaveModel, SavedModel, Segment, Segmented, StatisticsSource, Storage, StorageSummary, Task,
+    TaskProgress, TracePhoto, TraceSeconds, VideoAnswer, VideoTask,
 };
 
 use crate::typescript::ANY_TEXT;
@@ -88,6 +88,7 @@ pub fn tasks() -> Vec<Task> {
         ExportMask { phrase, against, background, ablation: ablation(), threshold }.into(),
         LabelAllHeads { count: 10 }.into(),
         SaveModel.into(),
+        NameHeads.into(),
     ];
     let videos = video_tasks().into_iter().map(Task::Video);
     opens.chain(traces).chain(others).chain(videos).collect()
@@ -97,11 +98,11 @@ pub fn requests() -> Vec<Request> {
     tasks().into_iter().map(|task| Request { id: 1, task }).collect()
 }
 
-pub fn progresses() -> Vec<Progress> {
+pub fn progresses() -> Vec<TaskProgress> {
     vec![
-        Progress::Bytes { what: text(), done: 1, total: 2 },
-        Progress::Phase { what: text() },
-        Progress::Items { what: text(), done: 1, total: 2 },
+        TaskProgress::Bytes { what: text(), done: 1, total: 2 },
+        TaskProgress::Phase { what: text() },
+        TaskProgress::Items { what: text(), done: 1, total: 2 },
     ]
 }
 
@@ -124,7 +125,7 @@ pub fn packs() -> Vec<PackSummary> {
         stored_as: None,
         storages: [Storage::Q8, Storage::Q4, Storage::F16].map(cost).to_vec(),
         memory: MemorySummary::default(),
-        unkept: None,
+        not_stored: None,
         parameters: 1,
         statistics_images: 1,
         pool_lines: 1,
@@ -135,7 +136,7 @@ pub fn packs() -> Vec<PackSummary> {
     let stored = [Storage::Q8, Storage::Q4, Storage::F16];
     let quantised = |storage| PackSummary {
         stored_as: Some(storage),
-        unkept: Some(text()),
+        not_stored: Some(text()),
         kept_labels: KeptLabels {
             statistics: Some(KeptStatistics { source: StatisticsSource::Gallery, images: 60 }),
             pool: Some(KeptPool { source: PoolSource::Headlamp, lines: 3 }),
@@ -173,7 +174,21 @@ pub fn attributions() -> Vec<Attribution> {
 }
 
 pub fn labels() -> Vec<HeadLabel> {
-    vec![HeadLabel { text: text(), variance_explained: 0.5 }]
+    vec![
+        HeadLabel { text: text(), property: Some(text()), variance_explained: 0.5 },
+        HeadLabel { text: text(), property: None, variance_explained: 0.5 },
+    ]
+}
+
+pub fn named_heads() -> Vec<NamedHead> {
+    let head = |property| NamedHead { property, share: 0.5, p_value: 0.01, consistency: 0.8, texts: labels() };
+    vec![head(Some(0)), head(None)]
+}
+
+pub fn head_namings() -> Vec<HeadNaming> {
+    let heads = vec![named_heads()];
+    let names = HeadNames { properties: vec![text()], heads, images: 1, consistency: 0.8, entanglement: 0.1 };
+    vec![HeadNaming::UnderWay { done: 1, total: 2 }, HeadNaming::Named(names)]
 }
 
 pub fn video_answers() -> Vec<VideoAnswer> {
@@ -214,7 +229,9 @@ pub fn answers() -> Vec<Answer> {
         packs().into_iter().map(Answer::PackOpened).chain(photos().into_iter().map(Answer::PhotoTraced));
     let found =
         attributions().into_iter().map(Answer::Attributed).chain(video_answers().into_iter().map(Answer::Video));
-    progresses().into_iter().map(Answer::Progress).chain(summaries).chain(found).chain(others).collect()
+    let namings = head_namings().into_iter().map(Answer::HeadNaming);
+    let all = progresses().into_iter().map(Answer::Progress).chain(summaries).chain(found);
+    all.chain(others).chain(namings).collect()
 }
 
 pub fn responses() -> Vec<Response> {

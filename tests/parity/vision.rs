@@ -114,7 +114,7 @@ impl Fixture {
         let stream = decomposition.cls_after_layers();
         Errors::from([
             ("unit embedding", relative(&decomposition.embedding(), expected("unit"), d)),
-            ("|M|", relative(&[decomposition.fold().norm], expected("norm"), 1)),
+            ("|M|", relative(&[decomposition.final_norm().norm], expected("norm"), 1)),
             (
                 "CLS after the layers",
                 relative(&stream[stream.len() - 1], expected("final_cls"), self.config.width),
@@ -331,6 +331,12 @@ fn a_recorded_run_gives_the_same_trace() {
             assert_eq!(seen.is_recorded(), place > 0, "{} {place}", fixture.model);
             let fresh = pollster::block_on(tower().trace_with_features(crop)).unwrap();
             assert!((trace, features) == fresh, "{} {place}", fixture.model);
+        }
+        for (layer, crop) in [0, 0, 1].into_iter().flat_map(|layer| crops[1].iter().map(move |crop| (layer, crop)))
+        {
+            let found = pollster::block_on(seen.tokens_after(crop, layer)).unwrap();
+            let fresh = pollster::block_on(tower().tokens_after(crop, layer)).unwrap();
+            assert!(found == fresh, "{} after layer {layer}", fixture.model);
         }
     }
 }

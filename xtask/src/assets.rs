@@ -108,7 +108,7 @@ pub fn default_pack(tool: Tool) -> anyhow::Result<()> {
         tool.args(["pack", "default", "--quant", "q8"]);
         tool.arg("--onnx").arg(&image[0]).arg("--minilm").arg(&text[0]).arg("--tokenizer").arg(&text[1]);
         tool.arg("--alignment").arg(recipe.join("alignment.safetensors"));
-        for (option, name) in [("--pool", "pool.txt"), ("--statistics", "statistics.safetensors")] {
+        for (option, name) in [("--pool", "pool.tsv"), ("--statistics", "statistics.safetensors")] {
             let file = recipe.join(name);
             if file.is_file() {
                 tool.arg(option).arg(file);
@@ -259,8 +259,15 @@ fn hex(hash: Sha256) -> String {
 }
 
 /// The code that writes packs: weights, pools and statistics. After a change of this code, the packs are made again.
-const CODE_OF_PACKS: [&str; 6] =
-    ["src/checkpoint", "src/model", "src/cli/pack", "src/decompose", "src/session/pool.rs", "src/statistics"];
+const CODE_OF_PACKS: [&str; 7] = [
+    "src/checkpoint",
+    "src/model",
+    "src/cli/pack",
+    "src/decompose",
+    "src/session/pool.rs",
+    "src/session/pool_texts.rs",
+    "src/statistics",
+];
 
 /// A hash of everything that a pack was made from. It is written next to the pack.
 struct Stamp {

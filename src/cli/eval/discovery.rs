@@ -11,12 +11,12 @@ use super::evaluation::{Evaluation, EvaluationOptions};
 use super::report::{EvaluationResults, per_cent, table};
 use super::voc::{AnnotatedPicture, annotated_pictures};
 use crate::cli::error::CliError;
-use crate::cli::propagate::read_features;
+use crate::cli::pictures;
 use crate::cli::track::ObjectOptions;
 use crate::foreground;
 use crate::geometry::Framing;
 use crate::metrics::discovery::{PixelBox, localised};
-use crate::session::Featured;
+use crate::session::PhotoFeatures;
 use crate::track::regions::largest;
 
 /// How often a box around a discovered object is right: CorLoc on the boxes of Pascal VOC
@@ -89,7 +89,8 @@ impl EvalDiscovery {
     fn discover(&self, evaluation: &Evaluation<'_>, picture: &AnnotatedPicture) -> Result<RightBoxes, CliError> {
         let session = &evaluation.session;
         let short_side = self.resolution.unwrap_or(session.model().config.vision.image_size);
-        let featured = read_features(session, &picture.picture, Framing::WholeFrame { short_side })?;
+        let photo = pictures::read_guarded(&picture.picture)?;
+        let featured = pollster::block_on(session.features(&photo, Framing::WholeFrame { short_side }))?;
         let features = &featured.features;
         let (mut tracker, heads) = self.objects.tracker(features);
         let tracked = tracker.push(features)?;
@@ -109,7 +110,7 @@ impl EvalDiscovery {
 }
 
 /// Returns the box, in the photo's pixels, around the largest region of patches above the mean of the map.
-fn box_around(map: &[f32], featured: &Featured) -> Option<PixelBox> {
+fn box_around(map: &[f32], featured: &PhotoFeatures) -> Option<PixelBox> {
     let region = largest(&foreground::above_mean(map), featured.features.grid);
     PixelBox::around(&foreground::in_photo(&region, &featured.frame), featured.frame.photo)
 }

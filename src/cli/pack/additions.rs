@@ -8,10 +8,11 @@ use super::draft::PackDraft;
 use crate::checkpoint::pack;
 use crate::cli::error::CliError;
 use crate::cli::inputs;
+use crate::session::pool_texts::PoolTexts;
 
 #[derive(Args, Debug)]
 pub struct Additions {
-    /// Texts to label heads with, one per line
+    /// Texts to label heads with: in each line a text, or a text, a TAB and the text's property
     #[arg(long, value_name = "FILE")]
     pool: Option<PathBuf>,
     /// Head statistics that `headlamp stats` gathered with exactly this model, stored the same way
@@ -21,7 +22,7 @@ pub struct Additions {
 
 /// The contents of the files, read before the long work begins.
 pub struct AddedFiles {
-    pool: Option<Vec<String>>,
+    pool: Option<PoolTexts>,
     /// The path, for messages, and the bytes.
     statistics: Option<(PathBuf, Vec<u8>)>,
 }
@@ -50,8 +51,8 @@ impl AddedFiles {
             return Ok(());
         }
         let session = draft.open()?;
-        if let Some(lines) = self.pool {
-            draft.add_pool(&session, lines)?;
+        if let Some(texts) = self.pool {
+            draft.add_pool(&session, texts)?;
         }
         if let Some((path, bytes)) = self.statistics {
             inputs::statistics(&session, &path, &bytes)?;

@@ -37,7 +37,7 @@ pub struct DefaultPack {
 
 impl DefaultPack {
     pub fn run(&self) -> Result<(), CliError> {
-        output::is_free_for_pack(&self.out)?;
+        output::check_free_for_pack(&self.out)?;
         let added = self.additions.read()?;
         let Self { onnx, alignment, minilm, .. } = self;
         let manifest = default_pack::manifest(self.quant.into());

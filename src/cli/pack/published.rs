@@ -104,7 +104,7 @@ impl ModelSettings {
 
 impl PublishedPack {
     pub fn run(&self) -> Result<(), CliError> {
-        output::is_free_for_pack(&self.out)?;
+        output::check_free_for_pack(&self.out)?;
         let given = self.settings.given()?;
         let added = self.additions.read()?;
         let pack = PathBuf::from(&self.source);

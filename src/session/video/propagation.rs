@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use half::f16;
 
 use crate::geometry::CropFromPhoto;
-use crate::protocol::video::{Run, Seed, SeedKind};
+use crate::protocol::video::{PropagationRun, Seed, SeedKind};
 use crate::track::seeds::{self, PatchBox};
 use crate::track::{Features, PropagateOptions, Propagator, SoftMasks, TrackError};
 
@@ -29,7 +29,7 @@ impl MaskPropagation {
     /// If the frame does not fit the frames before, nothing was seeded, or an object's number is invalid.
     pub fn step(
         &mut self,
-        run: &Run,
+        run: &PropagationRun,
         index: usize,
         (frame, features): (CropFromPhoto, &Features),
         scores: &BTreeMap<String, Vec<f64>>,
@@ -124,7 +124,7 @@ impl FineTokens {
     fn get(&self, short_side: usize, index: usize) -> Option<(CropFromPhoto, Features)> {
         let (frame, width, tokens) = self.frames.get(&index).filter(|_| self.short_side == short_side)?;
         let tokens = tokens.iter().map(|value| value.to_f32()).collect();
-        Some((*frame, tokens_alone(*frame, *width, tokens)))
+        Some((*frame, Features::of_tokens(frame.grid(), *width, tokens)))
     }
 
     fn insert(&mut self, short_side: usize, index: usize, frame: CropFromPhoto, features: &Features) {
@@ -138,18 +138,5 @@ impl FineTokens {
                 self.bytes += bytes;
             }
         }
-    }
-}
-
-/// Returns features that contain only the tokens.
-fn tokens_alone(frame: CropFromPhoto, width: usize, tokens: Vec<f32>) -> Features {
-    Features {
-        grid: frame.grid(),
-        width,
-        heads: 0,
-        cls_attention: Vec::new(),
-        queries: Vec::new(),
-        keys: Vec::new(),
-        tokens,
     }
 }

@@ -6,7 +6,7 @@ use leptos::web_sys::{Event, HtmlInputElement};
 
 use crate::page::common::browser::dom;
 use crate::page::heads::browser::completeness_curve::{CompletenessCurve, GalleryForLabels};
-use crate::page::heads::browser::heads::HeadsState;
+use crate::page::heads::browser::names::HeadNamesState;
 use crate::page::model::browser::label_sources::{PoolOf, StatisticsOf};
 use crate::page::model::browser::state::ModelState;
 use crate::protocol::{self, StatisticsSource};
@@ -27,19 +27,19 @@ pub fn Sources(gallery: GalleryForLabels) -> impl IntoView {
     }
 }
 
-/// Saves the texts of all heads.
+/// Saves the names and texts of all heads.
 #[component]
 fn Export() -> impl IntoView {
-    let (model, heads) = (expect_context::<ModelState>(), expect_context::<HeadsState>());
+    let names = expect_context::<HeadNamesState>();
     view! {
         <div class="source">
             <button
                 type="button"
                 id="export-labels"
-                disabled=move || !model.can_label_heads()
-                on:click=move |_| heads.save_all_texts()
+                disabled=move || names.names.with(Option::is_none)
+                on:click=move |_| names.save()
             >
-                "Save every head's texts (JSON and Markdown)"
+                "Save every head's name and texts (JSON and Markdown)"
             </button>
         </div>
     }
@@ -96,7 +96,7 @@ fn Pool() -> impl IntoView {
     let pack_has_none = move || model.pack.with(|pack| pack.as_ref().is_some_and(|pack| pack.pool_lines == 0));
     let use_typed = move |_| {
         if let Some(area) = area.get() {
-            model.label_sources.use_pool(&area.value());
+            model.label_sources.use_pool(area.value());
         }
     };
     let use_file = move |event: Event| {
@@ -115,8 +115,8 @@ fn Pool() -> impl IntoView {
                 name="pool"
                 node_ref=area
                 rows="4"
-                aria-label="Your own texts, one per line"
-                placeholder="Paste your own texts, one per line, or drop a text file here"
+                aria-label="Your own texts, one per line; after a TAB, the text's property"
+                placeholder="Paste your own texts, one per line, or drop a text file here. To give heads names, write a TAB and a property after each text"
                 on:input=count
             ></textarea>
             <div class="row">
@@ -128,15 +128,15 @@ fn Pool() -> impl IntoView {
                 </button>
                 <label class="button">
                     "Open a text file"
-                    <input class="unseen" type="file" name="pool-file" accept=".txt,text/plain" on:change=use_file/>
+                    <input class="unseen" type="file" name="pool-file" accept=".txt,.tsv,text/plain,text/tab-separated-values" on:change=use_file/>
                 </label>
                 <Show when=is_without>
-                    <button type="button" id="default-pool" on:click=move |_| model.label_sources.use_pool("")>
+                    <button type="button" id="default-pool" on:click=move |_| model.label_sources.use_pool(String::new())>
                         "Use headlamp's own texts"
                     </button>
                 </Show>
                 <Show when=move || matches!(model.label_sources.pool_of.get(), PoolOf::Person(_))>
-                    <button type="button" class="quiet-button" on:click=move |_| model.label_sources.use_pool("")>
+                    <button type="button" class="quiet-button" on:click=move |_| model.label_sources.use_pool(String::new())>
                         {move || if pack_has_none() { "Back to headlamp's" } else { "Back to the pack's" }}
                     </button>
                 </Show>
@@ -152,7 +152,7 @@ fn Statistics(gallery: GalleryForLabels) -> impl IntoView {
         let images = units::plural(model.label_sources.statistics_images(), "image", "images");
         match model.label_sources.statistics_of.get() {
             StatisticsOf::Pack if model.label_sources.statistics_images() == 0 => {
-                "In use: none; this pack comes without statistics.".to_owned()
+                "In use: none; this pack has no statistics.".to_owned()
             }
             StatisticsOf::Pack => format!("In use: the pack's statistics over {images}."),
             StatisticsOf::File(_) => format!("In use: a file's statistics over {images}."),

@@ -3,34 +3,34 @@
 use leptos::html::Input;
 use leptos::prelude::*;
 
-use super::load_model::Choices;
 use crate::page::model::browser::state::ModelState;
-use crate::page::model::published::{PUBLISHED, Published};
-use crate::protocol::{ModelSettings, ModelSource};
+use crate::page::model::published::{KNOWN_MODELS, KnownModel};
+use crate::protocol::{ModelSettings, ModelSource, Storage};
 use crate::text::units;
 
-/// Shows a card for each known model. `hub` is the field with the address of another hub.
+/// Shows a card for each known model. `storage` is the chosen precision, and `hub` is the field with the address of
+/// another hub.
 #[component]
-pub fn KnownModels(choices: Choices, hub: NodeRef<Input>) -> impl IntoView {
+pub fn KnownModels(storage: RwSignal<Storage>, hub: NodeRef<Input>) -> impl IntoView {
     let query = RwSignal::new(String::new());
-    let found = Memo::new(move |_| query.with(|query| PUBLISHED.map(|model| model.matches(query))));
+    let found = Memo::new(move |_| query.with(|query| KNOWN_MODELS.map(|model| model.matches(query))));
     let says = move || {
         let count = found.with(|found| found.iter().filter(|is_found| **is_found).count());
         match count {
             0 => "No known model has these words. Other names work in the field above.".to_owned(),
-            count => format!("{count} of {} models", PUBLISHED.len()),
+            count => format!("{count} of {} models", KNOWN_MODELS.len()),
         }
     };
-    let card = move |(index, model): (usize, Published)| {
+    let card = move |(index, model): (usize, KnownModel)| {
         view! {
             <Show when=move || found.with(|found| found[index])>
-                <Card model=model choices=choices hub=hub/>
+                <Card model=model storage=storage hub=hub/>
             </Show>
         }
     };
     view! {
         <details id="known-models">
-            <summary>{format!("Choose from {} known models", PUBLISHED.len())}</summary>
+            <summary>{format!("Choose from {} known models", KNOWN_MODELS.len())}</summary>
             <label class="search">
                 <span>"Search the models"</span>
                 <input
@@ -43,7 +43,7 @@ pub fn KnownModels(choices: Choices, hub: NodeRef<Input>) -> impl IntoView {
                 />
             </label>
             <p class="quiet hint" role="status">{says}</p>
-            <ul class="cards">{PUBLISHED.into_iter().enumerate().map(card).collect_view()}</ul>
+            <ul class="cards">{KNOWN_MODELS.into_iter().enumerate().map(card).collect_view()}</ul>
             <p class="quiet">
                 "Other models of the same kinds open too, if their config.json describes them. DoRA's weights are on
                 its authors' own drive: "
@@ -55,13 +55,13 @@ pub fn KnownModels(choices: Choices, hub: NodeRef<Input>) -> impl IntoView {
 }
 
 #[component]
-fn Card(model: Published, choices: Choices, hub: NodeRef<Input>) -> impl IntoView {
+fn Card(model: KnownModel, storage: RwSignal<Storage>, hub: NodeRef<Input>) -> impl IntoView {
     let state = expect_context::<ModelState>();
-    let Published { repository, name, licence, grid: (layers, heads), good_for, .. } = model;
-    let is_stored = move || state.is_stored(repository, choices.storage.get());
+    let KnownModel { repository, name, licence, grid: (layers, heads), good_for, .. } = model;
+    let is_stored = move || state.is_stored(repository, storage.get());
     let stored = move || {
-        let storage = choices.storage.get();
-        format!("{} in {}", units::bytes(model.stored_bytes(storage)), storage.label())
+        let bits = storage.get();
+        format!("{} in {}", units::bytes(model.stored_bytes(bits)), bits.label())
     };
     let time = move || {
         let (seconds, is_measured) = model.seconds(state.fetch_speed.get());
@@ -75,7 +75,7 @@ fn Card(model: Published, choices: Choices, hub: NodeRef<Input>) -> impl IntoVie
     let open = move |_| {
         let hub = hub.get().map(|hub| hub.value().trim().to_owned()).filter(|hub| !hub.is_empty());
         let source = ModelSource::Hub { repository: repository.to_owned(), hub };
-        state.load(source, Vec::new(), choices.storage.get_untracked(), ModelSettings::default());
+        state.load(source, Vec::new(), storage.get_untracked(), ModelSettings::default());
     };
     view! {
         <li class="card" data-repository=repository>

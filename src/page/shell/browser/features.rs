@@ -9,6 +9,7 @@ use crate::page::gallery::browser::cue_state::CueState;
 use crate::page::gallery::browser::state::GalleryState;
 use crate::page::heads::browser::completeness_curve::CompletenessState;
 use crate::page::heads::browser::heads::HeadsState;
+use crate::page::heads::browser::names::HeadNamesState;
 use crate::page::heads::browser::settling::SettlingState;
 use crate::page::heads::browser::undo::Undo;
 use crate::page::model::browser::state::ModelState;
@@ -32,6 +33,7 @@ pub struct Features {
     pub head_map: HeadMapState,
     pub overlay: OverlayState,
     pub heads: HeadsState,
+    pub names: HeadNamesState,
     pub completeness: CompletenessState,
     pub settling: SettlingState,
     pub undo: Undo,
@@ -53,6 +55,7 @@ impl Features {
         let segmentation = SegmentationState::new(core, model, photo, phrases);
         let head_map = HeadMapState::new(core, photo, phrases);
         let heads = HeadsState::new(core, model, phrases, head_map);
+        let names = HeadNamesState::new(core, model);
         let gallery = GalleryState::new(core, model, photo, phrases, head_map);
         let features = Self {
             core,
@@ -63,8 +66,9 @@ impl Features {
             head_map,
             overlay: OverlayState::default(),
             heads,
+            names,
             completeness: CompletenessState::new(core, model),
-            settling: SettlingState::new(model, Signal::derive(|| None)),
+            settling: SettlingState::new(model, names),
             undo: Undo::new(model, phrases),
             gallery,
             cues: CueState::new(core, gallery),
@@ -85,6 +89,7 @@ impl Features {
         provide_context(self.head_map);
         provide_context(self.overlay);
         provide_context(self.heads);
+        provide_context(self.names);
         provide_context(self.completeness);
         provide_context(self.settling);
         provide_context(self.undo);
