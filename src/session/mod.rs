@@ -161,9 +161,9 @@ impl Session {
         photo: &Photo,
         framing: Framing,
         layer: usize,
-    ) -> Result<Featured, SessionError> {
+    ) -> Result<PhotoFeatures, SessionError> {
         let (frame, crop) = self.crop(photo, framing)?;
-        Ok(Featured { frame, features: self.model.vision.tokens_after(&crop, layer).await? })
+        Ok(PhotoFeatures { frame, features: self.model.vision.tokens_after(&crop, layer).await? })
     }
 
     /// Computes [`Self::trace`] and [`Self::features`] in one run.
