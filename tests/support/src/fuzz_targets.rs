@@ -24,7 +24,7 @@ pub struct Target {
     pub read: fn(&[u8]),
 }
 
-pub const ALL: [Target; 11] = [
+pub const ALL: [Target; 12] = [
     Target { name: "picture", read: picture },
     Target { name: "video", read: video },
     Target { name: "checkpoint", read: checkpoint },
