@@ -10,6 +10,7 @@ pub mod gallery;
 pub mod helpers;
 mod labels;
 mod naming;
+pub mod pack_to_save;
 pub mod pool;
 pub mod pool_embedding;
 pub mod pool_texts;

@@ -13,7 +13,7 @@ use crate::page::model::published::{self, KNOWN_MODELS};
 use crate::page::model::stored_files::StoredPack;
 use crate::protocol::wire::Attachments;
 use crate::protocol::{
-    DevicePreference, LoadModel, ModelSettings, ModelSource, OpenPack, PackSummary, Storage, TaskKind,
+    DevicePreference, LoadModel, ModelSettings, ModelSource, OpenPack, PackSummary, SaveModel, Storage, TaskKind,
     UnexpectedAnswer,
 };
 
@@ -189,6 +189,17 @@ impl ModelState {
         let task = LoadModel { source, storage, settings, device: self.device_preference() };
         let files = files.into_iter().map(Blob::from).collect();
         self.ask_to_open(Opening::Weights { task, files });
+    }
+
+    /// Opens a saved model instead of the open model.
+    pub fn open_archive(self, file: File) {
+        let source = ModelSource::Files { names: vec![file.name()] };
+        self.load(source, vec![file], Storage::default(), ModelSettings::default());
+    }
+
+    /// Saves the open model as one file, with the statistics and the pool that are in use.
+    pub fn save(self) {
+        self.core.ask_for_file(SaveModel, |saved, file| dom::save(&saved.name, file));
     }
 
     /// Returns the device that the address asks for, or the CPU after a GPU was lost twice.
