@@ -8,7 +8,7 @@ use test_support::small_clip::SmallClip;
 use test_support::tool::{self, headlamp, output_of};
 use xtask::served_model::{ServedModel, Workshop};
 
-use super::server::{Behaviour, Hub};
+use super::server::{Hub, HubBehaviour};
 
 /// A folder for made packs, a hub, and the number of times that the tool was started.
 struct TestWorkshop {
@@ -84,7 +84,7 @@ fn a_pack_in_one_file_keeps_its_own_texts() {
 #[test]
 fn a_hubs_model_is_fetched_and_labelled() {
     let checkpoint = SmallClip::new("served-hub-clip");
-    let hub = Hub::new(checkpoint.path().to_owned(), Behaviour::Plain);
+    let hub = Hub::new(checkpoint.path().to_owned(), HubBehaviour::Plain);
     let workshop = TestWorkshop::new("hub", &hub.url);
     let pictures = tool::gallery("served-hub-gallery", &["chelsea.png", "coffee.png"]);
     let (made, started) = workshop.prepare("hf:small/clip", Some(pictures.clone()), &workshop.texts());
