@@ -138,5 +138,6 @@ short_runs!(
     statistics,
     message,
     address,
-    labels
+    labels,
+    pool
 );
