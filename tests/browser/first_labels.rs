@@ -167,7 +167,7 @@ fn a_full_disk_loses_no_labels_of_this_visit() {
 #[test]
 #[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn names_settle_while_pictures_arrive() {
-    let (checkpoint, pictures) = (Checkpoint::new("settling"), Pictures::new("settling", 110, 40));
+    let (checkpoint, pictures) = (SmallClip::new("settling"), Pictures::new("settling", 110, 40));
     let page = open("settling", &checkpoint);
     wait_for_pool(&page);
     // The first statistics come before the last picture.
