@@ -23,11 +23,11 @@ pub mod wire;
 mod work;
 
 pub use self::gallery::{
-    AddToGallery, ClearGallery, GalleryEntry, GalleryGrown, GalleryKept, GalleryOpened, GalleryRanked,
-    KeepGallery, OpenGallery, RankBy, RankGallery, ReadThumbnails, Thumbnails,
+    AddToGallery, ClearGallery, FindOutlyingPictures, GalleryEntry, GalleryGrown, GalleryKept, GalleryOpened,
+    GalleryRanked, KeepGallery, OpenGallery, RankBy, RankGallery, ReadThumbnails, Thumbnails,
 };
 pub use self::heads::{
-    AllHeadLabels, HeadLabel, HeadLabels, HeadMap, HeadNames, HeadNaming, LabelAllHeads, LabelHead, MapHead,
+    AllHeadLabels, HeadLabel, HeadLabels, HeadMap, HeadNames, HeadNaming, LabelAllHeads, LabelHead, MapHeads,
     NameHeads, NamedHead, PoolReady, StatisticsReady, StatisticsSource, UsePool, UseStatistics,
 };
 pub use self::kind::Kind;
@@ -36,8 +36,8 @@ pub use self::model::{
     PackSummary, Storage, StorageSummary,
 };
 pub use self::photo::{
-    Attribute, Attribution, ExportMask, MaskPng, PhotoSummary, Reframe, Segment, Segmented, TracePhoto,
-    TraceSeconds,
+    Attribute, Attribution, ExportMask, MaskPng, MeanAttribution, PhotoSummary, Reframe, Segment, Segmented,
+    TracePhoto, TraceSeconds,
 };
 pub use self::progress::Progress;
 pub use self::request::{AHEAD, GREETING, Request, Response};

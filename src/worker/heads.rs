@@ -47,8 +47,7 @@ impl Worker {
         if file.is_empty() {
             session.use_pool(None);
         } else {
-            let texts =
-                PoolTexts::parse(&file).map_err(|err| err.of_file("this text")).map_err(SessionError::from)?;
+            let texts = PoolTexts::parse(&file).map_err(|err| err.of_file("this text"))?;
             let total = texts.len();
             let pool = session.embed_pool(texts, |done| report.items("Reading the texts", done, total)).await?;
             session.use_pool(Some(pool));

@@ -130,7 +130,10 @@ fn every_view_explains_its_computation() {
         return found;";
     let found = page.window.script(script, &json!([]));
     let topics: Vec<&str> = found.as_array().unwrap().iter().map(|at| at[0].as_str().unwrap()).collect();
-    assert_eq!(topics, ["segmentation", "scores", "contributions", "headmap", "textspan", "ablation"]);
+    assert_eq!(
+        topics,
+        ["segmentation", "scores", "contributions", "differences", "headmap", "textspan", "ablation"]
+    );
     for at in found.as_array().unwrap() {
         assert_eq!(at[1], true, "the browser does not draw the formula of {}", at[0]);
         assert!(at[2].as_str().unwrap().starts_with("https://arxiv.org/abs/"));

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::ablate::Ablation;
 use crate::geometry::{Framing, Grid, PhotoRect, Size};
-use crate::page::heads::contributions::Contributions;
+use crate::page::heads::contributions::{Contributions, GridValues};
 use crate::page::heads::switched_off;
 use crate::protocol::HeadLabel;
 use crate::rle::Rle;
@@ -23,6 +23,10 @@ pub struct Findings {
     /// The phrases that the contributions are for: "“a cat” rather than “a dog”".
     pub subject: Option<String>,
     pub contributions: Option<ContributionsFinding>,
+    /// The mean of every contribution over the images of the head statistics: an average picture.
+    pub means: Option<ContributionsFinding>,
+    /// Whether the grid shows the contributions minus their means.
+    pub shows_differences: bool,
     /// The parts that are switched off.
     pub ablation: Ablation,
     pub segmentation: Option<SegmentationFinding>,
@@ -80,6 +84,13 @@ impl From<&Contributions> for ContributionsFinding {
     }
 }
 
+impl From<&ContributionsFinding> for Contributions {
+    fn from(all: &ContributionsFinding) -> Self {
+        let ContributionsFinding { heads, mlps, embedding, .. } = all.clone();
+        Self { heads, mlps, embedding }
+    }
+}
+
 #[derive(Clone, Debug, Serialize)]
 pub struct SegmentationFinding {
     pub phrase: String,
@@ -96,7 +107,11 @@ pub struct SegmentationFinding {
 pub struct HeadFinding {
     pub layer: usize,
     pub head: usize,
+    /// The property that names the head; `None` for a mixed head.
+    pub name: Option<String>,
     pub contribution: Option<f32>,
+    /// The mean of the contribution over the images of the head statistics.
+    pub mean: Option<f32>,
     pub map: Option<HeadMapFinding>,
     pub labels: Vec<HeadLabel>,
     /// The number of images that the labels were computed from.
@@ -124,6 +139,14 @@ impl Findings {
         serde_json::to_string_pretty(self).map(|json| json + "\n")
     }
 
+    /// Returns the values of the grid.
+    pub fn grid_values(&self) -> Option<GridValues> {
+        let contributions = Contributions::from(self.contributions.as_ref()?);
+        let means = self.means.as_ref().filter(|_| self.shows_differences).map(Contributions::from);
+        let differences = means.and_then(|means| GridValues::differences(&contributions, &means));
+        Some(differences.unwrap_or_else(|| GridValues::raw(contributions)))
+    }
+
     /// Returns notes with tables, in Markdown.
     pub fn markdown(&self) -> String {
         let mut text = format!("## {} through {}\n", plain(&self.photo.name), plain(&self.model.name));
@@ -142,22 +165,27 @@ impl Findings {
         if !off.is_empty() {
             line(&format!("\nSwitched off: {off}."));
         }
-        if let Some((subject, all)) = self.subject.as_ref().zip(self.contributions.as_ref()) {
-            line(&format!(
-                "\nHeads that matter most for {} (of {}):",
-                plain(subject),
-                units::signed(all.total, 4)
-            ));
-            line("\n| layer.head | contribution |\n|---|--:|");
-            for (layer, head, value) in all.strongest(STRONGEST) {
+        if let Some((subject, values)) = self.subject.as_ref().zip(self.grid_values()) {
+            let (subject, total) = (plain(subject), units::signed(values.total(), 4));
+            let (parts, what) = match values.average {
+                Some(average) => (
+                    format!("{total}, of which an average picture has {}", units::signed(average, 4)),
+                    "difference",
+                ),
+                None => (format!("of {total}"), "contribution"),
+            };
+            line(&format!("\nHeads that matter most for {subject} ({parts}):"));
+            line(&format!("\n| layer.head | {what} |\n|---|--:|"));
+            for (layer, head, value) in values.parts.ranking(STRONGEST) {
                 line(&format!("| {layer}.{head} | {} |", units::signed(value, 4)));
             }
         }
         if let Some(head) = self.head.as_ref().filter(|head| !head.labels.is_empty()) {
             line(&format!(
-                "\nTexts that span layer {}, head {} (over {}):\n",
+                "\nTexts that span layer {}, head {}{} (over {}):\n",
                 head.layer,
                 head.head,
+                head.name.as_ref().map(|name| format!(", named {}", plain(name))).unwrap_or_default(),
                 units::plural(head.images, "image", "images")
             ));
             for HeadLabel { text, variance_explained, .. } in &head.labels {
@@ -174,14 +202,6 @@ impl Findings {
             self.made_by
         ));
         text
-    }
-}
-
-impl ContributionsFinding {
-    /// Returns the heads with the largest absolute contributions: (layer, head, contribution).
-    pub fn strongest(&self, count: usize) -> Vec<(usize, usize, f32)> {
-        let Self { heads, mlps, embedding, .. } = self.clone();
-        Contributions { heads, mlps, embedding }.ranking(count)
     }
 }
 
@@ -229,6 +249,13 @@ pub(crate) mod tests {
                 embedding: 0.03125,
                 total: 0.25,
             }),
+            means: Some(ContributionsFinding {
+                heads: vec![vec![0.0, 0.0, 0.0], vec![0.125, 0.0, -0.5]],
+                mlps: vec![0.0, 0.0],
+                embedding: 0.0,
+                total: -0.375,
+            }),
+            shows_differences: false,
             ablation: Ablation { heads: [(0, 1)].into(), ..Ablation::default() },
             segmentation: Some(SegmentationFinding {
                 phrase: "red".to_owned(),
@@ -240,7 +267,9 @@ pub(crate) mod tests {
             head: Some(HeadFinding {
                 layer: 1,
                 head: 0,
+                name: Some("texture".to_owned()),
                 contribution: Some(0.125),
+                mean: Some(0.125),
                 map: Some(HeadMapFinding {
                     kind: "contribution",
                     grid: Grid { columns: 2, rows: 2 },
@@ -273,6 +302,10 @@ pub(crate) mod tests {
         assert!(text.contains("| \"red\" \\| & <green> | +0.250 | 90 % |"), "{text}");
         let (first, second) = (text.find("| 1.0 | +0.1250 |"), text.find("| 0.1 | +0.0625 |"));
         assert!(first.is_some() && first < second, "{text}");
+        let differences = Findings { shows_differences: true, ..findings() }.markdown();
+        assert!(differences.contains("(+0.2500, of which an average picture has −0.3750)"), "{differences}");
+        let first = differences.find("| layer.head | difference |\n|---|--:|\n| 1.2 | +0.5000 |");
+        assert!(first.is_some(), "{differences}");
         assert!(text.contains("Switched off: 1 head.") && text.contains("fur & <feathers> (50 %)"), "{text}");
     }
 }

@@ -53,7 +53,8 @@ impl Features {
         let segmentation = SegmentationState::new(core, model, photo, phrases);
         let head_map = HeadMapState::new(core, photo, phrases);
         let heads = HeadsState::new(core, model, phrases, head_map);
-        let gallery = GalleryState::new(core, model, photo, phrases, head_map);
+        let names = HeadNamesState::new(core, model, head_map);
+        let gallery = GalleryState::new(core, model, photo, phrases, head_map, names);
         let features = Self {
             core,
             model,
@@ -63,7 +64,7 @@ impl Features {
             head_map,
             overlay: OverlayState::default(),
             heads,
-            names: HeadNamesState::new(core, model),
+            names,
             completeness: CompletenessState::new(core, model),
             undo: Undo::new(model, phrases),
             gallery,
@@ -99,6 +100,7 @@ impl Features {
         self.phrases.choice.set(address.phrase.clone());
         self.phrases.rather_than.set(address.rather_than.clone());
         self.head_map.kind.set(address.map);
+        self.heads.shows_raw.set(address.raw);
         self.overlay.layer.set(address.layer);
         self.overlay.opacity.set(address.opacity);
         self.phrases.templates.set(address.templates);
