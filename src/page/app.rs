@@ -126,7 +126,11 @@ fn Foot() -> impl IntoView {
         </Show>
         <Gallery/>
         // Precomputed results have no timings of this machine.
-        <ModelPanel photo=summary is_measured_here=Signal::derive(move || !photo.is_beforehand.get())/>
+        <ModelPanel
+            photo=summary
+            is_measured_here=Signal::derive(move || !photo.is_beforehand.get())
+            names=features.names.names
+        />
         <LoadModel/>
         <Show when=move || features.model.has_text()>
             <Sources gallery=gallery/>

@@ -105,6 +105,18 @@ pub struct HeadNames {
     pub entanglement: f32,
 }
 
+impl HeadNames {
+    /// Returns the number of heads that have a name.
+    pub fn named(&self) -> usize {
+        self.heads.iter().flatten().filter(|head| head.property.is_some()).count()
+    }
+
+    /// Returns the name of one of these heads; `None` for a mixed head.
+    pub fn name(&self, head: &NamedHead) -> Option<&str> {
+        self.properties.get(head.property?).map(String::as_str)
+    }
+}
+
 /// A head with its name.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NamedHead {

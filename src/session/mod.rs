@@ -150,6 +150,20 @@ impl Session {
         Ok(Featured { frame, features: self.model.vision.features(&crop).await? })
     }
 
+    /// Computes the tokens of a photo's patches after a block, for mask propagation.
+    ///
+    /// # Errors
+    /// If the model has no such block, or the device fails.
+    pub async fn tokens_after(
+        &self,
+        photo: &Photo,
+        framing: Framing,
+        layer: usize,
+    ) -> Result<Featured, SessionError> {
+        let (frame, crop) = self.crop(photo, framing)?;
+        Ok(Featured { frame, features: self.model.vision.tokens_after(&crop, layer).await? })
+    }
+
     /// Computes [`Self::trace`] and [`Self::features`] in one run.
     ///
     /// # Errors

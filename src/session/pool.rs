@@ -1,5 +1,7 @@
 //! TextSpan's pool: texts and their embeddings.
 
+use std::collections::HashSet;
+
 use half::f16;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
@@ -40,6 +42,23 @@ impl Pool {
         }
         let embeddings = view.data().as_chunks().0.iter().map(|pair| f16::from_le_bytes(*pair).to_f32()).collect();
         Ok(Some(Self { texts, embeddings }))
+    }
+
+    /// Returns the pool of only these texts, in the order of this pool.
+    ///
+    /// # Errors
+    /// The first of `texts` that this pool does not have.
+    pub fn only<'a>(&self, texts: &'a [String]) -> Result<Self, &'a str> {
+        let known: HashSet<&str> = self.texts.texts.iter().map(String::as_str).collect();
+        if let Some(unknown) = texts.iter().find(|text| !known.contains(text.as_str())) {
+            return Err(unknown);
+        }
+        let wanted: HashSet<&str> = texts.iter().map(String::as_str).collect();
+        let is_wanted = |index: &usize| wanted.contains(self.texts.texts[*index].as_str());
+        let kept: Vec<usize> = (0..self.texts.len()).filter(is_wanted).collect();
+        let size = self.embeddings.len() / self.texts.len().max(1);
+        let embedding = |index: &usize| &self.embeddings[index * size..(index + 1) * size];
+        Ok(Self { texts: self.texts.at(&kept), embeddings: kept.iter().flat_map(embedding).copied().collect() })
     }
 
     /// Writes the pool's two files for a pack: names and bytes.

@@ -236,8 +236,10 @@ async fn fine_features(
     let framing = Framing::Frame { short_side };
     let size = video.summary.size;
     let wanted = CropFromPhoto::new(size, framing, config.image_size, config.patch, config.long_side);
-    // If the tracks were computed on the same crop, its features are stored.
-    if let Some(known) = video.study()?.frame(index).filter(|known| known.frame == wanted) {
+    // If the tracks were computed on the same crop, the tokens of its last block are stored.
+    let reads_last = session.manifest().propagation_layer() + 1 == config.layers;
+    let is_same = |known: &&StudiedFrame| reads_last && known.frame == wanted;
+    if let Some(known) = video.study()?.frame(index).filter(is_same) {
         return Ok((wanted, known.kept.features()));
     }
     if let Some(known) = video.propagation.stored_features(short_side, index) {

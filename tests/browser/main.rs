@@ -24,6 +24,7 @@ mod gallery;
 mod head_names;
 mod helper_workers;
 mod interactions;
+mod names;
 mod offline;
 mod package;
 mod page;

@@ -4,12 +4,14 @@
 //! `check.json`.
 #![cfg(not(target_arch = "wasm32"))]
 
+mod alignment;
 mod check;
 mod dual_encoder;
 mod img_focus;
 mod kernels;
 mod pack;
 mod photos;
+mod roles;
 mod tokens;
 
 use std::path::{Path, PathBuf};

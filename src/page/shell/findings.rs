@@ -8,7 +8,7 @@ use crate::ablate::Ablation;
 use crate::geometry::{Framing, Grid, PhotoRect, Size};
 use crate::page::heads::contributions::{Contributions, GridValues};
 use crate::page::heads::switched_off;
-use crate::protocol::HeadLabel;
+use crate::protocol::{HeadLabel, HeadNames};
 use crate::rle::Rle;
 use crate::text::units;
 
@@ -31,6 +31,53 @@ pub struct Findings {
     pub ablation: Ablation,
     pub segmentation: Option<SegmentationFinding>,
     pub head: Option<HeadFinding>,
+    /// The names of all heads; `None` until they are known.
+    pub names: Option<NamesFinding>,
+}
+
+/// The names of all heads of the model.
+#[derive(Clone, Debug, Serialize)]
+pub struct NamesFinding {
+    /// `[layer][head]`
+    pub heads: Vec<Vec<HeadNameFinding>>,
+    /// The number of heads with a name.
+    pub named: usize,
+    /// The mean consistency of these heads.
+    pub consistency: f32,
+    pub entanglement: f32,
+    /// The number of images that the names were computed from.
+    pub images: u64,
+}
+
+/// The name of a head, and the figures that it depends on.
+#[derive(Clone, Debug, Serialize)]
+pub struct HeadNameFinding {
+    /// `None`: mixed.
+    pub name: Option<String>,
+    pub share: f32,
+    pub p_value: f32,
+    pub consistency: f32,
+}
+
+impl From<&HeadNames> for NamesFinding {
+    fn from(names: &HeadNames) -> Self {
+        let heads = names.heads.iter().map(|heads| {
+            let finding = heads.iter().map(|head| HeadNameFinding {
+                name: names.name(head).map(str::to_owned),
+                share: head.share,
+                p_value: head.p_value,
+                consistency: head.consistency,
+            });
+            finding.collect()
+        });
+        Self {
+            heads: heads.collect(),
+            named: names.named(),
+            consistency: names.consistency,
+            entanglement: names.entanglement,
+            images: names.images,
+        }
+    }
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -107,8 +154,6 @@ pub struct SegmentationFinding {
 pub struct HeadFinding {
     pub layer: usize,
     pub head: usize,
-    /// The property that names the head; `None` for a mixed head.
-    pub name: Option<String>,
     pub contribution: Option<f32>,
     /// The mean of the contribution over the images of the head statistics.
     pub mean: Option<f32>,
@@ -147,6 +192,12 @@ impl Findings {
         Some(differences.unwrap_or_else(|| GridValues::raw(contributions)))
     }
 
+    /// Returns the name of a head; empty if it has none.
+    fn name(&self, layer: usize, head: usize) -> &str {
+        let named = self.names.as_ref().and_then(|names| names.heads.get(layer)?.get(head)?.name.as_deref());
+        named.unwrap_or_default()
+    }
+
     /// Returns notes with tables, in Markdown.
     pub fn markdown(&self) -> String {
         let mut text = format!("## {} through {}\n", plain(&self.photo.name), plain(&self.model.name));
@@ -175,17 +226,17 @@ impl Findings {
                 None => (format!("of {total}"), "contribution"),
             };
             line(&format!("\nHeads that matter most for {subject} ({parts}):"));
-            line(&format!("\n| layer.head | {what} |\n|---|--:|"));
+            line(&format!("\n| layer.head | name | {what} |\n|---|---|--:|"));
             for (layer, head, value) in values.parts.ranking(STRONGEST) {
-                line(&format!("| {layer}.{head} | {} |", units::signed(value, 4)));
+                let name = plain(self.name(layer, head));
+                line(&format!("| {layer}.{head} | {name} | {} |", units::signed(value, 4)));
             }
         }
         if let Some(head) = self.head.as_ref().filter(|head| !head.labels.is_empty()) {
             line(&format!(
-                "\nTexts that span layer {}, head {}{} (over {}):\n",
+                "\nTexts that span layer {}, head {} (over {}):\n",
                 head.layer,
                 head.head,
-                head.name.as_ref().map(|name| format!(", named {}", plain(name))).unwrap_or_default(),
                 units::plural(head.images, "image", "images")
             ));
             for HeadLabel { text, variance_explained, .. } in &head.labels {
@@ -195,6 +246,16 @@ impl Findings {
         if let Some(SegmentationFinding { phrase, foreground, threshold, .. }) = &self.segmentation {
             let share = units::percent(*foreground as f32);
             line(&format!("\n“{}” covers {share} of what the model saw (above {threshold:.2}).", plain(phrase)));
+        }
+        if let Some(names) = self.names.as_ref().filter(|names| names.named > 0) {
+            line(&format!(
+                "\n{} of {} heads have a name; of the first five texts of such a head, {} belong to the name. \
+                 Entanglement: {:.2}.",
+                names.named,
+                names.heads.iter().flatten().count(),
+                units::percent(names.consistency),
+                names.entanglement
+            ));
         }
         line(&format!(
             "\nAll parts add up to the embedding within {}. Made with {}.",
@@ -213,6 +274,10 @@ fn plain(words: &str) -> String {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+
+    fn name(name: Option<&str>) -> HeadNameFinding {
+        HeadNameFinding { name: name.map(str::to_owned), share: 0.5, p_value: 0.01, consistency: 0.8 }
+    }
 
     /// Returns invented findings that contain every character that must be escaped: quotes, angle brackets, bars.
     pub fn findings() -> Findings {
@@ -267,7 +332,6 @@ pub(crate) mod tests {
             head: Some(HeadFinding {
                 layer: 1,
                 head: 0,
-                name: Some("texture".to_owned()),
                 contribution: Some(0.125),
                 mean: Some(0.125),
                 map: Some(HeadMapFinding {
@@ -282,6 +346,15 @@ pub(crate) mod tests {
                 }],
                 images: 40,
             }),
+            names: Some(NamesFinding {
+                heads: [[None, None, None], [Some("fur | skin"), None, None]]
+                    .map(|heads| heads.map(name).to_vec())
+                    .to_vec(),
+                named: 1,
+                consistency: 0.75,
+                entanglement: 0.125,
+                images: 40,
+            }),
         }
     }
 
@@ -294,18 +367,21 @@ pub(crate) mod tests {
         assert!(parsed["phrases"][0].get("intact").is_none());
         assert_eq!(parsed["segmentation"]["mask"]["size"], serde_json::json!([2, 2]));
         assert_eq!(parsed["head"]["map"]["patches"][1], 0.125);
+        assert_eq!(parsed["names"]["heads"][1][0]["name"], "fur | skin");
+        assert_eq!((&parsed["names"]["entanglement"], &parsed["names"]["named"]), (&0.125.into(), &1.into()));
     }
 
     #[test]
     fn markdown_names_the_strongest_first_and_cells_stay_cells() {
         let text = findings().markdown();
         assert!(text.contains("| \"red\" \\| & <green> | +0.250 | 90 % |"), "{text}");
-        let (first, second) = (text.find("| 1.0 | +0.1250 |"), text.find("| 0.1 | +0.0625 |"));
+        let (first, second) = (text.find("| 1.0 | fur \\| skin | +0.1250 |"), text.find("| 0.1 |  | +0.0625 |"));
         assert!(first.is_some() && first < second, "{text}");
         let differences = Findings { shows_differences: true, ..findings() }.markdown();
         assert!(differences.contains("(+0.2500, of which an average picture has −0.3750)"), "{differences}");
-        let first = differences.find("| layer.head | difference |\n|---|--:|\n| 1.2 | +0.5000 |");
+        let first = differences.find("| layer.head | name | difference |\n|---|---|--:|\n| 1.2 |  | +0.5000 |");
         assert!(first.is_some(), "{differences}");
         assert!(text.contains("Switched off: 1 head.") && text.contains("fur & <feathers> (50 %)"), "{text}");
+        assert!(text.contains("1 of 6 heads have a name") && text.contains("75 % belong"), "{text}");
     }
 }

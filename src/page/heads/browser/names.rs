@@ -3,15 +3,19 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use js_sys::Uint8Array;
 use leptos::prelude::*;
 
+use crate::page::common::browser::dom;
 use crate::page::core::browser::core::Core;
 use crate::page::heads::contributions::Cell;
+use crate::page::heads::label_files;
 use crate::page::heads::properties::{Mark, Properties, Property};
 use crate::page::model::browser::state::ModelState;
 use crate::page::photo::browser::head_map::HeadMapState;
 use crate::protocol::wire::Attachments;
 use crate::protocol::{HeadNames, HeadNaming, Kind, NameHeads};
+use crate::text::units;
 
 /// The names of the heads. They are asked for whenever they would change.
 #[derive(Clone, Copy)]
@@ -109,6 +113,20 @@ impl HeadNamesState {
                 self.core.withdraw(Kind::HeadNames);
             }
             open
+        });
+    }
+
+    /// Saves the names and texts of all heads, as JSON and as Markdown.
+    pub fn save(self) {
+        let pack = self.model.pack.with_untracked(|pack| pack.as_ref().map(|pack| pack.name.clone()));
+        let pack = pack.unwrap_or_default();
+        let stem = units::file_stem(&format!("{pack} head labels"));
+        self.names.with_untracked(|names| {
+            let Some(names) = names else { return };
+            let markdown = label_files::markdown(&pack, names);
+            dom::download(&format!("{stem}.md"), "text/markdown", &Uint8Array::from(markdown.as_bytes()));
+            let json = label_files::json(&pack, names);
+            dom::download(&format!("{stem}.json"), "application/json", &Uint8Array::from(json.as_bytes()));
         });
     }
 

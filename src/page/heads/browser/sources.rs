@@ -6,7 +6,7 @@ use leptos::web_sys::{Event, HtmlInputElement};
 
 use crate::page::common::browser::dom;
 use crate::page::heads::browser::completeness_curve::{CompletenessCurve, GalleryForLabels};
-use crate::page::heads::browser::heads::HeadsState;
+use crate::page::heads::browser::names::HeadNamesState;
 use crate::page::model::browser::label_sources::StatisticsOf;
 use crate::page::model::browser::state::ModelState;
 use crate::protocol::StatisticsSource;
@@ -27,19 +27,19 @@ pub fn Sources(gallery: GalleryForLabels) -> impl IntoView {
     }
 }
 
-/// Saves the texts of all heads.
+/// Saves the names and texts of all heads.
 #[component]
 fn Export() -> impl IntoView {
-    let (model, heads) = (expect_context::<ModelState>(), expect_context::<HeadsState>());
+    let names = expect_context::<HeadNamesState>();
     view! {
         <div class="source">
             <button
                 type="button"
                 id="export-labels"
-                disabled=move || !model.has_statistics()
-                on:click=move |_| heads.save_all_texts()
+                disabled=move || names.names.with(Option::is_none)
+                on:click=move |_| names.save()
             >
-                "Save every head's texts (JSON and Markdown)"
+                "Save every head's name and texts (JSON and Markdown)"
             </button>
         </div>
     }
@@ -84,8 +84,8 @@ fn Pool() -> impl IntoView {
                 name="pool"
                 node_ref=area
                 rows="4"
-                aria-label="Your own texts, one per line"
-                placeholder="Paste your own texts, one per line, or drop a text file here"
+                aria-label="Your own texts, one per line; after a TAB, the text's property"
+                placeholder="Paste your own texts, one per line, or drop a text file here. To give heads names, write a TAB and a property after each text"
                 on:input=count
             ></textarea>
             <div class="row">
@@ -97,7 +97,7 @@ fn Pool() -> impl IntoView {
                 </button>
                 <label class="button">
                     "Open a text file"
-                    <input class="unseen" type="file" name="pool-file" accept=".txt,text/plain" on:change=use_file/>
+                    <input class="unseen" type="file" name="pool-file" accept=".txt,.tsv,text/plain,text/tab-separated-values" on:change=use_file/>
                 </label>
                 <Show when=move || model.label_sources.own_pool.get().is_none() && pack_has_none()>
                     <button type="button" id="default-pool" on:click=move |_| model.label_sources.use_default_pool()>

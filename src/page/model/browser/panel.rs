@@ -3,9 +3,11 @@
 use leptos::prelude::*;
 
 use crate::geometry::Size;
+use crate::page::common::browser::explanation::How;
+use crate::page::common::formulas::Topic;
 use crate::page::model::browser::state::ModelState;
 use crate::page::model::browser::storage_costs::Storages;
-use crate::protocol::{PackSummary, PhotoSummary};
+use crate::protocol::{HeadNames, PackSummary, PhotoSummary};
 use crate::text::units;
 
 /// The decomposition is exact: a larger difference than this is an error.
@@ -43,6 +45,8 @@ pub fn ModelPanel(
     /// Whether the photo's figures were measured on this machine.
     #[prop(into)]
     is_measured_here: Signal<bool>,
+    /// The names of the heads.
+    names: RwSignal<Option<HeadNames>>,
 ) -> impl IntoView {
     let model = expect_context::<ModelState>();
     let description = move || {
@@ -60,8 +64,14 @@ pub fn ModelPanel(
                 <ModelFigures/>
                 <DeviceFigures/>
                 <PhotoFigures photo=Signal::derive(move || photo.get().filter(|_| is_measured_here.get()))/>
+                <Show when=move || names.with(|names| names.as_ref().is_some_and(has_properties))>
+                    <NameFigures names=names/>
+                </Show>
             </div>
             <SumCheck photo=photo/>
+            <Show when=move || names.with(|names| names.as_ref().is_some_and(has_properties))>
+                <How about=Topic::Names/>
+            </Show>
             <Storages/>
         </section>
     }
@@ -155,6 +165,43 @@ fn PhotoFigures(photo: Signal<Option<PhotoSummary>>) -> impl IntoView {
                 name="residual"
                 label="Sum check"
                 figure=of_photo(photo, |photo| Figure::new(photo.residual, units::scientific(photo.residual)))
+            />
+        </dl>
+    }
+}
+
+/// Returns whether the pool groups its texts, so that heads can have names.
+fn has_properties(names: &HeadNames) -> bool {
+    !names.properties.is_empty()
+}
+
+/// Shows how many heads have a name, and how clear the names are (docs/PAPERS.md, 1.15).
+#[component]
+fn NameFigures(names: RwSignal<Option<HeadNames>>) -> impl IntoView {
+    let of_names = move |figure: fn(&HeadNames) -> Figure| {
+        Signal::derive(move || {
+            names.with(|names| names.as_ref().map(figure).map(|Figure { raw, shown }| (raw, shown)))
+        })
+    };
+    let named = |names: &HeadNames| {
+        let heads = names.heads.iter().flatten().count();
+        Figure::new(names.named(), format!("{} of {heads}", names.named()))
+    };
+    view! {
+        <dl>
+            <Field name="named-heads" label="Heads with a name" figure=of_names(named)/>
+            <Field
+                name="consistency"
+                label="Concept consistency"
+                figure=of_names(|names| {
+                    let texts = names.consistency * 5.0;
+                    Figure::new(names.consistency, format!("{texts:.1} of 5 texts fit the name"))
+                })
+            />
+            <Field
+                name="entanglement"
+                label="Entanglement"
+                figure=of_names(|names| Figure::new(names.entanglement, format!("{:.2}", names.entanglement)))
             />
         </dl>
     }

@@ -120,6 +120,7 @@ fn findings(features: Features) -> Option<Findings> {
             ablation: features.phrases.ablation_in_use(),
             segmentation: segmentation(features),
             head: head(features),
+            names: features.names.names.with(|names| names.as_ref().map(Into::into)),
         })
     })
 }
@@ -166,7 +167,6 @@ fn head(features: Features) -> Option<HeadFinding> {
     Some(HeadFinding {
         layer,
         head,
-        name: features.names.of(cell).map(|(name, _mark)| name),
         contribution: features.heads.contributions.with(|all| all.as_ref()?.of(cell)),
         mean: features.heads.means.with(|all| all.as_ref()?.of(cell)),
         map,
