@@ -3,7 +3,7 @@
 use js_sys::Uint8Array;
 
 use super::error::WorkerError;
-use super::progress::{Reporter, now};
+use super::progress::{ProgressReporter, now};
 use super::state::{Handled, Reply, Worker};
 use crate::protocol::{
     AllHeadLabels, HeadLabels, HeadNaming, LabelAllHeads, LabelHead, NameHeads, PoolReady, StatisticsReady,
@@ -23,7 +23,11 @@ impl Worker {
         Ok(Reply::plain(HeadLabels { labels, images: images(session) }))
     }
 
-    pub(super) fn label_all_heads(&mut self, task: LabelAllHeads, report: &Reporter) -> Handled<LabelAllHeads> {
+    pub(super) fn label_all_heads(
+        &mut self,
+        task: LabelAllHeads,
+        report: &ProgressReporter,
+    ) -> Handled<LabelAllHeads> {
         report.phase("Labelling every head");
         let session = self.session_mut()?;
         let labels = session.labels_of_all_heads(task.count)?;
@@ -42,7 +46,11 @@ impl Worker {
         }
     }
 
-    pub(super) async fn use_pool(&mut self, UsePool { file }: UsePool, report: &Reporter) -> Handled<UsePool> {
+    pub(super) async fn use_pool(
+        &mut self,
+        UsePool { file }: UsePool,
+        report: &ProgressReporter,
+    ) -> Handled<UsePool> {
         let session = self.session_mut()?;
         if file.is_empty() {
             session.use_pool(None);

@@ -117,9 +117,8 @@ impl EvalDavis {
             |sequence| self.evaluate(&evaluation.session, patches, sequence),
         )?;
         let objects: Vec<_> = gathered.records.iter().flat_map(|scores| &scores.objects).collect();
-        let names = sequences.iter().map(|sequence| sequence.name.clone());
-        let of_sequence = |(sequence, scores): (String, &SequenceScores)| SequenceRows {
-            sequence,
+        let of_sequence = |(index, scores): (&usize, &SequenceScores)| SequenceRows {
+            sequence: sequences[*index].name.clone(),
             objects: scores.objects.len(),
             rows: rows(&scores.objects.iter().collect::<Vec<_>>()),
         };
@@ -129,7 +128,7 @@ impl EvalDavis {
             layer: patches.layer,
             objects: objects.len(),
             rows: rows(&objects),
-            sequences: names.zip(&gathered.records).map(of_sequence).collect(),
+            sequences: gathered.items.iter().zip(&gathered.records).map(of_sequence).collect(),
         };
         evaluation.answer(gathered, results)
     }

@@ -3,9 +3,9 @@
 
 use leptos::prelude::*;
 
-use super::state::{GalleryState, Order, Through};
+use super::state::{GalleryOrder, GalleryState, OrderBasis};
 use crate::page::common::browser::dom;
-use crate::page::common::browser::explanation::How;
+use crate::page::common::browser::explanation::HowComputed;
 use crate::page::common::formulas::Topic;
 use crate::text::units;
 
@@ -19,8 +19,8 @@ pub fn PropertyPictures() -> impl IntoView {
     let order = move |_| {
         let Some((_name, members)) = property.get_untracked() else { return };
         gallery.heads.set(members.into_iter().collect());
-        gallery.through.set(Through::Heads);
-        gallery.by.set(Order::Photo);
+        gallery.through.set(OrderBasis::Heads);
+        gallery.by.set(GalleryOrder::Photo);
         dom::scroll_to("#gallery");
     };
     let says = move || {
@@ -78,6 +78,6 @@ fn Outlying() -> impl IntoView {
         <ul class="outlying" aria-label="Pictures that vary most">
             {move || tiles().into_iter().map(tile).collect_view()}
         </ul>
-        <How about=Topic::OutlyingPictures/>
+        <HowComputed about=Topic::OutlyingPictures/>
     }
 }

@@ -8,7 +8,7 @@ use leptos::web_sys::{HtmlElement, KeyboardEvent};
 use wasm_bindgen::JsCast as _;
 
 use crate::page::common::browser::colour_scale::ColourScale;
-use crate::page::common::browser::explanation::How;
+use crate::page::common::browser::explanation::HowComputed;
 use crate::page::common::colour::Ramp;
 use crate::page::common::formulas::Topic;
 use crate::page::heads::browser::average_picture::AveragePicture;
@@ -61,9 +61,9 @@ pub fn HeadGrid() -> impl IntoView {
             {move || extent.get().map(|extent| view! { <Cells extent=extent/> })}
             <Show when=move || model.has_text()>
                 <Legend/>
-                <How about=Topic::Contributions/>
+                <HowComputed about=Topic::Contributions/>
                 <Show when=move || heads.shows_differences()>
-                    <How about=Topic::Differences/>
+                    <HowComputed about=Topic::Differences/>
                 </Show>
             </Show>
         </section>

@@ -7,7 +7,7 @@ use crate::page::heads::contributions::{Cell, Contributions, GridValues};
 use crate::page::model::browser::state::ModelState;
 use crate::page::photo::browser::head_map::HeadMapState;
 use crate::page::photo::browser::phrases::{PhrasesState, Scores};
-use crate::protocol::{HeadLabel, Kind, LabelHead, MeanAttribution};
+use crate::protocol::{HeadLabel, LabelHead, MeanAttribution, TaskKind};
 
 /// The number of texts to ask for per head.
 const LABELS: usize = 10;
@@ -167,7 +167,7 @@ impl HeadsState {
                         Ok(())
                     });
                 }
-                None => self.core.withdraw(Kind::Labels),
+                None => self.core.withdraw(TaskKind::Labels),
             }
         });
     }

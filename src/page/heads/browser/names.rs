@@ -14,7 +14,7 @@ use crate::page::heads::properties::{Mark, Properties, Property};
 use crate::page::model::browser::state::ModelState;
 use crate::page::photo::browser::head_map::HeadMapState;
 use crate::protocol::wire::Attachments;
-use crate::protocol::{HeadNames, HeadNaming, Kind, NameHeads};
+use crate::protocol::{HeadNames, HeadNaming, NameHeads, TaskKind};
 use crate::text::units;
 
 /// The names of the heads. They are asked for whenever they would change.
@@ -110,7 +110,7 @@ impl HeadNamesState {
             if self.can_be_computed() {
                 self.ask();
             } else {
-                self.core.withdraw(Kind::HeadNames);
+                self.core.withdraw(TaskKind::HeadNames);
             }
             open
         });

@@ -11,7 +11,7 @@ use crate::geometry::{Grid, PhotoRect};
 use crate::page::common::colour::Ramp;
 use crate::page::core::browser::core::{Core, exactly_floats};
 use crate::page::photo::raster::HeadMapKind;
-use crate::protocol::{HeadMap, Kind, MapHeads, UnexpectedAnswer};
+use crate::protocol::{HeadMap, MapHeads, TaskKind, UnexpectedAnswer};
 use crate::text::units;
 
 /// The map of one head, or of several heads together, on one photo.
@@ -105,7 +105,7 @@ impl HeadMapState {
                     if self.photo.traced.with_untracked(Option::is_some) {
                         self.map.set(None);
                     }
-                    self.core.withdraw(Kind::HeadMap);
+                    self.core.withdraw(TaskKind::HeadMap);
                 }
             }
         });
