@@ -21,6 +21,7 @@ mod engines;
 mod faults;
 mod first_labels;
 mod gallery;
+mod head_names;
 mod helper_workers;
 mod interactions;
 mod names;
