@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::error::CliError;
 use super::frames::{Frames, parse_rate};
-use super::options::{ModelOptions, OpenModel};
+use super::options::{EdgeOptions, ModelOptions, OpenModel};
 use super::output::{AnswerFormat, CommandAnswer};
 use super::terminal_progress::TerminalProgress;
 use super::{inputs, output, parallel, pictures};
@@ -45,6 +45,8 @@ pub struct Propagate {
     resolution: usize,
     #[command(flatten)]
     protocol: PropagationProtocol,
+    #[command(flatten)]
+    edges: EdgeOptions,
     /// New folder for the masks
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -116,9 +118,12 @@ impl Propagate {
         for order in [forwards, backwards] {
             let paths: Vec<PathBuf> = order.iter().map(|frame| frames.paths[*frame].clone()).collect();
             let (mut propagator, mut order) = (seed.clone(), order.into_iter());
-            propagate(&session, &paths, framing, threads, &mut propagator, |size, labels| match order.next() {
-                Some(frame) => write(frame, size, &labels),
-                None => Ok(()),
+            let edges = Some(self.edges);
+            propagate(&session, &paths, framing, edges, threads, &mut propagator, |size, labels| {
+                match order.next() {
+                    Some(frame) => write(frame, size, &labels),
+                    None => Ok(()),
+                }
             })?;
         }
         drop(progress);
@@ -142,6 +147,7 @@ impl CommandAnswer for PropagateAnswer<'_> {
 }
 
 /// Carries masks through the pictures at `paths`. `take` receives the size and the labels of each picture, in order.
+/// Without `edges`, the masks stay as the model sees them, as in the DAVIS protocol.
 ///
 /// # Errors
 /// If a picture cannot be read or differs in size; the errors of `take`.
@@ -149,15 +155,24 @@ pub fn propagate(
     session: &Session,
     paths: &[PathBuf],
     framing: Framing,
+    edges: Option<EdgeOptions>,
     threads: usize,
     propagator: &mut Propagator,
     mut take: impl FnMut(Size, Vec<u8>) -> Result<(), CliError>,
 ) -> Result<(), CliError> {
-    let features =
-        |_path: &Path, photo: &Photo, _seconds: f64| Ok(pollster::block_on(session.features(photo, framing))?);
+    let features = |_path: &Path, photo: &Photo, _seconds: f64| {
+        let featured = pollster::block_on(session.features(photo, framing))?;
+        let guide = edges.map(|edges| edges.guide(photo, &featured.frame)).transpose()?.flatten();
+        Ok((featured, guide))
+    };
     parallel::on_pictures(paths, threads, features, |_path, featured| {
-        let Featured { frame, features } = featured?;
-        take(frame.photo, propagator.push(&features)?.labels_in_photo(&frame))
+        let (Featured { frame, features }, guide) = featured?;
+        let masks = propagator.push(&features)?;
+        let labels = match &guide {
+            Some(guide) => masks.refined(guide).labels_in_photo(&frame),
+            None => masks.labels_in_photo(&frame),
+        };
+        take(frame.photo, labels)
     })
 }
 

@@ -50,14 +50,15 @@ impl Worker {
         let pictures: Vec<GalleryEntry> = std::iter::once(entry.clone()).chain(next).collect();
         let list: Vec<Piece> = pictures.iter().cloned().map(Piece::Picture).collect();
         let prepare = async |place: usize| prepared(session, &pictures[place].name, files.get(place)).await;
-        let ComputedPiece { traced, thumbnail, .. } = match self.helpers.compute(session, &list, prepare).await {
-            Ok(computed) => computed,
-            // A bad file is left out, and the answer says so. The other pictures are still added.
-            Err(PieceError::Picture(reason)) => {
-                return Ok(Reply::plain(GalleryGrown { left_out: Some(reason.to_string()) }));
-            }
-            Err(PieceError::Model(err)) => return Err(err),
-        };
+        let ComputedPiece { traced, small_picture: thumbnail, .. } =
+            match self.helpers.compute(session, &list, prepare).await {
+                Ok(computed) => computed,
+                // A bad file is left out, and the answer says so. The other pictures are still added.
+                Err(PieceError::Picture(reason)) => {
+                    return Ok(Reply::plain(GalleryGrown { left_out: Some(reason.to_string()) }));
+                }
+                Err(PieceError::Model(err)) => return Err(err),
+            };
         gallery.add(entry, &session.decompose(&traced), &session.model().readout, &thumbnail)?;
         Ok(Reply::plain(GalleryGrown { left_out: None }))
     }
@@ -120,7 +121,7 @@ async fn prepared(session: &Session, name: &str, file: Option<&Blob>) -> Result<
     let (photo, thumbnail) = decoded(name, file).await.map_err(PieceError::Picture)?;
     let cropped = session.crop(&photo, Framing::CentreCrop);
     let (frame, crop) = cropped.map_err(|err| PieceError::Model(err.into()))?;
-    Ok(PreparedPiece { frame, crop, thumbnail })
+    Ok(PreparedPiece { frame, crop, small_picture: thumbnail })
 }
 
 /// Decodes a picture. Also returns the file of its thumbnail.

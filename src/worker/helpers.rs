@@ -44,8 +44,8 @@ pub(super) enum Piece {
 pub(super) struct PreparedPiece {
     pub frame: CropFromPhoto,
     pub crop: Crop,
-    /// A picture's thumbnail; empty for a frame.
-    pub thumbnail: Vec<u8>,
+    /// A picture's thumbnail, or the guide of the masks' edges of a frame.
+    pub small_picture: Vec<u8>,
 }
 
 /// A piece of work after the tower.
@@ -53,8 +53,8 @@ pub(super) struct ComputedPiece {
     pub traced: Traced,
     /// A frame's features.
     pub features: Option<Features>,
-    /// A picture's thumbnail; empty for a frame.
-    pub thumbnail: Vec<u8>,
+    /// A picture's thumbnail, or the guide of the masks' edges of a frame.
+    pub small_picture: Vec<u8>,
 }
 
 /// Why a piece of work was not done.
@@ -76,7 +76,7 @@ impl From<PieceError> for WorkerError {
 /// The data of a piece that stays in the main worker while a helper has its crop.
 struct PieceContext {
     frame: CropFromPhoto,
-    thumbnail: Vec<u8>,
+    small_picture: Vec<u8>,
 }
 
 /// The result of a piece. A helper's arrays stay in JavaScript's memory until the piece is requested.
@@ -191,9 +191,9 @@ impl Helpers {
         while let Some((helper, place)) = self.schedule.idle().zip(self.next(list)) {
             let piece = list[place].clone();
             match prepare(place).await {
-                Ok(PreparedPiece { frame, crop, thumbnail }) => {
+                Ok(PreparedPiece { frame, crop, small_picture }) => {
                     let (size, wants_patches) = (crop.size, wants_patches(&piece));
-                    let job = self.schedule.assign(helper, piece, PieceContext { frame, thumbnail });
+                    let job = self.schedule.assign(helper, piece, PieceContext { frame, small_picture });
                     let floats = vec![wire::buffer_of_f32(&crop.values)];
                     self.post(helper, &HelperRequest::Run { job, size, wants_patches }, floats);
                 }
@@ -311,15 +311,15 @@ impl PieceResult {
 
 /// Runs the main worker's own tower on a piece.
 async fn run(session: &Session, piece: &Piece, prepared: PreparedPiece) -> Result<ComputedPiece, PieceError> {
-    let PreparedPiece { frame, crop, thumbnail } = prepared;
+    let PreparedPiece { frame, crop, small_picture } = prepared;
     let output = TowerOutput::run(&session.model().vision, &crop, wants_patches(piece)).await;
     let output = output.map_err(|err| PieceError::Model(err.into()))?;
-    Ok(computed(PieceContext { frame, thumbnail }, output))
+    Ok(computed(PieceContext { frame, small_picture }, output))
 }
 
 fn computed(context: PieceContext, output: TowerOutput) -> ComputedPiece {
-    let (PieceContext { frame, thumbnail }, TowerOutput { trace, features }) = (context, output);
-    ComputedPiece { traced: Traced { frame, trace }, features, thumbnail }
+    let (PieceContext { frame, small_picture }, TowerOutput { trace, features }) = (context, output);
+    ComputedPiece { traced: Traced { frame, trace }, features, small_picture }
 }
 
 /// Returns whether the patches are needed: tracking needs the patches of a frame, and the gallery does not need the
