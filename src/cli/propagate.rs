@@ -14,7 +14,7 @@ use super::terminal_progress::TerminalProgress;
 use super::{inputs, output, parallel, pictures};
 use crate::geometry::{Framing, Size};
 use crate::media::{self, Photo};
-use crate::session::{Featured, Session};
+use crate::session::{PhotoFeatures, Session};
 use crate::track::{PropagateOptions, Propagator, SoftMasks};
 
 /// Short side of the frames in the DAVIS protocol, in pixels.
@@ -89,7 +89,7 @@ struct PropagateAnswer<'a> {
 impl Propagate {
     pub fn run(&self) -> Result<(), CliError> {
         let start = Instant::now();
-        output::is_free(&self.out)?;
+        output::check_free_file(&self.out)?;
         let frames = Frames::open(&self.video, self.rate, DEFAULT_RATE)?;
         let count = frames.paths.len();
         if self.at >= count {
@@ -166,7 +166,7 @@ pub fn propagate(
         Ok((featured, guide))
     };
     parallel::on_pictures(paths, threads, features, |_path, featured| {
-        let (Featured { frame, features }, guide) = featured?;
+        let (PhotoFeatures { frame, features }, guide) = featured?;
         let masks = propagator.push(&features)?;
         let labels = match &guide {
             Some(guide) => masks.refined(guide).labels_in_photo(&frame),
@@ -180,7 +180,7 @@ pub fn propagate(
 ///
 /// # Errors
 /// If the picture cannot be read, or the device fails.
-pub fn read_features(session: &Session, path: &Path, framing: Framing) -> Result<Featured, CliError> {
+pub fn read_features(session: &Session, path: &Path, framing: Framing) -> Result<PhotoFeatures, CliError> {
     let photo = pictures::read_guarded(path)?;
     Ok(pollster::block_on(session.features(&photo, framing))?)
 }

@@ -18,7 +18,7 @@ use crate::media::{self, Photo};
 use crate::metrics::discovery::PixelBox;
 
 use crate::rle::Rle;
-use crate::session::Featured;
+use crate::session::PhotoFeatures;
 use crate::track::prototypes::concentrated_heads;
 use crate::track::{Features, ObjectId, Refinement, TrackedFrame, Tracker};
 
@@ -159,14 +159,14 @@ struct TrackAnswer<'a> {
 impl Track {
     pub fn run(&self) -> Result<(), CliError> {
         let start = Instant::now();
-        output::is_free(&self.out)?;
+        output::check_free_file(&self.out)?;
         let frames = Frames::open(&self.video, self.rate, DEFAULT_RATE)?;
         let OpenModel { session, device, threads, .. } = self.model.open()?;
         let short_side = self.resolution.unwrap_or(session.model().config.vision.image_size);
         let mut writer = TracksWriter { out: &self.out, command: self, tracker: None, frames: Vec::new() };
         let progress = TerminalProgress::bar(frames.paths.len(), "frames");
         let features = |_path: &Path, photo: &Photo, _seconds: f64| {
-            let featured = pollster::block_on(session.features(photo, Framing::Frame { short_side }))?;
+            let featured = pollster::block_on(session.features(photo, Framing::WholeFrame { short_side }))?;
             Ok((photo.clone(), featured))
         };
         parallel::on_pictures(&frames.paths, threads, features, |_path, featured| {
@@ -228,7 +228,7 @@ struct TracksWriter<'a> {
 }
 
 impl TracksWriter<'_> {
-    fn push(&mut self, frames: &Frames, photo: &Photo, featured: &Featured) -> Result<(), CliError> {
+    fn push(&mut self, frames: &Frames, photo: &Photo, featured: &PhotoFeatures) -> Result<(), CliError> {
         let (tracker, _heads) =
             self.tracker.get_or_insert_with(|| self.command.objects.tracker(&featured.features));
         let TrackedFrame { tracks, objects, is_cut } = tracker.push(&featured.features)?;
@@ -239,7 +239,7 @@ impl TracksWriter<'_> {
             None => foreground::in_photo(&foreground::above_mean(track), &featured.frame),
         };
         let masks: Vec<Vec<bool>> = tracks.chunks(featured.features.grid.len()).map(mask).collect();
-        let name = frames.name(index);
+        let name = frames.name(index).to_owned();
         // Folders are made after the tracker has accepted the heads: a wrong head leaves no folder behind.
         output::make_folder(&self.out.join("masks"))?;
         for (id, mask) in objects.iter().zip(&masks) {

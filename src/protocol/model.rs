@@ -81,7 +81,7 @@ pub struct PackSummary {
     pub memory: MemorySummary,
     /// The reason why the browser did not store a converted model. `None` if the browser stored the model, or if
     /// nothing was converted.
-    pub unkept: Option<String>,
+    pub not_stored: Option<String>,
     pub parameters: u64,
     /// The number of images that the head statistics were computed from; 0 if the pack has no statistics.
     pub statistics_images: u64,
@@ -144,6 +144,6 @@ pub struct OpenPack {
 pub struct LoadModel {
     pub source: ModelSource,
     pub storage: Storage,
-    pub told: ModelSettings,
+    pub settings: ModelSettings,
     pub device: DevicePreference,
 }

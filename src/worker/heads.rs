@@ -3,7 +3,7 @@
 use js_sys::Uint8Array;
 
 use super::error::WorkerError;
-use super::progress::Reporter;
+use super::progress::ProgressReporter;
 use super::state::{Handled, Reply, Worker};
 use crate::protocol::{
     AllHeadLabels, HeadLabels, LabelAllHeads, LabelHead, PoolReady, StatisticsReady, StatisticsSource, UsePool,
@@ -19,14 +19,22 @@ impl Worker {
         Ok(Reply::plain(HeadLabels { labels, images: images(session) }))
     }
 
-    pub(super) fn label_all_heads(&mut self, task: LabelAllHeads, report: &Reporter) -> Handled<LabelAllHeads> {
+    pub(super) fn label_all_heads(
+        &mut self,
+        task: LabelAllHeads,
+        report: &ProgressReporter,
+    ) -> Handled<LabelAllHeads> {
         report.phase("Labelling every head");
         let session = self.session_mut()?;
         let labels = session.labels_of_all_heads(task.count)?;
         Ok(Reply::plain(AllHeadLabels { labels, images: images(session) }))
     }
 
-    pub(super) async fn use_pool(&mut self, UsePool { lines }: UsePool, report: &Reporter) -> Handled<UsePool> {
+    pub(super) async fn use_pool(
+        &mut self,
+        UsePool { lines }: UsePool,
+        report: &ProgressReporter,
+    ) -> Handled<UsePool> {
         let session = self.session_mut()?;
         if lines.is_empty() {
             session.use_pool(None);

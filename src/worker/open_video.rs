@@ -5,7 +5,7 @@ use wasm_bindgen_futures::JsFuture;
 use web_sys::Blob;
 
 use super::error::WorkerError;
-use super::helpers::{PieceError, PreparedPiece};
+use super::helpers::{ImageError, PreparedImage};
 use crate::geometry::{CropFromPhoto, Framing};
 use crate::media::video::Video;
 use crate::media::{self, Photo};
@@ -125,11 +125,11 @@ impl OpenVideo {
         session: &Session,
         index: usize,
         framing: Framing,
-    ) -> Result<PreparedPiece, PieceError> {
-        let photo = self.photo(index).await.map_err(PieceError::Picture)?;
-        let (frame, crop) = session.crop(photo, framing).map_err(|err| PieceError::Model(err.into()))?;
-        let guide = media::edge_guide(photo, &frame).map_err(|err| PieceError::Picture(err.into()))?;
-        Ok(PreparedPiece { frame, crop, small_picture: guide.into_rgb() })
+    ) -> Result<PreparedImage, ImageError> {
+        let photo = self.photo(index).await.map_err(ImageError::Picture)?;
+        let (frame, crop) = session.crop(photo, framing).map_err(|err| ImageError::Model(err.into()))?;
+        let guide = media::edge_guide(photo, &frame).map_err(|err| ImageError::Picture(err.into()))?;
+        Ok(PreparedImage { frame, crop, small_picture: guide.into_rgb() })
     }
 
     /// Returns the results for the frames that are done.

@@ -3,7 +3,7 @@
 use js_sys::Uint8Array;
 
 use super::error::WorkerError;
-use super::progress::{Reporter, now};
+use super::progress::{ProgressReporter, now};
 use super::state::{CurrentPhoto, Handled, Reply, Worker};
 use crate::ablate::Ablation;
 use crate::geometry::Framing;
@@ -24,7 +24,7 @@ impl Worker {
         &mut self,
         task: TracePhoto,
         buffers: Vec<Uint8Array>,
-        report: &Reporter,
+        report: &ProgressReporter,
     ) -> Handled<TracePhoto> {
         let TracePhoto { name, framing } = task;
         let start = now();
@@ -40,7 +40,11 @@ impl Worker {
         self.photo_traced(framing, TraceSeconds { decode, encode })
     }
 
-    pub(super) async fn reframe(&mut self, Reframe { framing }: Reframe, report: &Reporter) -> Handled<Reframe> {
+    pub(super) async fn reframe(
+        &mut self,
+        Reframe { framing }: Reframe,
+        report: &ProgressReporter,
+    ) -> Handled<Reframe> {
         let (session, CurrentPhoto { photo, traced, guide, .. }) = self.with_photo()?;
         let (new, encode) = run_model(session, photo, framing, report).await?;
         *guide = media::edge_guide(photo, &new.frame)?;
@@ -122,7 +126,7 @@ impl Worker {
         let units = session.embed(&texts, false).await?;
         let (text, contrast) = units.split_first().ok_or(WorkerError::NoPhrase)?;
         let map = session.segment(&current.traced, text, contrast, ablation)?;
-        Ok((map, current))
+        Ok((map, &*current))
     }
 }
 
@@ -131,7 +135,7 @@ async fn run_model(
     session: &Session,
     photo: &Photo,
     framing: Framing,
-    report: &Reporter,
+    report: &ProgressReporter,
 ) -> Result<(Traced, f64), SessionError> {
     let start = now();
     report.phase("Running the model");

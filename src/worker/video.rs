@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use web_sys::Blob;
 
 use super::error::WorkerError;
-use super::helpers::Piece;
+use super::helpers::ImageKey;
 use super::open_video::{FrameSource, OpenVideo};
 use super::photo::PREVIEW;
-use super::progress::{Reporter, now};
+use super::progress::{ProgressReporter, now};
 use super::state::{Handled, Reply, Worker};
 use crate::ablate::Ablation;
 use crate::edges::EdgeGuide;
@@ -18,8 +18,8 @@ use crate::protocol::sampling::{self, ModelSize};
 use crate::protocol::video::{
     ExportJson, ExportMasks, ExportedFile, ForgetMasks, FrameObjects, FrameSeconds, FrameSegmented, FrameSummary,
     FramesScored, LabelTracks, MasksForgotten, MasksOf, OpenVideo as OpenVideoTask, Propagate, PropagatedFrame,
-    Retrack, Retracked, Run, SampleVideo, SampledVideo, ScoreFrames, ScoresSplit, SeedKind, SegmentFrame,
-    SplitScores, TraceFrame, TrackLabels, TracksLabelled, UseVideoStatistics,
+    PropagationRun, Retrack, Retracked, SampleVideo, SampledVideo, ScoreFrames, ScoresSplit, SeedKind,
+    SegmentFrame, SplitScores, TraceFrame, TrackLabels, TracksLabelled, UseVideoStatistics,
 };
 use crate::protocol::{AHEAD, StatisticsReady};
 use crate::session::video::export;
@@ -72,7 +72,7 @@ impl Worker {
         let framing = study.sampling.framing;
         let is_new = |index: &usize| study.frame(*index).is_none();
         let frames: Vec<usize> = (index..video.times.len()).filter(is_new).take(1 + ahead.min(AHEAD)).collect();
-        let list: Vec<Piece> = frames.iter().copied().map(Piece::Frame).collect();
+        let list: Vec<ImageKey> = frames.iter().copied().map(ImageKey::Frame).collect();
         let start = now();
         let mut decode = 0.0;
         let prepare = async |place: usize| {
@@ -160,7 +160,11 @@ impl Worker {
     }
 
     /// Returns the patches' scores of each phrase that seeds the frame, against common backgrounds.
-    async fn phrase_scores(&mut self, run: &Run, index: usize) -> Result<BTreeMap<String, Vec<f64>>, WorkerError> {
+    async fn phrase_scores(
+        &mut self,
+        run: &PropagationRun,
+        index: usize,
+    ) -> Result<BTreeMap<String, Vec<f64>>, WorkerError> {
         let mut scores = BTreeMap::new();
         for seed in run.seeds.iter().filter(|seed| seed.frame == index) {
             let SeedKind::Phrase(phrase) = &seed.kind else { continue };
@@ -178,7 +182,11 @@ impl Worker {
 
     /// Finds the texts of the pool that score highest for each object, on the frame where the object's track has the
     /// highest peak.
-    pub(super) async fn label_tracks(&mut self, task: LabelTracks, report: &Reporter) -> Handled<LabelTracks> {
+    pub(super) async fn label_tracks(
+        &mut self,
+        task: LabelTracks,
+        report: &ProgressReporter,
+    ) -> Handled<LabelTracks> {
         let (session, video) = self.with_video()?;
         let pool = session.pool().ok_or(SessionError::NoPool)?;
         let mut clearest = video.study()?.clearest_frames();
@@ -231,7 +239,7 @@ impl Worker {
         Ok(file_of(video.file_name(*of, "json"), "application/json", &file))
     }
 
-    pub(super) fn export_masks(&mut self, task: ExportMasks, report: &Reporter) -> Handled<ExportMasks> {
+    pub(super) fn export_masks(&mut self, task: ExportMasks, report: &ProgressReporter) -> Handled<ExportMasks> {
         report.phase("Writing the masks");
         let (_, video) = self.with_video()?;
         let frames = video.masks(task.of, task.refined)?;
@@ -253,7 +261,7 @@ async fn fine_frame(
     let wanted = CropFromPhoto::new(size, framing, config.image_size, config.patch, config.long_side);
     // If the tracks were computed on the same crop, its features are stored.
     if let Some(known) = video.study()?.frame(index).filter(|known| known.frame == wanted) {
-        let (features, guide) = (known.kept.features(), known.guide.clone());
+        let (features, guide) = (known.stored.features(), known.guide.clone());
         return Ok(FineFrame { frame: wanted, features, guide });
     }
     if let Some(known) = video.propagation.stored_frame(short_side, index) {

@@ -87,7 +87,7 @@ fn photos_agree_with_check_json() {
         println!("{name}: 1 - cosine {:.1e}", 1.0 - cosine);
         assert!(cosine > COSINE, "{name}: the embedding's cosine to check.json is {cosine}");
         for (what, apart, most) in [
-            ("|M|", largest_difference(&[decomposition.fold().norm], &expected["norm"]), NORM),
+            ("|M|", largest_difference(&[decomposition.final_norm().norm], &expected["norm"]), NORM),
             ("a score", largest_difference(&scores, &expected["scores"]), SCORE),
             ("a head", largest_difference(&parts.heads.concat(), &expected["heads_for_a_cat"]), HEAD),
             ("an MLP", largest_difference(&parts.mlps, &expected["mlps_for_a_cat"]), MLP),

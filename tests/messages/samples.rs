@@ -10,7 +10,7 @@ use headlamp::protocol::video::{
 use headlamp::protocol::{
     AllHeadLabels, Answer, Attribute, Attribution, DevicePreference, DeviceSummary, ExportMask, HeadLabel,
     HeadMap, LabelAllHeads, MapHead, MaskPng, MemorySummary, OpenPack, OpenSeconds, PackSummary, PhotoSummary,
-    Progress, Request, Response, Segment, Segmented, Storage, StorageSummary, Task, TracePhoto, TraceSeconds,
+    Request, Response, Segment, Segmented, Storage, StorageSummary, Task, TaskProgress, TracePhoto, TraceSeconds,
     VideoAnswer, VideoTask,
 };
 
@@ -37,7 +37,12 @@ pub fn rectangles() -> Vec<PhotoRect> {
 }
 
 pub fn framings() -> Vec<Framing> {
-    vec![Framing::CentreCrop, Framing::WholePhoto, Framing::Frame { short_side: 480 }]
+    vec![
+        Framing::CentreCrop,
+        Framing::WholePhoto,
+        Framing::Frame { short_side: 480 },
+        Framing::WholeFrame { short_side: 224 },
+    ]
 }
 
 fn ablation() -> Ablation {
@@ -90,11 +95,11 @@ pub fn requests() -> Vec<Request> {
     tasks().into_iter().map(|task| Request { id: 1, task }).collect()
 }
 
-pub fn progresses() -> Vec<Progress> {
+pub fn progresses() -> Vec<TaskProgress> {
     vec![
-        Progress::Bytes { what: text(), done: 1, total: 2 },
-        Progress::Phase { what: text() },
-        Progress::Items { what: text(), done: 1, total: 2 },
+        TaskProgress::Bytes { what: text(), done: 1, total: 2 },
+        TaskProgress::Phase { what: text() },
+        TaskProgress::Items { what: text(), done: 1, total: 2 },
     ]
 }
 
@@ -117,7 +122,7 @@ pub fn packs() -> Vec<PackSummary> {
         stored_as: None,
         storages: [Storage::Q8, Storage::Q4, Storage::F16].map(cost).to_vec(),
         memory: MemorySummary::default(),
-        unkept: None,
+        not_stored: None,
         parameters: 1,
         statistics_images: 1,
         pool_lines: 1,
@@ -125,7 +130,7 @@ pub fn packs() -> Vec<PackSummary> {
         seconds: OpenSeconds::default(),
     };
     let stored = [Storage::Q8, Storage::Q4, Storage::F16];
-    let quantised = |storage| PackSummary { stored_as: Some(storage), unkept: Some(text()), ..whole.clone() };
+    let quantised = |storage| PackSummary { stored_as: Some(storage), not_stored: Some(text()), ..whole.clone() };
     stored.map(quantised).into_iter().chain([whole.clone()]).collect()
 }
 

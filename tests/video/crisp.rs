@@ -4,7 +4,7 @@ use headlamp::edges::EdgeGuide;
 use headlamp::foreground;
 use headlamp::media::{self, Photo};
 use headlamp::metrics::davis::boundary;
-use headlamp::session::Featured;
+use headlamp::session::PhotoFeatures;
 use headlamp::track::prototypes::concentrated_heads;
 use headlamp::track::{PropagateOptions, Propagator, SoftMasks, Tracker};
 
@@ -43,11 +43,11 @@ impl Measures {
     }
 }
 
-fn guide(photo: &Photo, frame: &Featured) -> EdgeGuide {
+fn guide(photo: &Photo, frame: &PhotoFeatures) -> EdgeGuide {
     media::edge_guide(photo, &frame.frame).unwrap()
 }
 
-fn propagated(measures: &mut Measures, clip: &Clip, frames: &[Featured]) {
+fn propagated(measures: &mut Measures, clip: &Clip, frames: &[PhotoFeatures]) {
     let mut propagator = Propagator::new(PropagateOptions::default());
     let seed = SoftMasks::of_pixels(&clip.labels[0], &frames[0].frame);
     propagator.seed(0, &frames[0].features, seed).unwrap();
@@ -63,7 +63,7 @@ fn propagated(measures: &mut Measures, clip: &Clip, frames: &[Featured]) {
 }
 
 /// For each shape, the track that fits it best as the model sees it.
-fn tracked(measures: &mut Measures, clip: &Clip, frames: &[Featured]) {
+fn tracked(measures: &mut Measures, clip: &Clip, frames: &[PhotoFeatures]) {
     let mut tracker = Tracker::new(concentrated_heads(&frames[0].features, 3));
     let tracks: Vec<Vec<f32>> = frames.iter().map(|frame| tracker.push(&frame.features).unwrap().tracks).collect();
     let patches = frames[0].features.grid.len();

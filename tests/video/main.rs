@@ -15,7 +15,7 @@ use headlamp::checkpoint::Pack;
 use headlamp::geometry::{Framing, Size};
 use headlamp::media::Photo;
 use headlamp::metrics::davis::region;
-use headlamp::session::{Featured, Session};
+use headlamp::session::{PhotoFeatures, Session};
 use xtask::places;
 
 const FRAMES: usize = 8;
@@ -37,7 +37,7 @@ fn session() -> &'static Session {
 }
 
 /// Returns the features of a clip's frames.
-fn features(frames: &[Photo], short_side: usize) -> Vec<Featured> {
+fn features(frames: &[Photo], short_side: usize) -> Vec<PhotoFeatures> {
     let framing = Framing::Frame { short_side };
     frames.iter().map(|photo| pollster::block_on(session().features(photo, framing)).unwrap()).collect()
 }

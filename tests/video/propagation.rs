@@ -1,6 +1,6 @@
 //! The masks of the first frame propagated forward through the clips, and the masks of the last frame backward.
 
-use headlamp::session::Featured;
+use headlamp::session::PhotoFeatures;
 use headlamp::track::{PropagateOptions, Propagator, SoftMasks};
 
 use crate::clips::Clip;
@@ -10,7 +10,7 @@ use crate::{FRAMES, clips, features, j, mean};
 const SHORT_SIDE: usize = 308;
 
 /// Returns J of each shape in each frame of `order` except the first frame, whose masks are the seed.
-fn carried(clip: &Clip, frames: &[Featured], order: &[usize]) -> Vec<f64> {
+fn carried(clip: &Clip, frames: &[PhotoFeatures], order: &[usize]) -> Vec<f64> {
     let mut propagator = Propagator::new(PropagateOptions::default());
     let seed = &frames[order[0]];
     let masks = SoftMasks::of_pixels(&clip.labels[order[0]], &seed.frame);

@@ -9,7 +9,8 @@ export type PhotoRect = { height: number; left: number; top: number; width: numb
 export type Framing =
   | "CentreCrop"
   | "WholePhoto"
-  | { Frame: { short_side: number } };
+  | { Frame: { short_side: number } }
+  | { WholeFrame: { short_side: number } };
 
 export type Ablation = { cls_to_cls: boolean; embedding: boolean; heads: [number, number][]; mlps: number[] };
 
@@ -29,7 +30,7 @@ export type VideoTask =
 
 export type Task =
   | { Attribute: { ablation: Ablation; phrases: string[]; templates: boolean } }
-  | { ExportMask: { ablation: Ablation; against: string[]; background: boolean; phrase: string; threshold: number } }
+  | { ExportMask: { ablation: Ablation; against: string[]; background: boolean; phrase: string; refined: boolean; threshold: number } }
   | { HeadMap: { head: number; layer: number; phrase?: string | null; rather_than?: string | null; templates: boolean } }
   | { LabelAllHeads: { count: number } }
   | { OpenPack: { device: "auto" | "cpu" | "gpu"; url: string } }
@@ -44,7 +45,7 @@ export type Progress =
   | { Items: { done: number; total: number; what: string } }
   | { Phase: { what: string } };
 
-export type PackSummary = { bytes: number; description: string; device: { kind: string; name: string; why: string }; embedding: number; has_text: boolean; heads: number; image_size: number; layers: number; licence: string; memory: { weights: number; worker: number }; model: string; name: string; parameters: number; patch: number; pool_lines: number; seconds: { download: number; load: number }; statistics_images: number; storages: ({ bytes: number; error: number; storage: "Q8" | "Q4" | "F16"; worst: string; worst_error: number })[]; stored_as?: "Q8" | "Q4" | "F16" | null; unkept?: string | null; weights: string; width: number };
+export type PackSummary = { bytes: number; description: string; device: { kind: string; name: string; why: string }; embedding: number; has_text: boolean; heads: number; image_size: number; layers: number; licence: string; memory: { weights: number; worker: number }; model: string; name: string; not_stored?: string | null; parameters: number; patch: number; pool_lines: number; seconds: { download: number; load: number }; statistics_images: number; storages: ({ bytes: number; error: number; storage: "Q8" | "Q4" | "F16"; worst: string; worst_error: number })[]; stored_as?: "Q8" | "Q4" | "F16" | null; weights: string; width: number };
 
 export type PhotoSummary = { crop_in_photo: PhotoRect; framing: Framing; grid: Grid; name: string; photo: Size; preview: Size; residual: number; seconds: { decode: number; encode: number } };
 
@@ -70,7 +71,7 @@ export type Answer =
   | { PackOpened: PackSummary }
   | { PhotoTraced: PhotoSummary }
   | { Progress: Progress }
-  | { Segmented: { crop_in_photo: PhotoRect; empty: boolean; size: Size; threshold: number } }
+  | { Segmented: { crop_in_photo: PhotoRect; empty: boolean; refined: Size; refined_in_photo: PhotoRect; size: Size; threshold: number } }
   | { Video: VideoAnswer };
 
 export type Response = { answer: Answer; id: number };

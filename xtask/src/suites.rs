@@ -77,8 +77,12 @@ fn native() -> anyhow::Result<()> {
     })?;
     assets::all(assets::Tool::WithTests)?;
     tools::vulkan()?;
+    tools::ffmpeg()?;
     step("native tests", || {
-        run(tools::cargo().args(["test", "--workspace", "--no-fail-fast"]).env("HEADLAMP_NEEDS_GPU", "1"))
+        run(tools::cargo()
+            .args(["test", "--workspace", "--no-fail-fast"])
+            .env("HEADLAMP_NEEDS_GPU", "1")
+            .env("HEADLAMP_NEEDS_FFMPEG", "1"))
     })
 }
 
@@ -176,7 +180,7 @@ const BROWSER_BENCHES: [(&str, &str); 9] = [
     ("growth-gallery", "bench_growth_gallery"),
     ("growth-video", "bench_growth_video"),
     ("redraw", "bench_redraw"),
-    ("hands", "bench_hands"),
+    ("helper-workers", "bench_helper_workers"),
 ];
 
 /// Native benchmarks: the name, and the file in `benches/`.

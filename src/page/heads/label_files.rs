@@ -10,7 +10,7 @@ use crate::text::units;
 /// Returns Markdown with a table for each head, the last layer first. `labels` is `[layer][head]`.
 pub fn markdown(pack: &str, labels: &[Vec<Vec<HeadLabel>>], images: u64) -> String {
     let mut text = format!(
-        "# What the heads of {pack} stand for\n\nTextSpan over {}.\n",
+        "# The texts of the heads of {pack}\n\nTextSpan over {}.\n",
         units::plural(images, "image", "images")
     );
     for (layer, heads) in labels.iter().enumerate().rev() {

@@ -6,7 +6,7 @@ const HUB: &str = "https://huggingface.co";
 
 /// A model at the hub.
 #[derive(Clone, Copy, Debug)]
-pub struct Published {
+pub struct KnownModel {
     pub repository: &'static str,
     pub name: &'static str,
     /// The size of the weights to fetch, in megabytes.
@@ -14,23 +14,23 @@ pub struct Published {
     pub licence: &'static str,
 }
 
-impl Published {
+impl KnownModel {
     /// Returns the address of the page on which the authors describe the model.
     pub fn link(self) -> String {
         format!("{HUB}/{}", self.repository)
     }
 }
 
-const fn published(repository: &'static str, name: &'static str, megabytes: u32) -> Published {
-    Published { repository, name, megabytes, licence: "MIT" }
+const fn published(repository: &'static str, name: &'static str, megabytes: u32) -> KnownModel {
+    KnownModel { repository, name, megabytes, licence: "MIT" }
 }
 
-const fn self_supervised(repository: &'static str, name: &'static str, megabytes: u32) -> Published {
-    Published { licence: "Apache-2.0", ..published(repository, name, megabytes) }
+const fn self_supervised(repository: &'static str, name: &'static str, megabytes: u32) -> KnownModel {
+    KnownModel { licence: "Apache-2.0", ..published(repository, name, megabytes) }
 }
 
 /// The published models, the smallest first.
-pub const PUBLISHED: [Published; 19] = [
+pub const KNOWN_MODELS: [KnownModel; 19] = [
     self_supervised("facebook/dino-vits16", "DINO ViT-S/16", 87),
     self_supervised("facebook/dino-vits8", "DINO ViT-S/8", 87),
     self_supervised("facebook/dinov2-small", "DINOv2 ViT-S/14", 88),
@@ -60,16 +60,16 @@ mod tests {
 
     #[test]
     fn every_known_model_is_offered_and_no_other() {
-        let mut offered: Vec<_> = PUBLISHED.iter().map(|model| (model.repository, model.name)).collect();
+        let mut offered: Vec<_> = KNOWN_MODELS.iter().map(|model| (model.repository, model.name)).collect();
         let mut known: Vec<_> =
             PUBLISHED_MODELS.iter().filter_map(|model| Some((model.repository?, model.name))).collect();
         offered.sort_unstable();
         known.sort_unstable();
         assert_eq!(offered, known);
-        for model in PUBLISHED {
+        for model in KNOWN_MODELS {
             let repository = Repository::parse(model.repository).unwrap();
             assert!(repository.address(DEFAULT_HUB, "").starts_with(&model.link()), "{}", model.link());
         }
-        assert!(PUBLISHED.is_sorted_by_key(|model| model.megabytes), "the smallest first");
+        assert!(KNOWN_MODELS.is_sorted_by_key(|model| model.megabytes), "the smallest first");
     }
 }

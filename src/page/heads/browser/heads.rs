@@ -10,7 +10,7 @@ use crate::page::heads::label_files;
 use crate::page::model::browser::state::ModelState;
 use crate::page::photo::browser::head_map::HeadMapState;
 use crate::page::photo::browser::phrases::{PhrasesState, Scores};
-use crate::protocol::{AllHeadLabels, HeadLabel, Kind, LabelAllHeads, LabelHead};
+use crate::protocol::{AllHeadLabels, HeadLabel, LabelAllHeads, LabelHead, TaskKind};
 use crate::text::units;
 
 /// The number of texts to ask for per head.
@@ -122,7 +122,7 @@ impl HeadsState {
                         Ok(())
                     });
                 }
-                None => self.core.withdraw(Kind::Labels),
+                None => self.core.withdraw(TaskKind::Labels),
             }
         });
     }

@@ -6,7 +6,7 @@ use leptos::web_sys::File;
 use crate::page::common::browser::dom;
 use crate::page::core::browser::core::Core;
 use crate::protocol::wire::Attachments;
-use crate::protocol::{Kind, PackSummary, StatisticsSource, UsePool, UseStatistics, sentence};
+use crate::protocol::{PackSummary, StatisticsSource, TaskKind, UsePool, UseStatistics, sentence};
 
 /// The texts that come with headlamp.
 const DEFAULT_POOL: &str = "packs/default/pool.txt";
@@ -95,7 +95,7 @@ impl LabelSources {
             };
             match text.await {
                 Ok(bytes) => self.use_pool(&String::from_utf8_lossy(&bytes.to_vec())),
-                Err(err) => self.core.complain(Kind::Pool, sentence(&err.to_string())),
+                Err(err) => self.core.complain(TaskKind::Pool, sentence(&err.to_string())),
             }
         });
     }
@@ -105,7 +105,7 @@ impl LabelSources {
         leptos::task::spawn_local(async move {
             match dom::bytes_of(&file.name(), &file).await {
                 Ok(bytes) => self.use_pool(&String::from_utf8_lossy(&bytes.to_vec())),
-                Err(err) => self.core.complain(Kind::Pool, err.to_string()),
+                Err(err) => self.core.complain(TaskKind::Pool, err.to_string()),
             }
         });
     }
@@ -130,7 +130,7 @@ impl LabelSources {
         self.core.while_reading(async move {
             match dom::bytes_of(&file.name(), &file).await {
                 Ok(bytes) => self.ask_for_statistics(StatisticsSource::File, Attachments::of(vec![bytes])),
-                Err(err) => self.core.complain(Kind::Statistics, err.to_string()),
+                Err(err) => self.core.complain(TaskKind::Statistics, err.to_string()),
             }
         });
     }

@@ -1,8 +1,8 @@
 //! The part that runs in a browser.
 
-pub mod kept_packs;
 pub mod label_sources;
 pub mod load_model;
 pub mod panel;
 pub mod state;
 pub mod storage_costs;
+pub mod stored_packs;

@@ -11,7 +11,7 @@ use crate::page::core::browser::core::{Core, Outcome, WorkerState};
 use crate::page::model::address::ModelAddress;
 use crate::protocol::wire::Attachments;
 use crate::protocol::{
-    DevicePreference, Kind, LoadModel, ModelSettings, ModelSource, OpenPack, PackSummary, Storage,
+    DevicePreference, LoadModel, ModelSettings, ModelSource, OpenPack, PackSummary, Storage, TaskKind,
     UnexpectedAnswer,
 };
 
@@ -148,7 +148,7 @@ impl ModelState {
             return match self.core.worker.get_untracked() {
                 WorkerState::Open => {
                     self.refuse();
-                    self.core.complain(Kind::Pack, sentence);
+                    self.core.complain(TaskKind::Pack, sentence);
                 }
                 WorkerState::Opening | WorkerState::Failed => self.core.stop(sentence),
             };
@@ -157,13 +157,13 @@ impl ModelState {
     }
 
     /// Opens published weights instead of the open model.
-    pub fn load(self, source: ModelSource, files: Vec<File>, storage: Storage, told: ModelSettings) {
+    pub fn load(self, source: ModelSource, files: Vec<File>, storage: Storage, settings: ModelSettings) {
         if let ModelSource::Hub { hub: Some(hub), .. } = &source
             && let Some(sentence) = dom::refusal(hub)
         {
-            return self.core.complain(Kind::Pack, sentence);
+            return self.core.complain(TaskKind::Pack, sentence);
         }
-        let task = LoadModel { source, storage, told, device: self.device_preference() };
+        let task = LoadModel { source, storage, settings, device: self.device_preference() };
         let files = files.into_iter().map(Blob::from).collect();
         self.ask_to_open(Opening::Weights { task, files });
     }
@@ -205,7 +205,7 @@ impl ModelState {
             Err(message) if !is_open => self.core.fail(message),
             Err(message) => {
                 self.refuse();
-                self.core.complain(Kind::Pack, message);
+                self.core.complain(TaskKind::Pack, message);
             }
         }
         Ok(())

@@ -11,7 +11,7 @@ use crate::geometry::{PhotoRect, Size};
 use crate::page::common::browser::dom;
 use crate::page::core::browser::core::{Core, exactly_floats};
 use crate::page::model::browser::state::ModelState;
-use crate::protocol::{ExportMask, Kind, Segment, Segmented, UnexpectedAnswer};
+use crate::protocol::{ExportMask, Segment, Segmented, TaskKind, UnexpectedAnswer};
 use crate::text::units;
 
 /// A soft map over a part of a photo or frame.
@@ -120,7 +120,7 @@ impl SegmentationState {
                 self.segmentation.set(None);
             }
             let Some((_, phrase)) = self.photo.traced.get().zip(chosen) else {
-                return self.core.withdraw(Kind::Segmentation);
+                return self.core.withdraw(TaskKind::Segmentation);
             };
             let (against, background) = self.against(&phrase);
             let ablation = self.phrases.ablation_in_use();

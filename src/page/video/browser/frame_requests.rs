@@ -16,7 +16,7 @@ use crate::protocol::video::{
     SampledVideo, TraceFrame, TracksLabelled, UseVideoStatistics,
 };
 use crate::protocol::wire::Attachments;
-use crate::protocol::{Kind, UnexpectedAnswer, Work};
+use crate::protocol::{TaskKind, UnexpectedAnswer, Work};
 
 /// The number of texts to ask for per object.
 const LABELS: usize = 3;
@@ -39,7 +39,7 @@ impl VideoState {
             return self.take_pictures(video, sampling, sentence);
         }
         self.forget_frames();
-        self.core.withdraw(Kind::Frame);
+        self.core.withdraw(TaskKind::Frame);
         // Answers about the earlier frames are out of date.
         let number = self.core.next_number();
         self.numbers.update_value(|numbers| numbers.sampling = number);
@@ -73,7 +73,7 @@ impl VideoState {
     /// Stops after the current frame. Finished frames stay.
     pub fn pause(self) {
         self.frames.work.set(TracingState::Paused);
-        self.core.withdraw(Kind::Frame);
+        self.core.withdraw(TaskKind::Frame);
     }
 
     /// Asks for the next frame, if the state is `Running`.
@@ -106,7 +106,7 @@ impl VideoState {
             self.frames.work.set(TracingState::Paused);
         }
         self.ask_for_next_frame();
-        self.core.complain(Kind::Frame, message);
+        self.core.complain(TaskKind::Frame, message);
         Ok(())
     }
 
@@ -135,7 +135,7 @@ impl VideoState {
         self.objects.heads.set(heads.clone());
         if heads.is_empty() {
             let sentence = "Choose one head or more: each finds an object.";
-            return self.core.complain(Kind::Retrack, sentence.to_owned());
+            return self.core.complain(TaskKind::Retrack, sentence.to_owned());
         }
         self.ask(
             |video| Retrack { video, heads },
@@ -213,7 +213,7 @@ impl VideoState {
                 Ok((statistics, _buffers)) => {
                     self.model.label_sources.take_statistics(StatisticsOf::Video(statistics.images));
                 }
-                Err(message) if self.number() == number => self.core.complain(Kind::Statistics, message),
+                Err(message) if self.number() == number => self.core.complain(TaskKind::Statistics, message),
                 Err(_) => {}
             }
             Ok(())
