@@ -57,6 +57,22 @@ impl Grid {
     }
 }
 
+/// Masks of video frames, and the coefficients of the guided filter, have this many points along each side of a patch
+/// (docs/PAPERS.md, 1.16).
+pub const POINTS_PER_PATCH: usize = 8;
+
+impl Grid {
+    /// Returns the grid of points, [`POINTS_PER_PATCH`] along each side of a patch.
+    pub fn points(self) -> Self {
+        Self { rows: self.rows * POINTS_PER_PATCH, columns: self.columns * POINTS_PER_PATCH }
+    }
+
+    /// Returns the size of a map with one value per cell.
+    pub fn size(self) -> Size {
+        Size { width: self.columns, height: self.rows }
+    }
+}
+
 /// A rectangle in photo pixels; the page draws the crop frame from it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PhotoRect {

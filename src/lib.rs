@@ -25,6 +25,10 @@ pub mod cli;
 #[cfg(feature = "compute")]
 pub mod decompose;
 #[cfg(feature = "compute")]
+pub mod edges;
+#[cfg(feature = "compute")]
+pub mod guided_filter;
+#[cfg(feature = "compute")]
 pub mod kernels;
 #[cfg(feature = "compute")]
 pub mod media;

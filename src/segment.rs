@@ -96,20 +96,20 @@ pub fn grey_in_photo(map: &SoftMap, crop_from_photo: &CropFromPhoto) -> Vec<u8> 
     in_photo(map, crop_from_photo, 0, |value| (value * 255.0).round() as u8)
 }
 
-/// Samples the map at the centre of every pixel of the photo.
+/// Samples the map at the centre of every pixel of the photo. The map may have any size; it covers the patches.
 fn in_photo<T: Copy>(map: &SoftMap, frame: &CropFromPhoto, outside: T, paint: impl Fn(f32) -> T) -> Vec<T> {
     let Size { width, height } = frame.photo;
-    let patch = frame.patch as f64;
+    let grid = frame.grid();
     // The position in map pixels for each column and each row. None outside the map.
-    let place = |grid: f64, length: usize| {
-        let place = grid * patch;
+    let place = |at: f64, length: usize, patches: usize| {
+        let place = at * (length as f64 / patches as f64);
         (place >= 0.0 && place < length as f64).then_some(place)
     };
-    let columns: Vec<Option<f64>> =
-        (0..width).map(|x| place(frame.grid_from_photo(x as f64 + 0.5, 0.0).0, map.size.width)).collect();
+    let column = |x: usize| frame.grid_from_photo(x as f64 + 0.5, 0.0).0;
+    let columns: Vec<Option<f64>> = (0..width).map(|x| place(column(x), map.size.width, grid.columns)).collect();
     let mut values = Vec::with_capacity(width * height);
     for y in 0..height {
-        let row = place(frame.grid_from_photo(0.0, y as f64 + 0.5).1, map.size.height);
+        let row = place(frame.grid_from_photo(0.0, y as f64 + 0.5).1, map.size.height, grid.rows);
         values.extend(columns.iter().map(|column| match row.zip(*column) {
             None => outside,
             Some((row, column)) => {
@@ -119,6 +119,30 @@ fn in_photo<T: Copy>(map: &SoftMap, frame: &CropFromPhoto, outside: T, paint: im
         }));
     }
     values
+}
+
+/// Resamples a map bilinearly to another size, as torch does with align_corners false. The values at the edges continue
+/// outwards.
+pub fn resampled(values: &[f32], from: Size, to: Size) -> Vec<f32> {
+    let taps = |count: usize, length: usize| -> Vec<(usize, usize, f32)> {
+        let tap = |place: usize| {
+            let at = ((place as f64 + 0.5) * count as f64 / length as f64 - 0.5).clamp(0.0, (count - 1) as f64);
+            let first = at.floor() as usize;
+            (first, (first + 1).min(count - 1), (at - first as f64) as f32)
+        };
+        (0..length).map(tap).collect()
+    };
+    let (down, across) = (taps(from.height, to.height), taps(from.width, to.width));
+    let mut row = vec![0.0; from.width];
+    let mut pixels = Vec::with_capacity(to.width * to.height);
+    for (top, bottom, share) in down {
+        let (upper, lower) = (&values[top * from.width..], &values[bottom * from.width..]);
+        for (value, (upper, lower)) in row.iter_mut().zip(upper.iter().zip(lower)) {
+            *value = upper * (1.0 - share) + lower * share;
+        }
+        pixels.extend(across.iter().map(|(left, right, share)| row[*left] * (1.0 - share) + row[*right] * share));
+    }
+    pixels
 }
 
 /// Interpolates the value at (`row`, `column`), where sample (i, j) is at (i + 0.5, j + 0.5). The values at the

@@ -204,10 +204,8 @@ fn a_very_narrow_photo_is_cropped_at_its_frame() {
 #[test]
 fn a_photo_kept_at_reduced_size_gives_the_same_crop() {
     let whole = ramp(400, 300);
-    let (held, rgba) = media::preview(&whole, 200).unwrap();
-    assert_eq!(held, Size { width: 200, height: 150 });
-    let rgb = rgba.chunks(4).flat_map(|pixel| pixel[..3].to_vec()).collect();
-    let reduced = Photo { size: whole.size, held, rgb };
+    let reduced = media::preview(&whole, 200).unwrap();
+    assert_eq!((reduced.size, reduced.held), (whole.size, Size { width: 200, height: 150 }));
     for framing in [Framing::CentreCrop, Framing::WholePhoto] {
         let (size, expected) = crop_bytes(&whole, framing, SIZE, PATCH);
         let (reduced_size, found) = crop_bytes(&reduced, framing, SIZE, PATCH);
@@ -227,14 +225,14 @@ fn previews_are_never_larger_than_the_photo() {
         (ramp(1, 1), 1400, (1, 1)),
         (ramp(50, 20), 0, (1, 1)),
     ] {
-        let (size, rgba) = media::preview(&photo, longest).unwrap();
+        let preview = media::preview(&photo, longest).unwrap();
+        let (size, rgba) = (preview.held, preview.rgba());
         assert_eq!((size.width, size.height), expected);
         assert_eq!(rgba.len(), size.width * size.height * 4);
         assert!(rgba.chunks(4).all(|pixel| pixel[3] == 255));
     }
-    let (_, rgba) = media::preview(&ramp(40, 30), 100).unwrap();
-    let rgb: Vec<u8> = rgba.chunks(4).flat_map(|pixel| pixel[..3].to_vec()).collect();
-    assert_eq!(rgb, ramp(40, 30).rgb, "a small photo keeps its size");
+    let small = media::preview(&ramp(40, 30), 100).unwrap();
+    assert_eq!(small.rgb, ramp(40, 30).rgb, "a small photo keeps its size");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use headlamp::ablate::Ablation;
 use headlamp::checkpoint::random_model::RandomWeights;
 use headlamp::foreground;
 use headlamp::geometry::{PhotoRect, Size};
-use headlamp::media::Photo;
+use headlamp::media::{self, Photo};
 use headlamp::protocol::sampling::Sampling;
 use headlamp::protocol::video::{PropagationRun, Seed, SeedKind};
 use headlamp::session::video::propagation::MaskPropagation;
@@ -39,7 +39,8 @@ fn studied(session: &Session, frames: usize) -> (Study, Vec<Traced>) {
     for index in 0..frames {
         let (traced, features) =
             block_on(session.trace_with_features(&frame(index), study.sampling.framing)).unwrap();
-        study.push(session, index, &traced, &features).unwrap();
+        let guide = media::edge_guide(&frame(index), &traced.frame).unwrap().into_rgb();
+        study.push(session, index, &traced, &features, guide).unwrap();
         all.push(traced);
     }
     (study, all)
@@ -137,16 +138,15 @@ fn left_half() -> SeedKind {
 #[test]
 fn a_correction_changes_only_its_object() {
     let session = session();
-    let featured = block_on(study::fine_features(&session, &frame(0), 64)).unwrap();
-    let still = (featured.frame, &featured.features);
+    let still = block_on(study::fine_frame(&session, &frame(0), 64)).unwrap();
     let scores = BTreeMap::new();
     let mut propagation = MaskPropagation::default();
     let point = SeedKind::Point { x: 100.0, y: 60.0 };
     let mut run =
         PropagationRun { number: 1, seeds: vec![seed(0, 1, left_half()), seed(0, 2, point)], short_side: 64 };
-    let first = propagation.step(&run, 0, still, &scores).unwrap().patch_labels();
+    let first = propagation.step(&run, 0, still.clone(), &scores).unwrap().masks.patch_labels();
     assert!(first.contains(&1) && first.contains(&2), "an object has no patches: {first:?}");
-    let second = propagation.step(&run, 1, still, &scores).unwrap().patch_labels();
+    let second = propagation.step(&run, 1, still.clone(), &scores).unwrap().masks.patch_labels();
     assert_eq!(second, first);
 
     // Starts again. Object 2 has a new seed on frame 1.
@@ -155,8 +155,8 @@ fn a_correction_changes_only_its_object() {
     let mut only_last = vec![-1.0; first.len()];
     *only_last.last_mut().unwrap() = 1.0;
     let scores = BTreeMap::from([("the last patch".to_owned(), only_last)]);
-    assert_eq!(propagation.step(&run, 0, still, &scores).unwrap().patch_labels(), first);
-    let corrected = propagation.step(&run, 1, still, &scores).unwrap().patch_labels();
+    assert_eq!(propagation.step(&run, 0, still.clone(), &scores).unwrap().masks.patch_labels(), first);
+    let corrected = propagation.step(&run, 1, still, &scores).unwrap().masks.patch_labels();
     assert_eq!(corrected.iter().filter(|label| **label == 2).count(), 1);
     assert_eq!(corrected.last(), Some(&2));
     let of_one = |labels: &[u8]| labels.iter().map(|label| *label == 1).collect::<Vec<_>>();
@@ -166,14 +166,14 @@ fn a_correction_changes_only_its_object() {
 #[test]
 fn a_run_needs_a_seed_and_stores_tokens_by_resolution() {
     let session = session();
-    let featured = block_on(study::fine_features(&session, &frame(0), 64)).unwrap();
+    let fine = block_on(study::fine_frame(&session, &frame(0), 64)).unwrap();
     let mut propagation = MaskPropagation::default();
     let run = PropagationRun { number: 1, seeds: vec![seed(3, 1, left_half())], short_side: 64 };
-    assert!(propagation.step(&run, 0, (featured.frame, &featured.features), &BTreeMap::new()).is_err());
-    propagation.store_features(64, 0, featured.frame, &featured.features);
-    let (frame, kept) = propagation.stored_features(64, 0).unwrap();
-    assert_eq!((frame, kept.grid), (featured.frame, featured.features.grid));
-    assert!(propagation.stored_features(96, 0).is_none() && propagation.stored_features(64, 1).is_none());
-    propagation.store_features(96, 5, featured.frame, &featured.features);
-    assert!(propagation.stored_features(64, 0).is_none(), "only one resolution is kept at a time");
+    assert!(propagation.step(&run, 0, fine.clone(), &BTreeMap::new()).is_err());
+    propagation.store_frame(64, 0, &fine);
+    let kept = propagation.stored_frame(64, 0).unwrap();
+    assert_eq!((kept.frame, kept.features.grid, kept.guide), (fine.frame, fine.features.grid, fine.guide.clone()));
+    assert!(propagation.stored_frame(96, 0).is_none() && propagation.stored_frame(64, 1).is_none());
+    propagation.store_frame(96, 5, &fine);
+    assert!(propagation.stored_frame(64, 0).is_none(), "only one resolution is kept at a time");
 }

@@ -9,7 +9,9 @@ use clap::{Args, ValueEnum};
 use super::error::CliError;
 use super::terminal_progress::TerminalProgress;
 use crate::checkpoint::{Pack, Quantisation, pack};
-use crate::geometry::Framing;
+use crate::edges::EdgeGuide;
+use crate::geometry::{CropFromPhoto, Framing};
+use crate::media::{self, Photo};
 use crate::protocol::DevicePreference;
 use crate::session::{Session, device};
 
@@ -68,6 +70,25 @@ pub struct FramingOptions {
     /// Show the model the whole photo, on as many patches as needed. Default: the centre crop, as in training
     #[arg(long)]
     whole_photo: bool,
+}
+
+/// Whether masks follow the edges of the picture.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct EdgeOptions {
+    /// Leave the masks as the model sees them, patch by patch. Default: their edges are moved onto the picture's edges,
+    /// as on the page
+    #[arg(long)]
+    as_the_model_sees: bool,
+}
+
+impl EdgeOptions {
+    /// Returns the guide that refines the masks of a picture; `None` if they stay as the model sees them.
+    ///
+    /// # Errors
+    /// If the picture cannot be resampled.
+    pub fn guide(self, photo: &Photo, frame: &CropFromPhoto) -> Result<Option<EdgeGuide>, CliError> {
+        Ok((!self.as_the_model_sees).then(|| media::edge_guide(photo, frame)).transpose()?)
+    }
 }
 
 /// A model that is open on a device.

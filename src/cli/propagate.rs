@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::error::CliError;
 use super::frames::{Frames, parse_rate};
-use super::options::{ModelOptions, OpenModel};
+use super::options::{EdgeOptions, ModelOptions, OpenModel};
 use super::output::{AnswerFormat, CommandAnswer};
 use super::terminal_progress::TerminalProgress;
 use super::{inputs, output, parallel, pictures};
@@ -47,6 +47,8 @@ pub struct Propagate {
     layer: LayerOption,
     #[command(flatten)]
     protocol: PropagationProtocol,
+    #[command(flatten)]
+    edges: EdgeOptions,
     /// New folder for the masks
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -162,9 +164,12 @@ impl Propagate {
         for order in [forwards, backwards] {
             let paths: Vec<PathBuf> = order.iter().map(|frame| frames.paths[*frame].clone()).collect();
             let (mut propagator, mut order) = (seed.clone(), order.into_iter());
-            propagate(&session, &paths, patches, threads, &mut propagator, |size, labels| match order.next() {
-                Some(frame) => write(frame, size, &labels),
-                None => Ok(()),
+            let edges = Some(self.edges);
+            propagate(&session, &paths, patches, edges, threads, &mut propagator, |size, labels| {
+                match order.next() {
+                    Some(frame) => write(frame, size, &labels),
+                    None => Ok(()),
+                }
             })?;
         }
         drop(progress);
@@ -189,6 +194,7 @@ impl CommandAnswer for PropagateAnswer<'_> {
 }
 
 /// Carries masks through the pictures at `paths`. `take` receives the size and the labels of each picture, in order.
+/// Without `edges`, the masks stay as the model sees them, as in the DAVIS protocol.
 ///
 /// # Errors
 /// If a picture cannot be read or differs in size; the errors of `take`.
@@ -196,14 +202,24 @@ pub fn propagate(
     session: &Session,
     paths: &[PathBuf],
     patches: PatchSource,
+    edges: Option<EdgeOptions>,
     threads: usize,
     propagator: &mut Propagator,
     mut take: impl FnMut(Size, Vec<u8>) -> Result<(), CliError>,
 ) -> Result<(), CliError> {
-    let tokens = |_path: &Path, photo: &Photo, _seconds: f64| patches.tokens(session, photo);
+    let tokens = |_path: &Path, photo: &Photo, _seconds: f64| {
+        let featured = patches.tokens(session, photo)?;
+        let guide = edges.map(|edges| edges.guide(photo, &featured.frame)).transpose()?.flatten();
+        Ok((featured, guide))
+    };
     parallel::on_pictures(paths, threads, tokens, |_path, featured| {
-        let PhotoFeatures { frame, features } = featured?;
-        take(frame.photo, propagator.push(&features)?.labels_in_photo(&frame))
+        let (PhotoFeatures { frame, features }, guide) = featured?;
+        let masks = propagator.push(&features)?;
+        let labels = match &guide {
+            Some(guide) => masks.refined(guide).labels_in_photo(&frame),
+            None => masks.labels_in_photo(&frame),
+        };
+        take(frame.photo, labels)
     })
 }
 

@@ -8,12 +8,12 @@ use clap::builder::NonEmptyStringValueParser;
 use serde::Serialize;
 
 use super::error::CliError;
-use super::options::{FramingOptions, ModelOptions, OpenModel, PhraseOptions};
+use super::options::{EdgeOptions, FramingOptions, ModelOptions, OpenModel, PhraseOptions};
 use super::output::{AnswerFormat, CommandAnswer};
 use super::{output, pictures};
 use crate::ablate::Ablation;
 use crate::geometry::Size;
-use crate::media;
+use crate::media::{self, Photo};
 use crate::segment::{SoftMap, grey_in_photo, mask_in_photo};
 use crate::session::{Session, Traced};
 
@@ -39,6 +39,8 @@ pub struct Segment {
     phrases: PhraseOptions,
     #[command(flatten)]
     framing: FramingOptions,
+    #[command(flatten)]
+    edges: EdgeOptions,
     /// Pixels whose value in the soft map is above X are foreground, 0 to 1. Default: the mean of the map
     #[arg(long, value_name = "X", value_parser = parse_share)]
     threshold: Option<f32>,
@@ -64,6 +66,8 @@ struct SegmentAnswer<'a> {
     /// Size of the photo and of the masks, in pixels.
     size: Size,
     threshold: f32,
+    /// Whether the mask follows the edges of the photo.
+    refined: bool,
     /// Share of the photo's pixels that are foreground.
     foreground: f64,
     /// Whether no patch scores higher for the text than for its contrast.
@@ -85,8 +89,9 @@ struct SegmentSeconds {
     segment: f64,
 }
 
-/// The trace of the photo, and its soft map for the phrase.
+/// The photo with its trace, and its soft map for the phrase.
 struct SegmentedPhoto {
+    photo: Photo,
     traced: Traced,
     map: SoftMap,
     seconds: SegmentSeconds,
@@ -98,14 +103,22 @@ impl Segment {
         self.soft.as_deref().map(output::has_folder).transpose()?;
         let mut opened = self.model.open()?;
         let against = Session::contrast(&self.text, &self.against, !self.no_background);
-        let SegmentedPhoto { traced, map, seconds } = self.segment(&mut opened, &against)?;
+        let SegmentedPhoto { photo, traced, map, seconds } = self.segment(&mut opened, &against)?;
         let threshold = self.threshold.unwrap_or(map.threshold);
         let size = traced.frame.photo;
-        let mask = mask_in_photo(&map, &traced.frame, threshold);
+        let refined = self.edges.guide(&photo, &traced.frame)?.map(|guide| guide.refine(&map));
+        let mask = match &refined {
+            Some(refined) => refined.mask_in_photo(photo.pixels(), threshold),
+            None => mask_in_photo(&map, &traced.frame, threshold),
+        };
         let foreground = mask.iter().filter(|value| **value > 0).count() as f64 / mask.len() as f64;
         output::write(&self.out, &media::grey_png(size, &mask)?)?;
         if let Some(soft) = &self.soft {
-            output::write(soft, &media::grey_png(size, &grey_in_photo(&map, &traced.frame))?)?;
+            let grey = match &refined {
+                Some(refined) => refined.grey_in_photo(photo.pixels()),
+                None => grey_in_photo(&map, &traced.frame),
+            };
+            output::write(soft, &media::grey_png(size, &grey)?)?;
         }
         let crop = traced.frame.crop_in_photo();
         self.format.print(&SegmentAnswer {
@@ -115,6 +128,7 @@ impl Segment {
             against: &against,
             size,
             threshold,
+            refined: refined.is_some(),
             foreground,
             empty: map.is_empty,
             out: &self.out,
@@ -140,7 +154,7 @@ impl Segment {
         let encode = seconds_since_last();
         let map = session.segment(&traced, &units[0], &units[1..], &Ablation::default())?;
         let segment = seconds_since_last();
-        Ok(SegmentedPhoto { traced, map, seconds: SegmentSeconds { load, decode, encode, segment } })
+        Ok(SegmentedPhoto { photo, traced, map, seconds: SegmentSeconds { load, decode, encode, segment } })
     }
 }
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::error::CliError;
 use super::frames::{Frames, parse_rate, write_video};
-use super::options::{ModelOptions, OpenModel};
+use super::options::{EdgeOptions, ModelOptions, OpenModel};
 use super::output::{AnswerFormat, CommandAnswer};
 use super::terminal_progress::TerminalProgress;
 use super::{output, parallel};
@@ -34,6 +34,8 @@ pub struct Track {
     video: PathBuf,
     #[command(flatten)]
     objects: ObjectOptions,
+    #[command(flatten)]
+    edges: EdgeOptions,
     /// Frames per second: of a file, the frames to look at (default 2); of a folder, the rate of its frames
     #[arg(long, value_name = "R", value_parser = parse_rate)]
     rate: Option<f64>,
@@ -161,8 +163,7 @@ impl Track {
         let frames = Frames::open(&self.video, self.rate, DEFAULT_RATE)?;
         let OpenModel { session, device, threads, .. } = self.model.open()?;
         let short_side = self.resolution.unwrap_or(session.model().config.vision.image_size);
-        let mut writer =
-            TracksWriter { out: &self.out, options: &self.objects, tracker: None, frames: Vec::new() };
+        let mut writer = TracksWriter { out: &self.out, command: self, tracker: None, frames: Vec::new() };
         let progress = TerminalProgress::bar(frames.paths.len(), "frames");
         let features = |_path: &Path, photo: &Photo, _seconds: f64| {
             let featured = pollster::block_on(session.features(photo, Framing::WholeFrame { short_side }))?;
@@ -220,7 +221,7 @@ impl CommandAnswer for TrackAnswer<'_> {
 /// Tracks objects frame by frame, and writes their masks.
 struct TracksWriter<'a> {
     out: &'a Path,
-    options: &'a ObjectOptions,
+    command: &'a Track,
     /// The tracker with its heads; `None` before the first frame, which the heads depend on.
     tracker: Option<(Tracker, Vec<usize>)>,
     frames: Vec<FrameTracks>,
@@ -228,13 +229,16 @@ struct TracksWriter<'a> {
 
 impl TracksWriter<'_> {
     fn push(&mut self, frames: &Frames, photo: &Photo, featured: &PhotoFeatures) -> Result<(), CliError> {
-        let (tracker, _heads) = self.tracker.get_or_insert_with(|| self.options.tracker(&featured.features));
+        let (tracker, _heads) =
+            self.tracker.get_or_insert_with(|| self.command.objects.tracker(&featured.features));
         let TrackedFrame { tracks, objects, is_cut } = tracker.push(&featured.features)?;
         let (index, size) = (self.frames.len(), photo.size);
-        let masks: Vec<Vec<bool>> = tracks
-            .chunks(featured.features.grid.len())
-            .map(|track| foreground::in_photo(&foreground::above_mean(track), &featured.frame))
-            .collect();
+        let guide = self.command.edges.guide(photo, &featured.frame)?;
+        let mask = |track: &[f32]| match &guide {
+            Some(guide) => guide.track_in_photo(track),
+            None => foreground::in_photo(&foreground::above_mean(track), &featured.frame),
+        };
+        let masks: Vec<Vec<bool>> = tracks.chunks(featured.features.grid.len()).map(mask).collect();
         let name = frames.name(index).to_owned();
         // Folders are made after the tracker has accepted the heads: a wrong head leaves no folder behind.
         output::make_folder(&self.out.join("masks"))?;

@@ -46,7 +46,8 @@ pub async fn decode(name: &str, bytes: &[u8]) -> Result<Photo, MediaError> {
 /// # Errors
 /// [`MediaError::NoRoom`] if the browser is out of memory.
 pub async fn thumbnail(photo: &Photo, side: usize) -> Result<Vec<u8>, MediaError> {
-    let (size, rgba) = preview(photo, side)?;
+    let small = preview(photo, side)?;
+    let (size, rgba) = (small.held, small.rgba());
     let no_room = |_refusal: JsValue| MediaError::NoRoom { name: "the thumbnail".to_owned() };
     jpeg_of(&rgba, size).await.map_err(no_room)
 }

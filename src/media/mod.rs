@@ -21,4 +21,4 @@ pub use error::MediaError;
 pub use native::{decode, decode_foreground};
 pub use photo::{MAX_PIXELS, Photo};
 pub use png::{grey_png, indexed_png, labels_of_png, rgb_png};
-pub use resample::{crop, preview};
+pub use resample::{crop, edge_guide, preview};

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::edges::Pixels;
 use crate::geometry::Size;
 
 /// The largest photo that is read, in pixels.
@@ -17,6 +18,19 @@ pub struct Photo {
     pub held: Size,
     /// The RGB bytes of `held` size, row by row.
     pub rgb: Vec<u8>,
+}
+
+impl Photo {
+    /// Returns the pixels in memory.
+    pub fn pixels(&self) -> Pixels<'_> {
+        Pixels { rgb: &self.rgb, size: self.held }
+    }
+
+    /// Returns the RGBA bytes of `held` size, row by row.
+    pub fn rgba(&self) -> Vec<u8> {
+        let (pixels, _) = self.rgb.as_chunks::<3>();
+        pixels.iter().flat_map(|&[red, green, blue]| [red, green, blue, 255]).collect()
+    }
 }
 
 impl fmt::Debug for Photo {

@@ -12,6 +12,7 @@ use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 
 use super::error::MediaError;
 use super::photo::{MAX_PIXELS, Photo};
+use crate::edges::{self, EdgeGuide};
 use crate::geometry::{CropFromPhoto, Size};
 use crate::model::Crop;
 
@@ -31,6 +32,25 @@ pub fn crop(photo: &Photo, frame: &CropFromPhoto, mean: [f32; 3], std: [f32; 3])
     {
         return Err(MediaError::Resample(format!("the crop reaches beyond the photo: {frame:?}")));
     }
+    let rgb = crop_of_size(photo, frame, frame.crop)?;
+    Ok(Crop { size: frame.crop, values: normalised(&rgb, mean, std) })
+}
+
+/// Returns the guide that moves the edges of masks onto the photo's edges (`docs/PAPERS.md, 1.16`).
+///
+/// # Errors
+/// As [`crop`].
+pub fn edge_guide(photo: &Photo, frame: &CropFromPhoto) -> Result<EdgeGuide, MediaError> {
+    // The grid leaves out a crop edge that is narrower than a patch.
+    let grid = frame.grid();
+    let crop = Size { width: grid.columns * frame.patch, height: grid.rows * frame.patch };
+    let rgb = crop_of_size(photo, &CropFromPhoto { crop, ..*frame }, edges::guide_size(frame))?;
+    Ok(EdgeGuide::new(*frame, rgb))
+}
+
+/// Returns the RGB bytes of the crop at a size.
+fn crop_of_size(photo: &Photo, frame: &CropFromPhoto, to: Size) -> Result<Vec<u8>, MediaError> {
+    let Size { width, height } = frame.crop;
     // The product comes before the division: if the crop covers a whole side, the result for this side is then exact.
     let held_from_resized =
         |pixels: usize, held: usize, resized: usize| pixels as f64 * held as f64 / resized as f64;
@@ -38,16 +58,14 @@ pub fn crop(photo: &Photo, frame: &CropFromPhoto, mean: [f32; 3], std: [f32; 3])
     let down = |pixels: usize| held_from_resized(pixels, photo.held.height, frame.resized.height);
     let window =
         PhotoWindow { left: across(frame.left), top: down(frame.top), width: across(width), height: down(height) };
-    let rgb = resample(photo, window, frame.crop, PassOrder::of_pillow(photo.held, frame.resized))?;
-    Ok(Crop { size: frame.crop, values: normalised(&rgb, mean, std) })
+    resample(photo, window, to, PassOrder::of_pillow(photo.held, frame.resized))
 }
 
-/// Returns the size and the RGBA bytes of the photo for display. The longer side has at most `longest` pixels. The
-/// photo is never enlarged.
+/// Returns the photo, held with at most `longest` pixels along the longer side. The photo is never enlarged.
 ///
 /// # Errors
 /// [`MediaError::Resample`] if the photo's bytes do not fit its size.
-pub fn preview(photo: &Photo, longest: usize) -> Result<(Size, Vec<u8>), MediaError> {
+pub fn preview(photo: &Photo, longest: usize) -> Result<Photo, MediaError> {
     let Size { width, height } = photo.held;
     let longer = width.max(height).max(1);
     let scale = longest.clamp(1, longer) as f64 / longer as f64;
@@ -55,12 +73,7 @@ pub fn preview(photo: &Photo, longest: usize) -> Result<(Size, Vec<u8>), MediaEr
     let size = Size { width: side(width), height: side(height) };
     let window = PhotoWindow { left: 0.0, top: 0.0, width: width as f64, height: height as f64 };
     let rgb = resample(photo, window, size, PassOrder::HeightFirst)?;
-    let (pixels, _) = rgb.as_chunks::<3>();
-    let mut rgba = Vec::with_capacity(pixels.len() * 4);
-    for &[red, green, blue] in pixels {
-        rgba.extend([red, green, blue, 255]);
-    }
-    Ok((size, rgba))
+    Ok(Photo { size: photo.size, held: size, rgb })
 }
 
 /// Converts RGB bytes, pixel by pixel, to normalised values, channel by channel.

@@ -94,13 +94,16 @@ pub struct Segment {
     pub ablation: Ablation,
 }
 
-/// A segmentation. Buffer 0: the soft map, `f32` in [0, 1] per pixel of `size`, rows first. The map covers
-/// `crop_in_photo`.
+/// A segmentation. Buffer 0: the soft map as the model sees it, `f32` in [0, 1] per pixel of `size`, rows first. The map
+/// covers `crop_in_photo`. Buffer 1: the map with the photo's edges (docs/PAPERS.md, 1.16), per pixel of `refined`. This
+/// map covers `refined_in_photo`; its pixels are those of the preview.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Segmented {
     pub size: Size,
     pub crop_in_photo: PhotoRect,
-    /// The mean of the map. Pixels with a higher value are foreground.
+    pub refined: Size,
+    pub refined_in_photo: PhotoRect,
+    /// The mean of the map as the model sees it. Pixels with a higher value are foreground, in both maps.
     pub threshold: f32,
     /// Whether no patch scored positive.
     pub empty: bool,
@@ -115,6 +118,8 @@ pub struct ExportMask {
     pub background: bool,
     pub ablation: Ablation,
     pub threshold: f32,
+    /// Whether the mask follows the edges of the photo.
+    pub refined: bool,
 }
 
 /// A mask was written. Buffer 0: the PNG file.

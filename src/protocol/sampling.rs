@@ -78,14 +78,15 @@ impl ModelSize {
         CropFromPhoto::new(size, framing, self.image_size, self.patch, LongSide::default()).grid()
     }
 
-    /// Returns the bytes that are stored per frame: queries, keys and tokens in 16 bits, the CLS attention, and the
-    /// picture codes, from which scores are computed.
+    /// Returns the bytes that are stored per frame: queries, keys and tokens in 16 bits, the CLS attention, the guide of
+    /// the masks' edges, and the picture codes, from which scores are computed.
     pub fn bytes_per_frame(&self, grid: Grid) -> u64 {
         let patches = grid.len() as u64;
         let (layers, heads, width) = (self.layers as u64, self.heads as u64, self.width as u64);
         let features = 3 * patches * width * 2 + heads * patches * 4;
         let codes = (layers * (width + 3 * heads) + (layers + 2) * self.embedding as u64) * 4;
-        features + codes
+        let guide = grid.points().len() as u64 * 3;
+        features + codes + guide
     }
 }
 

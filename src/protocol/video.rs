@@ -153,6 +153,8 @@ pub struct ExportJson {
     pub of: MasksOf,
     /// The objects' names, by number.
     pub names: Vec<(u32, String)>,
+    /// Whether the masks follow the edges of the frames.
+    pub refined: bool,
 }
 
 /// Writes the masks as a zip of PNG files, one per frame. A pixel's value is the number of its object.
@@ -160,9 +162,12 @@ pub struct ExportJson {
 pub struct ExportMasks {
     pub video: u32,
     pub of: MasksOf,
+    /// Whether the masks follow the edges of the frames.
+    pub refined: bool,
 }
 
-/// Other heads were tracked. Buffer 0: the tracks of all frames that are done, frame after frame.
+/// Other heads were tracked. Buffer 0: the tracks of all frames that are done, frame after frame. Buffer 1: the refined
+/// tracks, in the same order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Retracked {
     pub frames: Vec<FrameObjects>,
@@ -180,12 +185,15 @@ pub struct ScoresSplit {
     pub frames: usize,
 }
 
-/// One segmented frame. Buffer 0: the soft map, `f32` in [0, 1] per pixel of `size`.
+/// One segmented frame. Buffer 0: the soft map as the model sees it, `f32` in [0, 1] per pixel of `size`. Buffer 1: the
+/// map with the frame's edges (docs/PAPERS.md, 1.16), per pixel of `refined`; this map covers `refined_in_frame`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FrameSegmented {
     pub size: Size,
     pub crop_in_frame: PhotoRect,
-    /// The mean of the map. Pixels with a higher value are foreground.
+    pub refined: Size,
+    pub refined_in_frame: PhotoRect,
+    /// The mean of the map as the model sees it. Pixels with a higher value are foreground, in both maps.
     pub threshold: f32,
     /// Whether no patch scored positive.
     pub empty: bool,
@@ -246,7 +254,8 @@ pub struct FrameObjects {
 }
 
 /// One frame that went through the model. Buffer 0: the tracks, `f32` `[object][patch]`. Each track sums to one.
-/// Buffer 1: the CLS attention of the last block, `f32` `[head][patch]`.
+/// Buffer 1: the CLS attention of the last block, `f32` `[head][patch]`. Buffer 2: the refined tracks (docs/PAPERS.md,
+/// 1.16), one byte each, `[object][point]`; the points are those of `Grid::points`. At least 128 is inside the object.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FrameSummary {
     pub index: usize,
@@ -266,7 +275,9 @@ pub struct FrameSeconds {
     pub track: f64,
 }
 
-/// One frame of a propagation. Buffer 0: the soft masks, `f32` `[object][patch]`, the background first.
+/// One frame of a propagation. Buffer 0: the soft masks, `f32` `[object][patch]`, the background first. Buffer 1: the
+/// refined masks (docs/PAPERS.md, 1.16), one byte each, `[object][point]`, the background first. The points are those of
+/// `Grid::points`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PropagatedFrame {
     pub index: usize,

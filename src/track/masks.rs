@@ -1,6 +1,8 @@
 //! Soft masks over patches, and the labels of pixels that follow from them (docs/PAPERS.md, 2.4).
 
+use crate::edges::EdgeGuide;
 use crate::geometry::{CropFromPhoto, Grid, Size};
+use crate::segment::{SoftMap, resampled, soft_in_photo};
 
 /// How much each patch of a frame belongs to each object. Channel 0 is the background, channel j is object j.
 #[derive(Clone, Debug, PartialEq)]
@@ -79,6 +81,12 @@ impl SoftMasks {
         argmax(&stretched)
     }
 
+    /// Moves the edges of each channel onto the edges of the photo (docs/PAPERS.md, 1.16).
+    pub fn refined(&self, guide: &EdgeGuide) -> RefinedMasks {
+        let channel = |channel| stretch(&guide.refined_points(self.channel(channel)));
+        RefinedMasks { size: self.grid.points().size(), channels: (0..self.channels).map(channel).collect() }
+    }
+
     /// Returns the labels in the photo's own pixels, row by row.
     ///
     /// Each channel is upsampled bilinearly to the crop's pixels and stretched to [0, 1]. A crop pixel gets the
@@ -86,7 +94,7 @@ impl SoftMasks {
     /// outside the crop.
     pub fn labels_in_photo(&self, frame: &CropFromPhoto) -> Vec<u8> {
         let size = Size { width: self.grid.columns * frame.patch, height: self.grid.rows * frame.patch };
-        let upsampled = |channel| stretch(&upsample(self.channel(channel), self.grid, size));
+        let upsampled = |channel| stretch(&resampled(self.channel(channel), self.grid.size(), size));
         let channels: Vec<Vec<f32>> = (0..self.channels).map(upsampled).collect();
         let labels = argmax(&channels);
         let place = |grid: f64, length: usize| {
@@ -107,28 +115,42 @@ impl SoftMasks {
     }
 }
 
-/// Upsamples `[row][column]` bilinearly to the pixels of `size`, as torch does with align_corners false. The
-/// values at the edges continue outwards.
-pub fn upsample(patches: &[f32], grid: Grid, size: Size) -> Vec<f32> {
-    let taps = |count: usize, length: usize| -> Vec<(usize, usize, f32)> {
-        let tap = |place: usize| {
-            let at = ((place as f64 + 0.5) * count as f64 / length as f64 - 0.5).clamp(0.0, (count - 1) as f64);
-            let first = at.floor() as usize;
-            (first, (first + 1).min(count - 1), (at - first as f64) as f32)
-        };
-        (0..length).map(tap).collect()
-    };
-    let (down, across) = (taps(grid.rows, size.height), taps(grid.columns, size.width));
-    let mut row = vec![0.0; grid.columns];
-    let mut pixels = Vec::with_capacity(size.width * size.height);
-    for (top, bottom, share) in down {
-        let (upper, lower) = (&patches[top * grid.columns..], &patches[bottom * grid.columns..]);
-        for (value, (upper, lower)) in row.iter_mut().zip(upper.iter().zip(lower)) {
-            *value = upper * (1.0 - share) + lower * share;
-        }
-        pixels.extend(across.iter().map(|(left, right, share)| row[*left] * (1.0 - share) + row[*right] * share));
+/// Soft masks whose edges follow the edges of the photo, in [`POINTS_PER_PATCH`](crate::geometry::POINTS_PER_PATCH)
+/// points along each side of a patch.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RefinedMasks {
+    pub size: Size,
+    /// `[channel][point]`, each channel stretched to [0, 1]. The background comes first.
+    channels: Vec<Vec<f32>>,
+}
+
+impl RefinedMasks {
+    /// Returns the masks as bytes, `[channel][point]`: 255 stands for 1.
+    pub fn bytes(&self) -> Vec<u8> {
+        self.channels.iter().flatten().map(|value| (value * 255.0).round() as u8).collect()
     }
-    pixels
+
+    /// Returns the labels in the photo's own pixels, row by row. Each channel is interpolated bilinearly. A pixel gets
+    /// the channel with the largest value, or background outside the crop.
+    pub fn labels_in_photo(&self, frame: &CropFromPhoto) -> Vec<u8> {
+        let in_photo = |values: &Vec<f32>| {
+            let map = SoftMap { size: self.size, values: values.clone(), threshold: 0.0, is_empty: false };
+            soft_in_photo(&map, frame)
+        };
+        let Some((background, objects)) = self.channels.split_first() else { return Vec::new() };
+        // One channel after another: a frame may have many objects.
+        let mut best = in_photo(background);
+        let mut labels = vec![0; best.len()];
+        for (label, channel) in (1..=u8::MAX).zip(objects) {
+            for ((best, found), value) in best.iter_mut().zip(&mut labels).zip(in_photo(channel)) {
+                if value > *best {
+                    *best = value;
+                    *found = label;
+                }
+            }
+        }
+        labels
+    }
 }
 
 /// The least difference between the values of a channel, which are shares of 1, that is more than rounding.

@@ -26,7 +26,7 @@ mod vectors;
 
 pub use error::TrackError;
 pub use features::Features;
-pub use masks::SoftMasks;
+pub use masks::{RefinedMasks, SoftMasks};
 pub use propagate::Propagator;
 pub use propagate_options::PropagateOptions;
 pub use prototypes::Prototypes;

@@ -50,14 +50,15 @@ impl Worker {
         let pictures: Vec<GalleryEntry> = std::iter::once(entry.clone()).chain(next).collect();
         let list: Vec<ImageKey> = pictures.iter().cloned().map(ImageKey::Picture).collect();
         let prepare = async |place: usize| prepared(session, &pictures[place].name, files.get(place)).await;
-        let ComputedImage { traced, thumbnail, .. } = match self.helpers.compute(session, &list, prepare).await {
-            Ok(computed) => computed,
-            // A bad file is left out, and the answer says so. The other pictures are still added.
-            Err(ImageError::Picture(reason)) => {
-                return Ok(Reply::plain(PictureAdded { left_out: Some(reason.to_string()) }));
-            }
-            Err(ImageError::Model(err)) => return Err(err),
-        };
+        let ComputedImage { traced, small_picture: thumbnail, .. } =
+            match self.helpers.compute(session, &list, prepare).await {
+                Ok(computed) => computed,
+                // A bad file is left out, and the answer says so. The other pictures are still added.
+                Err(ImageError::Picture(reason)) => {
+                    return Ok(Reply::plain(PictureAdded { left_out: Some(reason.to_string()) }));
+                }
+                Err(ImageError::Model(err)) => return Err(err),
+            };
         gallery.add(entry, &session.decompose(&traced), &session.model().readout, &thumbnail)?;
         Ok(Reply::plain(PictureAdded { left_out: None }))
     }
@@ -130,7 +131,7 @@ async fn prepared(session: &Session, name: &str, file: Option<&Blob>) -> Result<
     let (photo, thumbnail) = decoded(name, file).await.map_err(ImageError::Picture)?;
     let cropped = session.crop(&photo, Framing::CentreCrop);
     let (frame, crop) = cropped.map_err(|err| ImageError::Model(err.into()))?;
-    Ok(PreparedImage { frame, crop, thumbnail })
+    Ok(PreparedImage { frame, crop, small_picture: thumbnail })
 }
 
 /// Decodes a picture. Also returns the file of its thumbnail.

@@ -44,8 +44,8 @@ pub(super) enum ImageKey {
 pub(super) struct PreparedImage {
     pub frame: CropFromPhoto,
     pub crop: Crop,
-    /// A picture's thumbnail; empty for a frame.
-    pub thumbnail: Vec<u8>,
+    /// A picture's thumbnail, or the guide of the masks' edges of a frame.
+    pub small_picture: Vec<u8>,
 }
 
 /// The output of the tower for an image.
@@ -53,8 +53,8 @@ pub(super) struct ComputedImage {
     pub traced: Traced,
     /// A frame's features.
     pub features: Option<Features>,
-    /// A picture's thumbnail; empty for a frame.
-    pub thumbnail: Vec<u8>,
+    /// A picture's thumbnail, or the guide of the masks' edges of a frame.
+    pub small_picture: Vec<u8>,
 }
 
 /// Why an image has no output of the tower.
@@ -76,7 +76,7 @@ impl From<ImageError> for WorkerError {
 /// The data of an image that stays in the main worker while a helper has its crop.
 struct ImageContext {
     frame: CropFromPhoto,
-    thumbnail: Vec<u8>,
+    small_picture: Vec<u8>,
 }
 
 /// The result of an image. A helper's arrays stay in JavaScript's memory until the image is requested.
@@ -191,9 +191,9 @@ impl Helpers {
         while let Some((helper, place)) = self.schedule.idle().zip(self.next(list)) {
             let image = list[place].clone();
             match prepare(place).await {
-                Ok(PreparedImage { frame, crop, thumbnail }) => {
+                Ok(PreparedImage { frame, crop, small_picture }) => {
                     let (size, wants_patches) = (crop.size, wants_patches(&image));
-                    let job = self.schedule.assign(helper, image, ImageContext { frame, thumbnail });
+                    let job = self.schedule.assign(helper, image, ImageContext { frame, small_picture });
                     let floats = vec![wire::buffer_of_f32(&crop.values)];
                     self.post(helper, &HelperRequest::Run { job, size, wants_patches }, floats);
                 }
@@ -311,15 +311,15 @@ impl ImageResult {
 
 /// Runs the main worker's own tower on an image.
 async fn run(session: &Session, image: &ImageKey, prepared: PreparedImage) -> Result<ComputedImage, ImageError> {
-    let PreparedImage { frame, crop, thumbnail } = prepared;
+    let PreparedImage { frame, crop, small_picture } = prepared;
     let output = TowerOutput::run(&session.model().vision, &crop, wants_patches(image)).await;
     let output = output.map_err(|err| ImageError::Model(err.into()))?;
-    Ok(computed(ImageContext { frame, thumbnail }, output))
+    Ok(computed(ImageContext { frame, small_picture }, output))
 }
 
 fn computed(context: ImageContext, output: TowerOutput) -> ComputedImage {
-    let (ImageContext { frame, thumbnail }, TowerOutput { trace, features }) = (context, output);
-    ComputedImage { traced: Traced { frame, trace }, features, thumbnail }
+    let (ImageContext { frame, small_picture }, TowerOutput { trace, features }) = (context, output);
+    ComputedImage { traced: Traced { frame, trace }, features, small_picture }
 }
 
 /// Returns whether the patches are needed: tracking needs the patches of a frame, and the gallery does not need the

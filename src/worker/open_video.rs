@@ -6,14 +6,13 @@ use web_sys::Blob;
 
 use super::error::WorkerError;
 use super::helpers::{ImageError, PreparedImage};
-use crate::foreground;
 use crate::geometry::{CropFromPhoto, Framing};
 use crate::media::video::Video;
 use crate::media::{self, Photo};
 use crate::protocol::sampling::Sampling;
 use crate::protocol::video::{MasksOf, VideoSource, VideoSummary};
 use crate::session::Session;
-use crate::session::video::export::{FrameMasks, Masks, ObjectMask};
+use crate::session::video::export::{FrameMasks, Masks, ObjectTrack};
 use crate::session::video::propagation::MaskPropagation;
 use crate::session::video::study::{StudiedFrame, Study};
 use crate::text::units::file_stem;
@@ -129,7 +128,8 @@ impl OpenVideo {
     ) -> Result<PreparedImage, ImageError> {
         let photo = self.photo(index).await.map_err(ImageError::Picture)?;
         let (frame, crop) = session.crop(photo, framing).map_err(|err| ImageError::Model(err.into()))?;
-        Ok(PreparedImage { frame, crop, thumbnail: Vec::new() })
+        let guide = media::edge_guide(photo, &frame).map_err(|err| ImageError::Picture(err.into()))?;
+        Ok(PreparedImage { frame, crop, small_picture: guide.into_rgb() })
     }
 
     /// Returns the results for the frames that are done.
@@ -137,20 +137,21 @@ impl OpenVideo {
         self.study.as_ref().ok_or(WorkerError::NoFrames)
     }
 
-    /// Returns the masks of all frames that have masks.
-    pub(super) fn masks(&self, of: MasksOf) -> Result<Vec<FrameMasks>, WorkerError> {
-        let of_frame = |index: usize, frame: CropFromPhoto, masks: Masks| {
+    /// Returns the masks of all frames that have masks. If `refined` is set, the masks follow the edges of the frames.
+    pub(super) fn masks(&self, of: MasksOf, refined: bool) -> Result<Vec<FrameMasks>, WorkerError> {
+        let of_frame = |index: usize, frame: CropFromPhoto, guide: &[u8], masks: Masks| {
             let time = self.times.get(index).copied().unwrap_or_default();
-            FrameMasks { index, time, frame, masks }
+            FrameMasks { index, time, frame, masks, guide: refined.then(|| guide.to_vec()) }
         };
         Ok(match of {
             MasksOf::Tracks => {
                 let frames = self.study()?.frames.iter();
-                frames.map(|at| of_frame(at.index, at.frame, Masks::Patches(masks_of_tracks(at)))).collect()
+                frames.map(|at| of_frame(at.index, at.frame, &at.guide, Masks::Tracks(tracks_of(at)))).collect()
             }
             MasksOf::Propagation => {
-                let masks = self.propagation.masks.iter();
-                masks.map(|(index, (frame, soft))| of_frame(*index, *frame, Masks::Soft(soft.clone()))).collect()
+                let all = self.propagation.masks.iter();
+                all.map(|(index, at)| of_frame(*index, at.frame, &at.guide, Masks::Soft(at.masks.clone())))
+                    .collect()
             }
         })
     }
@@ -162,11 +163,9 @@ impl OpenVideo {
     }
 }
 
-/// Returns the mask of each track on a frame.
-fn masks_of_tracks(frame: &StudiedFrame) -> Vec<ObjectMask> {
+/// Returns the tracks on a frame.
+fn tracks_of(frame: &StudiedFrame) -> Vec<ObjectTrack> {
     let tracks = frame.tracked.tracks.chunks(frame.frame.grid().len().max(1));
     let objects = frame.tracked.objects.iter().zip(tracks);
-    objects
-        .map(|(object, track)| ObjectMask { object: object.0 as u32, mask: foreground::above_mean(track) })
-        .collect()
+    objects.map(|(object, track)| ObjectTrack { object: object.0 as u32, track: track.to_vec() }).collect()
 }

@@ -16,8 +16,8 @@ use crate::segment::{self, SoftMap};
 use crate::session::{Session, SessionError, Traced};
 use crate::zero_shot;
 
-/// The longer side of the photo as the page shows it, in pixels.
-const PREVIEW: usize = 1400;
+/// The longer side of the photo or frame as the page shows it, in pixels.
+pub(super) const PREVIEW: usize = 1400;
 
 impl Worker {
     pub(super) async fn trace_photo(
@@ -34,7 +34,9 @@ impl Worker {
         drop(bytes);
         let decode = now() - start;
         let (traced, encode) = run_model(self.session()?, &photo, framing, report).await?;
-        self.current = Some(CurrentPhoto { name, photo, traced });
+        let preview = media::preview(&photo, PREVIEW)?;
+        let guide = media::edge_guide(&photo, &traced.frame)?;
+        self.current = Some(CurrentPhoto { name, photo, preview, traced, guide });
         self.photo_traced(framing, TraceSeconds { decode, encode })
     }
 
@@ -43,27 +45,27 @@ impl Worker {
         Reframe { framing }: Reframe,
         report: &ProgressReporter,
     ) -> Handled<Reframe> {
-        let (session, CurrentPhoto { photo, traced, .. }) = self.with_photo()?;
+        let (session, CurrentPhoto { photo, traced, guide, .. }) = self.with_photo()?;
         let (new, encode) = run_model(session, photo, framing, report).await?;
+        *guide = media::edge_guide(photo, &new.frame)?;
         *traced = new;
         self.photo_traced(framing, TraceSeconds { decode: 0.0, encode })
     }
 
     /// Returns the answer about the current photo.
     fn photo_traced(&mut self, framing: Framing, seconds: TraceSeconds) -> Handled<TracePhoto> {
-        let (session, CurrentPhoto { name, photo, traced }) = self.with_photo()?;
-        let (preview, rgba) = media::preview(photo, PREVIEW)?;
+        let (session, CurrentPhoto { name, photo, preview, traced, .. }) = self.with_photo()?;
         let summary = PhotoSummary {
             name: name.clone(),
             photo: photo.size,
-            preview,
+            preview: preview.held,
             framing,
             crop_in_photo: traced.frame.crop_in_photo(),
             grid: traced.trace.grid,
             residual: session.decompose(traced).residual(),
             seconds,
         };
-        Ok(Reply::with_bytes(summary, &rgba))
+        Ok(Reply::with_bytes(summary, &preview.rgba()))
     }
 
     pub(super) async fn attribute(&mut self, task: Attribute) -> Handled<Attribute> {
@@ -87,17 +89,27 @@ impl Worker {
 
     pub(super) async fn segment(&mut self, task: Segment) -> Handled<Segment> {
         let Segment { phrase, against, background, ablation } = task;
-        let (map, traced) = self.soft_map(&phrase, &against, background, &ablation).await?;
-        let SoftMap { size, threshold, is_empty, values } = map;
-        let crop_in_photo = traced.frame.crop_in_photo();
-        Ok(Reply::with_floats(Segmented { size, crop_in_photo, threshold, empty: is_empty }, &values))
+        let (map, current) = self.soft_map(&phrase, &against, background, &ablation).await?;
+        let refined = current.guide.refine(&map).in_picture(current.preview.pixels());
+        let answer = Segmented {
+            size: map.size,
+            crop_in_photo: current.traced.frame.crop_in_photo(),
+            refined: refined.size,
+            refined_in_photo: refined.in_photo,
+            threshold: map.threshold,
+            empty: map.is_empty,
+        };
+        Ok(Reply::with_floats(answer, &map.values).and_floats(&refined.values))
     }
 
     pub(super) async fn export_mask(&mut self, task: ExportMask) -> Handled<ExportMask> {
-        let ExportMask { phrase, against, background, ablation, threshold } = task;
-        let (map, traced) = self.soft_map(&phrase, &against, background, &ablation).await?;
-        let mask = segment::mask_in_photo(&map, &traced.frame, threshold);
-        let png = media::grey_png(traced.frame.photo, &mask)?;
+        let ExportMask { phrase, against, background, ablation, threshold, refined } = task;
+        let (map, current) = self.soft_map(&phrase, &against, background, &ablation).await?;
+        let mask = match refined {
+            true => current.guide.refine(&map).mask_in_photo(current.photo.pixels(), threshold),
+            false => segment::mask_in_photo(&map, &current.traced.frame, threshold),
+        };
+        let png = media::grey_png(current.photo.size, &mask)?;
         Ok(Reply::with_bytes(MaskPng, &png))
     }
 
@@ -107,14 +119,14 @@ impl Worker {
         against: &[String],
         background: bool,
         ablation: &Ablation,
-    ) -> Result<(SoftMap, &Traced), WorkerError> {
+    ) -> Result<(SoftMap, &CurrentPhoto), WorkerError> {
         let (session, current) = self.with_photo()?;
         let mut texts = vec![phrase.to_owned()];
         texts.extend(Session::contrast(phrase, against, background));
         let units = session.embed(&texts, false).await?;
         let (text, contrast) = units.split_first().ok_or(WorkerError::NoPhrase)?;
         let map = session.segment(&current.traced, text, contrast, ablation)?;
-        Ok((map, &current.traced))
+        Ok((map, &*current))
     }
 }
 

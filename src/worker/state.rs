@@ -9,6 +9,7 @@ use super::helpers::Helpers;
 use super::kept_labels::LabelStore;
 use super::open_video::OpenVideo;
 use super::pool::PreparedPool;
+use crate::edges::EdgeGuide;
 use crate::media::Photo;
 use crate::protocol::Work;
 use crate::protocol::wire::{self, Attachments};
@@ -45,6 +46,18 @@ impl<A> Reply<A> {
         Self::with_buffers(answer, vec![wire::buffer_of_f32(values)])
     }
 
+    /// Adds a buffer of floats.
+    pub(super) fn and_floats(mut self, values: &[f32]) -> Self {
+        self.buffers.push(wire::buffer_of_f32(values));
+        self
+    }
+
+    /// Adds a buffer of bytes.
+    pub(super) fn and_bytes(mut self, bytes: &[u8]) -> Self {
+        self.buffers.push(Uint8Array::from(bytes));
+        self
+    }
+
     /// Makes a reply whose buffer 0 contains these bytes.
     pub(super) fn with_bytes(answer: A, bytes: &[u8]) -> Self {
         Self::with_buffers(answer, vec![Uint8Array::from(bytes)])
@@ -71,7 +84,11 @@ pub(super) struct Worker {
 pub(super) struct CurrentPhoto {
     pub(super) name: String,
     pub(super) photo: Photo,
+    /// The photo as the page shows it.
+    pub(super) preview: Photo,
     pub(super) traced: Traced,
+    /// The guide of the masks' edges.
+    pub(super) guide: EdgeGuide,
 }
 
 impl Worker {

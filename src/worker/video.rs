@@ -7,10 +7,13 @@ use web_sys::Blob;
 use super::error::WorkerError;
 use super::helpers::ImageKey;
 use super::open_video::{FrameSource, OpenVideo};
+use super::photo::PREVIEW;
 use super::progress::{ProgressReporter, now};
 use super::state::{Handled, Reply, Worker};
 use crate::ablate::Ablation;
+use crate::edges::EdgeGuide;
 use crate::geometry::{CropFromPhoto, Framing};
+use crate::media;
 use crate::protocol::sampling::{self, ModelSize};
 use crate::protocol::video::{
     ExportJson, ExportMasks, ExportedFile, ForgetMasks, FrameObjects, FrameSeconds, FrameSegmented, FrameSummary,
@@ -21,10 +24,10 @@ use crate::protocol::video::{
 use crate::protocol::{AHEAD, StatisticsSource, UseStatistics, wire};
 use crate::segment::SoftMap;
 use crate::session::video::export;
-use crate::session::video::propagation::MaskPropagation;
+use crate::session::video::propagation::{FineFrame, FrameSoftMasks, MaskPropagation};
 use crate::session::video::study::{self, StudiedFrame, Study};
 use crate::session::{Session, SessionError};
-use crate::track::{Features, TrackedFrame};
+use crate::track::TrackedFrame;
 
 impl Worker {
     pub(super) async fn open_video(&mut self, task: OpenVideoTask, files: Vec<Blob>) -> Handled<OpenVideoTask> {
@@ -83,7 +86,7 @@ impl Worker {
         let encode = now() - start - decode;
         let features = computed.features.ok_or(WorkerError::NoPatches)?;
         let study = video.study.as_mut().ok_or(WorkerError::NoFrames)?;
-        study.push(session, index, &computed.traced, &features)?;
+        study.push(session, index, &computed.traced, &features, computed.small_picture)?;
         let track = now() - start - decode - encode;
         let frame = study.frame(index).ok_or(WorkerError::FrameGone)?;
         Ok(frame_traced(frame, study.heads.clone(), FrameSeconds { decode, encode, track }))
@@ -96,7 +99,8 @@ impl Worker {
         let frames = study.frames.iter().map(|frame| objects_of(&frame.tracked)).collect();
         let tracks: Vec<f32> =
             study.frames.iter().flat_map(|frame| frame.tracked.tracks.iter().copied()).collect();
-        Ok(Reply::with_floats(Retracked { frames }, &tracks))
+        let refined: Vec<u8> = study.frames.iter().flat_map(StudiedFrame::refined_tracks).collect();
+        Ok(Reply::with_floats(Retracked { frames }, &tracks).and_bytes(&refined))
     }
 
     pub(super) async fn score_frames(&mut self, task: ScoreFrames) -> Handled<ScoreFrames> {
@@ -126,17 +130,26 @@ impl Worker {
         let traced = session.trace(photo, framing).await?;
         let (text, contrast) = units.split_first().ok_or(WorkerError::NoPhrase)?;
         let map = session.segment(&traced, text, contrast, &Ablation::default())?;
-        let SoftMap { size, threshold, is_empty, values } = map;
-        let crop_in_frame = traced.frame.crop_in_photo();
-        Ok(Reply::with_floats(FrameSegmented { size, crop_in_frame, threshold, empty: is_empty }, &values))
+        let guide = media::edge_guide(photo, &traced.frame)?;
+        let refined = guide.refine(&map).in_picture(media::preview(photo, PREVIEW)?.pixels());
+        let answer = FrameSegmented {
+            size: map.size,
+            crop_in_frame: traced.frame.crop_in_photo(),
+            refined: refined.size,
+            refined_in_frame: refined.in_photo,
+            threshold: map.threshold,
+            empty: map.is_empty,
+        };
+        Ok(Reply::with_floats(answer, &map.values).and_floats(&refined.values))
     }
 
     pub(super) async fn propagate(&mut self, Propagate { run, index, .. }: Propagate) -> Handled<Propagate> {
         let start = now();
         let scores = self.phrase_scores(&run, index).await?;
         let (session, video) = self.with_video()?;
-        let (frame, features) = fine_features(session, video, run.short_side, index).await?;
-        let masks = video.propagation.step(&run, index, (frame, &features), &scores)?;
+        let fine = fine_frame(session, video, run.short_side, index).await?;
+        let FrameSoftMasks { frame, masks, guide } = video.propagation.step(&run, index, fine, &scores)?;
+        let refined = masks.refined(&EdgeGuide::new(*frame, guide.clone()));
         let answer = PropagatedFrame {
             index,
             grid: masks.grid,
@@ -144,7 +157,7 @@ impl Worker {
             objects: (1..masks.channels as u32).collect(),
             seconds: now() - start,
         };
-        Ok(Reply::with_floats(answer, &masks.values))
+        Ok(Reply::with_floats(answer, &masks.values).and_bytes(&refined.bytes()))
     }
 
     /// Returns the patches' scores of each phrase that seeds the frame, against common backgrounds.
@@ -210,9 +223,12 @@ impl Worker {
         Ok(Reply::plain(MasksForgotten))
     }
 
-    pub(super) fn export_json(&mut self, ExportJson { of, names, .. }: &ExportJson) -> Handled<ExportJson> {
+    pub(super) fn export_json(
+        &mut self,
+        ExportJson { of, names, refined, .. }: &ExportJson,
+    ) -> Handled<ExportJson> {
         let (_, video) = self.with_video()?;
-        let frames = video.masks(*of)?;
+        let frames = video.masks(*of, *refined)?;
         let names = if *of == MasksOf::Tracks { &names[..] } else { &[] };
         let file = export::json(&video.summary.name, names, &frames)?;
         Ok(file_of(video.file_name(*of, "json"), "application/json", &file))
@@ -221,19 +237,19 @@ impl Worker {
     pub(super) fn export_masks(&mut self, task: ExportMasks, report: &ProgressReporter) -> Handled<ExportMasks> {
         report.phase("Writing the masks");
         let (_, video) = self.with_video()?;
-        let frames = video.masks(task.of)?;
+        let frames = video.masks(task.of, task.refined)?;
         let file = export::png_zip(&frames)?;
         Ok(file_of(video.file_name(task.of, "zip"), "application/zip", &file))
     }
 }
 
-/// Returns a frame's features at the resolution of a propagation: the stored features, or else newly computed ones.
-async fn fine_features(
+/// Returns a frame at the resolution of a propagation: with the stored features, or else with newly computed ones.
+async fn fine_frame(
     session: &Session,
     video: &mut OpenVideo,
     short_side: usize,
     index: usize,
-) -> Result<(CropFromPhoto, Features), WorkerError> {
+) -> Result<FineFrame, WorkerError> {
     let config = &session.model().config.vision;
     let framing = Framing::Frame { short_side };
     let size = video.summary.size;
@@ -242,15 +258,16 @@ async fn fine_features(
     let reads_last = session.manifest().propagation_layer() + 1 == config.layers;
     let is_same = |known: &&StudiedFrame| reads_last && known.frame == wanted;
     if let Some(known) = video.study()?.frame(index).filter(is_same) {
-        return Ok((wanted, known.stored.features()));
+        let (features, guide) = (known.stored.features(), known.guide.clone());
+        return Ok(FineFrame { frame: wanted, features, guide });
     }
-    if let Some(known) = video.propagation.stored_features(short_side, index) {
+    if let Some(known) = video.propagation.stored_frame(short_side, index) {
         return Ok(known);
     }
     let photo = video.photo(index).await?;
-    let featured = study::fine_features(session, photo, short_side).await?;
-    video.propagation.store_features(short_side, index, featured.frame, &featured.features);
-    Ok((featured.frame, featured.features))
+    let fine = study::fine_frame(session, photo, short_side).await?;
+    video.propagation.store_frame(short_side, index, &fine);
+    Ok(fine)
 }
 
 fn frame_traced(frame: &StudiedFrame, heads: Vec<usize>, seconds: FrameSeconds) -> Reply<FrameSummary> {
@@ -262,8 +279,8 @@ fn frame_traced(frame: &StudiedFrame, heads: Vec<usize>, seconds: FrameSeconds) 
         objects: objects_of(&frame.tracked),
         seconds,
     };
-    let buffers = vec![wire::buffer_of_f32(&frame.tracked.tracks), wire::buffer_of_f32(frame.attention())];
-    Reply::with_buffers(summary, buffers)
+    let reply = Reply::with_floats(summary, &frame.tracked.tracks);
+    reply.and_floats(frame.attention()).and_bytes(&frame.refined_tracks())
 }
 
 fn objects_of(tracked: &TrackedFrame) -> FrameObjects {

@@ -13,6 +13,7 @@ mod bad_input;
 mod bench;
 mod breaking_server;
 mod converted;
+mod crisp_masks;
 mod cues;
 mod default_pack;
 mod driver;

@@ -84,6 +84,8 @@ fn the_answers_match_the_types() {
         &page,
         "window.found = await h.explain(image, ['a cat', 'a dog']);
         window.segmented = await h.segment(image, 'a cat', { against: ['a dog'] });
+        window.raw = await h.segment(image, 'a cat', { against: ['a dog'], asModelSees: true });
+        window.rawMask = await h.mask(image, 'a cat', { asModelSees: true });
         window.map = await h.headMap(image, 2, 1, { phrase: 'a cat' });
         window.attention = await h.headMap(image, 2, 1);
         window.mask = await h.mask(image, 'a cat');
@@ -105,6 +107,8 @@ fn the_answers_match_the_types() {
             head: found.head('a cat', 2, 1), patches: sum(map.values), attention: sum(attention.values),
             size: map.values.length === map.rows * map.columns, mask: [mask.type, mask.size > 60],
             area: segmented.map.length === segmented.width * segmented.height, photo: segmented.photo,
+            raw: [raw.map.length === raw.width * raw.height, raw.threshold === segmented.threshold, rawMask.type],
+            refined: [segmented.width, segmented.height, segmented.frame],
             texts: texts.texts.map((layer) => layer.map((head) => head.length)), images: texts.images }",
     );
     let close = |a: &Value, b: &Value| (a.as_f64().unwrap() - b.as_f64().unwrap()).abs() < 1e-5;
@@ -120,6 +124,10 @@ fn the_answers_match_the_types() {
         (&json!(true), &json!(true), &json!(["image/png", true]))
     );
     assert_eq!(sums["photo"], json!({ "width": 300, "height": 200 }));
+    assert_eq!(sums["raw"], json!([true, true, "image/png"]));
+    // The refined map has the photo's own pixels within the centre crop.
+    let crop = json!({ "left": 50, "top": 0, "width": 200, "height": 200 });
+    assert_eq!(sums["refined"], json!([200, 200, crop]));
     assert_eq!((&sums["texts"], &sums["images"]), (&json!([[4, 4, 4], [4, 4, 4], [4, 4, 4]]), &json!(40)));
     // With switched-off parts, and a second request about the same picture, for which the model does not run
     // again.

@@ -196,7 +196,7 @@ impl Page {
     }
 
     /// Returns how many attributions and segmentations the page has shown.
-    fn stamps(&self) -> (u64, u64) {
+    pub fn stamps(&self) -> (u64, u64) {
         let script =
             "return ['#scores', '#overlay'].map((at) => +(document.querySelector(at)?.dataset.stamp ?? 0))";
         let stamps = self.window.script(script, &json!([]));

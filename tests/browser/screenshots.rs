@@ -57,6 +57,10 @@ fn screens_of_the_photo_views_fit_the_window() {
     page.choose_head(last, strongest);
     page.head_map_colours();
     page.picture_everywhere("photo", None);
+    page.picture_everywhere("crisp", Some(".photo-panel"));
+    page.window.click("input[name=as-model-sees]");
+    page.picture_everywhere("as-the-model-sees", Some(".photo-panel"));
+    page.window.click("input[name=as-model-sees]");
     page.window.click("#help-button");
     page.picture_everywhere("help", None);
     page.window.press("Escape", false);

@@ -41,6 +41,27 @@ fn masks_have_the_size_of_the_photo() {
 }
 
 #[test]
+fn the_masks_edges_follow_the_photo_unless_refused() {
+    let folder = folder("edges");
+    let segment = |name: &str, more: &[&str]| {
+        let (out, soft) = (folder.join(format!("{name}.png")), folder.join(format!("{name}.soft.png")));
+        let mut segment = on_pack(&["segment", "--text", "a cat"]);
+        segment.args(more).arg(photo("chelsea.png")).arg("--out").arg(&out).arg("--soft").arg(&soft);
+        (json(&mut segment), grey(&out).2, grey(&soft).2)
+    };
+    let (crisp, mask, soft) = segment("crisp", &[]);
+    let (raw, raw_mask, raw_soft) = segment("raw", &["--as-the-model-sees"]);
+    assert_eq!((&crisp["refined"], &raw["refined"]), (&true.into(), &false.into()));
+    assert_eq!(crisp["threshold"], raw["threshold"]);
+    // Neighbours differ more at the edges of a crisp map.
+    let steepest = |soft: &[u8]| soft.windows(2).map(|pair| pair[0].abs_diff(pair[1])).max().unwrap();
+    assert!(steepest(&soft) > 2 * steepest(&raw_soft), "{} and {}", steepest(&soft), steepest(&raw_soft));
+    let apart = mask.iter().zip(&raw_mask).filter(|(one, other)| one != other).count() as f64;
+    let share = apart / mask.len() as f64;
+    assert!(share > 0.001 && share < 0.5, "{share} of the pixels differ");
+}
+
+#[test]
 fn a_custom_threshold_is_used_and_an_old_mask_replaced() {
     let out = folder("threshold").join("mask.png");
     let with = |threshold: &str| {

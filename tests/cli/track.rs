@@ -134,6 +134,26 @@ fn propagation_reads_the_chosen_layer() {
 }
 
 #[test]
+fn masks_of_videos_follow_the_frames_unless_refused() {
+    let (video, place) = (frames("edges-frames", 3), folder("edges-video"));
+    let seed = place.join("seed.png");
+    std::fs::write(&seed, indexed_png(SIZE, &labels()).unwrap()).unwrap();
+    let files = |name: &str, more: &[&str]| {
+        let (tracks, masks) = (place.join(format!("{name}-tracks")), place.join(format!("{name}-masks")));
+        json(on_pack(&["track", "--objects", "1"]).arg(&video).args(more).arg("--out").arg(&tracks));
+        let mut propagate = on_pack(&["propagate", "--resolution", "64"]);
+        json(propagate.arg(&video).arg("--seed").arg(&seed).args(more).arg("--out").arg(&masks));
+        let objects = std::fs::read_dir(tracks.join("masks")).unwrap().next().unwrap().unwrap().path();
+        [mask(&objects.join("f2.png")).1, mask(&masks.join("f2.png")).1]
+    };
+    let (crisp, raw) = (files("crisp", &[]), files("raw", &["--as-the-model-sees"]));
+    for (crisp, raw) in crisp.iter().zip(&raw) {
+        assert_ne!(crisp, raw);
+        assert_eq!(crisp.len(), raw.len());
+    }
+}
+
+#[test]
 fn wrong_seeds_and_videos_get_an_error_message() {
     let (video, place) = (frames("refused-frames", 2), folder("refused"));
     let propagate = |seed: &Path, more: &[&str]| {

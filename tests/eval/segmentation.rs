@@ -84,6 +84,26 @@ fn masks_of_16_bits_and_transparent_ones_give_the_same_table() {
 }
 
 #[test]
+fn refine_adds_a_method_and_the_boundary_and_changes_no_other() {
+    let answer = json(eval("segmentation", &data("segmentation")).arg("--refine"));
+    let plain = json(&mut eval("segmentation", &data("segmentation")));
+    assert_eq!(answer["squashed"], plain["squashed"]);
+    let rows = answer["in_photo"].as_array().unwrap();
+    assert_eq!(rows.len(), 4);
+    assert_eq!(rows[3]["method"], "headlamp, refined");
+    for (row, plain) in rows.iter().zip(plain["in_photo"].as_array().unwrap()) {
+        for metric in ["pixel_accuracy", "mean_iou", "mean_ap"] {
+            assert_eq!(row[metric], plain[metric], "{metric}");
+        }
+        assert_eq!(plain["mean_boundary_f"], Value::Null);
+    }
+    for row in rows {
+        assert!((0.0..=1.0).contains(&row["mean_boundary_f"].as_f64().unwrap()), "{row}");
+    }
+    assert_ne!(rows[2]["mean_iou"], rows[3]["mean_iou"]);
+}
+
+#[test]
 fn the_rollout_layer_only_changes_that_baseline() {
     let of = |first: &str| json(eval("segmentation", &data("segmentation")).args(["--rollout-from", first]));
     let (first, second) = (of("0"), of("1"));

@@ -85,7 +85,7 @@ pub fn tasks() -> Vec<Task> {
         MapHeads { heads: vec![(1, 2)], phrase: None, rather_than: None, templates: false }.into(),
         MapHeads { heads: vec![(1, 2)], phrase: Some(text()), rather_than: Some(text()), templates: true }.into(),
         Segment { phrase: phrase.clone(), against: against.clone(), background, ablation: ablation() }.into(),
-        ExportMask { phrase, against, background, ablation: ablation(), threshold }.into(),
+        ExportMask { phrase, against, background, ablation: ablation(), threshold, refined: true }.into(),
         LabelAllHeads { count: 10 }.into(),
         SaveModel.into(),
         NameHeads.into(),
@@ -220,7 +220,15 @@ pub fn video_answers() -> Vec<VideoAnswer> {
 pub fn answers() -> Vec<Answer> {
     let others = [
         HeadMap { grid: GRID, crop_in_photo: RECTANGLE }.into(),
-        Segmented { size: SIZE, crop_in_photo: RECTANGLE, threshold: 0.5, empty: true }.into(),
+        Segmented {
+            size: SIZE,
+            crop_in_photo: RECTANGLE,
+            refined: SIZE,
+            refined_in_photo: RECTANGLE,
+            threshold: 0.5,
+            empty: true,
+        }
+        .into(),
         MaskPng.into(),
         SavedModel { name: text() }.into(),
         AllHeadLabels { labels: vec![vec![labels()]], images: 1 }.into(),

@@ -3,6 +3,7 @@
 #![cfg(not(target_arch = "wasm32"))]
 
 mod clips;
+mod crisp;
 mod propagation;
 mod tracks;
 

@@ -90,6 +90,8 @@ export interface SegmentOptions extends PhotoOptions {
   /** Whether common backgrounds belong to the contrast too. Default: true. */
   background?: boolean;
   off?: Off;
+  /** Whether the edges stay as the model sees them. Default: false; the edges follow the photo. */
+  asModelSees?: boolean;
 }
 
 export interface MaskOptions extends SegmentOptions {
@@ -198,7 +200,7 @@ export interface Segmentation extends Size {
   frame: Rectangle;
   /** Values from 0 to 1, row by row. */
   map: Float32Array;
-  /** The map's own mean. The phrase is where the map is above it. */
+  /** The mean of the map as the model sees it. The phrase is where the map is above it. */
   threshold: number;
   /** True if no patch scores for the phrase. */
   isEmpty: boolean;

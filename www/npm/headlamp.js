@@ -87,19 +87,23 @@ class Headlamp {
   }
 
   /** Segments a photo by a phrase. @param {Types.Image} image @param {string} phrase @param {Types.SegmentOptions} [options] */
-  segment(image, phrase, { wholePhoto, against = [], background = true, off, ...asking } = {}) {
+  segment(image, phrase, { wholePhoto, against = [], background = true, off, asModelSees = false, ...asking } = {}) {
     return this.#channel.alone(async () => {
       const { photo } = await this.#trace(image, framingOf(wholePhoto), asking);
       const task = { phrase, against, background, ablation: ablationOf(off) };
       const { answer, buffers } = await this.#channel.ask({ Segment: task }, asking);
-      const { size, crop_in_photo: frame, threshold, empty: isEmpty } = take(answer, "Segmented");
-      return { phrase, photo, frame, ...size, map: floats(buffers[0]), threshold, isEmpty };
+      const found = take(answer, "Segmented");
+      const { threshold, empty: isEmpty } = found;
+      const [frame, size, map] = asModelSees
+        ? [found.crop_in_photo, found.size, floats(buffers[0])]
+        : [found.refined_in_photo, found.refined, floats(buffers[1])];
+      return { phrase, photo, frame, ...size, map, threshold, isEmpty };
     }, asking.signal);
   }
 
   /** Returns the mask as a PNG of the photo's size. @param {Types.Image} image @param {string} phrase
    * @param {Types.MaskOptions} [options] */
-  mask(image, phrase, { wholePhoto, against = [], background = true, off, threshold, ...asking } = {}) {
+  mask(image, phrase, { wholePhoto, against = [], background = true, off, asModelSees = false, threshold, ...asking } = {}) {
     return this.#channel.alone(async () => {
       await this.#trace(image, framingOf(wholePhoto), asking);
       const task = { phrase, against, background, ablation: ablationOf(off) };
@@ -108,7 +112,7 @@ class Headlamp {
         return take(answer, "Segmented").threshold;
       };
       const at = threshold ?? (await own());
-      const { buffers } = await this.#channel.ask({ ExportMask: { ...task, threshold: at } }, asking);
+      const { buffers } = await this.#channel.ask({ ExportMask: { ...task, threshold: at, refined: !asModelSees } }, asking);
       return new Blob(/** @type {Uint8Array<ArrayBuffer>[]} */ (buffers), { type: "image/png" });
     }, asking.signal);
   }

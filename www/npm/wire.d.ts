@@ -30,7 +30,7 @@ export type VideoTask =
 
 export type Task =
   | { Attribute: { ablation: Ablation; phrases: string[]; templates: boolean } }
-  | { ExportMask: { ablation: Ablation; against: string[]; background: boolean; phrase: string; threshold: number } }
+  | { ExportMask: { ablation: Ablation; against: string[]; background: boolean; phrase: string; refined: boolean; threshold: number } }
   | { HeadMap: { head: number; layer: number; phrase?: string | null; rather_than?: string | null; templates: boolean } }
   | { LabelAllHeads: { count: number } }
   | { OpenPack: { device: "auto" | "cpu" | "gpu"; url: string } }
@@ -71,7 +71,7 @@ export type Answer =
   | { PackOpened: PackSummary }
   | { PhotoTraced: PhotoSummary }
   | { Progress: Progress }
-  | { Segmented: { crop_in_photo: PhotoRect; empty: boolean; size: Size; threshold: number } }
+  | { Segmented: { crop_in_photo: PhotoRect; empty: boolean; refined: Size; refined_in_photo: PhotoRect; size: Size; threshold: number } }
   | { Video: VideoAnswer };
 
 export type Response = { answer: Answer; id: number };

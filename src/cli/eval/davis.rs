@@ -156,7 +156,7 @@ impl EvalDavis {
         let mut scores = vec![[(); METHODS.len()].map(|()| FrameScores::default()); objects];
         let mut masks = counted.iter();
         // One thread: several sequences are worked on at the same time already.
-        propagate(session, &paths, patches, 1, &mut propagator, |size, propagated| {
+        propagate(session, &paths, patches, None, 1, &mut propagator, |size, propagated| {
             let Some((_frame, mask)) = masks.next() else { return Ok(()) };
             let labelled = read_labels_of_size(mask, size)?;
             add_frame(&mut scores, [&labels, &propagated], &labelled, size);

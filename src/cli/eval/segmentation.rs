@@ -14,9 +14,10 @@ use super::labelled_pictures::class_names;
 use super::report::{EvaluationResults, per_cent, table};
 use crate::cli::error::CliError;
 use crate::geometry::{Framing, Size};
+use crate::media;
+use crate::metrics::davis::boundary;
 use crate::metrics::{PixelCounts, average_precision};
-use crate::segment::{SoftMap, mask_in_photo, soft_in_photo, soft_map};
-use crate::session::Traced;
+use crate::segment::{SoftMap, soft_in_photo, soft_map};
 
 /// How well masks for the model's own top class agree with labelled masks, compared with raw attention and rollout
 ///
@@ -34,10 +35,13 @@ pub struct EvalSegmentation {
     /// First layer of the rollout; the published figures are for 1
     #[arg(long, value_name = "N", default_value_t = 1)]
     rollout_from: usize,
+    /// Also measure headlamp's masks with the photo's edges, and the boundary F of all masks in the photo
+    #[arg(long)]
+    refine: bool,
 }
 
-/// The methods, in the order of the records.
-const METHODS: [&str; 3] = ["raw attention", "rollout", "headlamp"];
+/// The methods, in the order of the records. The last method is measured with `--refine` only, in the photo only.
+const METHODS: [&str; 4] = ["raw attention", "rollout", "headlamp", "headlamp, refined"];
 
 /// How far one mask agrees with the labelled mask.
 #[derive(Clone, Copy, Serialize, Deserialize)]
@@ -46,6 +50,9 @@ struct MaskAgreement {
     pixels: PixelCounts,
     /// Average precision.
     ap: f64,
+    /// F of the boundary, as DAVIS defines it; with `--refine` only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    boundary: Option<f64>,
 }
 
 /// The record of one picture: the agreement of the mask by each of [`METHODS`].
@@ -53,8 +60,8 @@ struct MaskAgreement {
 struct PictureAgreement {
     /// The model's top class.
     top: usize,
-    in_photo: [MaskAgreement; METHODS.len()],
-    squashed: [MaskAgreement; METHODS.len()],
+    in_photo: Vec<MaskAgreement>,
+    squashed: Vec<MaskAgreement>,
 }
 
 #[derive(Serialize)]
@@ -76,6 +83,9 @@ struct MethodRow {
     mean_iou: f64,
     /// Mean over the pictures.
     mean_ap: f64,
+    /// Mean over the pictures; with `--refine` only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mean_boundary_f: Option<f64>,
 }
 
 impl EvalSegmentation {
@@ -85,7 +95,10 @@ impl EvalSegmentation {
         let entries = self.evaluation.limited(set.entries())?;
         let evaluation = self.evaluation.open(None)?;
         let classifier = Classifier::new(&evaluation, &self.templates, names)?;
-        let own = json!({"classes": classifier.hash, "rollout_from": self.rollout_from});
+        let mut own = json!({"classes": classifier.hash, "rollout_from": self.rollout_from});
+        if self.refine {
+            own["refine"] = true.into();
+        }
         let mean = classifier.mean();
         let gathered = evaluation.gather(
             SegmentationResults::NAME,
@@ -128,20 +141,27 @@ impl EvalSegmentation {
         let rollout: Vec<f64> = rollout.into_iter().map(f64::from).collect();
         let patch = session.model().config.vision.patch;
         let maps = [raw, rollout, ours].map(|patches| soft_map(&patches, traced.trace.grid, patch));
-        Ok(PictureAgreement {
-            top,
-            in_photo: maps.each_ref().map(|map| in_photo(map, &traced, &sample.labelled)),
-            squashed: maps.each_ref().map(|map| squashed(map, sample)),
-        })
+        let squashed = maps.iter().map(|map| squashed(map, sample)).collect();
+        let size = self.refine.then_some(sample.photo.size);
+        let agreement = |map: &SoftMap, soft: &[f32]| agreement(soft, map.threshold, &sample.labelled, size);
+        let mut in_photo: Vec<MaskAgreement> =
+            maps.iter().map(|map| agreement(map, &soft_in_photo(map, &traced.frame))).collect();
+        if self.refine {
+            let [_raw, _rollout, ours] = &maps;
+            let refined = media::edge_guide(&sample.photo, &traced.frame)?.refine(ours);
+            in_photo.push(agreement(ours, &refined.soft_in_photo(sample.photo.pixels())));
+        }
+        Ok(PictureAgreement { top, in_photo, squashed })
     }
 }
 
-/// Compares in the pixels of the photo.
-fn in_photo(map: &SoftMap, traced: &Traced, labelled: &[bool]) -> MaskAgreement {
-    let mask = mask_in_photo(map, &traced.frame, map.threshold);
+/// Compares a soft map and its mask in the pixels of the photo. If there is a size, compares the boundaries too.
+fn agreement(soft: &[f32], threshold: f32, labelled: &[bool], size: Option<Size>) -> MaskAgreement {
+    let mask: Vec<bool> = soft.iter().map(|value| *value > threshold).collect();
     MaskAgreement {
-        pixels: PixelCounts::of(mask.into_iter().map(|value| value > 0), labelled),
-        ap: average_precision(&soft_in_photo(map, &traced.frame), labelled),
+        boundary: size.map(|size| boundary(&mask, labelled, &vec![false; mask.len()], size)),
+        pixels: PixelCounts::of(mask, labelled),
+        ap: average_precision(soft, labelled),
     }
 }
 
@@ -158,28 +178,29 @@ fn squashed(map: &SoftMap, sample: &MaskedPhoto) -> MaskAgreement {
     MaskAgreement {
         pixels: PixelCounts::of(map.values.iter().map(|value| *value > map.threshold), &labelled),
         ap: average_precision(&map.values, &labelled),
+        boundary: None,
     }
 }
 
 /// Sums the pixel counts over all pictures, and averages the average precisions.
-fn rows<'a>(pictures: impl Iterator<Item = &'a [MaskAgreement; METHODS.len()]>) -> Vec<MethodRow> {
-    let mut pixels = [PixelCounts::default(); METHODS.len()];
-    let mut ap = [0.0; METHODS.len()];
-    let mut count = 0.0_f64;
-    for picture in pictures {
-        count += 1.0;
-        for (method, agreement) in picture.iter().enumerate() {
-            pixels[method] += agreement.pixels;
-            ap[method] += agreement.ap;
+fn rows<'a>(pictures: impl Iterator<Item = &'a Vec<MaskAgreement>>) -> Vec<MethodRow> {
+    let pictures: Vec<_> = pictures.collect();
+    let methods = pictures.first().map_or(0, |picture| picture.len());
+    let count = pictures.len().max(1) as f64;
+    let row = |(method, name): (usize, &&'static str)| {
+        let agreements = || pictures.iter().filter_map(|picture| picture.get(method));
+        let mut pixels = PixelCounts::default();
+        agreements().for_each(|agreement| pixels += agreement.pixels);
+        let boundaries: Option<f64> = agreements().map(|agreement| agreement.boundary).sum();
+        MethodRow {
+            method: name,
+            pixel_accuracy: pixels.accuracy(),
+            mean_iou: pixels.mean_iou(),
+            mean_ap: agreements().map(|agreement| agreement.ap).sum::<f64>() / count,
+            mean_boundary_f: boundaries.map(|sum| sum / count),
         }
-    }
-    let row = |(method, name): (usize, &'static str)| MethodRow {
-        method: name,
-        pixel_accuracy: pixels[method].accuracy(),
-        mean_iou: pixels[method].mean_iou(),
-        mean_ap: ap[method] / count.max(1.0),
     };
-    METHODS.into_iter().enumerate().map(row).collect()
+    METHODS[..methods].iter().enumerate().map(row).collect()
 }
 
 impl EvaluationResults for SegmentationResults {
@@ -189,9 +210,12 @@ impl EvaluationResults for SegmentationResults {
         let protocol = |rows: &[MethodRow]| {
             let cells = |row: &MethodRow| {
                 let figures = [row.pixel_accuracy, row.mean_iou, row.mean_ap].map(per_cent);
-                std::iter::once(row.method.to_owned()).chain(figures).collect()
+                let boundary = row.mean_boundary_f.map(per_cent);
+                std::iter::once(row.method.to_owned()).chain(figures).chain(boundary).collect()
             };
-            table(&["method", "pixel accuracy, %", "mIoU, %", "mAP, %"], rows.iter().map(cells))
+            let has_boundary = rows.iter().any(|row| row.mean_boundary_f.is_some());
+            let columns = ["method", "pixel accuracy, %", "mIoU, %", "mAP, %", "boundary F, %"];
+            table(&columns[..if has_boundary { 5 } else { 4 }], rows.iter().map(cells))
         };
         format!(
             "The text is the model's own top class out of {} ({} templates each). The contrast is all classes.\n\n\

@@ -256,7 +256,8 @@ fn segmentation() -> Explanation {
         ])],
         words: "Each patch's contribution to the phrase's score, over all heads, minus the mean contribution to the \
          phrases it is compared with. The map is enlarged bilinearly, clipped at 0 and scaled to 1. The \
-         foreground is above the threshold, which is the mean of the map at first.",
+         foreground is above the threshold, which is the mean of the map at first. A guided filter (He and others, \
+         2013) then moves the edges onto the photo's edges; “As the model sees it” leaves this step out.",
         source: decomposition("Section 5.1"),
     }
 }

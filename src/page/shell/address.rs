@@ -54,6 +54,8 @@ pub struct Address {
     pub templates: bool,
     pub against_others: bool,
     pub background: bool,
+    /// Whether masks are as the model sees them, without the photo's edges.
+    pub as_model_sees: bool,
     pub off: Off,
     pub device: DevicePreference,
     /// Whether helper workers may run the model on galleries and videos.
@@ -82,6 +84,7 @@ impl Default for Address {
             templates: false,
             against_others: true,
             background: true,
+            as_model_sees: false,
             off: Off::default(),
             device: DevicePreference::default(),
             hands: true,
@@ -165,6 +168,7 @@ impl Address {
             "templates" => self.templates = yes()?,
             "others" => self.against_others = yes()?,
             "background" => self.background = yes()?,
+            "raw" => self.as_model_sees = yes()?,
             "off" => {
                 self.off =
                     Off::parse(value).ok_or_else(|| no_sense("parts are named as in 11.3,8.*,m5,z0,cls"))?;
@@ -235,6 +239,7 @@ impl Address {
         say("templates", flag(self.templates, false));
         say("others", flag(self.against_others, true));
         say("background", flag(self.background, true));
+        say("raw", flag(self.as_model_sees, false));
         say("off", unless(self.off.is_none(), &self.off.to_string()));
         say(
             "device",

@@ -147,6 +147,8 @@ pub struct SegmentationFinding {
     pub crop_in_photo: PhotoRect,
     /// The share of `crop_in_photo` that is foreground.
     pub foreground: f64,
+    /// Whether the mask is as the model sees it. Otherwise it follows the edges of the photo.
+    pub is_as_model_sees: bool,
     pub mask: Rle,
 }
 
@@ -327,6 +329,7 @@ pub(crate) mod tests {
                 threshold: 0.5,
                 crop_in_photo: PhotoRect { left: 10.0, top: 0.0, width: 40.0, height: 40.0 },
                 foreground: 0.25,
+                is_as_model_sees: false,
                 mask: Rle::of(&[false, false, false, true], Size { width: 2, height: 2 }),
             }),
             head: Some(HeadFinding {

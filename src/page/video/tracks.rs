@@ -4,8 +4,11 @@ use crate::foreground::above_mean;
 use crate::geometry::{Grid, Size};
 use crate::page::common::colour::{self, Rgba};
 
-/// The pixels of a painted mask per patch; outlines are one pixel wide.
-pub const SCALE: usize = 10;
+/// The pixels of a painted mask along each side of a patch; outlines are one pixel wide.
+pub const PER_PATCH: usize = 10;
+
+/// The pixels of a painted refined mask along each side of a point.
+pub const PER_POINT: usize = 2;
 
 /// The opacity of a mask's inside and of its outline, out of 255.
 const INSIDE: u8 = 118;
@@ -32,6 +35,21 @@ pub fn owners(tracks: &[f32], patches: usize, shown: &[bool]) -> Vec<Option<usiz
     owners
 }
 
+/// Returns the object that each point is shown as: the object with the largest value, among the shown objects whose mask
+/// contains the point. `refined` are refined tracks, `[object][point]`; at least 128 is inside the object.
+pub fn refined_owners(refined: &[u8], points: usize, shown: &[bool]) -> Vec<Option<usize>> {
+    let (mut owners, mut strongest) = (vec![None; points], vec![127; points]);
+    let objects = refined.chunks_exact(points.max(1)).zip(shown).enumerate();
+    for (object, (track, _shown)) in objects.filter(|(_object, (_track, is_shown))| **is_shown) {
+        for ((owner, strongest), value) in owners.iter_mut().zip(&mut strongest).zip(track) {
+            if value > strongest {
+                (*owner, *strongest) = (Some(object), *value);
+            }
+        }
+    }
+    owners
+}
+
 /// Returns the strongest object of each patch, or `None` if the background is the strongest or the object is not
 /// shown. `masks` are soft masks, `[object][patch]`, background first.
 pub fn winners(masks: &[f32], patches: usize, shown: &[bool]) -> Vec<Option<usize>> {
@@ -44,16 +62,13 @@ pub fn winners(masks: &[f32], patches: usize, shown: &[bool]) -> Vec<Option<usiz
     (0..patches).map(|patch| strongest(patch)?.checked_sub(1).filter(is_shown)).collect()
 }
 
-/// Returns the size of a painted mask.
-pub fn painted_size(grid: Grid) -> Size {
-    Size { width: grid.columns * SCALE, height: grid.rows * SCALE }
-}
-
-/// Paints each object's patches as a tint with an outline, RGBA of [`painted_size`].
-pub fn paint_owners(grid: Grid, owners: &[Option<usize>], colours: &[[u8; 3]]) -> Vec<u8> {
-    let Size { width, height } = painted_size(grid);
+/// Paints each object's cells as a tint with an outline: the size and the RGBA pixels. A cell is a patch or a point, and
+/// has `scale` pixels along each side.
+pub fn paint_owners(grid: Grid, scale: usize, owners: &[Option<usize>], colours: &[[u8; 3]]) -> (Size, Vec<u8>) {
+    let size = Size { width: grid.columns * scale, height: grid.rows * scale };
+    let Size { width, height } = size;
     let owner = |row: usize, column: usize| owners.get(row * grid.columns + column).copied().flatten();
-    let at = |x: usize, y: usize| owner(y / SCALE, x / SCALE);
+    let at = |x: usize, y: usize| owner(y / scale, x / scale);
     let mut rgba = Vec::with_capacity(width * height * 4);
     for y in 0..height {
         for x in 0..width {
@@ -69,7 +84,7 @@ pub fn paint_owners(grid: Grid, owners: &[Option<usize>], colours: &[[u8; 3]]) -
             rgba.extend([red, green, blue, if is_edge { OUTLINE } else { INSIDE }]);
         }
     }
-    rgba
+    (size, rgba)
 }
 
 /// Paints all shown tracks, one pixel per patch. The opacity of a patch is its value relative to the track's strongest
@@ -137,6 +152,14 @@ mod tests {
     }
 
     #[test]
+    fn a_refined_mask_is_the_upper_half_of_the_values() {
+        let refined = [255, 128, 127, 0, 200, 130];
+        assert_eq!(refined_owners(&refined, 3, &[true, true]), [Some(0), Some(1), Some(1)]);
+        assert_eq!(refined_owners(&refined, 3, &[true, false]), [Some(0), Some(0), None]);
+        assert_eq!(refined_owners(&refined, 3, &[]), [None; 3]);
+    }
+
+    #[test]
     fn the_background_wins_its_patches() {
         let masks = [0.9, 0.1, 0.2, 0.1, 0.8, 0.2, 0.0, 0.1, 0.6];
         assert_eq!(winners(&masks, 3, &[true, true]), [None, Some(0), Some(1)]);
@@ -146,8 +169,10 @@ mod tests {
     #[test]
     fn patches_of_an_object_get_its_colour_and_an_outline() {
         let colours = [[200, 0, 0], [0, 0, 200]];
-        let rgba = paint_owners(GRID, &owners(&tracks(), 6, &[true, true]), &colours);
-        let Size { width, height } = painted_size(GRID);
+        const SCALE: usize = PER_PATCH;
+        let (size, rgba) = paint_owners(GRID, SCALE, &owners(&tracks(), 6, &[true, true]), &colours);
+        let Size { width, height } = size;
+        assert_eq!(size, Size { width: 3 * SCALE, height: 2 * SCALE });
         assert_eq!(rgba.len(), width * height * 4);
         let at = |x: usize, y: usize| &rgba[(y * width + x) * 4..][..4];
         assert_eq!(at(SCALE / 2, SCALE / 2), [200, 0, 0, INSIDE]);

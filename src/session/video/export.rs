@@ -7,6 +7,7 @@ use serde::Serialize;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
+use crate::edges::EdgeGuide;
 use crate::foreground;
 use crate::geometry::{CropFromPhoto, Size};
 use crate::media::{self, MediaError};
@@ -26,19 +27,19 @@ pub enum ExportError {
     Media(#[from] MediaError),
 }
 
-/// One object's patches on one frame.
+/// One object's track on one frame.
 #[derive(Clone, Debug, PartialEq)]
-pub struct ObjectMask {
+pub struct ObjectTrack {
     pub object: u32,
     /// `[patch]`
-    pub mask: Vec<bool>,
+    pub track: Vec<f32>,
 }
 
 /// The masks of a frame, by their kind.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Masks {
-    /// Masks of tracks, which may overlap (docs/PAPERS.md, 2.1, step 5).
-    Patches(Vec<ObjectMask>),
+    /// Tracks, whose masks may overlap (docs/PAPERS.md, 2.1, step 5).
+    Tracks(Vec<ObjectTrack>),
     /// Propagated masks: each pixel belongs to one of the objects 1, 2, … or to the background (docs/PAPERS.md, 2.4).
     Soft(SoftMasks),
 }
@@ -52,26 +53,35 @@ pub struct FrameMasks {
     pub time: f64,
     pub frame: CropFromPhoto,
     pub masks: Masks,
+    /// The guide of the masks' edges: RGB bytes, one pixel per point. `None`: masks as the model sees them.
+    pub guide: Option<Vec<u8>>,
 }
 
 impl FrameMasks {
     /// Returns the numbers of the objects.
     fn objects(&self) -> Vec<u32> {
         match &self.masks {
-            Masks::Patches(objects) => objects.iter().map(|object| object.object).collect(),
+            Masks::Tracks(objects) => objects.iter().map(|object| object.object).collect(),
             Masks::Soft(soft) => (1..soft.channels as u32).collect(),
         }
     }
 
     /// Returns each object's mask in the video's own pixels, rows first.
     fn in_pixels(&self) -> Vec<(u32, Vec<bool>)> {
+        let guide = self.guide.as_ref().map(|rgb| EdgeGuide::new(self.frame, rgb.clone()));
         match &self.masks {
-            Masks::Patches(objects) => objects
-                .iter()
-                .map(|object| (object.object, foreground::in_photo(&object.mask, &self.frame)))
-                .collect(),
+            Masks::Tracks(objects) => {
+                let mask = |track: &[f32]| match &guide {
+                    Some(guide) => guide.track_in_photo(track),
+                    None => foreground::in_photo(&foreground::above_mean(track), &self.frame),
+                };
+                objects.iter().map(|object| (object.object, mask(&object.track))).collect()
+            }
             Masks::Soft(soft) => {
-                let labels = soft.labels_in_photo(&self.frame);
+                let labels = match &guide {
+                    Some(guide) => soft.refined(guide).labels_in_photo(&self.frame),
+                    None => soft.labels_in_photo(&self.frame),
+                };
                 let pixels = |object| labels.iter().map(|label| u32::from(*label) == object).collect();
                 self.objects().into_iter().map(|object| (object, pixels(object))).collect()
             }
@@ -191,19 +201,19 @@ fn bounds(pixels: &[bool], size: Size) -> [usize; 4] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::geometry::{Framing, Grid, LongSide};
+    use crate::geometry::{Framing, Grid, LongSide, POINTS_PER_PATCH};
 
     /// A frame of 40 x 20 pixels whose central square is 2 x 2 patches.
     fn frame(masks: Masks) -> FrameMasks {
         let photo = Size { width: 40, height: 20 };
         let frame = CropFromPhoto::new(photo, Framing::CentreCrop, 4, 2, LongSide::Truncated);
-        FrameMasks { index: 3, time: 1.5, frame, masks }
+        FrameMasks { index: 3, time: 1.5, frame, masks, guide: None }
     }
 
     #[test]
     fn the_json_has_each_mask_in_the_videos_pixels() {
-        let mask = vec![false, true, false, false];
-        let frames = [frame(Masks::Patches(vec![ObjectMask { object: 7, mask }]))];
+        let track = vec![0.0, 1.0, 0.0, 0.0];
+        let frames = [frame(Masks::Tracks(vec![ObjectTrack { object: 7, track }]))];
         let file = json("a.webm", &[(7, "the cup".to_owned())], &frames).unwrap();
         let found: serde_json::Value = serde_json::from_slice(&file).unwrap();
         assert_eq!((&found["width"], &found["height"]), (&40.into(), &20.into()));
@@ -218,10 +228,10 @@ mod tests {
     #[test]
     fn the_zip_has_a_picture_per_frame_with_object_numbers() {
         let masks = vec![
-            ObjectMask { object: 7, mask: vec![true, true, false, false] },
-            ObjectMask { object: 9, mask: vec![false, true, false, true] },
+            ObjectTrack { object: 7, track: vec![0.5, 0.5, 0.0, 0.0] },
+            ObjectTrack { object: 9, track: vec![0.0, 0.5, 0.0, 0.5] },
         ];
-        let picture = picture(&png_zip(&[frame(Masks::Patches(masks))]).unwrap());
+        let picture = picture(&png_zip(&[frame(Masks::Tracks(masks))]).unwrap());
         let at = |x: u32, y: u32| picture.get_pixel(x, y).0[0];
         assert_eq!(picture.dimensions(), (40, 20));
         assert_eq!([at(5, 5), at(12, 5), at(22, 5), at(12, 15), at(22, 15)], [0, 1, 2, 0, 2]);
@@ -241,10 +251,29 @@ mod tests {
     }
 
     #[test]
+    fn with_a_guide_masks_end_at_the_frames_edge() {
+        // The left patches are the object, but the object in the picture is one point wider.
+        let size = Size { width: 2 * POINTS_PER_PATCH, height: 2 * POINTS_PER_PATCH };
+        let end = POINTS_PER_PATCH + 1;
+        let colour = |at: usize| if at % size.width < end { [200, 40, 30] } else { [30, 90, 160] };
+        let guide: Vec<u8> = (0..size.width * size.height).flat_map(colour).collect();
+        let track = vec![0.5, 0.0, 0.5, 0.0];
+        let grid = Grid { rows: 2, columns: 2 };
+        let soft = SoftMasks { grid, channels: 2, values: vec![0.0, 1.0, 0.0, 1.0, 1.0, 0.0, 1.0, 0.0] };
+        for masks in [Masks::Tracks(vec![ObjectTrack { object: 1, track }]), Masks::Soft(soft)] {
+            let masks = FrameMasks { guide: Some(guide.clone()), ..frame(masks) };
+            let picture = picture(&png_zip(&[masks]).unwrap());
+            // The crop begins at column 10, and a point is 1.25 pixels wide.
+            let inside = (0..40).filter(|x| picture.get_pixel(*x, 10).0[0] == 1).collect::<Vec<_>>();
+            assert_eq!((inside.first(), inside.last()), (Some(&10), Some(&20)), "{inside:?}");
+        }
+    }
+
+    #[test]
     fn more_objects_than_pixel_values_are_refused() {
-        let masks = |count| (0..count).map(|object| ObjectMask { object, mask: vec![true; 4] }).collect();
-        assert!(png_zip(&[frame(Masks::Patches(masks(255)))]).is_ok());
-        assert!(matches!(png_zip(&[frame(Masks::Patches(masks(256)))]), Err(ExportError::TooMany(256))));
+        let masks = |count| (0..count).map(|object| ObjectTrack { object, track: vec![0.25; 4] }).collect();
+        assert!(png_zip(&[frame(Masks::Tracks(masks(255)))]).is_ok());
+        assert!(matches!(png_zip(&[frame(Masks::Tracks(masks(256)))]), Err(ExportError::TooMany(256))));
     }
 
     /// Reads the picture of frame 3.

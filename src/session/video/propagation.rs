@@ -18,8 +18,26 @@ const MAX_BYTES: usize = 384 << 20;
 pub struct MaskPropagation {
     run: Option<(u32, Propagator)>,
     /// The masks by sampled frame.
-    pub masks: BTreeMap<usize, (CropFromPhoto, SoftMasks)>,
+    pub masks: BTreeMap<usize, FrameSoftMasks>,
     tokens: FineTokens,
+}
+
+/// The propagated masks of one frame.
+#[derive(Clone, Debug)]
+pub struct FrameSoftMasks {
+    pub frame: CropFromPhoto,
+    pub masks: SoftMasks,
+    /// The guide of the masks' edges: RGB bytes, one pixel per point.
+    pub guide: Vec<u8>,
+}
+
+/// One frame at the resolution of a propagation.
+#[derive(Clone, Debug)]
+pub struct FineFrame {
+    pub frame: CropFromPhoto,
+    pub features: Features,
+    /// The guide of the masks' edges: RGB bytes, one pixel per point.
+    pub guide: Vec<u8>,
 }
 
 impl MaskPropagation {
@@ -31,9 +49,11 @@ impl MaskPropagation {
         &mut self,
         run: &PropagationRun,
         index: usize,
-        (frame, features): (CropFromPhoto, &Features),
+        fine: FineFrame,
         scores: &BTreeMap<String, Vec<f64>>,
-    ) -> Result<&SoftMasks, TrackError> {
+    ) -> Result<&FrameSoftMasks, TrackError> {
+        let FineFrame { frame, features, guide } = fine;
+        let features = &features;
         if let Some(seed) = run.seeds.iter().find(|seed| !(1..=u8::MAX.into()).contains(&seed.object)) {
             return Err(TrackError::NoObject(seed.object));
         }
@@ -55,18 +75,18 @@ impl MaskPropagation {
             masks
         };
         self.run = Some((run.number, propagator));
-        self.masks.insert(index, (frame, masks));
-        self.masks.get(&index).map(|(_, masks)| masks).ok_or(TrackError::NoSeed)
+        self.masks.insert(index, FrameSoftMasks { frame, masks, guide });
+        self.masks.get(&index).ok_or(TrackError::NoSeed)
     }
 
-    /// Returns a frame's features that an earlier run stored. They contain only the tokens.
-    pub fn stored_features(&self, short_side: usize, index: usize) -> Option<(CropFromPhoto, Features)> {
+    /// Returns a frame that an earlier run stored. Its features contain only the tokens.
+    pub fn stored_frame(&self, short_side: usize, index: usize) -> Option<FineFrame> {
         self.tokens.get(short_side, index)
     }
 
-    /// Stores a frame's tokens for the next run.
-    pub fn store_features(&mut self, short_side: usize, index: usize, frame: CropFromPhoto, features: &Features) {
-        self.tokens.insert(short_side, index, frame, features);
+    /// Stores a frame's tokens and guide for the next run.
+    pub fn store_frame(&mut self, short_side: usize, index: usize, fine: &FineFrame) {
+        self.tokens.insert(short_side, index, fine);
     }
 }
 
@@ -112,29 +132,38 @@ fn mask_of(
     }
 }
 
-/// The tokens of frames at one resolution, in 16 bits.
+/// The tokens of frames at one resolution, in 16 bits, and the guides.
 #[derive(Default)]
 struct FineTokens {
     short_side: usize,
     bytes: usize,
-    frames: BTreeMap<usize, (CropFromPhoto, usize, Vec<f16>)>,
+    frames: BTreeMap<usize, StoredTokens>,
+}
+
+struct StoredTokens {
+    frame: CropFromPhoto,
+    width: usize,
+    tokens: Vec<f16>,
+    guide: Vec<u8>,
 }
 
 impl FineTokens {
-    fn get(&self, short_side: usize, index: usize) -> Option<(CropFromPhoto, Features)> {
-        let (frame, width, tokens) = self.frames.get(&index).filter(|_| self.short_side == short_side)?;
-        let tokens = tokens.iter().map(|value| value.to_f32()).collect();
-        Some((*frame, Features::of_tokens(frame.grid(), *width, tokens)))
+    fn get(&self, short_side: usize, index: usize) -> Option<FineFrame> {
+        let stored = self.frames.get(&index).filter(|_| self.short_side == short_side)?;
+        let tokens = stored.tokens.iter().map(|value| value.to_f32()).collect();
+        let features = Features::of_tokens(stored.frame.grid(), stored.width, tokens);
+        Some(FineFrame { frame: stored.frame, features, guide: stored.guide.clone() })
     }
 
-    fn insert(&mut self, short_side: usize, index: usize, frame: CropFromPhoto, features: &Features) {
+    fn insert(&mut self, short_side: usize, index: usize, FineFrame { frame, features, guide }: &FineFrame) {
         if self.short_side != short_side {
             *self = Self { short_side, ..Self::default() };
         }
-        let bytes = features.tokens.len() * 2;
+        let bytes = features.tokens.len() * 2 + guide.len();
         if self.bytes + bytes <= MAX_BYTES {
             let tokens = features.tokens.iter().map(|value| f16::from_f32(*value)).collect();
-            if self.frames.insert(index, (frame, features.width, tokens)).is_none() {
+            let stored = StoredTokens { frame: *frame, width: features.width, tokens, guide: guide.clone() };
+            if self.frames.insert(index, stored).is_none() {
                 self.bytes += bytes;
             }
         }

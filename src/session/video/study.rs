@@ -4,11 +4,13 @@
 use half::f16;
 
 use crate::decompose::{Direction, Readout};
+use crate::edges::EdgeGuide;
 use crate::foreground;
 use crate::geometry::{CropFromPhoto, Framing, Grid};
-use crate::media::Photo;
+use crate::media::{self, Photo};
 use crate::protocol::sampling::Sampling;
 use crate::retrieve::PictureCodes;
+use crate::session::video::propagation::FineFrame;
 use crate::session::{PhotoFeatures, Session, SessionError, Traced};
 use crate::statistics::Statistics;
 use crate::track::{Features, ObjectId, TrackError, TrackedFrame, Tracker, prototypes};
@@ -63,6 +65,8 @@ pub struct StudiedFrame {
     pub frame: CropFromPhoto,
     pub stored: StoredFeatures,
     pub tracked: TrackedFrame,
+    /// The guide of the masks' edges: RGB bytes, one pixel per point.
+    pub guide: Vec<u8>,
     /// The parts of the embedding, from which the scores of phrases are computed.
     codes: PictureCodes,
 }
@@ -71,6 +75,14 @@ impl StudiedFrame {
     /// Returns the CLS attention of the last block, `[head][patch]`.
     pub fn attention(&self) -> &[f32] {
         &self.stored.cls_attention
+    }
+
+    /// Returns the tracks with the edges of the frame (docs/PAPERS.md, 1.16): one byte each, `[object][point]`. At least
+    /// 128 is inside the object.
+    pub fn refined_tracks(&self) -> Vec<u8> {
+        let guide = EdgeGuide::new(self.frame, self.guide.clone());
+        let tracks = self.tracked.tracks.chunks(self.frame.grid().len().max(1));
+        tracks.flat_map(|track| guide.refined_track(track)).collect()
     }
 }
 
@@ -100,7 +112,8 @@ impl Study {
         self.frames.iter().find(|frame| frame.index == index)
     }
 
-    /// Adds the next frame: tracks the objects to this frame, and stores the results that later requests need.
+    /// Adds the next frame: tracks the objects to this frame, and stores the results that later requests need. `guide` is
+    /// the frame as RGB bytes, one pixel per point ([`crate::edges::guide_size`]).
     ///
     /// # Errors
     /// If the frame cannot be tracked.
@@ -110,6 +123,7 @@ impl Study {
         index: usize,
         traced: &Traced,
         features: &Features,
+        guide: Vec<u8>,
     ) -> Result<&StudiedFrame, TrackError> {
         let stored = StoredFeatures::of(features);
         // Tracks the stored features, so that tracking again gives the same result.
@@ -122,7 +136,7 @@ impl Study {
         let decomposition = session.decompose(traced);
         self.statistics.push(&decomposition);
         let codes = PictureCodes::of(&decomposition, &session.model().readout);
-        let frame = StudiedFrame { index, frame: traced.frame, stored, tracked, codes };
+        let frame = StudiedFrame { index, frame: traced.frame, stored, tracked, guide, codes };
         self.frames.push(frame);
         let last = self.frames.len() - 1;
         Ok(&self.frames[last])
@@ -231,15 +245,13 @@ fn each_head(readout: &Readout) -> impl Iterator<Item = (usize, usize)> + use<> 
     (0..layers).flat_map(move |layer| (0..heads).map(move |head| (layer, head)))
 }
 
-/// Computes a frame's features at the resolution of a propagation, after the block that the pack chooses.
+/// Computes a frame's tokens at the resolution of a propagation, after the block that the pack chooses, and its guide.
 ///
 /// # Errors
 /// If the device fails.
-pub async fn fine_features(
-    session: &Session,
-    photo: &Photo,
-    short_side: usize,
-) -> Result<PhotoFeatures, SessionError> {
+pub async fn fine_frame(session: &Session, photo: &Photo, short_side: usize) -> Result<FineFrame, SessionError> {
     let layer = session.manifest().propagation_layer();
-    session.tokens_after(photo, Framing::Frame { short_side }, layer).await
+    let tokens = session.tokens_after(photo, Framing::Frame { short_side }, layer).await?;
+    let guide = media::edge_guide(photo, &tokens.frame)?.into_rgb();
+    Ok(FineFrame { frame: tokens.frame, features: tokens.features, guide })
 }

@@ -403,9 +403,18 @@ pub fn floats_of(buffers: &[Uint8Array], index: usize) -> Result<Vec<f32>, Unexp
     buffers.get(index).map(crate::protocol::wire::f32_of_buffer).ok_or(UnexpectedAnswer)
 }
 
-/// Returns the `count` floats of the first buffer.
+/// Returns the `count` floats of one buffer.
 ///
 /// # Errors If the buffer has another number of floats.
-pub fn exactly_floats(buffers: &[Uint8Array], count: usize) -> Result<Vec<f32>, UnexpectedAnswer> {
-    floats_of(buffers, 0).and_then(|values| if values.len() == count { Ok(values) } else { Err(UnexpectedAnswer) })
+pub fn exactly_floats(buffers: &[Uint8Array], index: usize, count: usize) -> Result<Vec<f32>, UnexpectedAnswer> {
+    floats_of(buffers, index)
+        .and_then(|values| if values.len() == count { Ok(values) } else { Err(UnexpectedAnswer) })
+}
+
+/// Returns the `count` bytes of one buffer.
+///
+/// # Errors If the buffer has another number of bytes.
+pub fn exactly_bytes(buffers: &[Uint8Array], index: usize, count: usize) -> Result<Vec<u8>, UnexpectedAnswer> {
+    let bytes = buffers.get(index).map(Uint8Array::to_vec).ok_or(UnexpectedAnswer)?;
+    if bytes.len() == count { Ok(bytes) } else { Err(UnexpectedAnswer) }
 }

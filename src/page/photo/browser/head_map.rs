@@ -130,7 +130,7 @@ impl HeadMapState {
         let HeadMap { grid, crop_in_photo } = answer;
         self.map.set(Some(OpenHeadMap {
             photo_number: self.photo.traced.get_untracked().ok_or(UnexpectedAnswer)?,
-            map: Arc::new(exactly_floats(buffers, grid.len())?),
+            map: Arc::new(exactly_floats(buffers, 0, grid.len())?),
             heads,
             kind: if phrase.is_some() { HeadMapKind::Contribution } else { HeadMapKind::Attention },
             grid,

@@ -112,6 +112,9 @@ fn Segmenting() -> impl IntoView {
                 <span class="quiet hint own" title="The threshold is the mean of the map">"mean"</span>
             </Show>
         </div>
+        <div class="checks" title="Without this, the mask follows the edges of the photo. The scores are the same">
+            <Check name="as-model-sees" value=segmentation.as_model_sees>"As the model sees it"</Check>
+        </div>
         <fieldset class="checks">
             <legend>"Compared with"</legend>
             <Check name="against-others" value=segmentation.against_others>"the other phrases"</Check>
@@ -119,7 +122,7 @@ fn Segmenting() -> impl IntoView {
         </fieldset>
         <div class="row">
             <p class="quiet hint">{says}</p>
-            <button type="button" disabled=move || !has_map() on:click=move |_| segmentation.save_mask()>
+            <button type="button" id="save-mask" disabled=move || !has_map() on:click=move |_| segmentation.save_mask()>
                 "Save mask"
             </button>
         </div>

@@ -14,20 +14,30 @@ use crate::page::model::browser::state::ModelState;
 use crate::protocol::{ExportMask, Segment, Segmented, TaskKind, UnexpectedAnswer};
 use crate::text::units;
 
+/// A soft map over a part of a photo or frame.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlacedMap {
+    pub size: Size,
+    /// The part that the map covers, in pixels of the photo.
+    pub frame: PhotoRect,
+    /// Values in [0, 1], rows first.
+    pub map: Arc<Vec<f32>>,
+}
+
 /// The segmentation of one phrase on one photo.
 #[derive(Clone, Debug)]
 pub struct Segmentation {
     pub stamp: u32,
     pub photo_number: u32,
     pub phrase: String,
-    pub size: Size,
-    pub frame: PhotoRect,
-    /// The mean of the map.
+    /// The soft map as the model sees it.
+    pub as_model_sees: PlacedMap,
+    /// The soft map with the edges of the photo (docs/PAPERS.md, 1.16).
+    pub refined: PlacedMap,
+    /// The mean of the map as the model sees it.
     pub threshold: f32,
     /// Whether no patch scored positive, so that there is no foreground.
     pub is_empty: bool,
-    /// The soft map, values in [0, 1], rows first.
-    pub map: Arc<Vec<f32>>,
 }
 
 /// The segmentation, and its contrast.
@@ -39,6 +49,8 @@ pub struct SegmentationState {
     phrases: PhrasesState,
     pub against_others: RwSignal<bool>,
     pub background: RwSignal<bool>,
+    /// Whether masks of photos and videos are shown and saved as the model sees them, without the photo's edges.
+    pub as_model_sees: RwSignal<bool>,
     pub segmentation: RwSignal<Option<Segmentation>>,
     /// The user's threshold; `None`: the mean of the map.
     pub threshold: RwSignal<Option<f32>>,
@@ -55,6 +67,7 @@ impl SegmentationState {
             phrases,
             against_others: RwSignal::new(true),
             background: RwSignal::new(true),
+            as_model_sees: RwSignal::default(),
             segmentation: RwSignal::default(),
             threshold: RwSignal::default(),
             first_threshold: StoredValue::default(),
@@ -73,6 +86,12 @@ impl SegmentationState {
     pub fn current(self) -> Option<Segmentation> {
         let number = self.photo.number();
         self.segmentation.get().filter(|segmentation| Some(segmentation.photo_number) == number)
+    }
+
+    /// Returns the soft map in use, of the current photo.
+    pub fn map_in_use(self) -> Option<PlacedMap> {
+        let Segmentation { as_model_sees, refined, .. } = self.current()?;
+        Some(if self.as_model_sees.get() { as_model_sees } else { refined })
     }
 
     /// Returns the threshold in use: the user's threshold, or else the mean of the map.
@@ -115,15 +134,18 @@ impl SegmentationState {
         if !self.phrases.is_chosen(&phrase) {
             return Ok(());
         }
-        let Segmented { size, crop_in_photo, threshold, empty } = answer;
+        let Segmented { size, crop_in_photo, refined, refined_in_photo, threshold, empty } = answer;
+        let map = |buffer, size: Size, frame| {
+            let map = exactly_floats(buffers, buffer, size.width * size.height)?;
+            Ok::<_, UnexpectedAnswer>(PlacedMap { size, frame, map: Arc::new(map) })
+        };
         self.threshold.set(self.first_threshold.get_value());
         self.segmentation.set(Some(Segmentation {
             photo_number: self.photo.traced.get_untracked().ok_or(UnexpectedAnswer)?,
-            map: Arc::new(exactly_floats(buffers, size.width * size.height)?),
             stamp: self.core.next_number(),
             phrase,
-            size,
-            frame: crop_in_photo,
+            as_model_sees: map(0, size, crop_in_photo)?,
+            refined: map(1, refined, refined_in_photo)?,
             threshold,
             is_empty: empty,
         }));
@@ -145,7 +167,8 @@ impl SegmentationState {
         let Some((phrase, threshold)) = chosen.zip(threshold) else { return };
         let (against, background) = untrack(|| self.against(&phrase));
         let ablation = untrack(|| self.phrases.ablation_in_use());
-        let task = ExportMask { phrase: phrase.clone(), against, background, ablation, threshold };
+        let refined = !self.as_model_sees.get_untracked();
+        let task = ExportMask { phrase: phrase.clone(), against, background, ablation, threshold, refined };
         self.core.ask(task, move |_mask, buffers| {
             take(&phrase, buffers.first().ok_or(UnexpectedAnswer)?);
             Ok(())

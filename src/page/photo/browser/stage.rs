@@ -11,7 +11,7 @@ use crate::page::photo::browser::head_map::HeadMapState;
 use crate::page::photo::browser::overlay::OverlayState;
 use crate::page::photo::browser::overlay_controls::OverlayControls;
 use crate::page::photo::browser::photo::PhotoState;
-use crate::page::photo::browser::segmentation::SegmentationState;
+use crate::page::photo::browser::segmentation::{PlacedMap, SegmentationState};
 use crate::page::photo::browser::zoomable::Zoomable;
 use crate::page::photo::raster::{self, Layer};
 
@@ -183,16 +183,17 @@ fn painted_layer(
         Layer::None => None,
         Layer::Segmentation => {
             let threshold = segmentation.threshold_in_use()?;
+            let PlacedMap { size, frame, map } = segmentation.map_in_use()?;
             let segmentation = segmentation.current()?;
             let (place, size) = photo.photo.with(|photo| {
                 let photo = photo.as_ref()?;
-                Some((photo.placement(segmentation.frame, segmentation.size), photo.summary.preview))
+                Some((photo.placement(frame, size), photo.summary.preview))
             })?;
             // An empty segmentation has no foreground at any threshold.
             let mask = if segmentation.is_empty {
                 vec![false; size.width * size.height]
             } else {
-                raster::foreground(&place, &segmentation.map, threshold)
+                raster::foreground(&place, &map, threshold)
             };
             Some(("segmentation", Some(segmentation.stamp), raster::paint_mask(size, &mask)))
         }

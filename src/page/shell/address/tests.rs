@@ -45,6 +45,7 @@ fn everything_survives_an_address() {
         templates: true,
         against_others: false,
         background: false,
+        as_model_sees: true,
         off: Off::parse("11.3,m*,z0").unwrap(),
         device: DevicePreference::Cpu,
         hands: false,
@@ -125,7 +126,7 @@ impl Random {
 
 /// Returns a random query of valid and invalid parts.
 fn any_query(random: &mut Random) -> String {
-    const NAMES: [&str; 25] = [
+    const NAMES: [&str; 26] = [
         "embed",
         "pack",
         "model",
@@ -142,6 +143,7 @@ fn any_query(random: &mut Random) -> String {
         "templates",
         "others",
         "background",
+        "raw",
         "off",
         "device",
         "hands",

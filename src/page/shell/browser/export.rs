@@ -9,6 +9,7 @@ use wasm_bindgen::JsCast as _;
 use crate::geometry::Size;
 use crate::page::common::browser::dom;
 use crate::page::heads::contributions::Cell;
+use crate::page::photo::browser::segmentation::PlacedMap;
 use crate::page::photo::raster::{HeadMapKind, Layer};
 use crate::page::shell::browser::features::Features;
 use crate::page::shell::browser::share;
@@ -140,14 +141,16 @@ fn phrases(features: Features) -> Vec<PhraseFinding> {
 
 fn segmentation(features: Features) -> Option<SegmentationFinding> {
     let (found, threshold) = (features.segmentation.current()?, features.segmentation.threshold_in_use()?);
-    let mask: Vec<bool> = found.map.iter().map(|value| !found.is_empty && *value > threshold).collect();
+    let PlacedMap { size, frame, map } = features.segmentation.map_in_use()?;
+    let mask: Vec<bool> = map.iter().map(|value| !found.is_empty && *value > threshold).collect();
     let inside = mask.iter().filter(|pixel| **pixel).count();
     Some(SegmentationFinding {
         phrase: found.phrase,
         threshold,
-        crop_in_photo: found.frame,
+        crop_in_photo: frame,
         foreground: inside as f64 / mask.len().max(1) as f64,
-        mask: Rle::of(&mask, found.size),
+        is_as_model_sees: features.segmentation.as_model_sees.get(),
+        mask: Rle::of(&mask, size),
     })
 }
 

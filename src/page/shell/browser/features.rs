@@ -110,6 +110,7 @@ impl Features {
         self.phrases.templates.set(address.templates);
         self.segmentation.against_others.set(address.against_others);
         self.segmentation.background.set(address.background);
+        self.segmentation.as_model_sees.set(address.as_model_sees);
     }
 }
 

@@ -107,6 +107,7 @@ pub fn now(features: Features, opened: &Address) -> Address {
         templates: features.phrases.templates.get(),
         against_others: features.segmentation.against_others.get(),
         background: features.segmentation.background.get(),
+        as_model_sees: features.segmentation.as_model_sees.get(),
         off: off.unwrap_or_default(),
         ..opened.clone()
     }

@@ -17,7 +17,7 @@ use crate::page::heads::browser::heads::HeadTexts;
 use crate::page::model::address::{DEFAULT_PACK, ModelAddress};
 use crate::page::photo::browser::photo::{OpenPhoto, Origin};
 use crate::page::photo::browser::phrases::Scores;
-use crate::page::photo::browser::segmentation::Segmentation;
+use crate::page::photo::browser::segmentation::{PlacedMap, Segmentation};
 use crate::page::shell::browser::features::Features;
 use crate::page::shell::computed_sample::Computed;
 use crate::page::shell::sample_photos::Sample;
@@ -51,7 +51,8 @@ fn is_awaited(features: Features) -> bool {
         .address
         .with_untracked(|model| model.as_ref().is_some_and(|model| *model == ModelAddress::default()));
     // The results were computed with these settings.
-    let is_as_computed = !features.phrases.templates.get_untracked()
+    let is_as_computed = !features.segmentation.as_model_sees.get_untracked()
+        && !features.phrases.templates.get_untracked()
         && features.photo.framing.get_untracked() == Framing::CentreCrop;
     let has_live =
         features.photo.photo.with_untracked(Option::is_some) && !features.photo.is_precomputed.get_untracked();
@@ -121,15 +122,17 @@ fn put(features: Features, sample: &'static Sample, found: PrecomputedSample) {
         photo_name: sample.file.to_owned(),
         attribution: Arc::new(computed.attribution),
     }));
+    let frame = PhotoRect { left: 0.0, top: 0.0, width: size.width as f64, height: size.height as f64 };
+    // Only the refined map was computed beforehand. The live results bring the other map.
+    let refined = PlacedMap { size, frame, map: Arc::new(map) };
     features.segmentation.segmentation.set(Some(Segmentation {
         stamp: features.core.next_number(),
         photo_number: number,
         phrase: computed.phrase,
-        size,
-        frame: PhotoRect { left: 0.0, top: 0.0, width: size.width as f64, height: size.height as f64 },
+        as_model_sees: refined.clone(),
+        refined,
         threshold: computed.threshold,
         is_empty: computed.is_empty,
-        map: Arc::new(map),
     }));
     let head = (computed.layer, computed.head);
     features.head_map.head.set(Some(head));

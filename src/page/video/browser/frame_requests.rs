@@ -8,7 +8,7 @@ use leptos::prelude::*;
 
 use super::state::{LoadedVideo, TracedFrame, TracingState, VideoState};
 use crate::page::common::browser::dom;
-use crate::page::core::browser::core::{Outcome, floats_of};
+use crate::page::core::browser::core::{Outcome, exactly_bytes, floats_of};
 use crate::protocol::sampling::Sampling;
 use crate::protocol::video::{
     ExportJson, ExportMasks, ExportedFile, FrameSummary, LabelTracks, MasksOf, Retrack, Retracked, SampleVideo,
@@ -117,12 +117,13 @@ impl VideoState {
         if tracks.len() != objects.objects.len() * patches || !attention.len().is_multiple_of(patches) {
             return Err(UnexpectedAnswer);
         }
+        let refined = exactly_bytes(buffers, 2, objects.objects.len() * grid.points().len())?;
         self.objects.meet(&objects.objects);
         self.objects.heads.set(heads);
         self.frames.seconds.set(Some(seconds));
         self.frames.pace.update(|pace| pace.push(seconds.decode + seconds.encode + seconds.track));
         self.frames.next.set(index + 1);
-        let frame = TracedFrame { index, time, grid, crop_in_frame, objects, tracks, attention };
+        let frame = TracedFrame { index, time, grid, crop_in_frame, objects, tracks, refined, attention };
         self.frames.traced.update(|frames| frames.push(Arc::new(frame)));
         self.ask_for_next_frame();
         Ok(())
@@ -138,7 +139,8 @@ impl VideoState {
         self.ask(
             |video| Retrack { video, heads },
             move |answer, buffers| {
-                self.take_tracks(answer, &floats_of(buffers, 0)?)?;
+                let refined = buffers.get(1).ok_or(UnexpectedAnswer)?.to_vec();
+                self.take_tracks(answer, &floats_of(buffers, 0)?, &refined)?;
                 if untrack(|| self.can_describe()) {
                     self.label_tracks();
                 }
@@ -152,17 +154,22 @@ impl VideoState {
         self,
         Retracked { frames: of_frames }: Retracked,
         tracks: &[f32],
+        refined: &[u8],
     ) -> Result<(), UnexpectedAnswer> {
         let mut frames = self.frames.traced.get_untracked();
         if frames.len() != of_frames.len() {
             return Err(UnexpectedAnswer);
         }
-        let mut rest = tracks;
+        let (mut rest, mut rest_refined) = (tracks, refined);
         for (frame, objects) in frames.iter_mut().zip(of_frames) {
             let count = objects.objects.len() * frame.grid.len();
             let (own, after) = rest.split_at_checked(count).ok_or(UnexpectedAnswer)?;
             rest = after;
-            *frame = Arc::new(TracedFrame { objects, tracks: own.to_vec(), ..(**frame).clone() });
+            let count = objects.objects.len() * frame.grid.points().len();
+            let (refined, after) = rest_refined.split_at_checked(count).ok_or(UnexpectedAnswer)?;
+            rest_refined = after;
+            let (tracks, refined) = (own.to_vec(), refined.to_vec());
+            *frame = Arc::new(TracedFrame { objects, tracks, refined, ..(**frame).clone() });
         }
         self.objects.looks.set(Vec::new());
         for frame in &frames {
@@ -216,12 +223,14 @@ impl VideoState {
             .objects
             .looks
             .with_untracked(|looks| looks.iter().map(|look| (look.id, look.name.clone())).collect());
-        self.ask(|video| ExportJson { video, of, names }, save);
+        let refined = !self.segmentation.as_model_sees.get_untracked();
+        self.ask(|video| ExportJson { video, of, names, refined }, save);
     }
 
     /// Saves the masks as a zip of pictures.
     pub fn export_masks(self, of: MasksOf) {
-        self.ask(|video| ExportMasks { video, of }, save);
+        let refined = !self.segmentation.as_model_sees.get_untracked();
+        self.ask(|video| ExportMasks { video, of, refined }, save);
     }
 
     /// Returns the number of the current sampling.

@@ -43,6 +43,14 @@ pub fn Layers() -> impl IntoView {
             <div class="row">
                 <Show when=move || matches!(
                     video.overlay.layer.get(),
+                    VideoLayer::Tracks | VideoLayer::Segmentation | VideoLayer::Propagation
+                )>
+                    <Check name="video-as-model-sees" value=video.segmentation.as_model_sees>
+                        "As the model sees it"
+                    </Check>
+                </Show>
+                <Show when=move || matches!(
+                    video.overlay.layer.get(),
                     VideoLayer::Tracks | VideoLayer::Attention | VideoLayer::Propagation
                 )>
                     <Check name="smooth" value=video.overlay.is_smooth>"Soft edges"</Check>

@@ -7,7 +7,7 @@ use js_sys::Uint8Array;
 use leptos::prelude::*;
 
 use super::state::{PropagatedMasks, VideoLayer, VideoState};
-use crate::page::core::browser::core::floats_of;
+use crate::page::core::browser::core::{exactly_bytes, floats_of};
 use crate::page::video::time;
 use crate::protocol::video::{ForgetMasks, Propagate, PropagatedFrame, PropagationRun, Seed};
 use crate::protocol::{TaskKind, UnexpectedAnswer};
@@ -74,7 +74,8 @@ impl VideoState {
         if masks.len() != (objects.len() + 1) * grid.len() {
             return Err(UnexpectedAnswer);
         }
-        let masks = PropagatedMasks { grid, crop_in_frame, objects, masks };
+        let refined = exactly_bytes(buffers, 1, (objects.len() + 1) * grid.points().len())?;
+        let masks = PropagatedMasks { grid, crop_in_frame, objects, masks, refined };
         self.masks.propagated.update(|all| {
             all.insert(index, Arc::new(masks));
         });

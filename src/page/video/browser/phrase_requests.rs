@@ -6,7 +6,9 @@ use js_sys::Uint8Array;
 use leptos::prelude::*;
 
 use super::state::{FrameScores, FrameSegmentation, SplitScores, VideoLayer, VideoState};
+use crate::geometry::Size;
 use crate::page::core::browser::core::{exactly_floats, floats_of};
+use crate::page::photo::browser::segmentation::PlacedMap;
 use crate::protocol::video::{FrameSegmented, ScoreFrames, SegmentFrame, SplitScores as AskForSplit};
 use crate::protocol::{TaskKind, UnexpectedAnswer};
 
@@ -50,7 +52,7 @@ impl VideoState {
         frames: usize,
         buffers: &[Uint8Array],
     ) -> Result<(), UnexpectedAnswer> {
-        let values = exactly_floats(buffers, phrases.len() * frames)?;
+        let values = exactly_floats(buffers, 0, phrases.len() * frames)?;
         let values = values.chunks(frames.max(1)).map(<[f32]>::to_vec).collect();
         self.chart.scores.set(Some(FrameScores { phrases, values }));
         Ok(())
@@ -82,9 +84,14 @@ impl VideoState {
         answer: FrameSegmented,
         buffers: &[Uint8Array],
     ) -> Result<(), UnexpectedAnswer> {
-        let FrameSegmented { size, crop_in_frame, threshold, empty: is_empty } = answer;
-        let map = exactly_floats(buffers, size.width * size.height)?;
-        let found = FrameSegmentation { index, phrase, size, crop_in_frame, threshold, is_empty, map };
+        let FrameSegmented { size, crop_in_frame, refined, refined_in_frame, threshold, empty: is_empty } = answer;
+        let map = |buffer, size: Size, frame| {
+            let map = exactly_floats(buffers, buffer, size.width * size.height)?;
+            Ok::<_, UnexpectedAnswer>(PlacedMap { size, frame, map: Arc::new(map) })
+        };
+        let as_model_sees = map(0, size, crop_in_frame)?;
+        let refined = map(1, refined, refined_in_frame)?;
+        let found = FrameSegmentation { index, phrase, as_model_sees, refined, threshold, is_empty };
         self.overlay.segmentation.set(Some(Arc::new(found)));
         Ok(())
     }

@@ -1,7 +1,6 @@
 //! The video, its overlay, and the marks that seed objects.
 
 use std::rc::Rc;
-use std::sync::Arc;
 
 use leptos::html::{Canvas, Div, Video};
 use leptos::prelude::*;
@@ -14,7 +13,7 @@ use super::state::{Media, Picture, PropagatedMasks, Tool, TracedFrame, VideoLaye
 use super::{frame_clock, propagation};
 use crate::geometry::{Grid, PhotoRect, Size};
 use crate::page::common::browser::dom;
-use crate::page::common::colour;
+use crate::page::common::colour::{self, Rgba};
 use crate::page::core::browser::core::Core;
 use crate::page::photo::raster::{self, HeadMapKind};
 use crate::page::video::time;
@@ -229,7 +228,7 @@ fn paint(video: VideoState) -> Option<Painted> {
             let rgba = raster::paint_patches(HeadMapKind::Attention, map).concat();
             Some(Painted {
                 kind: "attention",
-                size: size_of(frame.grid),
+                size: frame.grid.size(),
                 rgba,
                 crop_in_frame: frame.crop_in_frame,
                 is_smooth: video.overlay.is_smooth.get(),
@@ -239,22 +238,28 @@ fn paint(video: VideoState) -> Option<Painted> {
             let found = video.overlay.segmentation.get()?;
             let is_here =
                 Some(found.index) == video.frames.sampled_here() && video.phrases.chosen.get()? == found.phrase;
-            let mask = found.map.iter().map(|value| !found.is_empty && *value > found.threshold);
+            let shown = if is_as_model_sees(video) { &found.as_model_sees } else { &found.refined };
+            let mask = shown.map.iter().map(|value| !found.is_empty && *value > found.threshold);
             let mask: Vec<bool> = mask.collect();
             is_here.then(|| Painted {
                 kind: "segmentation",
-                size: found.size,
-                rgba: raster::paint_mask(found.size, &mask),
-                crop_in_frame: found.crop_in_frame,
+                size: shown.size,
+                rgba: raster::paint_mask(shown.size, &mask),
+                crop_in_frame: shown.frame,
                 is_smooth: true,
             })
         }
         VideoLayer::Propagation => {
             let here = video.frames.sampled_here()?;
             let found = video.masks.propagated.with(|all| all.get(&here).cloned())?;
-            Some(paint_propagated(&found, video.overlay.is_smooth.get()))
+            Some(paint_propagated(video, &found))
         }
     }
+}
+
+/// Returns whether masks are shown without the frame's edges.
+fn is_as_model_sees(video: VideoState) -> bool {
+    video.segmentation.as_model_sees.get()
 }
 
 fn paint_tracks(video: VideoState, frame: &TracedFrame) -> Painted {
@@ -265,32 +270,62 @@ fn paint_tracks(video: VideoState, frame: &TracedFrame) -> Painted {
         let colour = |id: &u32| colour::series(place(id).unwrap_or_default());
         (ids.iter().map(is_shown).collect::<Vec<_>>(), ids.iter().map(colour).collect::<Vec<_>>())
     });
-    let (patches, is_smooth) = (frame.grid.len(), video.overlay.is_smooth.get());
-    let (size, rgba) = if is_smooth {
-        (size_of(frame.grid), tracks::paint_soft(&frame.tracks, patches, &shown, &colours).concat())
-    } else {
-        let owners = tracks::owners(&frame.tracks, patches, &shown);
-        (tracks::painted_size(frame.grid), tracks::paint_owners(frame.grid, &owners, &colours))
+    let cells = Cells::of(video, frame.grid, &frame.tracks, &frame.refined);
+    let count = cells.grid.len();
+    let owners = || match is_as_model_sees(video) {
+        true => tracks::owners(&cells.values, count, &shown),
+        false => tracks::refined_owners(&frame.refined, count, &shown),
     };
-    Painted { kind: "tracks", size, rgba, crop_in_frame: frame.crop_in_frame, is_smooth }
+    let soft = || tracks::paint_soft(&cells.values, count, &shown, &colours);
+    cells.painted("tracks", frame.crop_in_frame, owners, soft, &colours)
 }
 
-fn paint_propagated(found: &Arc<PropagatedMasks>, is_smooth: bool) -> Painted {
-    let patches = found.grid.len();
+/// Soft masks over the cells of a grid: patches as the model sees them, or points with the frame's edges.
+struct Cells {
+    grid: Grid,
+    /// `[object][cell]`
+    values: Vec<f32>,
+    /// Pixels along each side of a cell.
+    scale: usize,
+    is_soft: bool,
+    is_refined: bool,
+}
+
+impl Cells {
+    fn of(video: VideoState, grid: Grid, patches: &[f32], refined: &[u8]) -> Self {
+        let is_soft = video.overlay.is_smooth.get();
+        if is_as_model_sees(video) {
+            let values = patches.to_vec();
+            return Self { grid, values, scale: tracks::PER_PATCH, is_soft, is_refined: false };
+        }
+        let values = refined.iter().map(|value| f32::from(*value)).collect();
+        Self { grid: grid.points(), values, scale: tracks::PER_POINT, is_soft, is_refined: true }
+    }
+
+    fn painted(
+        &self,
+        kind: &'static str,
+        crop_in_frame: PhotoRect,
+        owners: impl FnOnce() -> Vec<Option<usize>>,
+        soft: impl FnOnce() -> Vec<Rgba>,
+        colours: &[[u8; 3]],
+    ) -> Painted {
+        let (size, rgba) = match self.is_soft {
+            true => (self.grid.size(), soft().concat()),
+            false => tracks::paint_owners(self.grid, self.scale, &owners(), colours),
+        };
+        Painted { kind, size, rgba, crop_in_frame, is_smooth: self.is_soft || self.is_refined }
+    }
+}
+
+fn paint_propagated(video: VideoState, found: &PropagatedMasks) -> Painted {
     let shown = vec![true; found.objects.len()];
     let colours: Vec<[u8; 3]> = found.objects.iter().map(|object| propagation::colour_of(*object)).collect();
-    let (size, rgba) = if is_smooth {
-        let masks = found.masks.get(patches..).unwrap_or_default();
-        (size_of(found.grid), tracks::paint_soft(masks, patches, &shown, &colours).concat())
-    } else {
-        let owners = tracks::winners(&found.masks, patches, &shown);
-        (tracks::painted_size(found.grid), tracks::paint_owners(found.grid, &owners, &colours))
-    };
-    Painted { kind: "propagation", size, rgba, crop_in_frame: found.crop_in_frame, is_smooth }
-}
-
-fn size_of(grid: Grid) -> Size {
-    Size { width: grid.columns, height: grid.rows }
+    let cells = Cells::of(video, found.grid, &found.masks, &found.refined);
+    let count = cells.grid.len();
+    let owners = || tracks::winners(&cells.values, count, &shown);
+    let soft = || tracks::paint_soft(cells.values.get(count..).unwrap_or_default(), count, &shown, &colours);
+    cells.painted("propagation", found.crop_in_frame, owners, soft, &colours)
 }
 
 /// Handles clicks on the frame while a tool is chosen, and shows the seeds of this frame.

@@ -12,7 +12,7 @@ use crate::page::common::browser::dom::ObjectUrl;
 use crate::page::core::browser::core::Core;
 use crate::page::model::browser::state::ModelState;
 use crate::page::photo::browser::phrases::PhrasesState;
-use crate::page::photo::browser::segmentation::SegmentationState;
+use crate::page::photo::browser::segmentation::{PlacedMap, SegmentationState};
 use crate::page::video::time::{self, Pace};
 use crate::protocol::sampling::Sampling;
 use crate::protocol::video::{FrameObjects, FrameSeconds, PropagationRun, SampledVideo, Seed, VideoSummary};
@@ -93,6 +93,8 @@ pub struct TracedFrame {
     pub objects: FrameObjects,
     /// `[object][patch]`
     pub tracks: Vec<f32>,
+    /// The tracks with the frame's edges (docs/PAPERS.md, 1.16), `[object][point]`. At least 128 is inside the object.
+    pub refined: Vec<u8>,
     /// `[head][patch]`, of the last block.
     pub attention: Vec<f32>,
 }
@@ -102,11 +104,10 @@ pub struct TracedFrame {
 pub struct FrameSegmentation {
     pub index: usize,
     pub phrase: String,
-    pub size: Size,
-    pub crop_in_frame: PhotoRect,
+    pub as_model_sees: PlacedMap,
+    pub refined: PlacedMap,
     pub threshold: f32,
     pub is_empty: bool,
-    pub map: Vec<f32>,
 }
 
 /// The propagated masks on one frame.
@@ -117,6 +118,8 @@ pub struct PropagatedMasks {
     pub objects: Vec<u32>,
     /// `[object][patch]`, background first.
     pub masks: Vec<f32>,
+    /// The masks with the frame's edges (docs/PAPERS.md, 1.16), `[object][point]`, background first.
+    pub refined: Vec<u8>,
 }
 
 /// Whether the model runs on the frames.
