@@ -93,7 +93,7 @@ impl PatchSource {
     ///
     /// # Errors
     /// If the device fails.
-    fn tokens(self, session: &Session, photo: &Photo) -> Result<Featured, CliError> {
+    fn tokens(self, session: &Session, photo: &Photo) -> Result<PhotoFeatures, CliError> {
         Ok(pollster::block_on(session.tokens_after(photo, self.framing, self.layer))?)
     }
 }

@@ -24,6 +24,7 @@ use crate::page::shell::address::Address;
 use crate::page::shell::browser::drop_and_paste::DropAndPaste;
 use crate::page::shell::browser::export::Exports;
 use crate::page::shell::browser::features::Features;
+use crate::page::shell::browser::first_labels::{FirstLabels, PictureSources};
 use crate::page::shell::browser::help::{Help, HelpDialog};
 use crate::page::shell::browser::masthead::Masthead;
 use crate::page::shell::browser::notice::Notice;
@@ -93,7 +94,7 @@ fn Whole() -> impl IntoView {
             <Phrases/>
             <div class="heads-column">
                 <HeadGrid/>
-                <HeadPanel/>
+                <HeadPanel first_labels=FirstLabels/>
                 <Show when=move || features.model.has_text()>
                     <Lab/>
                 </Show>
@@ -130,7 +131,9 @@ fn Foot() -> impl IntoView {
             photo=summary
             is_measured_here=Signal::derive(move || !photo.is_precomputed.get())
             names=features.names.names
-        />
+        >
+            <PictureSources/>
+        </ModelPanel>
         <LoadModel/>
         <Show when=move || features.model.has_text()>
             <Sources gallery=gallery/>

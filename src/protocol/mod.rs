@@ -27,12 +27,13 @@ pub use self::gallery::{
     OpenGallery, PictureAdded, RankBy, RankGallery, ReadThumbnails, StoreGallery, Thumbnails,
 };
 pub use self::heads::{
-    AllHeadLabels, HeadLabel, HeadLabels, HeadMap, HeadNames, HeadNaming, LabelAllHeads, LabelHead, MapHeads,
-    NameHeads, NamedHead, PoolReady, StatisticsReady, StatisticsSource, UsePool, UseStatistics,
+    AllHeadLabels, EmbedPool, HeadLabel, HeadLabels, HeadMap, HeadNames, HeadNaming, KeptLabels, KeptPool,
+    KeptStatistics, LabelAllHeads, LabelHead, MapHeads, NameHeads, NamedHead, PoolProgress, PoolSource,
+    StatisticsReady, StatisticsSource, UsePool, UseStatistics,
 };
 pub use self::model::{
     DevicePreference, DeviceSummary, LoadModel, MemorySummary, ModelSettings, ModelSource, OpenPack, OpenSeconds,
-    PackSummary, Storage, StorageSummary,
+    PackSummary, SaveModel, SavedModel, Storage, StorageSummary, is_archive,
 };
 pub use self::photo::{
     Attribute, Attribution, ExportMask, MaskPng, MeanAttribution, PhotoSummary, Reframe, Segment, Segmented,

@@ -25,6 +25,8 @@ pub enum TaskKind {
     OutlyingPictures,
     Cues,
     Completeness,
+    /// Writing the open model as one file.
+    SavedModel,
     Thumbnails,
     AllLabels,
     /// Clearing the propagated masks, before new masks are made or any are saved.
@@ -37,6 +39,8 @@ pub enum TaskKind {
     Frame,
     /// Writing the gallery, so that a later visit finds all of it.
     GalleryStoring,
+    /// The next part of a pool of texts. The names of heads need the whole pool, and only some of the pictures.
+    PoolPart,
     /// Naming a few more heads. Everything that a person waits for goes first.
     HeadNames,
     /// The next picture of the gallery. Everything that a person waits for goes first.
@@ -46,6 +50,6 @@ pub enum TaskKind {
 impl TaskKind {
     /// Returns whether the work runs in the background while the person does something else.
     pub fn is_background(self) -> bool {
-        matches!(self, Self::Thumbnails | Self::HeadNames | Self::GalleryPicture)
+        matches!(self, Self::Thumbnails | Self::PoolPart | Self::HeadNames | Self::GalleryPicture)
     }
 }

@@ -10,7 +10,9 @@ pub mod gallery;
 pub mod helpers;
 mod labels;
 mod naming;
+pub mod pack_to_save;
 pub mod pool;
+pub mod pool_embedding;
 pub mod pool_texts;
 mod probe;
 pub mod video;
@@ -159,9 +161,9 @@ impl Session {
         photo: &Photo,
         framing: Framing,
         layer: usize,
-    ) -> Result<Featured, SessionError> {
+    ) -> Result<PhotoFeatures, SessionError> {
         let (frame, crop) = self.crop(photo, framing)?;
-        Ok(Featured { frame, features: self.model.vision.tokens_after(&crop, layer).await? })
+        Ok(PhotoFeatures { frame, features: self.model.vision.tokens_after(&crop, layer).await? })
     }
 
     /// Computes [`Self::trace`] and [`Self::features`] in one run.
@@ -238,14 +240,15 @@ impl Session {
         Ok(())
     }
 
-    fn tokens(&self, texts: &[String]) -> Result<Vec<Vec<u32>>, SessionError> {
+    fn tokens(&self, texts: &[impl AsRef<str>]) -> Result<Vec<Vec<u32>>, SessionError> {
         let text = self.model.config.text.as_ref().zip(self.tokenizer.as_ref());
         let (config, tokenizer) = text.ok_or(ModelError::NoTextTower)?;
         let context = config.context;
         texts
             .iter()
             .map(|text| {
-                let encoding = tokenizer.encode(text.as_str(), true);
+                let text = text.as_ref();
+                let encoding = tokenizer.encode(text, true);
                 let encoding = encoding.map_err(|err| SessionError::Tokenizer(err.to_string()))?;
                 if encoding.len() > context {
                     return Err(SessionError::LongText {
@@ -506,6 +509,19 @@ impl Session {
     /// Returns the pool in use.
     pub fn pool(&self) -> Option<&Pool> {
         self.own_pool.as_ref().or(self.pack_pool.as_ref())
+    }
+
+    /// Returns whether the pack has a pool of its own.
+    pub fn has_pack_pool(&self) -> bool {
+        self.pack_pool.is_some()
+    }
+
+    /// Checks that the text tower can read a text.
+    ///
+    /// # Errors
+    /// If the text is too long, or the model has no text tower.
+    pub fn check_text(&self, text: &str) -> Result<(), SessionError> {
+        self.tokens(std::slice::from_ref(&text)).map(|_tokens| ())
     }
 
     /// Returns the statistics in use.

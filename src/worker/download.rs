@@ -10,10 +10,10 @@ use web_sys::{ReadableStreamDefaultReader, Request, RequestCache, RequestInit, R
 use crate::checkpoint::{CheckpointError, Manifest};
 
 /// The maximal size of a manifest, and of any other small file, in bytes.
-const LARGEST_MANIFEST: u64 = 16 << 20;
+pub(super) const LARGEST_SMALL_FILE: u64 = 16 << 20;
 
 /// How often a part is requested before the download fails.
-const TRIES: usize = 4;
+pub(super) const TRIES: usize = 4;
 
 /// Why a file could not be downloaded.
 #[derive(Debug, thiserror::Error)]
@@ -40,7 +40,7 @@ pub(super) enum DownloadError {
 
 /// Downloads a small file: a config, or a list.
 pub(super) async fn small(url: &str) -> Result<Vec<u8>, DownloadError> {
-    Download::ask(url, None).await?.bytes(None, LARGEST_MANIFEST, |_bytes| {}).await
+    Download::ask(url, None).await?.bytes(None, LARGEST_SMALL_FILE, |_bytes| {}).await
 }
 
 /// Returns the size of a file, in bytes.
@@ -138,7 +138,7 @@ impl Download {
     }
 
     /// Requests a file, or a part of it.
-    async fn ask(url: &str, range: Option<Range<u64>>) -> Result<Self, DownloadError> {
+    pub(super) async fn ask(url: &str, range: Option<Range<u64>>) -> Result<Self, DownloadError> {
         let options = RequestInit::new();
         if let Some(range) = range {
             // With a range of this form, the browser needs no permission (no CORS preflight) from a server of another
@@ -161,7 +161,7 @@ impl Download {
 
     /// Reads the body as a manifest; also returns its bytes.
     pub(super) async fn manifest(self) -> Result<(Manifest, Vec<u8>), DownloadError> {
-        let bytes = self.bytes(None, LARGEST_MANIFEST, |_bytes| {}).await?;
+        let bytes = self.bytes(None, LARGEST_SMALL_FILE, |_bytes| {}).await?;
         Ok((Manifest::parse(&bytes)?, bytes))
     }
 
@@ -217,12 +217,7 @@ impl Download {
         loop {
             let done = body.len() as u64 - before;
             let cut_off = |_err: JsValue| DownloadError::CutOff { file: file.clone(), done };
-            let part = JsFuture::from(reader.read()).await.map_err(cut_off)?;
-            let field = |name: &str| Reflect::get(&part, &name.into()).map_err(cut_off);
-            if field("done")?.is_truthy() {
-                return Ok(());
-            }
-            let chunk: Uint8Array = field("value")?.unchecked_into();
+            let Some(chunk) = next_chunk(&reader).await.map_err(cut_off)? else { return Ok(()) };
             let after = done + u64::from(chunk.length());
             if after > most {
                 let _cancelled = reader.cancel();
@@ -234,4 +229,13 @@ impl Download {
             progress(after);
         }
     }
+}
+
+/// Returns the next bytes of a stream; `None` at its end.
+pub(super) async fn next_chunk(reader: &ReadableStreamDefaultReader) -> Result<Option<Uint8Array>, JsValue> {
+    let part = JsFuture::from(reader.read()).await?;
+    if Reflect::get(&part, &"done".into())?.is_truthy() {
+        return Ok(None);
+    }
+    Ok(Some(Reflect::get(&part, &"value".into())?.unchecked_into()))
 }

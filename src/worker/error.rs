@@ -44,8 +44,12 @@ pub(super) enum WorkerError {
     #[error(transparent)]
     Wire(#[from] WireError),
 
+    #[error("the browser could not make the file: close other tabs, then try again")]
+    NoMemoryForFile,
     #[error("type a phrase first")]
     NoPhrase,
+    #[error("no texts wait to be embedded: choose the texts again")]
+    NoPoolPrepared,
     #[error("the gallery is not open yet")]
     NoGallery,
     #[error("the gallery has no such picture")]

@@ -2,15 +2,24 @@
 
 use std::collections::BTreeMap;
 
+use wasm_bindgen::JsCast as _;
+use wasm_bindgen_futures::JsFuture;
+use web_sys::Blob;
+
+use super::archive;
 use super::download::{self, Download, DownloadError};
 use super::pack_store::{self, PackStore};
-use crate::checkpoint::{Manifest, Pack, PackFile, pack};
+use crate::checkpoint::{CheckpointError, Manifest, Pack, PackFile, pack};
+use crate::protocol::is_archive;
 
 /// Fetches the pack in the folder `url` and stores it. Does not download files that are stored already. Without a
 /// network, opens the stored pack. `progress` receives the bytes done and the bytes in total.
 pub(super) async fn pack(url: &str, mut progress: impl FnMut(u64, u64)) -> Result<Pack, DownloadError> {
     let folder = folder(url);
     let store = PackStore::open().await;
+    if is_archive(url) {
+        return archive::download(&folder, &store, progress).await;
+    }
     let (manifest, newer) = manifest(&folder, &store).await?;
     let (bodies, some_were_stored) = files(&folder, &manifest, &store, Trust::Size, &mut progress).await?;
     let pack = match Pack::new(manifest.clone(), bodies) {
@@ -27,6 +36,17 @@ pub(super) async fn pack(url: &str, mut progress: impl FnMut(u64, u64)) -> Resul
     Ok(pack)
 }
 
+/// Fetches one file of a pack's folder and stores the file. A stored file is not downloaded again.
+pub(super) async fn one_file(folder: &str, file: &str) -> Result<Vec<u8>, DownloadError> {
+    let (store, url) = (PackStore::open().await, format!("{folder}{file}"));
+    if let Some(stored) = store.find(&url).await {
+        return stored.bytes(None, download::LARGEST_SMALL_FILE, |_bytes| {}).await;
+    }
+    let bytes = download::small(&url).await?;
+    store.put(&url, &bytes).await;
+    Ok(bytes)
+}
+
 /// The check that decides whether a stored file belongs to the manifest. [`Pack::new`] checks all hashes at the end.
 /// To check them before as well takes long.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -38,6 +58,23 @@ enum Trust {
 /// Returns a pack's folder with one slash at the end.
 pub(super) fn folder(url: &str) -> String {
     format!("{}/", url.trim_end_matches('/'))
+}
+
+/// Returns a file of a pack's folder without its bytes: they stay where the browser stores them.
+pub(super) async fn blob(folder: &str, file: &PackFile) -> Result<Blob, DownloadError> {
+    let url = format!("{folder}{}", file.path);
+    let found = match PackStore::open().await.find(&url).await {
+        Some(stored) => stored,
+        None => start(folder, &file.path).await?,
+    };
+    let unreachable = |_err| DownloadError::Unreachable { url: url.clone() };
+    let blob = JsFuture::from(found.response.blob().map_err(unreachable)?).await.map_err(unreachable)?;
+    let blob: Blob = blob.unchecked_into();
+    if blob.size() as u64 != file.bytes {
+        let (file, expected, found) = (file.path.clone(), file.bytes, blob.size() as u64);
+        return Err(CheckpointError::Size { file, expected, found }.into());
+    }
+    Ok(blob)
 }
 
 /// Returns a stored file of a pack's folder, or `None` if it is not stored or has another hash.
@@ -123,9 +160,10 @@ async fn downloaded(
     Ok(body)
 }
 
-/// Starts the download of a file. Fails for a model that was converted in this browser: no server has its files.
+/// Starts the download of a file. Fails for a model that was converted in this browser, and for a pack in one file: no
+/// server has their files.
 async fn start(folder: &str, file: &str) -> Result<Download, DownloadError> {
-    if pack_store::is_converted(folder) {
+    if pack_store::is_converted(folder) || is_archive(folder) {
         return Err(DownloadError::NotKept);
     }
     Download::start(folder, file).await

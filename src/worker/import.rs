@@ -8,6 +8,7 @@ use wasm_bindgen::JsCast as _;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::Blob;
 
+use super::archive;
 use super::download::{self, DownloadError};
 use crate::checkpoint::detect::{GivenSettings, detect};
 use crate::checkpoint::hub::{DEFAULT_HUB, Repository, WEIGHTS_FILES};
@@ -16,7 +17,7 @@ use crate::checkpoint::{
     CONFIG_FILES, CheckpointError, ConfigFiles, Converter, Manifest, Pack, Quantisation, clip_tokens, pack,
 };
 use crate::model::Activation;
-use crate::protocol::{ModelSettings, ModelSource, Storage};
+use crate::protocol::{ModelSettings, ModelSource, Storage, is_archive};
 
 /// The number of bytes that are read at a time. A request per tensor would take long, and tensors follow one another
 /// in the file.
@@ -43,7 +44,8 @@ pub(super) enum ImportError {
     NoTokenizer,
 }
 
-/// Reads published weights and converts them to a pack. `progress` receives the bytes done and the bytes in total.
+/// Reads published weights and converts them to a pack, or reads a pack in one file. `progress` receives the bytes done
+/// and the bytes in total.
 pub(super) async fn pack(
     source: &ModelSource,
     files: &[Blob],
@@ -51,6 +53,11 @@ pub(super) async fn pack(
     settings: &ModelSettings,
     mut progress: impl FnMut(u64, u64),
 ) -> Result<Pack, ImportError> {
+    if let ModelSource::Files { names } = source
+        && let Some((name, file)) = names.iter().zip(files).find(|(name, _file)| is_archive(name))
+    {
+        return Ok(archive::of_file(name, file, progress).await?);
+    }
     let PublishedWeights { mut weights, companions, name } = match source {
         ModelSource::Files { names } => PublishedWeights::of_files(names, files).await?,
         ModelSource::Hub { repository, hub } => PublishedWeights::of_hub(repository, hub.as_deref()).await?,

@@ -4,6 +4,7 @@
 //! and the transferred buffers. A request that fails changes nothing. To cancel, the page ends the worker.
 
 mod allocator;
+mod archive;
 mod completeness;
 mod cues;
 mod download;
@@ -15,13 +16,16 @@ mod heads;
 mod helper;
 mod helpers;
 mod import;
+mod kept_labels;
 mod load_model;
 mod nested_worker;
 mod open;
 mod open_video;
 mod pack_store;
 mod photo;
+mod pool;
 mod progress;
+mod save_model;
 mod state;
 mod summary;
 mod video;
@@ -41,7 +45,7 @@ use crate::session::device;
 
 /// Converts a typed reply to the form that is sent.
 fn wired<A: Into<Answer>>(handled: Result<Reply<A>, WorkerError>) -> Result<Reply<Answer>, WorkerError> {
-    handled.map(|Reply { answer, buffers }| Reply { answer: answer.into(), buffers })
+    handled.map(|Reply { answer, attachments }| Reply { answer: answer.into(), attachments })
 }
 
 /// Serves the page, or the main worker if this worker is its helper, until this worker ends.
@@ -86,11 +90,11 @@ impl Worker {
         };
         let reporter = ProgressReporter::new(id);
         allocator::forget_failure();
-        let Reply { answer, buffers } = match self.answer(task, attachments, &reporter).await {
+        let Reply { answer, attachments } = match self.answer(task, attachments, &reporter).await {
             Ok(reply) => reply,
             Err(err) => Reply::plain(self.failure(&err).await),
         };
-        post(&Response { id, answer }, Attachments::of(buffers));
+        post(&Response { id, answer }, attachments);
     }
 
     /// Returns the answer for work that failed, either because the device was lost or because of the work itself. Only
@@ -113,6 +117,7 @@ impl Worker {
         match task {
             Task::OpenPack(task) => wired(self.open_pack(task, report).await),
             Task::LoadModel(task) => wired(self.load_model(task, &files, report).await),
+            Task::SaveModel(task) => wired(self.save_model(task).await),
             Task::TracePhoto(task) => wired(self.trace_photo(task, buffers, report).await),
             Task::Reframe(task) => wired(self.reframe(task, report).await),
             Task::Attribute(task) => wired(self.attribute(task).await),
@@ -122,8 +127,9 @@ impl Worker {
             Task::LabelHead(task) => wired(self.label_head(task)),
             Task::LabelAllHeads(task) => wired(self.label_all_heads(task, report)),
             Task::NameHeads(task) => wired(self.name_heads(task)),
-            Task::UsePool(task) => wired(self.use_pool(task, report).await),
-            Task::UseStatistics(task) => wired(self.use_statistics(task, &buffers)),
+            Task::UsePool(task) => wired(self.use_pool(task).await),
+            Task::EmbedPool(task) => wired(self.embed_pool(task).await),
+            Task::UseStatistics(task) => wired(self.use_statistics(task, &buffers).await),
             Task::OpenGallery(task) => wired(self.open_gallery(task).await),
             Task::AddToGallery(task) => wired(self.add_to_gallery(task, &files).await),
             Task::StoreGallery(task) => wired(self.store_gallery(task)),
@@ -155,7 +161,7 @@ impl Worker {
             VideoTask::Propagate(task) => wired(self.propagate(task).await),
             VideoTask::ForgetMasks(task) => wired(self.forget_masks(task)),
             VideoTask::LabelTracks(task) => wired(self.label_tracks(task, report).await),
-            VideoTask::UseStatistics(task) => wired(self.use_video_statistics(task)),
+            VideoTask::UseStatistics(task) => wired(self.use_video_statistics(task).await),
             VideoTask::ExportJson(task) => wired(self.export_json(&task)),
             VideoTask::ExportMasks(task) => wired(self.export_masks(task, report)),
         }

@@ -18,7 +18,7 @@ use crate::protocol::video::{
     PropagationRun, Retrack, Retracked, SampleVideo, SampledVideo, ScoreFrames, ScoresSplit, SeedKind,
     SegmentFrame, SplitScores, TraceFrame, TrackLabels, TracksLabelled, UseVideoStatistics,
 };
-use crate::protocol::{AHEAD, StatisticsReady, wire};
+use crate::protocol::{AHEAD, StatisticsSource, UseStatistics, wire};
 use crate::segment::SoftMap;
 use crate::session::video::export;
 use crate::session::video::propagation::MaskPropagation;
@@ -199,15 +199,9 @@ impl Worker {
         Ok(Reply::plain(TracksLabelled { tracks }))
     }
 
-    pub(super) fn use_video_statistics(&mut self, _: UseVideoStatistics) -> Handled<UseVideoStatistics> {
-        let (_, video) = self.with_video()?;
-        let statistics = video.study()?.statistics().clone();
-        let images = statistics.images();
-        if images < 2 {
-            return Err(WorkerError::FewFrames);
-        }
-        self.session_mut()?.use_statistics(Some(statistics));
-        Ok(Reply::plain(StatisticsReady { images }))
+    pub(super) async fn use_video_statistics(&mut self, _: UseVideoStatistics) -> Handled<UseVideoStatistics> {
+        self.with_video()?;
+        self.use_statistics(UseStatistics { source: StatisticsSource::Video }, &[]).await
     }
 
     pub(super) fn forget_masks(&mut self, _: ForgetMasks) -> Handled<ForgetMasks> {
@@ -269,7 +263,7 @@ fn frame_traced(frame: &StudiedFrame, heads: Vec<usize>, seconds: FrameSeconds) 
         seconds,
     };
     let buffers = vec![wire::buffer_of_f32(&frame.tracked.tracks), wire::buffer_of_f32(frame.attention())];
-    Reply { answer: summary, buffers }
+    Reply::with_buffers(summary, buffers)
 }
 
 fn objects_of(tracked: &TrackedFrame) -> FrameObjects {

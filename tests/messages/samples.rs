@@ -9,8 +9,9 @@ use headlamp::protocol::video::{
 };
 use headlamp::protocol::{
     AllHeadLabels, Answer, Attribute, Attribution, DevicePreference, DeviceSummary, ExportMask, HeadLabel,
-    HeadMap, HeadNames, HeadNaming, LabelAllHeads, MapHeads, MaskPng, MeanAttribution, MemorySummary, NameHeads,
-    NamedHead, OpenPack, OpenSeconds, PackSummary, PhotoSummary, Request, Response, Segment, Segmented, Storage,
+    HeadMap, HeadNames, HeadNaming, KeptLabels, KeptPool, KeptStatistics, LabelAllHeads, MapHeads, MaskPng,
+    MeanAttribution, MemorySummary, NameHeads, NamedHead, OpenPack, OpenSeconds, PackSummary, PhotoSummary,
+    PoolSource, Request, Response, SaveModel, SavedModel, Segment, Segmented, StatisticsSource, Storage,
     StorageSummary, Task, TaskProgress, TracePhoto, TraceSeconds, VideoAnswer, VideoTask,
 };
 
@@ -86,6 +87,7 @@ pub fn tasks() -> Vec<Task> {
         Segment { phrase: phrase.clone(), against: against.clone(), background, ablation: ablation() }.into(),
         ExportMask { phrase, against, background, ablation: ablation(), threshold }.into(),
         LabelAllHeads { count: 10 }.into(),
+        SaveModel.into(),
         NameHeads.into(),
     ];
     let videos = video_tasks().into_iter().map(Task::Video);
@@ -129,9 +131,18 @@ pub fn packs() -> Vec<PackSummary> {
         pool_lines: 1,
         device: DeviceSummary { kind: text(), name: text(), why: text() },
         seconds: OpenSeconds::default(),
+        kept_labels: KeptLabels::default(),
     };
     let stored = [Storage::Q8, Storage::Q4, Storage::F16];
-    let quantised = |storage| PackSummary { stored_as: Some(storage), not_stored: Some(text()), ..whole.clone() };
+    let quantised = |storage| PackSummary {
+        stored_as: Some(storage),
+        not_stored: Some(text()),
+        kept_labels: KeptLabels {
+            statistics: Some(KeptStatistics { source: StatisticsSource::Gallery, images: 60 }),
+            pool: Some(KeptPool { source: PoolSource::Headlamp, lines: 3 }),
+        },
+        ..whole.clone()
+    };
     stored.map(quantised).into_iter().chain([whole.clone()]).collect()
 }
 
@@ -211,6 +222,7 @@ pub fn answers() -> Vec<Answer> {
         HeadMap { grid: GRID, crop_in_photo: RECTANGLE }.into(),
         Segmented { size: SIZE, crop_in_photo: RECTANGLE, threshold: 0.5, empty: true }.into(),
         MaskPng.into(),
+        SavedModel { name: text() }.into(),
         AllHeadLabels { labels: vec![vec![labels()]], images: 1 }.into(),
         Answer::Failed { message: text() },
         Answer::DeviceLost,

@@ -54,7 +54,7 @@ fn features(frames: &[Photo], short_side: usize) -> Vec<PhotoFeatures> {
 }
 
 /// Returns the tokens after a layer of a clip's frames, for mask propagation.
-fn tokens_after(frames: &[Photo], short_side: usize, layer: usize) -> Vec<Featured> {
+fn tokens_after(frames: &[Photo], short_side: usize, layer: usize) -> Vec<PhotoFeatures> {
     let framing = Framing::Frame { short_side };
     frames.iter().map(|photo| pollster::block_on(session().tokens_after(photo, framing, layer)).unwrap()).collect()
 }

@@ -159,7 +159,7 @@ impl HeadsState {
         Effect::new(move || {
             self.model.label_sources.version.track();
             let head = self.head_map.head.get();
-            match head.filter(|_| self.model.has_statistics() && self.model.has_text()) {
+            match head.filter(|_| self.model.can_label_heads()) {
                 Some((layer, head)) => {
                     self.core.ask(LabelHead { layer, head, count: LABELS }, move |found, _buffers| {
                         let (labels, images) = (found.labels, found.images);

@@ -10,6 +10,7 @@ pub mod lab;
 pub mod names;
 pub mod panel;
 pub mod property_mark;
+pub mod settling;
 pub mod sources;
 pub mod undo;
 pub mod what_heads_do;

@@ -7,9 +7,9 @@ use leptos::web_sys::{Event, HtmlInputElement};
 use crate::page::common::browser::dom;
 use crate::page::heads::browser::completeness_curve::{CompletenessCurve, GalleryForLabels};
 use crate::page::heads::browser::names::HeadNamesState;
-use crate::page::model::browser::label_sources::StatisticsOf;
+use crate::page::model::browser::label_sources::{PoolOf, StatisticsOf};
 use crate::page::model::browser::state::ModelState;
-use crate::protocol::StatisticsSource;
+use crate::protocol::{self, StatisticsSource};
 use crate::text::{self, units};
 
 #[component]
@@ -45,6 +45,33 @@ fn Export() -> impl IntoView {
     }
 }
 
+/// Shows how many texts of a new pool are embedded.
+#[component]
+pub fn PoolProgress() -> impl IntoView {
+    let model = expect_context::<ModelState>();
+    let now = move || {
+        let done = |pool: &protocol::PoolProgress| (pool.done as u64, pool.total as u64);
+        model.label_sources.embedding.with(|pool| pool.as_ref().map(done))
+    };
+    let says = move || {
+        now().map(|(done, total)| {
+            format!("Preparing the texts: {} of {}.", units::count(done), units::plural(total, "text", "texts"))
+        })
+    };
+    view! {
+        <Show when=move || now().is_some()>
+            <div class="row pool-progress">
+                <progress
+                    aria-label="Texts prepared"
+                    max=move || now().map(|(_, total)| total.to_string())
+                    prop:value=move || now().map_or(0.0, |(done, _)| done as f64)
+                ></progress>
+                <p class="quiet">{says}</p>
+            </div>
+        </Show>
+    }
+}
+
 #[component]
 fn Pool() -> impl IntoView {
     let model = expect_context::<ModelState>();
@@ -55,14 +82,17 @@ fn Pool() -> impl IntoView {
             typed.set(text::lines(&area.value()).count());
         }
     };
-    let now = move || match model.label_sources.own_pool.get() {
-        Some(lines) => format!("In use: your own {}.", units::plural(lines as u64, "text", "texts")),
-        None => model.pack.with(|pack| {
-            pack.as_ref().map_or_else(String::new, |pack| {
-                format!("In use: the pack's own {}.", units::plural(pack.pool_lines as u64, "text", "texts"))
-            })
-        }),
+    let now = move || {
+        let texts = units::plural(model.label_sources.pool_lines() as u64, "text", "texts");
+        match model.label_sources.pool_of.get() {
+            PoolOf::Person(_) => format!("In use: your own {texts}."),
+            PoolOf::Headlamp(_) => format!("In use: headlamp's own {texts}."),
+            PoolOf::Pack if !model.label_sources.has_pool() => "In use: none.".to_owned(),
+            PoolOf::Pack => format!("In use: the pack's own {texts}."),
+        }
     };
+    let is_without =
+        move || !model.label_sources.has_pool() && model.label_sources.embedding.with(Option::is_none);
     let pack_has_none = move || model.pack.with(|pack| pack.as_ref().is_some_and(|pack| pack.pool_lines == 0));
     let use_typed = move |_| {
         if let Some(area) = area.get() {
@@ -79,7 +109,8 @@ fn Pool() -> impl IntoView {
     view! {
         <div class="source" data-drop="pool">
             <h3>"Texts"</h3>
-            <p class="quiet">{now}</p>
+            <p class="quiet" id="pool-in-use">{now}</p>
+            <PoolProgress/>
             <textarea
                 name="pool"
                 node_ref=area
@@ -99,14 +130,14 @@ fn Pool() -> impl IntoView {
                     "Open a text file"
                     <input class="unseen" type="file" name="pool-file" accept=".txt,.tsv,text/plain,text/tab-separated-values" on:change=use_file/>
                 </label>
-                <Show when=move || model.label_sources.own_pool.get().is_none() && pack_has_none()>
-                    <button type="button" id="default-pool" on:click=move |_| model.label_sources.use_default_pool()>
+                <Show when=is_without>
+                    <button type="button" id="default-pool" on:click=move |_| model.label_sources.use_pool(String::new())>
                         "Use headlamp's own texts"
                     </button>
                 </Show>
-                <Show when=move || model.label_sources.own_pool.get().is_some()>
+                <Show when=move || matches!(model.label_sources.pool_of.get(), PoolOf::Person(_))>
                     <button type="button" class="quiet-button" on:click=move |_| model.label_sources.use_pool(String::new())>
-                        "Back to the pack's"
+                        {move || if pack_has_none() { "Back to headlamp's" } else { "Back to the pack's" }}
                     </button>
                 </Show>
             </div>

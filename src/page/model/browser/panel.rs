@@ -5,6 +5,7 @@ use leptos::prelude::*;
 use crate::geometry::Size;
 use crate::page::common::browser::explanation::HowComputed;
 use crate::page::common::formulas::Topic;
+use crate::page::model::browser::label_sources::LabelSources;
 use crate::page::model::browser::state::ModelState;
 use crate::page::model::browser::storage_costs::Storages;
 use crate::protocol::{HeadNames, PackSummary, PhotoSummary};
@@ -47,6 +48,8 @@ pub fn ModelPanel(
     is_measured_here: Signal<bool>,
     /// The names of the heads.
     names: RwSignal<Option<HeadNames>>,
+    /// What comes after the figures.
+    children: Children,
 ) -> impl IntoView {
     let model = expect_context::<ModelState>();
     let description = move || {
@@ -68,12 +71,36 @@ pub fn ModelPanel(
                     <NameFigures names=names/>
                 </Show>
             </div>
+            {children()}
             <SumCheck photo=photo/>
             <Show when=move || names.with(|names| names.as_ref().is_some_and(has_properties))>
                 <HowComputed about=Topic::Names/>
             </Show>
             <Storages/>
+            <SaveModel/>
         </section>
+    }
+}
+
+/// Saves the model as one file.
+#[component]
+fn SaveModel() -> impl IntoView {
+    let model = expect_context::<ModelState>();
+    view! {
+        <div class="row">
+            <button
+                type="button"
+                id="save-model"
+                disabled=move || model.pack.with(Option::is_none)
+                on:click=move |_| model.save()
+            >
+                "Save this model"
+            </button>
+            <p class="quiet hint">
+                "One file with the weights, and with the texts and statistics in use. It opens when you drop it here, by a
+                link (?pack=) and in the command-line tool."
+            </p>
+        </div>
     }
 }
 
@@ -103,9 +130,13 @@ fn ModelFigures() -> impl IntoView {
             <Field
                 name="statistics-images"
                 label="Images behind the statistics"
-                figure=of_pack(|pack| Figure::count(pack.statistics_images))
+                figure=of_labels(|labels| labels.statistics_images())
             />
-            <Field name="pool-lines" label="Texts in the pool" figure=of_pack(|pack| Figure::count(pack.pool_lines as u64))/>
+            <Field
+                name="pool-lines"
+                label="Texts in the pool"
+                figure=of_labels(|labels| labels.pool_lines() as u64)
+            />
         </dl>
     }
 }
@@ -242,6 +273,15 @@ fn of_pack(figure: impl Fn(&PackSummary) -> Figure + Send + Sync + 'static) -> S
     let model = expect_context::<ModelState>();
     Signal::derive(move || {
         model.pack.with(|pack| pack.as_ref().map(&figure).map(|Figure { raw, shown }| (raw, shown)))
+    })
+}
+
+/// Returns a count of the labels' sources in use; `None` until a model is open.
+fn of_labels(count: impl Fn(LabelSources) -> u64 + Send + Sync + 'static) -> Signal<Option<(String, String)>> {
+    let model = expect_context::<ModelState>();
+    Signal::derive(move || {
+        let Figure { raw, shown } = Figure::count(count(model.label_sources));
+        model.pack.with(Option::is_some).then_some((raw, shown))
     })
 }
 

@@ -20,7 +20,7 @@ const CACHE: &str = "headlamp-packs";
 #[component]
 pub fn StoredPacks() -> impl IntoView {
     let model = expect_context::<ModelState>();
-    let packs = RwSignal::new(Vec::<StoredPack>::new());
+    let packs = model.stored;
     let storage_use = RwSignal::new(None::<StorageUse>);
     let refresh = move || {
         spawn_local(async move {
@@ -30,6 +30,7 @@ pub fn StoredPacks() -> impl IntoView {
     };
     Effect::new(move || {
         model.pack.track();
+        model.label_sources.version.track();
         refresh();
     });
     let drop_pack = move |folder: String| {
@@ -96,7 +97,7 @@ pub fn StoredPacks() -> impl IntoView {
                 fallback=|| view! { <p class="quiet">"Nothing yet: without a network, headlamp cannot open a model."</p> }
             >
                 <ul class="kept">
-                    <For each=move || packs.get() key=|pack| (pack.folder.clone(), pack.bytes, pack.day.clone()) let:pack>{row(pack)}</For>
+                    <For each=move || packs.get() key=|pack| (pack.folder.clone(), pack.bytes, pack.day.clone(), pack.has_labels) let:pack>{row(pack)}</For>
                 </ul>
             </Show>
             <p class="quiet">{not_stored}</p>
@@ -112,7 +113,8 @@ pub fn StoredPacks() -> impl IntoView {
 fn about(pack: &StoredPack) -> String {
     let stored = pack.stored_as.map(|storage| storage.label().to_owned());
     let size = format!("{}{}", units::bytes(pack.bytes), if pack.is_whole { "" } else { " so far" });
-    [stored, Some(size), pack.day.clone()].into_iter().flatten().collect::<Vec<_>>().join(", ")
+    let labels = pack.has_labels.then(|| "with the texts of its heads".to_owned());
+    [stored, Some(size), labels, pack.day.clone()].into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 /// The storage that the browser gives this page, and whether the browser may clear it.

@@ -10,6 +10,7 @@ use crate::page::gallery::browser::state::GalleryState;
 use crate::page::heads::browser::completeness_curve::CompletenessState;
 use crate::page::heads::browser::heads::HeadsState;
 use crate::page::heads::browser::names::HeadNamesState;
+use crate::page::heads::browser::settling::SettlingState;
 use crate::page::heads::browser::undo::Undo;
 use crate::page::model::browser::state::ModelState;
 use crate::page::photo::browser::head_map::HeadMapState;
@@ -34,6 +35,7 @@ pub struct Features {
     pub heads: HeadsState,
     pub names: HeadNamesState,
     pub completeness: CompletenessState,
+    pub settling: SettlingState,
     pub undo: Undo,
     pub gallery: GalleryState,
     pub cues: CueState,
@@ -66,6 +68,7 @@ impl Features {
             heads,
             names,
             completeness: CompletenessState::new(core, model),
+            settling: SettlingState::new(model, names),
             undo: Undo::new(model, phrases),
             gallery,
             cues: CueState::new(core, gallery),
@@ -88,6 +91,7 @@ impl Features {
         provide_context(self.heads);
         provide_context(self.names);
         provide_context(self.completeness);
+        provide_context(self.settling);
         provide_context(self.undo);
         provide_context(self.gallery);
         provide_context(self.cues);
