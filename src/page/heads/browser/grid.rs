@@ -125,7 +125,6 @@ fn Cells(extent: Extent) -> impl IntoView {
         expect_context::<HeadMapState>(),
         expect_context::<HeadsState>(),
     );
-    let names = expect_context::<HeadNamesState>();
     let grid = NodeRef::<Div>::new();
     // The cell that the Tab key leads to: the last cell that had the focus, or else the chosen head.
     let visited = RwSignal::new(None::<Cell>);
@@ -154,7 +153,7 @@ fn Cells(extent: Extent) -> impl IntoView {
             class="cells"
             class:dense={extent.heads > 12}
             // Reserves the space of the marks, so that the layout does not shift when the names arrive.
-            class:named=move || names.can_be_computed() || model.pack.with(Option::is_none)
+            class:named=move || model.can_label_heads() || model.pack.with(Option::is_none)
             node_ref=grid
             role="grid"
             aria-label="Contribution of every head, MLP and the embedding; the last layer is at the top"

@@ -45,11 +45,6 @@ impl HeadNamesState {
         state
     }
 
-    /// Returns whether the open model has everything that names are computed from.
-    pub fn can_be_computed(self) -> bool {
-        self.model.can_label_heads()
-    }
-
     /// Returns the name of the head of a cell, and the name's mark. `None` for a mixed head, for MLPs and z0, and until
     /// the names are known.
     pub fn of(self, cell: Cell) -> Option<(String, Mark)> {
@@ -101,11 +96,12 @@ impl HeadNamesState {
             if is_other {
                 self.choose(None);
             }
-            if is_other || !self.can_be_computed() {
+            let can_be_computed = self.model.can_label_heads() && open.is_some();
+            if is_other || !can_be_computed {
                 self.names.set(None);
                 self.progress.set(None);
             }
-            if self.can_be_computed() {
+            if can_be_computed {
                 self.ask();
             } else {
                 self.core.withdraw(TaskKind::HeadNames);

@@ -23,14 +23,14 @@ const TEXTS: usize = 3;
 /// The list of properties. `gallery` is shown below the heads of the chosen property.
 #[component]
 pub fn WhatHeadsDo(#[prop(into)] gallery: ViewFn) -> impl IntoView {
-    let names = expect_context::<HeadNamesState>();
+    let (model, names) = (expect_context::<ModelState>(), expect_context::<HeadNamesState>());
     let says = move || match (names.properties.get(), names.progress.get()) {
         (Some(properties), _) if properties.all.is_empty() => {
             "The texts in use have no properties, so no head has a name.".to_owned()
         }
         (Some(properties), _) => format!("{}. The others are mixed.", properties.summary()),
         (None, Some((done, total))) => format!("Naming the heads: {done} of {total} have their texts…"),
-        (None, None) if names.can_be_computed() => "Naming the heads…".to_owned(),
+        (None, None) if model.can_label_heads() => "Naming the heads…".to_owned(),
         (None, None) => "A head gets its name from its texts. Texts need head statistics and a list of texts: \
                          choose both below, where the heads' texts come from."
             .to_owned(),
