@@ -8,7 +8,7 @@ use super::gallery_files::BrowserFile;
 use super::helpers::Helpers;
 use super::kept_labels::LabelStore;
 use super::open_video::OpenVideo;
-use super::pool::PreparedPool;
+use super::prepared_pool::PreparedPool;
 use crate::media::Photo;
 use crate::protocol::Work;
 use crate::protocol::wire::{self, Attachments};
