@@ -24,6 +24,7 @@ mod open_video;
 mod pack_store;
 mod photo;
 mod pool;
+mod prepared_pool;
 mod progress;
 mod save_model;
 mod state;

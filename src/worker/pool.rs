@@ -2,24 +2,17 @@
 
 use super::error::WorkerError;
 use super::fetch;
+use super::prepared_pool::PreparedPool;
 use super::progress::now;
 use super::state::{Handled, Reply, Worker};
 use crate::checkpoint::pack;
 use crate::protocol::{EmbedPool, PoolProgress, PoolSource, UsePool};
 use crate::session::Session;
-use crate::session::pool_embedding::{PoolEmbedding, next_part};
+use crate::session::pool_embedding::next_part;
 use crate::session::pool_texts::{PoolLineError, PoolTexts};
 
 /// The folder of the default pack, whose texts every model without a pool gets.
 const DEFAULT_PACK: &str = "packs/default/";
-
-/// A pool that is being embedded.
-pub(super) struct PreparedPool {
-    texts: PoolEmbedding,
-    source: PoolSource,
-    /// The number of texts of the next part.
-    part: usize,
-}
 
 impl Worker {
     pub(super) async fn use_pool(&mut self, UsePool { file }: UsePool) -> Handled<UsePool> {
@@ -36,7 +29,7 @@ impl Worker {
         if session.pool().is_some_and(|pool| pool.texts == texts) {
             return self.pool_ready(source).await;
         }
-        let prepared = PreparedPool { texts: PoolEmbedding::new(texts), source, part: 1 };
+        let prepared = PreparedPool::new(texts, source);
         let progress = prepared.progress();
         self.prepared_pool = Some(prepared);
         Ok(Reply::plain(progress))
@@ -70,13 +63,6 @@ impl Worker {
         let total = session.pool().map_or(0, |pool| pool.texts.len());
         let not_stored = stored.err().map(|err| err.to_string());
         Ok(Reply::plain(PoolProgress { done: total, total, source, not_stored }))
-    }
-}
-
-impl PreparedPool {
-    fn progress(&self) -> PoolProgress {
-        let (done, total) = (self.texts.done(), self.texts.total());
-        PoolProgress { done, total, source: self.source, not_stored: None }
     }
 }
 

@@ -8,7 +8,7 @@ use super::gallery_files::BrowserFile;
 use super::helpers::Helpers;
 use super::kept_labels::LabelStore;
 use super::open_video::OpenVideo;
-use super::pool::PreparedPool;
+use super::prepared_pool::PreparedPool;
 use crate::edges::EdgeGuide;
 use crate::media::Photo;
 use crate::protocol::Work;
@@ -48,13 +48,13 @@ impl<A> Reply<A> {
 
     /// Adds a buffer of floats.
     pub(super) fn and_floats(mut self, values: &[f32]) -> Self {
-        self.buffers.push(wire::buffer_of_f32(values));
+        self.attachments.buffers.push(wire::buffer_of_f32(values));
         self
     }
 
     /// Adds a buffer of bytes.
     pub(super) fn and_bytes(mut self, bytes: &[u8]) -> Self {
-        self.buffers.push(Uint8Array::from(bytes));
+        self.attachments.buffers.push(Uint8Array::from(bytes));
         self
     }
 

@@ -21,8 +21,7 @@ use crate::protocol::video::{
     PropagationRun, Retrack, Retracked, SampleVideo, SampledVideo, ScoreFrames, ScoresSplit, SeedKind,
     SegmentFrame, SplitScores, TraceFrame, TrackLabels, TracksLabelled, UseVideoStatistics,
 };
-use crate::protocol::{AHEAD, StatisticsSource, UseStatistics, wire};
-use crate::segment::SoftMap;
+use crate::protocol::{AHEAD, StatisticsSource, UseStatistics};
 use crate::session::video::export;
 use crate::session::video::propagation::{FineFrame, FrameSoftMasks, MaskPropagation};
 use crate::session::video::study::{self, StudiedFrame, Study};

@@ -134,16 +134,19 @@ pub fn packs() -> Vec<PackSummary> {
         kept_labels: KeptLabels::default(),
     };
     let stored = [Storage::Q8, Storage::Q4, Storage::F16];
-    let quantised = |storage| PackSummary {
+    let statistics = [StatisticsSource::File, StatisticsSource::Gallery, StatisticsSource::Video];
+    let pools = [PoolSource::Headlamp, PoolSource::Person, PoolSource::Headlamp];
+    let quantised = |((storage, statistics), pool)| PackSummary {
         stored_as: Some(storage),
         not_stored: Some(text()),
         kept_labels: KeptLabels {
-            statistics: Some(KeptStatistics { source: StatisticsSource::Gallery, images: 60 }),
-            pool: Some(KeptPool { source: PoolSource::Headlamp, lines: 3 }),
+            statistics: Some(KeptStatistics { source: statistics, images: 60 }),
+            pool: Some(KeptPool { source: pool, lines: 3 }),
         },
         ..whole.clone()
     };
-    stored.map(quantised).into_iter().chain([whole.clone()]).collect()
+    let sources = stored.into_iter().zip(statistics).zip(pools);
+    sources.map(quantised).chain([whole.clone()]).collect()
 }
 
 pub fn photos() -> Vec<PhotoSummary> {
