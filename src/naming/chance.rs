@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+/// Probabilities are equal if they differ by at most this share. The difference is larger than the rounding errors.
+const SAME_PROBABILITY: f64 = 1e-12;
+
 /// How many texts of the pool each property has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PoolMix {
@@ -43,7 +46,7 @@ impl PoolMix {
         let subsets = subsets(weights);
         let tail = |texts: usize| self.tail(&subsets, weights.len(), texts);
         let reached = tail(self.counts[property]).into_iter().take_while(|(sum, _)| *sum >= share).last();
-        let observed = reached.map_or(0.0, |(_, probability)| probability);
+        let observed = reached.map_or(0.0, |(_, probability)| probability) * (1.0 + SAME_PROBABILITY);
         // Properties of the same size have the same distribution.
         let mut sizes = BTreeMap::<usize, usize>::new();
         self.counts.iter().for_each(|texts| *sizes.entry(*texts).or_default() += 1);
