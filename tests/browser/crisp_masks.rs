@@ -44,14 +44,14 @@ fn the_mask_as_the_model_sees_it_is_one_press_away() {
     let stamp = "return document.querySelector('#overlay').dataset.stamp";
     let before = page.window.script(stamp, &json!([]));
     page.window.click(PHOTO_CHOICE);
-    wait("the address", PATIENCE, || page.query().contains("raw=1").then_some(()));
+    wait("the address", PATIENCE, || page.query().contains("unrefined=1").then_some(()));
     let raw = page.mask();
     assert!(differing(&crisp.foreground, &raw.foreground) > 0, "both masks are the same");
     assert_eq!(page.window.script(stamp, &json!([])), before, "the choice asked for another segmentation");
     page.settle();
     assert_eq!(page.attribution().heads, scores.heads, "the choice changed the scores");
     page.window.click(PHOTO_CHOICE);
-    wait("the address", PATIENCE, || (!page.query().contains("raw=")).then_some(()));
+    wait("the address", PATIENCE, || (!page.query().contains("unrefined=")).then_some(()));
     assert_eq!(differing(&crisp.foreground, &page.mask().foreground), 0);
     // The video view has the same choice.
     page.window.click(PHOTO_CHOICE);

@@ -168,7 +168,7 @@ impl Address {
             "templates" => self.templates = yes()?,
             "others" => self.against_others = yes()?,
             "background" => self.background = yes()?,
-            "raw" => self.as_model_sees = yes()?,
+            "unrefined" => self.as_model_sees = yes()?,
             "off" => {
                 self.off =
                     Off::parse(value).ok_or_else(|| no_sense("parts are named as in 11.3,8.*,m5,z0,cls"))?;
@@ -239,7 +239,7 @@ impl Address {
         say("templates", flag(self.templates, false));
         say("others", flag(self.against_others, true));
         say("background", flag(self.background, true));
-        say("raw", flag(self.as_model_sees, false));
+        say("unrefined", flag(self.as_model_sees, false));
         say("off", unless(self.off.is_none(), &self.off.to_string()));
         say(
             "device",

@@ -144,7 +144,7 @@ mod tests {
         assert!(told[1].contains("head 4 of layer 11, with +0.050"));
         assert!(told[2].contains("“fur”, “ears”"));
         assert!(told[4].contains("from +0.250 to +0.200"), "{}", told[4]);
-        let told = says(Step::Head, &Seen { is_difference: true, ..seen() });
+        let told = step_text(Step::Head, &ShownValues { is_difference: true, ..seen() });
         assert!(told.contains("average picture") && told.contains("head 4 of layer 11, +0.050"), "{told}");
     }
 

@@ -11,7 +11,7 @@ use crate::media::{self, Photo};
 use crate::protocol::sampling::Sampling;
 use crate::retrieve::PictureCodes;
 use crate::session::video::propagation::FineFrame;
-use crate::session::{PhotoFeatures, Session, SessionError, Traced};
+use crate::session::{Session, SessionError, Traced};
 use crate::statistics::Statistics;
 use crate::track::{Features, ObjectId, TrackError, TrackedFrame, Tracker, prototypes};
 
