@@ -6,6 +6,7 @@ use leptos::web_sys::HtmlElement;
 use wasm_bindgen::JsCast as _;
 
 use crate::page::common::browser::dom;
+use crate::page::compare::browser::comparison::Comparison;
 use crate::page::embed::browser::view::Embed;
 use crate::page::gallery::browser::panel::Gallery;
 use crate::page::heads::browser::completeness_curve::GalleryForLabels;
@@ -119,6 +120,7 @@ fn Foot() -> impl IntoView {
         labelled_classes: Signal::derive(move || features.cues.labelled_classes()),
     };
     view! {
+        <Comparison/>
         <Gallery/>
         // Precomputed results have no timings of this machine.
         <ModelPanel photo=summary is_measured_here=Signal::derive(move || !photo.is_beforehand.get())/>

@@ -136,6 +136,10 @@ pub struct OpenPack {
     /// The folder's address.
     pub url: String,
     pub device: DevicePreference,
+    /// The memory that the model may take, in bytes. The worker refuses a model that needs more, before it fetches the
+    /// weights. `None`: no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub room: Option<u64>,
 }
 
 /// Converts published weights to a pack, and opens the pack. The files travel with the message. The open model stays
@@ -146,4 +150,7 @@ pub struct LoadModel {
     pub storage: Storage,
     pub told: ModelSettings,
     pub device: DevicePreference,
+    /// The memory that the model may take, as in [`OpenPack`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub room: Option<u64>,
 }

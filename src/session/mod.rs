@@ -9,6 +9,7 @@ mod error;
 pub mod gallery;
 pub mod helpers;
 mod labels;
+pub mod memory;
 pub mod pool;
 mod probe;
 pub mod video;

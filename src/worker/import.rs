@@ -16,7 +16,8 @@ use crate::checkpoint::{
     CONFIG_FILES, CheckpointError, ConfigFiles, Converter, Manifest, Pack, Quantisation, clip_tokens, pack,
 };
 use crate::model::Activation;
-use crate::protocol::{ModelSettings, ModelSource, Storage};
+use crate::protocol::{LoadModel, ModelSettings, ModelSource, Storage};
+use crate::session::memory::{self, NoRoomForModel};
 
 /// The number of bytes that are read at a time. A request per tensor would take long, and tensors follow one another
 /// in the file.
@@ -29,6 +30,8 @@ pub(super) enum ImportError {
     Download(#[from] DownloadError),
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
+    #[error(transparent)]
+    NoRoom(#[from] NoRoomForModel),
     #[error(
         "none of these files holds weights: choose a .safetensors, .bin, .pt or .pth file, and its config.json with it"
     )]
@@ -44,11 +47,12 @@ pub(super) enum ImportError {
 }
 
 /// Reads published weights and converts them to a pack. `progress` receives the bytes done and the bytes in total.
+///
+/// # Errors
+/// [`ImportError::NoRoom`], before any weights are read, if the model needs more memory than the task allows.
 pub(super) async fn pack(
-    source: &ModelSource,
+    LoadModel { source, storage, told, room, .. }: &LoadModel,
     files: &[Blob],
-    storage: Storage,
-    told: &ModelSettings,
     mut progress: impl FnMut(u64, u64),
 ) -> Result<Pack, ImportError> {
     let Published { mut weights, companions, name } = match source {
@@ -57,7 +61,7 @@ pub(super) async fn pack(
     };
     let index = weights.open().await?;
     let detected = detect(index, &companions, &name, &answers(told))?;
-    let quantisation = storage.into();
+    let quantisation = (*storage).into();
     let tokenizer = match companions.get(pack::TOKENIZER) {
         _ if detected.model.text.is_none() => None,
         _ if detected.has_clip_tokens() => {
@@ -69,6 +73,7 @@ pub(super) async fn pack(
     let told_something = *told != ModelSettings::default();
     let manifest =
         Manifest { settings_given: told_something, ..detected.manifest(None, None, &name, quantisation) };
+    memory::check(pack::weights_length(&detected.model, quantisation), manifest.parameters(), *room)?;
     let mut converter = Converter::new(detected, quantisation)?;
     while let Some(range) = converter.wanted() {
         let end = range.end;

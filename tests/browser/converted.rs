@@ -13,10 +13,10 @@ use crate::page::{Page, TINY, site};
 const PHRASES: [&str; 3] = ["a photo of a cat", "red", "a dog"];
 
 /// A small CLIP of random weights in Hugging Face's layout, with a tokenizer of a few whole words.
-struct Checkpoint(TemporaryFolder);
+pub struct Checkpoint(TemporaryFolder);
 
 impl Checkpoint {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let folder = TemporaryFolder::new("converted");
         let fixture =
             PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/reference/fixtures/checkpoints/hf_safetensors");
@@ -27,7 +27,7 @@ impl Checkpoint {
         Self(folder)
     }
 
-    fn files(&self) -> Vec<PathBuf> {
+    pub fn files(&self) -> Vec<PathBuf> {
         let files = ["model.safetensors", "config.json", "preprocessor_config.json", "tokenizer.json"];
         files.map(|file| self.0.path().join(file)).to_vec()
     }

@@ -5,6 +5,7 @@ use leptos::prelude::*;
 use leptos::web_sys::{Event, HtmlInputElement, SubmitEvent};
 
 use crate::page::common::browser::dom;
+use crate::page::model::browser::destination::{ChooseDestination, FromAddress};
 use crate::page::model::browser::state::ModelState;
 use crate::page::model::published::{PUBLISHED, Published};
 use crate::protocol::{ModelSettings, ModelSource, Storage};
@@ -33,8 +34,10 @@ pub fn LoadModel() -> impl IntoView {
                 statistics: add your own images below to label its heads. The other models show where their
                 heads look."
             </p>
+            <ChooseDestination/>
             <FromFiles choices=choices/>
             <FromHub choices=choices/>
+            <FromAddress/>
             <Storing choices=choices/>
             <Telling choices=choices/>
         </section>

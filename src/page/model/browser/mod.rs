@@ -1,5 +1,6 @@
 //! The part that runs in a browser.
 
+pub mod destination;
 pub mod kept_packs;
 pub mod label_sources;
 pub mod load_model;

@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 
 use crate::geometry::Size;
+use crate::page::model::browser::destination::CompareButton;
 use crate::page::model::browser::state::ModelState;
 use crate::page::model::browser::storage_costs::Storages;
 use crate::protocol::{PackSummary, PhotoSummary};
@@ -54,6 +55,7 @@ pub fn ModelPanel(
         <section id="model-panel" aria-labelledby="model-title">
             <div class="heading">
                 <h2 id="model-title">"Model"</h2>
+                <CompareButton/>
             </div>
             <div class="description">{description}</div>
             <div class="figure-groups">

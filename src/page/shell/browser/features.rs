@@ -4,6 +4,7 @@
 use leptos::prelude::*;
 
 use crate::geometry::Framing;
+use crate::page::compare::browser::state::{CompareState, ComparedModel};
 use crate::page::core::browser::core::Core;
 use crate::page::gallery::browser::cue_state::CueState;
 use crate::page::gallery::browser::state::GalleryState;
@@ -33,6 +34,7 @@ pub struct Features {
     pub heads: HeadsState,
     pub completeness: CompletenessState,
     pub undo: Undo,
+    pub compare: CompareState,
     pub gallery: GalleryState,
     pub cues: CueState,
     pub video: VideoState,
@@ -44,13 +46,15 @@ impl Features {
     /// Makes the features with the settings of an address.
     pub fn new(address: &Address) -> Self {
         let core = Core::new(address.hands);
-        let model = ModelState::new(core, address.model.clone(), address.device);
+        let model = ModelState::new(core, Some(address.model.clone()), address.device);
         let photo = PhotoState::new(core, framing(address));
         let list = stored_phrases::phrases(address.texts.clone(), address.embed);
         let phrases = PhrasesState::new(core, model, photo, list);
         let segmentation = SegmentationState::new(core, model, photo, phrases);
         let head_map = HeadMapState::new(core, photo, phrases);
         let heads = HeadsState::new(core, model, phrases, head_map);
+        let compare =
+            CompareState::new(ComparedModel { core, model, photo, phrases, segmentation }, address.device);
         let gallery = GalleryState::new(core, model, photo, phrases, head_map);
         let features = Self {
             core,
@@ -63,6 +67,7 @@ impl Features {
             heads,
             completeness: CompletenessState::new(core, model),
             undo: Undo::new(model, phrases),
+            compare,
             gallery,
             cues: CueState::new(core, gallery),
             video: VideoState::new(core, model, phrases, segmentation),
@@ -84,6 +89,7 @@ impl Features {
         provide_context(self.heads);
         provide_context(self.completeness);
         provide_context(self.undo);
+        provide_context(self.compare);
         provide_context(self.gallery);
         provide_context(self.cues);
         provide_context(self.video);
@@ -100,6 +106,9 @@ impl Features {
         self.phrases.templates.set(address.templates);
         self.segmentation.against_others.set(address.against_others);
         self.segmentation.background.set(address.background);
+        if !self.is_embedded {
+            self.compare.open_address(address.compare.clone());
+        }
     }
 }
 

@@ -107,6 +107,7 @@ pub fn now(features: Features, opened: &Address) -> Address {
         against_others: features.segmentation.against_others.get(),
         background: features.segmentation.background.get(),
         off: off.unwrap_or_default(),
+        compare: features.compare.address.get(),
         ..opened.clone()
     }
 }
