@@ -31,6 +31,8 @@ pub mod media;
 #[cfg(feature = "compute")]
 pub mod model;
 #[cfg(feature = "compute")]
+pub mod naming;
+#[cfg(feature = "compute")]
 pub mod retrieve;
 #[cfg(feature = "compute")]
 pub mod segment;

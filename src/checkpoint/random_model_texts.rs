@@ -4,74 +4,74 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-/// The texts that label the random model's heads.
-pub const POOL: [&str; 60] = [
-    "a red surface",
-    "a green field",
-    "a blue sky",
-    "a yellow light",
-    "an orange glow",
-    "a purple flower",
-    "a white wall",
-    "a black shadow",
-    "a grey stone",
-    "brown wood",
-    "a circle",
-    "a square",
-    "a triangle",
-    "straight lines",
-    "wavy lines",
-    "a row of dots",
-    "a chequered pattern",
-    "fine stripes",
-    "something smooth",
-    "something rough",
-    "shiny metal",
-    "soft fur",
-    "clear glass",
-    "wet leaves",
-    "dry sand",
-    "old paper",
-    "one thing",
-    "two things",
-    "many small things",
-    "nothing at all",
-    "a cat",
-    "a dog",
-    "a bird",
-    "a fish",
-    "a horse",
-    "an insect",
-    "a tree",
-    "a mushroom",
-    "a person",
-    "a crowd",
-    "a face",
-    "a hand",
-    "a car",
-    "a boat",
-    "a bridge",
-    "a house",
-    "a kitchen",
-    "a forest",
-    "a beach",
-    "a mountain",
-    "a city at night",
-    "snow in winter",
-    "rain on a window",
-    "a blurred picture",
-    "a bright picture",
-    "a dark picture",
-    "a drawing",
-    "a close view",
-    "a far view",
-    "the letter a",
+/// The texts that label the random model's heads, by property.
+const POOL: [(&str, &[&str]); 13] = [
+    (
+        "colour",
+        &[
+            "a red surface",
+            "a green field",
+            "a blue sky",
+            "a yellow light",
+            "an orange glow",
+            "a purple flower",
+            "a white wall",
+            "a black shadow",
+            "a grey stone",
+            "brown wood",
+        ],
+    ),
+    (
+        "shape",
+        &[
+            "a circle",
+            "a square",
+            "a triangle",
+            "straight lines",
+            "wavy lines",
+            "a row of dots",
+            "a chequered pattern",
+        ],
+    ),
+    (
+        "texture",
+        &[
+            "fine stripes",
+            "something smooth",
+            "something rough",
+            "shiny metal",
+            "soft fur",
+            "clear glass",
+            "wet leaves",
+            "dry sand",
+            "old paper",
+        ],
+    ),
+    ("number", &["one thing", "two things", "many small things", "nothing at all"]),
+    ("animal", &["a cat", "a dog", "a bird", "a fish", "a horse", "an insect"]),
+    ("plant", &["a tree", "a mushroom"]),
+    ("people", &["a person", "a crowd", "a face", "a hand"]),
+    ("vehicle", &["a car", "a boat"]),
+    ("building", &["a bridge", "a house", "a kitchen"]),
+    ("place", &["a forest", "a beach", "a mountain", "a city at night"]),
+    ("weather", &["snow in winter", "rain on a window"]),
+    (
+        "style",
+        &["a blurred picture", "a bright picture", "a dark picture", "a drawing", "a close view", "a far view"],
+    ),
+    ("writing", &["the letter a"]),
 ];
 
 /// The token of characters that the vocabulary does not have.
 pub const UNKNOWN: &str = "[UNK]";
 const START: &str = "[START]";
 const END: &str = "[END]";
+
+/// Returns the file of the pool: in each line a text, a TAB and the text's property.
+pub fn pool_file() -> String {
+    let line = |property: &str, text: &str| format!("{text}\t{property}\n");
+    POOL.iter().flat_map(|(property, texts)| texts.iter().map(|text| line(property, text))).collect()
+}
 
 /// Returns `tokenizer.json` in the format of the `tokenizers` crate. The tokens are WordPiece: the pool's words,
 /// pairs of letters, and single characters. An unknown word is spelled with pairs and characters.
@@ -119,7 +119,8 @@ fn pieces() -> Vec<String> {
     let starts = ('!'..='~').filter(|c| !c.is_ascii_uppercase()).map(String::from);
     let pairs = letters().flat_map(|first| letters().map(move |second| format!("{first}{second}")));
     let inner = alphanumeric().map(String::from).chain(pairs.clone()).map(|piece| format!("##{piece}"));
-    let words: BTreeSet<&str> = POOL.iter().flat_map(|text| text.split(' ')).collect();
+    let words: BTreeSet<&str> =
+        POOL.iter().flat_map(|(_, texts)| *texts).flat_map(|text| text.split(' ')).collect();
     let words = words.into_iter().filter(|word| word.len() > 2).map(str::to_owned);
     let special = [UNKNOWN, START, END].map(str::to_owned).into_iter();
     special.chain(starts).chain(pairs).chain(inner).chain(words).collect()

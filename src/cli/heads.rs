@@ -66,7 +66,7 @@ impl Heads {
             inputs::use_pool(&mut session, lines)?;
         }
         let images = session.statistics().ok_or(CliError::NoStatistics)?.images();
-        let pool = session.pool().ok_or(CliError::NoPool)?.lines.len();
+        let pool = session.pool().ok_or(CliError::NoPool)?.texts.len();
         let heads = self.label(&session)?;
         self.format.print(&HeadsAnswer { pack: &session.manifest().name, images, pool, heads })
     }

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use super::error::CliError;
 use super::terminal_progress::TerminalProgress;
-use crate::session::{Session, pool_lines};
+use crate::session::Session;
+use crate::session::pool_texts::PoolTexts;
 use crate::statistics::Statistics;
 
 /// Reads a file.
@@ -23,22 +24,22 @@ pub fn read_lossy(path: &Path) -> Result<String, CliError> {
     Ok(String::from_utf8_lossy(&read(path)?).into_owned())
 }
 
-/// Reads the lines of a text pool.
+/// Reads a text pool: a text in each line, with or without a TAB and the text's property.
 ///
 /// # Errors
-/// [`CliError::Io`]; [`CliError::Checkpoint`] if the file holds no text.
-pub fn pool(path: &Path) -> Result<Vec<String>, CliError> {
-    let text = std::fs::read_to_string(path).map_err(CliError::io("read", path))?;
-    Ok(pool_lines(&path.display().to_string(), &text)?)
+/// [`CliError::Io`]; [`CliError::Checkpoint`] if the file holds no text, or a line makes no sense.
+pub fn pool(path: &Path) -> Result<PoolTexts, CliError> {
+    let file = std::fs::read_to_string(path).map_err(CliError::io("read", path))?;
+    Ok(PoolTexts::parse(&file).map_err(|err| err.of_file(&path.display().to_string()))?)
 }
 
-/// Embeds the lines of a text pool with the open model, and uses them in place of the pack's pool.
+/// Embeds the texts of a text pool with the open model, and uses them in place of the pack's pool.
 ///
 /// # Errors
-/// [`CliError::Session`] if the model has no text tower, or a line is too long for it.
-pub fn use_pool(session: &mut Session, lines: Vec<String>) -> Result<(), CliError> {
-    let progress = TerminalProgress::bar(lines.len(), "texts");
-    let pool = pollster::block_on(session.embed_pool(lines, |done| progress.reached(done)))?;
+/// [`CliError::Session`] if the model has no text tower, or a text is too long for it.
+pub fn use_pool(session: &mut Session, texts: PoolTexts) -> Result<(), CliError> {
+    let progress = TerminalProgress::bar(texts.len(), "texts");
+    let pool = pollster::block_on(session.embed_pool(texts, |done| progress.reached(done)))?;
     session.use_pool(Some(pool));
     Ok(())
 }

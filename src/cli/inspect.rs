@@ -12,7 +12,7 @@ use super::output::{AnswerFormat, CommandAnswer};
 use super::{inputs, output};
 use crate::checkpoint::{CheckpointError, Manifest, PackFile, Quantisation, StorageCost, pack};
 use crate::model::ModelConfig;
-use crate::session::pool;
+use crate::session::pool_texts::PoolTexts;
 use crate::statistics::Statistics;
 
 /// Show the contents of a pack, and verify it; or show the contents of a statistics or other safetensors file
@@ -115,7 +115,10 @@ impl PackContents {
                 }
                 Ok(bytes) => {
                     match file.path.as_str() {
-                        pack::POOL => pool_lines = Some(pool::lines(&String::from_utf8_lossy(&bytes)).len()),
+                        pack::POOL => {
+                            let texts = PoolTexts::parse(&String::from_utf8_lossy(&bytes));
+                            pool_lines = texts.ok().map(|texts| texts.len());
+                        }
                         pack::STATISTICS => {
                             statistics_images = Statistics::from_bytes(&bytes).ok().map(|known| known.images());
                         }

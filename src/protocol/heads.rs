@@ -19,6 +19,8 @@ pub enum StatisticsSource {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HeadLabel {
     pub text: String,
+    /// The text's property; `None` if the pool gives the text none.
+    pub property: Option<String>,
     /// The share of the head's variance that this text and all texts before it explain.
     pub variance_explained: f32,
 }
@@ -73,10 +75,55 @@ pub struct AllHeadLabels {
     pub images: u64,
 }
 
-/// Uses these lines as the pool of texts for head labels from now on, or the pack's own pool if there are no lines.
+/// Names every head by the property that its texts stand out for (docs/PAPERS.md, 1.15).
+///
+/// The work takes seconds. The worker therefore stops after a short time, so that other requests can run, and answers
+/// [`HeadNaming::UnderWay`]. The page then asks again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NameHeads;
+
+/// The names of all heads, or how many heads already have texts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum HeadNaming {
+    UnderWay { done: usize, total: usize },
+    Named(HeadNames),
+}
+
+/// The names of all heads of the open model, from the pool and the statistics in use.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HeadNames {
+    /// The properties of the pool, in alphabetical order; empty if the pool has none.
+    pub properties: Vec<String>,
+    /// `[layer][head]`
+    pub heads: Vec<Vec<NamedHead>>,
+    /// The number of images that the head statistics were computed from.
+    pub images: u64,
+    /// The mean consistency of the heads with a name; 0 if no head has a name.
+    pub consistency: f32,
+    /// The mean overlap of the shares of two heads, from 0 (no two heads share a property) to 1.
+    pub entanglement: f32,
+}
+
+/// A head with its name.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NamedHead {
+    /// The name, as an index into [`HeadNames::properties`]; `None` for a mixed head.
+    pub property: Option<usize>,
+    /// The largest share of the explained variance that falls to one property: to the name, if the head has one.
+    pub share: f32,
+    /// The probability that a share stands out as much as this one by chance, or an upper bound of the probability.
+    pub p_value: f32,
+    /// The share of the first five texts that belong to the property with the largest share.
+    pub consistency: f32,
+    /// The first ten texts.
+    pub texts: Vec<HeadLabel>,
+}
+
+/// Uses the texts of this file as the pool for head labels from now on, or the pack's own pool if the file is empty.
+/// Each line is a text, or a text, a TAB and the text's property.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UsePool {
-    pub lines: Vec<String>,
+    pub file: String,
 }
 
 /// The pool of texts is in use.

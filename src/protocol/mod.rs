@@ -27,8 +27,8 @@ pub use self::gallery::{
     KeepGallery, OpenGallery, RankBy, RankGallery, ReadThumbnails, Thumbnails,
 };
 pub use self::heads::{
-    AllHeadLabels, HeadLabel, HeadLabels, HeadMap, LabelAllHeads, LabelHead, MapHead, PoolReady, StatisticsReady,
-    StatisticsSource, UsePool, UseStatistics,
+    AllHeadLabels, HeadLabel, HeadLabels, HeadMap, HeadNames, HeadNaming, LabelAllHeads, LabelHead, MapHead,
+    NameHeads, NamedHead, PoolReady, StatisticsReady, StatisticsSource, UsePool, UseStatistics,
 };
 pub use self::kind::Kind;
 pub use self::model::{

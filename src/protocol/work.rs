@@ -12,8 +12,8 @@ use super::gallery::{
     RankGallery, ReadThumbnails, Thumbnails,
 };
 use super::heads::{
-    AllHeadLabels, HeadLabels, HeadMap, LabelAllHeads, LabelHead, MapHead, PoolReady, StatisticsReady, UsePool,
-    UseStatistics,
+    AllHeadLabels, HeadLabels, HeadMap, HeadNaming, LabelAllHeads, LabelHead, MapHead, NameHeads, PoolReady,
+    StatisticsReady, UsePool, UseStatistics,
 };
 use super::kind::Kind;
 use super::model::{LoadModel, OpenPack, PackSummary};
@@ -213,6 +213,7 @@ tasks! {
         HeadMap(MapHead) -> HeadMap, HeadMap, "Mapping the head…";
         LabelHead(LabelHead) -> HeadLabels, Labels, "Labelling the head…";
         LabelAllHeads(LabelAllHeads) -> AllHeadLabels, AllLabels, "Labelling every head…";
+        NameHeads(#[serde(skip)] NameHeads) -> HeadNaming, HeadNames, "Naming the heads…";
         UsePool(UsePool) -> PoolReady, Pool, "Reading the texts…";
         UseStatistics(UseStatistics) -> StatisticsReady, Statistics, "Reading the images…";
         OpenGallery(#[serde(skip)] OpenGallery) -> GalleryOpened, Gallery, "Opening the gallery…";
@@ -251,6 +252,7 @@ answers! {
         HeadMap(HeadMap);
         HeadLabels(HeadLabels);
         AllHeadLabels(AllHeadLabels);
+        HeadNaming(HeadNaming);
         PoolReady(PoolReady);
         StatisticsReady(StatisticsReady);
         GalleryOpened(GalleryOpened);

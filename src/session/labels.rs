@@ -11,12 +11,13 @@ pub(super) struct LabelCache {
     found: Vec<Vec<Option<Vec<HeadLabel>>>>,
     /// The requested number of texts per head; the pool may have fewer.
     count: usize,
-    latest: Option<Head>,
+    /// The head that the person looked at last; a head of the last layer before that.
+    latest: Head,
 }
 
 impl LabelCache {
     pub(super) fn new(layers: usize, heads: usize) -> Self {
-        Self { found: vec![vec![None; heads]; layers], count: 0, latest: None }
+        Self { found: vec![vec![None; heads]; layers], count: 0, latest: (layers.saturating_sub(1), 0) }
     }
 
     /// Returns a head's first `count` texts, if they are cached. TextSpan picks one text after another, so a shorter
@@ -44,19 +45,18 @@ impl LabelCache {
 
     /// Notes that the person looks at this head.
     pub(super) fn look_at(&mut self, head: Head) {
-        self.latest = Some(head);
+        self.latest = head;
     }
 
-    /// Returns the head whose texts to find next, and how many: the head nearest to the one that the person looked at
-    /// last. Returns `None` if the person looked at no head, or all heads are cached.
-    pub(super) fn next(&self) -> Option<(Head, usize)> {
-        let (layer, head) = self.latest?;
-        let missing = self.found.iter().enumerate().flat_map(|(layer, heads)| {
-            let missing = heads.iter().enumerate().filter(|(_, labels)| labels.is_none());
-            missing.map(move |(head, _)| (layer, head))
-        });
-        let far = |at: &Head| (at.0.abs_diff(layer), at.1.abs_diff(head));
-        Some((missing.min_by_key(far)?, self.count))
+    /// Returns the heads that do not have `count` texts yet, the one nearest to the latest head first.
+    pub(super) fn missing(&self, count: usize) -> Vec<Head> {
+        let all = self.found.iter().enumerate();
+        let all = all.flat_map(|(layer, heads)| (0..heads.len()).map(move |head| (layer, head)));
+        let mut missing: Vec<Head> =
+            all.filter(|(layer, head)| count > self.count || self.found[*layer][*head].is_none()).collect();
+        let (layer, head) = self.latest;
+        missing.sort_by_key(|at| (at.0.abs_diff(layer), at.1.abs_diff(head)));
+        missing
     }
 
     /// Drops all texts: the pool or the statistics have changed.
@@ -70,7 +70,9 @@ mod tests {
     use super::*;
 
     fn labels(count: usize) -> Vec<HeadLabel> {
-        (0..count).map(|at| HeadLabel { text: format!("text {at}"), variance_explained: 0.1 }).collect()
+        (0..count)
+            .map(|at| HeadLabel { text: format!("text {at}"), property: None, variance_explained: 0.1 })
+            .collect()
     }
 
     #[test]
@@ -90,17 +92,17 @@ mod tests {
     #[test]
     fn the_nearest_heads_come_first_each_once() {
         let mut cache = LabelCache::new(3, 2);
-        assert_eq!(cache.next(), None, "the person has looked at no head");
+        assert_eq!(cache.missing(4).first(), Some(&(2, 0)), "the last layer, until the person looks at a head");
         cache.look_at((1, 0));
         cache.keep((1, 0), labels(4), 4);
-        let mut order = Vec::new();
-        while let Some((head, count)) = cache.next() {
-            assert_eq!(count, 4);
-            order.push(head);
-            cache.keep(head, labels(1), count);
+        assert_eq!(cache.missing(4), [(1, 1), (0, 0), (2, 0), (0, 1), (2, 1)]);
+        assert_eq!(cache.missing(3).len(), 5);
+        assert_eq!(cache.missing(5).len(), 6, "no head has five texts");
+        for head in cache.missing(4) {
+            cache.keep(head, labels(1), 4);
         }
-        assert_eq!(order, [(1, 1), (0, 0), (2, 0), (0, 1), (2, 1)]);
+        assert_eq!(cache.missing(4), []);
         cache.forget();
-        assert_eq!(cache.next(), Some(((1, 0), 4)));
+        assert_eq!(cache.missing(4)[0], (1, 0));
     }
 }

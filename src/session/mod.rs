@@ -10,7 +10,9 @@ pub mod gallery;
 pub mod helpers;
 mod labels;
 pub mod memory;
+mod naming;
 pub mod pool;
+pub mod pool_texts;
 mod probe;
 pub mod video;
 
@@ -24,8 +26,9 @@ use tokenizers::Tokenizer;
 use self::directions::Directions;
 use self::labels::LabelCache;
 use self::pool::Pool;
+use self::pool_texts::PoolTexts;
 use crate::ablate::{Ablation, MeanParts};
-use crate::checkpoint::{CheckpointError, Manifest, Pack, pack};
+use crate::checkpoint::{Manifest, Pack, pack};
 use crate::decompose::{Decomposition, Direction, Parts, Trace};
 use crate::geometry::{CropFromPhoto, Framing};
 use crate::media::{self, Photo};
@@ -40,8 +43,8 @@ use crate::zero_shot;
 /// The number of phrases whose embeddings are cached. A person types a few dozen; only a program sends more.
 const CACHED_TEXTS: usize = 4096;
 
-/// The number of texts of a pool that are embedded between two progress reports.
-const POOL_BATCH: usize = 128;
+/// The number of texts that are embedded between two progress reports.
+const TEXT_BATCH: usize = 128;
 
 /// An open model with its texts and statistics.
 pub struct Session {
@@ -371,7 +374,8 @@ impl Session {
         let moments = statistics.head(layer, head);
         let picks = textspan(&basis, moments, &pool.embeddings, readout.head_width(), count);
         let label = |text: usize, explained: f64| HeadLabel {
-            text: pool.lines[text].clone(),
+            text: pool.texts.texts[text].clone(),
+            property: pool.texts.property_of(text).map(str::to_owned),
             variance_explained: explained as f32,
         };
         Ok(picks.into_iter().map(|pick| label(pick.text, pick.explained)).collect())
@@ -395,13 +399,6 @@ impl Session {
         let (layers, heads) = (self.model.readout.layers, self.model.readout.heads);
         let mut layer = |layer| (0..heads).map(|head| self.find_labels(layer, head, count)).collect();
         (0..layers).map(&mut layer).collect()
-    }
-
-    /// Finds the texts of one more head before they are requested. The head is the nearest one to the head that the
-    /// person looked at last, and gets the same number of texts. Returns false if no head is left.
-    pub fn find_next_labels(&mut self) -> bool {
-        let Some(((layer, head), count)) = self.labels.next() else { return false };
-        self.find_labels(layer, head, count).is_ok()
     }
 
     fn find_labels(&mut self, layer: usize, head: usize, count: usize) -> Result<Vec<HeadLabel>, SessionError> {
@@ -428,22 +425,32 @@ impl Session {
         Err(SessionError::NoHead { layer, head, layers, heads })
     }
 
-    /// Embeds a pool of texts. `progress` receives the number of texts that are done.
+    /// Embeds many texts as unit vectors, `[text][embedding]`, without templates. `progress` receives the number of
+    /// texts that are done.
     ///
     /// # Errors
     /// If a text is too long for the text tower, or the device fails.
-    pub async fn embed_pool(
+    pub async fn embed_texts(
         &self,
-        lines: Vec<String>,
+        texts: &[String],
         mut progress: impl FnMut(usize),
-    ) -> Result<Pool, SessionError> {
-        let mut embeddings = Vec::with_capacity(lines.len() * self.model.config.embedding);
-        for (index, batch) in lines.chunks(POOL_BATCH).enumerate() {
+    ) -> Result<Vec<f32>, SessionError> {
+        let mut embeddings = Vec::with_capacity(texts.len() * self.model.config.embedding);
+        for (index, batch) in texts.chunks(TEXT_BATCH).enumerate() {
             let tokens = self.tokens(batch)?;
             embeddings.extend(self.model.text_tower()?.embed(&tokens).await?.concat());
-            progress((index * POOL_BATCH + batch.len()).min(lines.len()));
+            progress((index * TEXT_BATCH + batch.len()).min(texts.len()));
         }
-        Ok(Pool { lines, embeddings })
+        Ok(embeddings)
+    }
+
+    /// Embeds the texts of a pool.
+    ///
+    /// # Errors
+    /// As [`Self::embed_texts`].
+    pub async fn embed_pool(&self, texts: PoolTexts, progress: impl FnMut(usize)) -> Result<Pool, SessionError> {
+        let embeddings = self.embed_texts(&texts.texts, progress).await?;
+        Ok(Pool { texts, embeddings })
     }
 
     /// Uses `pool` for head labels from now on, or the pack's own pool if `None`.
@@ -500,17 +507,4 @@ fn tokenizer_of(file: &[u8]) -> Result<Tokenizer, SessionError> {
     tokenizer.with_padding(None);
     tokenizer.with_truncation(None).map_err(unusable)?;
     Ok(tokenizer)
-}
-
-/// Returns the texts of a pool that a person supplies: each non-empty line once.
-///
-/// # Errors
-/// [`CheckpointError::Malformed`] if there is no text.
-pub fn pool_lines(file: &str, text: &str) -> Result<Vec<String>, CheckpointError> {
-    let lines = pool::lines(text);
-    if lines.is_empty() {
-        let reason = "it holds no text".to_owned();
-        return Err(CheckpointError::Malformed { file: file.to_owned(), kind: "text pool", reason });
-    }
-    Ok(lines)
 }

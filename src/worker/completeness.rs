@@ -45,7 +45,7 @@ impl Worker {
             report.items("Classifying pictures", done, total);
             Some(LabelledImprint { imprint: gallery?.imprint(index, readout)?, class })
         });
-        let curve = measure(&late, pool.lines.len(), &COUNTS, &units, pictures);
+        let curve = measure(&late, pool.texts.len(), &COUNTS, &units, pictures);
         Ok(Reply::plain(curve))
     }
 }

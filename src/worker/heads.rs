@@ -3,14 +3,18 @@
 use js_sys::Uint8Array;
 
 use super::error::WorkerError;
-use super::progress::Reporter;
+use super::progress::{Reporter, now};
 use super::state::{Handled, Reply, Worker};
 use crate::protocol::{
-    AllHeadLabels, HeadLabels, LabelAllHeads, LabelHead, PoolReady, StatisticsReady, StatisticsSource, UsePool,
-    UseStatistics,
+    AllHeadLabels, HeadLabels, HeadNaming, LabelAllHeads, LabelHead, NameHeads, PoolReady, StatisticsReady,
+    StatisticsSource, UsePool, UseStatistics,
 };
-use crate::session::{Session, pool_lines};
+use crate::session::Session;
+use crate::session::pool_texts::PoolTexts;
 use crate::statistics::Statistics;
+
+/// A request to name the heads ends after this time, in seconds, or after one head.
+const NAMING_TIME: f64 = 0.05;
 
 impl Worker {
     pub(super) fn label_head(&mut self, LabelHead { layer, head, count }: LabelHead) -> Handled<LabelHead> {
@@ -26,17 +30,30 @@ impl Worker {
         Ok(Reply::plain(AllHeadLabels { labels, images: images(session) }))
     }
 
-    pub(super) async fn use_pool(&mut self, UsePool { lines }: UsePool, report: &Reporter) -> Handled<UsePool> {
+    /// Names the heads. Stops after a while, so that another request can run.
+    pub(super) fn name_heads(&mut self, _: NameHeads) -> Handled<NameHeads> {
         let session = self.session_mut()?;
-        if lines.is_empty() {
+        let start = now();
+        loop {
+            match session.name_next_head()? {
+                HeadNaming::UnderWay { .. } if now() - start < NAMING_TIME => {}
+                naming => return Ok(Reply::plain(naming)),
+            }
+        }
+    }
+
+    pub(super) async fn use_pool(&mut self, UsePool { file }: UsePool, report: &Reporter) -> Handled<UsePool> {
+        let session = self.session_mut()?;
+        if file.is_empty() {
             session.use_pool(None);
         } else {
-            let lines = pool_lines("this text", &lines.join("\n"))?;
-            let total = lines.len();
-            let pool = session.embed_pool(lines, |done| report.items("Reading the texts", done, total)).await?;
+            let texts =
+                PoolTexts::parse(&file).map_err(|err| err.of_file("this text")).map_err(SessionError::from)?;
+            let total = texts.len();
+            let pool = session.embed_pool(texts, |done| report.items("Reading the texts", done, total)).await?;
             session.use_pool(Some(pool));
         }
-        let lines = session.pool().map_or(0, |pool| pool.lines.len());
+        let lines = session.pool().map_or(0, |pool| pool.texts.len());
         Ok(Reply::plain(PoolReady { lines }))
     }
 

@@ -14,7 +14,6 @@ mod gallery_files;
 mod heads;
 mod helper;
 mod helpers;
-mod idle;
 mod import;
 mod load_model;
 mod nested_worker;
@@ -27,19 +26,18 @@ mod state;
 mod summary;
 mod video;
 
-use async_channel::{Receiver, Sender};
+use async_channel::Receiver;
 use wasm_bindgen::{JsCast as _, JsValue, closure::Closure};
 use web_sys::{Blob, MessageEvent};
 
 pub use self::allocator::ReportingAllocator;
 
 use self::error::WorkerError;
-use self::idle::IdleTimer;
 use self::progress::{Reporter, post, scope};
 use self::state::{Reply, Worker};
 use crate::protocol::wire::{self, Attachments};
 use crate::protocol::{Answer, GREETING, Request, Response, Task, VideoTask, sentence};
-use crate::session::{Session, device};
+use crate::session::device;
 
 /// Converts a typed reply to the form that is sent.
 fn wired<A: Into<Answer>>(handled: Result<Reply<A>, WorkerError>) -> Result<Reply<Answer>, WorkerError> {
@@ -48,42 +46,34 @@ fn wired<A: Into<Answer>>(handled: Result<Reply<A>, WorkerError>) -> Result<Repl
 
 /// Serves the page, or the main worker if this worker is its helper, until this worker ends.
 pub fn listen() {
-    let (post, messages) = messages();
+    let messages = messages();
     wasm_bindgen_futures::spawn_local(async move {
         match scope().name() == helper::NAME {
             true => helper::serve(messages).await,
-            false => serve(messages, IdleTimer::new(post)).await,
+            false => serve(messages).await,
         }
     });
 }
 
-/// Returns the messages that are posted to this worker, and a sender with which the worker posts messages to itself.
-fn messages() -> (Sender<JsValue>, Receiver<JsValue>) {
+/// Returns the messages that are posted to this worker.
+fn messages() -> Receiver<JsValue> {
     let (post, messages) = async_channel::unbounded();
-    let from_outside = post.clone();
     let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
         // The channel is never closed nor full.
-        let _sent = from_outside.try_send(event.data());
+        let _sent = post.try_send(event.data());
     });
     scope().set_onmessage(Some(on_message.as_ref().unchecked_ref()));
     on_message.forget();
     allocator::explain_end();
-    (post, messages)
+    messages
 }
 
-/// Greets the page and takes its requests. If no request arrives for a while, computes results that the page may
-/// request next.
-async fn serve(messages: Receiver<JsValue>, mut idle: IdleTimer) {
+/// Greets the page and takes its requests.
+async fn serve(messages: Receiver<JsValue>) {
     Reporter::new(GREETING).phase("Ready");
     let mut worker = Worker::default();
     while let Ok(message) = messages.recv().await {
-        idle.stop();
-        if !IdleTimer::is_tick(&message) {
-            worker.serve(&message).await;
-            idle.restart();
-        } else if worker.compute_ahead() {
-            idle.tick_soon();
-        }
+        worker.serve(&message).await;
     }
 }
 
@@ -101,12 +91,6 @@ impl Worker {
             Err(err) => Reply::plain(self.failure(&err).await),
         };
         post(&Response { id, answer }, Attachments::of(buffers));
-    }
-
-    /// Does a small part of the work that the page may request next. The part is so short that a request can wait for
-    /// it. Returns false if there is nothing to do.
-    fn compute_ahead(&mut self) -> bool {
-        self.session.as_mut().is_some_and(Session::find_next_labels)
     }
 
     /// Returns the answer for work that failed, either because the device was lost or because of the work itself. Only
@@ -137,6 +121,7 @@ impl Worker {
             Task::HeadMap(task) => wired(self.map_head(task).await),
             Task::LabelHead(task) => wired(self.label_head(task)),
             Task::LabelAllHeads(task) => wired(self.label_all_heads(task, report)),
+            Task::NameHeads(task) => wired(self.name_heads(task)),
             Task::UsePool(task) => wired(self.use_pool(task, report).await),
             Task::UseStatistics(task) => wired(self.use_statistics(task, &buffers)),
             Task::OpenGallery(task) => wired(self.open_gallery(task).await),

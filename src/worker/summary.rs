@@ -32,7 +32,7 @@ pub(super) fn summary(session: &Session, device: DeviceSummary, seconds: OpenSec
         unkept: None,
         parameters: manifest.parameters(),
         statistics_images: session.statistics().map_or(0, Statistics::images),
-        pool_lines: session.pool().map_or(0, |pool| pool.lines.len()),
+        pool_lines: session.pool().map_or(0, |pool| pool.texts.len()),
         device,
         seconds,
     }

@@ -185,7 +185,7 @@ impl Worker {
             let vector = video.study()?.object_vector(session, traced, index, object);
             let best =
                 vector.map(|vector| study::best_texts(&vector, &pool.embeddings, task.count)).unwrap_or_default();
-            let labels = best.into_iter().map(|(line, score)| (pool.lines[line].clone(), score)).collect();
+            let labels = best.into_iter().map(|(line, score)| (pool.texts.texts[line].clone(), score)).collect();
             tracks.push(TrackLabels { object: object.0 as u32, labels });
         }
         Ok(Reply::plain(TracksLabelled { tracks }))

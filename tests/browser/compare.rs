@@ -157,6 +157,39 @@ fn each_change_goes_to_both_models() {
     page.assert_quiet_console();
 }
 
+/// Returns the strongest heads of a model: "layer.head", contribution, name and first texts.
+fn strongest_heads(page: &Page, side: &str) -> Vec<(String, f64, Option<String>, String)> {
+    let script = "return [...document.querySelectorAll(`.strongest-heads[data-side=${arguments[0]}] li`)].map((row) =>
+        [row.dataset.head, +row.dataset.contribution, row.dataset.name ?? null, row.querySelector('.texts').textContent])";
+    serde_json::from_value(page.window.script(script, &json!([side]))).unwrap()
+}
+
+#[test]
+#[ignore = "needs the set-up of `cargo xtask test browser`"]
+fn the_strongest_heads_of_both_models_have_names() {
+    let page = Page::open("compare-heads", Graphics::None, BOTH);
+    page.set_phrases(&PHRASES);
+    page.choose_sample("china");
+    page.choose_phrase(PHRASES[0]);
+    settle(&page);
+    for side in ["first", "second"] {
+        let heads = wait("the names", PATIENCE, || {
+            let heads = strongest_heads(&page, side);
+            heads.iter().all(|(_, _, name, _)| name.is_some()).then_some(heads)
+        });
+        assert_eq!(heads.len(), 5);
+        assert!(heads.is_sorted_by(|a, b| a.1.abs() >= b.1.abs()), "{heads:?}");
+        assert!(heads.iter().all(|(_, _, _, texts)| !texts.is_empty()), "{heads:?}");
+    }
+    let all = page.attribution().heads;
+    for (head, contribution, ..) in strongest_heads(&page, "first") {
+        let (layer, head) = head.split_once('.').unwrap();
+        let of_grid = all[layer.parse::<usize>().unwrap()][head.parse::<usize>().unwrap()];
+        assert!((of_grid - contribution).abs() < 1e-6, "{layer}.{head}: {of_grid} and {contribution}");
+    }
+    page.assert_quiet_console();
+}
+
 #[test]
 #[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn closing_ends_the_second_worker_only() {

@@ -44,6 +44,8 @@ fn declarations() -> String {
     all.declare("PhotoSummary", samples::photos());
     all.declare("Attribution", samples::attributions());
     all.declare("HeadLabel", samples::labels());
+    all.declare("NamedHead", samples::named_heads());
+    all.declare("HeadNaming", samples::head_namings());
     all.declare("VideoAnswer", samples::video_answers());
     all.declare("Answer", samples::answers());
     all.declare("Response", samples::responses());

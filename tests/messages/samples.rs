@@ -9,9 +9,9 @@ use headlamp::protocol::video::{
 };
 use headlamp::protocol::{
     AllHeadLabels, Answer, Attribute, Attribution, DevicePreference, DeviceSummary, ExportMask, HeadLabel,
-    HeadMap, LabelAllHeads, MapHead, MaskPng, MemorySummary, OpenPack, OpenSeconds, PackSummary, PhotoSummary,
-    Progress, Request, Response, Segment, Segmented, Storage, StorageSummary, Task, TracePhoto, TraceSeconds,
-    VideoAnswer, VideoTask,
+    HeadMap, HeadNames, HeadNaming, LabelAllHeads, MapHead, MaskPng, MemorySummary, NameHeads, NamedHead,
+    OpenPack, OpenSeconds, PackSummary, PhotoSummary, Progress, Request, Response, Segment, Segmented, Storage,
+    StorageSummary, Task, TracePhoto, TraceSeconds, VideoAnswer, VideoTask,
 };
 
 use crate::typescript::ANY_TEXT;
@@ -83,6 +83,7 @@ pub fn tasks() -> Vec<Task> {
         Segment { phrase: phrase.clone(), against: against.clone(), background, ablation: ablation() }.into(),
         ExportMask { phrase, against, background, ablation: ablation(), threshold }.into(),
         LabelAllHeads { count: 10 }.into(),
+        NameHeads.into(),
     ];
     let videos = video_tasks().into_iter().map(Task::Video);
     opens.chain(traces).chain(others).chain(videos).collect()
@@ -159,7 +160,21 @@ pub fn attributions() -> Vec<Attribution> {
 }
 
 pub fn labels() -> Vec<HeadLabel> {
-    vec![HeadLabel { text: text(), variance_explained: 0.5 }]
+    vec![
+        HeadLabel { text: text(), property: Some(text()), variance_explained: 0.5 },
+        HeadLabel { text: text(), property: None, variance_explained: 0.5 },
+    ]
+}
+
+pub fn named_heads() -> Vec<NamedHead> {
+    let head = |property| NamedHead { property, share: 0.5, p_value: 0.01, consistency: 0.8, texts: labels() };
+    vec![head(Some(0)), head(None)]
+}
+
+pub fn head_namings() -> Vec<HeadNaming> {
+    let heads = vec![named_heads()];
+    let names = HeadNames { properties: vec![text()], heads, images: 1, consistency: 0.8, entanglement: 0.1 };
+    vec![HeadNaming::UnderWay { done: 1, total: 2 }, HeadNaming::Named(names)]
 }
 
 pub fn video_answers() -> Vec<VideoAnswer> {
@@ -199,7 +214,9 @@ pub fn answers() -> Vec<Answer> {
         packs().into_iter().map(Answer::PackOpened).chain(photos().into_iter().map(Answer::PhotoTraced));
     let found =
         attributions().into_iter().map(Answer::Attributed).chain(video_answers().into_iter().map(Answer::Video));
-    progresses().into_iter().map(Answer::Progress).chain(summaries).chain(found).chain(others).collect()
+    let namings = head_namings().into_iter().map(Answer::HeadNaming);
+    let all = progresses().into_iter().map(Answer::Progress).chain(summaries).chain(found);
+    all.chain(others).chain(namings).collect()
 }
 
 pub fn responses() -> Vec<Response> {

@@ -8,9 +8,9 @@ pub const MANIFEST: &str = "pack.json";
 pub const WEIGHTS: &str = "weights.safetensors";
 /// The text tower's vocabulary.
 pub const TOKENIZER: &str = "tokenizer.json";
-/// TextSpan's texts, one per line.
+/// TextSpan's texts: in each line a text, or a text, a TAB and the text's property.
 pub const POOL: &str = "pool.txt";
-/// The texts' embeddings, `[lines, embedding]`.
+/// The texts' embeddings, `[texts, embedding]`.
 pub const POOL_EMBEDDINGS: &str = "pool.safetensors";
 /// The statistics of every head over a gallery.
 pub const STATISTICS: &str = "statistics.safetensors";

@@ -33,8 +33,7 @@ impl TextSpace {
         let config = session.model().config.text.as_ref();
         let was_centred = config.ok_or(SessionError::Model(ModelError::NoTextTower))?.centred;
         let progress = TerminalProgress::bar(captions.len(), "captions");
-        let pool = session.embed_pool(captions.to_vec(), |done| progress.reached(done));
-        let captions = pollster::block_on(pool)?.embeddings;
+        let captions = pollster::block_on(session.embed_texts(captions, |done| progress.reached(done)))?;
         let embedding = session.model().config.embedding;
         if was_centred || !centre {
             return Ok(Self { captions, embedding, is_centred: was_centred, own_mean: None });

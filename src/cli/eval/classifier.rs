@@ -111,16 +111,16 @@ fn embed(evaluation: &Evaluation<'_>, names: &[String], templates: &[String]) ->
     let size = evaluation.session.model().config.embedding;
     let mut units = Vec::with_capacity(names.len());
     for name in names {
-        let sentences = templates.iter().map(|template| template.replace("{}", name)).collect();
-        let pool = pollster::block_on(evaluation.session.embed_pool(sentences, |_done| {}))?;
-        units.push(zero_shot::ensemble(&pool.embeddings.chunks(size).map(<[f32]>::to_vec).collect::<Vec<_>>()));
+        let sentences: Vec<String> = templates.iter().map(|template| template.replace("{}", name)).collect();
+        let embeddings = pollster::block_on(evaluation.session.embed_texts(&sentences, |_done| {}))?;
+        units.push(zero_shot::ensemble(&embeddings.chunks(size).map(<[f32]>::to_vec).collect::<Vec<_>>()));
         progress.step();
     }
     Ok(units)
 }
 
 fn read_templates(path: &Path) -> Result<Vec<String>, CliError> {
-    let templates = inputs::pool(path)?;
+    let templates = inputs::pool(path)?.texts;
     match templates.iter().find(|template| !template.contains("{}")) {
         None => Ok(templates),
         Some(template) => {

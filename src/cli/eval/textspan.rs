@@ -59,8 +59,8 @@ impl EvalTextspan {
         if let Some(path) = &self.texts {
             inputs::use_pool(&mut evaluation.session, inputs::pool(path)?)?;
         }
-        let Pool { lines, .. } = evaluation.session.pool().ok_or(CliError::NoPool)?;
-        let (pool, pool_hash) = (lines.len(), sha256_hex(lines.join("\n").as_bytes()));
+        let Pool { texts, .. } = evaluation.session.pool().ok_or(CliError::NoPool)?;
+        let (pool, pool_hash) = (texts.len(), sha256_hex(texts.texts.join("\n").as_bytes()));
         let classifier = Classifier::new(&evaluation, &self.accuracy.templates, classes)?;
         let curve = TextspanCurve::new(&evaluation, self.late_layers, &self.counts)?;
         let own = json!({

@@ -28,7 +28,7 @@ pub struct DefaultPack {
     /// alignment.safetensors of this project
     #[arg(long, value_name = "FILE")]
     alignment: PathBuf,
-    /// Texts to label heads with, one per line
+    /// Texts to label heads with: in each line a text, or a text, a TAB and the text's property
     #[arg(long, value_name = "FILE")]
     pool: Option<PathBuf>,
     /// Head statistics that `headlamp stats` gathered with exactly this model, stored the same way
@@ -51,8 +51,8 @@ impl DefaultPack {
         drop(source);
         if pool.is_some() || statistics.is_some() {
             let session = draft.open()?;
-            if let Some(lines) = pool {
-                draft.add_pool(&session, lines)?;
+            if let Some(texts) = pool {
+                draft.add_pool(&session, texts)?;
             }
             if let Some((path, bytes)) = self.statistics.as_deref().zip(statistics) {
                 inputs::statistics(&session, path, &bytes)?;

@@ -10,6 +10,7 @@ use crate::cli::output;
 use crate::cli::terminal_progress::TerminalProgress;
 use crate::model::TensorSource;
 use crate::session::Session;
+use crate::session::pool_texts::PoolTexts;
 
 /// A pack to which files can still be added.
 pub struct PackDraft {
@@ -37,13 +38,13 @@ impl PackDraft {
         Ok(Session::open(pack, Device::flex())?)
     }
 
-    /// Embeds the lines of a text pool, and adds both.
+    /// Embeds the texts of a pool, and adds both.
     ///
     /// # Errors
-    /// [`CliError::Session`] if a line is too long for the text tower.
-    pub fn add_pool(&mut self, session: &Session, lines: Vec<String>) -> Result<(), CliError> {
-        let progress = TerminalProgress::bar(lines.len(), "texts");
-        let pool = pollster::block_on(session.embed_pool(lines, |done| progress.reached(done)))?;
+    /// [`CliError::Session`] if a text is too long for the text tower.
+    pub fn add_pool(&mut self, session: &Session, texts: PoolTexts) -> Result<(), CliError> {
+        let progress = TerminalProgress::bar(texts.len(), "texts");
+        let pool = pollster::block_on(session.embed_pool(texts, |done| progress.reached(done)))?;
         for (name, bytes) in pool.to_files()? {
             self.writer.add(name, bytes);
         }

@@ -10,6 +10,7 @@ use crate::checkpoint::{Quantisation, pack, random_model_texts};
 use crate::cli::error::CliError;
 use crate::cli::output;
 use crate::decompose::Decomposition;
+use crate::session::pool_texts::PoolTexts;
 use crate::session::{Session, SessionError};
 use crate::statistics::Statistics;
 
@@ -34,7 +35,8 @@ impl RandomPack {
         let tokenizer = random_model_texts::tokenizer().to_string().into_bytes();
         let mut draft = PackDraft::new(manifest, &mut random, tokenizer)?;
         let session = draft.open()?;
-        draft.add_pool(&session, random_model_texts::POOL.map(str::to_owned).to_vec())?;
+        let texts = PoolTexts::parse(&random_model_texts::pool_file()).map_err(|err| err.of_file(pack::POOL))?;
+        draft.add_pool(&session, texts)?;
         let statistics = random_statistics(&session, &mut random)?;
         draft.writer.add(pack::STATISTICS, statistics.to_bytes().map_err(SessionError::from)?);
         draft.write(&self.out)

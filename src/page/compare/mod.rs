@@ -5,3 +5,4 @@
 pub mod browser;
 pub mod memory;
 pub mod pairs;
+pub mod top_heads;

@@ -128,7 +128,7 @@ mod tests {
     fn the_urgent_goes_first_and_takes_its_own_buffers_along() {
         let mut queue = Queue::default();
         queue.want(segment("a cat"), "segment");
-        queue.want(UsePool { lines: Vec::new() }.into(), "pool");
+        queue.want(UsePool { file: String::new() }.into(), "pool");
         queue.want(TracePhoto { name: "x.png".to_owned(), framing: Default::default() }.into(), "photo");
         let mut order = Vec::new();
         while let Some((request, buffers)) = queue.start_next() {

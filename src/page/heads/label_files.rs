@@ -18,7 +18,7 @@ pub fn markdown(pack: &str, labels: &[Vec<Vec<HeadLabel>>], images: u64) -> Stri
             // Writing to a string does not fail.
             let _written =
                 write!(text, "\n## Layer {layer}, head {head}\n\n| text | variance explained |\n|---|---|\n");
-            for HeadLabel { text: label, variance_explained } in labels {
+            for HeadLabel { text: label, variance_explained, .. } in labels {
                 let label = label.replace('|', "\\|");
                 let _written = writeln!(text, "| {label} | {} |", units::percent(*variance_explained));
             }
@@ -43,7 +43,11 @@ mod tests {
     use super::*;
 
     fn labels() -> Vec<Vec<Vec<HeadLabel>>> {
-        let label = |text: &str, variance_explained| HeadLabel { text: text.to_owned(), variance_explained };
+        let label = |text: &str, variance_explained| HeadLabel {
+            text: text.to_owned(),
+            property: None,
+            variance_explained,
+        };
         vec![
             vec![vec![label("red | green", 0.25), label("a cat", 0.5)], vec![]],
             vec![vec![], vec![label("fur", 0.125)]],

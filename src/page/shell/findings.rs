@@ -160,7 +160,7 @@ impl Findings {
                 head.head,
                 units::plural(head.images, "image", "images")
             ));
-            for HeadLabel { text, variance_explained } in &head.labels {
+            for HeadLabel { text, variance_explained, .. } in &head.labels {
                 line(&format!("- {} ({})", plain(text), units::percent(*variance_explained)));
             }
         }
@@ -246,7 +246,11 @@ pub(crate) mod tests {
                     grid: Grid { columns: 2, rows: 2 },
                     patches: vec![0.0, 0.125, 0.0, 0.0],
                 }),
-                labels: vec![HeadLabel { text: "fur & <feathers>".to_owned(), variance_explained: 0.5 }],
+                labels: vec![HeadLabel {
+                    text: "fur & <feathers>".to_owned(),
+                    property: None,
+                    variance_explained: 0.5,
+                }],
                 images: 40,
             }),
         }

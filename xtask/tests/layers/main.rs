@@ -33,6 +33,7 @@ const LAYERS: &[Layer] = &[
             "foreground",
             "geometry",
             "metrics",
+            "naming",
             "retrieve",
             "rle",
             "segment",

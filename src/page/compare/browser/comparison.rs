@@ -6,6 +6,7 @@ use leptos::prelude::*;
 use super::phrase_table::PhraseTable;
 use super::segmented_photo::SegmentedPhoto;
 use super::state::CompareState;
+use super::strongest_heads::StrongestHeads;
 use crate::page::common::progress_line::progress_line;
 use crate::page::compare::pairs::Side;
 use crate::page::core::browser::core::WorkerState;
@@ -39,6 +40,10 @@ pub fn Comparison() -> impl IntoView {
                         <SegmentedPhoto side=Side::Second/>
                     </div>
                     <PhraseTable/>
+                    <div class="two-models">
+                        <StrongestHeads side=Side::First/>
+                        <StrongestHeads side=Side::Second/>
+                    </div>
                 </Show>
             </section>
         </Show>

@@ -6,6 +6,7 @@ use leptos::prelude::*;
 use crate::page::compare::memory;
 use crate::page::compare::pairs::Side;
 use crate::page::core::browser::core::{Core, WorkerState};
+use crate::page::heads::browser::names::HeadNamesState;
 use crate::page::model::address::ModelAddress;
 use crate::page::model::browser::state::{ModelState, Opening};
 use crate::page::photo::browser::photo::PhotoState;
@@ -24,6 +25,7 @@ pub struct ComparedModel {
     pub photo: PhotoState,
     pub phrases: PhrasesState,
     pub segmentation: SegmentationState,
+    pub names: HeadNamesState,
 }
 
 impl ComparedModel {
@@ -35,7 +37,8 @@ impl ComparedModel {
         let photo = PhotoState::new(core, first.photo.framing.get_untracked());
         let phrases = PhrasesState::new(core, model, photo, (first.phrases.list, first.phrases.set_list));
         let segmentation = SegmentationState::new(core, model, photo, phrases);
-        Self { core, model, photo, phrases, segmentation }
+        let names = HeadNamesState::new(core, model);
+        Self { core, model, photo, phrases, segmentation, names }
     }
 
     /// Forgets the model and its results.
@@ -45,6 +48,7 @@ impl ComparedModel {
         self.photo.forget();
         self.phrases.scores.set(None);
         self.segmentation.segmentation.set(None);
+        self.names.names.set(None);
     }
 }
 

@@ -5,6 +5,7 @@ pub mod contrast;
 pub mod grid;
 pub mod heads;
 pub mod lab;
+pub mod names;
 pub mod panel;
 pub mod sources;
 pub mod undo;

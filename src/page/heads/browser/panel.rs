@@ -143,7 +143,7 @@ fn Labels() -> impl IntoView {
             (Some(*of) == head).then(|| (labels.clone(), *images))
         })
     });
-    let label = |HeadLabel { text, variance_explained: share }: HeadLabel| {
+    let label = |HeadLabel { text, variance_explained: share, .. }: HeadLabel| {
         view! {
             <li data-text=text.clone() data-explained=share.to_string()>
                 <span class="text">{text.clone()}</span>

@@ -66,7 +66,7 @@ fn Pool() -> impl IntoView {
     let pack_has_none = move || model.pack.with(|pack| pack.as_ref().is_some_and(|pack| pack.pool_lines == 0));
     let use_typed = move |_| {
         if let Some(area) = area.get() {
-            model.label_sources.use_pool(&area.value());
+            model.label_sources.use_pool(area.value());
         }
     };
     let use_file = move |event: Event| {
@@ -105,7 +105,7 @@ fn Pool() -> impl IntoView {
                     </button>
                 </Show>
                 <Show when=move || model.label_sources.own_pool.get().is_some()>
-                    <button type="button" class="quiet-button" on:click=move |_| model.label_sources.use_pool("")>
+                    <button type="button" class="quiet-button" on:click=move |_| model.label_sources.use_pool(String::new())>
                         "Back to the pack's"
                     </button>
                 </Show>

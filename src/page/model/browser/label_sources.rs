@@ -31,7 +31,7 @@ pub struct LabelSources {
     /// Increases whenever the head labels become out of date.
     pub version: RwSignal<u32>,
     /// The person's own pool, for the next model or worker.
-    own_texts: StoredValue<Vec<String>>,
+    own_texts: StoredValue<String>,
 }
 
 impl LabelSources {
@@ -77,13 +77,19 @@ impl LabelSources {
     pub fn bring_own_pool(self) {
         let own = self.own_texts.get_value();
         if !own.is_empty() {
-            self.use_texts(own);
+            self.use_pool(own);
         }
     }
 
-    /// Uses the lines of `text` for head labels, or the pack's own pool if there are no lines.
-    pub fn use_pool(self, text: &str) {
-        self.use_texts(crate::text::lines(text).collect());
+    /// Uses the texts of a pool's file for head labels, or the pack's own pool if the file is empty.
+    pub fn use_pool(self, file: String) {
+        let own = file.clone();
+        self.core.ask(UsePool { file }, move |pool, _buffers| {
+            self.own_pool.set((!own.is_empty()).then_some(pool.lines));
+            self.own_texts.set_value(own);
+            self.change();
+            Ok(())
+        });
     }
 
     /// Uses the texts of the default pack for head labels, for a model without a pool.
@@ -94,7 +100,7 @@ impl LabelSources {
                 dom::bytes_of("pool.txt", &blob).await
             };
             match text.await {
-                Ok(bytes) => self.use_pool(&String::from_utf8_lossy(&bytes.to_vec())),
+                Ok(bytes) => self.use_pool(String::from_utf8_lossy(&bytes.to_vec()).into_owned()),
                 Err(err) => self.core.complain(Kind::Pool, sentence(&err.to_string())),
             }
         });
@@ -104,19 +110,9 @@ impl LabelSources {
     pub fn use_pool_file(self, file: File) {
         leptos::task::spawn_local(async move {
             match dom::bytes_of(&file.name(), &file).await {
-                Ok(bytes) => self.use_pool(&String::from_utf8_lossy(&bytes.to_vec())),
+                Ok(bytes) => self.use_pool(String::from_utf8_lossy(&bytes.to_vec()).into_owned()),
                 Err(err) => self.core.complain(Kind::Pool, err.to_string()),
             }
-        });
-    }
-
-    fn use_texts(self, lines: Vec<String>) {
-        let own = lines.clone();
-        self.core.ask(UsePool { lines }, move |pool, _buffers| {
-            self.own_pool.set((!own.is_empty()).then_some(pool.lines));
-            self.own_texts.set_value(own);
-            self.change();
-            Ok(())
         });
     }
 

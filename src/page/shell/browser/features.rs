@@ -10,6 +10,7 @@ use crate::page::gallery::browser::cue_state::CueState;
 use crate::page::gallery::browser::state::GalleryState;
 use crate::page::heads::browser::completeness_curve::CompletenessState;
 use crate::page::heads::browser::heads::HeadsState;
+use crate::page::heads::browser::names::HeadNamesState;
 use crate::page::heads::browser::undo::Undo;
 use crate::page::model::browser::state::ModelState;
 use crate::page::photo::browser::head_map::HeadMapState;
@@ -32,6 +33,7 @@ pub struct Features {
     pub head_map: HeadMapState,
     pub overlay: OverlayState,
     pub heads: HeadsState,
+    pub names: HeadNamesState,
     pub completeness: CompletenessState,
     pub undo: Undo,
     pub compare: CompareState,
@@ -53,8 +55,9 @@ impl Features {
         let segmentation = SegmentationState::new(core, model, photo, phrases);
         let head_map = HeadMapState::new(core, photo, phrases);
         let heads = HeadsState::new(core, model, phrases, head_map);
+        let names = HeadNamesState::new(core, model);
         let compare =
-            CompareState::new(ComparedModel { core, model, photo, phrases, segmentation }, address.device);
+            CompareState::new(ComparedModel { core, model, photo, phrases, segmentation, names }, address.device);
         let gallery = GalleryState::new(core, model, photo, phrases, head_map);
         let features = Self {
             core,
@@ -65,6 +68,7 @@ impl Features {
             head_map,
             overlay: OverlayState::default(),
             heads,
+            names,
             completeness: CompletenessState::new(core, model),
             undo: Undo::new(model, phrases),
             compare,
@@ -87,6 +91,7 @@ impl Features {
         provide_context(self.head_map);
         provide_context(self.overlay);
         provide_context(self.heads);
+        provide_context(self.names);
         provide_context(self.completeness);
         provide_context(self.undo);
         provide_context(self.compare);
