@@ -14,8 +14,14 @@ pub enum Framing {
     CentreCrop,
     /// The whole photo in its own proportions, on as many patches as needed.
     WholePhoto,
-    /// A whole video frame whose short side has this length (docs/PAPERS.md, 2.4).
+    /// A whole video frame whose short side has this length, with the size rule of mask propagation on DAVIS
+    /// (docs/PAPERS.md, 2.4).
     Frame {
+        /// Length in pixels, before it is floored to whole patches.
+        short_side: usize,
+    },
+    /// A whole picture or video frame in its own proportions, whose short side has this length (docs/PAPERS.md, 2.1).
+    WholeFrame {
         /// Length in pixels, before it is floored to whole patches.
         short_side: usize,
     },
@@ -92,12 +98,14 @@ impl CropFromPhoto {
     ///
     /// The centre crop follows torchvision: its offset is rounded half to even. A whole photo is resampled so that
     /// its short side has as many patches as the model's own size (fewer when the grid would exceed
-    /// [`MAX_PATCHES`]), and both sides are whole patches.
+    /// [`MAX_PATCHES`]), and both sides are whole patches. A whole frame is resampled in the same way to its own
+    /// short side, with at most [`MAX_FRAME_PATCHES`].
     pub fn new(photo: Size, framing: Framing, size: usize, patch: usize, long_side: LongSide) -> Self {
         match framing {
             Framing::CentreCrop => Self::centre(photo, size, patch, long_side),
-            Framing::WholePhoto => Self::whole(photo, size, patch),
-            Framing::Frame { short_side } => Self::whole_frame(photo, short_side, patch),
+            Framing::WholePhoto => Self::whole(photo, size, patch, MAX_PATCHES),
+            Framing::WholeFrame { short_side } => Self::whole(photo, short_side, patch, MAX_FRAME_PATCHES),
+            Framing::Frame { short_side } => Self::davis_frame(photo, short_side, patch),
         }
     }
 
@@ -122,13 +130,16 @@ impl CropFromPhoto {
         }
     }
 
-    fn whole(photo: Size, size: usize, patch: usize) -> Self {
-        let (width, height) = (photo.width as f64, photo.height as f64);
-        let short_patches = (size / patch) as f64;
-        let scale = (short_patches / width.min(height)).min((MAX_PATCHES as f64 / (width * height)).sqrt());
-        let patches = |pixels: f64| ((pixels * scale).round() as usize).clamp(1, MAX_PATCHES);
-        let columns = patches(width);
-        let rows = patches(height).min(MAX_PATCHES / columns).max(1);
+    /// Keeps the proportions: the short side has `size` pixels, and both sides are rounded to whole patches. If the
+    /// grid would exceed `most` patches, both sides shrink.
+    fn whole(photo: Size, size: usize, patch: usize, most: usize) -> Self {
+        let (short, long) = (photo.width.min(photo.height) as f64, photo.width.max(photo.height) as f64);
+        let short_patches = (size / patch).max(1) as f64;
+        let scale = (short_patches / short).min((most as f64 / (short * long)).sqrt());
+        let patches = |pixels: f64| ((pixels * scale).round() as usize).clamp(1, most);
+        let short = patches(short);
+        let long = patches(long).min(most / short);
+        let (columns, rows) = if photo.width < photo.height { (short, long) } else { (long, short) };
         let crop = Size { width: columns * patch, height: rows * patch };
         Self { photo, resized: crop, left: 0, top: 0, crop, patch }
     }
@@ -139,7 +150,7 @@ impl CropFromPhoto {
     /// 64, but is never shorter than the short side. When 64 is no multiple of the patch, both sides are floored
     /// to multiples of the patch. The number of patches is at most that of a frame 2.5 times as wide as high, or
     /// [`MAX_PATCHES`] if that is more, and never more than [`MAX_FRAME_PATCHES`].
-    fn whole_frame(photo: Size, short_side: usize, patch: usize) -> Self {
+    fn davis_frame(photo: Size, short_side: usize, patch: usize) -> Self {
         let unit = if 64 % patch == 0 { 64 } else { patch };
         let most_short = MAX_FRAME_PATCHES.isqrt();
         let short = (short_side / patch).clamp(1, most_short);
@@ -243,6 +254,33 @@ mod tests {
             for short_side in [0, 1, 224, 480, 100_000] {
                 let (rows, columns) = grid(width, height, short_side, 8);
                 assert!((1..=MAX_FRAME_PATCHES).contains(&(rows * columns)), "{rows} x {columns}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_whole_frame_has_as_many_patches_as_fit() {
+        let grid = |width, height, framing| {
+            let frame = CropFromPhoto::new(Size { width, height }, framing, 224, 16, LongSide::Truncated);
+            (frame.grid().rows, frame.grid().columns)
+        };
+        let framing = Framing::WholeFrame { short_side: 224 };
+        assert_eq!(grid(500, 375, framing), (14, 19));
+        assert_eq!(grid(375, 500, framing), (19, 14));
+        assert_eq!(grid(500, 375, Framing::WholeFrame { short_side: 8 }), (1, 1));
+        assert_eq!(grid(854, 480, Framing::WholeFrame { short_side: 480 }), (30, 53));
+    }
+
+    #[test]
+    fn a_photo_and_the_same_photo_on_its_side_have_the_same_grid() {
+        for (width, height) in [(20_000, 100), (451, 300), (4032, 3024), (30_000, 1), (1000, 999)] {
+            let grid = |width, height, framing| {
+                CropFromPhoto::new(Size { width, height }, framing, 224, 14, LongSide::Truncated).grid()
+            };
+            for framing in [Framing::WholePhoto, Framing::WholeFrame { short_side: 480 }] {
+                let (wide, high) = (grid(width, height, framing), grid(height, width, framing));
+                assert_eq!((wide.rows, wide.columns), (high.columns, high.rows), "{width} x {height}");
+                assert!(!wide.is_empty() && wide.len() <= MAX_FRAME_PATCHES);
             }
         }
     }

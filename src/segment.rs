@@ -32,6 +32,11 @@ pub fn background_for(phrase: &str) -> impl Iterator<Item = String> {
     BACKGROUND.iter().map(move |text| format!("{form}{text}"))
 }
 
+/// Returns whether two scores are equal, except for rounding: a model's sums in f32 are exact to about 1e-6.
+pub fn are_equal(a: f64, b: f64) -> bool {
+    (a - b).abs() <= 1e-5 * a.abs().max(b.abs())
+}
+
 /// A soft map: how much each pixel of the crop belongs to the phrase.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SoftMap {
@@ -63,8 +68,9 @@ pub fn soft_map(patches: &[f64], grid: Grid, patch: usize) -> SoftMap {
     if most <= 0.0 {
         return SoftMap { values: vec![0.0; clipped.len()], size, threshold: 0.0, is_empty: true };
     }
-    // A positive map with equal values everywhere is all foreground.
-    let stretch = if most > least { 1.0 / (most - least) } else { 0.0 };
+    // A positive map with equal values everywhere is all foreground. Values that differ only by the rounding of f32
+    // arithmetic count as equal: stretched to [0, 1], they would be noise.
+    let stretch = if !are_equal(least, most) { 1.0 / (most - least) } else { 0.0 };
     let values: Vec<f32> = if stretch > 0.0 {
         clipped.iter().map(|value| ((value - least) * stretch) as f32).collect()
     } else {
@@ -157,6 +163,8 @@ mod tests {
     fn a_constant_positive_map_is_all_foreground() {
         let map = soft_map(&[0.3; 6], GRID, 4);
         assert!(!map.is_empty && map.values.iter().all(|value| *value > map.threshold));
+        let rounded = [0.3, 0.300_000_1, 0.3, 0.299_999_9, 0.3, 0.3];
+        assert!(soft_map(&rounded, GRID, 4).values.iter().all(|value| *value == 1.0));
     }
 
     #[test]

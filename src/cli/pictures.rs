@@ -5,6 +5,7 @@ use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 
 use super::error::CliError;
+use crate::geometry::Size;
 use crate::media::{self, Photo};
 
 /// The extensions of picture files. AVIF and HEIC cannot be decoded here, but they are listed, so that such files
@@ -104,6 +105,20 @@ pub fn read(path: &Path) -> Result<Photo, CliError> {
 /// # Errors
 /// As [`read`], and [`CliError::DecoderPanic`].
 pub fn read_guarded(path: &Path) -> Result<Photo, CliError> {
-    let read = std::panic::catch_unwind(AssertUnwindSafe(|| read(path)));
+    guarded(path, || read(path))
+}
+
+/// Reads a mask of any picture format: its size, and whether each pixel is foreground, rows first; a panic of the
+/// decoder becomes an error.
+///
+/// # Errors
+/// As [`read_guarded`].
+pub fn read_foreground(path: &Path) -> Result<(Size, Vec<bool>), CliError> {
+    let bytes = std::fs::read(path).map_err(CliError::io("read", path))?;
+    guarded(path, || Ok(media::decode_foreground(&path.to_string_lossy(), &bytes)?))
+}
+
+fn guarded<T>(path: &Path, read: impl FnOnce() -> Result<T, CliError>) -> Result<T, CliError> {
+    let read = std::panic::catch_unwind(AssertUnwindSafe(read));
     read.unwrap_or_else(|_panic| Err(CliError::DecoderPanic(path.to_owned())))
 }

@@ -1,5 +1,6 @@
 //! `headlamp stats`: gathers head statistics over a gallery of pictures, and merges them (docs/PAPERS.md, 1.8).
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Instant;
@@ -12,6 +13,7 @@ use super::options::{ModelOptions, OpenModel};
 use super::output::{AnswerFormat, CommandAnswer};
 use super::parallel::{SkippedPicture, on_readable_pictures};
 use super::{inputs, output, pictures};
+use crate::checkpoint::pack::sha256_hex;
 use crate::geometry::Framing;
 use crate::media::Photo;
 use crate::session::{Session, SessionError};
@@ -133,9 +135,15 @@ impl MergeStatistics {
         output::is_free(&self.out)?;
         let start = Instant::now();
         let mut merged: Option<Statistics> = None;
+        let mut file_of_hash = HashMap::new();
         for path in &self.files {
             let of_file = |source| CliError::Statistics { path: path.clone(), source };
-            let statistics = Statistics::from_bytes(&inputs::read(path)?).map_err(of_file)?;
+            let bytes = inputs::read(path)?;
+            if let Some(other) = file_of_hash.insert(sha256_hex(&bytes), path) {
+                let reason = format!("the same statistics as {}: its pictures would count twice", other.display());
+                return Err(CliError::data(path, reason));
+            }
+            let statistics = Statistics::from_bytes(&bytes).map_err(of_file)?;
             match &mut merged {
                 None => merged = Some(statistics),
                 Some(merged) => merged.merge(&statistics).map_err(of_file)?,

@@ -165,7 +165,7 @@ impl Track {
             TracksWriter { out: &self.out, options: &self.objects, tracker: None, frames: Vec::new() };
         let progress = TerminalProgress::bar(frames.paths.len(), "frames");
         let features = |_path: &Path, photo: &Photo, _seconds: f64| {
-            let featured = pollster::block_on(session.features(photo, Framing::Frame { short_side }))?;
+            let featured = pollster::block_on(session.features(photo, Framing::WholeFrame { short_side }))?;
             Ok((photo.clone(), featured))
         };
         parallel::on_pictures(&frames.paths, threads, features, |_path, featured| {
@@ -235,7 +235,7 @@ impl TracksWriter<'_> {
             .chunks(featured.features.grid.len())
             .map(|track| foreground::in_photo(&foreground::above_mean(track), &featured.frame))
             .collect();
-        let name = frames.name(index);
+        let name = frames.name(index).to_owned();
         // Folders are made after the tracker has accepted the heads: a wrong head leaves no folder behind.
         output::make_folder(&self.out.join("masks"))?;
         for (id, mask) in objects.iter().zip(&masks) {

@@ -18,7 +18,7 @@ pub mod video;
 pub use browser::{decode, thumbnail};
 pub use error::MediaError;
 #[cfg(all(feature = "cli", not(target_arch = "wasm32")))]
-pub use native::decode;
+pub use native::{decode, decode_foreground};
 pub use photo::{MAX_PIXELS, Photo};
 pub use png::{grey_png, indexed_png, labels_of_png, rgb_png};
 pub use resample::{crop, preview};

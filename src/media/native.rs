@@ -23,6 +23,16 @@ const EXTRA_BYTES: u64 = 64 << 20;
 /// [`MediaError`] if the file is empty, is not a picture, has a format that the `image` crate does not read here, is
 /// cut off or damaged, has no pixels, or has more than [`super::MAX_PIXELS`].
 pub async fn decode(name: &str, bytes: &[u8]) -> Result<Photo, MediaError> {
+    let picture = decode_upright(name, bytes)?;
+    let size = Size { width: picture.width() as usize, height: picture.height() as usize };
+    Ok(Photo { size, held: size, rgb: over_white(picture) })
+}
+
+/// Decodes a picture and applies its orientation.
+///
+/// # Errors
+/// As [`decode`].
+fn decode_upright(name: &str, bytes: &[u8]) -> Result<DynamicImage, MediaError> {
     let header = picture_header::read_header(name, bytes)?;
     let unsupported = || MediaError::Unsupported {
         name: name.to_owned(),
@@ -30,13 +40,31 @@ pub async fn decode(name: &str, bytes: &[u8]) -> Result<Photo, MediaError> {
         reader: "this program",
     };
     let format = format_of(header.kind).ok_or_else(unsupported)?;
-    let picture = upright(format, &header, bytes).map_err(|err| match err {
+    upright(format, &header, bytes).map_err(|err| match err {
         ImageError::Unsupported(_) => unsupported(),
         // The decoder's limits are the header's own numbers: a picture that exceeds them contradicts its header.
         _ => MediaError::Damaged { name: name.to_owned() },
-    })?;
+    })
+}
+
+/// Decodes a mask file. Returns its size, and for each pixel whether the pixel is foreground, row by row: it is neither
+/// black nor transparent. `name` is the file's name in error messages.
+///
+/// # Errors
+/// As [`decode`]; [`MediaError::NotAMask`] if the file has transparent pixels, and all others are black: such a file
+/// does not say which pixels are foreground.
+pub fn decode_foreground(name: &str, bytes: &[u8]) -> Result<(Size, Vec<bool>), MediaError> {
+    // 16 bits: the label 1 of a 16-bit file is black in 8 bits.
+    let picture = decode_upright(name, bytes)?.into_rgba16();
     let size = Size { width: picture.width() as usize, height: picture.height() as usize };
-    Ok(Photo { size, held: size, rgb: over_white(picture) })
+    let (pixels, _) = picture.as_raw().as_chunks::<4>();
+    let is_foreground = |pixel: &[u16; 4]| pixel[3] > 0 && pixel[..3] != [0; 3];
+    let foreground: Vec<bool> = pixels.iter().map(is_foreground).collect();
+    if pixels.iter().any(|pixel| pixel[3] == 0) && !foreground.contains(&true) {
+        let reason = "its pixels are black or transparent: draw the object in white on black".into();
+        return Err(MediaError::NotAMask { name: name.to_owned(), reason });
+    }
+    Ok((size, foreground))
 }
 
 /// Returns the `image` crate's name of a format; `None` if the crate does not read the format.

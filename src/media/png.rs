@@ -73,12 +73,12 @@ pub fn davis_palette() -> [[u8; 3]; 256] {
 }
 
 /// Returns the size and the labels of a mask file, one label per pixel, row by row. The labels are the palette's
-/// indices or the grey values. If a grey PNG has only the values 0 and 255, its labels are 0 and 1. `name` is the
+/// indices or the grey values. If a grey PNG has only the values 0 and white, its labels are 0 and 1. `name` is the
 /// file's name in error messages.
 ///
 /// # Errors
-/// [`MediaError::NotAMask`] if the file is not a PNG, has colours without a palette or 16-bit values, is damaged, or
-/// is too large.
+/// [`MediaError::NotAMask`] if the file is not a PNG, has colours without a palette, transparency, or more than 256
+/// labels, is damaged, or is too large.
 pub fn labels_of_png(name: &str, bytes: &[u8]) -> Result<(Size, Vec<u8>), MediaError> {
     let wrong = |reason: &dyn std::fmt::Display| MediaError::NotAMask {
         name: name.to_owned(),
@@ -89,8 +89,12 @@ pub fn labels_of_png(name: &str, bytes: &[u8]) -> Result<(Size, Vec<u8>), MediaE
     let mut reader = decoder.read_info().map_err(|err| wrong(&err))?;
     let (colour, depth) = reader.output_color_type();
     let size = Size { width: reader.info().width as usize, height: reader.info().height as usize };
-    if !matches!(colour, ColorType::Indexed | ColorType::Grayscale) || depth == BitDepth::Sixteen {
-        return Err(wrong(&"it has colours without a palette, or 16-bit values"));
+    match colour {
+        ColorType::Indexed | ColorType::Grayscale => {}
+        ColorType::GrayscaleAlpha => {
+            return Err(wrong(&"it has transparency: save it as grey without transparency"));
+        }
+        ColorType::Rgb | ColorType::Rgba => return Err(wrong(&"it has colours without a palette")),
     }
     let fits = (size.width as u64).saturating_mul(size.height as u64) <= MAX_PIXELS;
     let Some(length) = reader.output_buffer_size().filter(|_length| fits) else {
@@ -99,19 +103,25 @@ pub fn labels_of_png(name: &str, bytes: &[u8]) -> Result<(Size, Vec<u8>), MediaE
     let mut packed = vec![0; length];
     let frame = reader.next_frame(&mut packed).map_err(|err| wrong(&err))?;
     let rows = packed.chunks(frame.line_size.max(1)).take(size.height);
-    let mut labels: Vec<u8> = rows.flat_map(|row| unpacked(row, depth as usize, size.width)).collect();
-    if colour == ColorType::Grayscale
-        && labels.iter().all(|label| [0, 255 >> (8 - depth as usize)].contains(label))
-    {
-        labels.iter_mut().for_each(|label| *label = (*label).min(1));
+    let mut samples: Vec<u16> = rows.flat_map(|row| unpacked(row, depth as usize, size.width)).collect();
+    let white = u16::MAX >> (16 - depth as usize);
+    if colour == ColorType::Grayscale && samples.iter().all(|sample| [0, white].contains(sample)) {
+        samples.iter_mut().for_each(|sample| *sample = (*sample).min(1));
     }
-    Ok((size, labels))
+    let labels = samples.into_iter().map(u8::try_from).collect::<Result<_, _>>();
+    Ok((size, labels.map_err(|_above| wrong(&"its 16-bit values are above 255: labels are 0 to 255"))?))
 }
 
-/// Returns a row's samples of `depth` bits each. The first sample is in the highest bits.
-fn unpacked(row: &[u8], depth: usize, width: usize) -> impl Iterator<Item = u8> {
-    let (each, mask) = (8 / depth, 255 >> (8 - depth));
-    (0..width).map(move |x| (row[x / each] >> (8 - depth - x % each * depth)) & mask)
+/// Returns a row's samples of `depth` bits each. The first sample is in the highest bits of the first byte.
+fn unpacked(row: &[u8], depth: usize, width: usize) -> impl Iterator<Item = u16> {
+    let sample = move |x: usize| {
+        if depth == 16 {
+            return u16::from_be_bytes([row[2 * x], row[2 * x + 1]]);
+        }
+        let each = 8 / depth;
+        u16::from(row[x / each] >> (8 - depth - x % each * depth)) & (255 >> (8 - depth))
+    };
+    (0..width).map(sample)
 }
 
 #[cfg(test)]
@@ -153,6 +163,29 @@ mod tests {
         writer.write_image_data(&[0b00_01_10_11, 0b01_000000, 0b11_00_00_01, 0b10_000000]).unwrap();
         writer.finish().unwrap();
         assert_eq!(labels_of_png("mask", &file).unwrap().1, [0, 1, 2, 3, 1, 3, 0, 0, 1, 2]);
+    }
+
+    /// Returns a 16-bit PNG file of this colour type with these samples.
+    fn png_of_16_bits(colour: ColorType, samples: &[u16]) -> Vec<u8> {
+        let mut file = Vec::new();
+        let mut encoder = Encoder::new(&mut file, 5, 2);
+        encoder.set_color(colour);
+        encoder.set_depth(BitDepth::Sixteen);
+        let mut writer = encoder.write_header().unwrap();
+        let bytes: Vec<u8> = samples.iter().flat_map(|sample| sample.to_be_bytes()).collect();
+        writer.write_image_data(&bytes).unwrap();
+        writer.finish().unwrap();
+        file
+    }
+
+    #[test]
+    fn labels_of_16_bits_are_read_if_they_fit() {
+        let grey = |samples: &[u16]| labels_of_png("mask", &png_of_16_bits(ColorType::Grayscale, samples));
+        assert_eq!(grey(&[0, 1, 2, 0, 7, 255, 3, 0, 0, 1]).unwrap().1, [0, 1, 2, 0, 7, 255, 3, 0, 0, 1]);
+        assert_eq!(grey(&[0, 65535, 0, 0, 0, 0, 0, 0, 0, 65535]).unwrap().1, [0, 1, 0, 0, 0, 0, 0, 0, 0, 1]);
+        assert!(grey(&[0, 256, 0, 0, 0, 0, 0, 0, 0, 0]).unwrap_err().to_string().contains("above 255"));
+        let transparent = png_of_16_bits(ColorType::GrayscaleAlpha, &[1; 20]);
+        assert!(labels_of_png("mask", &transparent).unwrap_err().to_string().contains("transparency"));
     }
 
     #[test]

@@ -86,9 +86,12 @@ impl Remainder {
     }
 
     /// Picks the text along which the outputs vary most, and removes its direction from the outputs and the texts.
-    /// Returns the text's row in the pool, or None when the outputs vary along no text.
+    /// Among equal texts, the first of the pool is picked, as in the paper's code. Returns the text's row in the pool,
+    /// or None when the outputs vary along no text.
     fn pick(&mut self) -> Option<usize> {
-        let (text, variance) = self.variances.iter().copied().enumerate().max_by(|a, b| a.1.total_cmp(&b.1))?;
+        // `max_by` returns the last of equal elements.
+        let from_the_end = self.variances.iter().copied().enumerate().rev();
+        let (text, variance) = from_the_end.max_by(|a, b| a.1.total_cmp(&b.1))?;
         let direction = self.remainder_of(text).try_normalize(0.0)?;
         if variance.is_nan() || variance <= 0.0 {
             return None;

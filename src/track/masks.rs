@@ -131,11 +131,15 @@ pub fn upsample(patches: &[f32], grid: Grid, size: Size) -> Vec<f32> {
     pixels
 }
 
-/// Stretches values to [0, 1]. Values that are all equal do not change.
+/// The least difference between the values of a channel, which are shares of 1, that is more than rounding.
+const LEAST_SPREAD: f32 = 1e-5;
+
+/// Stretches values to [0, 1]. Values that are equal, except for rounding, do not change: stretched, they would be
+/// noise.
 fn stretch(values: &[f32]) -> Vec<f32> {
     let least = values.iter().copied().fold(f32::INFINITY, f32::min);
     let most = values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    if most > least {
+    if most - least > LEAST_SPREAD {
         return values.iter().map(|value| (value - least) / (most - least)).collect();
     }
     values.to_vec()
@@ -154,4 +158,20 @@ fn argmax(channels: &[Vec<f32>]) -> Vec<u8> {
         }
     }
     labels
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_object_that_fills_the_frame_stays_whole() {
+        let grid = Grid { rows: 4, columns: 5 };
+        // Rounding leaves shares that are not exactly 0 and 1.
+        let noise = |place: usize| (place * 7919 % 13) as f32 * 1e-7;
+        let background = (0..grid.len()).map(noise);
+        let object = (0..grid.len()).map(|place| 1.0 - noise(place));
+        let masks = SoftMasks { grid, channels: 2, values: background.chain(object).collect() };
+        assert!(masks.patch_labels().iter().all(|label| *label == 1));
+    }
 }

@@ -6,6 +6,7 @@ use super::features::Features;
 use super::regions::connected;
 use super::vectors::{dot, unit, unit_tokens, weighted_sum};
 use crate::geometry::Grid;
+use crate::segment::are_equal;
 
 /// The largest number of refinement rounds. Regions settle within three or four.
 const ROUNDS: usize = 5;
@@ -97,7 +98,7 @@ pub fn in_box(features: &Features, patch_box: &PatchBox) -> Vec<bool> {
 /// Empty when no score is positive.
 pub fn of_scores(scores: &[f64]) -> Vec<bool> {
     let mean = scores.iter().map(|score| score.max(0.0)).sum::<f64>() / scores.len().max(1) as f64;
-    let is_constant = scores.iter().all(|score| *score == scores[0]);
+    let is_constant = scores.iter().all(|score| are_equal(*score, scores[0]));
     scores.iter().map(|score| *score > 0.0 && (*score > mean || is_constant)).collect()
 }
 

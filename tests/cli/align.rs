@@ -126,6 +126,9 @@ fn unreadable_pictures_are_skipped() {
     let answer = json(align(&pairs, &place.join("out")).args(["--epochs", "0", "--statistics", "4"]));
     assert_eq!((answer["images"].as_u64(), answer["statistics_images"].as_u64()), (Some(299), Some(4)));
     assert_eq!(answer["skipped"].as_array().unwrap().len(), 1);
+    // The second run takes the features from the cache.
+    let again = json(align(&pairs, &place.join("again")).args(["--epochs", "0", "--statistics", "4"]));
+    assert_eq!(again["skipped"][0]["image"], answer["skipped"][0]["image"]);
     assert_eq!(
         answer["retrieval"]["ridge"], answer["retrieval"]["aligned"],
         "without epochs the regression must stay unrefined"

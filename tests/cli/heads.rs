@@ -141,3 +141,15 @@ fn statistics_of_another_model_are_refused() {
     merge.args(["stats", "merge"]).arg(ours).arg(theirs).arg("--out").arg(other.join("merged"));
     assert!(error_of(&mut merge, 1).contains("another model's weights"));
 }
+
+#[test]
+fn the_same_statistics_are_not_merged_twice() {
+    let place = folder("merged-twice");
+    let ours = test_support::tool::pack().join("statistics.safetensors");
+    let copy = place.join("copy");
+    std::fs::copy(&ours, &copy).unwrap();
+    let mut merge = headlamp();
+    merge.args(["stats", "merge"]).arg(ours).arg(&copy).arg("--out").arg(place.join("merged"));
+    let refused = error_of(&mut merge, 1);
+    assert!(refused.contains("would count twice"), "{refused}");
+}

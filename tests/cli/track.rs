@@ -71,6 +71,24 @@ fn track_writes_masks_overlays_and_json() {
 }
 
 #[test]
+fn frames_that_differ_in_the_extension_stay_apart() {
+    let (video, place) = (frames("one-stem-frames", 3), folder("one-stem"));
+    // The decoder looks at the bytes, not at the name.
+    std::fs::rename(video.join("f1.png"), video.join("f0.jpg")).unwrap();
+    json(on_pack(&["track"]).arg(&video).args(["--objects", "1", "--out"]).arg(place.join("tracks")));
+    let seed = place.join("seed.png");
+    std::fs::write(&seed, indexed_png(SIZE, &labels()).unwrap()).unwrap();
+    let mut propagate = on_pack(&["propagate"]);
+    json(propagate.arg(&video).arg("--seed").arg(&seed).arg("--out").arg(place.join("masks")));
+    for folder in [place.join("tracks/masks/object-0"), place.join("masks")] {
+        let mut names: Vec<_> =
+            std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        assert_eq!(names, ["f0.jpg.png", "f0.png.png", "f2.png"]);
+    }
+}
+
+#[test]
 fn track_accepts_chosen_heads_and_refuses_unknown_ones() {
     let (video, place) = (frames("heads-frames", 3), folder("heads-out"));
     let track = |heads: &str, out: &str| {

@@ -49,6 +49,40 @@ fn folders_of_photos_and_masks_give_the_same_table() {
     assert_expected(&json(&mut eval("segmentation", &folder)));
 }
 
+/// Masks of 16 bits in which the object is 1, and masks in which everything but the object is transparent, say the
+/// same as masks in black and white.
+#[test]
+fn masks_of_16_bits_and_transparent_ones_give_the_same_table() {
+    for kind in ["sixteen", "transparent"] {
+        let folder = folder(kind);
+        for part in ["images", "masks"] {
+            std::fs::create_dir(folder.join(part)).unwrap();
+            for file in std::fs::read_dir(data("segmentation").join(part)).unwrap().map(|entry| entry.unwrap()) {
+                let copy = folder.join(part).join(file.file_name());
+                if part == "images" {
+                    std::fs::copy(file.path(), copy).unwrap();
+                    continue;
+                }
+                let mask = image::open(file.path()).unwrap().into_luma8();
+                if kind == "sixteen" {
+                    let labels = image::ImageBuffer::from_fn(mask.width(), mask.height(), |x, y| {
+                        image::Luma([u16::from(mask.get_pixel(x, y)[0] > 0)])
+                    });
+                    labels.save(copy).unwrap();
+                } else {
+                    let cut_out = image::RgbaImage::from_fn(mask.width(), mask.height(), |x, y| {
+                        let is_object = mask.get_pixel(x, y)[0] > 0;
+                        image::Rgba([255, 255, 255, if is_object { 255 } else { 0 }])
+                    });
+                    cut_out.save(copy).unwrap();
+                }
+            }
+        }
+        std::fs::copy(data("segmentation/classnames.txt"), folder.join("classnames.txt")).unwrap();
+        assert_expected(&json(&mut eval("segmentation", &folder)));
+    }
+}
+
 #[test]
 fn the_rollout_layer_only_changes_that_baseline() {
     let of = |first: &str| json(eval("segmentation", &data("segmentation")).args(["--rollout-from", first]));

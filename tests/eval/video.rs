@@ -137,6 +137,19 @@ fn davis_matches_its_parts_and_resumes() {
 }
 
 #[test]
+fn davis_rows_keep_their_names_after_a_skip() {
+    let (data, out) = (davis("davis-skipped"), folder("davis-skipped-out"));
+    let all = json(&mut davis_command(&data, &out));
+    // Sequence one cannot be read: its second frame is cut off.
+    let broken = data.join("JPEGImages/480p/one/00001.png");
+    let bytes = std::fs::read(&broken).unwrap();
+    std::fs::write(&broken, &bytes[..bytes.len() / 2]).unwrap();
+    let rest = json(&mut davis_command(&data, &folder("davis-skipped-rest")));
+    assert_eq!(rest["skipped"][0]["image"], "one");
+    assert_eq!(rest["sequences"], serde_json::json!([all["sequences"][1]]), "the row of sequence two");
+}
+
+#[test]
 fn davis_refuses_unusable_data() {
     let (data, out) = (davis("davis-refused"), folder("davis-refused-out"));
     let mut split = davis_command(&data, &out);

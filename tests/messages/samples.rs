@@ -37,7 +37,12 @@ pub fn rectangles() -> Vec<PhotoRect> {
 }
 
 pub fn framings() -> Vec<Framing> {
-    vec![Framing::CentreCrop, Framing::WholePhoto, Framing::Frame { short_side: 480 }]
+    vec![
+        Framing::CentreCrop,
+        Framing::WholePhoto,
+        Framing::Frame { short_side: 480 },
+        Framing::WholeFrame { short_side: 224 },
+    ]
 }
 
 fn ablation() -> Ablation {

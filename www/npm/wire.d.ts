@@ -9,7 +9,8 @@ export type PhotoRect = { height: number; left: number; top: number; width: numb
 export type Framing =
   | "CentreCrop"
   | "WholePhoto"
-  | { Frame: { short_side: number } };
+  | { Frame: { short_side: number } }
+  | { WholeFrame: { short_side: number } };
 
 export type Ablation = { cls_to_cls: boolean; embedding: boolean; heads: [number, number][]; mlps: number[] };
 

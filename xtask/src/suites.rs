@@ -77,8 +77,12 @@ fn native() -> anyhow::Result<()> {
     })?;
     assets::all(assets::Tool::WithTests)?;
     tools::vulkan()?;
+    tools::ffmpeg()?;
     step("native tests", || {
-        run(tools::cargo().args(["test", "--workspace", "--no-fail-fast"]).env("HEADLAMP_NEEDS_GPU", "1"))
+        run(tools::cargo()
+            .args(["test", "--workspace", "--no-fail-fast"])
+            .env("HEADLAMP_NEEDS_GPU", "1")
+            .env("HEADLAMP_NEEDS_FFMPEG", "1"))
     })
 }
 

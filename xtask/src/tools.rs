@@ -245,6 +245,18 @@ pub fn vulkan() -> anyhow::Result<()> {
     step("installing Vulkan in software", || apt_install(&PACKAGES))
 }
 
+/// Installs ffmpeg for the tests that cut a video file into frames, unless the machine has one.
+pub fn ffmpeg() -> anyhow::Result<()> {
+    if places::program("ffmpeg").is_some() {
+        skip("ffmpeg", "already installed");
+        return Ok(());
+    }
+    if places::program("apt-get").is_none() || !is_root() {
+        bail!("the tests of the command-line tool cut videos with ffmpeg, which is missing: `{}`", apt("ffmpeg"));
+    }
+    step("installing ffmpeg", || apt_install(&["ffmpeg"]))
+}
+
 fn apt_install(packages: &[&str]) -> anyhow::Result<()> {
     let get = |words: &[&str]| run(command("apt-get").env("DEBIAN_FRONTEND", "noninteractive").args(words));
     let install = [&["install", "-y", "--no-install-recommends"], packages].concat();

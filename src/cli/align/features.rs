@@ -37,7 +37,7 @@ pub fn features(
     let (mut store, mut rows) = FeatureFile::open(&cache_file(session, pictures)?, width)?;
     rows.truncate(pictures.len());
     let left = &pictures[rows.len()..];
-    let mut skipped = Vec::new();
+    let mut skipped = skipped_before(&rows, pictures);
     if !left.is_empty() {
         let mut next = left.iter();
         let embed = |photo: &crate::media::Photo| {
@@ -55,10 +55,20 @@ pub fn features(
             }
             Ok(())
         };
-        skipped = on_readable_pictures(left, threads, embed, |path, row| take(Some(path), Some(row)))?;
+        skipped.extend(on_readable_pictures(left, threads, embed, |path, row| take(Some(path), Some(row)))?);
         take(None, None)?;
     }
     Ok((rows, skipped))
+}
+
+/// Returns the pictures that an earlier run could not read.
+fn skipped_before(rows: &FeatureRows, pictures: &[PathBuf]) -> Vec<SkippedPicture> {
+    let unread = pictures.iter().zip(rows).filter(|(_picture, row)| row.is_none());
+    let skipped = |(picture, _row): (&PathBuf, _)| SkippedPicture {
+        image: picture.display().to_string(),
+        error: "an earlier run could not read this picture, and the file has not changed since".to_owned(),
+    };
+    unread.map(skipped).collect()
 }
 
 /// Returns the path of the cache file for these pictures and this model.

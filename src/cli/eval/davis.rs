@@ -108,9 +108,8 @@ impl EvalDavis {
             |sequence| self.evaluate(&evaluation, sequence),
         )?;
         let objects: Vec<_> = gathered.records.iter().flat_map(|scores| &scores.objects).collect();
-        let names = sequences.iter().map(|sequence| sequence.name.clone());
-        let of_sequence = |(sequence, scores): (String, &SequenceScores)| SequenceRows {
-            sequence,
+        let of_sequence = |(index, scores): (&usize, &SequenceScores)| SequenceRows {
+            sequence: sequences[*index].name.clone(),
             objects: scores.objects.len(),
             rows: rows(&scores.objects.iter().collect::<Vec<_>>()),
         };
@@ -119,7 +118,7 @@ impl EvalDavis {
             resolution: self.resolution,
             objects: objects.len(),
             rows: rows(&objects),
-            sequences: names.zip(&gathered.records).map(of_sequence).collect(),
+            sequences: gathered.items.iter().zip(&gathered.records).map(of_sequence).collect(),
         };
         evaluation.answer(gathered, results)
     }

@@ -89,7 +89,7 @@ impl EvalDiscovery {
     fn discover(&self, evaluation: &Evaluation<'_>, picture: &AnnotatedPicture) -> Result<RightBoxes, CliError> {
         let session = &evaluation.session;
         let short_side = self.resolution.unwrap_or(session.model().config.vision.image_size);
-        let featured = read_features(session, &picture.picture, Framing::Frame { short_side })?;
+        let featured = read_features(session, &picture.picture, Framing::WholeFrame { short_side })?;
         let features = &featured.features;
         let (mut tracker, heads) = self.objects.tracker(features);
         let tracked = tracker.push(features)?;

@@ -64,6 +64,8 @@ pub struct Evaluation<'a> {
 pub struct GatheredRecords<R> {
     /// In the order of the items, without those that were skipped.
     pub records: Vec<R>,
+    /// For each record, the index of its item.
+    pub items: Vec<usize>,
     /// Number of records of an earlier run.
     resumed: usize,
     skipped: Vec<SkippedPicture>,
@@ -169,11 +171,13 @@ impl Evaluation<'_> {
             |item| work(item),
             |item, record| records.add(name(item), record),
         )?;
-        let records: Vec<R> = items.iter().filter_map(|item| records.get(name(item))).cloned().collect();
+        let record_of = |(index, item): (usize, &T)| Some((index, records.get(name(item))?.clone()));
+        let (items_with_record, records): (Vec<usize>, Vec<R>) =
+            items.iter().enumerate().filter_map(record_of).unzip();
         if records.is_empty() {
             return Err(CliError::NoPictureReadable(items.len()));
         }
-        Ok(GatheredRecords { records, resumed, skipped })
+        Ok(GatheredRecords { records, items: items_with_record, resumed, skipped })
     }
 
     /// Writes the results into `--out`, and prints them.

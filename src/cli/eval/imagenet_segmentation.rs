@@ -3,7 +3,7 @@
 //! | DIR | layout |
 //! |---|---|
 //! | `gtsegs_ijcv.mat`, or a folder with this file | MATLAB 7.3, which is HDF5: each cell of `value/img` refers to a photo `[3, width, height]`, each cell of `value/gt` to a cell with a mask `[width, height]` |
-//! | a folder with `images/` and `masks/` | for each picture a PNG of the same name and size; pixels that are not black are foreground |
+//! | a folder with `images/` and `masks/` | for each picture a PNG of the same name and size; pixels that are neither black nor transparent are foreground |
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -80,12 +80,11 @@ impl SegmentationSet {
             Self::Mat(mat) => mat.read(index),
             Self::Folder(pairs) => {
                 let (photo, mask) = &pairs[index];
-                let (photo, mask_photo) = (pictures::read_guarded(photo)?, pictures::read_guarded(mask)?);
-                if photo.size != mask_photo.size {
-                    return Err(CliError::data(mask, sizes(mask_photo.size, photo.size)));
+                let (photo, (size, labelled)) = (pictures::read_guarded(photo)?, pictures::read_foreground(mask)?);
+                if photo.size != size {
+                    return Err(CliError::data(mask, sizes(size, photo.size)));
                 }
-                let (pixels, _) = mask_photo.rgb.as_chunks::<3>();
-                Ok(MaskedPhoto { photo, labelled: pixels.iter().map(|pixel| *pixel != [0; 3]).collect() })
+                Ok(MaskedPhoto { photo, labelled })
             }
         }
     }
@@ -94,8 +93,13 @@ impl SegmentationSet {
 /// Pairs the photos in `images/` with the files of the same name in `masks/`.
 fn pairs(data: &Path) -> Result<Vec<(PathBuf, PathBuf)>, CliError> {
     let stem = |path: &PathBuf| path.file_stem().map(|stem| stem.to_os_string()).unwrap_or_default();
-    let masks: HashMap<_, _> =
-        pictures::in_folder(&data.join("masks"))?.into_iter().map(|path| (stem(&path), path)).collect();
+    let mut masks = HashMap::new();
+    for path in pictures::in_folder(&data.join("masks"))? {
+        if let Some(other) = masks.insert(stem(&path), path.clone()) {
+            let reason = format!("there is also {}: keep one mask for each photo", other.display());
+            return Err(CliError::data(&path, reason));
+        }
+    }
     let paired = |photo: PathBuf| match masks.get(&stem(&photo)) {
         Some(mask) => Ok((photo, mask.clone())),
         None => Err(CliError::data(&photo, "the photo has no mask of the same name in masks/")),
