@@ -37,6 +37,10 @@ pub enum CheckpointError {
         "tensor `{name}` holds {found}, which headlamp does not read: save the weights as floating-point numbers"
     )]
     Type { name: String, found: String },
+    #[error(
+        "{file} has the tensor `{name}`, which this model does not read: take the file of this model, or remove the tensor"
+    )]
+    Unread { file: String, name: String },
     #[error("tensor `{0}` holds values that are not finite: the file is damaged; fetch it again")]
     NotFinite(String),
     #[error("{file} is not a readable {kind} file ({reason}); fetch it again")]

@@ -60,6 +60,7 @@ pub fn manifest(seed: u64, quantisation: Quantisation) -> Manifest {
         provenance: vec![format!("weights and gallery drawn by SplitMix64 from seed {seed}")],
         source: None,
         settings_given: false,
+        propagation_layer: None,
         quantisation,
         model: config(random_model_texts::vocabulary_size()),
         storages: Vec::new(),

@@ -44,6 +44,8 @@ pub struct Propagate {
     #[arg(long, value_name = "PIXELS", default_value_t = SHORT_SIDE)]
     resolution: usize,
     #[command(flatten)]
+    layer: LayerOption,
+    #[command(flatten)]
     protocol: PropagationProtocol,
     /// New folder for the masks
     #[arg(long, value_name = "DIR")]
@@ -52,6 +54,48 @@ pub struct Propagate {
     model: ModelOptions,
     #[command(flatten)]
     format: AnswerFormat,
+}
+
+/// The layer whose patches are compared.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct LayerOption {
+    /// Layer whose patches are compared, counted from 0 (default: the pack's choice, which is the last layer for most
+    /// packs and 7 for the default pack)
+    #[arg(long = "layer", value_name = "N")]
+    layer: Option<usize>,
+}
+
+impl LayerOption {
+    /// Returns the layer: the user's choice, or the pack's.
+    ///
+    /// # Errors
+    /// [`CliError::Usage`] if the model has no such layer.
+    pub fn of(self, session: &Session) -> Result<usize, CliError> {
+        let layers = session.model().config.vision.layers;
+        match self.layer {
+            Some(layer) if layer >= layers => {
+                Err(CliError::Usage(format!("there is no layer {layer}: the model has {layers}, counted from 0")))
+            }
+            layer => Ok(layer.unwrap_or_else(|| session.manifest().propagation_layer())),
+        }
+    }
+}
+
+/// The pictures as the model sees them, and the layer whose patches are compared.
+#[derive(Clone, Copy)]
+pub struct PatchSource {
+    pub framing: Framing,
+    pub layer: usize,
+}
+
+impl PatchSource {
+    /// Computes the tokens of a picture's patches.
+    ///
+    /// # Errors
+    /// If the device fails.
+    fn tokens(self, session: &Session, photo: &Photo) -> Result<Featured, CliError> {
+        Ok(pollster::block_on(session.tokens_after(photo, self.framing, self.layer))?)
+    }
 }
 
 /// The numbers of the propagation protocol.
@@ -81,6 +125,7 @@ struct PropagateAnswer<'a> {
     out: &'a Path,
     frames: usize,
     objects: usize,
+    layer: usize,
     seconds: f64,
 }
 
@@ -100,7 +145,8 @@ impl Propagate {
         let OpenModel { session, device, threads, .. } = self.model.open()?;
         let progress = TerminalProgress::bar(count, "frames");
         let framing = Framing::Frame { short_side: self.resolution };
-        let seeded = read_features(&session, &frames.paths[self.at], framing)?;
+        let patches = PatchSource { framing, layer: self.layer.of(&session)? };
+        let seeded = read_tokens(&session, &frames.paths[self.at], patches)?;
         check_size(&self.seed, size, seeded.frame.photo)?;
         let mut seed = Propagator::new(self.protocol.into());
         seed.seed(self.at, &seeded.features, SoftMasks::of_pixels(&labels, &seeded.frame))?;
@@ -116,7 +162,7 @@ impl Propagate {
         for order in [forwards, backwards] {
             let paths: Vec<PathBuf> = order.iter().map(|frame| frames.paths[*frame].clone()).collect();
             let (mut propagator, mut order) = (seed.clone(), order.into_iter());
-            propagate(&session, &paths, framing, threads, &mut propagator, |size, labels| match order.next() {
+            propagate(&session, &paths, patches, threads, &mut propagator, |size, labels| match order.next() {
                 Some(frame) => write(frame, size, &labels),
                 None => Ok(()),
             })?;
@@ -128,6 +174,7 @@ impl Propagate {
             out: &self.out,
             frames: count,
             objects: labels.iter().copied().max().unwrap_or(0).into(),
+            layer: patches.layer,
             seconds: start.elapsed().as_secs_f64(),
         })
     }
@@ -148,26 +195,24 @@ impl CommandAnswer for PropagateAnswer<'_> {
 pub fn propagate(
     session: &Session,
     paths: &[PathBuf],
-    framing: Framing,
+    patches: PatchSource,
     threads: usize,
     propagator: &mut Propagator,
     mut take: impl FnMut(Size, Vec<u8>) -> Result<(), CliError>,
 ) -> Result<(), CliError> {
-    let features =
-        |_path: &Path, photo: &Photo, _seconds: f64| Ok(pollster::block_on(session.features(photo, framing))?);
-    parallel::on_pictures(paths, threads, features, |_path, featured| {
+    let tokens = |_path: &Path, photo: &Photo, _seconds: f64| patches.tokens(session, photo);
+    parallel::on_pictures(paths, threads, tokens, |_path, featured| {
         let Featured { frame, features } = featured?;
         take(frame.photo, propagator.push(&features)?.labels_in_photo(&frame))
     })
 }
 
-/// Reads a picture and computes its features.
+/// Reads a picture and computes the tokens of its patches.
 ///
 /// # Errors
 /// If the picture cannot be read, or the device fails.
-pub fn read_features(session: &Session, path: &Path, framing: Framing) -> Result<Featured, CliError> {
-    let photo = pictures::read_guarded(path)?;
-    Ok(pollster::block_on(session.features(&photo, framing))?)
+pub fn read_tokens(session: &Session, path: &Path, patches: PatchSource) -> Result<Featured, CliError> {
+    patches.tokens(session, &pictures::read_guarded(path)?)
 }
 
 /// Reads the size and the labels of a mask file, one label for each pixel.

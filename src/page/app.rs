@@ -23,6 +23,7 @@ use crate::page::shell::address::Address;
 use crate::page::shell::browser::drop_and_paste::Intake;
 use crate::page::shell::browser::export::Exports;
 use crate::page::shell::browser::features::Features;
+use crate::page::shell::browser::first_labels::{FirstLabels, PictureSources};
 use crate::page::shell::browser::help::{Help, HelpDialog};
 use crate::page::shell::browser::masthead::Masthead;
 use crate::page::shell::browser::notice::Notice;
@@ -92,7 +93,7 @@ fn Whole() -> impl IntoView {
             <Phrases/>
             <div class="heads-column">
                 <HeadGrid/>
-                <HeadPanel/>
+                <HeadPanel first_labels=FirstLabels/>
                 <Show when=move || features.model.has_text()>
                     <Lab/>
                 </Show>
@@ -123,7 +124,13 @@ fn Foot() -> impl IntoView {
         <Comparison/>
         <Gallery/>
         // Precomputed results have no timings of this machine.
-        <ModelPanel photo=summary is_measured_here=Signal::derive(move || !photo.is_beforehand.get())/>
+        <ModelPanel
+            photo=summary
+            is_measured_here=Signal::derive(move || !photo.is_beforehand.get())
+            names=features.names.names
+        >
+            <PictureSources/>
+        </ModelPanel>
         <LoadModel/>
         <Show when=move || features.model.has_text()>
             <Sources gallery=gallery/>

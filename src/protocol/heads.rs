@@ -13,6 +13,44 @@ pub enum StatisticsSource {
     File,
     /// The gallery.
     Gallery,
+    /// The frames of the open video.
+    Video,
+}
+
+/// The source of the pool of texts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PoolSource {
+    /// The pack.
+    Pack,
+    /// The texts that come with headlamp, for a model without a pool.
+    Headlamp,
+    /// The person's own texts.
+    Person,
+}
+
+/// The sources of the head labels that the browser stored with the model at an earlier visit. They are in use after
+/// the model was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptLabels {
+    /// `None`: the pack's own statistics are in use.
+    pub statistics: Option<KeptStatistics>,
+    /// `None`: the pack's own pool is in use.
+    pub pool: Option<KeptPool>,
+}
+
+/// Stored head statistics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptStatistics {
+    pub source: StatisticsSource,
+    pub images: u64,
+}
+
+/// A stored pool of texts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptPool {
+    pub source: PoolSource,
+    /// The number of texts.
+    pub lines: usize,
 }
 
 /// A text that describes a head.
@@ -104,6 +142,18 @@ pub struct HeadNames {
     pub entanglement: f32,
 }
 
+impl HeadNames {
+    /// Returns the number of heads that have a name.
+    pub fn named(&self) -> usize {
+        self.heads.iter().flatten().filter(|head| head.property.is_some()).count()
+    }
+
+    /// Returns the name of one of these heads; `None` for a mixed head.
+    pub fn name(&self, head: &NamedHead) -> Option<&str> {
+        self.properties.get(head.property?).map(String::as_str)
+    }
+}
+
 /// A head with its name.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NamedHead {
@@ -119,17 +169,29 @@ pub struct NamedHead {
     pub texts: Vec<HeadLabel>,
 }
 
-/// Uses the texts of this file as the pool for head labels from now on, or the pack's own pool if the file is empty.
-/// Each line is a text, or a text, a TAB and the text's property.
+/// Prepares the texts of this file as the pool for head labels. Each line is a text, or a text, a TAB and the text's
+/// property. If the file is empty: goes back to the pack's own pool or, if the pack has none, prepares the texts that
+/// come with headlamp. The pool in use stays until [`EmbedPool`] has embedded the last text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UsePool {
     pub file: String,
 }
 
-/// The pool of texts is in use.
+/// Embeds the next texts of the prepared pool, for about a tenth of a second. The page asks again until all texts are
+/// done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EmbedPool;
+
+/// How far the prepared pool is. The pool is in use when all its texts are done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PoolReady {
-    pub lines: usize,
+pub struct PoolProgress {
+    /// The number of embedded texts.
+    pub done: usize,
+    /// The number of all texts of the pool.
+    pub total: usize,
+    pub source: PoolSource,
+    /// The reason why the next visit must embed the texts again. `None`: the browser stored them, or more follow.
+    pub not_kept: Option<String>,
 }
 
 /// Uses the head statistics of `source` from now on. A file is sent as buffer 0.
@@ -142,4 +204,7 @@ pub struct UseStatistics {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StatisticsReady {
     pub images: u64,
+    /// The reason why the next visit will not find the statistics. `None`: the browser stored them, or they are the
+    /// pack's own.
+    pub not_kept: Option<String>,
 }

@@ -35,6 +35,8 @@ pub enum Kind {
     Frame,
     /// Writing the gallery, so that a later visit finds all of it.
     GalleryKeeping,
+    /// The next part of a pool of texts. The names of heads need the whole pool, and only some of the pictures.
+    PoolPart,
     /// Naming a few more heads. Everything that a person waits for goes first.
     HeadNames,
     /// The next picture of the gallery. Everything that a person waits for goes first.
@@ -44,6 +46,6 @@ pub enum Kind {
 impl Kind {
     /// Returns whether the work runs in the background while the person does something else.
     pub fn is_background(self) -> bool {
-        matches!(self, Self::Thumbnails | Self::HeadNames | Self::GalleryPicture)
+        matches!(self, Self::Thumbnails | Self::PoolPart | Self::HeadNames | Self::GalleryPicture)
     }
 }

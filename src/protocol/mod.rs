@@ -27,8 +27,9 @@ pub use self::gallery::{
     KeepGallery, OpenGallery, RankBy, RankGallery, ReadThumbnails, Thumbnails,
 };
 pub use self::heads::{
-    AllHeadLabels, HeadLabel, HeadLabels, HeadMap, HeadNames, HeadNaming, LabelAllHeads, LabelHead, MapHead,
-    NameHeads, NamedHead, PoolReady, StatisticsReady, StatisticsSource, UsePool, UseStatistics,
+    AllHeadLabels, EmbedPool, HeadLabel, HeadLabels, HeadMap, HeadNames, HeadNaming, KeptLabels, KeptPool,
+    KeptStatistics, LabelAllHeads, LabelHead, MapHead, NameHeads, NamedHead, PoolProgress, PoolSource,
+    StatisticsReady, StatisticsSource, UsePool, UseStatistics,
 };
 pub use self::kind::Kind;
 pub use self::model::{

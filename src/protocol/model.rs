@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::heads::KeptLabels;
+
 /// The device that the page prefers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -83,10 +85,12 @@ pub struct PackSummary {
     /// nothing was converted.
     pub unkept: Option<String>,
     pub parameters: u64,
-    /// The number of images that the head statistics were computed from; 0 if the pack has no statistics.
+    /// The number of images behind the pack's own head statistics; 0 if the pack has none.
     pub statistics_images: u64,
     /// The number of texts in the pack's pool.
     pub pool_lines: usize,
+    /// What the browser stored with the model at an earlier visit, in use instead of the pack's own.
+    pub kept_labels: KeptLabels,
     pub device: DeviceSummary,
     pub seconds: OpenSeconds,
 }

@@ -12,8 +12,8 @@ use super::gallery::{
     RankGallery, ReadThumbnails, Thumbnails,
 };
 use super::heads::{
-    AllHeadLabels, HeadLabels, HeadMap, HeadNaming, LabelAllHeads, LabelHead, MapHead, NameHeads, PoolReady,
-    StatisticsReady, UsePool, UseStatistics,
+    AllHeadLabels, EmbedPool, HeadLabels, HeadMap, HeadNaming, LabelAllHeads, LabelHead, MapHead, NameHeads,
+    PoolProgress, StatisticsReady, UsePool, UseStatistics,
 };
 use super::kind::Kind;
 use super::model::{LoadModel, OpenPack, PackSummary};
@@ -214,7 +214,8 @@ tasks! {
         LabelHead(LabelHead) -> HeadLabels, Labels, "Labelling the head…";
         LabelAllHeads(LabelAllHeads) -> AllHeadLabels, AllLabels, "Labelling every head…";
         NameHeads(#[serde(skip)] NameHeads) -> HeadNaming, HeadNames, "Naming the heads…";
-        UsePool(UsePool) -> PoolReady, Pool, "Reading the texts…";
+        UsePool(UsePool) -> PoolProgress, Pool, "Reading the texts…";
+        EmbedPool(#[serde(skip)] EmbedPool) -> PoolProgress, PoolPart, "Preparing the texts…";
         UseStatistics(UseStatistics) -> StatisticsReady, Statistics, "Reading the images…";
         OpenGallery(#[serde(skip)] OpenGallery) -> GalleryOpened, Gallery, "Opening the gallery…";
         AddToGallery(AddToGallery) -> GalleryGrown, GalleryPicture, "Looking at the gallery's pictures…";
@@ -253,7 +254,7 @@ answers! {
         HeadLabels(HeadLabels);
         AllHeadLabels(AllHeadLabels);
         HeadNaming(HeadNaming);
-        PoolReady(PoolReady);
+        PoolProgress(PoolProgress);
         StatisticsReady(StatisticsReady);
         GalleryOpened(GalleryOpened);
         GalleryGrown(GalleryGrown);
@@ -303,7 +304,8 @@ mod tests {
     fn answers_keep_their_form_on_the_wire() {
         assert_eq!(json(Answer::from(MaskPng)), r#""MaskPng""#);
         assert_eq!(json(Answer::from(MasksForgotten)), r#"{"Video":"MasksForgotten"}"#);
-        assert_eq!(json(Answer::from(PoolReady { lines: 2 })), r#"{"PoolReady":{"lines":2}}"#);
+        let statistics = StatisticsReady { images: 2, not_kept: None };
+        assert_eq!(json(Answer::from(statistics)), r#"{"StatisticsReady":{"images":2,"not_kept":null}}"#);
         let read: Answer = serde_json::from_str(r#"{"Video":"MasksForgotten"}"#).unwrap();
         assert_eq!(MasksForgotten::try_from(read), Ok(MasksForgotten));
     }
@@ -313,7 +315,7 @@ mod tests {
         let crop_in_photo = PhotoRect { left: 0.0, top: 0.0, width: 1.0, height: 1.0 };
         let map = HeadMap { grid: Grid { rows: 1, columns: 1 }, crop_in_photo };
         assert_eq!(HeadMap::try_from(Answer::from(map.clone())), Ok(map.clone()));
-        assert_eq!(PoolReady::try_from(Answer::from(map)), Err(UnexpectedAnswer));
+        assert_eq!(StatisticsReady::try_from(Answer::from(map)), Err(UnexpectedAnswer));
         assert_eq!(Retracked::try_from(Answer::DeviceLost), Err(UnexpectedAnswer));
     }
 }

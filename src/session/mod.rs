@@ -12,6 +12,7 @@ mod labels;
 pub mod memory;
 mod naming;
 pub mod pool;
+pub mod pool_embedding;
 pub mod pool_texts;
 mod probe;
 pub mod video;
@@ -151,6 +152,20 @@ impl Session {
         Ok(Featured { frame, features: self.model.vision.features(&crop).await? })
     }
 
+    /// Computes the tokens of a photo's patches after a block, for mask propagation.
+    ///
+    /// # Errors
+    /// If the model has no such block, or the device fails.
+    pub async fn tokens_after(
+        &self,
+        photo: &Photo,
+        framing: Framing,
+        layer: usize,
+    ) -> Result<Featured, SessionError> {
+        let (frame, crop) = self.crop(photo, framing)?;
+        Ok(Featured { frame, features: self.model.vision.tokens_after(&crop, layer).await? })
+    }
+
     /// Computes [`Self::trace`] and [`Self::features`] in one run.
     ///
     /// # Errors
@@ -225,14 +240,15 @@ impl Session {
         Ok(())
     }
 
-    fn tokens(&self, texts: &[String]) -> Result<Vec<Vec<u32>>, SessionError> {
+    fn tokens(&self, texts: &[impl AsRef<str>]) -> Result<Vec<Vec<u32>>, SessionError> {
         let text = self.model.config.text.as_ref().zip(self.tokenizer.as_ref());
         let (config, tokenizer) = text.ok_or(ModelError::NoTextTower)?;
         let context = config.context;
         texts
             .iter()
             .map(|text| {
-                let encoding = tokenizer.encode(text.as_str(), true);
+                let text = text.as_ref();
+                let encoding = tokenizer.encode(text, true);
                 let encoding = encoding.map_err(|err| SessionError::Tokenizer(err.to_string()))?;
                 if encoding.len() > context {
                     return Err(SessionError::LongText {
@@ -476,6 +492,19 @@ impl Session {
     /// Returns the pool in use.
     pub fn pool(&self) -> Option<&Pool> {
         self.own_pool.as_ref().or(self.pack_pool.as_ref())
+    }
+
+    /// Returns whether the pack has a pool of its own.
+    pub fn has_pack_pool(&self) -> bool {
+        self.pack_pool.is_some()
+    }
+
+    /// Checks that the text tower can read a text.
+    ///
+    /// # Errors
+    /// If the text is too long, or the model has no text tower.
+    pub fn check_text(&self, text: &str) -> Result<(), SessionError> {
+        self.tokens(std::slice::from_ref(&text)).map(|_tokens| ())
     }
 
     /// Returns the statistics in use.

@@ -65,6 +65,12 @@ impl PoolTexts {
         Ok(Self::of_lines(&lines))
     }
 
+    /// Returns the texts at these indices. Properties that no text has are left out.
+    pub fn at(&self, indices: &[usize]) -> Self {
+        let line = |index: &usize| (self.texts[*index].as_str(), self.property_of(*index));
+        Self::of_lines(&indices.iter().map(line).collect::<Vec<_>>())
+    }
+
     /// Returns the number of texts.
     pub fn len(&self) -> usize {
         self.texts.len()

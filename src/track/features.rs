@@ -17,11 +17,16 @@ pub struct Features {
     pub queries: Vec<f32>,
     /// Keys of the last block, `[patch][width]`, with the heads concatenated.
     pub keys: Vec<f32>,
-    /// Tokens after the final norm, not normalised to unit length, `[patch][width]`.
+    /// Tokens after the final norm, or after an earlier block ([`Self::of_tokens`]), not normalised to unit length, `[patch][width]`.
     pub tokens: Vec<f32>,
 }
 
 impl Features {
+    /// Returns features that contain only the tokens, as mask propagation needs them.
+    pub fn of_tokens(grid: Grid, width: usize, tokens: Vec<f32>) -> Self {
+        Self { grid, width, heads: 0, cls_attention: Vec::new(), queries: Vec::new(), keys: Vec::new(), tokens }
+    }
+
     /// Returns the CLS attention of one head, `[patch]`.
     pub fn attention(&self, head: usize) -> &[f32] {
         &self.cls_attention[head * self.grid.len()..][..self.grid.len()]

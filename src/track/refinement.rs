@@ -22,8 +22,8 @@ pub enum Refinement {
 }
 
 /// [`Refinement::Auto`] refines when the mean correlation between the refined tracks and their heads' attention is
-/// at least this. With the default model, refined tracks reach at most 0.7, and even those are worse than
-/// unrefined ones. Unrefined tracks reach 0.9.
+/// at least this. With version 1 of the default model, refined tracks reached at most 0.7, and even those were worse
+/// than unrefined ones. Unrefined tracks reached 0.9.
 const LEAST_CORRELATION: f64 = 0.75;
 
 impl Prototypes {

@@ -11,7 +11,7 @@ use crate::checkpoint::{CheckpointError, Manifest};
 use crate::session::memory::NoRoomForModel;
 
 /// The maximal size of a manifest, and of any other small file, in bytes.
-const LARGEST_MANIFEST: u64 = 16 << 20;
+pub(super) const LARGEST_SMALL_FILE: u64 = 16 << 20;
 
 /// How often a part is requested before the download fails.
 const TRIES: usize = 4;
@@ -43,7 +43,7 @@ pub(super) enum DownloadError {
 
 /// Downloads a small file: a config, or a list.
 pub(super) async fn small(url: &str) -> Result<Vec<u8>, DownloadError> {
-    Download::ask(url, None).await?.bytes(None, LARGEST_MANIFEST, |_bytes| {}).await
+    Download::ask(url, None).await?.bytes(None, LARGEST_SMALL_FILE, |_bytes| {}).await
 }
 
 /// Returns the size of a file, in bytes.
@@ -164,7 +164,7 @@ impl Download {
 
     /// Reads the body as a manifest; also returns its bytes.
     pub(super) async fn manifest(self) -> Result<(Manifest, Vec<u8>), DownloadError> {
-        let bytes = self.bytes(None, LARGEST_MANIFEST, |_bytes| {}).await?;
+        let bytes = self.bytes(None, LARGEST_SMALL_FILE, |_bytes| {}).await?;
         Ok((Manifest::parse(&bytes)?, bytes))
     }
 

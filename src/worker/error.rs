@@ -46,6 +46,8 @@ pub(super) enum WorkerError {
 
     #[error("type a phrase first")]
     NoPhrase,
+    #[error("no texts wait to be embedded: choose the texts again")]
+    NoPoolPrepared,
     #[error("the gallery is not open yet")]
     NoGallery,
     #[error("the gallery has no such picture")]

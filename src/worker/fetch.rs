@@ -36,6 +36,17 @@ pub(super) async fn pack(
     Ok(pack)
 }
 
+/// Fetches one file of a pack's folder and stores the file. A stored file is not downloaded again.
+pub(super) async fn one_file(folder: &str, file: &str) -> Result<Vec<u8>, DownloadError> {
+    let (store, url) = (PackStore::open().await, format!("{folder}{file}"));
+    if let Some(stored) = store.find(&url).await {
+        return stored.bytes(None, download::LARGEST_SMALL_FILE, |_bytes| {}).await;
+    }
+    let bytes = download::small(&url).await?;
+    store.put(&url, &bytes).await;
+    Ok(bytes)
+}
+
 /// The check that decides whether a stored file belongs to the manifest. [`Pack::new`] checks all hashes at the end.
 /// To check them before as well takes long.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! The heads' texts and their sources: the pool in use, and the statistics.
+//! The heads' texts, and the statistics that they are computed from.
 
 use js_sys::Uint8Array;
 
@@ -6,11 +6,10 @@ use super::error::WorkerError;
 use super::progress::{Reporter, now};
 use super::state::{Handled, Reply, Worker};
 use crate::protocol::{
-    AllHeadLabels, HeadLabels, HeadNaming, LabelAllHeads, LabelHead, NameHeads, PoolReady, StatisticsReady,
-    StatisticsSource, UsePool, UseStatistics,
+    AllHeadLabels, HeadLabels, HeadNaming, LabelAllHeads, LabelHead, NameHeads, StatisticsReady, StatisticsSource,
+    UseStatistics,
 };
 use crate::session::Session;
-use crate::session::pool_texts::PoolTexts;
 use crate::statistics::Statistics;
 
 /// A request to name the heads ends after this time, in seconds, or after one head.
@@ -42,27 +41,13 @@ impl Worker {
         }
     }
 
-    pub(super) async fn use_pool(&mut self, UsePool { file }: UsePool, report: &Reporter) -> Handled<UsePool> {
-        let session = self.session_mut()?;
-        if file.is_empty() {
-            session.use_pool(None);
-        } else {
-            let texts =
-                PoolTexts::parse(&file).map_err(|err| err.of_file("this text")).map_err(SessionError::from)?;
-            let total = texts.len();
-            let pool = session.embed_pool(texts, |done| report.items("Reading the texts", done, total)).await?;
-            session.use_pool(Some(pool));
-        }
-        let lines = session.pool().map_or(0, |pool| pool.texts.len());
-        Ok(Reply::plain(PoolReady { lines }))
-    }
-
-    pub(super) fn use_statistics(
+    pub(super) async fn use_statistics(
         &mut self,
         task: UseStatistics,
         buffers: &[Uint8Array],
     ) -> Handled<UseStatistics> {
         let of_gallery = self.gallery.as_ref().map(|gallery| gallery.statistics().clone());
+        let of_video = self.video.as_ref().and_then(|video| Some(video.study().ok()?.statistics().clone()));
         let session = self.session_mut()?;
         let statistics = match task.source {
             StatisticsSource::Pack => None,
@@ -74,9 +59,21 @@ impl Worker {
                 let enough = of_gallery.filter(|statistics| statistics.images() >= 2);
                 Some(enough.ok_or(WorkerError::FewPictures)?)
             }
+            StatisticsSource::Video => {
+                let enough = of_video.filter(|statistics| statistics.images() >= 2);
+                Some(enough.ok_or(WorkerError::FewFrames)?)
+            }
         };
         session.use_statistics(statistics);
-        Ok(Reply::plain(StatisticsReady { images: images(session) }))
+        self.statistics_ready(task.source).await
+    }
+
+    /// Stores the statistics in use for the next visit, and answers.
+    async fn statistics_ready(&self, source: StatisticsSource) -> Handled<UseStatistics> {
+        let session = self.session()?;
+        let stored = self.labels.keep_statistics(session, source).await;
+        let not_kept = stored.err().map(|err| err.to_string());
+        Ok(Reply::plain(StatisticsReady { images: images(session), not_kept }))
     }
 }
 

@@ -73,7 +73,7 @@ pub(super) async fn pack(
     let told_something = *told != ModelSettings::default();
     let manifest =
         Manifest { settings_given: told_something, ..detected.manifest(None, None, &name, quantisation) };
-    memory::check(pack::weights_length(&detected.model, quantisation), manifest.parameters(), *room)?;
+    memory::check(pack::file_length(&detected.model, quantisation), manifest.parameters(), *room)?;
     let mut converter = Converter::new(detected, quantisation)?;
     while let Some(range) = converter.wanted() {
         let end = range.end;

@@ -15,12 +15,14 @@ mod heads;
 mod helper;
 mod helpers;
 mod import;
+mod kept_labels;
 mod load_model;
 mod nested_worker;
 mod open;
 mod open_video;
 mod pack_store;
 mod photo;
+mod pool;
 mod progress;
 mod state;
 mod summary;
@@ -122,8 +124,9 @@ impl Worker {
             Task::LabelHead(task) => wired(self.label_head(task)),
             Task::LabelAllHeads(task) => wired(self.label_all_heads(task, report)),
             Task::NameHeads(task) => wired(self.name_heads(task)),
-            Task::UsePool(task) => wired(self.use_pool(task, report).await),
-            Task::UseStatistics(task) => wired(self.use_statistics(task, &buffers)),
+            Task::UsePool(task) => wired(self.use_pool(task).await),
+            Task::EmbedPool(task) => wired(self.embed_pool(task).await),
+            Task::UseStatistics(task) => wired(self.use_statistics(task, &buffers).await),
             Task::OpenGallery(task) => wired(self.open_gallery(task).await),
             Task::AddToGallery(task) => wired(self.add_to_gallery(task, &files).await),
             Task::KeepGallery(task) => wired(self.keep_gallery(task)),
@@ -154,7 +157,7 @@ impl Worker {
             VideoTask::Propagate(task) => wired(self.propagate(task).await),
             VideoTask::ForgetMasks(task) => wired(self.forget_masks(task)),
             VideoTask::LabelTracks(task) => wired(self.label_tracks(task, report).await),
-            VideoTask::UseStatistics(task) => wired(self.use_video_statistics(task)),
+            VideoTask::UseStatistics(task) => wired(self.use_video_statistics(task).await),
             VideoTask::ExportJson(task) => wired(self.export_json(&task)),
             VideoTask::ExportMasks(task) => wired(self.export_masks(task, report)),
         }

@@ -3,6 +3,7 @@
 use super::error::WorkerError;
 use super::fetch;
 use super::helpers::Helpers;
+use super::kept_labels::LabelStore;
 use super::progress::{Reporter, now};
 use super::state::{Handled, Reply, Worker};
 use super::summary::summary;
@@ -55,9 +56,12 @@ impl Worker {
     ) -> Result<PackSummary, SessionError> {
         let start = now();
         report.phase("Loading the model");
-        let (session, device) = chosen.open(pack).await?;
+        let (mut session, device) = chosen.open(pack).await?;
         let seconds = OpenSeconds { download, load: now() - start };
-        let summary = summary(&session, device, seconds);
+        let own = summary(&session, device, seconds);
+        self.labels = LabelStore::of(&session, folder.clone());
+        let summary = PackSummary { kept_labels: self.labels.restore(&mut session).await, ..own };
+        self.prepared_pool = None;
         self.current = None;
         self.gallery = None;
         self.video = None;

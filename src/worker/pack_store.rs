@@ -24,13 +24,15 @@ const CONVERTED: &str = "converted-here/";
 /// A large file is written in parts of this many bytes, so that memory never contains the file twice.
 const PART: usize = 8 << 20;
 
-/// Why a converted model was not stored.
+/// Why a converted model, or what belongs to a model, was not stored.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 pub(super) enum StoreError {
     #[error("this browser stores nothing for this page (in a private window, or without HTTPS)")]
     NoStore,
     #[error("the browser has no room left for it: remove another model, or make some room on the disk")]
     NoRoom,
+    #[error("the model itself is not stored on this machine")]
+    NoModel,
 }
 
 /// Returns whether a folder belongs to a converted model.
@@ -76,6 +78,12 @@ impl PackStore {
         if let Some(cache) = &self.0 {
             let _no_room = put(cache, url, bytes).await;
         }
+    }
+
+    /// Stores a file, or says why the file could not be stored.
+    pub(super) async fn try_put(&self, url: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        let cache = self.0.as_ref().ok_or(StoreError::NoStore)?;
+        put(cache, url, bytes).await.map_err(|_full| StoreError::NoRoom)
     }
 
     /// Stores a converted model and returns its folder. If this fails, no part of the model stays stored.
@@ -127,7 +135,7 @@ impl PackStore {
     }
 
     /// Removes the file that is stored under `url`.
-    async fn remove(&self, url: &str) {
+    pub(super) async fn remove(&self, url: &str) {
         if let Some(cache) = &self.0 {
             let _was_there = JsFuture::from(cache.delete_with_str(url)).await;
         }

@@ -5,7 +5,9 @@ use js_sys::Uint8Array;
 use super::error::WorkerError;
 use super::gallery_files::BrowserFile;
 use super::helpers::Helpers;
+use super::kept_labels::LabelStore;
 use super::open_video::OpenVideo;
+use super::pool::PreparedPool;
 use crate::media::Photo;
 use crate::protocol::Work;
 use crate::protocol::wire;
@@ -42,6 +44,10 @@ impl<A> Reply<A> {
 #[derive(Default)]
 pub(super) struct Worker {
     pub(super) session: Option<Session>,
+    /// The place where the browser stores the open model's statistics and pool.
+    pub(super) labels: LabelStore,
+    /// The pool of texts that is being embedded.
+    pub(super) prepared_pool: Option<PreparedPool>,
     pub(super) current: Option<CurrentPhoto>,
     pub(super) gallery: Option<Gallery<BrowserFile>>,
     /// The reason why a later visit will not find the gallery.

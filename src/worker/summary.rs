@@ -4,11 +4,13 @@ use js_sys::{ArrayBuffer, WebAssembly};
 use wasm_bindgen::JsCast as _;
 
 use crate::checkpoint::{Manifest, Quantisation, StorageCost};
-use crate::protocol::{DeviceSummary, MemorySummary, OpenSeconds, PackSummary, Storage, StorageSummary};
+use crate::protocol::{
+    DeviceSummary, KeptLabels, MemorySummary, OpenSeconds, PackSummary, Storage, StorageSummary,
+};
 use crate::session::Session;
 use crate::statistics::Statistics;
 
-/// Returns the summary of the open model for the page.
+/// Returns the summary of the open model for the page, with the pack's own statistics and pool.
 pub(super) fn summary(session: &Session, device: DeviceSummary, seconds: OpenSeconds) -> PackSummary {
     let manifest = session.manifest();
     let vision = &manifest.model.vision;
@@ -33,6 +35,7 @@ pub(super) fn summary(session: &Session, device: DeviceSummary, seconds: OpenSec
         parameters: manifest.parameters(),
         statistics_images: session.statistics().map_or(0, Statistics::images),
         pool_lines: session.pool().map_or(0, |pool| pool.texts.len()),
+        kept_labels: KeptLabels::default(),
         device,
         seconds,
     }

@@ -18,7 +18,7 @@ use crate::protocol::video::{
     Retrack, Retracked, Run, SampleVideo, SampledVideo, ScoreFrames, ScoresSplit, SeedKind, SegmentFrame,
     SplitScores, TraceFrame, TrackLabels, TracksLabelled, UseVideoStatistics,
 };
-use crate::protocol::{AHEAD, StatisticsReady, wire};
+use crate::protocol::{AHEAD, StatisticsSource, UseStatistics, wire};
 use crate::segment::SoftMap;
 use crate::session::video::export;
 use crate::session::video::propagation::MaskPropagation;
@@ -191,15 +191,9 @@ impl Worker {
         Ok(Reply::plain(TracksLabelled { tracks }))
     }
 
-    pub(super) fn use_video_statistics(&mut self, _: UseVideoStatistics) -> Handled<UseVideoStatistics> {
-        let (_, video) = self.with_video()?;
-        let statistics = video.study()?.statistics().clone();
-        let images = statistics.images();
-        if images < 2 {
-            return Err(WorkerError::FewFrames);
-        }
-        self.session_mut()?.use_statistics(Some(statistics));
-        Ok(Reply::plain(StatisticsReady { images }))
+    pub(super) async fn use_video_statistics(&mut self, _: UseVideoStatistics) -> Handled<UseVideoStatistics> {
+        self.with_video()?;
+        self.use_statistics(UseStatistics { source: StatisticsSource::Video }, &[]).await
     }
 
     pub(super) fn forget_masks(&mut self, _: ForgetMasks) -> Handled<ForgetMasks> {
@@ -236,8 +230,10 @@ async fn fine_features(
     let framing = Framing::Frame { short_side };
     let size = video.summary.size;
     let wanted = CropFromPhoto::new(size, framing, config.image_size, config.patch, config.long_side);
-    // If the tracks were computed on the same crop, its features are stored.
-    if let Some(known) = video.study()?.frame(index).filter(|known| known.frame == wanted) {
+    // If the tracks were computed on the same crop, the tokens of its last block are stored.
+    let reads_last = session.manifest().propagation_layer() + 1 == config.layers;
+    let is_same = |known: &&StudiedFrame| reads_last && known.frame == wanted;
+    if let Some(known) = video.study()?.frame(index).filter(is_same) {
         return Ok((wanted, known.kept.features()));
     }
     if let Some(known) = video.propagation.stored_features(short_side, index) {

@@ -261,7 +261,7 @@ fn a_second_worker_that_fails_takes_nothing_with_it() {
 #[test]
 #[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn weights_from_the_disk_open_beside_the_open_model() {
-    let checkpoint = Checkpoint::new();
+    let checkpoint = Checkpoint::new("compare-files");
     let page = Page::open("compare-files", Graphics::None, TINY);
     page.set_phrases(&PHRASES);
     page.choose_sample("china");

@@ -16,8 +16,8 @@ const PHRASES: [&str; 3] = ["a photo of a cat", "red", "a dog"];
 pub struct Checkpoint(TemporaryFolder);
 
 impl Checkpoint {
-    pub fn new() -> Self {
-        let folder = TemporaryFolder::new("converted");
+    pub fn new(test: &str) -> Self {
+        let folder = TemporaryFolder::new(test);
         let fixture =
             PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/reference/fixtures/checkpoints/hf_safetensors");
         for file in ["model.safetensors", "config.json", "preprocessor_config.json"] {
@@ -52,7 +52,7 @@ fn tokenizer() -> Value {
     })
 }
 
-fn wait_for_model(page: &Page, name: &str) {
+pub fn wait_for_model(page: &Page, name: &str) {
     wait(&format!("the model {name}"), Duration::from_secs(60), || {
         assert_eq!(page.message(), "", "no message");
         (page.field("name").contains(name) && page.phase() == "ready").then_some(())
@@ -70,7 +70,7 @@ fn storages(page: &Page) -> Vec<(String, f64, f64, bool)> {
 #[test]
 #[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn a_converted_model_opens_again_offline() {
-    let checkpoint = Checkpoint::new();
+    let checkpoint = Checkpoint::new("converted");
     let mut page = Page::open_unready("converted", site(), Graphics::None, TINY);
     page.wait_until_ready();
     wait_until_kept(&page);

@@ -80,7 +80,7 @@ fn is_complete(page: &Page, found: &Attribution, phrase: &str) {
 
 fn names_the_photo(page: &Page, photo: &Photo) {
     let found = page.attribution();
-    assert_eq!(found.top(), photo.top, "{}: {:?}", photo.name, found.phrases);
+    assert!(photo.top.contains(&found.top()), "{}: {:?}", photo.name, found.phrases);
     let probabilities: f64 = found.phrases.iter().map(|(.., probability)| probability).sum();
     assert!((probabilities - 1.0).abs() < 1e-4, "the probabilities sum to {probabilities}");
 }

@@ -45,7 +45,7 @@ pub fn add(page: &Page, files: &Path) {
     page.window.choose_file("#gallery input[name=gallery]", files);
 }
 
-fn count(page: &Page) -> u64 {
+pub fn count(page: &Page) -> u64 {
     let script = "return +document.querySelector('#gallery').dataset.pictures";
     page.window.script(script, &json!([])).as_u64().unwrap()
 }

@@ -20,6 +20,7 @@ mod driver;
 mod embed;
 mod engines;
 mod faults;
+mod first_labels;
 mod first_minute;
 mod gallery;
 mod helper_workers;

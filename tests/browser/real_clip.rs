@@ -90,10 +90,9 @@ fn a_full_size_clip_is_opened_from_a_hub() {
     let page = Page::open("real-clip", Graphics::None, "?device=cpu&pack=packs/tiny/");
     page.choose_sample("coffee");
     the_known_models_are_listed(&page);
-    let fill = "for (const [name, value] of Object.entries(arguments[0]))
-        document.querySelector(`#load-model input[name=${name}]`).value = value;";
-    page.window.script(fill, &json!([{ "repository": REPOSITORY, "hub": hub.url }]));
-    page.window.click("#load-model button[type=submit]");
+    page.window
+        .script("document.querySelector('#load-model input[name=hub]').value = arguments[0]", &json!([hub.url]));
+    page.window.click(&format!(".card[data-repository='{REPOSITORY}'] button"));
     wait("the CLIP to be open", Duration::from_secs(280), || {
         assert_eq!(page.message(), "", "no message");
         (page.field("name").contains("B/32") && page.phase() == "ready").then_some(())
@@ -126,19 +125,32 @@ fn it_opens_again_as_it_was_kept(page: &Page) {
     page.load(&format!("?device=cpu&model={REPOSITORY}"));
     page.wait_until_ready();
     page.settle();
+    let time =
+        format!("return document.querySelector(`.card[data-repository='{REPOSITORY}'] [data-time]`).textContent");
+    wait("the stored model", Duration::from_secs(10), || {
+        (page.window.script(&time, &json!([])) == "stored on this machine, no download").then_some(())
+    });
     assert!(page.field("name").contains("B/32"), "{}", page.field("name"));
     assert!(page.residual() < 1e-4, "sum check: {}", page.residual());
 }
 
-/// The list has every model with a link, and one press chooses a model.
+/// The list has a card with a link for every model, and the search field leaves those with the typed words.
 fn the_known_models_are_listed(page: &Page) {
     page.window.click("#known-models summary");
-    page.window.click("#known-models tr[data-repository='facebook/dino-vits16'] button");
-    let script = "return [
-        document.querySelectorAll('#known-models tbody a[href^=https]').length,
-        document.querySelector('#load-model input[name=repository]').value
-    ]";
-    assert_eq!(page.window.script(script, &json!([])), json!([19, "facebook/dino-vits16"]));
+    let listed = || {
+        let script =
+            "return [...document.querySelectorAll('.card a[href^=https]')].map((link) => link.textContent)";
+        let names: Vec<String> = serde_json::from_value(page.window.script(script, &json!([]))).unwrap();
+        names
+    };
+    assert_eq!(listed().len(), 19);
+    let search = "const input = document.querySelector('#known-models input[type=search]');
+        input.value = arguments[0];
+        input.dispatchEvent(new Event('input', { bubbles: true }));";
+    page.window.script(search, &json!(["openai b/32"]));
+    wait("the card", Duration::from_secs(10), || (listed() == ["OpenAI CLIP ViT-B/32"]).then_some(()));
+    let time = "return document.querySelector('.card [data-time]').textContent";
+    assert_eq!(page.window.script(time, &json!([])), "50 s at 100 Mbit/s");
 }
 
 #[test]

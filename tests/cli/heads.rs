@@ -1,5 +1,6 @@
 //! `headlamp heads` and `headlamp stats`.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use headlamp::statistics::Statistics;
@@ -32,7 +33,7 @@ fn labels(head: &Value) -> Vec<(&str, f64)> {
 #[test]
 fn every_head_has_labels_of_growing_explained_variance() {
     let answer = heads(&["--top", "5"]);
-    assert_eq!(members(&answer), ["heads", "images", "pack", "pool"]);
+    assert_eq!(members(&answer), ["consistency", "entanglement", "heads", "images", "pack", "pool", "properties"]);
     assert_eq!((answer["images"].as_u64(), answer["pool"].as_u64()), (Some(40), Some(60)));
     let all = answer["heads"].as_array().unwrap();
     assert_eq!(all.len(), 9);
@@ -64,6 +65,103 @@ fn heads_takes_one_head_and_custom_texts() {
     assert_eq!(layer["heads"].as_array().unwrap().len(), 3);
     let words = output_of(on_pack(&["heads"]).args(["--layer", "2", "--head", "1", "--top", "2"]));
     assert_eq!(words.lines().filter(|line| line.contains('%')).count(), 2, "{words}");
+}
+
+#[test]
+fn a_share_is_the_sum_over_the_texts_of_a_property() {
+    let answer = heads(&[]);
+    let properties: Vec<&str> =
+        answer["properties"].as_array().unwrap().iter().map(|p| p.as_str().unwrap()).collect();
+    assert!(properties.is_sorted() && properties.contains(&"colour"), "{properties:?}");
+    for head in answer["heads"].as_array().unwrap() {
+        let (mut shares, mut before, mut first) =
+            (BTreeMap::<&str, f64>::new(), 0.0, BTreeMap::<&str, u32>::new());
+        for (place, label) in head["labels"].as_array().unwrap().iter().enumerate() {
+            let property = label["property"].as_str().unwrap();
+            let explained = label["variance_explained"].as_f64().unwrap();
+            *shares.entry(property).or_default() += explained - before;
+            before = explained;
+            *first.entry(property).or_default() += u32::from(place < 5);
+        }
+        let (leading, share) = shares.into_iter().max_by(|a, b| a.1.total_cmp(&b.1)).unwrap();
+        assert!((head["share"].as_f64().unwrap() - share / before).abs() < 1e-4, "{head}");
+        assert!((head["consistency"].as_f64().unwrap() - f64::from(first[leading]) / 5.0).abs() < 1e-6, "{head}");
+        assert!(head["name"].is_null() || head["name"] == leading, "{head}");
+        assert_eq!(head["texts"][0], head["labels"][0]["text"]);
+    }
+}
+
+#[test]
+fn one_head_has_the_name_that_it_has_among_all_heads() {
+    let (all, one) = (heads(&[]), heads(&["--layer", "1", "--head", "2", "--top", "2"]));
+    let (all, one) = (&all["heads"][5], &one["heads"][0]);
+    assert_eq!(one["texts"].as_array().unwrap().len(), 2);
+    for member in ["layer", "head", "name", "share", "p_value", "consistency"] {
+        assert_eq!(all[member], one[member], "{member}");
+    }
+}
+
+#[test]
+fn texts_without_properties_name_no_head() {
+    let texts = folder("no-properties").join("texts.txt");
+    std::fs::write(&texts, "a red square\na blue circle\nsomething else\n").unwrap();
+    let answer = heads(&["--pool", texts.to_str().unwrap()]);
+    assert_eq!(answer["properties"], serde_json::json!([]));
+    assert!(answer["heads"].as_array().unwrap().iter().all(|head| head["name"].is_null() && head["share"] == 0.0));
+    let words = output_of(on_pack(&["heads", "--layer", "0", "--head", "0", "--texts"]).arg(&texts));
+    assert!(words.contains("\nlayer 0 head 0\n"), "{words}");
+}
+
+#[test]
+fn a_pool_whose_lines_make_no_sense_is_refused() {
+    let texts = folder("senseless-pool").join("texts.txt");
+    let refusal = |file: &str| {
+        std::fs::write(&texts, file).unwrap();
+        error_of(on_pack(&["heads", "--texts"]).arg(&texts), 1)
+    };
+    assert!(refusal("red\tcolour\nblue\tcolour\tcold\n").contains("line 2 has two TABs"));
+    assert!(refusal("red\tcolour\n\n\tcolour\n").contains("line 3 has a property, but no text"));
+    assert!(refusal("red\tcolour\nred\twine\n").contains("lines 1 and 2"));
+    assert!(refusal("\n \n").contains("it holds no text"));
+}
+
+#[test]
+fn roles_are_compared_with_names() {
+    let folder = folder("roles");
+    let (roles, among) = (folder.join("roles.json"), folder.join("among.txt"));
+    std::fs::write(&roles, r#"{"2.1": {"role": "colour", "trained": true}, "0.0": {"role": "generic"}}"#).unwrap();
+    let compare = |more: &[&str]| json(on_pack(&["heads", "--roles"]).arg(&roles).args(more));
+    let answer = compare(&[]);
+    assert_eq!((&answer["with_role"], &answer["without_role"]), (&1.into(), &8.into()));
+    assert!((answer["chance"].as_f64().unwrap() - 10.0 / 60.0).abs() < 1e-6, "{answer}");
+    let counted = ["recovered", "other_name", "mixed"].map(|member| answer[member].as_u64().unwrap());
+    assert_eq!(counted.iter().sum::<u64>(), 1);
+    let (generic, colour) = (&answer["heads"][0], &answer["heads"][1]);
+    assert!(generic["consistency"].is_null() && generic["role"] == "generic");
+    assert_eq!((&colour["layer"], &colour["head"], &colour["role"]), (&2.into(), &1.into(), &"colour".into()));
+    assert_eq!(colour["texts"].as_array().unwrap().len(), 5);
+
+    std::fs::write(&among, "a red surface\na cat\na dog\na green field\n").unwrap();
+    let few = compare(&["--among", among.to_str().unwrap()]);
+    assert_eq!((&few["pool"], few["chance"].as_f64()), (&4.into(), Some(0.5)));
+    let words = output_of(on_pack(&["heads", "--roles"]).arg(&roles));
+    assert!(words.contains("\n| 2.1 | colour | ") && words.contains("Of 1 heads with a trained role"), "{words}");
+}
+
+#[test]
+fn roles_and_texts_that_do_not_exist_are_refused() {
+    let folder = folder("wrong-roles");
+    let (roles, among) = (folder.join("roles.json"), folder.join("among.txt"));
+    let refusal = |file: &str, status| {
+        std::fs::write(&roles, file).unwrap();
+        error_of(on_pack(&["heads", "--roles"]).arg(&roles), status)
+    };
+    assert!(refusal(r#"{"2-1": {"role": "colour"}}"#, 1).contains("write LAYER.HEAD"));
+    assert!(refusal(r#"{"2.1": "colour"}"#, 1).contains("roles.json"));
+    assert!(refusal(r#"{"7.0": {"role": "colour"}}"#, 2).contains("no head 0 in layer 7"));
+    std::fs::write(&among, "a cat\na unicorn\n").unwrap();
+    let refused = error_of(on_pack(&["heads", "--among"]).arg(&among), 1);
+    assert!(refused.contains("“a unicorn” is not in the pool"), "{refused}");
 }
 
 #[test]

@@ -112,13 +112,25 @@ fn masks_are_propagated_both_ways_from_their_frame() {
     let mut command = on_pack(&["propagate"]);
     command.arg(&video).arg("--seed").arg(&seed).args(["--at", "1", "--resolution", "64", "--out"]).arg(&out);
     let answer = json(&mut command);
-    assert_eq!((&answer["frames"], &answer["objects"]), (&5.into(), &2.into()));
+    // The tiny pack chooses no layer, so the last of three is read.
+    assert_eq!((&answer["frames"], &answer["objects"], &answer["layer"]), (&5.into(), &2.into(), &2.into()));
     assert_eq!(mask(&out.join("f1.png")), (SIZE, labels()));
     for frame in [0, 2, 3, 4] {
         let (size, found) = mask(&out.join(format!("f{frame}.png")));
         assert_eq!(size, SIZE);
         assert!(found.iter().all(|label| *label <= 2) && found.contains(&0), "frame {frame}");
     }
+}
+
+#[test]
+fn propagation_reads_the_chosen_layer() {
+    let (video, place) = (frames("layer-frames", 2), folder("layer"));
+    let seed = place.join("seed.png");
+    std::fs::write(&seed, indexed_png(SIZE, &labels()).unwrap()).unwrap();
+    let mut command = on_pack(&["propagate"]);
+    command.arg(&video).arg("--seed").arg(&seed).args(["--resolution", "64", "--layer", "0"]);
+    let answer = json(command.arg("--out").arg(place.join("out")));
+    assert_eq!(answer["layer"], 0);
 }
 
 #[test]
@@ -141,6 +153,7 @@ fn wrong_seeds_and_videos_get_an_error_message() {
     let words = seed("words.png", b"words".to_vec());
     assert!(error_of(&mut propagate(&words, &[]), 1).contains("is not a mask"));
     assert!(error_of(&mut propagate(&small, &["--at", "2"]), 2).contains("no frame 2"));
+    assert!(error_of(&mut propagate(&small, &["--layer", "3"]), 2).contains("no layer 3"));
     let missing = place.join("missing.png");
     assert!(error_of(&mut propagate(&missing, &[]), 1).contains("missing.png"));
     // With or without ffmpeg, a text is not a video.

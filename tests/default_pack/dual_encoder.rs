@@ -1,5 +1,6 @@
 //! The dual encoder in f32 compared with PyTorch, both on the same 224 x 224 picture and the same tokens.
 
+use headlamp::checkpoint::{Quantisation, default_pack};
 use headlamp::decompose::{Decomposition, Direction, Trace};
 use headlamp::model::Crop;
 use headlamp::zero_shot;
@@ -76,6 +77,19 @@ fn scores_agree_with_pytorch() {
         ("z0's scores", relative(&embedded, expected("embedded"), count)),
         ("patches", relative(&decomposition.patches(&directions[0]), expected("patches"), trace.grid.len())),
     ]);
+}
+
+/// The tokens that mask propagation reads.
+#[test]
+fn tokens_after_block_7_agree_with_pytorch() {
+    let (model, reference) = (f32_model(), reference());
+    let width = model.config.vision.width;
+    let layer = default_pack::manifest(Quantisation::F32).propagation_layer();
+    assert_eq!(layer, 7);
+    let features = pollster::block_on(model.vision.tokens_after(&crop(), layer)).unwrap();
+    let found: Vec<f32> = features.tokens.chunks(width).step_by(16).flatten().copied().collect();
+    let expected = &reference.tensors["tokens_after_block_7.every_16th_patch"].values;
+    assert_close(&[("tokens after block 7", relative(&found, expected, width))]);
 }
 
 fn cosines(trace: &Trace, units: &[Vec<f32>]) -> Vec<f32> {

@@ -4,6 +4,7 @@
 //! `check.json`.
 #![cfg(not(target_arch = "wasm32"))]
 
+mod alignment;
 mod check;
 mod dual_encoder;
 mod img_focus;

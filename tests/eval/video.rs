@@ -110,7 +110,7 @@ fn davis_command(data: &Path, out: &Path) -> std::process::Command {
 fn davis_matches_its_parts_and_resumes() {
     let (data, out) = (davis("davis"), folder("davis-out"));
     let answer = json(&mut davis_command(&data, &out));
-    assert_members(&answer, &["objects", "resolution", "rows", "sequences", "split"]);
+    assert_members(&answer, &["layer", "objects", "resolution", "rows", "sequences", "split"]);
     let objects = [expected(0), expected(1)].concat();
     assert_eq!((answer["objects"].as_u64(), answer["images"].as_u64()), (Some(4), Some(2)));
     for (method, name) in ["copy the first mask", "headlamp"].iter().enumerate() {

@@ -32,6 +32,17 @@ fn a_manifest_round_trips() {
     }
 }
 
+#[test]
+fn mask_propagation_reads_the_last_layer_unless_the_pack_chooses() {
+    let mut manifest = honest();
+    let layers = manifest["model"]["vision"]["layers"].as_u64().unwrap() as usize;
+    assert_eq!(parse(&manifest).unwrap().propagation_layer(), layers - 1);
+    manifest["propagation_layer"] = json!(0);
+    assert_eq!(parse(&manifest).unwrap().propagation_layer(), 0);
+    manifest["propagation_layer"] = json!(layers);
+    assert_names(parse(&manifest), MANIFEST, "a layer that the model does not have");
+}
+
 /// Another format number is reported as another format and not as damage, even if the fields differ as well.
 #[test]
 fn another_format_number_is_refused() {

@@ -9,9 +9,10 @@ use headlamp::protocol::video::{
 };
 use headlamp::protocol::{
     AllHeadLabels, Answer, Attribute, Attribution, DevicePreference, DeviceSummary, ExportMask, HeadLabel,
-    HeadMap, HeadNames, HeadNaming, LabelAllHeads, MapHead, MaskPng, MemorySummary, NameHeads, NamedHead,
-    OpenPack, OpenSeconds, PackSummary, PhotoSummary, Progress, Request, Response, Segment, Segmented, Storage,
-    StorageSummary, Task, TracePhoto, TraceSeconds, VideoAnswer, VideoTask,
+    HeadMap, HeadNames, HeadNaming, KeptLabels, KeptPool, KeptStatistics, LabelAllHeads, MapHead, MaskPng,
+    MemorySummary, NameHeads, NamedHead, OpenPack, OpenSeconds, PackSummary, PhotoSummary, PoolSource, Progress,
+    Request, Response, Segment, Segmented, StatisticsSource, Storage, StorageSummary, Task, TracePhoto,
+    TraceSeconds, VideoAnswer, VideoTask,
 };
 
 use crate::typescript::ANY_TEXT;
@@ -131,9 +132,18 @@ pub fn packs() -> Vec<PackSummary> {
         pool_lines: 1,
         device: DeviceSummary { kind: text(), name: text(), why: text() },
         seconds: OpenSeconds::default(),
+        kept_labels: KeptLabels::default(),
     };
     let stored = [Storage::Q8, Storage::Q4, Storage::F16];
-    let quantised = |storage| PackSummary { stored_as: Some(storage), unkept: Some(text()), ..whole.clone() };
+    let quantised = |storage| PackSummary {
+        stored_as: Some(storage),
+        unkept: Some(text()),
+        kept_labels: KeptLabels {
+            statistics: Some(KeptStatistics { source: StatisticsSource::Gallery, images: 60 }),
+            pool: Some(KeptPool { source: PoolSource::Headlamp, lines: 3 }),
+        },
+        ..whole.clone()
+    };
     stored.map(quantised).into_iter().chain([whole.clone()]).collect()
 }
 

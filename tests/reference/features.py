@@ -16,6 +16,11 @@ from vit import Vit
 SEED = 950
 
 
+def all_features(vit, crop):
+    early = {f"tokens_after_{layer}": vit.tokens_after(crop, layer) for layer in range(vit.layers - 1)}
+    return vit.features(crop) | early
+
+
 def main(binary):
     with tempfile.TemporaryDirectory() as place:
         pack = Path(place) / "tiny"
@@ -23,8 +28,7 @@ def main(binary):
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         vit = Vit(pack)
     crop = np.random.default_rng(SEED).normal(size=(3, 2 * vit.patch, 3 * vit.patch)).astype("f4").astype("f8")
-    features = vit.features(crop)
-    swapped = vit.features(crop[:, :, ::-1])
+    features, swapped = (all_features(vit, values) for values in (crop, crop[:, :, ::-1]))
     for part, values in features.items():
         check(np.abs(values - swapped[part]).max() > 1e-2, f"{part} does not depend on the crop")
         check(np.abs(values[0] - values[1]).max() > 1e-3, f"{part}: two heads, or two patches, are the same")

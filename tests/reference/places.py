@@ -8,7 +8,8 @@ from safetensors.numpy import save_file
 
 HERE = Path(__file__).resolve().parent
 FIXTURES = HERE / "fixtures"
-SHARED = HERE.parents[2] / "shared"
+RECIPE = HERE.parents[1] / "www/packs/default"
+SAMPLES = HERE.parents[1] / "www/samples"
 
 
 def check(condition, sentence):

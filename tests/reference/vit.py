@@ -116,6 +116,13 @@ class Vit:
             "tokens": tokens[self.leading :],
         }
 
+    def tokens_after(self, crop, layer):
+        """For the patches: the tokens after a block before the last, each normalised without scale and shift."""
+        stream = self.tokens(crop)
+        for index in range(layer + 1):
+            stream, _ = self.block(index, stream)
+        return layer_norm(stream[self.leading :], 1, 0, self.config["eps"])
+
     def block(self, index, stream):
         of = lambda part: self.of(f"blocks.{index}.{part}")
         eps, heads = self.config["eps"], self.heads

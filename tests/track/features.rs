@@ -33,6 +33,11 @@ fn features_match_the_reference_with_and_without_a_trace() {
         let off = largest_difference(&wide(found), &fixture.values(name));
         assert!(off < TOLERANCE, "{name}: {off}");
     }
+    for layer in [0, 1] {
+        let tokens = pollster::block_on(vision.tokens_after(&crop, layer)).unwrap();
+        let off = largest_difference(&wide(&tokens.tokens), &fixture.values(&format!("tokens_after_{layer}")));
+        assert!(off < TOLERANCE, "tokens after layer {layer}: {off}");
+    }
     let (trace, beside) = pollster::block_on(vision.trace_with_features(&crop)).unwrap();
     assert_eq!(alone, beside);
     // The trace is the same as without features.
@@ -42,4 +47,19 @@ fn features_match_the_reference_with_and_without_a_trace() {
     for (head, of_all) in last.chunks(trace.tokens).enumerate() {
         assert_eq!(&of_all[trace.leading_tokens..], alone.attention(head));
     }
+}
+
+#[test]
+fn tokens_after_the_last_layer_are_those_of_features() {
+    let session = Session::open(Pack::read(pack()).unwrap(), Device::flex()).unwrap();
+    let vision = &session.model().vision;
+    let config = &session.model().config.vision;
+    let size = Size { width: 2 * config.patch, height: 2 * config.patch };
+    let values = (0..3 * size.width * size.height).map(|at| (at % 7) as f32 - 3.0).collect();
+    let crop = Crop { size, values };
+    let tokens = pollster::block_on(vision.tokens_after(&crop, config.layers - 1)).unwrap();
+    let features = pollster::block_on(vision.features(&crop)).unwrap();
+    assert_eq!((&tokens.tokens, tokens.grid, tokens.width), (&features.tokens, features.grid, features.width));
+    let refusal = pollster::block_on(vision.tokens_after(&crop, config.layers)).unwrap_err().to_string();
+    assert!(refusal.contains(&format!("no layer {}", config.layers)), "{refusal}");
 }

@@ -41,6 +41,12 @@ fn features(frames: &[Photo], short_side: usize) -> Vec<Featured> {
     frames.iter().map(|photo| pollster::block_on(session().features(photo, framing)).unwrap()).collect()
 }
 
+/// Returns the tokens after a layer of a clip's frames, for mask propagation.
+fn tokens_after(frames: &[Photo], short_side: usize, layer: usize) -> Vec<Featured> {
+    let framing = Framing::Frame { short_side };
+    frames.iter().map(|photo| pollster::block_on(session().tokens_after(photo, framing, layer)).unwrap()).collect()
+}
+
 /// Returns J of one shape in one frame.
 fn j(found: impl Iterator<Item = bool>, labels: &[u8], shape: u8) -> f64 {
     let labelled: Vec<bool> = labels.iter().map(|label| *label == shape).collect();

@@ -107,7 +107,7 @@ pub fn default_pack(tool: Tool) -> anyhow::Result<()> {
         tool.args(["pack", "default", "--quant", "q8"]);
         tool.arg("--onnx").arg(&image[0]).arg("--minilm").arg(&text[0]).arg("--tokenizer").arg(&text[1]);
         tool.arg("--alignment").arg(recipe.join("alignment.safetensors"));
-        for (option, name) in [("--pool", "pool.txt"), ("--statistics", "statistics.safetensors")] {
+        for (option, name) in [("--pool", "pool.tsv"), ("--statistics", "statistics.safetensors")] {
             let file = recipe.join(name);
             if file.is_file() {
                 tool.arg(option).arg(file);

@@ -62,6 +62,7 @@ impl Detected {
             provenance: vec![format!("{} weights from {source}", self.family)],
             source: Some(source.to_owned()),
             settings_given: false,
+            propagation_layer: None,
             quantisation,
             model: self.model.clone(),
             storages: Vec::new(),

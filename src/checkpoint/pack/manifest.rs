@@ -35,6 +35,9 @@ pub struct Manifest {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub storages: Vec<StorageCost>,
     pub model: ModelConfig,
+    /// The block after which mask propagation reads the tokens (docs/PAPERS.md, 4). `None`: the last block.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub propagation_layer: Option<usize>,
     pub files: Vec<PackFile>,
 }
 
@@ -91,6 +94,9 @@ impl Manifest {
         }
         let manifest: Self = serde_json::from_slice(bytes).map_err(|err| malformed(err.to_string()))?;
         manifest.model.check().map_err(|err| malformed(err.to_string()))?;
+        if let Some(layer) = manifest.propagation_layer.filter(|layer| *layer >= manifest.model.vision.layers) {
+            return Err(malformed(format!("mask propagation reads layer {layer}, which the model does not have")));
+        }
         for file in &manifest.files {
             let plain = !file.path.is_empty()
                 && !file.path.starts_with('.')
@@ -108,6 +114,11 @@ impl Manifest {
     /// Returns the description of one file; `None` if the pack does not have the file.
     pub fn file(&self, path: &str) -> Option<&PackFile> {
         self.files.iter().find(|file| file.path == path)
+    }
+
+    /// Returns the block after which mask propagation reads the tokens.
+    pub fn propagation_layer(&self) -> usize {
+        self.propagation_layer.unwrap_or(self.model.vision.layers.saturating_sub(1))
     }
 
     /// Returns the number of bytes of all files.

@@ -25,6 +25,6 @@ pub use pack_files::Pack;
 pub use pack_weights::PackWeights;
 pub use pack_writer::PackWriter;
 pub use quantisation::{Quantisation, TensorFormat};
-pub use safetensors_layout::weights_length;
+pub use safetensors_layout::file_length;
 pub use storage_costs::StorageCost;
 pub use weights_writer::{StoredWeights, WeightsWriter};

@@ -40,7 +40,7 @@ fn entries(model: &ModelConfig, quantisation: Quantisation) -> Vec<HeaderEntry> 
 }
 
 /// Returns the number of bytes of the file for a model's weights; 0 if the model does not fit into a file.
-pub fn weights_length(model: &ModelConfig, quantisation: Quantisation) -> u64 {
+pub fn file_length(model: &ModelConfig, quantisation: Quantisation) -> u64 {
     SafetensorsLayout::new(model, quantisation).map_or(0, |layout| layout.length)
 }
 

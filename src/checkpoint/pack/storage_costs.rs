@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::quantisation::{Quantisation, TensorFormat};
 use super::quantise::{self, Quantised};
-use super::safetensors_layout::weights_length;
+use super::safetensors_layout::file_length;
 use crate::model::ModelConfig;
 
 /// The most rows of a matrix that are measured. They are spread evenly over a larger matrix.
@@ -48,7 +48,7 @@ impl StorageCosts {
         let specs = model.tensors();
         let sums = |quantisation| CostSums {
             quantisation,
-            bytes: weights_length(model, quantisation),
+            bytes: file_length(model, quantisation),
             matrices: specs
                 .iter()
                 .filter(|spec| spec.shape.len() == 2)

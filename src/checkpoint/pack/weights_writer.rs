@@ -124,7 +124,7 @@ mod tests {
     use safetensors::tensor::TensorView;
 
     use super::*;
-    use crate::checkpoint::pack::safetensors_layout::weights_length;
+    use crate::checkpoint::pack::safetensors_layout::file_length;
     use crate::checkpoint::random_model::{self, RandomWeights};
     use crate::model::TensorSource as _;
 
@@ -138,7 +138,7 @@ mod tests {
                 writer.put(&spec.name, &RandomWeights::new(1).tensor(&spec.name, &spec.shape).unwrap()).unwrap();
             }
             let bytes = writer.finish().unwrap().bytes;
-            assert_eq!(bytes.len() as u64, weights_length(&config, quantisation));
+            assert_eq!(bytes.len() as u64, file_length(&config, quantisation));
             let parsed = SafeTensors::deserialize(&bytes).unwrap();
             let views: Vec<(&str, TensorView<'_>)> = parsed.iter().collect();
             assert!(safetensors::serialize(views, None).unwrap() == bytes, "{quantisation:?}");

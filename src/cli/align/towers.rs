@@ -116,6 +116,7 @@ impl PackDescription {
             provenance: from("image tower", tower).chain(from("text tower", text)).chain([learned]).collect(),
             source: None,
             settings_given: false,
+            propagation_layer: None,
             quantisation,
             storages: Vec::new(),
             model,

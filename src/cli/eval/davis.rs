@@ -7,15 +7,17 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::evaluation::{Evaluation, EvaluationOptions};
+use super::evaluation::EvaluationOptions;
 use super::report::{EvaluationResults, per_cent, table};
 use crate::cli::error::CliError;
 use crate::cli::propagate::{
-    PropagationProtocol, SHORT_SIDE, VOID, check_size, propagate, read_features, read_labels, without_void,
+    LayerOption, PatchSource, PropagationProtocol, SHORT_SIDE, VOID, check_size, propagate, read_labels,
+    read_tokens, without_void,
 };
 use crate::cli::{inputs, pictures};
 use crate::geometry::{Framing, Size};
 use crate::metrics::davis::{MeasureOverFrames, boundary, region};
+use crate::session::Session;
 use crate::track::{Propagator, SoftMasks};
 
 /// J and F of masks that are propagated from the first frame through the sequences of DAVIS-2017
@@ -31,6 +33,8 @@ pub struct EvalDavis {
     /// Short side of the frames that the model sees, in pixels
     #[arg(long, value_name = "PIXELS", default_value_t = SHORT_SIDE)]
     resolution: usize,
+    #[command(flatten)]
+    layer: LayerOption,
     #[command(flatten)]
     protocol: PropagationProtocol,
 }
@@ -70,6 +74,7 @@ struct SequenceScores {
 struct DavisResults {
     split: String,
     resolution: usize,
+    layer: usize,
     objects: usize,
     /// Means over all objects of all sequences.
     rows: Vec<MethodRow>,
@@ -99,13 +104,17 @@ impl EvalDavis {
         let names = self.evaluation.limited(sequence_names(data, &self.split)?)?;
         let sequences = names.iter().map(|name| Sequence::find(data, name)).collect::<Result<Vec<_>, _>>()?;
         let evaluation = self.evaluation.open(None)?;
-        let own = json!({"split": self.split, "resolution": self.resolution, "protocol": self.protocol});
+        let framing = Framing::Frame { short_side: self.resolution };
+        let patches = PatchSource { framing, layer: self.layer.of(&evaluation.session)? };
+        let own = json!({
+            "split": self.split, "resolution": self.resolution, "layer": patches.layer, "protocol": self.protocol,
+        });
         let gathered = evaluation.gather(
             DavisResults::NAME,
             &own,
             &sequences,
             |sequence| &sequence.name,
-            |sequence| self.evaluate(&evaluation, sequence),
+            |sequence| self.evaluate(&evaluation.session, patches, sequence),
         )?;
         let objects: Vec<_> = gathered.records.iter().flat_map(|scores| &scores.objects).collect();
         let of_sequence = |(index, scores): (&usize, &SequenceScores)| SequenceRows {
@@ -116,6 +125,7 @@ impl EvalDavis {
         let results = DavisResults {
             split: self.split.clone(),
             resolution: self.resolution,
+            layer: patches.layer,
             objects: objects.len(),
             rows: rows(&objects),
             sequences: gathered.items.iter().zip(&gathered.records).map(of_sequence).collect(),
@@ -125,11 +135,15 @@ impl EvalDavis {
 
     /// Propagates the masks of one sequence, and compares them. As in the toolkit, the objects are those of the first
     /// mask, and neither the first frame nor the last counts.
-    fn evaluate(&self, evaluation: &Evaluation<'_>, sequence: &Sequence) -> Result<SequenceScores, CliError> {
-        let (session, framing) = (&evaluation.session, Framing::Frame { short_side: self.resolution });
+    fn evaluate(
+        &self,
+        session: &Session,
+        patches: PatchSource,
+        sequence: &Sequence,
+    ) -> Result<SequenceScores, CliError> {
         let (first, rest) =
             sequence.frames.split_first().ok_or_else(|| sequence.wrong("the sequence has no frames"))?;
-        let seeded = read_features(session, &first.0, framing)?;
+        let seeded = read_tokens(session, &first.0, patches)?;
         let labels = without_void(&read_labels_of_size(&first.1, seeded.frame.photo)?);
         let objects = usize::from(labels.iter().copied().max().unwrap_or(0));
         if objects == 0 || rest.len() < 2 {
@@ -142,7 +156,7 @@ impl EvalDavis {
         let mut scores = vec![[(); METHODS.len()].map(|()| FrameScores::default()); objects];
         let mut masks = counted.iter();
         // One thread: several sequences are worked on at the same time already.
-        propagate(session, &paths, framing, 1, &mut propagator, |size, propagated| {
+        propagate(session, &paths, patches, 1, &mut propagator, |size, propagated| {
             let Some((_frame, mask)) = masks.next() else { return Ok(()) };
             let labelled = read_labels_of_size(mask, size)?;
             add_frame(&mut scores, [&labels, &propagated], &labelled, size);
@@ -251,11 +265,12 @@ impl EvaluationResults for DavisResults {
         };
         let sequence_columns = ["sequence, J&F", "objects", METHODS[0], METHODS[1]];
         format!(
-            "{} objects of the {} split of DAVIS-2017, short side {} pixels. All figures are means over objects, in per \
-             cent.\n\n{}\n{}",
+            "{} objects of the {} split of DAVIS-2017, short side {} pixels, features after layer {}. All figures are \
+             means over objects, in per cent.\n\n{}\n{}",
             self.objects,
             self.split,
             self.resolution,
+            self.layer,
             table(&columns, self.rows.iter().map(cells)),
             table(&sequence_columns, self.sequences.iter().map(of_sequence))
         )

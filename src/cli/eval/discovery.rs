@@ -11,7 +11,7 @@ use super::evaluation::{Evaluation, EvaluationOptions};
 use super::report::{EvaluationResults, per_cent, table};
 use super::voc::{AnnotatedPicture, annotated_pictures};
 use crate::cli::error::CliError;
-use crate::cli::propagate::read_features;
+use crate::cli::pictures;
 use crate::cli::track::ObjectOptions;
 use crate::foreground;
 use crate::geometry::Framing;
@@ -89,7 +89,8 @@ impl EvalDiscovery {
     fn discover(&self, evaluation: &Evaluation<'_>, picture: &AnnotatedPicture) -> Result<RightBoxes, CliError> {
         let session = &evaluation.session;
         let short_side = self.resolution.unwrap_or(session.model().config.vision.image_size);
-        let featured = read_features(session, &picture.picture, Framing::WholeFrame { short_side })?;
+        let photo = pictures::read_guarded(&picture.picture)?;
+        let featured = pollster::block_on(session.features(&photo, Framing::WholeFrame { short_side }))?;
         let features = &featured.features;
         let (mut tracker, heads) = self.objects.tracker(features);
         let tracked = tracker.push(features)?;

@@ -1,4 +1,4 @@
-//! The numbers that are read back from a run: those of a [`Trace`], of [`Features`], or of both.
+//! The numbers that are read back from a run: those of a [`Trace`], of [`Features`], of both, or the tokens after a block.
 
 use crate::decompose::{Trace, TracedLayer};
 use crate::geometry::Grid;
@@ -14,6 +14,20 @@ pub enum Wanted {
     /// The numbers of [`Features`].
     Features,
     Both,
+    /// The tokens after block `layer`, for mask propagation. The blocks after it do not run.
+    Tokens {
+        layer: usize,
+    },
+}
+
+impl Wanted {
+    pub fn includes_trace(self) -> bool {
+        matches!(self, Self::Trace | Self::Both)
+    }
+
+    pub fn includes_features(self) -> bool {
+        matches!(self, Self::Features | Self::Both)
+    }
 }
 
 /// The tensors of a run, in the order in which `Tower::run` lists them.
@@ -107,4 +121,27 @@ impl ReadTensors {
             tokens: self.take()?.split_off(leading * width),
         })
     }
+
+    /// Takes the tokens after block `layer`, and drops CLS and registers from them. After the last block, the run has
+    /// applied the final norm. After another block, each token is normalised here, without scale and shift
+    /// (docs/PAPERS.md, 4.2).
+    ///
+    /// # Errors
+    /// [`ModelError::Device`] when no tensor is left.
+    pub fn tokens(&mut self, config: &VisionConfig, grid: Grid, layer: usize) -> Result<Features, ModelError> {
+        let mut tokens = self.take()?.split_off(config.leading_tokens() * config.width);
+        if layer + 1 < config.layers {
+            tokens.chunks_mut(config.width).for_each(|token| normalise(token, config.eps));
+        }
+        Ok(Features::of_tokens(grid, config.width, tokens))
+    }
+}
+
+/// Subtracts the mean of a token's numbers, and divides by their standard deviation.
+fn normalise(token: &mut [f32], eps: f64) {
+    let count = token.len() as f64;
+    let mean = token.iter().map(|value| f64::from(*value)).sum::<f64>() / count;
+    let variance = token.iter().map(|value| (f64::from(*value) - mean).powi(2)).sum::<f64>() / count;
+    let scale = (variance + eps).sqrt().recip();
+    token.iter_mut().for_each(|value| *value = ((f64::from(*value) - mean) * scale) as f32);
 }

@@ -94,7 +94,8 @@ impl Tower {
 
     /// Runs all blocks and returns the tensors to read back, in the order in which `ReadTensors` takes them.
     ///
-    /// The last block runs for all tokens only when the features are wanted. `observe` is called after each block.
+    /// The last block runs for all tokens only when its patches are wanted. When the tokens after an earlier block are
+    /// wanted, the later blocks do not run. `observe` is called after each block.
     ///
     /// # Errors
     /// When the device fails.
@@ -106,11 +107,15 @@ impl Tower {
         observe: LayerObserver<'_>,
     ) -> Result<Vec<DeviceTensor<1>>, ModelError> {
         let mut stream = self.embed(patches, initial_tokens)?;
-        let (is_traced, mut results, mut last) = (wanted != Wanted::Features, Vec::new(), None);
+        let (is_traced, mut results, mut last) = (wanted.includes_trace(), Vec::new(), None);
+        let count = match wanted {
+            Wanted::Tokens { layer } => layer + 1,
+            _ => self.blocks.len(),
+        };
         if is_traced {
             results.push(cls(&stream).flatten());
         }
-        for (layer, block) in self.blocks.iter().enumerate() {
+        for (layer, block) in self.blocks.iter().enumerate().take(count) {
             let tokens = match wanted {
                 Wanted::Trace if layer + 1 == self.blocks.len() => WantedTokens::Cls,
                 _ => WantedTokens::All,
@@ -127,13 +132,16 @@ impl Tower {
             let cls = cls(&stream);
             results.extend([cls.clone().flatten(), self.read_out(cls)?.flatten()]);
         }
-        if wanted != Wanted::Trace {
+        if wanted.includes_features() {
             let Some(last) = last else { return Err(ModelError::Config("vision.layers is 0".into())) };
             if !is_traced {
                 results.push(last.cls_attention()?.flatten());
             }
             let (queries, keys) = (last.query.flatten(), last.key.flatten());
             results.extend([queries, keys, self.ln_post.apply(stream)?.flatten()]);
+        } else if matches!(wanted, Wanted::Tokens { .. }) {
+            let tokens = if count == self.blocks.len() { self.ln_post.apply(stream)? } else { stream };
+            results.push(tokens.flatten());
         }
         Ok(results)
     }

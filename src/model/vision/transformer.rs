@@ -91,6 +91,23 @@ impl VisionTransformer {
         tensors.features(&self.tower.config, grid, &attention)
     }
 
+    /// Runs the tower over one crop up to block `layer`, and reads back the tokens of the patches for mask propagation
+    /// (docs/PAPERS.md, 2.4 and 4.2). The result has no attention, queries and keys.
+    ///
+    /// # Errors
+    /// As [`Self::trace`]; [`ModelError::Input`] when the model has no such block.
+    pub async fn tokens_after(&self, crop: &Crop, layer: usize) -> Result<Features, ModelError> {
+        let config = &self.tower.config;
+        if layer >= config.layers {
+            let layers = config.layers;
+            return Err(ModelError::Input(format!(
+                "the model has no layer {layer}: its {layers} layers are counted from 0"
+            )));
+        }
+        let (grid, mut tensors) = self.read(crop, Wanted::Tokens { layer }).await?;
+        tensors.tokens(config, grid, layer)
+    }
+
     /// Returns [`Self::trace`] and [`Self::features`] of one run.
     ///
     /// # Errors

@@ -11,6 +11,7 @@ pub enum Topic {
     Contributions,
     HeadMap,
     TextSpan,
+    Names,
     Segmentation,
     Ablation,
     Ranking,
@@ -20,11 +21,12 @@ pub enum Topic {
 }
 
 impl Topic {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Scores,
         Self::Contributions,
         Self::HeadMap,
         Self::TextSpan,
+        Self::Names,
         Self::Segmentation,
         Self::Ablation,
         Self::Ranking,
@@ -45,6 +47,7 @@ pub struct Source {
 /// The paper on CLIP itself.
 const CLIP: &str = "https://arxiv.org/abs/2103.00020";
 const DECOMPOSITION: &str = "https://arxiv.org/abs/2310.05916";
+const CONSISTENCY: &str = "https://arxiv.org/abs/2503.11103";
 const DORA: &str = "https://arxiv.org/abs/2310.08584";
 const DINO: &str = "https://arxiv.org/abs/2104.14294";
 
@@ -68,6 +71,7 @@ pub fn explanation(topic: Topic) -> Explanation {
         Topic::Contributions => contributions(),
         Topic::HeadMap => head_map(),
         Topic::TextSpan => text_span(),
+        Topic::Names => names(),
         Topic::Segmentation => segmentation(),
         Topic::Ablation => ablation(),
         Topic::Ranking => ranking(),
@@ -186,6 +190,36 @@ fn text_span() -> Explanation {
     }
 }
 
+fn names() -> Explanation {
+    let variances = |over: String| row([large("∑", over), sub(id("v"), id("j"))]);
+    let share = |head: &str| sub(id("s"), indices(head));
+    Explanation {
+        formulas: vec![
+            display([share("g"), op("="), over(variances(row([id("j"), op("∈"), id("g")])), variances(id("j")))]),
+            display([id("C"), op("="), over(row([id("texts"), round(id("n"))]), number("5"))]),
+            display([
+                id("E"),
+                op("="),
+                over(number("2"), row([id("H"), round(row([id("H"), op("−"), number("1")]))])),
+                large("∑", row([id("a"), op("<"), id("b")])),
+                large("∑", id("g")),
+                id("min"),
+                round(row([share("ag"), op(","), share("bg")])),
+            ]),
+        ],
+        words: "v is the variance that each of a head's first ten texts j explains in addition to the texts before it. \
+         s is the share of a property g of the texts. The largest share gives the head its name n, if random \
+         texts of the pool would rarely reach such a share: at most one name in twenty is expected to be due to \
+         chance. The consistency C counts the texts of the name among the first five. The entanglement E is the \
+         mean overlap of two of the H heads, a and b: at 0, no two heads share a property.",
+        source: Source {
+            paper: "Madasu, Lal and Howard (2025)",
+            place: "the Concept Consistency Score",
+            address: CONSISTENCY,
+        },
+    }
+}
+
 fn segmentation() -> Explanation {
     Explanation {
         formulas: vec![display([
@@ -292,7 +326,8 @@ fn propagation() -> Explanation {
             ),
         ])],
         words: "A patch i takes the mask m of the five most similar patches j, among the nearby patches of the first \
-         and the last seven frames.",
+         and the last seven frames. The patches are compared as they are after the last layer, or after the layer \
+         that the model's pack names.",
         source: Source { paper: "Caron and others (2021)", place: "the evaluation on DAVIS", address: DINO },
     }
 }

@@ -5,5 +5,6 @@ pub mod browser;
 pub mod completeness;
 pub mod contributions;
 pub mod label_files;
+pub mod settling;
 pub mod switched_off;
 pub mod undo_history;

@@ -6,6 +6,8 @@ use crate::protocol::Storage;
 
 const MANIFEST: &str = "pack.json";
 const WEIGHTS: &str = "weights.safetensors";
+/// The start of the folder's name in which the worker stores statistics and texts (`worker/kept_labels.rs`).
+const LABELS: &str = "labels-";
 
 /// A stored file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +29,10 @@ pub struct KeptPack {
     pub stored_as: Option<Storage>,
     /// The SHA-256 of its weights.
     pub weights: String,
+    /// The file or hub repository that a converted model came from.
+    pub source: Option<String>,
+    /// Whether statistics or texts of its heads are stored with it.
+    pub has_labels: bool,
     /// The size of the stored files, in bytes.
     pub bytes: u64,
     /// The day of the download: "25 Nov 2026".
@@ -41,6 +47,8 @@ struct Manifest {
     name: String,
     #[serde(default)]
     quantisation: String,
+    #[serde(default)]
+    source: Option<String>,
     files: Vec<Listed>,
 }
 
@@ -68,14 +76,18 @@ pub fn packs(files: &[KeptFile]) -> Vec<KeptPack> {
         let bytes = manifest.files.iter().filter(is_kept).map(|listed| listed.bytes).sum();
         let is_whole = manifest.files.iter().all(|listed| is_kept(&listed));
         let weights = manifest.files.iter().find(|listed| listed.path == WEIGHTS);
+        let is_label_file =
+            |file: &KeptFile| file.url.strip_prefix(&folder).is_some_and(|path| path.starts_with(LABELS));
         Some(KeptPack {
-            folder,
             name: manifest.name,
             stored_as: storage(&manifest.quantisation),
             weights: weights.map(|listed| listed.sha256.clone()).unwrap_or_default(),
             bytes,
             day: file.date.as_deref().and_then(day),
+            source: manifest.source,
+            has_labels: files.iter().any(is_label_file),
             is_whole,
+            folder,
         })
     };
     files.iter().filter_map(pack).collect()
@@ -114,7 +126,7 @@ mod tests {
 
     #[test]
     fn a_pack_is_its_manifest_and_the_files_beside_it() {
-        let manifest = r#"{"name": "tiny", "quantisation": "q4", "files": [
+        let manifest = r#"{"name": "tiny", "quantisation": "q4", "source": "a/tiny", "files": [
             {"path": "weights.safetensors", "bytes": 1000, "sha256": "5eed"}, {"path": "pool.txt", "bytes": 10}]}"#;
         let files = [
             file("https://a.example/packs/tiny/pack.json", Some(manifest)),
@@ -127,6 +139,8 @@ mod tests {
             name: "tiny".to_owned(),
             stored_as: Some(Storage::Q4),
             weights: "5eed".to_owned(),
+            source: Some("a/tiny".to_owned()),
+            has_labels: false,
             bytes: 1000,
             day: Some("25 Nov 2026".to_owned()),
             is_whole: false,
@@ -134,6 +148,8 @@ mod tests {
         assert_eq!(packs(&files), std::slice::from_ref(&cut));
         let mut whole = files.to_vec();
         whole.push(file("https://a.example/packs/tiny/pool.txt", None));
-        assert_eq!(packs(&whole), [KeptPack { bytes: 1010, is_whole: true, ..cut }]);
+        let labels = "https://a.example/packs/tiny/labels-5eed/statistics-of-gallery.safetensors";
+        whole.push(file(labels, None));
+        assert_eq!(packs(&whole), [KeptPack { bytes: 1010, is_whole: true, has_labels: true, ..cut }]);
     }
 }

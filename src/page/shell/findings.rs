@@ -8,7 +8,7 @@ use crate::ablate::Ablation;
 use crate::geometry::{Framing, Grid, PhotoRect, Size};
 use crate::page::heads::contributions::Contributions;
 use crate::page::heads::switched_off;
-use crate::protocol::HeadLabel;
+use crate::protocol::{HeadLabel, HeadNames};
 use crate::rle::Rle;
 use crate::text::units;
 
@@ -27,6 +27,53 @@ pub struct Findings {
     pub ablation: Ablation,
     pub segmentation: Option<SegmentationFinding>,
     pub head: Option<HeadFinding>,
+    /// The names of all heads; `None` until they are known.
+    pub names: Option<NamesFinding>,
+}
+
+/// The names of all heads of the model.
+#[derive(Clone, Debug, Serialize)]
+pub struct NamesFinding {
+    /// `[layer][head]`
+    pub heads: Vec<Vec<HeadNameFinding>>,
+    /// The number of heads with a name.
+    pub named: usize,
+    /// The mean consistency of these heads.
+    pub consistency: f32,
+    pub entanglement: f32,
+    /// The number of images that the names were computed from.
+    pub images: u64,
+}
+
+/// The name of a head, and the figures that it depends on.
+#[derive(Clone, Debug, Serialize)]
+pub struct HeadNameFinding {
+    /// `None`: mixed.
+    pub name: Option<String>,
+    pub share: f32,
+    pub p_value: f32,
+    pub consistency: f32,
+}
+
+impl From<&HeadNames> for NamesFinding {
+    fn from(names: &HeadNames) -> Self {
+        let heads = names.heads.iter().map(|heads| {
+            let finding = heads.iter().map(|head| HeadNameFinding {
+                name: names.name(head).map(str::to_owned),
+                share: head.share,
+                p_value: head.p_value,
+                consistency: head.consistency,
+            });
+            finding.collect()
+        });
+        Self {
+            heads: heads.collect(),
+            named: names.named(),
+            consistency: names.consistency,
+            entanglement: names.entanglement,
+            images: names.images,
+        }
+    }
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -124,6 +171,12 @@ impl Findings {
         serde_json::to_string_pretty(self).map(|json| json + "\n")
     }
 
+    /// Returns the name of a head; empty if it has none.
+    fn name(&self, layer: usize, head: usize) -> &str {
+        let named = self.names.as_ref().and_then(|names| names.heads.get(layer)?.get(head)?.name.as_deref());
+        named.unwrap_or_default()
+    }
+
     /// Returns notes with tables, in Markdown.
     pub fn markdown(&self) -> String {
         let mut text = format!("## {} through {}\n", plain(&self.photo.name), plain(&self.model.name));
@@ -148,9 +201,10 @@ impl Findings {
                 plain(subject),
                 units::signed(all.total, 4)
             ));
-            line("\n| layer.head | contribution |\n|---|--:|");
+            line("\n| layer.head | name | contribution |\n|---|---|--:|");
             for (layer, head, value) in all.strongest(STRONGEST) {
-                line(&format!("| {layer}.{head} | {} |", units::signed(value, 4)));
+                let name = plain(self.name(layer, head));
+                line(&format!("| {layer}.{head} | {name} | {} |", units::signed(value, 4)));
             }
         }
         if let Some(head) = self.head.as_ref().filter(|head| !head.labels.is_empty()) {
@@ -167,6 +221,16 @@ impl Findings {
         if let Some(SegmentationFinding { phrase, foreground, threshold, .. }) = &self.segmentation {
             let share = units::percent(*foreground as f32);
             line(&format!("\n“{}” covers {share} of what the model saw (above {threshold:.2}).", plain(phrase)));
+        }
+        if let Some(names) = self.names.as_ref().filter(|names| names.named > 0) {
+            line(&format!(
+                "\n{} of {} heads have a name; of the first five texts of such a head, {} belong to the name. \
+                 Entanglement: {:.2}.",
+                names.named,
+                names.heads.iter().flatten().count(),
+                units::percent(names.consistency),
+                names.entanglement
+            ));
         }
         line(&format!(
             "\nAll parts add up to the embedding within {}. Made with {}.",
@@ -193,6 +257,10 @@ fn plain(words: &str) -> String {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+
+    fn name(name: Option<&str>) -> HeadNameFinding {
+        HeadNameFinding { name: name.map(str::to_owned), share: 0.5, p_value: 0.01, consistency: 0.8 }
+    }
 
     /// Returns invented findings that contain every character that must be escaped: quotes, angle brackets, bars.
     pub fn findings() -> Findings {
@@ -253,6 +321,15 @@ pub(crate) mod tests {
                 }],
                 images: 40,
             }),
+            names: Some(NamesFinding {
+                heads: [[None, None, None], [Some("fur | skin"), None, None]]
+                    .map(|heads| heads.map(name).to_vec())
+                    .to_vec(),
+                named: 1,
+                consistency: 0.75,
+                entanglement: 0.125,
+                images: 40,
+            }),
         }
     }
 
@@ -265,14 +342,17 @@ pub(crate) mod tests {
         assert!(parsed["phrases"][0].get("intact").is_none());
         assert_eq!(parsed["segmentation"]["mask"]["size"], serde_json::json!([2, 2]));
         assert_eq!(parsed["head"]["map"]["patches"][1], 0.125);
+        assert_eq!(parsed["names"]["heads"][1][0]["name"], "fur | skin");
+        assert_eq!((&parsed["names"]["entanglement"], &parsed["names"]["named"]), (&0.125.into(), &1.into()));
     }
 
     #[test]
     fn markdown_names_the_strongest_first_and_cells_stay_cells() {
         let text = findings().markdown();
         assert!(text.contains("| \"red\" \\| & <green> | +0.250 | 90 % |"), "{text}");
-        let (first, second) = (text.find("| 1.0 | +0.1250 |"), text.find("| 0.1 | +0.0625 |"));
+        let (first, second) = (text.find("| 1.0 | fur \\| skin | +0.1250 |"), text.find("| 0.1 |  | +0.0625 |"));
         assert!(first.is_some() && first < second, "{text}");
         assert!(text.contains("Switched off: 1 head.") && text.contains("fur & <feathers> (50 %)"), "{text}");
+        assert!(text.contains("1 of 6 heads have a name") && text.contains("75 % belong"), "{text}");
     }
 }

@@ -124,7 +124,7 @@ impl FineTokens {
     fn get(&self, short_side: usize, index: usize) -> Option<(CropFromPhoto, Features)> {
         let (frame, width, tokens) = self.frames.get(&index).filter(|_| self.short_side == short_side)?;
         let tokens = tokens.iter().map(|value| value.to_f32()).collect();
-        Some((*frame, tokens_alone(*frame, *width, tokens)))
+        Some((*frame, Features::of_tokens(frame.grid(), *width, tokens)))
     }
 
     fn insert(&mut self, short_side: usize, index: usize, frame: CropFromPhoto, features: &Features) {
@@ -138,18 +138,5 @@ impl FineTokens {
                 self.bytes += bytes;
             }
         }
-    }
-}
-
-/// Returns features that contain only the tokens.
-fn tokens_alone(frame: CropFromPhoto, width: usize, tokens: Vec<f32>) -> Features {
-    Features {
-        grid: frame.grid(),
-        width,
-        heads: 0,
-        cls_attention: Vec::new(),
-        queries: Vec::new(),
-        keys: Vec::new(),
-        tokens,
     }
 }

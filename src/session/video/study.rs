@@ -221,10 +221,11 @@ fn each_head(readout: &Readout) -> impl Iterator<Item = (usize, usize)> + use<> 
     (0..layers).flat_map(move |layer| (0..heads).map(move |head| (layer, head)))
 }
 
-/// Computes a frame's features at the resolution of a propagation.
+/// Computes a frame's features at the resolution of a propagation, after the block that the pack chooses.
 ///
 /// # Errors
 /// If the device fails.
 pub async fn fine_features(session: &Session, photo: &Photo, short_side: usize) -> Result<Featured, SessionError> {
-    session.features(photo, Framing::Frame { short_side }).await
+    let layer = session.manifest().propagation_layer();
+    session.tokens_after(photo, Framing::Frame { short_side }, layer).await
 }

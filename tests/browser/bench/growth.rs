@@ -113,6 +113,7 @@ fn write_random(config: &ModelConfig, folder: &std::path::Path) {
         name: "random weights of a benchmark".into(),
         description: "They mean nothing.".into(),
         model: config.clone(),
+        propagation_layer: None,
         ..default_pack::manifest(Quantisation::Q8)
     };
     writer.finish(manifest).unwrap().write(folder).unwrap();

@@ -12,7 +12,7 @@ use crate::page::model::browser::state::{ModelState, Opening};
 use crate::page::photo::browser::photo::PhotoState;
 use crate::page::photo::browser::phrases::PhrasesState;
 use crate::page::photo::browser::segmentation::SegmentationState;
-use crate::protocol::DevicePreference;
+use crate::protocol::{DevicePreference, PackSummary};
 
 /// The element that shows the comparison.
 const COMPARISON: &str = "comparison";
@@ -39,6 +39,18 @@ impl ComparedModel {
         let segmentation = SegmentationState::new(core, model, photo, phrases);
         let names = HeadNamesState::new(core, model);
         Self { core, model, photo, phrases, segmentation, names }
+    }
+
+    /// Shows a model that has been opened. Its head labels of an earlier visit are in use.
+    fn show(self, pack: PackSummary) {
+        let (labels, has_text) = (self.model.label_sources, pack.has_text);
+        labels.take_kept(pack.kept_labels);
+        self.model.show(pack);
+        labels.change();
+        // Without statistics, the heads have no texts: a pool would keep the processor busy for nothing.
+        if has_text && untrack(|| labels.has_statistics()) {
+            labels.bring_pool();
+        }
     }
 
     /// Forgets the model and its results.
@@ -80,10 +92,7 @@ impl CompareState {
             state.open(opening);
             show_comparison();
         });
-        state.second.model.when_opened(move |pack, _is_other| {
-            state.second.model.show(pack);
-            state.second.model.label_sources.change();
-        });
+        state.second.model.when_opened(move |pack, _is_other| state.second.show(pack));
         // After its device was lost, another worker opens the same model.
         state.second.core.restart_with(move || state.start());
         state.start_after_first();

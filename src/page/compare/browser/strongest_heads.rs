@@ -24,7 +24,7 @@ pub fn StrongestHeads(side: Side) -> impl IntoView {
         if !compared.model.has_text() {
             "This model scores no phrases, so its heads contribute to none."
         } else if !compared.model.has_statistics() {
-            "This model has no head statistics yet, so its heads have no names."
+            "This model has no head statistics yet, so its heads have no names. Open it alone to compute them."
         } else if compared.names.names.with(Option::is_none) {
             "The heads are being named."
         } else {

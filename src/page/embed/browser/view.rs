@@ -53,8 +53,23 @@ pub fn Embed() -> impl IntoView {
                     <phrases_panel::List/>
                 </section>
                 <HeadGrid/>
-                <HeadPanel/>
+                <HeadPanel first_labels=WithoutTexts/>
             </main>
         </div>
+    }
+}
+
+/// Says why the heads of a model have no texts.
+#[component]
+fn WithoutTexts() -> impl IntoView {
+    let model = expect_context::<Features>().model;
+    let is_without = move || model.pack.with(Option::is_some) && model.has_text() && !model.can_label_heads();
+    view! {
+        <Show when=is_without>
+            <p class="quiet">
+                "This model has no head statistics or no pool of texts, so its heads have no texts here. Open it
+                in headlamp to compute them."
+            </p>
+        </Show>
     }
 }

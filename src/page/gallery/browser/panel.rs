@@ -107,21 +107,7 @@ fn Progress() -> impl IntoView {
     let gallery = expect_context::<GalleryState>();
     let is_open = move || gallery.run.with(|run| run.done < run.total);
     let is_going = move || gallery.run.with(|run| run.is_going);
-    let says = move || {
-        let run = gallery.run.get();
-        let done = format!("{} of {} done", units::count(run.done as u64), units::count(run.total as u64));
-        if !run.is_going {
-            return format!("Paused: {done}.");
-        }
-        let seconds = (js_sys::Date::now() - run.start) / 1000.0;
-        match run.done {
-            0 => format!("{done}…"),
-            count => {
-                let left = seconds / count as f64 * (run.total - count) as f64;
-                format!("{done}, {} left…", units::time_left(left))
-            }
-        }
-    };
+    let says = move || progress_words(gallery);
     let left_out = move || {
         let all = gallery.left_out.get();
         match &all[..] {
@@ -150,6 +136,23 @@ fn Progress() -> impl IntoView {
             </div>
         </Show>
         <p class="quiet hint" id="left-out">{left_out}</p>
+    }
+}
+
+/// Describes the progress: "12 of 60 done, 40 s left…".
+pub fn progress_words(gallery: GalleryState) -> String {
+    let run = gallery.run.get();
+    let done = format!("{} of {} done", units::count(run.done as u64), units::count(run.total as u64));
+    if !run.is_going {
+        return format!("Paused: {done}.");
+    }
+    let seconds = (js_sys::Date::now() - run.start) / 1000.0;
+    match run.done {
+        0 => format!("{done}…"),
+        count => {
+            let left = seconds / count as f64 * (run.total - count) as f64;
+            format!("{done}, {} left…", units::time_left(left))
+        }
     }
 }
 

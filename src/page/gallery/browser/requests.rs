@@ -11,6 +11,7 @@ use leptos::web_sys::{Blob, File};
 use super::state::{GalleryFiles, GalleryRun, GalleryState, Order, Through};
 use crate::page::common::browser::dom::{self, ObjectUrl};
 use crate::page::core::browser::core::Outcome;
+use crate::page::heads::settling;
 use crate::page::model::browser::label_sources::StatisticsOf;
 use crate::protocol::wire::Attachments;
 use crate::protocol::{
@@ -69,6 +70,13 @@ impl GalleryState {
         }
         self.run.update(|run| run.total += added);
         self.go_on();
+    }
+
+    /// Adds those picture files that are new, and computes the head labels from the gallery: now from the pictures
+    /// that it has, and again while more arrive.
+    pub fn add_for_labels(self, files: Vec<File>) {
+        self.refresh_statistics();
+        self.add(files);
     }
 
     /// Starts or continues with the pictures that wait.
@@ -148,10 +156,18 @@ impl GalleryState {
         });
     }
 
-    /// Uses the statistics of all current pictures, if the head labels are computed from the gallery.
+    /// Computes the head labels from all current pictures again, if they are computed from the gallery, or if the model
+    /// has no other statistics.
     fn refresh_statistics(self) {
-        if matches!(self.model.label_sources.statistics_of.get_untracked(), StatisticsOf::Gallery(_)) {
-            self.model.label_sources.use_statistics(StatisticsSource::Gallery);
+        let count = self.pictures.with_untracked(|pictures| pictures.len());
+        let sources = self.model.label_sources;
+        let is_from_gallery = match sources.statistics_of.get_untracked() {
+            StatisticsOf::Gallery(_) => true,
+            StatisticsOf::Pack => untrack(|| self.model.has_text() && !self.model.has_statistics()),
+            StatisticsOf::File(_) | StatisticsOf::Video(_) => false,
+        };
+        if count >= 2 && is_from_gallery {
+            sources.use_statistics(StatisticsSource::Gallery);
         }
     }
 
@@ -204,7 +220,12 @@ impl GalleryState {
         self.files.update_value(|gallery| gallery.to_do.retain(|(other, _)| *other != entry));
         match left_out {
             Some(reason) => self.left_out.update(|all| all.push(reason)),
-            None => self.pictures.update(|pictures| Arc::make_mut(pictures).push(entry)),
+            None => {
+                self.pictures.update(|pictures| Arc::make_mut(pictures).push(entry));
+                if settling::is_checkpoint(self.pictures.with_untracked(|pictures| pictures.len())) {
+                    self.refresh_statistics();
+                }
+            }
         }
         self.run.update(|run| run.done += 1);
         if self.run.with_untracked(|run| run.is_going) {

@@ -1,17 +1,13 @@
 //! The contribution of each head to the score, and the texts that describe the chosen head.
 
-use js_sys::Uint8Array;
 use leptos::prelude::*;
 
-use crate::page::common::browser::dom;
 use crate::page::core::browser::core::Core;
 use crate::page::heads::contributions::{Cell, Contributions};
-use crate::page::heads::label_files;
 use crate::page::model::browser::state::ModelState;
 use crate::page::photo::browser::head_map::HeadMapState;
 use crate::page::photo::browser::phrases::{PhrasesState, Scores};
-use crate::protocol::{AllHeadLabels, HeadLabel, Kind, LabelAllHeads, LabelHead};
-use crate::text::units;
+use crate::protocol::{HeadLabel, Kind, LabelHead};
 
 /// The number of texts to ask for per head.
 const LABELS: usize = 10;
@@ -114,7 +110,7 @@ impl HeadsState {
         Effect::new(move || {
             self.model.label_sources.version.track();
             let head = self.head_map.head.get();
-            match head.filter(|_| self.model.has_statistics() && self.model.has_text()) {
+            match head.filter(|_| self.model.can_label_heads()) {
                 Some((layer, head)) => {
                     self.core.ask(LabelHead { layer, head, count: LABELS }, move |found, _buffers| {
                         let (labels, images) = (found.labels, found.images);
@@ -125,24 +121,6 @@ impl HeadsState {
                 None => self.core.withdraw(Kind::Labels),
             }
         });
-    }
-
-    /// Saves every head's texts, as JSON and as Markdown.
-    pub fn save_all_texts(self) {
-        self.core.ask(LabelAllHeads { count: LABELS }, move |labels, _buffers| {
-            self.save_texts(&labels);
-            Ok(())
-        });
-    }
-
-    fn save_texts(self, AllHeadLabels { labels, images }: &AllHeadLabels) {
-        let pack = self.model.pack.with_untracked(|pack| pack.as_ref().map(|pack| pack.name.clone()));
-        let pack = pack.unwrap_or_default();
-        let stem = units::file_stem(&format!("{pack} head labels"));
-        let markdown = label_files::markdown(&pack, labels, *images);
-        dom::download(&format!("{stem}.md"), "text/markdown", &Uint8Array::from(markdown.as_bytes()));
-        let json = label_files::json(&pack, labels, *images);
-        dom::download(&format!("{stem}.json"), "application/json", &Uint8Array::from(json.as_bytes()));
     }
 }
 

@@ -7,5 +7,6 @@ pub mod heads;
 pub mod lab;
 pub mod names;
 pub mod panel;
+pub mod settling;
 pub mod sources;
 pub mod undo;

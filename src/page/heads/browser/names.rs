@@ -1,10 +1,14 @@
 //! The names of the heads of the open model (docs/PAPERS.md, 1.15).
 
+use js_sys::Uint8Array;
 use leptos::prelude::*;
 
+use crate::page::common::browser::dom;
 use crate::page::core::browser::core::Core;
+use crate::page::heads::label_files;
 use crate::page::model::browser::state::ModelState;
 use crate::protocol::{HeadNames, HeadNaming, Kind, NameHeads};
+use crate::text::units;
 
 /// The names of the heads. They are asked for whenever they would change.
 #[derive(Clone, Copy)]
@@ -24,7 +28,7 @@ impl HeadNamesState {
             if before.is_some_and(|before| before != open) {
                 state.names.set(None);
             }
-            if model.has_statistics() && model.has_text() && open.is_some() {
+            if model.can_label_heads() && open.is_some() {
                 state.ask();
             } else {
                 core.withdraw(Kind::HeadNames);
@@ -33,6 +37,20 @@ impl HeadNamesState {
             open
         });
         state
+    }
+
+    /// Saves the names and texts of all heads, as JSON and as Markdown.
+    pub fn save(self) {
+        let pack = self.model.pack.with_untracked(|pack| pack.as_ref().map(|pack| pack.name.clone()));
+        let pack = pack.unwrap_or_default();
+        let stem = units::file_stem(&format!("{pack} head labels"));
+        self.names.with_untracked(|names| {
+            let Some(names) = names else { return };
+            let markdown = label_files::markdown(&pack, names);
+            dom::download(&format!("{stem}.md"), "text/markdown", &Uint8Array::from(markdown.as_bytes()));
+            let json = label_files::json(&pack, names);
+            dom::download(&format!("{stem}.json"), "application/json", &Uint8Array::from(json.as_bytes()));
+        });
     }
 
     /// Asks for the names until the worker has all of them. Every other request can run between two of these.

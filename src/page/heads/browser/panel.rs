@@ -21,8 +21,9 @@ use crate::page::photo::raster::{self, HeadMapKind};
 use crate::protocol::HeadLabel;
 use crate::text::units;
 
+/// The chosen head. `first_labels` comes below its texts, and instead of them while there are none.
 #[component]
-pub fn HeadPanel() -> impl IntoView {
+pub fn HeadPanel(#[prop(into)] first_labels: ViewFn) -> impl IntoView {
     let (model, phrases, head_map, heads) = (
         expect_context::<ModelState>(),
         expect_context::<PhrasesState>(),
@@ -69,7 +70,7 @@ pub fn HeadPanel() -> impl IntoView {
             </div>
             <div class="head-body">
                 <HeadMap/>
-                <Labels/>
+                <Labels first_labels=first_labels/>
             </div>
             <How about=Topic::HeadMap/>
             <Show when=move || model.has_text()>
@@ -133,7 +134,7 @@ fn HeadMap() -> impl IntoView {
 }
 
 #[component]
-fn Labels() -> impl IntoView {
+fn Labels(first_labels: ViewFn) -> impl IntoView {
     let (model, head_map, heads) =
         (expect_context::<ModelState>(), expect_context::<HeadMapState>(), expect_context::<HeadsState>());
     let texts = Memo::new(move |_| {
@@ -157,8 +158,7 @@ fn Labels() -> impl IntoView {
     let list = move || texts.get().map(|(labels, _)| labels.into_iter().map(label).collect_view());
     let source = move || {
         let images = texts.get().map_or(0, |(_, images)| images);
-        let lines = model.label_sources.own_pool.get().map(|lines| lines as u64);
-        let lines = lines.or_else(|| model.pack.with(|pack| pack.as_ref().map(|pack| pack.pool_lines as u64)));
+        let lines = Some(model.label_sources.pool_lines() as u64).filter(|lines| *lines > 0);
         let among = lines.map(|lines| format!("among {} ", units::plural(lines, "text", "texts")));
         format!(
             "This head's outputs vary most along these texts, chosen {}over {}. The percentage is the share \
@@ -168,23 +168,19 @@ fn Labels() -> impl IntoView {
             units::plural(images, "image", "images"),
         )
     };
-    let missing = move || match model.has_text() {
-        true => "This pack has no head statistics, so its heads have no texts. Add your own images below.",
-        false => "This model cannot score phrases, so its heads have no texts.",
-    };
+    let is_shown = move || model.can_label_heads() || model.pack.with(Option::is_none);
     view! {
         <div class="labels-panel">
-            <Show
-                when=move || {
-                    model.has_text() && model.has_statistics() || model.pack.with(Option::is_none)
-                }
-                fallback=move || view! { <p class="quiet">{missing}</p> }
-            >
+            <Show when=is_shown>
                 <ol class="labels" class:waiting=move || texts.with(Option::is_none)>{list}</ol>
                 <Show when=move || texts.with(Option::is_some)>
                     <p class="quiet hint">{source}" "<a href="#model-panel">"What to expect of this model."</a></p>
                 </Show>
             </Show>
+            <Show when=move || !model.has_text()>
+                <p class="quiet">"This model cannot score phrases, so its heads have no texts."</p>
+            </Show>
+            {first_labels.run()}
         </div>
     }
 }

@@ -6,10 +6,10 @@ use leptos::web_sys::{Event, HtmlInputElement};
 
 use crate::page::common::browser::dom;
 use crate::page::heads::browser::completeness_curve::{CompletenessCurve, GalleryForLabels};
-use crate::page::heads::browser::heads::HeadsState;
-use crate::page::model::browser::label_sources::StatisticsOf;
+use crate::page::heads::browser::names::HeadNamesState;
+use crate::page::model::browser::label_sources::{PoolOf, StatisticsOf};
 use crate::page::model::browser::state::ModelState;
-use crate::protocol::StatisticsSource;
+use crate::protocol::{self, StatisticsSource};
 use crate::text::{self, units};
 
 #[component]
@@ -27,21 +27,48 @@ pub fn Sources(gallery: GalleryForLabels) -> impl IntoView {
     }
 }
 
-/// Saves the texts of all heads.
+/// Saves the names and texts of all heads.
 #[component]
 fn Export() -> impl IntoView {
-    let (model, heads) = (expect_context::<ModelState>(), expect_context::<HeadsState>());
+    let names = expect_context::<HeadNamesState>();
     view! {
         <div class="source">
             <button
                 type="button"
                 id="export-labels"
-                disabled=move || !model.has_statistics()
-                on:click=move |_| heads.save_all_texts()
+                disabled=move || names.names.with(Option::is_none)
+                on:click=move |_| names.save()
             >
-                "Save every head's texts (JSON and Markdown)"
+                "Save every head's name and texts (JSON and Markdown)"
             </button>
         </div>
+    }
+}
+
+/// Shows how many texts of a new pool are embedded.
+#[component]
+pub fn PoolProgress() -> impl IntoView {
+    let model = expect_context::<ModelState>();
+    let now = move || {
+        let done = |pool: &protocol::PoolProgress| (pool.done as u64, pool.total as u64);
+        model.label_sources.embedding.with(|pool| pool.as_ref().map(done))
+    };
+    let says = move || {
+        now().map(|(done, total)| {
+            format!("Preparing the texts: {} of {}.", units::count(done), units::plural(total, "text", "texts"))
+        })
+    };
+    view! {
+        <Show when=move || now().is_some()>
+            <div class="row pool-progress">
+                <progress
+                    aria-label="Texts prepared"
+                    max=move || now().map(|(_, total)| total.to_string())
+                    prop:value=move || now().map_or(0.0, |(done, _)| done as f64)
+                ></progress>
+                <p class="quiet">{says}</p>
+            </div>
+        </Show>
     }
 }
 
@@ -55,14 +82,17 @@ fn Pool() -> impl IntoView {
             typed.set(text::lines(&area.value()).count());
         }
     };
-    let now = move || match model.label_sources.own_pool.get() {
-        Some(lines) => format!("In use: your own {}.", units::plural(lines as u64, "text", "texts")),
-        None => model.pack.with(|pack| {
-            pack.as_ref().map_or_else(String::new, |pack| {
-                format!("In use: the pack's own {}.", units::plural(pack.pool_lines as u64, "text", "texts"))
-            })
-        }),
+    let now = move || {
+        let texts = units::plural(model.label_sources.pool_lines() as u64, "text", "texts");
+        match model.label_sources.pool_of.get() {
+            PoolOf::Person(_) => format!("In use: your own {texts}."),
+            PoolOf::Headlamp(_) => format!("In use: headlamp's own {texts}."),
+            PoolOf::Pack if !model.label_sources.has_pool() => "In use: none.".to_owned(),
+            PoolOf::Pack => format!("In use: the pack's own {texts}."),
+        }
     };
+    let is_without =
+        move || !model.label_sources.has_pool() && model.label_sources.embedding.with(Option::is_none);
     let pack_has_none = move || model.pack.with(|pack| pack.as_ref().is_some_and(|pack| pack.pool_lines == 0));
     let use_typed = move |_| {
         if let Some(area) = area.get() {
@@ -79,13 +109,14 @@ fn Pool() -> impl IntoView {
     view! {
         <div class="source" data-drop="pool">
             <h3>"Texts"</h3>
-            <p class="quiet">{now}</p>
+            <p class="quiet" id="pool-in-use">{now}</p>
+            <PoolProgress/>
             <textarea
                 name="pool"
                 node_ref=area
                 rows="4"
-                aria-label="Your own texts, one per line"
-                placeholder="Paste your own texts, one per line, or drop a text file here"
+                aria-label="Your own texts, one per line; after a TAB, the text's property"
+                placeholder="Paste your own texts, one per line, or drop a text file here. To give heads names, write a TAB and a property after each text"
                 on:input=count
             ></textarea>
             <div class="row">
@@ -97,16 +128,16 @@ fn Pool() -> impl IntoView {
                 </button>
                 <label class="button">
                     "Open a text file"
-                    <input class="unseen" type="file" name="pool-file" accept=".txt,text/plain" on:change=use_file/>
+                    <input class="unseen" type="file" name="pool-file" accept=".txt,.tsv,text/plain,text/tab-separated-values" on:change=use_file/>
                 </label>
-                <Show when=move || model.label_sources.own_pool.get().is_none() && pack_has_none()>
-                    <button type="button" id="default-pool" on:click=move |_| model.label_sources.use_default_pool()>
+                <Show when=is_without>
+                    <button type="button" id="default-pool" on:click=move |_| model.label_sources.use_pool(String::new())>
                         "Use headlamp's own texts"
                     </button>
                 </Show>
-                <Show when=move || model.label_sources.own_pool.get().is_some()>
+                <Show when=move || matches!(model.label_sources.pool_of.get(), PoolOf::Person(_))>
                     <button type="button" class="quiet-button" on:click=move |_| model.label_sources.use_pool(String::new())>
-                        "Back to the pack's"
+                        {move || if pack_has_none() { "Back to headlamp's" } else { "Back to the pack's" }}
                     </button>
                 </Show>
             </div>

@@ -20,7 +20,7 @@ const SHELF: &str = "headlamp-packs";
 #[component]
 pub fn Kept() -> impl IntoView {
     let model = expect_context::<ModelState>();
-    let packs = RwSignal::new(Vec::<KeptPack>::new());
+    let packs = model.kept;
     let room = RwSignal::new(None::<Room>);
     let look = move || {
         spawn_local(async move {
@@ -30,6 +30,7 @@ pub fn Kept() -> impl IntoView {
     };
     Effect::new(move || {
         model.pack.track();
+        model.label_sources.version.track();
         look();
     });
     let drop_pack = move |folder: String| {
@@ -108,7 +109,7 @@ pub fn Kept() -> impl IntoView {
                 fallback=|| view! { <p class="quiet">"Nothing yet: without a network, headlamp cannot open a model."</p> }
             >
                 <ul class="kept">
-                    <For each=move || packs.get() key=|pack| (pack.folder.clone(), pack.bytes, pack.day.clone()) let:pack>{row(pack)}</For>
+                    <For each=move || packs.get() key=|pack| (pack.folder.clone(), pack.bytes, pack.day.clone(), pack.has_labels) let:pack>{row(pack)}</For>
                 </ul>
             </Show>
             <p class="quiet">{unkept}</p>
@@ -124,7 +125,8 @@ pub fn Kept() -> impl IntoView {
 fn about(pack: &KeptPack) -> String {
     let stored = pack.stored_as.map(|storage| storage.label().to_owned());
     let size = format!("{}{}", units::bytes(pack.bytes), if pack.is_whole { "" } else { " so far" });
-    [stored, Some(size), pack.day.clone()].into_iter().flatten().collect::<Vec<_>>().join(", ")
+    let labels = pack.has_labels.then(|| "with the texts of its heads".to_owned());
+    [stored, Some(size), labels, pack.day.clone()].into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 /// The storage that the browser gives this page, and whether the browser may clear it.

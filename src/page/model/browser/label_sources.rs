@@ -6,10 +6,10 @@ use leptos::web_sys::File;
 use crate::page::common::browser::dom;
 use crate::page::core::browser::core::Core;
 use crate::protocol::wire::Attachments;
-use crate::protocol::{Kind, PackSummary, StatisticsSource, UsePool, UseStatistics, sentence};
-
-/// The texts that come with headlamp.
-const DEFAULT_POOL: &str = "packs/default/pool.txt";
+use crate::protocol::{
+    EmbedPool, KeptLabels, KeptPool, KeptStatistics, Kind, PackSummary, PoolProgress, PoolSource, StatisticsReady,
+    StatisticsSource, UsePool, UseStatistics,
+};
 
 /// The images that the head statistics were computed from. Their number is given unless the pack has it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,13 +21,48 @@ pub enum StatisticsOf {
     Video(u64),
 }
 
+impl StatisticsOf {
+    fn new(source: StatisticsSource, images: u64) -> Self {
+        match source {
+            StatisticsSource::Pack => Self::Pack,
+            StatisticsSource::File => Self::File(images),
+            StatisticsSource::Gallery => Self::Gallery(images),
+            StatisticsSource::Video => Self::Video(images),
+        }
+    }
+}
+
+/// The pool in use, with its number of texts unless the pack has it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PoolOf {
+    #[default]
+    Pack,
+    /// The texts that come with headlamp.
+    Headlamp(usize),
+    /// The person's own texts.
+    Person(usize),
+}
+
+impl PoolOf {
+    fn new(source: PoolSource, lines: usize) -> Self {
+        match source {
+            PoolSource::Pack => Self::Pack,
+            PoolSource::Headlamp => Self::Headlamp(lines),
+            PoolSource::Person => Self::Person(lines),
+        }
+    }
+}
+
 #[derive(Clone, Copy)]
 pub struct LabelSources {
     core: Core,
     pack: RwSignal<Option<PackSummary>>,
-    /// The number of texts in the person's own pool; `None`: the pack's pool is in use.
-    pub own_pool: RwSignal<Option<usize>>,
+    pub pool_of: RwSignal<PoolOf>,
+    /// How far the pool is that is being embedded.
+    pub embedding: RwSignal<Option<PoolProgress>>,
     pub statistics_of: RwSignal<StatisticsOf>,
+    /// The reason why the next visit will not find the statistics or the pool in use.
+    pub not_kept: RwSignal<Option<String>>,
     /// Increases whenever the head labels become out of date.
     pub version: RwSignal<u32>,
     /// The person's own pool, for the next model or worker.
@@ -39,12 +74,14 @@ impl LabelSources {
         let sources = Self {
             core,
             pack,
-            own_pool: RwSignal::default(),
+            pool_of: RwSignal::default(),
+            embedding: RwSignal::default(),
             statistics_of: RwSignal::default(),
+            not_kept: RwSignal::default(),
             version: RwSignal::default(),
             own_texts: StoredValue::default(),
         };
-        core.when_starting(move || sources.statistics_of.set(StatisticsOf::Pack));
+        core.when_starting(move || sources.forget_own());
         sources
     }
 
@@ -62,10 +99,37 @@ impl LabelSources {
         own || self.pack.with(|pack| pack.as_ref().is_some_and(|pack| pack.statistics_images > 0))
     }
 
-    /// Goes back to the pack's own texts and images, because another model is open.
+    /// Returns the number of texts of the pool in use; 0 if there is no pool.
+    pub fn pool_lines(self) -> usize {
+        match self.pool_of.get() {
+            PoolOf::Headlamp(lines) | PoolOf::Person(lines) => lines,
+            PoolOf::Pack => self.pack.with(|pack| pack.as_ref().map_or(0, |pack| pack.pool_lines)),
+        }
+    }
+
+    /// Returns whether there are texts to describe heads and objects with.
+    pub fn has_pool(self) -> bool {
+        self.pool_lines() > 0
+    }
+
+    /// Goes back to the pack's own texts and images, because another model or another worker starts.
     pub fn forget_own(self) {
+        self.core.withdraw(Kind::PoolPart);
         self.statistics_of.set(StatisticsOf::Pack);
-        self.own_pool.set(None);
+        self.pool_of.set(PoolOf::Pack);
+        self.embedding.set(None);
+        self.not_kept.set(None);
+    }
+
+    /// Notes what the browser stored with the model that has just been opened.
+    pub fn take_kept(self, kept: KeptLabels) {
+        self.forget_own();
+        if let Some(KeptStatistics { source, images }) = kept.statistics {
+            self.statistics_of.set(StatisticsOf::new(source, images));
+        }
+        if let Some(KeptPool { source, lines }) = kept.pool {
+            self.pool_of.set(PoolOf::new(source, lines));
+        }
     }
 
     /// Notes that the head labels are out of date.
@@ -73,36 +137,24 @@ impl LabelSources {
         self.version.update(|version| *version += 1);
     }
 
-    /// Uses the person's own pool for a model that has just been opened.
-    pub fn bring_own_pool(self) {
+    /// Gives a model that has just been opened the person's own pool or, if the model has no pool, headlamp's texts.
+    pub fn bring_pool(self) {
         let own = self.own_texts.get_value();
-        if !own.is_empty() {
+        if !own.is_empty() || untrack(|| !self.has_pool()) {
             self.use_pool(own);
         }
     }
 
-    /// Uses the texts of a pool's file for head labels, or the pack's own pool if the file is empty.
+    /// Uses the texts of a pool's file for head labels. If the file is empty: uses the pack's own pool, or headlamp's
+    /// texts if the pack has none.
     pub fn use_pool(self, file: String) {
         let own = file.clone();
         self.core.ask(UsePool { file }, move |pool, _buffers| {
-            self.own_pool.set((!own.is_empty()).then_some(pool.lines));
             self.own_texts.set_value(own);
-            self.change();
+            // The parts of an earlier pool are not wanted any more.
+            self.core.withdraw(Kind::PoolPart);
+            self.follow_pool(pool);
             Ok(())
-        });
-    }
-
-    /// Uses the texts of the default pack for head labels, for a model without a pool.
-    pub fn use_default_pool(self) {
-        self.core.while_reading(async move {
-            let text = async {
-                let blob = dom::fetch("pool.txt", DEFAULT_POOL).await?;
-                dom::bytes_of("pool.txt", &blob).await
-            };
-            match text.await {
-                Ok(bytes) => self.use_pool(String::from_utf8_lossy(&bytes.to_vec()).into_owned()),
-                Err(err) => self.core.complain(Kind::Pool, sentence(&err.to_string())),
-            }
         });
     }
 
@@ -114,6 +166,28 @@ impl LabelSources {
                 Err(err) => self.core.complain(Kind::Pool, err.to_string()),
             }
         });
+    }
+
+    /// Asks for the next part of the pool, or notes that the whole pool is in use.
+    fn follow_pool(self, pool: PoolProgress) {
+        if pool.done < pool.total {
+            self.embedding.set(Some(pool));
+            self.core.ask_for_outcome(EmbedPool, Attachments::default(), move |outcome| {
+                match outcome {
+                    Ok((pool, _buffers)) => self.follow_pool(pool),
+                    Err(message) => {
+                        self.embedding.set(None);
+                        self.core.complain(Kind::PoolPart, message);
+                    }
+                }
+                Ok(())
+            });
+        } else {
+            self.embedding.set(None);
+            self.pool_of.set(PoolOf::new(pool.source, pool.total));
+            self.not_kept.set(pool.not_kept);
+            self.change();
+        }
     }
 
     /// Takes head statistics from another source.
@@ -133,18 +207,15 @@ impl LabelSources {
 
     fn ask_for_statistics(self, source: StatisticsSource, attachments: Attachments) {
         self.core.ask_with(UseStatistics { source }, attachments, move |statistics, _buffers| {
-            self.take_statistics(match source {
-                StatisticsSource::Pack => StatisticsOf::Pack,
-                StatisticsSource::File => StatisticsOf::File(statistics.images),
-                StatisticsSource::Gallery => StatisticsOf::Gallery(statistics.images),
-            });
+            self.take_statistics(source, statistics);
             Ok(())
         });
     }
 
     /// Notes the statistics that the worker uses from now on.
-    pub fn take_statistics(self, of: StatisticsOf) {
-        self.statistics_of.set(of);
+    pub fn take_statistics(self, source: StatisticsSource, statistics: StatisticsReady) {
+        self.statistics_of.set(StatisticsOf::new(source, statistics.images));
+        self.not_kept.set(statistics.not_kept);
         self.change();
     }
 }

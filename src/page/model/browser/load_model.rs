@@ -4,12 +4,11 @@ use leptos::html::Input;
 use leptos::prelude::*;
 use leptos::web_sys::{Event, HtmlInputElement, SubmitEvent};
 
+use super::known_models::KnownModels;
 use crate::page::common::browser::dom;
 use crate::page::model::browser::destination::{ChooseDestination, FromAddress};
 use crate::page::model::browser::state::ModelState;
-use crate::page::model::published::{PUBLISHED, Published};
 use crate::protocol::{ModelSettings, ModelSource, Storage};
-use crate::text::units;
 
 /// The settings, for files and for the hub.
 #[derive(Clone, Copy)]
@@ -31,8 +30,8 @@ pub fn LoadModel() -> impl IntoView {
                 transformers that learned without texts (DINO, DoRA and DINOv2; files from their authors,
                 timm and Hugging Face). The weights are read part by part and quantised. They stay on this
                 machine, and the browser keeps them for the next visit. A CLIP comes without head
-                statistics: add your own images below to label its heads. The other models show where their
-                heads look."
+                statistics: choose pictures in its head panel, and its heads get texts. The other models show
+                where their heads look."
             </p>
             <ChooseDestination/>
             <FromFiles choices=choices/>
@@ -86,10 +85,6 @@ fn FromHub(choices: Choices) -> impl IntoView {
         let source = ModelSource::Hub { repository, hub: value(hub).filter(|hub| !hub.is_empty()) };
         model.load(source, Vec::new(), choices.storage.get_untracked(), choices.told.get_untracked());
     };
-    let option = |Published { repository, name, megabytes, licence }: Published| {
-        let size = units::bytes(u64::from(megabytes) * 1_000_000);
-        view! { <option value=repository>{format!("{name}, {size} to fetch, {licence}")}</option> }
-    };
     view! {
         <form class="from-hub" on:submit=submit>
             <label>
@@ -98,13 +93,11 @@ fn FromHub(choices: Choices) -> impl IntoView {
                     type="text"
                     name="repository"
                     node_ref=name
-                    list="published-models"
                     autocomplete="off"
                     spellcheck="false"
                     placeholder="openai/clip-vit-base-patch32"
                 />
             </label>
-            <datalist id="published-models">{PUBLISHED.map(option).collect_view()}</datalist>
             <label>
                 <span>"Hub"</span>
                 <input
@@ -119,64 +112,7 @@ fn FromHub(choices: Choices) -> impl IntoView {
             </label>
             <button type="submit">"Fetch and open"</button>
         </form>
-        <KnownModels name=name/>
-    }
-}
-
-/// Lists known models. Writes the chosen model into the field `name`.
-#[component]
-fn KnownModels(name: NodeRef<Input>) -> impl IntoView {
-    let choose = move |repository: &str| {
-        if let Some(input) = name.get() {
-            input.set_value(repository);
-            // If the focus cannot be set, the field still has the name.
-            let _focused = input.focus();
-        }
-    };
-    let row = move |model: Published| {
-        let link = model.link();
-        let Published { repository, name, megabytes, licence } = model;
-        view! {
-            <tr data-repository=repository>
-                <th scope="row"><a href=link target="_blank" rel="noopener">{name}</a></th>
-                <td>{units::bytes(u64::from(megabytes) * 1_000_000)}</td>
-                <td>{licence}</td>
-                <td>
-                    <button
-                        type="button"
-                        class="quiet-button"
-                        aria-label=format!("Choose {name}")
-                        on:click=move |_| choose(repository)
-                    >
-                        "Choose"
-                    </button>
-                </td>
-            </tr>
-        }
-    };
-    view! {
-        <details id="known-models">
-            <summary>"Models that are known to open"</summary>
-            <div class="plain-table">
-                <table>
-                    <thead>
-                        <tr>
-                            <th scope="col">"Model"</th>
-                            <th scope="col">"To fetch"</th>
-                            <th scope="col">"Licence"</th>
-                            <th scope="col"><span class="unseen">"Choose"</span></th>
-                        </tr>
-                    </thead>
-                    <tbody>{PUBLISHED.map(row).collect_view()}</tbody>
-                </table>
-            </div>
-            <p class="quiet">
-                "Other models of the same kinds open too, if their config.json describes them. DoRA's weights are on
-                its authors' own drive: "
-                <a href="https://github.com/shashankvkt/DoRA_ICLR24" target="_blank" rel="noopener">"fetch them there"</a>
-                " and open the file."
-            </p>
-        </details>
+        <KnownModels storage=choices.storage hub=hub/>
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod destination;
 pub mod kept_packs;
+pub mod known_models;
 pub mod label_sources;
 pub mod load_model;
 pub mod panel;

@@ -3,10 +3,13 @@
 use leptos::prelude::*;
 
 use crate::geometry::Size;
+use crate::page::common::browser::explanation::How;
+use crate::page::common::formulas::Topic;
 use crate::page::model::browser::destination::CompareButton;
+use crate::page::model::browser::label_sources::LabelSources;
 use crate::page::model::browser::state::ModelState;
 use crate::page::model::browser::storage_costs::Storages;
-use crate::protocol::{PackSummary, PhotoSummary};
+use crate::protocol::{HeadNames, PackSummary, PhotoSummary};
 use crate::text::units;
 
 /// The decomposition is exact: a larger difference than this is an error.
@@ -44,6 +47,10 @@ pub fn ModelPanel(
     /// Whether the photo's figures were measured on this machine.
     #[prop(into)]
     is_measured_here: Signal<bool>,
+    /// The names of the heads.
+    names: RwSignal<Option<HeadNames>>,
+    /// What comes after the figures.
+    children: Children,
 ) -> impl IntoView {
     let model = expect_context::<ModelState>();
     let description = move || {
@@ -62,8 +69,15 @@ pub fn ModelPanel(
                 <ModelFigures/>
                 <DeviceFigures/>
                 <PhotoFigures photo=Signal::derive(move || photo.get().filter(|_| is_measured_here.get()))/>
+                <Show when=move || names.with(|names| names.as_ref().is_some_and(has_properties))>
+                    <NameFigures names=names/>
+                </Show>
             </div>
+            {children()}
             <SumCheck photo=photo/>
+            <Show when=move || names.with(|names| names.as_ref().is_some_and(has_properties))>
+                <How about=Topic::Names/>
+            </Show>
             <Storages/>
         </section>
     }
@@ -95,9 +109,13 @@ fn ModelFigures() -> impl IntoView {
             <Field
                 name="statistics-images"
                 label="Images behind the statistics"
-                figure=of_pack(|pack| Figure::count(pack.statistics_images))
+                figure=of_labels(|labels| labels.statistics_images())
             />
-            <Field name="pool-lines" label="Texts in the pool" figure=of_pack(|pack| Figure::count(pack.pool_lines as u64))/>
+            <Field
+                name="pool-lines"
+                label="Texts in the pool"
+                figure=of_labels(|labels| labels.pool_lines() as u64)
+            />
         </dl>
     }
 }
@@ -162,6 +180,43 @@ fn PhotoFigures(photo: Signal<Option<PhotoSummary>>) -> impl IntoView {
     }
 }
 
+/// Returns whether the pool groups its texts, so that heads can have names.
+fn has_properties(names: &HeadNames) -> bool {
+    !names.properties.is_empty()
+}
+
+/// Shows how many heads have a name, and how clear the names are (docs/PAPERS.md, 1.15).
+#[component]
+fn NameFigures(names: RwSignal<Option<HeadNames>>) -> impl IntoView {
+    let of_names = move |figure: fn(&HeadNames) -> Figure| {
+        Signal::derive(move || {
+            names.with(|names| names.as_ref().map(figure).map(|Figure { raw, shown }| (raw, shown)))
+        })
+    };
+    let named = |names: &HeadNames| {
+        let heads = names.heads.iter().flatten().count();
+        Figure::new(names.named(), format!("{} of {heads}", names.named()))
+    };
+    view! {
+        <dl>
+            <Field name="named-heads" label="Heads with a name" figure=of_names(named)/>
+            <Field
+                name="consistency"
+                label="Concept consistency"
+                figure=of_names(|names| {
+                    let texts = names.consistency * 5.0;
+                    Figure::new(names.consistency, format!("{texts:.1} of 5 texts fit the name"))
+                })
+            />
+            <Field
+                name="entanglement"
+                label="Entanglement"
+                figure=of_names(|names| Figure::new(names.entanglement, format!("{:.2}", names.entanglement)))
+            />
+        </dl>
+    }
+}
+
 /// Shows whether the components sum to the embedding (docs/PAPERS.md, 1.3).
 #[component]
 fn SumCheck(photo: Signal<Option<PhotoSummary>>) -> impl IntoView {
@@ -197,6 +252,15 @@ fn of_pack(figure: impl Fn(&PackSummary) -> Figure + Send + Sync + 'static) -> S
     let model = expect_context::<ModelState>();
     Signal::derive(move || {
         model.pack.with(|pack| pack.as_ref().map(&figure).map(|Figure { raw, shown }| (raw, shown)))
+    })
+}
+
+/// Returns a count of the labels' sources in use; `None` until a model is open.
+fn of_labels(count: impl Fn(LabelSources) -> u64 + Send + Sync + 'static) -> Signal<Option<(String, String)>> {
+    let model = expect_context::<ModelState>();
+    Signal::derive(move || {
+        let Figure { raw, shown } = Figure::count(count(model.label_sources));
+        model.pack.with(Option::is_some).then_some((raw, shown))
     })
 }
 

@@ -9,6 +9,8 @@ use super::label_sources::LabelSources;
 use crate::page::common::browser::dom;
 use crate::page::core::browser::core::{Core, Outcome, WorkerState};
 use crate::page::model::address::ModelAddress;
+use crate::page::model::kept_files::KeptPack;
+use crate::page::model::published::{self, PUBLISHED};
 use crate::protocol::wire::Attachments;
 use crate::protocol::{
     DevicePreference, Kind, LoadModel, ModelSettings, ModelSource, OpenPack, PackSummary, Storage,
@@ -75,6 +77,16 @@ impl Opening {
         self
     }
 
+    /// Returns whether the browser stores the model, so that opening it fetches no weights.
+    fn is_stored(&self, model: ModelState) -> bool {
+        match self {
+            Self::Weights {
+                task: LoadModel { source: ModelSource::Hub { repository, .. }, storage, .. }, ..
+            } => untrack(|| model.is_stored(repository, *storage)),
+            _ => false,
+        }
+    }
+
     /// Returns the address from which somebody else can open the model; `None` for files from the person's own disk.
     pub fn address(&self) -> Option<ModelAddress> {
         match self {
@@ -110,6 +122,10 @@ pub struct ModelState {
     pub pack: RwSignal<Option<PackSummary>>,
     /// The address of the open model; `None` for files from the person's own disk.
     pub address: RwSignal<Option<ModelAddress>>,
+    /// The packs that the browser stores.
+    pub kept: RwSignal<Vec<KeptPack>>,
+    /// The speed at which a published model was fetched and converted in this visit, in bytes per second.
+    pub fetch_speed: RwSignal<Option<f64>>,
     /// The sources of the labels of its heads.
     pub label_sources: LabelSources,
     /// Where the next model that the person chooses opens.
@@ -126,6 +142,8 @@ impl ModelState {
             core,
             pack,
             address: RwSignal::new(address),
+            kept: RwSignal::default(),
+            fetch_speed: RwSignal::default(),
             label_sources: LabelSources::new(core, pack),
             destination: RwSignal::default(),
             device,
@@ -167,6 +185,11 @@ impl ModelState {
     /// Returns whether there are statistics to label heads from, and means to replace switched-off parts by.
     pub fn has_statistics(self) -> bool {
         self.label_sources.has_statistics()
+    }
+
+    /// Returns whether there are statistics and a pool of texts, so that heads have texts.
+    pub fn can_label_heads(self) -> bool {
+        self.has_text() && self.has_statistics() && self.label_sources.has_pool()
     }
 
     /// Starts a worker, which replaces the previous one. Opens the model that was open or, at the start, the model of
@@ -246,11 +269,36 @@ impl ModelState {
         }
     }
 
+    /// Returns whether the browser stores a model of a hub in this precision.
+    pub fn is_stored(self, repository: &str, storage: Storage) -> bool {
+        let is_it = |pack: &KeptPack| {
+            pack.is_whole && pack.stored_as == Some(storage) && pack.source.as_deref() == Some(repository)
+        };
+        self.kept.with(|kept| kept.iter().any(is_it))
+    }
+
+    /// Measures the speed at which a known model was fetched, unless the browser had it stored before.
+    fn measure_fetch(self, opening: &Opening, was_stored: bool, seconds: f64) {
+        if let Opening::Weights { task: LoadModel { source: ModelSource::Hub { repository, .. }, .. }, .. } =
+            opening
+            && !was_stored
+            && let Some(model) = PUBLISHED.iter().find(|model| model.repository == repository)
+            && let Some(speed) = published::speed(model.bytes(), seconds)
+        {
+            self.fetch_speed.set(Some(speed));
+        }
+    }
+
     /// Asks the worker to open a model, on the device that the page's address names.
     pub fn ask_to_open(self, opening: Opening) {
         let opening = opening.on(self.device_preference());
-        let opened = opening.clone();
-        let on_end = move |outcome| self.take(opened, outcome);
+        let (opened, was_stored) = (opening.clone(), opening.is_stored(self));
+        let on_end = move |outcome: Outcome<PackSummary>| {
+            if let Ok((pack, _buffers)) = &outcome {
+                self.measure_fetch(&opened, was_stored, pack.seconds.download);
+            }
+            self.take(opened, outcome)
+        };
         match opening {
             Opening::Pack(task) => self.core.ask_for_outcome(task, Attachments::default(), on_end),
             Opening::Weights { task, files } => {

@@ -118,6 +118,7 @@ fn findings(features: Features) -> Option<Findings> {
             ablation: features.phrases.ablation_in_use(),
             segmentation: segmentation(features),
             head: head(features),
+            names: features.names.names.with(|names| names.as_ref().map(Into::into)),
         })
     })
 }

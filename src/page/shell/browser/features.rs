@@ -11,6 +11,7 @@ use crate::page::gallery::browser::state::GalleryState;
 use crate::page::heads::browser::completeness_curve::CompletenessState;
 use crate::page::heads::browser::heads::HeadsState;
 use crate::page::heads::browser::names::HeadNamesState;
+use crate::page::heads::browser::settling::SettlingState;
 use crate::page::heads::browser::undo::Undo;
 use crate::page::model::browser::state::ModelState;
 use crate::page::photo::browser::head_map::HeadMapState;
@@ -35,6 +36,7 @@ pub struct Features {
     pub heads: HeadsState,
     pub names: HeadNamesState,
     pub completeness: CompletenessState,
+    pub settling: SettlingState,
     pub undo: Undo,
     pub compare: CompareState,
     pub gallery: GalleryState,
@@ -70,6 +72,7 @@ impl Features {
             heads,
             names,
             completeness: CompletenessState::new(core, model),
+            settling: SettlingState::new(model, names),
             undo: Undo::new(model, phrases),
             compare,
             gallery,
@@ -93,6 +96,7 @@ impl Features {
         provide_context(self.heads);
         provide_context(self.names);
         provide_context(self.completeness);
+        provide_context(self.settling);
         provide_context(self.undo);
         provide_context(self.compare);
         provide_context(self.gallery);

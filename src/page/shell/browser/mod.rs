@@ -5,6 +5,7 @@ pub mod drop_and_paste;
 pub mod dropped_folders;
 pub mod export;
 pub mod features;
+pub mod first_labels;
 pub mod help;
 pub mod history;
 pub mod keys;

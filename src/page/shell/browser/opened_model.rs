@@ -48,7 +48,6 @@ fn forget_results(features: Features) {
     features.heads.texts.set(None);
     features.phrases.switched_off.set(Default::default());
     features.cues.forget_report();
-    features.model.label_sources.forget_own();
 }
 
 fn show(features: Features, pending: PendingAddress, pack: PackSummary) {
@@ -58,11 +57,13 @@ fn show(features: Features, pending: PendingAddress, pack: PackSummary) {
     }
     show_what_can_be_asked(features, &pack);
     let has_text = pack.has_text;
+    model.label_sources.take_kept(pack.kept_labels);
     model.show(pack);
     features.video.reopen();
     model.label_sources.change();
-    if has_text {
-        model.label_sources.bring_own_pool();
+    // An embedded page labels no heads of a model that has no texts, so it saves the visitor's battery.
+    if has_text && !features.is_embedded {
+        model.label_sources.bring_pool();
     }
     // The last photo that went well; at the very start a sample, so that there is something to see, unless the
     // user has opened a photo meanwhile.

@@ -8,7 +8,7 @@ use wasm_bindgen_futures::JsFuture;
 
 use crate::page::common::browser::dom;
 use crate::page::model::address::ModelAddress;
-use crate::page::model::browser::label_sources::StatisticsOf;
+use crate::page::model::browser::label_sources::{PoolOf, StatisticsOf};
 use crate::page::photo::browser::photo::Origin;
 use crate::page::shell::address::Address;
 use crate::page::shell::browser::features::Features;
@@ -88,7 +88,7 @@ fn losses(features: Features) -> Vec<&'static str> {
                 .compare
                 .address
                 .with(|second| second.as_ref().is_none_or(ModelAddress::is_on_this_machine_only));
-        let is_own_labels = features.model.label_sources.own_pool.with(Option::is_some)
+        let is_own_labels = matches!(features.model.label_sources.pool_of.get(), PoolOf::Person(_))
             || features.model.label_sources.statistics_of.get() != StatisticsOf::Pack;
         [
             (is_own_photo, "The photo is from your machine and stays there: a link opens a sample instead."),

@@ -9,14 +9,13 @@ use leptos::prelude::*;
 use super::state::{LoadedVideo, TracedFrame, TracingState, VideoState};
 use crate::page::common::browser::dom;
 use crate::page::core::browser::core::{Outcome, floats_of};
-use crate::page::model::browser::label_sources::StatisticsOf;
 use crate::protocol::sampling::Sampling;
 use crate::protocol::video::{
     ExportJson, ExportMasks, ExportedFile, FrameSummary, LabelTracks, MasksOf, Retrack, Retracked, SampleVideo,
     SampledVideo, TraceFrame, TracksLabelled, UseVideoStatistics,
 };
 use crate::protocol::wire::Attachments;
-use crate::protocol::{Kind, UnexpectedAnswer, Work};
+use crate::protocol::{Kind, StatisticsSource, UnexpectedAnswer, Work};
 
 /// The number of texts to ask for per object.
 const LABELS: usize = 3;
@@ -175,9 +174,7 @@ impl VideoState {
 
     /// Returns whether there are texts to describe objects with.
     pub fn can_describe(self) -> bool {
-        let own = self.model.label_sources.own_pool.with(Option::is_some);
-        let pack = self.model.pack.with(|pack| pack.as_ref().is_some_and(|pack| pack.pool_lines > 0));
-        self.model.has_text() && (own || pack)
+        self.model.has_text() && self.model.label_sources.has_pool()
     }
 
     /// Asks for texts that describe the objects.
@@ -204,7 +201,7 @@ impl VideoState {
         self.core.ask_for_outcome(task, Attachments::default(), move |outcome| {
             match outcome {
                 Ok((statistics, _buffers)) => {
-                    self.model.label_sources.take_statistics(StatisticsOf::Video(statistics.images));
+                    self.model.label_sources.take_statistics(StatisticsSource::Video, statistics);
                 }
                 Err(message) if self.number() == number => self.core.complain(Kind::Statistics, message),
                 Err(_) => {}
