@@ -114,7 +114,7 @@ fn fill(gallery: &mut Gallery<SharedFile>, session: &Session, traced: &[Traced],
 /// Measures the seconds of each order: by a head, by the whole model, by a phrase.
 fn order_seconds(gallery: &Gallery<SharedFile>, session: &Session, text: &[f32]) -> [f64; 3] {
     let readout = &session.model().readout;
-    let Some(query) = gallery.imprint(0, readout) else { unreachable!("it was filled") };
+    let Some(query) = gallery.codes(0, readout) else { unreachable!("it was filled") };
     let like = |heads: &[(usize, usize)]| {
         median(|| {
             let property = Property::new(readout, heads.iter().copied());

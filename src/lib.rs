@@ -1,4 +1,4 @@
-//! headlamp opens up vision transformers: what each attention head looks at, which texts describe the head, and a
+//! headlamp opens up vision transformers: where each attention head looks, which texts describe the head, and a
 //! segmentation for any phrase. Everything is computed on the machine that holds the picture.
 //!
 //! The mathematics (`decompose`, `textspan`, `segment` and others) knows no browser, and the page ([`page`]) knows no

@@ -1,8 +1,8 @@
 //! Retrieval by property: finds the pictures of a gallery that are similar in one head, in several heads, or as a
 //! whole, and the pictures with the highest score for a text (docs/PAPERS.md, 1.13).
 //!
-//! For each picture, a gallery keeps an [`Imprint`]: the code u of every head, and the contributions of MLPs and
-//! z0. The imprint is enough for everything here. A trace would be a hundred times larger.
+//! For each picture, a gallery stores its [`PictureCodes`]: the code u of every head, and the contributions of MLPs and
+//! z0. The codes are enough for everything here. A trace would be a hundred times larger.
 
 use std::borrow::Borrow;
 
@@ -12,64 +12,64 @@ use crate::decompose::{Decomposition, Direction, HeadBasis, Parts, Readout};
 use crate::zero_shot;
 
 /// The contributions of every component of the model to one picture's embedding, in compact form. The score of any
-/// text, and each component's part in it, follow from the imprint. The parts of the patches do not.
+/// text, and each component's part in it, follow from the codes. The parts of the patches do not.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Imprint {
+pub struct PictureCodes {
     /// The unit embedding. `[embedding]`
     pub embedding: Vec<f32>,
     /// The code u of each head; its contribution is `c = B u`. `[layer][head][code]`
-    codes: Vec<f32>,
+    head_codes: Vec<f32>,
     /// The contribution of each MLP. `[layer][embedding]`
     mlps: Vec<f32>,
     /// The contribution of z0. `[embedding]`
     embedded: Vec<f32>,
 }
 
-/// Bytes that are no imprint of the open model.
+/// Bytes that are not the codes of a picture for the open model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the stored picture has {found} bytes where this model needs {expected}: add the picture again")]
-pub struct ImprintSizeError {
+pub struct PictureCodesSizeError {
     pub expected: usize,
     pub found: usize,
 }
 
-impl Imprint {
-    /// Computes the imprint of a picture.
+impl PictureCodes {
+    /// Computes the codes of a picture.
     pub fn of(image: &Decomposition<'_>, readout: &Readout) -> Self {
         let codes = all_heads(readout).flat_map(|(layer, head)| image.head_code(layer, head));
         Self {
             embedding: image.embedding(),
-            codes: codes.map(|value| value as f32).collect(),
+            head_codes: codes.map(|value| value as f32).collect(),
             mlps: image.mlps().into_iter().flatten().map(|value| value as f32).collect(),
             embedded: image.embedded().into_iter().map(|value| value as f32).collect(),
         }
     }
 
-    /// Returns the number of numbers in an imprint of a model.
+    /// Returns the number of numbers that a model's codes of one picture have.
     pub fn numbers(readout: &Readout) -> usize {
         readout.layers * readout.heads * readout.code_len() + (readout.layers + 2) * readout.embedding
     }
 
-    /// Writes the imprint in 16-bit floats, two bytes for each number. Scores change by less than 1e-3.
+    /// Writes the codes in 16-bit floats, two bytes for each number. Scores change by less than 1e-3.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let all = [&self.embedding, &self.codes, &self.mlps, &self.embedded];
+        let all = [&self.embedding, &self.head_codes, &self.mlps, &self.embedded];
         all.into_iter().flatten().flat_map(|value| f16::from_f32(*value).to_le_bytes()).collect()
     }
 
     /// Reads the bytes that [`Self::to_bytes`] wrote for the same model.
     ///
     /// # Errors
-    /// [`ImprintSizeError`] when the number of bytes is not that of an imprint of the model.
-    pub fn from_bytes(bytes: &[u8], readout: &Readout) -> Result<Self, ImprintSizeError> {
+    /// [`PictureCodesSizeError`] when the number of bytes is not the number that the model needs.
+    pub fn from_bytes(bytes: &[u8], readout: &Readout) -> Result<Self, PictureCodesSizeError> {
         let expected = 2 * Self::numbers(readout);
         if bytes.len() != expected {
-            return Err(ImprintSizeError { expected, found: bytes.len() });
+            return Err(PictureCodesSizeError { expected, found: bytes.len() });
         }
         let mut values = bytes.as_chunks().0.iter().map(|pair| f16::from_le_bytes(*pair).to_f32());
         let mut next = |count: usize| values.by_ref().take(count).collect::<Vec<f32>>();
         Ok(Self {
             embedding: next(readout.embedding),
-            codes: next(readout.layers * readout.heads * readout.code_len()),
+            head_codes: next(readout.layers * readout.heads * readout.code_len()),
             mlps: next(readout.layers * readout.embedding),
             embedded: next(readout.embedding),
         })
@@ -78,7 +78,7 @@ impl Imprint {
     /// Returns the code u of a head.
     pub fn code(&self, readout: &Readout, layer: usize, head: usize) -> Vec<f64> {
         let start = (layer * readout.heads + head) * readout.code_len();
-        self.codes[start..start + readout.code_len()].iter().map(|value| f64::from(*value)).collect()
+        self.head_codes[start..start + readout.code_len()].iter().map(|value| f64::from(*value)).collect()
     }
 
     /// Returns the cosine with a text, which must be a unit vector as the text towers produce it.
@@ -136,7 +136,7 @@ impl Property {
     }
 
     /// Returns the selected part of a picture's embedding. `[embedding]`
-    pub fn of(&self, readout: &Readout, image: &Imprint) -> Vec<f64> {
+    pub fn of(&self, readout: &Readout, image: &PictureCodes) -> Vec<f64> {
         match self {
             Self::Whole => image.embedding.iter().map(|value| f64::from(*value)).collect(),
             Self::Heads(heads) => {
@@ -155,8 +155,8 @@ impl Property {
     pub fn similarities(
         &self,
         readout: &Readout,
-        query: &Imprint,
-        gallery: impl IntoIterator<Item: Borrow<Imprint>>,
+        query: &PictureCodes,
+        gallery: impl IntoIterator<Item: Borrow<PictureCodes>>,
     ) -> Vec<f64> {
         let query = self.of(readout, query);
         gallery.into_iter().map(|image| cosine(&query, &self.of(readout, image.borrow()))).collect()
@@ -167,10 +167,10 @@ impl Property {
         &self,
         readout: &Readout,
         text: &[f32],
-        gallery: impl IntoIterator<Item: Borrow<Imprint>>,
+        gallery: impl IntoIterator<Item: Borrow<PictureCodes>>,
     ) -> Vec<f64> {
         let direction = readout.direction(text);
-        let through = |image: &Imprint| match self {
+        let through = |image: &PictureCodes| match self {
             Self::Whole => image.score(text),
             Self::Heads(heads) => heads
                 .iter()

@@ -1,10 +1,10 @@
-//! The completeness curve from imprints, compared with the same curve from whole embeddings.
+//! The completeness curve from picture codes, compared with the same curve from whole embeddings.
 #![cfg(not(target_arch = "wasm32"))]
 
 use headlamp::ablate::{Ablation, MeanContributions, Study};
 use headlamp::decompose::Decomposition;
-use headlamp::retrieve::Imprint;
-use headlamp::session::completeness::{LabelledImprint, measure};
+use headlamp::retrieve::PictureCodes;
+use headlamp::session::completeness::{LabelledCodes, measure};
 use headlamp::statistics::Statistics;
 use headlamp::textspan::{LateHeads, Reconstruction};
 use test_support::tiny::RandomGallery;
@@ -37,8 +37,8 @@ impl Setting {
         LateHeads::new(&self.gallery.model.readout, &self.statistics, &self.pool, LATE, 8, || {})
     }
 
-    fn imprint(&self, image: &Decomposition<'_>) -> Imprint {
-        Imprint::of(image, &self.gallery.model.readout)
+    fn codes(&self, image: &Decomposition<'_>) -> PictureCodes {
+        PictureCodes::of(image, &self.gallery.model.readout)
     }
 
     /// Returns the embedding with the attention of the first layers replaced by its means.
@@ -84,7 +84,7 @@ fn heads_from_texts_equal_the_sum_of_single_heads() {
     assert!(readout.layers > LATE, "the model has no layer before the late ones");
     assert_eq!((late.layers, late.heads()), (LATE, LATE * readout.heads));
     for image in setting.gallery.images() {
-        let replaced = late.replace(&setting.imprint(&image));
+        let replaced = late.replace(&setting.codes(&image));
         let early = setting.without_attention(&image, readout.layers - LATE);
         assert!(largest_difference(&replaced.early, &early) < TOLERANCE);
         assert!(
@@ -103,7 +103,7 @@ fn the_curve_counts_kept_and_correct_classes() {
     let setting = Setting::new();
     let late = setting.late();
     let images = setting.gallery.images();
-    let picture = |(index, image)| LabelledImprint { imprint: setting.imprint(image), class: Some(index % 3) };
+    let picture = |(index, image)| LabelledCodes { codes: setting.codes(image), class: Some(index % 3) };
     let pictures = images.iter().enumerate().map(picture);
     let curve = measure(&late, TEXTS as usize, &COUNTS, &setting.classes, pictures);
     assert_eq!((curve.pictures, curve.pool, curve.points.len()), (PICTURES, TEXTS as usize, COUNTS.len()));
@@ -118,8 +118,12 @@ fn the_curve_counts_kept_and_correct_classes() {
             same += usize::from(found == top(&whole, &setting.classes));
             right += usize::from(found == index % 3);
         }
-        let kept = point.kept.unwrap();
-        assert_eq!((kept.same, kept.right), (same as f64 / 16.0, Some(right as f64 / 16.0)), "{point:?}");
+        let agreement = point.agreement.unwrap();
+        assert_eq!(
+            (agreement.same, agreement.right),
+            (same as f64 / 16.0, Some(right as f64 / 16.0)),
+            "{point:?}"
+        );
     }
 }
 
@@ -127,8 +131,8 @@ fn the_curve_counts_kept_and_correct_classes() {
 fn fewer_than_two_classes_read_no_picture() {
     let setting = Setting::new();
     let images = setting.gallery.images();
-    let pictures = images.iter().map(|image| LabelledImprint { imprint: setting.imprint(image), class: None });
+    let pictures = images.iter().map(|image| LabelledCodes { codes: setting.codes(image), class: None });
     let curve = measure(&setting.late(), TEXTS as usize, &COUNTS, &setting.classes[..1], pictures);
-    assert_eq!((curve.pictures, curve.whole, curve.points[3].kept), (0, None, None));
+    assert_eq!((curve.pictures, curve.whole, curve.points[3].agreement), (0, None, None));
     assert!(curve.points[3].explained > 0.0);
 }

@@ -1,11 +1,11 @@
-//! Spurious cues in a labelled gallery (`docs/PAPERS.md, 1.12`), from imprints, compared with the same sums over
+//! Spurious cues in a labelled gallery (`docs/PAPERS.md, 1.12`), from picture codes, compared with the same sums over
 //! whole embeddings.
 #![cfg(not(target_arch = "wasm32"))]
 
 use headlamp::ablate::{Ablation, MeanContributions};
 use headlamp::decompose::{Decomposition, Direction};
 use headlamp::protocol::cues::{CueOutcome, CueReport};
-use headlamp::retrieve::Imprint;
+use headlamp::retrieve::PictureCodes;
 use headlamp::session::cues::{PictureMargins, find};
 use headlamp::zero_shot::dot;
 use test_support::tiny::RandomGallery;
@@ -27,7 +27,7 @@ impl Questions for RandomGallery {
         let readout = &self.model.readout;
         let images = self.images();
         let seen = images.iter().zip(labels).map(|(image, labels)| {
-            PictureMargins::new(readout, &Imprint::of(image, readout), *labels, classes, nuisances)
+            PictureMargins::new(readout, &PictureCodes::of(image, readout), *labels, classes, nuisances)
         });
         find(readout, &self.statistics(), classes, seen.collect())
     }

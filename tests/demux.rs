@@ -170,9 +170,9 @@ fn decoding_starts_at_a_key_frame_shown_before() {
 }
 
 /// Counts the bytes that are read from a file.
-struct Counting<'a>(Cursor<&'a [u8]>, &'a mut u64);
+struct CountingReader<'a>(Cursor<&'a [u8]>, &'a mut u64);
 
-impl Read for Counting<'_> {
+impl Read for CountingReader<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.0.read(buffer)?;
         *self.1 += read as u64;
@@ -180,7 +180,7 @@ impl Read for Counting<'_> {
     }
 }
 
-impl Seek for Counting<'_> {
+impl Seek for CountingReader<'_> {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         self.0.seek(to)
     }
@@ -197,7 +197,7 @@ fn opening_reads_no_frames() {
     file.resize(moov + (40 << 20), 0);
     file.extend(&clip[moov..]);
     let mut read = 0;
-    let index = demux("large.mp4", Counting(Cursor::new(&file), &mut read)).unwrap();
+    let index = demux("large.mp4", CountingReader(Cursor::new(&file), &mut read)).unwrap();
     assert_eq!(index.samples.len(), 40);
     assert!(read < 1 << 20, "{read} bytes of {}", file.len());
 }

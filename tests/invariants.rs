@@ -9,7 +9,7 @@ use headlamp::geometry::Size;
 use headlamp::model::{
     Crop, ModelConfig, TensorError, TensorSource, TextKind, VisionConfig, VisionTransformer, load_readout,
 };
-use headlamp::retrieve::{Imprint, Property, ranked};
+use headlamp::retrieve::{PictureCodes, Property, ranked};
 use headlamp::statistics::Statistics;
 use headlamp::zero_shot;
 
@@ -288,21 +288,21 @@ fn cosine(a: &[f64], b: &[f64]) -> f64 {
     dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
 }
 
-/// Compares the imprint with its trace, in memory and after writing and reading its bytes.
+/// Compares the codes of a picture with its trace, in memory and after writing and reading its bytes.
 #[test]
-fn an_imprint_scores_texts_like_its_picture() {
+fn picture_codes_score_texts_like_their_picture() {
     each_case(|tower, decomposition| {
         let readout = &tower.readout;
-        let imprint = Imprint::of(decomposition, readout);
-        let bytes = imprint.to_bytes();
-        let stored = Imprint::from_bytes(&bytes, readout).unwrap();
-        assert!(Imprint::from_bytes(&bytes[1..], readout).is_err(), "truncated bytes were accepted");
+        let codes = PictureCodes::of(decomposition, readout);
+        let bytes = codes.to_bytes();
+        let stored = PictureCodes::from_bytes(&bytes, readout).unwrap();
+        assert!(PictureCodes::from_bytes(&bytes[1..], readout).is_err(), "truncated bytes were accepted");
         let text = tower.text(7);
         let direction = readout.direction(&text);
         let parts = decomposition.parts(&direction);
-        for (imprint, tolerance) in [(&imprint, 1e-6), (&stored, 1e-3)] {
-            let found = imprint.parts(readout, &direction);
-            assert!((imprint.score(&text) - parts.total()).abs() < 1e-5_f64.max(tolerance));
+        for (codes, tolerance) in [(&codes, 1e-6), (&stored, 1e-3)] {
+            let found = codes.parts(readout, &direction);
+            assert!((codes.score(&text) - parts.total()).abs() < 1e-5_f64.max(tolerance));
             let all = |parts: &headlamp::decompose::Parts| {
                 [parts.heads.concat(), parts.mlps.clone(), vec![parts.embedding]].concat()
             };
@@ -321,7 +321,7 @@ fn similarity_compares_head_contributions() {
     let traces: Vec<_> =
         (0..6).map(|seed| pollster::block_on(tower.vision.trace(&tower.crop(64, 64, seed))).unwrap()).collect();
     let images: Vec<_> = traces.iter().map(|trace| Decomposition::new(readout, trace)).collect();
-    let imprints: Vec<_> = images.iter().map(|image| Imprint::of(image, readout)).collect();
+    let codes: Vec<_> = images.iter().map(|image| PictureCodes::of(image, readout)).collect();
     let text = tower.text(3);
     let direction = readout.direction(&text);
     let last = readout.layers - 1;
@@ -329,7 +329,7 @@ fn similarity_compares_head_contributions() {
         let property = Property::new(readout, heads.iter().copied());
         let vectors: Vec<Vec<f64>> =
             images.iter().map(|image| image.sum_of_heads(|layer, head| heads.contains(&(layer, head)))).collect();
-        let alike = property.similarities(readout, &imprints[0], &imprints);
+        let alike = property.similarities(readout, &codes[0], &codes);
         for (index, (found, vector)) in alike.iter().zip(&vectors).enumerate() {
             let expected = cosine(&vectors[0], vector);
             assert!((found - expected).abs() < 1e-5, "{heads:?} {index}: {found} {expected}");
@@ -339,19 +339,19 @@ fn similarity_compares_head_contributions() {
             [0],
             "another picture is more similar to the picture than the picture itself"
         );
-        for (found, image) in property.scores(readout, &text, &imprints).iter().zip(&images) {
+        for (found, image) in property.scores(readout, &text, &codes).iter().zip(&images) {
             let parts = image.parts(&direction);
             let expected: f64 = heads.iter().map(|(layer, head)| parts.heads[*layer][*head]).sum();
             assert!((found - expected).abs() < 1e-6, "{found} {expected}");
         }
     }
     let whole = Property::new(readout, []);
-    let as_f64 = |image: &Imprint| image.embedding.iter().map(|value| f64::from(*value)).collect::<Vec<_>>();
-    let alike = whole.similarities(readout, &imprints[0], &imprints);
-    for (found, image) in alike.iter().zip(&imprints) {
-        assert!((found - cosine(&as_f64(&imprints[0]), &as_f64(image))).abs() < 1e-6);
+    let as_f64 = |image: &PictureCodes| image.embedding.iter().map(|value| f64::from(*value)).collect::<Vec<_>>();
+    let alike = whole.similarities(readout, &codes[0], &codes);
+    for (found, image) in alike.iter().zip(&codes) {
+        assert!((found - cosine(&as_f64(&codes[0]), &as_f64(image))).abs() < 1e-6);
     }
-    for (found, image) in whole.scores(readout, &text, &imprints).iter().zip(&images) {
+    for (found, image) in whole.scores(readout, &text, &codes).iter().zip(&images) {
         assert!((found - image.parts(&direction).total()).abs() < 1e-5);
     }
 }

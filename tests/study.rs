@@ -10,7 +10,7 @@ use headlamp::foreground;
 use headlamp::geometry::{PhotoRect, Size};
 use headlamp::media::Photo;
 use headlamp::protocol::sampling::Sampling;
-use headlamp::protocol::video::{Run, Seed, SeedKind};
+use headlamp::protocol::video::{PropagationRun, Seed, SeedKind};
 use headlamp::session::video::propagation::MaskPropagation;
 use headlamp::session::video::study::{self, Study};
 use headlamp::session::{Session, Traced};
@@ -51,7 +51,7 @@ fn unit(session: &Session, seed: u64) -> Vec<f32> {
 }
 
 #[test]
-fn kept_frames_score_texts_like_the_model() {
+fn stored_frames_score_texts_like_the_model() {
     let session = session();
     let (study, traces) = studied(&session, 3);
     let units = [unit(&session, 1), unit(&session, 2)];
@@ -142,7 +142,8 @@ fn a_correction_changes_only_its_object() {
     let scores = BTreeMap::new();
     let mut propagation = MaskPropagation::default();
     let point = SeedKind::Point { x: 100.0, y: 60.0 };
-    let mut run = Run { number: 1, seeds: vec![seed(0, 1, left_half()), seed(0, 2, point)], short_side: 64 };
+    let mut run =
+        PropagationRun { number: 1, seeds: vec![seed(0, 1, left_half()), seed(0, 2, point)], short_side: 64 };
     let first = propagation.step(&run, 0, still, &scores).unwrap().patch_labels();
     assert!(first.contains(&1) && first.contains(&2), "an object has no patches: {first:?}");
     let second = propagation.step(&run, 1, still, &scores).unwrap().patch_labels();
@@ -163,11 +164,11 @@ fn a_correction_changes_only_its_object() {
 }
 
 #[test]
-fn a_run_needs_a_seed_and_tokens_are_kept_by_resolution() {
+fn a_run_needs_a_seed_and_stores_tokens_by_resolution() {
     let session = session();
     let featured = block_on(study::fine_features(&session, &frame(0), 64)).unwrap();
     let mut propagation = MaskPropagation::default();
-    let run = Run { number: 1, seeds: vec![seed(3, 1, left_half())], short_side: 64 };
+    let run = PropagationRun { number: 1, seeds: vec![seed(3, 1, left_half())], short_side: 64 };
     assert!(propagation.step(&run, 0, (featured.frame, &featured.features), &BTreeMap::new()).is_err());
     propagation.store_features(64, 0, featured.frame, &featured.features);
     let (frame, kept) = propagation.stored_features(64, 0).unwrap();

@@ -6,7 +6,7 @@
 
 use headlamp::geometry::Size;
 use headlamp::page::common::playback_error::PlaybackError;
-use headlamp::page::video::browser::hidden_player::ElementVideo;
+use headlamp::page::video::browser::hidden_player::HiddenPlayer;
 use js_sys::{Array, Uint8Array};
 use wasm_bindgen::JsCast as _;
 use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
@@ -44,7 +44,7 @@ fn number_in(bitmap: &ImageBitmap) -> usize {
 #[wasm_bindgen_test]
 async fn the_player_returns_the_visible_frame() {
     for bytes in [VP9, H264] {
-        let video = ElementVideo::open("clip", &blob(bytes)).await.unwrap();
+        let video = HiddenPlayer::open("clip", &blob(bytes)).await.unwrap();
         assert_eq!(video.size(), Size { width: 128, height: 64 });
         assert!((video.duration().unwrap() - 1.6).abs() < 0.05, "{:?}", video.duration());
         for frame in (0..40).chain([3, 38, 17, 17, 0]) {
@@ -57,7 +57,7 @@ async fn the_player_returns_the_visible_frame() {
 #[wasm_bindgen_test]
 async fn an_unplayable_file_gives_an_error_message() {
     for bytes in [MPEG4, b"no video", &VP9[..VP9.len() / 2]] {
-        let error = ElementVideo::open("clip.mp4", &blob(bytes)).await.err().unwrap();
+        let error = HiddenPlayer::open("clip.mp4", &blob(bytes)).await.err().unwrap();
         assert!(matches!(error, PlaybackError::Unsupported { .. } | PlaybackError::Damaged { .. }), "{error}");
     }
 }

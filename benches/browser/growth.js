@@ -70,7 +70,7 @@ export async function gallery({ photoUrls, count, phrase, head, ...options }) {
     const entry = { name: `${pictures}.png`, bytes: blob.size, modified: 0 };
     added.push(await seconds(engine, { AddToGallery: { entry, next: [] } }, [], [blob]));
   }
-  await engine.ask("KeepGallery");
+  await engine.ask("StoreGallery");
   const often = async (task) => {
     const times = [];
     for (let run = 0; run <= 5; run++) times.push(await seconds(engine, task));

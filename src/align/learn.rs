@@ -57,7 +57,7 @@ pub struct LearnedProjection {
 }
 
 /// A part of the pairs, and the ridge regression on the rest.
-struct Fold {
+struct CrossValidationFold {
     rest: Pairs,
     held_out: Pairs,
     ridge: Ridge,
@@ -113,19 +113,19 @@ pub fn learn(
 }
 
 /// Cuts the pairs into parts by image, and solves the ridge regression without each part.
-fn folds(training: &Pairs, seed: u64) -> Result<Vec<Fold>, AlignError> {
+fn folds(training: &Pairs, seed: u64) -> Result<Vec<CrossValidationFold>, AlignError> {
     let fold = |(rest, held_out): &(Vec<usize>, Vec<usize>)| {
         let (rest, held_out) = (training.of_images(rest), training.of_images(held_out));
-        Ok(Fold { ridge: Ridge::new(&rest)?, rest, held_out })
+        Ok(CrossValidationFold { ridge: Ridge::new(&rest)?, rest, held_out })
     };
     split::folds(training.images.nrows(), FOLDS, seed).iter().map(fold).collect()
 }
 
 /// Returns each penalty with its mean reciprocal rank on the held-out parts. Tries only `penalty` when one is given.
-fn try_penalties(folds: &[Fold], penalty: Option<f64>) -> Vec<(f64, f64)> {
+fn try_penalties(folds: &[CrossValidationFold], penalty: Option<f64>) -> Vec<(f64, f64)> {
     let candidates = penalty.map_or_else(|| PENALTIES.to_vec(), |penalty| vec![penalty]);
     let trial = |penalty: f64| {
-        let ranks = folds.iter().map(|Fold { held_out, ridge, .. }| {
+        let ranks = folds.iter().map(|CrossValidationFold { held_out, ridge, .. }| {
             retrieval::mean_reciprocal_rank(&ridge.solve(penalty).embed(&held_out.images), held_out)
         });
         (penalty, ranks.sum::<f64>() / folds.len() as f64)
@@ -133,7 +133,7 @@ fn try_penalties(folds: &[Fold], penalty: Option<f64>) -> Vec<(f64, f64)> {
     candidates.into_iter().map(trial).collect()
 }
 
-impl Fold {
+impl CrossValidationFold {
     /// Refines the regression for all epochs and measures the loss on the held-out part.
     fn watch_refinement(
         &self,

@@ -9,7 +9,7 @@ use clap::{Parser, Subcommand};
 use super::error::CliError;
 use super::{align, decompose, eval, explain, heads, inspect, output, pack, propagate, segment, stats, track};
 
-/// Opens up vision transformers: what each attention head looks at, and what it stands for in words.
+/// Opens up vision transformers: where each attention head looks, and which texts describe the head.
 #[derive(Parser, Debug)]
 #[command(name = "headlamp", version)]
 struct Arguments {

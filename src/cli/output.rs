@@ -61,7 +61,7 @@ pub fn complain(message: &dyn Display) {
 ///
 /// # Errors
 /// [`CliError::Exists`] or [`CliError::Io`].
-pub fn is_free(path: &Path) -> Result<(), CliError> {
+pub fn check_free_file(path: &Path) -> Result<(), CliError> {
     if path.exists() {
         return Err(CliError::Exists(path.to_owned()));
     }
@@ -72,7 +72,7 @@ pub fn is_free(path: &Path) -> Result<(), CliError> {
 ///
 /// # Errors
 /// [`CliError::Exists`] or [`CliError::Io`].
-pub fn is_free_folder(folder: &Path) -> Result<(), CliError> {
+pub fn check_free_folder(folder: &Path) -> Result<(), CliError> {
     match std::fs::read_dir(folder).map(|mut entries| entries.next().is_some()) {
         Ok(true) => Err(CliError::Exists(folder.to_owned())),
         Ok(false) => Ok(()),

@@ -14,7 +14,7 @@ use super::terminal_progress::TerminalProgress;
 use super::{inputs, output, parallel, pictures};
 use crate::geometry::{Framing, Size};
 use crate::media::{self, Photo};
-use crate::session::{Featured, Session};
+use crate::session::{PhotoFeatures, Session};
 use crate::track::{PropagateOptions, Propagator, SoftMasks};
 
 /// Short side of the frames in the DAVIS protocol, in pixels.
@@ -93,7 +93,7 @@ impl PatchSource {
     ///
     /// # Errors
     /// If the device fails.
-    fn tokens(self, session: &Session, photo: &Photo) -> Result<Featured, CliError> {
+    fn tokens(self, session: &Session, photo: &Photo) -> Result<PhotoFeatures, CliError> {
         Ok(pollster::block_on(session.tokens_after(photo, self.framing, self.layer))?)
     }
 }
@@ -132,7 +132,7 @@ struct PropagateAnswer<'a> {
 impl Propagate {
     pub fn run(&self) -> Result<(), CliError> {
         let start = Instant::now();
-        output::is_free(&self.out)?;
+        output::check_free_file(&self.out)?;
         let frames = Frames::open(&self.video, self.rate, DEFAULT_RATE)?;
         let count = frames.paths.len();
         if self.at >= count {
@@ -202,7 +202,7 @@ pub fn propagate(
 ) -> Result<(), CliError> {
     let tokens = |_path: &Path, photo: &Photo, _seconds: f64| patches.tokens(session, photo);
     parallel::on_pictures(paths, threads, tokens, |_path, featured| {
-        let Featured { frame, features } = featured?;
+        let PhotoFeatures { frame, features } = featured?;
         take(frame.photo, propagator.push(&features)?.labels_in_photo(&frame))
     })
 }
@@ -211,7 +211,7 @@ pub fn propagate(
 ///
 /// # Errors
 /// If the picture cannot be read, or the device fails.
-pub fn read_tokens(session: &Session, path: &Path, patches: PatchSource) -> Result<Featured, CliError> {
+pub fn read_tokens(session: &Session, path: &Path, patches: PatchSource) -> Result<PhotoFeatures, CliError> {
     patches.tokens(session, &pictures::read_guarded(path)?)
 }
 

@@ -88,7 +88,7 @@ impl Stats {
     }
 
     fn gather(&self, folder: &Path, out: &Path) -> Result<(), CliError> {
-        output::is_free(out)?;
+        output::check_free_file(out)?;
         let start = Instant::now();
         let images = self.pictures(folder)?;
         let OpenModel { session, threads, .. } = self.model.open()?;
@@ -132,7 +132,7 @@ pub fn gather_statistics(
 
 impl MergeStatistics {
     fn run(&self) -> Result<(), CliError> {
-        output::is_free(&self.out)?;
+        output::check_free_file(&self.out)?;
         let start = Instant::now();
         let mut merged: Option<Statistics> = None;
         let mut file_of_hash = HashMap::new();

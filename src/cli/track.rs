@@ -18,7 +18,7 @@ use crate::media::{self, Photo};
 use crate::metrics::discovery::PixelBox;
 
 use crate::rle::Rle;
-use crate::session::Featured;
+use crate::session::PhotoFeatures;
 use crate::track::prototypes::concentrated_heads;
 use crate::track::{Features, ObjectId, Refinement, TrackedFrame, Tracker};
 
@@ -157,7 +157,7 @@ struct TrackAnswer<'a> {
 impl Track {
     pub fn run(&self) -> Result<(), CliError> {
         let start = Instant::now();
-        output::is_free(&self.out)?;
+        output::check_free_file(&self.out)?;
         let frames = Frames::open(&self.video, self.rate, DEFAULT_RATE)?;
         let OpenModel { session, device, threads, .. } = self.model.open()?;
         let short_side = self.resolution.unwrap_or(session.model().config.vision.image_size);
@@ -227,7 +227,7 @@ struct TracksWriter<'a> {
 }
 
 impl TracksWriter<'_> {
-    fn push(&mut self, frames: &Frames, photo: &Photo, featured: &Featured) -> Result<(), CliError> {
+    fn push(&mut self, frames: &Frames, photo: &Photo, featured: &PhotoFeatures) -> Result<(), CliError> {
         let (tracker, _heads) = self.tracker.get_or_insert_with(|| self.options.tracker(&featured.features));
         let TrackedFrame { tracks, objects, is_cut } = tracker.push(&featured.features)?;
         let (index, size) = (self.frames.len(), photo.size);

@@ -11,7 +11,7 @@ use crate::zero_shot;
 /// The three numbers that fold the final LayerNorm and the normalisation into each component (docs/PAPERS.md,
 /// 1.2).
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Fold {
+pub struct FinalNorm {
     /// mu, the mean of the final CLS vector.
     pub mean: f64,
     /// sigma = sqrt(var + eps) of the final CLS vector.
@@ -24,7 +24,7 @@ pub struct Fold {
 pub struct Decomposition<'a> {
     readout: &'a Readout,
     trace: &'a Trace,
-    fold: Fold,
+    final_norm: FinalNorm,
     /// w = sum_i a_i v_i of every head, `[layer][head][head width]`. Computed on first use and then kept, because
     /// the scores of all texts need w.
     weighted: OnceCell<Vec<f64>>,
@@ -49,12 +49,12 @@ impl<'a> Decomposition<'a> {
             .map(|(value, bias)| (value + f64::from(*bias)).powi(2))
             .sum::<f64>()
             .sqrt();
-        Self { readout, trace, fold: Fold { mean, deviation, norm }, weighted: OnceCell::new() }
+        Self { readout, trace, final_norm: FinalNorm { mean, deviation, norm }, weighted: OnceCell::new() }
     }
 
     /// Returns the three numbers of the final norm.
-    pub fn fold(&self) -> Fold {
-        self.fold
+    pub fn final_norm(&self) -> FinalNorm {
+        self.final_norm
     }
 
     /// Returns N, the number of tokens: CLS, registers and patches.
@@ -75,7 +75,7 @@ impl<'a> Decomposition<'a> {
     /// Returns the part of a score that belongs to a vector in the residual stream. `written` is the vector's
     /// product with the direction's gain, `share` the vector's share of the norm's mean and constants.
     fn score(&self, direction: &Direction, written: f64, share: f64) -> f64 {
-        let Fold { mean, deviation, norm } = self.fold;
+        let FinalNorm { mean, deviation, norm } = self.final_norm;
         ((written - mean * share * direction.gain_sum) / deviation + direction.constant * share) / norm
     }
 
@@ -162,7 +162,7 @@ impl<'a> Decomposition<'a> {
 
     /// Builds a code from weighted values. `share` is the part of the head's constants that belongs to `written`.
     fn code_of(&self, written: Vec<f64>, share: f64) -> Vec<f64> {
-        let Fold { mean, deviation, norm } = self.fold;
+        let FinalNorm { mean, deviation, norm } = self.final_norm;
         let scale = 1.0 / (deviation * norm);
         let constants = [share * scale, share * mean * scale, share / norm];
         written.into_iter().map(|value| value * scale).chain(constants).collect()
@@ -253,7 +253,7 @@ impl<'a> Decomposition<'a> {
     /// Returns the contribution of a vector in the residual stream: `[width]` to `[embedding]`. `share` is the
     /// vector's share of the norm's mean and constants (docs/PAPERS.md, 1.2).
     fn contribution(&self, written: &[f64], share: f64) -> Vec<f64> {
-        let Fold { mean, deviation, norm } = self.fold;
+        let FinalNorm { mean, deviation, norm } = self.final_norm;
         let normed: Vec<f64> = written
             .iter()
             .zip(self.readout.gamma.iter().zip(&self.readout.beta))

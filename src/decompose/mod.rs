@@ -14,7 +14,7 @@ mod dot;
 mod readout;
 mod trace;
 
-pub use decomposition::{Decomposition, Fold};
+pub use decomposition::{Decomposition, FinalNorm};
 pub use direction::{Direction, Parts};
 pub use readout::{HeadBasis, OutputWeights, Readout};
 pub use trace::{Trace, TracedLayer};

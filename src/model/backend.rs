@@ -4,7 +4,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 use super::error::ModelError;
 use super::tensor::DeviceTensor;
-use crate::shaders::{Gpu, GpuTensor, refusal};
+use crate::shaders::{Gpu, GpuTensor, gpu_errors};
 
 /// The backend of a tower's blocks, which take nearly all of its time.
 #[derive(Clone, Debug)]
@@ -43,7 +43,7 @@ impl Backend {
     pub(super) fn check(&self) -> Result<(), ModelError> {
         match self {
             Self::Burn(_) | Self::Kernels => Ok(()),
-            Self::Shaders(_) => Ok(refusal::check()?),
+            Self::Shaders(_) => Ok(gpu_errors::check()?),
         }
     }
 }

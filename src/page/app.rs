@@ -14,13 +14,13 @@ use crate::page::heads::browser::grid::HeadGrid;
 use crate::page::heads::browser::lab::Lab;
 use crate::page::heads::browser::panel::HeadPanel;
 use crate::page::heads::browser::sources::Sources;
-use crate::page::model::browser::kept_packs::Kept;
 use crate::page::model::browser::load_model::LoadModel;
 use crate::page::model::browser::panel::ModelPanel;
+use crate::page::model::browser::stored_packs::StoredPacks;
 use crate::page::photo::browser::phrases_panel::Phrases;
 use crate::page::photo::browser::stage::PhotoPanel;
 use crate::page::shell::address::Address;
-use crate::page::shell::browser::drop_and_paste::Intake;
+use crate::page::shell::browser::drop_and_paste::DropAndPaste;
 use crate::page::shell::browser::export::Exports;
 use crate::page::shell::browser::features::Features;
 use crate::page::shell::browser::first_labels::{FirstLabels, PictureSources};
@@ -29,7 +29,7 @@ use crate::page::shell::browser::masthead::Masthead;
 use crate::page::shell::browser::notice::Notice;
 use crate::page::shell::browser::pending_address::PendingAddress;
 use crate::page::shell::browser::samples::Samples;
-use crate::page::shell::browser::tour::{Offer, Tour, TourButton, TourCard};
+use crate::page::shell::browser::tour::{Tour, TourButton, TourCard, TourOffer};
 use crate::page::shell::browser::update::Update;
 use crate::page::shell::browser::{history, keys, opened_model};
 use crate::page::video::browser::panel::VideoView;
@@ -78,10 +78,10 @@ fn Whole() -> impl IntoView {
     // Built when somebody asks for it, and kept from then on.
     let has_video_view = Memo::new(move |had| had == Some(&true) || is_video.get());
     view! {
-        <Intake/>
+        <DropAndPaste/>
         <Masthead/>
         <Notice/>
-        <Offer/>
+        <TourOffer/>
         <Update/>
         <Show when=move || has_video_view.get()>
             <VideoView/>
@@ -126,7 +126,7 @@ fn Foot() -> impl IntoView {
         // Precomputed results have no timings of this machine.
         <ModelPanel
             photo=summary
-            is_measured_here=Signal::derive(move || !photo.is_beforehand.get())
+            is_measured_here=Signal::derive(move || !photo.is_precomputed.get())
             names=features.names.names
         >
             <PictureSources/>
@@ -135,6 +135,6 @@ fn Foot() -> impl IntoView {
         <Show when=move || features.model.has_text()>
             <Sources gallery=gallery/>
         </Show>
-        <Kept/>
+        <StoredPacks/>
     }
 }

@@ -31,7 +31,7 @@ pub struct OpenGallery;
 pub struct GalleryOpened {
     pub pictures: Vec<GalleryEntry>,
     /// The reason why a later visit will not find the gallery. `None`: a later visit will find the gallery.
-    pub not_kept: Option<String>,
+    pub not_stored: Option<String>,
 }
 
 /// Runs the model on one picture and adds the picture to the gallery. The picture's file is the first file that
@@ -46,18 +46,18 @@ pub struct AddToGallery {
 
 /// The picture is the last one of the gallery now, unless it was left out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct GalleryGrown {
+pub struct PictureAdded {
     /// The reason why the picture was not added. `None`: the picture was added.
     pub left_out: Option<String>,
 }
 
 /// Writes the gallery, so that a later visit finds all pictures up to now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct KeepGallery;
+pub struct StoreGallery;
 
 /// The gallery was written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct GalleryKept;
+pub struct GalleryStored;
 
 /// Reads the thumbnails of some of the gallery's pictures.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -191,7 +191,7 @@ pub struct PoolProgress {
     pub total: usize,
     pub source: PoolSource,
     /// The reason why the next visit must embed the texts again. `None`: the browser stored them, or more follow.
-    pub not_kept: Option<String>,
+    pub not_stored: Option<String>,
 }
 
 /// Uses the head statistics of `source` from now on. A file is sent as buffer 0.
@@ -206,5 +206,5 @@ pub struct StatisticsReady {
     pub images: u64,
     /// The reason why the next visit will not find the statistics. `None`: the browser stored them, or they are the
     /// pack's own.
-    pub not_kept: Option<String>,
+    pub not_stored: Option<String>,
 }

@@ -10,28 +10,27 @@ pub mod completeness;
 pub mod cues;
 mod gallery;
 mod heads;
-mod kind;
 mod model;
 mod photo;
-mod progress;
 mod request;
 pub mod sampling;
 mod sentence;
+mod task_kind;
+mod task_progress;
 pub mod video;
 #[cfg(feature = "web")]
 pub mod wire;
 mod work;
 
 pub use self::gallery::{
-    AddToGallery, ClearGallery, GalleryEntry, GalleryGrown, GalleryKept, GalleryOpened, GalleryRanked,
-    KeepGallery, OpenGallery, RankBy, RankGallery, ReadThumbnails, Thumbnails,
+    AddToGallery, ClearGallery, GalleryEntry, GalleryOpened, GalleryRanked, GalleryStored, OpenGallery,
+    PictureAdded, RankBy, RankGallery, ReadThumbnails, StoreGallery, Thumbnails,
 };
 pub use self::heads::{
     AllHeadLabels, EmbedPool, HeadLabel, HeadLabels, HeadMap, HeadNames, HeadNaming, KeptLabels, KeptPool,
     KeptStatistics, LabelAllHeads, LabelHead, MapHead, NameHeads, NamedHead, PoolProgress, PoolSource,
     StatisticsReady, StatisticsSource, UsePool, UseStatistics,
 };
-pub use self::kind::Kind;
 pub use self::model::{
     DevicePreference, DeviceSummary, LoadModel, MemorySummary, ModelSettings, ModelSource, OpenPack, OpenSeconds,
     PackSummary, Storage, StorageSummary,
@@ -40,7 +39,8 @@ pub use self::photo::{
     Attribute, Attribution, ExportMask, MaskPng, PhotoSummary, Reframe, Segment, Segmented, TracePhoto,
     TraceSeconds,
 };
-pub use self::progress::Progress;
 pub use self::request::{AHEAD, GREETING, Request, Response};
 pub use self::sentence::sentence;
+pub use self::task_kind::TaskKind;
+pub use self::task_progress::TaskProgress;
 pub use self::work::{Answer, Task, UnexpectedAnswer, VideoAnswer, VideoTask, Work};

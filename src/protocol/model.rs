@@ -83,7 +83,7 @@ pub struct PackSummary {
     pub memory: MemorySummary,
     /// The reason why the browser did not store a converted model. `None` if the browser stored the model, or if
     /// nothing was converted.
-    pub unkept: Option<String>,
+    pub not_stored: Option<String>,
     pub parameters: u64,
     /// The number of images behind the pack's own head statistics; 0 if the pack has none.
     pub statistics_images: u64,
@@ -152,7 +152,7 @@ pub struct OpenPack {
 pub struct LoadModel {
     pub source: ModelSource,
     pub storage: Storage,
-    pub told: ModelSettings,
+    pub settings: ModelSettings,
     pub device: DevicePreference,
     /// The memory that the model may take, as in [`OpenPack`].
     #[serde(default, skip_serializing_if = "Option::is_none")]

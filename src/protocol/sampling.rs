@@ -79,13 +79,13 @@ impl ModelSize {
     }
 
     /// Returns the bytes that are stored per frame: queries, keys and tokens in 16 bits, the CLS attention, and the
-    /// imprint, from which scores are computed.
+    /// picture codes, from which scores are computed.
     pub fn bytes_per_frame(&self, grid: Grid) -> u64 {
         let patches = grid.len() as u64;
         let (layers, heads, width) = (self.layers as u64, self.heads as u64, self.width as u64);
         let features = 3 * patches * width * 2 + heads * patches * 4;
-        let imprint = (layers * (width + 3 * heads) + (layers + 2) * self.embedding as u64) * 4;
-        features + imprint
+        let codes = (layers * (width + 3 * heads) + (layers + 2) * self.embedding as u64) * 4;
+        features + codes
     }
 }
 

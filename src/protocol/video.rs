@@ -42,7 +42,7 @@ pub struct Seed {
 
 /// One propagation of masks through the sampled frames, in one direction (docs/PAPERS.md, 2.4).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Run {
+pub struct PropagationRun {
     /// The number of the run; another number starts a new propagation.
     pub number: u32,
     pub seeds: Vec<Seed>,
@@ -121,7 +121,7 @@ pub struct SegmentFrame {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Propagate {
     pub video: u32,
-    pub run: Run,
+    pub run: PropagationRun,
     /// The index of the sampled frame.
     pub index: usize,
 }

@@ -8,19 +8,19 @@ use serde::{Deserialize, Serialize};
 use super::completeness::{Completeness, MeasureCompleteness};
 use super::cues::{CueReport, FindCues};
 use super::gallery::{
-    AddToGallery, ClearGallery, GalleryGrown, GalleryKept, GalleryOpened, GalleryRanked, KeepGallery, OpenGallery,
-    RankGallery, ReadThumbnails, Thumbnails,
+    AddToGallery, ClearGallery, GalleryOpened, GalleryRanked, GalleryStored, OpenGallery, PictureAdded,
+    RankGallery, ReadThumbnails, StoreGallery, Thumbnails,
 };
 use super::heads::{
     AllHeadLabels, EmbedPool, HeadLabels, HeadMap, HeadNaming, LabelAllHeads, LabelHead, MapHead, NameHeads,
     PoolProgress, StatisticsReady, UsePool, UseStatistics,
 };
-use super::kind::Kind;
 use super::model::{LoadModel, OpenPack, PackSummary};
 use super::photo::{
     Attribute, Attribution, ExportMask, MaskPng, PhotoSummary, Reframe, Segment, Segmented, TracePhoto,
 };
-use super::progress::Progress;
+use super::task_kind::TaskKind;
+use super::task_progress::TaskProgress;
 use super::video::{
     ExportJson, ExportMasks, ExportedFile, ForgetMasks, FrameSegmented, FrameSummary, FramesScored, LabelTracks,
     MasksForgotten, OpenVideo, Propagate, PropagatedFrame, Retrack, Retracked, SampleVideo, SampledVideo,
@@ -33,7 +33,7 @@ pub trait Work: Into<Task> + Clone + 'static {
     /// The type of the worker's answer.
     type Answer: Into<Answer> + TryFrom<Answer, Error = UnexpectedAnswer>;
     /// The place in the request queue: the priority, and which waiting request a newer one replaces.
-    const KIND: Kind;
+    const KIND: TaskKind;
     /// The status line while the work is under way.
     const STATUS: &'static str;
 }
@@ -65,7 +65,7 @@ macro_rules! tasks {
 
         impl Task {
             /// Returns [`Work::KIND`] of the task.
-            pub fn kind(&self) -> Kind {
+            pub fn kind(&self) -> TaskKind {
                 match self {
                     $(Self::$variant(_) => <$task as Work>::KIND,)*
                     Self::Video(task) => task.kind(),
@@ -90,7 +90,7 @@ macro_rules! tasks {
             }
 
             /// Returns [`Work::KIND`] of the task.
-            pub fn kind(&self) -> Kind {
+            pub fn kind(&self) -> TaskKind {
                 match self {
                     $(Self::$of_video(_) => <$video_task as Work>::KIND,)*
                 }
@@ -107,7 +107,7 @@ macro_rules! tasks {
         $(
             impl Work for $task {
                 type Answer = $answer;
-                const KIND: Kind = Kind::$kind;
+                const KIND: TaskKind = TaskKind::$kind;
                 const STATUS: &'static str = $status;
             }
 
@@ -121,7 +121,7 @@ macro_rules! tasks {
         $(
             impl Work for $video_task {
                 type Answer = $video_answer;
-                const KIND: Kind = Kind::$video_kind;
+                const KIND: TaskKind = TaskKind::$video_kind;
                 const STATUS: &'static str = $video_status;
             }
 
@@ -144,7 +144,7 @@ macro_rules! answers {
         #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
         pub enum Answer {
             /// The work continues; more messages with the same number follow.
-            Progress(Progress),
+            Progress(TaskProgress),
             /// The work failed, and nothing else is lost. The sentence says what to do.
             Failed { message: String },
             /// The device that the model runs on does not answer any more. A new worker can try this device again, or
@@ -218,8 +218,8 @@ tasks! {
         EmbedPool(#[serde(skip)] EmbedPool) -> PoolProgress, PoolPart, "Preparing the texts…";
         UseStatistics(UseStatistics) -> StatisticsReady, Statistics, "Reading the images…";
         OpenGallery(#[serde(skip)] OpenGallery) -> GalleryOpened, Gallery, "Opening the gallery…";
-        AddToGallery(AddToGallery) -> GalleryGrown, GalleryPicture, "Looking at the gallery's pictures…";
-        KeepGallery(#[serde(skip)] KeepGallery) -> GalleryKept, GalleryKeeping, "Saving the gallery…";
+        AddToGallery(AddToGallery) -> PictureAdded, GalleryPicture, "Looking at the gallery's pictures…";
+        StoreGallery(#[serde(skip)] StoreGallery) -> GalleryStored, GalleryStoring, "Saving the gallery…";
         Thumbnails(ReadThumbnails) -> Thumbnails, Thumbnails, "Opening the gallery…";
         RankGallery(RankGallery) -> GalleryRanked, Ranking, "Sorting the gallery…";
         ClearGallery(#[serde(skip)] ClearGallery) -> GalleryOpened, Gallery, "Opening the gallery…";
@@ -257,8 +257,8 @@ answers! {
         PoolProgress(PoolProgress);
         StatisticsReady(StatisticsReady);
         GalleryOpened(GalleryOpened);
-        GalleryGrown(GalleryGrown);
-        GalleryKept(#[serde(skip)] GalleryKept);
+        PictureAdded(PictureAdded);
+        GalleryStored(#[serde(skip)] GalleryStored);
         Thumbnails(#[serde(skip)] Thumbnails);
         GalleryRanked(GalleryRanked);
         Cues(CueReport);
@@ -296,16 +296,16 @@ mod tests {
         assert_eq!(json(request), r#"{"id":3,"task":{"Reframe":{"framing":"WholePhoto"}}}"#);
         assert_eq!(json(Task::from(OpenGallery)), r#""OpenGallery""#);
         assert_eq!(json(Task::from(ForgetMasks { video: 7 })), r#"{"Video":{"ForgetMasks":{"video":7}}}"#);
-        let read: Task = serde_json::from_str(r#""KeepGallery""#).unwrap();
-        assert_eq!(read, KeepGallery.into());
+        let read: Task = serde_json::from_str(r#""StoreGallery""#).unwrap();
+        assert_eq!(read, StoreGallery.into());
     }
 
     #[test]
     fn answers_keep_their_form_on_the_wire() {
         assert_eq!(json(Answer::from(MaskPng)), r#""MaskPng""#);
         assert_eq!(json(Answer::from(MasksForgotten)), r#"{"Video":"MasksForgotten"}"#);
-        let statistics = StatisticsReady { images: 2, not_kept: None };
-        assert_eq!(json(Answer::from(statistics)), r#"{"StatisticsReady":{"images":2,"not_kept":null}}"#);
+        let statistics = StatisticsReady { images: 2, not_stored: None };
+        assert_eq!(json(Answer::from(statistics)), r#"{"StatisticsReady":{"images":2,"not_stored":null}}"#);
         let read: Answer = serde_json::from_str(r#"{"Video":"MasksForgotten"}"#).unwrap();
         assert_eq!(MasksForgotten::try_from(read), Ok(MasksForgotten));
     }

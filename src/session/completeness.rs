@@ -1,12 +1,12 @@
-//! The completeness curve (docs/PAPERS.md, 1.9), from imprints alone: the model does not run again.
+//! The completeness curve (docs/PAPERS.md, 1.9), from picture codes alone: the model does not run again.
 
-use crate::protocol::completeness::{Completeness, Kept, Point};
-use crate::retrieve::Imprint;
+use crate::protocol::completeness::{ClassAgreement, Completeness, CurvePoint};
+use crate::retrieve::PictureCodes;
 use crate::textspan::LateHeads;
 
 /// A picture of the gallery, and its labelled class.
-pub struct LabelledImprint {
-    pub imprint: Imprint,
+pub struct LabelledCodes {
+    pub codes: PictureCodes,
     pub class: Option<usize>,
 }
 
@@ -18,38 +18,38 @@ pub fn measure(
     pool: usize,
     counts: &[usize],
     classes: &[Vec<f32>],
-    pictures: impl Iterator<Item = LabelledImprint>,
+    pictures: impl Iterator<Item = LabelledCodes>,
 ) -> Completeness {
-    let mut tallies = vec![Tally::default(); counts.len() + 2];
-    for LabelledImprint { imprint, class } in pictures.take_while(|_picture| classes.len() >= 2) {
-        let whole: Vec<f64> = imprint.embedding.iter().map(|value| f64::from(*value)).collect();
-        let replaced = late.replace(&imprint);
+    let mut counted_rows = vec![AgreementCounts::default(); counts.len() + 2];
+    for LabelledCodes { codes, class } in pictures.take_while(|_picture| classes.len() >= 2) {
+        let whole: Vec<f64> = codes.embedding.iter().map(|value| f64::from(*value)).collect();
+        let replaced = late.replace(&codes);
         let top = best(&whole, classes);
         let by_texts = counts.iter().map(|count| replaced.by_texts(*count));
         let rows = [whole, replaced.early.clone()].into_iter().chain(by_texts);
-        for (tally, left) in tallies.iter_mut().zip(rows) {
-            tally.push(best(&left, classes), top, class);
+        for (counted, left) in counted_rows.iter_mut().zip(rows) {
+            counted.push(best(&left, classes), top, class);
         }
     }
-    let point = |(texts, tally): (&usize, &Tally)| Point {
+    let point = |(texts, counted): (&usize, &AgreementCounts)| CurvePoint {
         texts: *texts,
         explained: late.explained(*texts),
-        kept: tally.kept(),
+        agreement: counted.agreement(),
     };
     Completeness {
         late_layers: late.layers,
         heads: late.heads(),
         pool,
-        pictures: tallies[0].pictures,
-        whole: tallies[0].kept(),
-        early: tallies[1].kept(),
-        points: counts.iter().zip(&tallies[2..]).map(point).collect(),
+        pictures: counted_rows[0].pictures,
+        whole: counted_rows[0].agreement(),
+        early: counted_rows[1].agreement(),
+        points: counts.iter().zip(&counted_rows[2..]).map(point).collect(),
     }
 }
 
 /// Counts of pictures for one point of the curve.
 #[derive(Clone, Default)]
-struct Tally {
+struct AgreementCounts {
     pictures: usize,
     /// Pictures whose class is the same as with the whole model.
     same: usize,
@@ -58,7 +58,7 @@ struct Tally {
     right: usize,
 }
 
-impl Tally {
+impl AgreementCounts {
     fn push(&mut self, found: usize, whole: usize, class: Option<usize>) {
         self.pictures += 1;
         self.same += usize::from(found == whole);
@@ -67,10 +67,10 @@ impl Tally {
     }
 
     /// Returns the shares, or `None` without pictures.
-    fn kept(&self) -> Option<Kept> {
+    fn agreement(&self) -> Option<ClassAgreement> {
         let share = |of: usize, all: usize| (all > 0).then(|| of as f64 / all as f64);
         let right = share(self.right, self.labelled);
-        share(self.same, self.pictures).map(|same| Kept { same, right })
+        share(self.same, self.pictures).map(|same| ClassAgreement { same, right })
     }
 }
 

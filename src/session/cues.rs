@@ -1,17 +1,17 @@
-//! Heads that follow a nuisance, and the accuracy of the worst group without them (docs/PAPERS.md, 1.12). Imprints and
-//! means suffice: the model does not run again.
+//! Heads that follow a nuisance, and the accuracy of the worst group without them (docs/PAPERS.md, 1.12).
+//! The codes of the pictures and the means suffice: the model does not run again.
 
 use crate::ablate::{Ablation, LATE_LAYERS, MeanParts};
 use crate::decompose::{Direction, Parts, Readout};
 use crate::protocol::cues::{CueHead, CueOutcome, CueReport};
-use crate::retrieve::Imprint;
+use crate::retrieve::PictureCodes;
 use crate::spurious::{Group, GroupCounts, MarginShift, Margins};
 use crate::statistics::Statistics;
 
 /// The largest number of proposed heads; the paper's own lists have 7 to 15.
 const PROPOSED: usize = 8;
 
-/// The margins of a labelled picture, computed from its imprint.
+/// The margins of a labelled picture, computed from its codes.
 pub struct PictureMargins {
     group: Group,
     /// The margin between the classes, by component.
@@ -25,16 +25,16 @@ impl PictureMargins {
     /// If the picture's nuisance is not labelled, the sign of its nuisance margin decides.
     pub fn new(
         readout: &Readout,
-        imprint: &Imprint,
+        codes: &PictureCodes,
         (class, nuisance): (usize, Option<usize>),
         classes: &Direction,
         nuisances: &Direction,
     ) -> Self {
-        let of_nuisances = imprint.parts(readout, nuisances);
+        let of_nuisances = codes.parts(readout, nuisances);
         let place = nuisance.unwrap_or_else(|| usize::from(of_nuisances.total() > 0.0));
         Self {
             group: Group { class, place },
-            classes: imprint.parts(readout, classes),
+            classes: codes.parts(readout, classes),
             nuisances: heads(&of_nuisances),
         }
     }

@@ -11,7 +11,7 @@ use super::{Session, SessionError};
 use crate::checkpoint::Pack;
 use crate::model::{Backend, ModelConfig, ModelError};
 use crate::protocol::{DevicePreference, DeviceSummary};
-use crate::shaders::{self, refusal};
+use crate::shaders::{self, gpu_errors};
 
 /// Parts of the names of software renderers.
 const SOFTWARE: [&str; 5] = ["swiftshader", "llvmpipe", "lavapipe", "softpipe", "basic render"];
@@ -20,14 +20,14 @@ const SOFTWARE: [&str; 5] = ["swiftshader", "llvmpipe", "lavapipe", "softpipe", 
 const TRUSTED: f32 = 1e-3;
 
 /// The chosen device, and its summary for the person.
-pub struct Chosen {
+pub struct ChosenDevice {
     pub backend: Backend,
     pub summary: DeviceSummary,
     /// The memory that a workgroup of the GPU shares, in bytes.
     workgroup_storage: usize,
 }
 
-impl Chosen {
+impl ChosenDevice {
     /// Opens a pack's model on this device, or on the CPU if the shaders do not support the model's shape.
     ///
     /// # Errors
@@ -37,7 +37,9 @@ impl Chosen {
         let session = Session::open(pack, backend)?;
         // WebGPU reports errors with the next readback.
         if matches!(session.backend(), Backend::Shaders(_)) && !works(session.backend()).await {
-            return Err(SessionError::GpuRefused(refusal::take().unwrap_or_else(|| "it does not answer".into())));
+            return Err(SessionError::GpuRefused(
+                gpu_errors::take().unwrap_or_else(|| "it does not answer".into()),
+            ));
         }
         Ok((session, summary))
     }
@@ -69,22 +71,22 @@ impl Chosen {
 ///
 /// # Errors
 /// [`SessionError::NoGpu`] if the preference is the GPU and none can be used.
-pub async fn choose(preference: DevicePreference) -> Result<Chosen, SessionError> {
+pub async fn choose(preference: DevicePreference) -> Result<ChosenDevice, SessionError> {
     match preference {
-        DevicePreference::Cpu => Ok(Chosen::cpu("you chose it")),
+        DevicePreference::Cpu => Ok(ChosenDevice::cpu("you chose it")),
         DevicePreference::Gpu => {
             let gpu = Gpu::open().await.map_err(SessionError::NoGpu)?;
             gpu.check().await.map_err(SessionError::NoGpu)?;
             Ok(gpu.chosen("you chose it"))
         }
         DevicePreference::Auto => Ok(match Gpu::open().await {
-            Err(_none) => Chosen::cpu("this machine offers no GPU for computing"),
+            Err(_none) => ChosenDevice::cpu("this machine offers no GPU for computing"),
             Ok(gpu) if gpu.is_software => {
-                Chosen::cpu("the only GPU is a software GPU, which is slower than the CPU")
+                ChosenDevice::cpu("the only GPU is a software GPU, which is slower than the CPU")
             }
             Ok(gpu) => match gpu.check().await {
                 Ok(()) => gpu.chosen("a GPU is here, and its results agree with the CPU's"),
-                Err(reason) => Chosen::cpu(&format!("the GPU failed the check: {reason}")),
+                Err(reason) => ChosenDevice::cpu(&format!("the GPU failed the check: {reason}")),
             },
         }),
     }
@@ -113,26 +115,26 @@ impl Gpu {
 
     fn of(gpu: shaders::Gpu, setup: &WgpuSetup) -> Self {
         // CubeCL's own handler would end the program, and with it the browser's worker.
-        setup.device.on_uncaptured_error(Arc::new(|error| refusal::note(&error)));
+        setup.device.on_uncaptured_error(Arc::new(|error| gpu_errors::note(&error)));
         let info = setup.adapter.get_info();
         let workgroup_storage = setup.device.limits().max_compute_workgroup_storage_size as usize;
         Self { gpu, is_software: is_software(&info), name: info.name, workgroup_storage }
     }
 
-    fn chosen(&self, why: &str) -> Chosen {
+    fn chosen(&self, why: &str) -> ChosenDevice {
         let summary = DeviceSummary { kind: "GPU".into(), name: self.name.clone(), why: why.into() };
         let backend = Backend::Shaders(self.gpu.clone());
-        Chosen { backend, summary, workgroup_storage: self.workgroup_storage }
+        ChosenDevice { backend, summary, workgroup_storage: self.workgroup_storage }
     }
 
     /// Runs a small transformer on the GPU and on the CPU, and compares the results. If the driver rejects a shader,
     /// the browser reports the error separately, and the output contains old data.
     async fn check(&self) -> Result<(), String> {
         let words = |err: ModelError| err.to_string();
-        let _of_earlier_models = refusal::take();
+        let _of_earlier_models = gpu_errors::take();
         let expected = probe(&Backend::Burn(Device::flex())).await.map_err(words)?;
         let found = probe(&Backend::Shaders(self.gpu.clone())).await;
-        if let Some(refused) = refusal::take() {
+        if let Some(refused) = gpu_errors::take() {
             return Err(format!("it rejected a shader or an allocation: {refused}"));
         }
         let found = found.map_err(words)?;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::decompose::{Direction, Readout};
 
 /// The number of cached directions. A page has fewer phrases and differences of phrases.
-const KEPT: usize = 64;
+const MOST_STORED: usize = 64;
 
 /// The directions of the most recently used texts.
 ///
@@ -18,22 +18,22 @@ pub struct Directions(Mutex<VecDeque<Arc<Direction>>>);
 impl Directions {
     /// Returns [`Readout::direction`] of a text. All calls must pass the same readout.
     pub fn of(&self, readout: &Readout, text: &[f32]) -> Arc<Direction> {
-        if let Some(direction) = self.kept(text) {
+        if let Some(direction) = self.stored(text) {
             return direction;
         }
         let direction = Arc::new(readout.direction(text));
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.truncate(KEPT - 1);
-        kept.push_front(direction.clone());
+        let mut stored = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        stored.truncate(MOST_STORED - 1);
+        stored.push_front(direction.clone());
         direction
     }
 
     /// Returns a cached direction and moves it to the front.
-    fn kept(&self, text: &[f32]) -> Option<Arc<Direction>> {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let place = kept.iter().position(|direction| direction.text() == text)?;
-        let direction = kept.remove(place)?;
-        kept.push_front(direction.clone());
+    fn stored(&self, text: &[f32]) -> Option<Arc<Direction>> {
+        let mut stored = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = stored.iter().position(|direction| direction.text() == text)?;
+        let direction = stored.remove(place)?;
+        stored.push_front(direction.clone());
         Some(direction)
     }
 }

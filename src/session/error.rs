@@ -28,11 +28,11 @@ pub enum SessionError {
     GpuRefused(String),
     #[error("there is no head {head} in layer {layer}: the model has layers 0 to {} of heads 0 to {}", layers - 1, heads - 1)]
     NoHead { layer: usize, head: usize, layers: usize, heads: usize },
-    #[error("this pack comes without head statistics: add your own images first")]
+    #[error("this pack has no head statistics: add your own images first")]
     NoStatistics,
     #[error("this ablation names a component that the model does not have")]
     NoComponent,
-    #[error("this pack comes without a pool of texts: add your own texts first")]
+    #[error("this pack has no pool of texts: add your own texts first")]
     NoPool,
     #[error("open a photo first")]
     NoPhoto,

@@ -1,8 +1,8 @@
 //! A gallery: the results of one model for many pictures, stored so that a later visit can continue.
 //!
-//! For each picture, a line, an imprint and a thumbnail are appended to three files. All imprints have the same size.
-//! The statistics over all pictures are rewritten from time to time, in two files in turn, so that one of them is
-//! always complete. When a gallery is opened, pictures after the last written statistics are dropped and must be added
+//! For each picture, a line of text, the picture's codes and a thumbnail are appended to three files. The codes of
+//! every picture have the same size. The statistics over all pictures are rewritten from time to time, in two files in
+//! turn, so that one of them is always complete. When a gallery is opened, pictures after the last written statistics are dropped and must be added
 //! again. Therefore all files agree, no matter when the browser was closed.
 
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::Session;
 use crate::decompose::{Decomposition, Readout};
 use crate::protocol::GalleryEntry;
-use crate::retrieve::{Imprint, Property, ranked};
+use crate::retrieve::{PictureCodes, Property, ranked};
 use crate::statistics::Statistics;
 
 /// The statistics are written after this many pictures. After a crash, at most this many pictures must be added again.
@@ -69,7 +69,7 @@ impl GalleryFile for Vec<u8> {
 
 /// A line of the list of pictures.
 #[derive(Serialize, Deserialize)]
-struct Line {
+struct PictureLine {
     #[serde(flatten)]
     entry: GalleryEntry,
     /// The end of the picture's thumbnail in the thumbnails' file, in bytes.
@@ -78,9 +78,9 @@ struct Line {
 
 /// An open gallery.
 pub struct Gallery<F> {
-    lines: Vec<Line>,
+    lines: Vec<PictureLine>,
     list: F,
-    imprints: F,
+    codes: F,
     thumbnails: F,
     kept_statistics: [F; 2],
     /// The index of the older or incomplete statistics file. This file is written next.
@@ -91,12 +91,12 @@ pub struct Gallery<F> {
 impl<F: GalleryFile> Gallery<F> {
     /// Opens the gallery in `files` (in the order of [`FILES`]), for the session's model. Data beyond the last complete
     /// statistics is cut off.
-    pub fn open([list, imprints, thumbnails, even, odd]: [F; 5], session: &Session) -> Self {
-        let mut lines: Vec<Line> = String::from_utf8_lossy(&list.read(0, usize::MAX))
+    pub fn open([list, codes, thumbnails, even, odd]: [F; 5], session: &Session) -> Self {
+        let mut lines: Vec<PictureLine> = String::from_utf8_lossy(&list.read(0, usize::MAX))
             .lines()
             .map_while(|line| serde_json::from_str(line).ok())
             .collect();
-        let whole = usize::try_from(imprints.len() / imprint_len(&session.model().readout)).unwrap_or(usize::MAX);
+        let whole = usize::try_from(codes.len() / codes_len(&session.model().readout)).unwrap_or(usize::MAX);
         let seen = |statistics: &Statistics| usize::try_from(statistics.images()).unwrap_or(usize::MAX);
         let has_all = |statistics: &Statistics| {
             let counted = seen(statistics);
@@ -110,7 +110,7 @@ impl<F: GalleryFile> Gallery<F> {
             usable.max_by_key(|(_, read)| read.images()).unwrap_or_else(|| (1, session.new_statistics()));
         lines.truncate(seen(&statistics));
         let older = 1 - newest;
-        let mut gallery = Self { lines, list, imprints, thumbnails, kept_statistics, older, statistics };
+        let mut gallery = Self { lines, list, codes, thumbnails, kept_statistics, older, statistics };
         gallery.trim(&session.model().readout);
         gallery
     }
@@ -119,7 +119,7 @@ impl<F: GalleryFile> Gallery<F> {
     fn trim(&mut self, readout: &Readout) {
         let list: usize = self.lines.iter().map(|line| written(line).len()).sum();
         self.list.truncate(list as u64);
-        self.imprints.truncate(self.lines.len() as u64 * imprint_len(readout));
+        self.codes.truncate(self.lines.len() as u64 * codes_len(readout));
         self.thumbnails.truncate(self.lines.last().map_or(0, |line| line.thumbnail_end));
     }
 
@@ -144,12 +144,12 @@ impl<F: GalleryFile> Gallery<F> {
         readout: &Readout,
         thumbnail: &[u8],
     ) -> Result<(), NoRoom> {
-        let line = Line { entry, thumbnail_end: self.thumbnails.len() + thumbnail.len() as u64 };
-        let imprint = Imprint::of(image, readout).to_bytes();
+        let line = PictureLine { entry, thumbnail_end: self.thumbnails.len() + thumbnail.len() as u64 };
+        let codes = PictureCodes::of(image, readout).to_bytes();
         let appended = self
             .thumbnails
             .append(thumbnail)
-            .and_then(|()| self.imprints.append(&imprint))
+            .and_then(|()| self.codes.append(&codes))
             .and_then(|()| self.list.append(&written(&line)));
         if let Err(full) = appended {
             self.trim(readout);
@@ -177,11 +177,11 @@ impl<F: GalleryFile> Gallery<F> {
         Ok(())
     }
 
-    /// Returns the imprint of a picture, if the picture exists.
-    pub fn imprint(&self, index: usize, readout: &Readout) -> Option<Imprint> {
-        let len = imprint_len(readout);
-        let bytes = self.imprints.read(index as u64 * len, len as usize);
-        self.lines.get(index).and_then(|_line| Imprint::from_bytes(&bytes, readout).ok())
+    /// Returns the codes of a picture, if the picture exists.
+    pub fn codes(&self, index: usize, readout: &Readout) -> Option<PictureCodes> {
+        let len = codes_len(readout);
+        let bytes = self.codes.read(index as u64 * len, len as usize);
+        self.lines.get(index).and_then(|_line| PictureCodes::from_bytes(&bytes, readout).ok())
     }
 
     /// Returns the thumbnail's file of a picture; empty if there is no such picture.
@@ -192,22 +192,28 @@ impl<F: GalleryFile> Gallery<F> {
     }
 
     /// Returns the `most` pictures that are most similar to `query`, with their cosines (docs/PAPERS.md, 1.13).
-    pub fn like(&self, query: &Imprint, property: &Property, readout: &Readout, most: usize) -> Vec<(usize, f64)> {
-        self.best(most, property.similarities(readout, query, self.imprints(readout)))
+    pub fn like(
+        &self,
+        query: &PictureCodes,
+        property: &Property,
+        readout: &Readout,
+        most: usize,
+    ) -> Vec<(usize, f64)> {
+        self.best(most, property.similarities(readout, query, self.all_codes(readout)))
     }
 
     /// Returns the `most` pictures that score highest for a text, with the property's contribution to each score.
     pub fn scoring(&self, text: &[f32], property: &Property, readout: &Readout, most: usize) -> Vec<(usize, f64)> {
-        self.best(most, property.scores(readout, text, self.imprints(readout)))
+        self.best(most, property.scores(readout, text, self.all_codes(readout)))
     }
 
     fn best(&self, most: usize, scores: Vec<f64>) -> Vec<(usize, f64)> {
         ranked(&scores, most).into_iter().map(|index| (index, scores[index])).collect()
     }
 
-    /// Returns the imprints of all pictures, in order.
-    pub fn imprints(&self, readout: &Readout) -> impl Iterator<Item = Imprint> {
-        (0..self.lines.len()).filter_map(|index| self.imprint(index, readout))
+    /// Returns the codes of all pictures, in order.
+    pub fn all_codes(&self, readout: &Readout) -> impl Iterator<Item = PictureCodes> {
+        (0..self.lines.len()).filter_map(|index| self.codes(index, readout))
     }
 
     /// Removes all pictures.
@@ -219,13 +225,13 @@ impl<F: GalleryFile> Gallery<F> {
     }
 }
 
-/// Returns the size of an imprint in bytes.
-fn imprint_len(readout: &Readout) -> u64 {
-    2 * Imprint::numbers(readout) as u64
+/// Returns the size of the codes of a picture in bytes.
+fn codes_len(readout: &Readout) -> u64 {
+    2 * PictureCodes::numbers(readout) as u64
 }
 
 /// Returns the bytes of a line in the file.
-fn written(line: &Line) -> Vec<u8> {
+fn written(line: &PictureLine) -> Vec<u8> {
     // Serialising names and numbers does not fail.
     let mut bytes = serde_json::to_vec(line).unwrap_or_default();
     bytes.push(b'\n');

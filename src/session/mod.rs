@@ -70,7 +70,7 @@ pub struct Traced {
 }
 
 /// The features of a photo's or a frame's patches.
-pub struct Featured {
+pub struct PhotoFeatures {
     pub frame: CropFromPhoto,
     pub features: Features,
 }
@@ -147,9 +147,9 @@ impl Session {
     ///
     /// # Errors
     /// If the device fails.
-    pub async fn features(&self, photo: &Photo, framing: Framing) -> Result<Featured, SessionError> {
+    pub async fn features(&self, photo: &Photo, framing: Framing) -> Result<PhotoFeatures, SessionError> {
         let (frame, crop) = self.crop(photo, framing)?;
-        Ok(Featured { frame, features: self.model.vision.features(&crop).await? })
+        Ok(PhotoFeatures { frame, features: self.model.vision.features(&crop).await? })
     }
 
     /// Computes the tokens of a photo's patches after a block, for mask propagation.
@@ -161,9 +161,9 @@ impl Session {
         photo: &Photo,
         framing: Framing,
         layer: usize,
-    ) -> Result<Featured, SessionError> {
+    ) -> Result<PhotoFeatures, SessionError> {
         let (frame, crop) = self.crop(photo, framing)?;
-        Ok(Featured { frame, features: self.model.vision.tokens_after(&crop, layer).await? })
+        Ok(PhotoFeatures { frame, features: self.model.vision.tokens_after(&crop, layer).await? })
     }
 
     /// Computes [`Self::trace`] and [`Self::features`] in one run.

@@ -47,7 +47,7 @@ impl PoolTexts {
         // The number of each text's line, and its property.
         let mut seen = HashMap::<&str, (usize, Option<&str>)>::new();
         let mut lines: Vec<(&str, Option<&str>)> = Vec::new();
-        for (index, line) in file.trim_start_matches('\u{feff}').lines().enumerate() {
+        for (index, line) in file.lines().enumerate() {
             let number = index + 1;
             let Some((text, property)) = parse_line(line, number)? else { continue };
             match seen.insert(text, (number, property)) {
@@ -119,11 +119,13 @@ impl PoolTexts {
 }
 
 /// Returns the text and the property of a line; `None` for a blank line.
-fn parse_line(line: &str, number: usize) -> Result<Option<(&str, Option<&str>)>, PoolLineError> {
-    if line.trim().is_empty() {
+fn parse_line<'a>(line: &'a str, number: usize) -> Result<Option<(&'a str, Option<&'a str>)>, PoolLineError> {
+    // Some editors write a byte order mark at the beginning of a file.
+    let trimmed = |field: &'a str| field.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
+    if trimmed(line).is_empty() {
         return Ok(None);
     }
-    let mut fields = line.split('\t').map(str::trim);
+    let mut fields = line.split('\t').map(trimmed);
     let (text, property) = (fields.next().unwrap_or_default(), fields.next());
     if fields.next().is_some() {
         return Err(PoolLineError::TwoTabs(number));

@@ -16,10 +16,10 @@ const EMBEDDING: usize = 48;
 pub async fn probe(backend: &Backend) -> Result<Vec<f32>, ModelError> {
     let config = config();
     let size = Size { width: 7 * config.patch, height: 6 * config.patch };
-    let tower = VisionTransformer::load(&config, EMBEDDING, &mut Waves, backend)?;
+    let tower = VisionTransformer::load(&config, EMBEDDING, &mut SineWeights, backend)?;
     let mut outputs = Vec::new();
     for pitch in [0.53, 0.37] {
-        let trace = tower.trace(&Crop { size, values: wave(3 * size.width * size.height, pitch) }).await?;
+        let trace = tower.trace(&Crop { size, values: sine(3 * size.width * size.height, pitch) }).await?;
         let of_layers = trace.layers.into_iter().flat_map(|layer| [layer.attention, layer.values, layer.mlp]);
         outputs.extend(of_layers.chain([trace.embedding]).flatten());
     }
@@ -50,19 +50,19 @@ fn config() -> VisionConfig {
 }
 
 /// Weights that are sine waves, a different wave for each tensor. They are scaled so that activations stay near 1.
-struct Waves;
+struct SineWeights;
 
-impl TensorSource for Waves {
+impl TensorSource for SineWeights {
     fn tensor(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, TensorError> {
         let pitch = 0.1 + name.bytes().fold(0.0, |sum, byte| (sum * 1.7 + f32::from(byte) * 0.013) % 2.0);
         let inputs = if let [_, inputs] = shape { *inputs } else { 1 };
-        let mut values = wave(shape.iter().product(), pitch);
+        let mut values = sine(shape.iter().product(), pitch);
         values.iter_mut().for_each(|value| *value /= (inputs as f32).sqrt());
         Ok(values)
     }
 }
 
-fn wave(count: usize, pitch: f32) -> Vec<f32> {
+fn sine(count: usize, pitch: f32) -> Vec<f32> {
     // The second term makes the rows of a matrix differ.
     (0..count).map(|index| (index as f32 * pitch + (index / 31) as f32).sin()).collect()
 }

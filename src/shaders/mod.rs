@@ -12,12 +12,12 @@
 mod attention;
 mod error;
 mod gather;
+pub(crate) mod gpu_errors;
 mod launch;
 mod linear;
 mod norm;
 mod pool;
 mod recording;
-pub(crate) mod refusal;
 mod shader;
 mod tile_sizes;
 

@@ -8,8 +8,8 @@
 
 mod component_statistics;
 mod error;
-mod file;
 mod moments;
+mod statistics_file;
 
 pub use component_statistics::Statistics;
 pub use error::StatisticsError;

@@ -6,7 +6,7 @@
 
 use super::reconstruction::Reconstruction;
 use crate::decompose::Readout;
-use crate::retrieve::Imprint;
+use crate::retrieve::PictureCodes;
 use crate::statistics::Statistics;
 
 /// The heads of the last layers, with the texts to reconstruct them from.
@@ -61,7 +61,7 @@ impl<'a> LateHeads<'a> {
     }
 
     /// Replaces the attention of a picture.
-    pub fn replace(&self, image: &Imprint) -> ReplacedAttention {
+    pub fn replace(&self, image: &PictureCodes) -> ReplacedAttention {
         // All components sum to the embedding. Without attention, MLPs and z0 remain.
         let mut early = image.without_attention(self.readout);
         add(&mut early, &self.early_mean);

@@ -1,11 +1,11 @@
 //! The completeness curve over the gallery.
 
-use super::progress::Reporter;
+use super::progress::ProgressReporter;
 use super::state::{Handled, Reply, Worker};
 use crate::ablate::LATE_LAYERS;
 use crate::protocol::completeness::MeasureCompleteness;
 use crate::session::SessionError;
-use crate::session::completeness::{LabelledImprint, measure};
+use crate::session::completeness::{LabelledCodes, measure};
 use crate::textspan::LateHeads;
 use crate::zero_shot;
 
@@ -16,7 +16,7 @@ impl Worker {
     pub(super) async fn measure_completeness(
         &mut self,
         MeasureCompleteness { classes }: MeasureCompleteness,
-        report: &Reporter,
+        report: &ProgressReporter,
     ) -> Handled<MeasureCompleteness> {
         let session = self.session_mut()?;
         let mut units = Vec::with_capacity(classes.phrases.len());
@@ -43,7 +43,7 @@ impl Worker {
         let total = wanted.len();
         let pictures = wanted.into_iter().enumerate().filter_map(|(done, (index, class))| {
             report.items("Classifying pictures", done, total);
-            Some(LabelledImprint { imprint: gallery?.imprint(index, readout)?, class })
+            Some(LabelledCodes { codes: gallery?.codes(index, readout)?, class })
         });
         let curve = measure(&late, pool.texts.len(), &COUNTS, &units, pictures);
         Ok(Reply::plain(curve))

@@ -16,8 +16,8 @@ impl Worker {
         let (classes, nuisances) = (session.direction(&classes), session.direction(&nuisances));
         let readout = &session.model().readout;
         let margins = pictures.iter().filter_map(|LabelledPicture { picture, class, nuisance }| {
-            let imprint = gallery.imprint(*picture, readout)?;
-            Some(PictureMargins::new(readout, &imprint, (*class, *nuisance), &classes, &nuisances))
+            let codes = gallery.codes(*picture, readout)?;
+            Some(PictureMargins::new(readout, &codes, (*class, *nuisance), &classes, &nuisances))
         });
         let margins: Vec<PictureMargins> = margins.collect();
         if margins.is_empty() {

@@ -6,16 +6,16 @@ use wasm_bindgen_futures::JsFuture;
 use web_sys::Blob;
 
 use super::error::WorkerError;
-use super::gallery_files::{BrowserFile, stored_files, why_not_kept};
-use super::helpers::{ComputedPiece, Piece, PieceError, PreparedPiece};
+use super::gallery_files::{BrowserFile, stored_files, why_not_stored};
+use super::helpers::{ComputedImage, ImageError, ImageKey, PreparedImage};
 use super::state::{CurrentPhoto, Handled, Reply, Worker};
 use crate::geometry::Framing;
 use crate::media::{self, Photo};
 use crate::protocol::{
-    AddToGallery, ClearGallery, GalleryEntry, GalleryGrown, GalleryKept, GalleryOpened, GalleryRanked,
-    KeepGallery, OpenGallery, RankBy, RankGallery, ReadThumbnails, Thumbnails,
+    AddToGallery, ClearGallery, GalleryEntry, GalleryOpened, GalleryRanked, GalleryStored, OpenGallery,
+    PictureAdded, RankBy, RankGallery, ReadThumbnails, StoreGallery, Thumbnails,
 };
-use crate::retrieve::{Imprint, Property};
+use crate::retrieve::{PictureCodes, Property};
 use crate::session::gallery::Gallery;
 use crate::session::{Session, SessionError};
 
@@ -28,18 +28,18 @@ impl Worker {
         self.gallery = None;
         let session = self.session()?;
         let name = format!("{:.16}", session.manifest().model_hash());
-        let (files, not_kept) = match stored_files(&name).await {
+        let (files, not_stored) = match stored_files(&name).await {
             Ok(files) => (files, None),
-            Err(err) => ([(); 5].map(|()| BrowserFile::Memory(Vec::new())), Some(why_not_kept(&err))),
+            Err(err) => ([(); 5].map(|()| BrowserFile::Memory(Vec::new())), Some(why_not_stored(&err))),
         };
         self.gallery = Some(Gallery::open(files, session));
-        self.not_kept = not_kept;
+        self.not_stored = not_stored;
         self.gallery_opened()
     }
 
     fn gallery_opened(&self) -> Handled<OpenGallery> {
         let pictures = self.gallery()?.entries().cloned().collect();
-        Ok(Reply::plain(GalleryOpened { pictures, not_kept: self.not_kept.clone() }))
+        Ok(Reply::plain(GalleryOpened { pictures, not_stored: self.not_stored.clone() }))
     }
 
     pub(super) async fn add_to_gallery(&mut self, task: AddToGallery, files: &[Blob]) -> Handled<AddToGallery> {
@@ -48,23 +48,23 @@ impl Worker {
             return Err(WorkerError::NoGallery);
         };
         let pictures: Vec<GalleryEntry> = std::iter::once(entry.clone()).chain(next).collect();
-        let list: Vec<Piece> = pictures.iter().cloned().map(Piece::Picture).collect();
+        let list: Vec<ImageKey> = pictures.iter().cloned().map(ImageKey::Picture).collect();
         let prepare = async |place: usize| prepared(session, &pictures[place].name, files.get(place)).await;
-        let ComputedPiece { traced, thumbnail, .. } = match self.helpers.compute(session, &list, prepare).await {
+        let ComputedImage { traced, thumbnail, .. } = match self.helpers.compute(session, &list, prepare).await {
             Ok(computed) => computed,
             // A bad file is left out, and the answer says so. The other pictures are still added.
-            Err(PieceError::Picture(reason)) => {
-                return Ok(Reply::plain(GalleryGrown { left_out: Some(reason.to_string()) }));
+            Err(ImageError::Picture(reason)) => {
+                return Ok(Reply::plain(PictureAdded { left_out: Some(reason.to_string()) }));
             }
-            Err(PieceError::Model(err)) => return Err(err),
+            Err(ImageError::Model(err)) => return Err(err),
         };
         gallery.add(entry, &session.decompose(&traced), &session.model().readout, &thumbnail)?;
-        Ok(Reply::plain(GalleryGrown { left_out: None }))
+        Ok(Reply::plain(PictureAdded { left_out: None }))
     }
 
-    pub(super) fn keep_gallery(&mut self, _: KeepGallery) -> Handled<KeepGallery> {
+    pub(super) fn store_gallery(&mut self, _: StoreGallery) -> Handled<StoreGallery> {
         self.gallery.as_mut().ok_or(WorkerError::NoGallery)?.commit()?;
-        Ok(Reply::plain(GalleryKept))
+        Ok(Reply::plain(GalleryStored))
     }
 
     pub(super) fn read_thumbnails(&self, ReadThumbnails { pictures }: ReadThumbnails) -> Handled<ReadThumbnails> {
@@ -94,10 +94,10 @@ impl Worker {
             }
             RankBy::Photo => {
                 let CurrentPhoto { traced, .. } = self.current.as_ref().ok_or(SessionError::NoPhoto)?;
-                gallery.like(&Imprint::of(&session.decompose(traced), readout), &property, readout, most)
+                gallery.like(&PictureCodes::of(&session.decompose(traced), readout), &property, readout, most)
             }
             RankBy::Picture(index) => {
-                let query = gallery.imprint(index, readout).ok_or(WorkerError::NoPicture)?;
+                let query = gallery.codes(index, readout).ok_or(WorkerError::NoPicture)?;
                 gallery.like(&query, &property, readout, most)
             }
         };
@@ -116,11 +116,11 @@ impl Worker {
 }
 
 /// Decodes and frames a picture.
-async fn prepared(session: &Session, name: &str, file: Option<&Blob>) -> Result<PreparedPiece, PieceError> {
-    let (photo, thumbnail) = decoded(name, file).await.map_err(PieceError::Picture)?;
+async fn prepared(session: &Session, name: &str, file: Option<&Blob>) -> Result<PreparedImage, ImageError> {
+    let (photo, thumbnail) = decoded(name, file).await.map_err(ImageError::Picture)?;
     let cropped = session.crop(&photo, Framing::CentreCrop);
-    let (frame, crop) = cropped.map_err(|err| PieceError::Model(err.into()))?;
-    Ok(PreparedPiece { frame, crop, thumbnail })
+    let (frame, crop) = cropped.map_err(|err| ImageError::Model(err.into()))?;
+    Ok(PreparedImage { frame, crop, thumbnail })
 }
 
 /// Decodes a picture. Also returns the file of its thumbnail.

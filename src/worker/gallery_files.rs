@@ -109,7 +109,7 @@ async fn stored_file(folder: &FileSystemDirectoryHandle, name: &str) -> Result<B
 }
 
 /// Returns the sentence for the person about why the gallery is not stored.
-pub(super) fn why_not_kept(err: &JsValue) -> String {
+pub(super) fn why_not_stored(err: &JsValue) -> String {
     let name = Reflect::get(err, &"name".into()).ok().and_then(|name| name.as_string());
     match name.as_deref() {
         Some("NoModificationAllowedError") => {

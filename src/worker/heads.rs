@@ -3,7 +3,7 @@
 use js_sys::Uint8Array;
 
 use super::error::WorkerError;
-use super::progress::{Reporter, now};
+use super::progress::{ProgressReporter, now};
 use super::state::{Handled, Reply, Worker};
 use crate::protocol::{
     AllHeadLabels, HeadLabels, HeadNaming, LabelAllHeads, LabelHead, NameHeads, StatisticsReady, StatisticsSource,
@@ -22,7 +22,11 @@ impl Worker {
         Ok(Reply::plain(HeadLabels { labels, images: images(session) }))
     }
 
-    pub(super) fn label_all_heads(&mut self, task: LabelAllHeads, report: &Reporter) -> Handled<LabelAllHeads> {
+    pub(super) fn label_all_heads(
+        &mut self,
+        task: LabelAllHeads,
+        report: &ProgressReporter,
+    ) -> Handled<LabelAllHeads> {
         report.phase("Labelling every head");
         let session = self.session_mut()?;
         let labels = session.labels_of_all_heads(task.count)?;
@@ -72,8 +76,8 @@ impl Worker {
     async fn statistics_ready(&self, source: StatisticsSource) -> Handled<UseStatistics> {
         let session = self.session()?;
         let stored = self.labels.keep_statistics(session, source).await;
-        let not_kept = stored.err().map(|err| err.to_string());
-        Ok(Reply::plain(StatisticsReady { images: images(session), not_kept }))
+        let not_stored = stored.err().map(|err| err.to_string());
+        Ok(Reply::plain(StatisticsReady { images: images(session), not_stored }))
     }
 }
 

@@ -1,7 +1,7 @@
-//! The helper workers of the main worker. The main worker starts them when enough pieces of work are announced, and
-//! sends them these pieces. If a helper is missing, the main worker computes the piece itself.
+//! The helper workers of the main worker. The main worker starts them when enough images are announced, and
+//! sends them these images. If a helper is missing, the main worker computes the image itself.
 //!
-//! A piece of work is a picture of the gallery or a frame of the video. The main worker decodes it, a helper or the
+//! An image is a picture of the gallery or a frame of the video. The main worker decodes it, a helper or the
 //! main worker runs the tower on its crop, and the main worker does the rest. Therefore the results are the same
 //! numbers in the same order, no matter which worker ran the tower.
 
@@ -25,31 +25,31 @@ use crate::session::helpers::schedule::Schedule;
 use crate::session::{Session, Traced};
 use crate::track::Features;
 
-/// Helpers are started when the list has more pieces than this. To start a helper takes about as long as a few
+/// Helpers are started when the list has more images than this. To start a helper takes about as long as a few
 /// pictures.
 const WORTH_IT: usize = 4;
 
 /// The main worker waits this long for a helper, in milliseconds.
 const PATIENCE: i32 = 30_000;
 
-/// The identity of a piece of work.
+/// The identity of an image: a picture of the gallery or a frame of the video.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Piece {
+pub(super) enum ImageKey {
     Picture(GalleryEntry),
     /// A frame of the open video, by its index among the sampled frames.
     Frame(usize),
 }
 
-/// A piece of work, ready for the tower.
-pub(super) struct PreparedPiece {
+/// An image, decoded and cropped for the tower.
+pub(super) struct PreparedImage {
     pub frame: CropFromPhoto,
     pub crop: Crop,
     /// A picture's thumbnail; empty for a frame.
     pub thumbnail: Vec<u8>,
 }
 
-/// A piece of work after the tower.
-pub(super) struct ComputedPiece {
+/// The output of the tower for an image.
+pub(super) struct ComputedImage {
     pub traced: Traced,
     /// A frame's features.
     pub features: Option<Features>,
@@ -57,32 +57,32 @@ pub(super) struct ComputedPiece {
     pub thumbnail: Vec<u8>,
 }
 
-/// Why a piece of work was not done.
-pub(super) enum PieceError {
+/// Why an image has no output of the tower.
+pub(super) enum ImageError {
     /// The picture cannot be used. The next picture may be usable.
     Picture(WorkerError),
     /// The model failed.
     Model(WorkerError),
 }
 
-impl From<PieceError> for WorkerError {
-    fn from(err: PieceError) -> Self {
+impl From<ImageError> for WorkerError {
+    fn from(err: ImageError) -> Self {
         match err {
-            PieceError::Picture(err) | PieceError::Model(err) => err,
+            ImageError::Picture(err) | ImageError::Model(err) => err,
         }
     }
 }
 
-/// The data of a piece that stays in the main worker while a helper has its crop.
-struct PieceContext {
+/// The data of an image that stays in the main worker while a helper has its crop.
+struct ImageContext {
     frame: CropFromPhoto,
     thumbnail: Vec<u8>,
 }
 
-/// The result of a piece. A helper's arrays stay in JavaScript's memory until the piece is requested.
-enum PieceResult {
-    Helper { context: PieceContext, shape: OutputShape, arrays: Vec<Uint8Array> },
-    Own(Result<ComputedPiece, PieceError>),
+/// The result of an image. A helper's arrays stay in JavaScript's memory until the image is requested.
+enum ImageResult {
+    Helper { context: ImageContext, shape: OutputShape, arrays: Vec<Uint8Array> },
+    Own(Result<ComputedImage, ImageError>),
 }
 
 enum HelperEvent {
@@ -101,7 +101,7 @@ pub(super) struct Helpers {
     /// A helper that failed is not started again. If all helpers have ended because they were idle, they may be
     /// started again.
     are_started: bool,
-    schedule: Schedule<Piece, PieceContext, PieceResult>,
+    schedule: Schedule<ImageKey, ImageContext, ImageResult>,
     events: (Sender<HelperEvent>, Receiver<HelperEvent>),
 }
 
@@ -126,14 +126,14 @@ impl Helpers {
         Self { setup, ..Self::default() }
     }
 
-    /// Computes the first piece of a list, or waits for the helper that computes it, and assigns the next pieces to
-    /// helpers. `prepare` decodes the piece at an index of the list.
+    /// Computes the first image of a list, or waits for the helper that computes it, and assigns the next images to
+    /// helpers. `prepare` decodes the image at an index of the list.
     pub(super) async fn compute(
         &mut self,
         session: &Session,
-        list: &[Piece],
-        mut prepare: impl AsyncFnMut(usize) -> Result<PreparedPiece, PieceError>,
-    ) -> Result<ComputedPiece, PieceError> {
+        list: &[ImageKey],
+        mut prepare: impl AsyncFnMut(usize) -> Result<PreparedImage, ImageError>,
+    ) -> Result<ComputedImage, ImageError> {
         self.schedule.keep_only(list);
         if list.len() > WORTH_IT {
             self.start();
@@ -144,60 +144,60 @@ impl Helpers {
     async fn compute_first(
         &mut self,
         session: &Session,
-        list: &[Piece],
-        prepare: &mut impl AsyncFnMut(usize) -> Result<PreparedPiece, PieceError>,
-    ) -> Result<ComputedPiece, PieceError> {
-        let first = list.first().ok_or(PieceError::Model(WorkerError::NothingToRun))?;
+        list: &[ImageKey],
+        prepare: &mut impl AsyncFnMut(usize) -> Result<PreparedImage, ImageError>,
+    ) -> Result<ComputedImage, ImageError> {
+        let first = list.first().ok_or(ImageError::Model(WorkerError::NothingToRun))?;
         loop {
             while let Ok(event) = self.events.1.try_recv() {
                 self.handle(event);
             }
-            if let Some(computed) = self.schedule.take(first).and_then(PieceResult::computed) {
+            if let Some(computed) = self.schedule.take(first).and_then(ImageResult::computed) {
                 self.assign(list, prepare).await;
                 return computed;
             }
             let Some(job) = self.schedule.job_of(first) else {
-                // The first piece is decoded before the others: frames are decoded in order.
+                // The first image is decoded before the others: frames are decoded in order.
                 let prepared = prepare(0).await?;
                 self.assign(list, prepare).await;
                 return run(session, first, prepared).await;
             };
             self.assign(list, prepare).await;
             match self.next(list) {
-                // Computes the next piece while a helper computes the first one.
+                // Computes the next image while a helper computes the first one.
                 Some(place) => {
                     let computed = match prepare(place).await {
                         Ok(prepared) => run(session, &list[place], prepared).await,
                         Err(err) => Err(err),
                     };
-                    self.schedule.keep(list[place].clone(), PieceResult::Own(computed));
+                    self.schedule.keep(list[place].clone(), ImageResult::Own(computed));
                 }
                 None => self.wait(job).await,
             }
         }
     }
 
-    /// Returns the index of the next piece to start; the first piece is requested already.
-    fn next(&self, list: &[Piece]) -> Option<usize> {
+    /// Returns the index of the next image to start; the first image is requested already.
+    fn next(&self, list: &[ImageKey]) -> Option<usize> {
         self.schedule.next(list.get(1..)?).map(|place| place + 1)
     }
 
-    /// Assigns the next pieces of a list to the idle helpers.
+    /// Assigns the next images of a list to the idle helpers.
     async fn assign(
         &mut self,
-        list: &[Piece],
-        prepare: &mut impl AsyncFnMut(usize) -> Result<PreparedPiece, PieceError>,
+        list: &[ImageKey],
+        prepare: &mut impl AsyncFnMut(usize) -> Result<PreparedImage, ImageError>,
     ) {
         while let Some((helper, place)) = self.schedule.idle().zip(self.next(list)) {
-            let piece = list[place].clone();
+            let image = list[place].clone();
             match prepare(place).await {
-                Ok(PreparedPiece { frame, crop, thumbnail }) => {
-                    let (size, wants_patches) = (crop.size, wants_patches(&piece));
-                    let job = self.schedule.assign(helper, piece, PieceContext { frame, thumbnail });
+                Ok(PreparedImage { frame, crop, thumbnail }) => {
+                    let (size, wants_patches) = (crop.size, wants_patches(&image));
+                    let job = self.schedule.assign(helper, image, ImageContext { frame, thumbnail });
                     let floats = vec![wire::buffer_of_f32(&crop.values)];
                     self.post(helper, &HelperRequest::Run { job, size, wants_patches }, floats);
                 }
-                Err(err) => self.schedule.keep(piece, PieceResult::Own(Err(err))),
+                Err(err) => self.schedule.keep(image, ImageResult::Own(Err(err))),
             }
         }
     }
@@ -251,7 +251,7 @@ impl Helpers {
                 self.are_started = !self.workers.is_empty();
             }
             HelperMessage::Done { job, shape } => {
-                self.schedule.finish(helper, job, |context| PieceResult::Helper { context, shape, arrays });
+                self.schedule.finish(helper, job, |context| ImageResult::Helper { context, shape, arrays });
             }
         }
     }
@@ -296,9 +296,9 @@ impl Helpers {
     }
 }
 
-impl PieceResult {
+impl ImageResult {
     /// Returns `None` if a helper's arrays do not have the shape of the tower's output.
-    fn computed(self) -> Option<Result<ComputedPiece, PieceError>> {
+    fn computed(self) -> Option<Result<ComputedImage, ImageError>> {
         match self {
             Self::Own(computed) => Some(computed),
             Self::Helper { context, shape, arrays } => {
@@ -309,23 +309,23 @@ impl PieceResult {
     }
 }
 
-/// Runs the main worker's own tower on a piece.
-async fn run(session: &Session, piece: &Piece, prepared: PreparedPiece) -> Result<ComputedPiece, PieceError> {
-    let PreparedPiece { frame, crop, thumbnail } = prepared;
-    let output = TowerOutput::run(&session.model().vision, &crop, wants_patches(piece)).await;
-    let output = output.map_err(|err| PieceError::Model(err.into()))?;
-    Ok(computed(PieceContext { frame, thumbnail }, output))
+/// Runs the main worker's own tower on an image.
+async fn run(session: &Session, image: &ImageKey, prepared: PreparedImage) -> Result<ComputedImage, ImageError> {
+    let PreparedImage { frame, crop, thumbnail } = prepared;
+    let output = TowerOutput::run(&session.model().vision, &crop, wants_patches(image)).await;
+    let output = output.map_err(|err| ImageError::Model(err.into()))?;
+    Ok(computed(ImageContext { frame, thumbnail }, output))
 }
 
-fn computed(context: PieceContext, output: TowerOutput) -> ComputedPiece {
-    let (PieceContext { frame, thumbnail }, TowerOutput { trace, features }) = (context, output);
-    ComputedPiece { traced: Traced { frame, trace }, features, thumbnail }
+fn computed(context: ImageContext, output: TowerOutput) -> ComputedImage {
+    let (ImageContext { frame, thumbnail }, TowerOutput { trace, features }) = (context, output);
+    ComputedImage { traced: Traced { frame, trace }, features, thumbnail }
 }
 
 /// Returns whether the patches are needed: tracking needs the patches of a frame, and the gallery does not need the
 /// patches of a picture.
-fn wants_patches(piece: &Piece) -> bool {
-    matches!(piece, Piece::Frame(_))
+fn wants_patches(image: &ImageKey) -> bool {
+    matches!(image, ImageKey::Frame(_))
 }
 
 fn cores() -> usize {

@@ -51,16 +51,16 @@ pub(super) enum ImportError {
 /// # Errors
 /// [`ImportError::NoRoom`], before any weights are read, if the model needs more memory than the task allows.
 pub(super) async fn pack(
-    LoadModel { source, storage, told, room, .. }: &LoadModel,
+    LoadModel { source, storage, settings, room, .. }: &LoadModel,
     files: &[Blob],
     mut progress: impl FnMut(u64, u64),
 ) -> Result<Pack, ImportError> {
-    let Published { mut weights, companions, name } = match source {
-        ModelSource::Files { names } => Published::of_files(names, files).await?,
-        ModelSource::Hub { repository, hub } => Published::of_hub(repository, hub.as_deref()).await?,
+    let PublishedWeights { mut weights, companions, name } = match source {
+        ModelSource::Files { names } => PublishedWeights::of_files(names, files).await?,
+        ModelSource::Hub { repository, hub } => PublishedWeights::of_hub(repository, hub.as_deref()).await?,
     };
     let index = weights.open().await?;
-    let detected = detect(index, &companions, &name, &answers(told))?;
+    let detected = detect(index, &companions, &name, &given_settings(settings))?;
     let quantisation = (*storage).into();
     let tokenizer = match companions.get(pack::TOKENIZER) {
         _ if detected.model.text.is_none() => None,
@@ -70,9 +70,8 @@ pub(super) async fn pack(
         Some(tokenizer) => Some(tokenizer.clone()),
         None => return Err(ImportError::NoTokenizer),
     };
-    let told_something = *told != ModelSettings::default();
-    let manifest =
-        Manifest { settings_given: told_something, ..detected.manifest(None, None, &name, quantisation) };
+    let settings_given = *settings != ModelSettings::default();
+    let manifest = Manifest { settings_given, ..detected.manifest(None, None, &name, quantisation) };
     memory::check(pack::file_length(&detected.model, quantisation), manifest.parameters(), *room)?;
     let mut converter = Converter::new(detected, quantisation)?;
     while let Some(range) = converter.wanted() {
@@ -98,24 +97,24 @@ impl From<Storage> for Quantisation {
 }
 
 /// Converts the settings that the person gave to the type that the detection takes.
-fn answers(told: &ModelSettings) -> GivenSettings {
+fn given_settings(settings: &ModelSettings) -> GivenSettings {
     let activation = |quick| if quick { Activation::QuickGelu } else { Activation::Gelu };
     GivenSettings {
-        vision_heads: told.vision_heads,
-        text_heads: told.text_heads,
-        activation: told.quick_gelu.map(activation),
+        vision_heads: settings.vision_heads,
+        text_heads: settings.text_heads,
+        activation: settings.quick_gelu.map(activation),
         ..GivenSettings::default()
     }
 }
 
 /// Published weights, with their configs and tokenizer.
-struct Published {
-    weights: Ranged,
+struct PublishedWeights {
+    weights: RangeReader,
     companions: ConfigFiles,
     name: String,
 }
 
-impl Published {
+impl PublishedWeights {
     async fn of_files(names: &[String], files: &[Blob]) -> Result<Self, ImportError> {
         let mut weights = None;
         let mut companions = ConfigFiles::new();
@@ -124,7 +123,8 @@ impl Published {
             if CONFIG_FILES.contains(&name.as_str()) {
                 companions.insert(name.clone(), part(name, file, 0..file.size() as u64).await?);
             } else if matches!(extension, "safetensors" | "bin" | "pt" | "pth") {
-                weights = Some(Ranged::new(name.clone(), Place::Local(file.clone()), file.size() as u64));
+                weights =
+                    Some(RangeReader::new(name.clone(), WeightsPlace::Local(file.clone()), file.size() as u64));
             }
         }
         let weights = weights.ok_or(ImportError::NoWeights)?;
@@ -149,7 +149,7 @@ impl Published {
             let url = address(file);
             match download::length(&url).await {
                 Ok(length) => {
-                    let weights = Ranged::new(file.to_owned(), Place::Remote(url), length);
+                    let weights = RangeReader::new(file.to_owned(), WeightsPlace::Remote(url), length);
                     return Ok(Self { weights, companions, name: parsed.to_string() });
                 }
                 Err(DownloadError::Missing { .. }) => {}
@@ -161,25 +161,25 @@ impl Published {
 }
 
 /// The place that a file is read from.
-enum Place {
+enum WeightsPlace {
     Local(Blob),
     Remote(String),
 }
 
 /// A file that is read part by part, mostly in order.
-struct Ranged {
+struct RangeReader {
     name: String,
-    place: Place,
+    place: WeightsPlace,
     length: u64,
-    /// The position of `ahead` in the file.
+    /// The position of `buffered` in the file.
     start: u64,
     /// The bytes that were read last, and some bytes after them.
-    ahead: Vec<u8>,
+    buffered: Vec<u8>,
 }
 
-impl Ranged {
-    fn new(name: String, place: Place, length: u64) -> Self {
-        Self { name, place, length, start: 0, ahead: Vec::new() }
+impl RangeReader {
+    fn new(name: String, place: WeightsPlace, length: u64) -> Self {
+        Self { name, place, length, start: 0, buffered: Vec::new() }
     }
 
     /// Reads the index of the tensors in the file.
@@ -197,19 +197,19 @@ impl Ranged {
     /// Reads the bytes of `range`, up to the end of the file.
     async fn read(&mut self, range: Range<u64>) -> Result<&[u8], ImportError> {
         let range = range.start.min(self.length)..range.end.min(self.length);
-        if range.start < self.start || range.end > self.start + self.ahead.len() as u64 {
+        if range.start < self.start || range.end > self.start + self.buffered.len() as u64 {
             let further = range.start..range.end.max(range.start + AHEAD).min(self.length);
             // Free the old bytes first: memory may not hold both.
-            self.ahead = Vec::new();
-            self.ahead = match &self.place {
-                Place::Local(file) => part(&self.name, file, further).await?,
-                Place::Remote(url) => download::part(url, further).await?,
+            self.buffered = Vec::new();
+            self.buffered = match &self.place {
+                WeightsPlace::Local(file) => part(&self.name, file, further).await?,
+                WeightsPlace::Remote(url) => download::part(url, further).await?,
             };
             self.start = range.start;
         }
         let from = usize::try_from(range.start - self.start).unwrap_or(usize::MAX);
         let length = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
-        let found = from.checked_add(length).and_then(|to| self.ahead.get(from..to));
+        let found = from.checked_add(length).and_then(|to| self.buffered.get(from..to));
         found.ok_or_else(|| ImportError::Unreadable(self.name.clone()))
     }
 }

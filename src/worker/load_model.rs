@@ -5,7 +5,7 @@ use web_sys::Blob;
 use super::import;
 use super::open::{choose, fetched};
 use super::pack_store::PackStore;
-use super::progress::{Reporter, now};
+use super::progress::{ProgressReporter, now};
 use super::state::{Handled, Reply, Worker};
 use crate::protocol::{DevicePreference, LoadModel, ModelSettings, ModelSource, PackSummary};
 use crate::session::SessionError;
@@ -17,16 +17,16 @@ impl Worker {
         &mut self,
         task: LoadModel,
         files: &[Blob],
-        report: &Reporter,
+        report: &ProgressReporter,
     ) -> Handled<LoadModel> {
-        let LoadModel { source, storage, told, device, room } = &task;
+        let LoadModel { source, storage, settings, device, room } = &task;
         let (storage, device, room) = (*storage, *device, *room);
         let store = PackStore::open().await;
         // Choose the device before reading hundreds of megabytes of weights: the device may be missing.
         let chosen = choose(device, report).await?;
         // A repository's weights stay the same; a file of the same name may have changed.
         if let ModelSource::Hub { repository, hub: None } = source
-            && *told == ModelSettings::default()
+            && *settings == ModelSettings::default()
             && let Some(folder) = store.converted_from(repository.trim(), storage.into()).await
             && let Ok((pack, download)) = fetched(&folder, room, report).await
         {
@@ -49,7 +49,7 @@ impl Worker {
                 store.remove_converted(&manifest).await;
                 return Err(err.into());
             }
-            (Ok(summary), _) => PackSummary { unkept: stored.err().map(|err| err.to_string()), ..summary },
+            (Ok(summary), _) => PackSummary { not_stored: stored.err().map(|err| err.to_string()), ..summary },
         };
         Ok(Reply::plain(summary))
     }

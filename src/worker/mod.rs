@@ -35,7 +35,7 @@ use web_sys::{Blob, MessageEvent};
 pub use self::allocator::ReportingAllocator;
 
 use self::error::WorkerError;
-use self::progress::{Reporter, post, scope};
+use self::progress::{ProgressReporter, post, scope};
 use self::state::{Reply, Worker};
 use crate::protocol::wire::{self, Attachments};
 use crate::protocol::{Answer, GREETING, Request, Response, Task, VideoTask, sentence};
@@ -72,7 +72,7 @@ fn messages() -> Receiver<JsValue> {
 
 /// Greets the page and takes its requests.
 async fn serve(messages: Receiver<JsValue>) {
-    Reporter::new(GREETING).phase("Ready");
+    ProgressReporter::new(GREETING).phase("Ready");
     let mut worker = Worker::default();
     while let Ok(message) = messages.recv().await {
         worker.serve(&message).await;
@@ -86,7 +86,7 @@ impl Worker {
             // Without its number, the request cannot be answered. The page receives an error event of the worker.
             Err(err) => wasm_bindgen::throw_str(&err.to_string()),
         };
-        let reporter = Reporter::new(id);
+        let reporter = ProgressReporter::new(id);
         allocator::forget_failure();
         let Reply { answer, buffers } = match self.answer(task, attachments, &reporter).await {
             Ok(reply) => reply,
@@ -109,7 +109,7 @@ impl Worker {
         &mut self,
         task: Task,
         attachments: Attachments,
-        report: &Reporter,
+        report: &ProgressReporter,
     ) -> Result<Reply<Answer>, WorkerError> {
         let Attachments { buffers, files } = attachments;
         match task {
@@ -129,7 +129,7 @@ impl Worker {
             Task::UseStatistics(task) => wired(self.use_statistics(task, &buffers).await),
             Task::OpenGallery(task) => wired(self.open_gallery(task).await),
             Task::AddToGallery(task) => wired(self.add_to_gallery(task, &files).await),
-            Task::KeepGallery(task) => wired(self.keep_gallery(task)),
+            Task::StoreGallery(task) => wired(self.store_gallery(task)),
             Task::Thumbnails(task) => wired(self.read_thumbnails(task)),
             Task::RankGallery(task) => wired(self.rank_gallery(task).await),
             Task::ClearGallery(task) => wired(self.clear_gallery(task)),
@@ -144,7 +144,7 @@ impl Worker {
         &mut self,
         task: VideoTask,
         files: Vec<Blob>,
-        report: &Reporter,
+        report: &ProgressReporter,
     ) -> Result<Reply<Answer>, WorkerError> {
         match task {
             VideoTask::Open(task) => wired(self.open_video(task, files).await),

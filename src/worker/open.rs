@@ -4,16 +4,16 @@ use super::error::WorkerError;
 use super::fetch;
 use super::helpers::Helpers;
 use super::kept_labels::LabelStore;
-use super::progress::{Reporter, now};
+use super::progress::{ProgressReporter, now};
 use super::state::{Handled, Reply, Worker};
 use super::summary::summary;
 use crate::checkpoint::Pack;
 use crate::protocol::{DevicePreference, OpenPack, OpenSeconds, PackSummary};
 use crate::session::SessionError;
-use crate::session::device::{self, Chosen};
+use crate::session::device::{self, ChosenDevice};
 
 impl Worker {
-    pub(super) async fn open_pack(&mut self, task: OpenPack, report: &Reporter) -> Handled<OpenPack> {
+    pub(super) async fn open_pack(&mut self, task: OpenPack, report: &ProgressReporter) -> Handled<OpenPack> {
         let OpenPack { url, device, room } = task;
         let (pack, download) = fetched(&url, room, report).await?;
         let chosen = choose(device, report).await?;
@@ -27,8 +27,8 @@ impl Worker {
         &mut self,
         pack: Pack,
         (download, folder): (f64, String),
-        (device, chosen): (DevicePreference, Chosen),
-        report: &Reporter,
+        (device, chosen): (DevicePreference, ChosenDevice),
+        report: &ProgressReporter,
     ) -> Result<PackSummary, WorkerError> {
         match self.open(pack, chosen, (download, Some(folder.clone())), report).await {
             Err(SessionError::GpuRefused(_reason)) if device == DevicePreference::Auto => {
@@ -39,9 +39,13 @@ impl Worker {
     }
 
     /// Opens the pack in the folder `url` on the CPU, after the GPU has refused its model.
-    pub(super) async fn open_on_cpu(&mut self, url: &str, report: &Reporter) -> Result<PackSummary, WorkerError> {
+    pub(super) async fn open_on_cpu(
+        &mut self,
+        url: &str,
+        report: &ProgressReporter,
+    ) -> Result<PackSummary, WorkerError> {
         let (pack, download) = fetched(url, None, report).await?;
-        let chosen = Chosen::cpu("the GPU refused this model; its memory may not suffice");
+        let chosen = ChosenDevice::cpu("the GPU refused this model; its memory may not suffice");
         Ok(self.open(pack, chosen, (download, Some(fetch::folder(url))), report).await?)
     }
 
@@ -50,9 +54,9 @@ impl Worker {
     pub(super) async fn open(
         &mut self,
         pack: Pack,
-        chosen: Chosen,
+        chosen: ChosenDevice,
         (download, folder): (f64, Option<String>),
-        report: &Reporter,
+        report: &ProgressReporter,
     ) -> Result<PackSummary, SessionError> {
         let start = now();
         report.phase("Loading the model");
@@ -74,14 +78,21 @@ impl Worker {
 
 /// Fetches the pack in the folder `url`, if its model fits into `room` bytes of memory. Also returns the seconds that
 /// this took.
-pub(super) async fn fetched(url: &str, room: Option<u64>, report: &Reporter) -> Result<(Pack, f64), WorkerError> {
+pub(super) async fn fetched(
+    url: &str,
+    room: Option<u64>,
+    report: &ProgressReporter,
+) -> Result<(Pack, f64), WorkerError> {
     let start = now();
     let pack = fetch::pack(url, room, |done, total| report.bytes("Fetching the model", done, total));
     Ok((pack.await?, now() - start))
 }
 
 /// Chooses the device.
-pub(super) async fn choose(preference: DevicePreference, report: &Reporter) -> Result<Chosen, SessionError> {
+pub(super) async fn choose(
+    preference: DevicePreference,
+    report: &ProgressReporter,
+) -> Result<ChosenDevice, SessionError> {
     report.phase("Choosing a device");
     device::choose(preference).await
 }

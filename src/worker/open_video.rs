@@ -5,7 +5,7 @@ use wasm_bindgen_futures::JsFuture;
 use web_sys::Blob;
 
 use super::error::WorkerError;
-use super::helpers::{PieceError, PreparedPiece};
+use super::helpers::{ImageError, PreparedImage};
 use crate::foreground;
 use crate::geometry::{CropFromPhoto, Framing};
 use crate::media::video::Video;
@@ -126,10 +126,10 @@ impl OpenVideo {
         session: &Session,
         index: usize,
         framing: Framing,
-    ) -> Result<PreparedPiece, PieceError> {
-        let photo = self.photo(index).await.map_err(PieceError::Picture)?;
-        let (frame, crop) = session.crop(photo, framing).map_err(|err| PieceError::Model(err.into()))?;
-        Ok(PreparedPiece { frame, crop, thumbnail: Vec::new() })
+    ) -> Result<PreparedImage, ImageError> {
+        let photo = self.photo(index).await.map_err(ImageError::Picture)?;
+        let (frame, crop) = session.crop(photo, framing).map_err(|err| ImageError::Model(err.into()))?;
+        Ok(PreparedImage { frame, crop, thumbnail: Vec::new() })
     }
 
     /// Returns the results for the frames that are done.

@@ -15,7 +15,7 @@ use web_sys::{Blob, Cache, Request, Response, WorkerGlobalScope};
 use super::download::Download;
 use crate::checkpoint::{Manifest, Pack, Quantisation, pack};
 
-/// The cache's name. The page uses the same name (`page/model/browser/kept_packs.rs`).
+/// The cache's name. The page uses the same name (`page/model/browser/stored_packs.rs`).
 const CACHE: &str = "headlamp-packs";
 
 /// The folder of models that were converted in this browser.
@@ -68,9 +68,9 @@ impl PackStore {
     }
 
     /// Starts to store the body of `response` while the caller reads it.
-    pub(super) fn put_response(&self, url: &str, response: &Response) -> Storing {
+    pub(super) fn put_response(&self, url: &str, response: &Response) -> PendingWrite {
         let put = |cache: &Cache| Some(cache.put_with_str(url, &response.clone().ok()?));
-        Storing(self.0.as_ref().and_then(put))
+        PendingWrite(self.0.as_ref().and_then(put))
     }
 
     /// Stores a file; does nothing if there is no room.
@@ -154,9 +154,9 @@ async fn put(cache: &Cache, url: &str, bytes: &[u8]) -> Result<(), JsValue> {
 
 /// A file that is being written to the store.
 #[must_use]
-pub(super) struct Storing(Option<Promise>);
+pub(super) struct PendingWrite(Option<Promise>);
 
-impl Storing {
+impl PendingWrite {
     /// Waits until the browser has stored the file, or has failed to store it.
     pub(super) async fn end(self) {
         if let Some(put) = self.0 {

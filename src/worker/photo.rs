@@ -3,7 +3,7 @@
 use js_sys::Uint8Array;
 
 use super::error::WorkerError;
-use super::progress::{Reporter, now};
+use super::progress::{ProgressReporter, now};
 use super::state::{CurrentPhoto, Handled, Reply, Worker};
 use crate::ablate::Ablation;
 use crate::geometry::Framing;
@@ -24,7 +24,7 @@ impl Worker {
         &mut self,
         task: TracePhoto,
         buffers: Vec<Uint8Array>,
-        report: &Reporter,
+        report: &ProgressReporter,
     ) -> Handled<TracePhoto> {
         let TracePhoto { name, framing } = task;
         let start = now();
@@ -38,7 +38,11 @@ impl Worker {
         self.photo_traced(framing, TraceSeconds { decode, encode })
     }
 
-    pub(super) async fn reframe(&mut self, Reframe { framing }: Reframe, report: &Reporter) -> Handled<Reframe> {
+    pub(super) async fn reframe(
+        &mut self,
+        Reframe { framing }: Reframe,
+        report: &ProgressReporter,
+    ) -> Handled<Reframe> {
         let (session, CurrentPhoto { photo, traced, .. }) = self.with_photo()?;
         let (new, encode) = run_model(session, photo, framing, report).await?;
         *traced = new;
@@ -119,7 +123,7 @@ async fn run_model(
     session: &Session,
     photo: &Photo,
     framing: Framing,
-    report: &Reporter,
+    report: &ProgressReporter,
 ) -> Result<(Traced, f64), SessionError> {
     let start = now();
     report.phase("Running the model");

@@ -68,15 +68,15 @@ impl Worker {
         let session = self.session()?;
         let stored = self.labels.keep_pool(session, source).await;
         let total = session.pool().map_or(0, |pool| pool.texts.len());
-        let not_kept = stored.err().map(|err| err.to_string());
-        Ok(Reply::plain(PoolProgress { done: total, total, source, not_kept }))
+        let not_stored = stored.err().map(|err| err.to_string());
+        Ok(Reply::plain(PoolProgress { done: total, total, source, not_stored }))
     }
 }
 
 impl PreparedPool {
     fn progress(&self) -> PoolProgress {
         let (done, total) = (self.texts.done(), self.texts.total());
-        PoolProgress { done, total, source: self.source, not_kept: None }
+        PoolProgress { done, total, source: self.source, not_stored: None }
     }
 }
 

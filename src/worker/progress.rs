@@ -7,38 +7,38 @@ use wasm_bindgen::JsCast as _;
 use web_sys::DedicatedWorkerGlobalScope;
 
 use crate::protocol::wire::{self, Attachments};
-use crate::protocol::{Answer, Progress, Response};
+use crate::protocol::{Answer, Response, TaskProgress};
 
 /// The shortest time between two progress reports, in milliseconds.
 const PROGRESS_PAUSE: f64 = 60.0;
 
 /// Reports the progress of one request to the page.
-pub(super) struct Reporter {
+pub(super) struct ProgressReporter {
     id: u32,
     last: Cell<f64>,
 }
 
-impl Reporter {
+impl ProgressReporter {
     pub(super) fn new(id: u32) -> Self {
         Self { id, last: Cell::new(f64::NEG_INFINITY) }
     }
 
     /// Reports a phase, in words.
     pub(super) fn phase(&self, what: &str) {
-        self.post(Progress::Phase { what: what.to_owned() });
+        self.post(TaskProgress::Phase { what: what.to_owned() });
     }
 
     /// Reports the bytes of a download.
     pub(super) fn bytes(&self, what: &str, done: u64, total: u64) {
         if done == total || self.is_due() {
-            self.post(Progress::Bytes { what: what.to_owned(), done, total });
+            self.post(TaskProgress::Bytes { what: what.to_owned(), done, total });
         }
     }
 
     /// Reports the items that are done.
     pub(super) fn items(&self, what: &str, done: usize, total: usize) {
         if done == 0 || done == total || self.is_due() {
-            self.post(Progress::Items { what: what.to_owned(), done, total });
+            self.post(TaskProgress::Items { what: what.to_owned(), done, total });
         }
     }
 
@@ -51,7 +51,7 @@ impl Reporter {
         is_due
     }
 
-    fn post(&self, progress: Progress) {
+    fn post(&self, progress: TaskProgress) {
         post(&Response { id: self.id, answer: Answer::Progress(progress) }, Attachments::default());
     }
 }

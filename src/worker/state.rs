@@ -51,7 +51,7 @@ pub(super) struct Worker {
     pub(super) current: Option<CurrentPhoto>,
     pub(super) gallery: Option<Gallery<BrowserFile>>,
     /// The reason why a later visit will not find the gallery.
-    pub(super) not_kept: Option<String>,
+    pub(super) not_stored: Option<String>,
     pub(super) video: Option<OpenVideo>,
     pub(super) helpers: Helpers,
 }

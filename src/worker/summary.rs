@@ -31,7 +31,7 @@ pub(super) fn summary(session: &Session, device: DeviceSummary, seconds: OpenSec
         stored_as: stored_as(manifest.quantisation),
         storages: storages(manifest),
         memory: memory(manifest),
-        unkept: None,
+        not_stored: None,
         parameters: manifest.parameters(),
         statistics_images: session.statistics().map_or(0, Statistics::images),
         pool_lines: session.pool().map_or(0, |pool| pool.texts.len()),

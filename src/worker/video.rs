@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use web_sys::Blob;
 
 use super::error::WorkerError;
-use super::helpers::Piece;
+use super::helpers::ImageKey;
 use super::open_video::{FrameSource, OpenVideo};
-use super::progress::{Reporter, now};
+use super::progress::{ProgressReporter, now};
 use super::state::{Handled, Reply, Worker};
 use crate::ablate::Ablation;
 use crate::geometry::{CropFromPhoto, Framing};
@@ -15,8 +15,8 @@ use crate::protocol::sampling::{self, ModelSize};
 use crate::protocol::video::{
     ExportJson, ExportMasks, ExportedFile, ForgetMasks, FrameObjects, FrameSeconds, FrameSegmented, FrameSummary,
     FramesScored, LabelTracks, MasksForgotten, MasksOf, OpenVideo as OpenVideoTask, Propagate, PropagatedFrame,
-    Retrack, Retracked, Run, SampleVideo, SampledVideo, ScoreFrames, ScoresSplit, SeedKind, SegmentFrame,
-    SplitScores, TraceFrame, TrackLabels, TracksLabelled, UseVideoStatistics,
+    PropagationRun, Retrack, Retracked, SampleVideo, SampledVideo, ScoreFrames, ScoresSplit, SeedKind,
+    SegmentFrame, SplitScores, TraceFrame, TrackLabels, TracksLabelled, UseVideoStatistics,
 };
 use crate::protocol::{AHEAD, StatisticsSource, UseStatistics, wire};
 use crate::segment::SoftMap;
@@ -70,7 +70,7 @@ impl Worker {
         let framing = study.sampling.framing;
         let is_new = |index: &usize| study.frame(*index).is_none();
         let frames: Vec<usize> = (index..video.times.len()).filter(is_new).take(1 + ahead.min(AHEAD)).collect();
-        let list: Vec<Piece> = frames.iter().copied().map(Piece::Frame).collect();
+        let list: Vec<ImageKey> = frames.iter().copied().map(ImageKey::Frame).collect();
         let start = now();
         let mut decode = 0.0;
         let prepare = async |place: usize| {
@@ -148,7 +148,11 @@ impl Worker {
     }
 
     /// Returns the patches' scores of each phrase that seeds the frame, against common backgrounds.
-    async fn phrase_scores(&mut self, run: &Run, index: usize) -> Result<BTreeMap<String, Vec<f64>>, WorkerError> {
+    async fn phrase_scores(
+        &mut self,
+        run: &PropagationRun,
+        index: usize,
+    ) -> Result<BTreeMap<String, Vec<f64>>, WorkerError> {
         let mut scores = BTreeMap::new();
         for seed in run.seeds.iter().filter(|seed| seed.frame == index) {
             let SeedKind::Phrase(phrase) = &seed.kind else { continue };
@@ -166,7 +170,11 @@ impl Worker {
 
     /// Finds the texts of the pool that score highest for each object, on the frame where the object's track has the
     /// highest peak.
-    pub(super) async fn label_tracks(&mut self, task: LabelTracks, report: &Reporter) -> Handled<LabelTracks> {
+    pub(super) async fn label_tracks(
+        &mut self,
+        task: LabelTracks,
+        report: &ProgressReporter,
+    ) -> Handled<LabelTracks> {
         let (session, video) = self.with_video()?;
         let pool = session.pool().ok_or(SessionError::NoPool)?;
         let mut clearest = video.study()?.clearest_frames();
@@ -210,7 +218,7 @@ impl Worker {
         Ok(file_of(video.file_name(*of, "json"), "application/json", &file))
     }
 
-    pub(super) fn export_masks(&mut self, task: ExportMasks, report: &Reporter) -> Handled<ExportMasks> {
+    pub(super) fn export_masks(&mut self, task: ExportMasks, report: &ProgressReporter) -> Handled<ExportMasks> {
         report.phase("Writing the masks");
         let (_, video) = self.with_video()?;
         let frames = video.masks(task.of)?;
@@ -234,7 +242,7 @@ async fn fine_features(
     let reads_last = session.manifest().propagation_layer() + 1 == config.layers;
     let is_same = |known: &&StudiedFrame| reads_last && known.frame == wanted;
     if let Some(known) = video.study()?.frame(index).filter(is_same) {
-        return Ok((wanted, known.kept.features()));
+        return Ok((wanted, known.stored.features()));
     }
     if let Some(known) = video.propagation.stored_features(short_side, index) {
         return Ok(known);

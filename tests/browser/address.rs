@@ -13,7 +13,7 @@ const TINY: &str = "device=cpu&pack=packs/tiny/";
 
 /// The state that an address describes, as the page shows it.
 #[derive(Clone, Debug, PartialEq)]
-struct Shown {
+struct ShownView {
     photo: String,
     phrases: Vec<String>,
     chosen: String,
@@ -24,7 +24,7 @@ struct Shown {
     is_whole: bool,
 }
 
-fn shown(page: &Page) -> Shown {
+fn shown(page: &Page) -> ShownView {
     let script = "const at = (selector) => document.querySelector(selector);
         const { layer, head } = at('#head-panel').dataset;
         return {
@@ -38,7 +38,7 @@ fn shown(page: &Page) -> Shown {
         };";
     let found = page.window.script(script, &json!([]));
     let text = |name: &str| found[name].as_str().unwrap().to_owned();
-    Shown {
+    ShownView {
         photo: page.photo(),
         phrases: serde_json::from_value(found["phrases"].clone()).unwrap(),
         chosen: text("chosen"),

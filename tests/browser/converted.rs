@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use test_support::TemporaryFolder;
 
 use crate::driver::{Graphics, wait};
-use crate::offline::{kept, wait_until_kept};
+use crate::offline::{stored_packs, wait_for_service_worker};
 use crate::page::{Page, TINY, site};
 
 const PHRASES: [&str; 3] = ["a photo of a cat", "red", "a dog"];
@@ -73,15 +73,16 @@ fn a_converted_model_opens_again_offline() {
     let checkpoint = Checkpoint::new("converted");
     let mut page = Page::open_unready("converted", site(), Graphics::None, TINY);
     page.wait_until_ready();
-    wait_until_kept(&page);
+    wait_for_service_worker(&page);
     page.set_phrases(&PHRASES);
     page.window.choose_files("input[name=weights]", &checkpoint.files());
     wait_for_model(&page, "model.safetensors");
     page.choose_sample("china");
     let converted = page.attribution();
     assert!(page.residual() < 1e-4, "sum check: {}", page.residual());
-    let names =
-        wait("the stored model", Duration::from_secs(30), || Some(kept(&page)).filter(|all| all.len() == 2));
+    let names = wait("the stored model", Duration::from_secs(30), || {
+        Some(stored_packs(&page)).filter(|all| all.len() == 2)
+    });
     assert!(names.contains(&"model.safetensors".to_owned()), "{names:?}");
     // 8 bits are the default. 16 bits take more memory and have a smaller error.
     let costs = storages(&page);
@@ -102,7 +103,7 @@ fn a_converted_model_opens_again_offline() {
     assert_eq!(storages(&page), costs);
     // A removed model is gone, and the open model stays.
     page.window.click("#kept button[aria-label='Remove model.safetensors']");
-    wait("a shorter list", Duration::from_secs(10), || (kept(&page).len() == 1).then_some(()));
+    wait("a shorter list", Duration::from_secs(10), || (stored_packs(&page).len() == 1).then_some(()));
     let left = page.window.script(
         "return caches.open('headlamp-packs').then((cache) => cache.keys())
         .then((keys) => keys.filter((key) => key.url.includes('converted-here')).length)",

@@ -43,7 +43,7 @@ fn agrees_with_reference(page: &Page, photo: &Photo, expected: &Value, texts: &V
     for (text, score) in texts.as_array().unwrap().iter().zip(expected["scores"].as_array().unwrap()) {
         let text = text.as_str().unwrap();
         let error = (found.score(text) - score.as_f64().unwrap()).abs();
-        assert!(error < 0.02, "{}, {text:?}: {} and not {score}", photo.name, found.score(text));
+        assert!(error < 0.01, "{}, {text:?}: {} and not {score}", photo.name, found.score(text));
     }
     let farthest = |found: &[f64], expected: &Value| {
         let expected = expected.as_array().unwrap();
@@ -59,10 +59,11 @@ fn agrees_with_reference(page: &Page, photo: &Photo, expected: &Value, texts: &V
     let mlps = farthest(&found.mlps, &expected["mlps_for_a_cat"]);
     let embedding = (found.embedding - expected["z0_for_a_cat"].as_f64().unwrap()).abs();
     println!("  differences from the reference: heads {heads:.5}, MLPs {mlps:.5}, embedding {embedding:.5}");
-    // The error of 8-bit weights is 0.8e-3 to 2.7e-3 on these photos. In f32 it is 8e-5 (tests/default_pack).
-    assert!(heads < 4e-3, "{}: a head is off by {heads}", photo.name);
-    assert!(mlps < 1e-2, "{}: an MLP is off by {mlps}", photo.name);
-    assert!(embedding < 2e-3, "{}: the embedding is off by {embedding}", photo.name);
+    // The error of 8-bit weights is 2e-4 to 8e-4 for heads, and at most 1e-3 for MLPs. In f32 it is 5e-5
+    // (tests/default_pack).
+    assert!(heads < 2e-3, "{}: a head is off by {heads}", photo.name);
+    assert!(mlps < 3e-3, "{}: an MLP is off by {mlps}", photo.name);
+    assert!(embedding < 2e-4, "{}: the embedding is off by {embedding}", photo.name);
 }
 
 /// The grid has every component, and the components sum to the score.

@@ -79,7 +79,7 @@ fn one_gpu_serves_one_model_after_another() {
             asked.send(()).unwrap();
         }
     };
-    let site = site().mount("packs/other", packs().join("tiny")).heard_by(listener);
+    let site = site().mount("packs/other", packs().join("tiny")).observed_by(listener);
     let page = Page::open_unready("second-model", site, Graphics::SoftwareWebGpu, "?device=gpu&pack=packs/tiny/");
     page.wait_until_ready();
     page.choose_sample("china");

@@ -141,7 +141,7 @@ pub fn hang(page: &Page, button: &str) {
 pub fn restart_after_a_minute(page: &Page) {
     page.window.script("const now = Date.now; Date.now = () => now() + 61_000;", &json!([]));
     wait("the watchdog", Duration::from_secs(10), || {
-        page.message().contains("has said nothing for a minute").then_some(())
+        page.message().contains("has sent no message for a minute").then_some(())
     });
     page.window.script("Worker.prototype.postMessage = self.post;", &json!([]));
     page.window.click("button.restart");
@@ -341,7 +341,7 @@ fn a_private_window_works() {
 
 #[test]
 #[ignore = "needs the set-up of `cargo xtask test browser`"]
-fn without_https_all_works_and_missing_storage_is_told() {
+fn without_https_all_works_and_missing_storage_is_reported() {
     let serving = site().serve(0).unwrap();
     // Unlike 127.0.0.1, this name is not trusted without HTTPS: there is no cache, no file storage, no service
     // worker.

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::converted::{Checkpoint, wait_for_model};
 use crate::driver::{Graphics, wait};
 use crate::gallery::{Pictures, count, wait_for_count};
-use crate::offline::kept;
+use crate::offline::stored_packs;
 use crate::page::{Labels, Page, TINY};
 
 const MODEL: &str = "model.safetensors";
@@ -105,7 +105,9 @@ fn a_clip_has_labels_at_the_next_visit() {
 
     // What belongs to the model goes with the model.
     page.window.click(&format!("#kept button[aria-label='Remove {MODEL}']"));
-    wait("a shorter list", Duration::from_secs(10), || (!kept(&page).contains(&MODEL.to_owned())).then_some(()));
+    wait("a shorter list", Duration::from_secs(10), || {
+        (!stored_packs(&page).contains(&MODEL.to_owned())).then_some(())
+    });
     assert_eq!(stored(&page, "/labels-"), 0);
     assert_eq!(page.message(), "");
     page.assert_quiet_console();
@@ -167,12 +169,12 @@ fn names_settle_while_pictures_arrive() {
     let (checkpoint, pictures) = (Checkpoint::new("settling"), Pictures::new("settling", 110, 40));
     let page = open("settling", &checkpoint);
     wait_for_pool(&page);
-    page.window.choose_file("#head-panel input[name=labels-pictures]", &pictures.files());
     // The first statistics come before the last picture.
     let script = "self.sources = [];
         new MutationObserver(() => self.sources.push(document.querySelector('#statistics-in-use').textContent))
             .observe(document.querySelector('#statistics-in-use'), { subtree: true, childList: true, characterData: true });";
     page.window.script(script, &json!([]));
+    page.window.choose_file("#head-panel input[name=labels-pictures]", &pictures.files());
     wait_for_count(&page, 110);
     wait_for_statistics(&page, "In use: your gallery's 110 images.");
     let sources = page.window.script("return self.sources", &json!([])).to_string();

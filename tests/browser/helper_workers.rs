@@ -77,7 +77,7 @@ pub fn helped(page: &Page) -> u64 {
 }
 
 /// Returns the gallery's files in the browser's storage: the SHA-256 of each.
-fn kept(page: &Page) -> Value {
+fn stored_files(page: &Page) -> Value {
     let script = "return (async () => {
         const galleries = await (await navigator.storage.getDirectory()).getDirectoryHandle('galleries');
         const found = {};
@@ -93,7 +93,7 @@ fn kept(page: &Page) -> Value {
 }
 
 /// Returns a gallery's files, and the number of pictures that helper workers computed.
-fn grown(test: &'static str, site: Site, query: &str, pictures: &Pictures, count: u64) -> (Value, u64) {
+fn gallery_files(test: &'static str, site: Site, query: &str, pictures: &Pictures, count: u64) -> (Value, u64) {
     let page = Page::open_unready(test, site, Graphics::None, query);
     page.wait_until_ready();
     observe(&page);
@@ -105,7 +105,7 @@ fn grown(test: &'static str, site: Site, query: &str, pictures: &Pictures, count
     let helped = helped(&page);
     // Another page ends the worker, which closes the worker's files.
     page.load("icons/icon.svg");
-    (kept(&page), helped)
+    (stored_files(&page), helped)
 }
 
 #[test]
@@ -113,19 +113,19 @@ fn grown(test: &'static str, site: Site, query: &str, pictures: &Pictures, count
 fn helper_workers_do_not_change_a_gallery() {
     const COUNT: usize = 30;
     let (pictures, scratch) = (Pictures::new("hands", COUNT, 300), TemporaryFolder::new("gallery-hands"));
-    let grown = |site, query| grown("gallery-hands", site, query, &pictures, COUNT as u64);
-    let (alone, none) = grown(observed(&scratch), ALONE);
+    let gallery_files = |site, query| gallery_files("gallery-hands", site, query, &pictures, COUNT as u64);
+    let (alone, none) = gallery_files(observed(&scratch), ALONE);
     assert_eq!(none, 0, "helper workers computed although they were off");
     assert!(alone["imprints.f16"][0].as_u64().unwrap() > 0, "{alone}");
-    let (helped, some) = grown(observed(&scratch), HELPED);
+    let (helped, some) = gallery_files(observed(&scratch), HELPED);
     println!("helper workers computed {some} of {COUNT} pictures");
     assert!(some >= 3, "helper workers computed {some}");
     assert_eq!(helped, alone);
     // Four messages are enough for two pictures.
-    let (bereft, few) = grown(failing(&scratch, 4), HELPED);
+    let (bereft, few) = gallery_files(failing(&scratch, 4), HELPED);
     assert!(few <= 2 * 3, "helper workers that failed computed {few}");
     assert_eq!(bereft, alone);
-    let (refused, none) = grown(failing(&scratch, 0), HELPED);
+    let (refused, none) = gallery_files(failing(&scratch, 0), HELPED);
     assert_eq!((refused, none), (alone, 0));
 }
 

@@ -11,14 +11,14 @@ use crate::driver::{Graphics, wait};
 use crate::page::{Page, TINY, folder, packs, site};
 
 /// Waits until the service worker has stored the page and answers for it.
-pub fn wait_until_kept(page: &Page) {
+pub fn wait_for_service_worker(page: &Page) {
     wait("the service worker", Duration::from_secs(240), || {
         let script = "return navigator.serviceWorker.controller?.state === 'activated'";
         (page.window.script(script, &json!([])) == true).then_some(())
     });
 }
 
-pub fn kept(page: &Page) -> Vec<String> {
+pub fn stored_packs(page: &Page) -> Vec<String> {
     let script = "return [...document.querySelectorAll('#kept .name')].map((name) => name.textContent)";
     serde_json::from_value(page.window.script(script, &json!([]))).unwrap()
 }
@@ -28,9 +28,10 @@ pub fn kept(page: &Page) -> Vec<String> {
 fn after_one_visit_everything_works_offline() {
     let mut page = Page::open_unready("offline", site(), Graphics::None, TINY);
     page.wait_until_ready();
-    wait_until_kept(&page);
-    let names =
-        wait("the stored pack", Duration::from_secs(30), || Some(kept(&page)).filter(|all| !all.is_empty()));
+    wait_for_service_worker(&page);
+    let names = wait("the stored pack", Duration::from_secs(30), || {
+        Some(stored_packs(&page)).filter(|all| !all.is_empty())
+    });
     assert_eq!(names.len(), 1);
     page.choose_sample("china");
     let online = page.attribution();
@@ -43,7 +44,7 @@ fn after_one_visit_everything_works_offline() {
     assert_eq!(offline.heads, online.heads);
     // Without its pack the page still opens, and its message says what is missing.
     page.window.click("#kept button[aria-label^=Remove]");
-    wait("an empty storage", Duration::from_secs(10), || kept(&page).is_empty().then_some(()));
+    wait("an empty storage", Duration::from_secs(10), || stored_packs(&page).is_empty().then_some(()));
     page.load(TINY);
     let message = page.wait_for_message();
     assert!(message.contains("could not be reached: check the connection"), "{message}");
@@ -97,7 +98,7 @@ fn a_new_version_waits_for_the_users_consent() {
     let build = Build::copy("update");
     let page = Page::open_unready("update", build.site(), Graphics::None, TINY);
     page.wait_until_ready();
-    wait_until_kept(&page);
+    wait_for_service_worker(&page);
     build.renew();
     let title = || page.window.script("return document.title", &json!([]));
     page.window.script("navigator.serviceWorker.getRegistration().then((at) => at.update())", &json!([]));
@@ -124,7 +125,7 @@ fn an_update_in_another_tab_is_reported() {
     let build = Build::copy("two-tabs");
     let page = Page::open_unready("update-two-tabs", build.site(), Graphics::None, TINY);
     page.wait_until_ready();
-    wait_until_kept(&page);
+    wait_for_service_worker(&page);
     let is_true = |script: &str| (page.window.script(script, &json!([])) == true).then_some(());
     build.renew();
     page.window.script("self.other = window.open(location.href)", &json!([]));
@@ -149,7 +150,7 @@ fn an_update_in_another_tab_is_reported() {
 fn a_page_behind_redirects_opens_offline() {
     let mut page = Page::open_unready("redirected", site().without_endings(), Graphics::None, TINY);
     page.wait_until_ready();
-    wait_until_kept(&page);
+    wait_for_service_worker(&page);
     page.lose_network();
     page.load(TINY);
     page.wait_until_ready();

@@ -10,7 +10,7 @@ use xtask::site::{Serving, Site};
 use crate::driver::{Graphics, Window, wait};
 
 /// No single step takes longer than this, not even on a software GPU.
-const PATIENCE: Duration = Duration::from_secs(300);
+pub const PATIENCE: Duration = Duration::from_secs(300);
 
 /// The tiny pack on the CPU, for tests of the page rather than of the model.
 pub const TINY: &str = "?device=cpu&pack=packs/tiny/";

@@ -1,8 +1,8 @@
 //! The six sample photos: their subjects, where these are, and how well the default pack must recognise them.
 //!
-//! The boxes and the bounds were set by looking at the photos, before the first run of these tests. The default
-//! pack segments modestly by text (its README says so). The bounds distinguish a working segmentation from a
-//! transposed, shifted, inverted or uniform one, and prove nothing more.
+//! The boxes were drawn by looking at the photos. Masks of the model as it was trained overlap them by 0.55 to 0.7, and
+//! the rocket's by 0.46. The bounds are lower, because a mask may be refined. They distinguish a working segmentation from
+//! a transposed, shifted, inverted or uniform one, and prove nothing more.
 
 /// The ten phrases of `www/packs/default/check.json`.
 pub const PHRASES: [&str; 10] = [
@@ -59,7 +59,7 @@ pub const PHOTOS: [Photo; 6] = [
         top: &["a photo of a person", "a photo of a car"],
         subject: "a photo of a person",
         subject_in_photo: Box { left: 0.05, top: 0.03, right: 0.72, bottom: 1.0 },
-        overlap: 0.25,
+        overlap: 0.35,
         lift: 0.0,
     },
     Photo {
@@ -69,7 +69,7 @@ pub const PHOTOS: [Photo; 6] = [
         subject: "a photo of a cat",
         // The face fills almost the whole crop, so that no lift is possible.
         subject_in_photo: Box { left: 0.10, top: 0.0, right: 0.84, bottom: 0.97 },
-        overlap: 0.25,
+        overlap: 0.35,
         lift: -0.05,
     },
     Photo {
@@ -78,7 +78,7 @@ pub const PHOTOS: [Photo; 6] = [
         top: &["a photo of a building"],
         subject: "a photo of a building",
         subject_in_photo: Box { left: 0.10, top: 0.07, right: 0.57, bottom: 0.91 },
-        overlap: 0.25,
+        overlap: 0.35,
         lift: 0.10,
     },
     Photo {
@@ -87,7 +87,7 @@ pub const PHOTOS: [Photo; 6] = [
         top: &["a photo of a cup of coffee"],
         subject: "a photo of a cup of coffee",
         subject_in_photo: Box { left: 0.29, top: 0.04, right: 0.70, bottom: 0.78 },
-        overlap: 0.25,
+        overlap: 0.35,
         lift: 0.10,
     },
     Photo {
@@ -96,7 +96,7 @@ pub const PHOTOS: [Photo; 6] = [
         top: &["a photo of a flower"],
         subject: "a photo of a flower",
         subject_in_photo: Box { left: 0.265, top: 0.20, right: 0.70, bottom: 0.84 },
-        overlap: 0.25,
+        overlap: 0.35,
         lift: 0.10,
     },
     Photo {
@@ -107,7 +107,7 @@ pub const PHOTOS: [Photo; 6] = [
         subject: "a photo of a rocket",
         // The rocket is thin, so the box has a margin of one patch on every side.
         subject_in_photo: Box { left: 0.46, top: 0.28, right: 0.55, bottom: 0.97 },
-        overlap: 0.04,
+        overlap: 0.2,
         lift: 0.0,
     },
 ];

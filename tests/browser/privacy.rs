@@ -23,7 +23,7 @@ const BROWSERS_OWN: [&str; 5] = ["google.com", "googleapis.com", "gvt1.com", "gs
 
 /// A request as the proxy received it.
 #[derive(Clone, Debug)]
-struct Seen {
+struct SeenRequest {
     method: String,
     host: String,
     path: String,
@@ -33,7 +33,7 @@ struct Seen {
 /// A proxy that forwards the browser's requests and records them.
 struct Proxy {
     address: SocketAddr,
-    seen: Arc<Mutex<Vec<Seen>>>,
+    seen: Arc<Mutex<Vec<SeenRequest>>>,
 }
 
 impl Proxy {
@@ -52,12 +52,12 @@ impl Proxy {
         Self { address, seen }
     }
 
-    fn seen(&self) -> Vec<Seen> {
+    fn seen(&self) -> Vec<SeenRequest> {
         self.seen.lock().unwrap().clone()
     }
 }
 
-fn forward(mut stream: &TcpStream, seen: &Mutex<Vec<Seen>>) -> std::io::Result<()> {
+fn forward(mut stream: &TcpStream, seen: &Mutex<Vec<SeenRequest>>) -> std::io::Result<()> {
     let mut head = String::new();
     let mut lines = BufReader::new(stream);
     while lines.read_line(&mut head)? > 2 {}
@@ -70,7 +70,12 @@ fn forward(mut stream: &TcpStream, seen: &Mutex<Vec<Seen>>) -> std::io::Result<(
     let whole = url.strip_prefix("http://").unwrap_or(&url);
     let (host, path) = whole.split_once('/').unwrap_or((whole, ""));
     let (host, path) = (host.to_owned(), format!("/{path}"));
-    seen.lock().unwrap().push(Seen { method: method.clone(), host: host.clone(), path: path.clone(), head });
+    seen.lock().unwrap().push(SeenRequest {
+        method: method.clone(),
+        host: host.clone(),
+        path: path.clone(),
+        head,
+    });
     if !matches!(method.as_str(), "GET" | "HEAD") || !host.starts_with("127.0.0.1:") {
         return stream.write_all(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
     }
@@ -96,7 +101,7 @@ fn no_request_carries_personal_data() {
     let page = Page::at(serving.url(), Window::open_with("privacy", Graphics::None, &proxied));
     page.load("?device=cpu&pack=packs/tiny/");
     page.wait_until_ready();
-    crate::offline::wait_until_kept(&page);
+    crate::offline::wait_for_service_worker(&page);
 
     page.window.choose_file("input[type=file][name=photo]", &photo);
     wait("the photo", Duration::from_secs(60), || page.photo().starts_with("confidential").then_some(()));
@@ -124,12 +129,12 @@ fn no_request_carries_personal_data() {
         seen.iter().any(|request| request.path.ends_with("weights.safetensors")),
         "the proxy did not see the packs' requests"
     );
-    let is_browsers = |request: &Seen| {
+    let is_browsers = |request: &SeenRequest| {
         let host = request.host.split(':').next().unwrap_or_default();
         BROWSERS_OWN.iter().any(|own| host == *own || host.ends_with(&format!(".{own}")))
     };
     for request in seen.iter().filter(|request| !is_browsers(request)) {
-        let Seen { method, host, path, head } = request;
+        let SeenRequest { method, host, path, head } = request;
         assert!(matches!(method.as_str(), "GET" | "HEAD"), "{request:?}");
         assert_eq!(host, own, "another server than the page's own was contacted: {request:?}");
         let lower = head.to_ascii_lowercase();

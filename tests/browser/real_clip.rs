@@ -116,12 +116,12 @@ fn a_full_size_clip_is_opened_from_a_hub() {
         peak as f64 / 1e9
     );
     assert!((1..MEMORY).contains(&peak), "the page took {peak} bytes");
-    it_opens_again_as_it_was_kept(&page);
+    a_stored_clip_opens_again(&page);
 }
 
 /// The model's name in an address opens the stored model. The usual hub, which does not exist here, is not
 /// contacted.
-fn it_opens_again_as_it_was_kept(page: &Page) {
+fn a_stored_clip_opens_again(page: &Page) {
     page.load(&format!("?device=cpu&model={REPOSITORY}"));
     page.wait_until_ready();
     page.settle();

@@ -4,7 +4,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use crate::driver::Graphics;
-use crate::offline::wait_until_kept;
+use crate::offline::wait_for_service_worker;
 use crate::page::{Page, TINY, site};
 
 const WORKER: &str = "/worker_bg.wasm";
@@ -22,7 +22,7 @@ struct Requests {
 }
 
 impl Requests {
-    fn hear(&self, path: &str) {
+    fn record(&self, path: &str) {
         let mut asked = self.asked.lock().unwrap();
         asked.push(path.to_owned());
         self.another.notify_all();
@@ -49,7 +49,7 @@ impl Requests {
 fn the_pack_downloads_while_the_worker_compiles() {
     let requests = Arc::new(Requests::default());
     let hearing = Arc::clone(&requests);
-    let site = site().heard_by(move |path| hearing.hear(path));
+    let site = site().observed_by(move |path| hearing.record(path));
     let page = Page::open_unready("start", site, Graphics::None, TINY);
     page.wait_until_ready();
     let weights = requests.first(WEIGHTS).unwrap();
@@ -61,7 +61,7 @@ fn the_pack_downloads_while_the_worker_compiles() {
         assert_eq!(requests.times(file), 1, "{file} was not requested exactly once");
     }
     // From here on a service worker answers for the page's own files.
-    wait_until_kept(&page);
+    wait_for_service_worker(&page);
     page.load(TINY);
     page.wait_until_ready();
     assert_eq!(requests.times(MANIFEST), 2, "the manifest was not checked for a newer pack");

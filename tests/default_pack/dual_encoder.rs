@@ -39,7 +39,7 @@ fn components_agree_with_pytorch() {
     assert_close(&[
         ("embedding", relative(&trace.embedding, expected("embedding"), d)),
         ("unit embedding", relative(&decomposition.embedding(), expected("unit"), d)),
-        ("|M|", relative(&[decomposition.fold().norm], expected("norm"), 1)),
+        ("|M|", relative(&[decomposition.final_norm().norm], expected("norm"), 1)),
         ("final CLS", relative(&trace.final_cls, expected("final_cls"), d)),
         ("CLS attention", relative(&trace.layers[layers - 1].attention, expected("attention.last"), trace.tokens)),
         ("heads' parts", relative(&by_head, expected("component.heads"), d)),

@@ -11,6 +11,7 @@ mod img_focus;
 mod kernels;
 mod pack;
 mod photos;
+mod roles;
 mod tokens;
 
 use std::path::{Path, PathBuf};

@@ -16,10 +16,10 @@ fn note(size: usize) {
 }
 
 /// The system's allocator, which also records the largest request.
-struct Noting;
+struct PeakAllocator;
 
 // SAFETY: every call is passed to the system's allocator unchanged.
-unsafe impl GlobalAlloc for Noting {
+unsafe impl GlobalAlloc for PeakAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         note(layout.size());
         unsafe { System.alloc(layout) }
@@ -41,7 +41,7 @@ unsafe impl GlobalAlloc for Noting {
 }
 
 #[global_allocator]
-static ALLOCATOR: Noting = Noting;
+static ALLOCATOR: PeakAllocator = PeakAllocator;
 
 /// Asserts that no allocation in this test so far was large.
 pub fn assert_modest() {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use headlamp::checkpoint::{Pack, pack};
-use server::{Behaviour, Hub};
+use server::{Hub, HubBehaviour};
 use test_support::TemporaryFolder;
 
 /// A folder for a cache and a pack.
@@ -68,13 +68,13 @@ fn said(output: &Output) -> String {
 fn weights_arrive_whole_whatever_the_hub_does() {
     let expected = hash_from_disk();
     for behaviour in [
-        Behaviour::Plain,
-        Behaviour::Redirect,
-        Behaviour::BreaksOff,
-        Behaviour::NoLength,
-        Behaviour::NoRanges,
-        Behaviour::Slow,
-        Behaviour::Changes,
+        HubBehaviour::Plain,
+        HubBehaviour::Redirect,
+        HubBehaviour::BreaksOff,
+        HubBehaviour::NoLength,
+        HubBehaviour::NoRanges,
+        HubBehaviour::Slow,
+        HubBehaviour::Changes,
     ] {
         let place = TestFolder::new(&format!("{behaviour:?}"));
         let hub = Hub::new(fixture(), behaviour);
@@ -87,14 +87,14 @@ fn weights_arrive_whole_whatever_the_hub_does() {
 #[test]
 fn an_interrupted_download_resumes() {
     let place = TestFolder::new("resumed");
-    let dead = Hub::new(fixture(), Behaviour::BreaksOffAlways);
+    let dead = Hub::new(fixture(), HubBehaviour::BreaksOffAlways);
     let done = place.pack(&dead.url);
     assert_eq!(done.status.code(), Some(1));
     assert!(said(&done).contains("goes on from there"), "{}", said(&done));
     let part = place.0.path().join("cache/hub/small/clip/model.safetensors.part");
     let kept = part.metadata().unwrap().len();
     assert!(kept > 0);
-    let alive = Hub::new(fixture(), Behaviour::Plain);
+    let alive = Hub::new(fixture(), HubBehaviour::Plain);
     assert!(place.pack(&alive.url).status.success());
     assert!(
         alive.asked().iter().any(|request| request.contains(&format!("bytes={kept}-"))),
@@ -109,7 +109,7 @@ fn an_interrupted_download_resumes() {
 #[test]
 fn a_damaged_config_is_downloaded_again() {
     let place = TestFolder::new("damaged");
-    let hub = Hub::new(fixture(), Behaviour::Plain);
+    let hub = Hub::new(fixture(), HubBehaviour::Plain);
     assert!(place.pack(&hub.url).status.success());
     let expected = (place.weights_hash(), hub.configs() + 1);
     let config = place.0.path().join("cache/hub/small/clip/config.json");
@@ -127,10 +127,10 @@ fn a_damaged_config_is_downloaded_again() {
 #[test]
 fn a_wrong_or_refusing_hub_is_reported() {
     let cases = [
-        (Behaviour::WrongLength, "goes on from there"),
-        (Behaviour::Missing, "there is nothing at"),
-        (Behaviour::Refuses, "asks for consent"),
-        (Behaviour::WebPage, "a web page"),
+        (HubBehaviour::WrongLength, "goes on from there"),
+        (HubBehaviour::Missing, "there is nothing at"),
+        (HubBehaviour::Refuses, "asks for consent"),
+        (HubBehaviour::WebPage, "a web page"),
     ];
     for (behaviour, expected) in cases {
         let place = TestFolder::new(&format!("{behaviour:?}"));

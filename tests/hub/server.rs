@@ -11,7 +11,7 @@ use std::time::Duration;
 
 /// The hub's behaviour for a request for weights. Configs are always served normally.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Behaviour {
+pub enum HubBehaviour {
     Plain,
     /// Redirects to another address.
     Redirect,
@@ -50,7 +50,7 @@ struct Request {
 
 impl Hub {
     /// Serves `folder` as the model `small/clip`. The thread ends with the process.
-    pub fn new(folder: PathBuf, behaviour: Behaviour) -> Self {
+    pub fn new(folder: PathBuf, behaviour: HubBehaviour) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let asked = Arc::new(Mutex::new(Vec::new()));
@@ -106,7 +106,7 @@ impl Request {
 fn answer(
     mut stream: TcpStream,
     folder: &std::path::Path,
-    behaviour: Behaviour,
+    behaviour: HubBehaviour,
     log: &Mutex<Vec<String>>,
     configs: &AtomicUsize,
 ) -> std::io::Result<()> {
@@ -130,31 +130,31 @@ fn answer(
     };
     let promise = |length: usize| format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nETag: \"1\"\r\n\r\n");
     match behaviour {
-        Behaviour::Redirect if !request.moved => {
+        HubBehaviour::Redirect if !request.moved => {
             let to = format!("Location: /elsewhere/{}\r\n", request.file);
             stream.write_all(
                 format!("HTTP/1.1 302 Found\r\n{to}Content-Length: 0\r\nConnection: close\r\n\r\n").as_bytes(),
             )
         }
-        Behaviour::Plain | Behaviour::Redirect => send(&mut stream, &bytes, &request, "\"1\""),
-        Behaviour::BreaksOff | Behaviour::Changes | Behaviour::NoRanges if first => {
+        HubBehaviour::Plain | HubBehaviour::Redirect => send(&mut stream, &bytes, &request, "\"1\""),
+        HubBehaviour::BreaksOff | HubBehaviour::Changes | HubBehaviour::NoRanges if first => {
             stream.write_all(promise(bytes.len()).as_bytes())?;
             stream.write_all(&bytes[..bytes.len() / 2])
         }
-        Behaviour::NoLength if first => {
+        HubBehaviour::NoLength if first => {
             let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n";
             stream.write_all(format!("{head}{:x}\r\n", bytes.len()).as_bytes())?;
             stream.write_all(&bytes[..bytes.len() / 2])
         }
-        Behaviour::BreaksOff | Behaviour::NoLength => send(&mut stream, &bytes, &request, "\"1\""),
-        Behaviour::Changes => send(&mut stream, &bytes, &request, "\"2\""),
-        Behaviour::NoRanges => send(&mut stream, &bytes, &Request { start: None, ..request }, "\"1\""),
-        Behaviour::BreaksOffAlways if first => {
+        HubBehaviour::BreaksOff | HubBehaviour::NoLength => send(&mut stream, &bytes, &request, "\"1\""),
+        HubBehaviour::Changes => send(&mut stream, &bytes, &request, "\"2\""),
+        HubBehaviour::NoRanges => send(&mut stream, &bytes, &Request { start: None, ..request }, "\"1\""),
+        HubBehaviour::BreaksOffAlways if first => {
             stream.write_all(promise(bytes.len()).as_bytes())?;
             stream.write_all(&bytes[..1000])
         }
-        Behaviour::BreaksOffAlways => Ok(()),
-        Behaviour::Slow => {
+        HubBehaviour::BreaksOffAlways => Ok(()),
+        HubBehaviour::Slow => {
             stream.write_all(promise(bytes.len()).as_bytes())?;
             for part in bytes.chunks(bytes.len() / 10) {
                 stream.write_all(part)?;
@@ -162,18 +162,18 @@ fn answer(
             }
             Ok(())
         }
-        Behaviour::WrongLength => match request.start {
+        HubBehaviour::WrongLength => match request.start {
             None => {
                 stream.write_all(promise(bytes.len() + 100).as_bytes())?;
                 stream.write_all(&bytes)
             }
             Some(_) => Ok(()),
         },
-        Behaviour::Missing => stream.write_all(nothing),
-        Behaviour::Refuses => {
+        HubBehaviour::Missing => stream.write_all(nothing),
+        HubBehaviour::Refuses => {
             stream.write_all(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
         }
-        Behaviour::WebPage => {
+        HubBehaviour::WebPage => {
             send(&mut stream, b"<html>log in</html>", &Request { start: None, ..request }, "\"1\"")
         }
     }

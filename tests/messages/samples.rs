@@ -10,8 +10,8 @@ use headlamp::protocol::video::{
 use headlamp::protocol::{
     AllHeadLabels, Answer, Attribute, Attribution, DevicePreference, DeviceSummary, ExportMask, HeadLabel,
     HeadMap, HeadNames, HeadNaming, KeptLabels, KeptPool, KeptStatistics, LabelAllHeads, MapHead, MaskPng,
-    MemorySummary, NameHeads, NamedHead, OpenPack, OpenSeconds, PackSummary, PhotoSummary, PoolSource, Progress,
-    Request, Response, Segment, Segmented, StatisticsSource, Storage, StorageSummary, Task, TracePhoto,
+    MemorySummary, NameHeads, NamedHead, OpenPack, OpenSeconds, PackSummary, PhotoSummary, PoolSource, Request,
+    Response, Segment, Segmented, StatisticsSource, Storage, StorageSummary, Task, TaskProgress, TracePhoto,
     TraceSeconds, VideoAnswer, VideoTask,
 };
 
@@ -99,11 +99,11 @@ pub fn requests() -> Vec<Request> {
     tasks().into_iter().map(|task| Request { id: 1, task }).collect()
 }
 
-pub fn progresses() -> Vec<Progress> {
+pub fn progresses() -> Vec<TaskProgress> {
     vec![
-        Progress::Bytes { what: text(), done: 1, total: 2 },
-        Progress::Phase { what: text() },
-        Progress::Items { what: text(), done: 1, total: 2 },
+        TaskProgress::Bytes { what: text(), done: 1, total: 2 },
+        TaskProgress::Phase { what: text() },
+        TaskProgress::Items { what: text(), done: 1, total: 2 },
     ]
 }
 
@@ -126,7 +126,7 @@ pub fn packs() -> Vec<PackSummary> {
         stored_as: None,
         storages: [Storage::Q8, Storage::Q4, Storage::F16].map(cost).to_vec(),
         memory: MemorySummary::default(),
-        unkept: None,
+        not_stored: None,
         parameters: 1,
         statistics_images: 1,
         pool_lines: 1,
@@ -137,7 +137,7 @@ pub fn packs() -> Vec<PackSummary> {
     let stored = [Storage::Q8, Storage::Q4, Storage::F16];
     let quantised = |storage| PackSummary {
         stored_as: Some(storage),
-        unkept: Some(text()),
+        not_stored: Some(text()),
         kept_labels: KeptLabels {
             statistics: Some(KeptStatistics { source: StatisticsSource::Gallery, images: 60 }),
             pool: Some(KeptPool { source: PoolSource::Headlamp, lines: 3 }),

@@ -114,7 +114,7 @@ impl Fixture {
         let stream = decomposition.cls_after_layers();
         Errors::from([
             ("unit embedding", relative(&decomposition.embedding(), expected("unit"), d)),
-            ("|M|", relative(&[decomposition.fold().norm], expected("norm"), 1)),
+            ("|M|", relative(&[decomposition.final_norm().norm], expected("norm"), 1)),
             (
                 "CLS after the layers",
                 relative(&stream[stream.len() - 1], expected("final_cls"), self.config.width),

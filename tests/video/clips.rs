@@ -1,4 +1,5 @@
-//! Generated clips of known moving shapes: two textured shapes move over a textured background.
+//! Generated clips of known moving shapes: two shapes move over a background. They are painted with random textures or
+//! with photos.
 
 use headlamp::geometry::Size;
 use headlamp::media::Photo;
@@ -30,10 +31,18 @@ struct Shape {
     colours: [Colour; 2],
 }
 
+/// What background and shapes are painted with.
+#[derive(Clone, Copy)]
+pub enum Paint<'a> {
+    Textures,
+    /// A scene takes one photo for the background and one for each shape.
+    Photos(&'a [Photo]),
+}
+
 /// Draws three clips of `frames` frames.
-pub fn clips(size: Size, frames: usize) -> [Clip; 3] {
+pub fn clips(size: Size, frames: usize, paint: Paint<'_>) -> [Clip; 3] {
     let draw = |name, seed, ground: [Colour; 2], shapes: [Shape; 2]| {
-        let scene = Scene { seed, ground, shapes };
+        let scene = Scene { seed, ground, shapes, paint };
         let (frames, labels) =
             (0..frames).map(|frame| scene.draw(size, frame as f64 / (frames - 1) as f64)).unzip();
         Clip { name, frames, labels }
@@ -85,13 +94,14 @@ fn shape(outline: Outline, radius: f64, from: (f64, f64), to: (f64, f64), colour
     Shape { outline, radius, from, to, colours }
 }
 
-struct Scene {
+struct Scene<'a> {
     seed: u64,
     ground: [Colour; 2],
     shapes: [Shape; 2],
+    paint: Paint<'a>,
 }
 
-impl Scene {
+impl Scene<'_> {
     /// Draws a frame at `time` (0 to 1), and its labels.
     fn draw(&self, size: Size, time: f64) -> (Photo, Vec<u8>) {
         let mut rgb = Vec::with_capacity(3 * size.width * size.height);
@@ -113,11 +123,25 @@ impl Scene {
             let middle = |from: f64, to: f64| from + (to - from) * time;
             let (x, y) = (x - middle(shape.from.0, shape.to.0), y - middle(shape.from.1, shape.to.1));
             if shape.outline.contains(x / shape.radius, y / shape.radius) {
-                // The texture moves with the shape.
-                return (label, mixed(shape.colours, texture(x, y, 18.0, self.seed + u64::from(label))));
+                // The paint moves with the shape.
+                let colour = match self.photo(label) {
+                    Some(photo) => pixel(photo, (x / shape.radius + 1.0) / 2.0, (y / shape.radius + 1.0) / 2.0),
+                    None => mixed(shape.colours, texture(x, y, 18.0, self.seed + u64::from(label))),
+                };
+                return (label, colour);
             }
         }
-        (0, mixed(self.ground, texture(x, y, 7.0, self.seed + 10)))
+        let colour = match self.photo(0) {
+            Some(photo) => pixel(photo, x / 1.5, y),
+            None => mixed(self.ground, texture(x, y, 7.0, self.seed + 10)),
+        };
+        (0, colour)
+    }
+
+    /// Returns the photo that a shape, or the background, is painted with.
+    fn photo(&self, label: u8) -> Option<&Photo> {
+        let Paint::Photos(photos) = self.paint else { return None };
+        Some(&photos[(self.seed as usize + usize::from(label)) % photos.len()])
     }
 }
 
@@ -130,6 +154,13 @@ impl Outline {
             Self::Star => x.hypot(y) < 0.7 + 0.3 * (5.0 * y.atan2(x)).cos(),
         }
     }
+}
+
+/// Returns the colour of a photo at a place in fractions of its width and height.
+fn pixel(photo: &Photo, x: f64, y: f64) -> Colour {
+    let place = |at: f64, length: usize| ((at * length as f64).max(0.0) as usize).min(length - 1);
+    let start = 3 * (place(y, photo.held.height) * photo.held.width + place(x, photo.held.width));
+    std::array::from_fn(|channel| f64::from(photo.rgb[start + channel]))
 }
 
 fn mixed([a, b]: [Colour; 2], share: f64) -> Colour {

@@ -9,20 +9,32 @@ mod tracks;
 use std::sync::OnceLock;
 
 use burn::tensor::Device;
-use clips::Clip;
+use clips::{Clip, Paint};
 use headlamp::checkpoint::Pack;
 use headlamp::geometry::{Framing, Size};
-use headlamp::media::Photo;
+use headlamp::media::{self, Photo};
 use headlamp::metrics::davis::region;
-use headlamp::session::{Featured, Session};
+use headlamp::session::{PhotoFeatures, Session};
 use xtask::places;
 
 const FRAMES: usize = 8;
+const SIZE: Size = Size { width: 448, height: 336 };
 
 /// Returns the clips of all figures.
 fn clips() -> &'static [Clip; 3] {
     static CLIPS: OnceLock<[Clip; 3]> = OnceLock::new();
-    CLIPS.get_or_init(|| clips::clips(Size { width: 448, height: 336 }, FRAMES))
+    CLIPS.get_or_init(|| clips::clips(SIZE, FRAMES, Paint::Textures))
+}
+
+/// Returns the same clips, painted with the page's sample photos.
+fn photo_clips() -> [Clip; 3] {
+    let folder = places::checkout().join("www/samples");
+    let names = ["astronaut.png", "chelsea.png", "china.jpg", "coffee.png", "flower.jpg", "rocket.jpg"];
+    let photos = names.map(|name| {
+        let bytes = std::fs::read(folder.join(name)).unwrap();
+        pollster::block_on(media::decode(name, &bytes)).unwrap()
+    });
+    clips::clips(SIZE, FRAMES, Paint::Photos(&photos))
 }
 
 /// Returns a session with the default pack, which is opened once.
@@ -36,13 +48,13 @@ fn session() -> &'static Session {
 }
 
 /// Returns the features of a clip's frames.
-fn features(frames: &[Photo], short_side: usize) -> Vec<Featured> {
+fn features(frames: &[Photo], short_side: usize) -> Vec<PhotoFeatures> {
     let framing = Framing::Frame { short_side };
     frames.iter().map(|photo| pollster::block_on(session().features(photo, framing)).unwrap()).collect()
 }
 
 /// Returns the tokens after a layer of a clip's frames, for mask propagation.
-fn tokens_after(frames: &[Photo], short_side: usize, layer: usize) -> Vec<Featured> {
+fn tokens_after(frames: &[Photo], short_side: usize, layer: usize) -> Vec<PhotoFeatures> {
     let framing = Framing::Frame { short_side };
     frames.iter().map(|photo| pollster::block_on(session().tokens_after(photo, framing, layer)).unwrap()).collect()
 }

@@ -1,7 +1,7 @@
 //! Tracks of the shapes, compared with single heads and with the mean attention.
 
 use headlamp::foreground;
-use headlamp::session::Featured;
+use headlamp::session::PhotoFeatures;
 use headlamp::track::prototypes::concentrated_heads;
 use headlamp::track::{Refinement, Tracker};
 
@@ -12,7 +12,7 @@ use crate::{clips, features, j, mean};
 const SHORT_SIDE: usize = 224;
 
 /// Returns the mean over the shapes of the best map's J. A map keeps its index through the clip.
-fn best(clip: &Clip, frames: &[Featured], maps: &[Vec<Vec<f32>>]) -> f64 {
+fn best(clip: &Clip, frames: &[PhotoFeatures], maps: &[Vec<Vec<f32>>]) -> f64 {
     let of_map = |map: usize, shape: u8| {
         let of_frame = |frame: usize| {
             let mask = foreground::in_photo(&foreground::above_mean(&maps[frame][map]), &frames[frame].frame);
@@ -24,9 +24,9 @@ fn best(clip: &Clip, frames: &[Featured], maps: &[Vec<Vec<f32>>]) -> f64 {
     mean(&[of_shape(1), of_shape(2)])
 }
 
-fn tracked(frames: &[Featured], refinement: Refinement) -> (Vec<Vec<Vec<f32>>>, Refinement) {
+fn tracked(frames: &[PhotoFeatures], refinement: Refinement) -> (Vec<Vec<Vec<f32>>>, Refinement) {
     let mut tracker = Tracker::new(concentrated_heads(&frames[0].features, 3)).with_refinement(refinement);
-    let mut push = |frame: &Featured| {
+    let mut push = |frame: &PhotoFeatures| {
         let tracked = tracker.push(&frame.features).unwrap();
         assert!(!tracked.is_cut, "a cut was detected within a scene");
         tracked.tracks.chunks(frame.features.grid.len()).map(<[f32]>::to_vec).collect()
@@ -39,8 +39,8 @@ fn the_best_track_fits_a_shape_better_than_attention() {
     let mut all = [const { Vec::new() }; 5];
     for clip in clips() {
         let frames = features(&clip.frames, SHORT_SIDE);
-        let attention = |frame: &Featured| vec![frame.features.mean_attention()];
-        let heads = |frame: &Featured| {
+        let attention = |frame: &PhotoFeatures| vec![frame.features.mean_attention()];
+        let heads = |frame: &PhotoFeatures| {
             (0..frame.features.heads).map(|head| frame.features.attention(head).to_vec()).collect()
         };
         let [(auto, chosen), (refined, _), (unrefined, _)] =

@@ -45,7 +45,7 @@ export type Progress =
   | { Items: { done: number; total: number; what: string } }
   | { Phase: { what: string } };
 
-export type PackSummary = { bytes: number; description: string; device: { kind: string; name: string; why: string }; embedding: number; has_text: boolean; heads: number; image_size: number; layers: number; licence: string; memory: { weights: number; worker: number }; model: string; name: string; parameters: number; patch: number; pool_lines: number; seconds: { download: number; load: number }; statistics_images: number; storages: ({ bytes: number; error: number; storage: "Q8" | "Q4" | "F16"; worst: string; worst_error: number })[]; stored_as?: "Q8" | "Q4" | "F16" | null; unkept?: string | null; weights: string; width: number };
+export type PackSummary = { bytes: number; description: string; device: { kind: string; name: string; why: string }; embedding: number; has_text: boolean; heads: number; image_size: number; layers: number; licence: string; memory: { weights: number; worker: number }; model: string; name: string; not_stored?: string | null; parameters: number; patch: number; pool_lines: number; seconds: { download: number; load: number }; statistics_images: number; storages: ({ bytes: number; error: number; storage: "Q8" | "Q4" | "F16"; worst: string; worst_error: number })[]; stored_as?: "Q8" | "Q4" | "F16" | null; weights: string; width: number };
 
 export type PhotoSummary = { crop_in_photo: PhotoRect; framing: Framing; grid: Grid; name: string; photo: Size; preview: Size; residual: number; seconds: { decode: number; encode: number } };
 

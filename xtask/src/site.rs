@@ -58,7 +58,7 @@ impl Site {
 
     /// Calls `listener` with the path and query of each request. The response waits until `listener` returns.
     #[must_use]
-    pub fn heard_by(mut self, listener: impl Fn(&str) + Send + Sync + 'static) -> Self {
+    pub fn observed_by(mut self, listener: impl Fn(&str) + Send + Sync + 'static) -> Self {
         self.listener = Some(Arc::new(listener));
         self
     }

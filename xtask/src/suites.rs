@@ -180,7 +180,7 @@ const BROWSER_BENCHES: [(&str, &str); 9] = [
     ("growth-gallery", "bench_growth_gallery"),
     ("growth-video", "bench_growth_video"),
     ("redraw", "bench_redraw"),
-    ("hands", "bench_hands"),
+    ("helper-workers", "bench_helper_workers"),
 ];
 
 /// Native benchmarks: the name, and the file in `benches/`.

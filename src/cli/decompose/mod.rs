@@ -49,7 +49,7 @@ struct DecomposeAnswer<'a> {
 
 impl Decompose {
     pub fn run(&self) -> Result<(), CliError> {
-        output::is_free(&self.out)?;
+        output::check_free_file(&self.out)?;
         let start = Instant::now();
         let images = pictures::in_all_folders(&self.folder)?;
         let OpenModel { session, threads, .. } = self.model.open()?;

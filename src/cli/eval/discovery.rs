@@ -16,7 +16,7 @@ use crate::cli::track::ObjectOptions;
 use crate::foreground;
 use crate::geometry::Framing;
 use crate::metrics::discovery::{PixelBox, localised};
-use crate::session::Featured;
+use crate::session::PhotoFeatures;
 use crate::track::regions::largest;
 
 /// How often a box around a discovered object is right: CorLoc on the boxes of Pascal VOC
@@ -110,7 +110,7 @@ impl EvalDiscovery {
 }
 
 /// Returns the box, in the photo's pixels, around the largest region of patches above the mean of the map.
-fn box_around(map: &[f32], featured: &Featured) -> Option<PixelBox> {
+fn box_around(map: &[f32], featured: &PhotoFeatures) -> Option<PixelBox> {
     let region = largest(&foreground::above_mean(map), featured.features.grid);
     PixelBox::around(&foreground::in_photo(&region, &featured.frame), featured.frame.photo)
 }

@@ -16,7 +16,7 @@ use crate::checkpoint::pack::sha256_hex;
 use crate::cli::error::CliError;
 use crate::cli::inputs;
 use crate::cli::terminal_progress::TerminalProgress;
-use crate::retrieve::Imprint;
+use crate::retrieve::PictureCodes;
 use crate::session::pool::Pool;
 use crate::textspan::LateHeads;
 
@@ -75,7 +75,7 @@ impl EvalTextspan {
             |picture| {
                 let traced = evaluation.trace(&picture.path)?;
                 let session = &evaluation.session;
-                let image = Imprint::of(&session.decompose(&traced), &session.model().readout);
+                let image = PictureCodes::of(&session.decompose(&traced), &session.model().readout);
                 Ok(TopClasses::new(picture, &classifier, &curve.embeddings(&image)))
             },
         )?;
@@ -120,7 +120,7 @@ impl<'a> TextspanCurve<'a> {
     }
 
     /// Computes the embedding of the picture in each row, `[row][embedding]`.
-    fn embeddings(&self, image: &Imprint) -> Vec<Vec<f64>> {
+    fn embeddings(&self, image: &PictureCodes) -> Vec<Vec<f64>> {
         let intact = image.embedding.iter().map(|value| f64::from(*value)).collect();
         let replaced = self.late.replace(image);
         let by_texts = self.counts.iter().map(|count| replaced.by_texts(*count));

@@ -41,7 +41,7 @@ pub struct DefaultPack {
 
 impl DefaultPack {
     pub fn run(&self) -> Result<(), CliError> {
-        output::is_free_folder(&self.out)?;
+        output::check_free_folder(&self.out)?;
         let pool = self.pool.as_deref().map(inputs::pool).transpose()?;
         let statistics = self.statistics.as_deref().map(inputs::read).transpose()?;
         let Self { onnx, alignment, minilm, .. } = self;

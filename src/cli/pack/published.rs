@@ -100,7 +100,7 @@ impl ModelSettings {
 
 impl PublishedPack {
     pub fn run(&self) -> Result<(), CliError> {
-        output::is_free_folder(&self.out)?;
+        output::check_free_folder(&self.out)?;
         let given = self.settings.given()?;
         let repository = self.repository_name().map(|name| {
             let usage = || CliError::Usage(format!("hf:{name} is not a model of a hub: write hf:ORG/NAME"));

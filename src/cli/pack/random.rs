@@ -29,7 +29,7 @@ pub struct RandomPack {
 
 impl RandomPack {
     pub fn run(&self) -> Result<(), CliError> {
-        output::is_free_folder(&self.out)?;
+        output::check_free_folder(&self.out)?;
         let mut random = RandomWeights::new(self.seed);
         let manifest = random_model::manifest(self.seed, Quantisation::Q8);
         let tokenizer = random_model_texts::tokenizer().to_string().into_bytes();

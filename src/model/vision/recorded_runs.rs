@@ -93,7 +93,7 @@ impl RecordedRuns {
         }
         let patches = tower.patches_on_device(patches, grid).on_gpu()?;
         let initial_tokens = tower.initial_tokens(grid).on_gpu()?;
-        self.keep_inputs(grid, wanted, &patches, &initial_tokens);
+        self.store_inputs(grid, wanted, &patches, &initial_tokens);
         let (results, lengths) = run_concatenated(tower, patches, initial_tokens, wanted)?;
         let data = shaders::read_back(&[results]).await?;
         tower.backend.check()?;
@@ -117,7 +117,7 @@ impl RecordedRuns {
     }
 
     /// Keeps the inputs of a new run, unless the last run was of the same kind.
-    fn keep_inputs(&self, grid: Grid, wanted: Wanted, patches: &GpuTensor<3>, initial_tokens: &GpuTensor<3>) {
+    fn store_inputs(&self, grid: Grid, wanted: Wanted, patches: &GpuTensor<3>, initial_tokens: &GpuTensor<3>) {
         let (mut runs, id) = (self.lock(), thread::current().id());
         if runs.get(&id).is_none_or(|last| !last.is_like(grid, wanted)) {
             // No other thread can replay the recordings of a thread that has ended.

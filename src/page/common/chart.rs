@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn no_values_and_equal_values_make_no_nonsense() {
+    fn no_values_and_equal_values_give_finite_points() {
         let empty = Chart::new(&[], 0.0, &[Vec::new()]);
         assert!(empty.low < empty.high && empty.lines == [""]);
         let flat = Chart::new(&[0.0, 1.0], 1.0, &[vec![0.2, 0.2], vec![f32::NAN, 0.2]]);

@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn values_out_of_range_are_held_and_nan_is_clear() {
+    fn values_out_of_range_are_clamped_and_nan_is_clear() {
         assert_eq!(sequential(7.0), sequential(1.0));
         assert_eq!(sequential(-1.0)[3], 0);
         assert_eq!(diverging(f32::NAN)[3], 0);

@@ -49,7 +49,7 @@ mod tests {
     const OWN: &str = "https://lamp.example";
 
     #[test]
-    fn the_pages_own_and_the_named_hosts_are_open() {
+    fn the_pages_own_and_the_named_hosts_are_allowed() {
         for origin in
             [OWN, "https://huggingface.co", "https://cdn-lfs.hf.co", "http://localhost:81", "http://localhost"]
         {
@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn others_are_not() {
+    fn other_hosts_are_refused() {
         for origin in [
             "https://example.org",
             "http://huggingface.co",

@@ -1,17 +1,17 @@
 //! A progress report in words.
 
-use crate::protocol::Progress;
+use crate::protocol::TaskProgress;
 use crate::text::units;
 
 /// Returns a progress report as one line: "Fetching the model: 12.0 MB of 51.2 MB".
-pub fn progress_line(progress: &Progress) -> String {
+pub fn progress_line(progress: &TaskProgress) -> String {
     match progress {
-        Progress::Bytes { what, done, total: 0 } => format!("{what}: {}", units::bytes(*done)),
-        Progress::Bytes { what, done, total } => {
+        TaskProgress::Bytes { what, done, total: 0 } => format!("{what}: {}", units::bytes(*done)),
+        TaskProgress::Bytes { what, done, total } => {
             format!("{what}: {} of {}", units::bytes(*done), units::bytes(*total))
         }
-        Progress::Phase { what } => format!("{what}…"),
-        Progress::Items { what, done, total } => {
+        TaskProgress::Phase { what } => format!("{what}…"),
+        TaskProgress::Items { what, done, total } => {
             format!("{what}: {} of {}", units::count(*done as u64), units::count(*total as u64))
         }
     }
@@ -24,10 +24,10 @@ mod tests {
     #[test]
     fn the_total_is_left_out_if_it_is_not_known() {
         let what = || "Fetching".to_owned();
-        let bytes = |total| Progress::Bytes { what: what(), done: 12_000_000, total };
+        let bytes = |total| TaskProgress::Bytes { what: what(), done: 12_000_000, total };
         assert_eq!(progress_line(&bytes(51_200_000)), "Fetching: 12.0 MB of 51.2 MB");
         assert_eq!(progress_line(&bytes(0)), "Fetching: 12.0 MB");
-        assert_eq!(progress_line(&Progress::Phase { what: what() }), "Fetching…");
-        assert_eq!(progress_line(&Progress::Items { what: what(), done: 2, total: 60 }), "Fetching: 2 of 60");
+        assert_eq!(progress_line(&TaskProgress::Phase { what: what() }), "Fetching…");
+        assert_eq!(progress_line(&TaskProgress::Items { what: what(), done: 2, total: 60 }), "Fetching: 2 of 60");
     }
 }

@@ -6,43 +6,43 @@
 
 use std::collections::BTreeMap;
 
-use crate::protocol::{Kind, Request, Task};
+use crate::protocol::{Request, Task, TaskKind};
 
 /// The requests that wait, each with its attachments `B`, and the one that is under way.
 #[derive(Debug)]
-pub struct Queue<B> {
-    waiting: BTreeMap<Kind, (Task, B)>,
+pub struct RequestQueue<B> {
+    waiting: BTreeMap<TaskKind, (Task, B)>,
     under_way: Option<Request>,
     last_id: u32,
 }
 
 /// A request that has ended.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Finished {
+pub struct FinishedRequest {
     pub task: Task,
     /// Whether a newer request of the same kind waits, so that the answer is out of date.
     pub superseded: bool,
 }
 
-impl<B> Default for Queue<B> {
+impl<B> Default for RequestQueue<B> {
     fn default() -> Self {
         Self { waiting: BTreeMap::new(), under_way: None, last_id: 0 }
     }
 }
 
-impl<B> Queue<B> {
+impl<B> RequestQueue<B> {
     /// Queues `task` and returns the request of the same kind that it replaces.
-    pub fn want(&mut self, task: Task, buffers: B) -> Option<(Task, B)> {
+    pub fn add(&mut self, task: Task, buffers: B) -> Option<(Task, B)> {
         self.waiting.insert(task.kind(), (task, buffers))
     }
 
     /// Removes and returns the waiting request of a kind.
-    pub fn withdraw(&mut self, kind: Kind) -> Option<(Task, B)> {
+    pub fn withdraw(&mut self, kind: TaskKind) -> Option<(Task, B)> {
         self.waiting.remove(&kind)
     }
 
     /// Returns the waiting request of a kind, for changes.
-    pub fn waiting_mut(&mut self, kind: Kind) -> Option<&mut Task> {
+    pub fn waiting_mut(&mut self, kind: TaskKind) -> Option<&mut Task> {
         self.waiting.get_mut(&kind).map(|(task, _)| task)
     }
 
@@ -59,12 +59,12 @@ impl<B> Queue<B> {
     }
 
     /// Returns the kind of the request under way.
-    pub fn under_way(&self) -> Option<Kind> {
+    pub fn under_way(&self) -> Option<TaskKind> {
         self.under_way.as_ref().map(|request| request.task.kind())
     }
 
     /// Returns whether a request of a kind waits or is under way.
-    pub fn has(&self, kind: Kind) -> bool {
+    pub fn has(&self, kind: TaskKind) -> bool {
         self.waiting.contains_key(&kind) || self.under_way() == Some(kind)
     }
 
@@ -74,10 +74,10 @@ impl<B> Queue<B> {
     }
 
     /// Ends the request numbered `id`; `None` if it is not under way.
-    pub fn finish(&mut self, id: u32) -> Option<Finished> {
+    pub fn finish(&mut self, id: u32) -> Option<FinishedRequest> {
         let Request { task, .. } = self.under_way.take_if(|request| request.id == id)?;
         let superseded = self.waiting.contains_key(&task.kind());
-        Some(Finished { task, superseded })
+        Some(FinishedRequest { task, superseded })
     }
 
     /// Forgets all requests, because the worker is gone.
@@ -98,7 +98,7 @@ mod tests {
     use super::*;
     use crate::protocol::video::TraceFrame;
     use crate::protocol::{
-        AddToGallery, GalleryEntry, KeepGallery, OpenGallery, RankBy, RankGallery, Segment, TracePhoto, UsePool,
+        AddToGallery, GalleryEntry, OpenGallery, RankBy, RankGallery, Segment, StoreGallery, TracePhoto, UsePool,
     };
 
     fn segment(phrase: &str) -> Task {
@@ -107,29 +107,29 @@ mod tests {
     }
 
     #[test]
-    fn one_at_a_time_and_the_latest_wins() {
-        let mut queue = Queue::default();
-        queue.want(segment("a cat"), ());
+    fn one_request_runs_and_the_latest_of_a_kind_waits() {
+        let mut queue = RequestQueue::default();
+        queue.add(segment("a cat"), ());
         let (first, ()) = queue.start_next().unwrap();
         assert_eq!(first.task, segment("a cat"));
         for phrase in ["a dog", "a bird", "a car"] {
-            queue.want(segment(phrase), ());
+            queue.add(segment(phrase), ());
             assert!(queue.start_next().is_none(), "one is under way");
         }
-        assert_eq!(queue.finish(first.id), Some(Finished { task: segment("a cat"), superseded: true }));
+        assert_eq!(queue.finish(first.id), Some(FinishedRequest { task: segment("a cat"), superseded: true }));
         let (second, ()) = queue.start_next().unwrap();
         assert_eq!(second.task, segment("a car"));
         assert_ne!(first.id, second.id);
-        assert_eq!(queue.finish(second.id), Some(Finished { task: segment("a car"), superseded: false }));
+        assert_eq!(queue.finish(second.id), Some(FinishedRequest { task: segment("a car"), superseded: false }));
         assert!(queue.start_next().is_none());
     }
 
     #[test]
-    fn the_urgent_goes_first_and_takes_its_own_buffers_along() {
-        let mut queue = Queue::default();
-        queue.want(segment("a cat"), "segment");
-        queue.want(UsePool { file: String::new() }.into(), "pool");
-        queue.want(TracePhoto { name: "x.png".to_owned(), framing: Default::default() }.into(), "photo");
+    fn the_most_urgent_request_goes_first_with_its_buffers() {
+        let mut queue = RequestQueue::default();
+        queue.add(segment("a cat"), "segment");
+        queue.add(UsePool { file: String::new() }.into(), "pool");
+        queue.add(TracePhoto { name: "x.png".to_owned(), framing: Default::default() }.into(), "photo");
         let mut order = Vec::new();
         while let Some((request, buffers)) = queue.start_next() {
             order.push(buffers);
@@ -139,29 +139,29 @@ mod tests {
     }
 
     #[test]
-    fn whatever_is_asked_for_goes_between_two_frames_of_a_video() {
+    fn other_requests_go_between_two_frames_of_a_video() {
         let frame = |index| Task::from(TraceFrame { video: 1, index, ahead: 0 });
-        let mut queue = Queue::default();
-        queue.want(frame(0), ());
+        let mut queue = RequestQueue::default();
+        queue.add(frame(0), ());
         let (first, ()) = queue.start_next().unwrap();
-        queue.want(frame(1), ());
-        queue.want(segment("a cat"), ());
+        queue.add(frame(1), ());
+        queue.add(segment("a cat"), ());
         queue.finish(first.id).unwrap();
         assert_eq!(queue.start_next().unwrap().0.task, segment("a cat"));
-        assert_eq!(queue.waiting_mut(Kind::Frame), Some(&mut frame(1)));
+        assert_eq!(queue.waiting_mut(TaskKind::Frame), Some(&mut frame(1)));
     }
 
     #[test]
-    fn a_gallery_is_opened_and_kept_before_it_grows() {
+    fn a_gallery_is_opened_and_stored_before_it_grows() {
         let entry = GalleryEntry { name: "x.png".to_owned(), bytes: 1, modified: 2 };
         let picture = Task::from(AddToGallery { entry, next: Vec::new() });
         let by = RankBy::Phrase("a cat".to_owned());
         let ranking = Task::from(RankGallery { by, heads: Vec::new(), most: 1 });
-        let mut queue = Queue::default();
-        for task in [&picture, &KeepGallery.into(), &ranking, &OpenGallery.into()] {
-            queue.want(task.clone(), ());
+        let mut queue = RequestQueue::default();
+        for task in [&picture, &StoreGallery.into(), &ranking, &OpenGallery.into()] {
+            queue.add(task.clone(), ());
         }
-        for expected in [OpenGallery.into(), ranking, KeepGallery.into(), picture] {
+        for expected in [OpenGallery.into(), ranking, StoreGallery.into(), picture] {
             let (request, ()) = queue.start_next().unwrap();
             assert_eq!(request.task, expected, "none took another's place");
             queue.finish(request.id).unwrap();
@@ -169,27 +169,27 @@ mod tests {
     }
 
     #[test]
-    fn work_is_there_from_when_it_is_wanted_until_it_ends() {
-        let mut queue = Queue::default();
-        assert!(!queue.has(Kind::Segmentation));
-        queue.want(segment("a cat"), ());
-        assert!(queue.has(Kind::Segmentation), "it waits");
+    fn work_counts_from_its_request_until_its_end() {
+        let mut queue = RequestQueue::default();
+        assert!(!queue.has(TaskKind::Segmentation));
+        queue.add(segment("a cat"), ());
+        assert!(queue.has(TaskKind::Segmentation), "it waits");
         let (request, ()) = queue.start_next().unwrap();
-        assert!(queue.has(Kind::Segmentation), "it is under way");
+        assert!(queue.has(TaskKind::Segmentation), "it is under way");
         queue.finish(request.id).unwrap();
-        assert!(!queue.has(Kind::Segmentation));
+        assert!(!queue.has(TaskKind::Segmentation));
     }
 
     #[test]
     fn answers_to_other_numbers_change_nothing() {
-        let mut queue = Queue::default();
-        queue.want(segment("a cat"), ());
+        let mut queue = RequestQueue::default();
+        queue.add(segment("a cat"), ());
         let (request, ()) = queue.start_next().unwrap();
         assert_eq!(queue.finish(request.id + 1), None);
-        assert_eq!(queue.busy_with().map(Task::kind), Some(Kind::Segmentation));
+        assert_eq!(queue.busy_with().map(Task::kind), Some(TaskKind::Segmentation));
         queue.clear();
         assert_eq!(queue.finish(request.id), None, "an answer from a worker that is gone");
-        queue.want(segment("a dog"), ());
+        queue.add(segment("a dog"), ());
         assert_ne!(queue.start_next().unwrap().0.id, request.id, "numbers are not used again");
     }
 }

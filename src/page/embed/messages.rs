@@ -19,12 +19,12 @@ pub struct ParsedMessage {
     /// The number or name that the host gave the request. The answer repeats it. Null if the host gave none.
     pub id: Value,
     /// The command, or a sentence that says why the request is invalid.
-    pub command: Result<Command, String>,
+    pub command: Result<HostCommand, String>,
 }
 
 /// A command of the host.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Command {
+pub enum HostCommand {
     /// Show a photo.
     Load { picture: Picture, name: Option<String> },
     /// Score these phrases, and choose one.
@@ -55,7 +55,7 @@ pub fn read(message: &Value) -> Option<ParsedMessage> {
     Some(ParsedMessage { id, command })
 }
 
-fn command(message: &Value) -> Result<Command, String> {
+fn command(message: &Value) -> Result<HostCommand, String> {
     match message.get("do").and_then(Value::as_str) {
         Some("load") => {
             let picture = match message.get("image") {
@@ -67,7 +67,7 @@ fn command(message: &Value) -> Result<Command, String> {
                         .to_owned());
                 }
             };
-            Ok(Command::Load { picture, name: text(message, "name")? })
+            Ok(HostCommand::Load { picture, name: text(message, "name")? })
         }
         Some("prompts") => {
             let texts = message.get("texts").and_then(Value::as_array).and_then(|texts| {
@@ -77,18 +77,18 @@ fn command(message: &Value) -> Result<Command, String> {
             if texts.len() > MOST_TEXTS || texts.iter().any(|text| text.len() > LONGEST_TEXT) {
                 return Err(format!("At most {MOST_TEXTS} prompts of at most {LONGEST_TEXT} bytes."));
             }
-            Ok(Command::Prompts { texts, phrase: text(message, "phrase")? })
+            Ok(HostCommand::Prompts { texts, phrase: text(message, "phrase")? })
         }
         Some("choose") => {
             let (phrase, head) = (text(message, "phrase")?, head_of(message)?);
             if phrase.is_none() && head.is_none() {
                 return Err("choose needs a phrase, or a head as in \"11.3\".".to_owned());
             }
-            Ok(Command::Choose { phrase, head })
+            Ok(HostCommand::Choose { phrase, head })
         }
         Some("result") => match message.get("mask") {
-            None | Some(Value::Null) => Ok(Command::Result { mask: false }),
-            Some(Value::Bool(mask)) => Ok(Command::Result { mask: *mask }),
+            None | Some(Value::Null) => Ok(HostCommand::Result { mask: false }),
+            Some(Value::Bool(mask)) => Ok(HostCommand::Result { mask: *mask }),
             Some(_) => Err("mask must be true or false.".to_owned()),
         },
         _ => Err("do must be one of load, prompts, choose and result.".to_owned()),
@@ -152,8 +152,8 @@ pub struct ViewResults {
     pub embedding: f32,
     /// The chosen head: layer and number.
     pub head: Option<(usize, usize)>,
-    pub head_texts: Vec<Explained>,
-    pub segmentation: Option<Segmented>,
+    pub head_texts: Vec<HeadText>,
+    pub segmentation: Option<MaskResult>,
 }
 
 /// The photo.
@@ -173,7 +173,7 @@ pub struct Image {
 /// A text of the chosen head.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Explained {
+pub struct HeadText {
     pub text: String,
     pub variance_explained: f32,
 }
@@ -181,7 +181,7 @@ pub struct Explained {
 /// The segmentation of the phrase.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Segmented {
+pub struct MaskResult {
     pub threshold: f32,
     /// Whether no patch scored positive for the phrase.
     pub is_empty: bool,

@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_pair_of_labels_is_refused_in_words() {
+    fn a_table_without_two_labels_is_refused() {
         let refusal = |table: &str| Labels::of_table(table).unwrap_err().to_string();
         assert!(refusal("").contains("file names: call it “img_filename”"), "{}", refusal(""));
         assert!(refusal("file,size\na,1").contains("no column for the class"));

@@ -2,7 +2,7 @@
 //! texts to the right, shares from 0 at the bottom to 1 at the top.
 
 use crate::page::common::chart::{HEIGHT, WIDTH};
-use crate::protocol::completeness::{Completeness, Kept, Point};
+use crate::protocol::completeness::{ClassAgreement, Completeness, CurvePoint};
 
 /// A line of the chart.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,8 +15,8 @@ pub struct CompletenessLine {
 /// Returns the lines that have values.
 pub fn lines(curve: &Completeness) -> Vec<CompletenessLine> {
     let most = curve.points.iter().map(|point| point.texts).max().unwrap_or(0).max(1) as f64;
-    let line = |name, value: fn(&Point) -> Option<f64>| {
-        let place = |point: &Point| {
+    let line = |name, value: fn(&CurvePoint) -> Option<f64>| {
+        let place = |point: &CurvePoint| {
             let share = value(point)?;
             Some(format!("{:.1},{:.2}", WIDTH * point.texts as f64 / most, HEIGHT * (1.0 - share)))
         };
@@ -25,8 +25,8 @@ pub fn lines(curve: &Completeness) -> Vec<CompletenessLine> {
     };
     [
         line("Variance explained", |point| Some(point.explained)),
-        line("Same class as the whole model", |point| Some(point.kept?.same)),
-        line("Correct class", |point| point.kept?.right),
+        line("Same class as the whole model", |point| Some(point.agreement?.same)),
+        line("Correct class", |point| point.agreement?.right),
     ]
     .into_iter()
     .flatten()
@@ -38,17 +38,17 @@ pub fn lines(curve: &Completeness) -> Vec<CompletenessLine> {
 pub struct CompletenessRow {
     pub what: String,
     pub explained: Option<f64>,
-    pub kept: Option<Kept>,
+    pub agreement: Option<ClassAgreement>,
 }
 
 /// Returns a row for the whole model, one for mean-ablated earlier attention, and one for each number of texts.
 pub fn rows(curve: &Completeness) -> Vec<CompletenessRow> {
-    let whole = curve.whole.map(|kept| ("The whole model", kept));
-    let early = curve.early.map(|kept| ("Late heads unchanged", kept));
-    let first = [whole, early].into_iter().flatten().map(|(what, kept)| CompletenessRow {
+    let whole = curve.whole.map(|agreement| ("The whole model", agreement));
+    let early = curve.early.map(|agreement| ("Late heads unchanged", agreement));
+    let first = [whole, early].into_iter().flatten().map(|(what, agreement)| CompletenessRow {
         what: what.to_owned(),
         explained: None,
-        kept: Some(kept),
+        agreement: Some(agreement),
     });
     let by_texts = curve.points.iter().map(|point| CompletenessRow {
         what: match point.texts {
@@ -57,7 +57,7 @@ pub fn rows(curve: &Completeness) -> Vec<CompletenessRow> {
             texts => format!("By {texts} texts each"),
         },
         explained: Some(point.explained),
-        kept: point.kept,
+        agreement: point.agreement,
     });
     first.chain(by_texts).collect()
 }
@@ -67,16 +67,16 @@ mod tests {
     use super::*;
 
     fn curve(right: Option<f64>) -> Completeness {
-        let kept = |same| Some(Kept { same, right });
-        let point = |(texts, explained, same)| Point { texts, explained, kept: kept(same) };
+        let agreement = |same| Some(ClassAgreement { same, right });
+        let point = |(texts, explained, same)| CurvePoint { texts, explained, agreement: agreement(same) };
         let points = [(0, 0.0, 0.1), (1, 0.2, 0.5), (4, 0.6, 1.0)].map(point).to_vec();
         Completeness {
             late_layers: 4,
             heads: 24,
             pool: 9,
             pictures: 10,
-            whole: kept(1.0),
-            early: kept(0.9),
+            whole: agreement(1.0),
+            early: agreement(0.9),
             points,
         }
     }
@@ -94,7 +94,7 @@ mod tests {
     fn without_pictures_the_variance_is_left() {
         let mut bare = curve(None);
         (bare.whole, bare.early) = (None, None);
-        bare.points.iter_mut().for_each(|point| point.kept = None);
+        bare.points.iter_mut().for_each(|point| point.agreement = None);
         assert_eq!(lines(&bare).len(), 1);
         let what: Vec<String> = rows(&bare).into_iter().map(|row| row.what).collect();
         assert_eq!(what, ["Late heads by their means", "By 1 text each", "By 4 texts each"]);

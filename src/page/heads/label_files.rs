@@ -10,7 +10,7 @@ use crate::text::units;
 /// Returns Markdown with a table for each head, the last layer first.
 pub fn markdown(pack: &str, names: &HeadNames) -> String {
     let mut text = format!(
-        "# What the heads of {pack} stand for\n\nTextSpan over {}.\n",
+        "# The names and texts of the heads of {pack}\n\nTextSpan over {}.\n",
         units::plural(names.images, "image", "images")
     );
     for (layer, heads) in names.heads.iter().enumerate().rev() {

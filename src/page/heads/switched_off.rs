@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn all_mlps_are_said_to_be_all() {
+    fn all_mlps_have_a_short_summary() {
         let ablation = Ablation { mlps: (0..12).collect(), cls_to_cls: true, ..Ablation::default() };
         assert_eq!(summary(&ablation, 12), "all MLPs, CLS-to-CLS attention");
     }

@@ -3,5 +3,5 @@
 pub mod address;
 #[cfg(feature = "page")]
 pub mod browser;
-pub mod kept_files;
 pub mod published;
+pub mod stored_files;

@@ -11,7 +11,7 @@ const USUAL_SPEED: f64 = 12.5e6;
 
 /// A model at the hub.
 #[derive(Clone, Copy, Debug)]
-pub struct Published {
+pub struct KnownModel {
     pub repository: &'static str,
     pub name: &'static str,
     /// The size of the weights to fetch, in megabytes. All of them are stored in 32 bits.
@@ -22,7 +22,7 @@ pub struct Published {
     pub good_for: &'static str,
 }
 
-impl Published {
+impl KnownModel {
     /// Returns the address of the page on which the authors describe the model.
     pub fn link(self) -> String {
         format!("{HUB}/{}", self.repository)
@@ -73,8 +73,8 @@ const fn clip(
     megabytes: u32,
     grid: (usize, usize),
     good_for: &'static str,
-) -> Published {
-    Published { repository, name, megabytes, licence: "MIT", grid, good_for }
+) -> KnownModel {
+    KnownModel { repository, name, megabytes, licence: "MIT", grid, good_for }
 }
 
 const fn self_supervised(
@@ -83,8 +83,8 @@ const fn self_supervised(
     megabytes: u32,
     grid: (usize, usize),
     good_for: &'static str,
-) -> Published {
-    Published { licence: "Apache-2.0", ..clip(repository, name, megabytes, grid, good_for) }
+) -> KnownModel {
+    KnownModel { licence: "Apache-2.0", ..clip(repository, name, megabytes, grid, good_for) }
 }
 
 const OUTLINES: &str = "Attention that outlines objects, learned without texts.";
@@ -92,7 +92,7 @@ const MATCHES: &str = "Patches that match across photos, learned without texts."
 const REGISTERS: &str = "Attention without outlier patches, learned without texts.";
 
 /// The published models, the smallest first.
-pub const PUBLISHED: [Published; 19] = [
+pub const KNOWN_MODELS: [KnownModel; 19] = [
     self_supervised("facebook/dino-vits16", "DINO ViT-S/16", 87, SMALL, OUTLINES),
     self_supervised(
         "facebook/dino-vits8",
@@ -197,12 +197,12 @@ mod tests {
     use super::*;
 
     fn names(query: &str) -> Vec<&'static str> {
-        PUBLISHED.iter().filter(|model| model.matches(query)).map(|model| model.name).collect()
+        KNOWN_MODELS.iter().filter(|model| model.matches(query)).map(|model| model.name).collect()
     }
 
     #[test]
     fn a_search_finds_models_with_every_word() {
-        assert_eq!(names("").len(), PUBLISHED.len());
+        assert_eq!(names("").len(), KNOWN_MODELS.len());
         assert_eq!(names("  OPENAI b/16 "), ["OpenAI CLIP ViT-B/16"]);
         assert_eq!(names("registers large"), ["DINOv2 ViT-L/14 with registers"]);
         assert_eq!(names("apache").len(), 10);
@@ -211,7 +211,7 @@ mod tests {
 
     #[test]
     fn waiting_times_follow_the_measured_speed() {
-        let model = PUBLISHED.iter().find(|model| model.megabytes == 605).unwrap();
+        let model = KNOWN_MODELS.iter().find(|model| model.megabytes == 605).unwrap();
         assert_eq!(model.seconds(None), (48.4, false), "605 MB at 12.5 MB/s");
         assert_eq!(model.seconds(speed(100_000_000, 2.0)), (12.1, true));
         assert_eq!(speed(100, 0.01), None, "too short");
@@ -229,7 +229,7 @@ mod tests_with_models {
     use crate::geometry::Grid;
     use crate::model::{ModelConfig, TextConfig, TextKind, TextPooling, VisionConfig};
 
-    fn known(model: Published) -> &'static PublishedModel {
+    fn known(model: KnownModel) -> &'static PublishedModel {
         PUBLISHED_MODELS.iter().find(|known| known.repository == Some(model.repository)).unwrap()
     }
 
@@ -271,22 +271,22 @@ mod tests_with_models {
 
     #[test]
     fn every_known_model_is_offered_and_no_other() {
-        let mut offered: Vec<_> = PUBLISHED.iter().map(|model| (model.repository, model.name)).collect();
+        let mut offered: Vec<_> = KNOWN_MODELS.iter().map(|model| (model.repository, model.name)).collect();
         let mut known: Vec<_> =
             PUBLISHED_MODELS.iter().filter_map(|model| Some((model.repository?, model.name))).collect();
         offered.sort_unstable();
         known.sort_unstable();
         assert_eq!(offered, known);
-        for model in PUBLISHED {
+        for model in KNOWN_MODELS {
             let repository = Repository::parse(model.repository).unwrap();
             assert!(repository.address(DEFAULT_HUB, "").starts_with(&model.link()), "{}", model.link());
         }
-        assert!(PUBLISHED.is_sorted_by_key(|model| model.megabytes), "the smallest first");
+        assert!(KNOWN_MODELS.is_sorted_by_key(|model| model.megabytes), "the smallest first");
     }
 
     #[test]
     fn cards_agree_with_the_table_of_models() {
-        for model in PUBLISHED {
+        for model in KNOWN_MODELS {
             let known = known(model);
             assert_eq!(model.licence, known.licence, "{}", model.name);
             assert_eq!(model.grid, (known.sizes.vision.layers, known.sizes.vision.heads), "{}", model.name);
@@ -298,7 +298,7 @@ mod tests_with_models {
     #[test]
     fn sizes_on_cards_are_within_a_tenth() {
         let near = |found: u64, expected: u64| found.abs_diff(expected) as f64 <= 0.1 * expected as f64;
-        for model in PUBLISHED {
+        for model in KNOWN_MODELS {
             let config = config(known(model).sizes);
             let stored = |quantisation| file_length(&config, quantisation);
             let fetched = stored(Quantisation::F32);

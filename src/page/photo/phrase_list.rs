@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_stored_comes_back() {
+    fn a_stored_list_is_read_back() {
         for phrases in [PhraseList::default(), list(""), list("ein Schäferhund 🐕")] {
             assert_eq!(list(&phrases.to_string()), phrases);
         }

@@ -69,12 +69,12 @@ impl Zoom {
 
 /// The pointers on the picture. One pointer drags the picture, and two pointers zoom.
 #[derive(Clone, Debug, Default)]
-pub struct Hold {
+pub struct Pointers {
     /// (pointer, position)
     pointers: Vec<(i32, (f64, f64))>,
 }
 
-impl Hold {
+impl Pointers {
     /// Adds a pointer. A third pointer is ignored.
     pub fn down(&mut self, pointer: i32, at: (f64, f64)) {
         self.up(pointer);
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_under_the_pointer_stays_there() {
+    fn the_point_under_the_pointer_stays_there() {
         let zoom = Zoom::default().about(2.0, (0.3, 0.7));
         assert!(near(on_stage(zoom, (0.3, 0.7)), (0.3, 0.7)));
         let closer = zoom.about(1.7, (0.4, 0.5));
@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn one_finger_drags_and_two_pinch() {
-        let (mut hold, start) = (Hold::default(), Zoom::default().about(4.0, (0.5, 0.5)));
+        let (mut hold, start) = (Pointers::default(), Zoom::default().about(4.0, (0.5, 0.5)));
         hold.down(1, (0.5, 0.5));
         let dragged = hold.moved(start, 1, (0.6, 0.4));
         assert!(near((dragged.x - start.x, dragged.y - start.y), (0.1, -0.1)));
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn arrows_are_the_pages_own_until_zoomed() {
+    fn arrows_scroll_the_page_until_zoomed() {
         assert_eq!(Zoom::default().after_key("ArrowDown"), None);
         let zoom = Zoom::default().after_key("+").unwrap();
         assert!(zoom.after_key("ArrowDown").unwrap().y < zoom.y, "down shows what is below");

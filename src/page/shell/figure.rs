@@ -9,7 +9,7 @@ use crate::page::shell::findings::{ContributionsFinding, Findings, HeadFinding, 
 use crate::text::units;
 
 /// The layer over the photo.
-pub struct Over {
+pub struct FigureOverlay {
     /// A `data:` address of a picture with the photo's proportions.
     pub picture: String,
     pub opacity: f64,
@@ -20,13 +20,13 @@ pub struct Over {
 }
 
 /// The pictures on the page's canvases.
-pub struct Pictures {
+pub struct FigurePictures {
     /// A `data:` address.
     pub photo: String,
     pub size: Size,
     /// Whether the photo is grey under the map.
     pub is_grey: bool,
-    pub over: Option<Over>,
+    pub over: Option<FigureOverlay>,
 }
 
 /// All lengths are in pixels of the figure.
@@ -41,7 +41,7 @@ const QUIET: &str = "#585c63";
 const EMPTY: [u8; 3] = [238, 238, 234];
 
 /// Returns the figure as an SVG file.
-pub fn svg(findings: &Findings, pictures: &Pictures) -> String {
+pub fn svg(findings: &Findings, pictures: &FigurePictures) -> String {
     let mut figure = Figure { body: String::new() };
     let left = figure.photo(pictures);
     let right = figure.phrases(&findings.phrases);
@@ -78,7 +78,7 @@ struct Figure {
 
 impl Figure {
     /// Draws photo, map and legend. Returns the y coordinate of their bottom.
-    fn photo(&mut self, pictures: &Pictures) -> f64 {
+    fn photo(&mut self, pictures: &FigurePictures) -> f64 {
         let height = PHOTO * pictures.size.height as f64 / pictures.size.width.max(1) as f64;
         let grey = if pictures.is_grey { " filter=\"url(#grey)\"" } else { "" };
         self.image(&pictures.photo, height, grey);
@@ -242,12 +242,12 @@ mod tests {
     use super::*;
     use crate::page::shell::findings::tests::findings;
 
-    fn pictures() -> Pictures {
-        Pictures {
+    fn pictures() -> FigurePictures {
+        FigurePictures {
             photo: "data:image/png;base64,AAAA".to_owned(),
             size: Size { width: 60, height: 40 },
             is_grey: true,
-            over: Some(Over {
+            over: Some(FigureOverlay {
                 picture: "data:image/png;base64,BBBB".to_owned(),
                 opacity: 0.85,
                 says: "a map".to_owned(),
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn hostile_words_leave_the_figure_well_formed() {
+    fn hostile_texts_leave_the_figure_well_formed() {
         let mut findings = findings();
         findings.subject = Some("]]> <script>alert(1)</script> \u{0} & \"'".to_owned());
         let svg = svg(&findings, &pictures());
@@ -306,7 +306,7 @@ mod tests {
     fn without_map_and_head_it_still_is_a_figure() {
         let mut findings = findings();
         (findings.head, findings.contributions) = (None, None);
-        let svg = svg(&findings, &Pictures { over: None, ..pictures() });
+        let svg = svg(&findings, &FigurePictures { over: None, ..pictures() });
         assert_well_formed(&svg);
         assert_eq!(svg.matches("<image").count(), 1);
     }

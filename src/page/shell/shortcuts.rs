@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn undo_and_redo_are_told_apart() {
+    fn undo_and_redo_have_different_keys() {
         let command = |key, shift| Press { command: true, shift, ..plain(key) };
         assert_eq!(action(command("z", false), Focus::Elsewhere), Some(Action::Undo));
         assert_eq!(action(command("Z", true), Focus::Elsewhere), Some(Action::Redo));

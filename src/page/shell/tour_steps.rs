@@ -45,7 +45,7 @@ impl Step {
 
 /// The values on the page that a step mentions; `None` for values that are not available yet.
 #[derive(Clone, Debug, Default)]
-pub struct Seen {
+pub struct ShownValues {
     pub phrase: String,
     pub score: Option<f32>,
     /// The score with everything switched on; `None` if nothing is switched off.
@@ -58,8 +58,8 @@ pub struct Seen {
 }
 
 /// Returns the text of a step.
-pub fn says(step: Step, seen: &Seen) -> String {
-    let Seen { phrase, score, head, part, .. } = seen;
+pub fn step_text(step: Step, seen: &ShownValues) -> String {
+    let ShownValues { phrase, score, head, part, .. } = seen;
     let score = score.map_or_else(|| "…".to_owned(), |score| units::signed(score, 3));
     let head = head.map_or_else(|| "the head".to_owned(), |(layer, head)| format!("head {head} of layer {layer}"));
     let part = part.map_or_else(|| "…".to_owned(), |part| units::signed(part, 3));
@@ -75,7 +75,7 @@ pub fn says(step: Step, seen: &Seen) -> String {
              this contribution comes from."
         ),
         Step::TextSpan => format!(
-            "What does {head} stand for? Over thousands of photos its output varies along a few directions, \
+            "Which texts describe {head}? Over thousands of photos its output varies along a few directions, \
              and these texts describe them{}. The percentage says how much of the variance they explain. The \
              heads of this small model are broad; those of a large CLIP are often about one thing.",
             first(&seen.labels)
@@ -91,7 +91,7 @@ pub fn says(step: Step, seen: &Seen) -> String {
                 .to_owned()
         }
         Step::Ablation => format!(
-            "Does {head} make the score? Here it is replaced by its mean over many photos. {} You can switch \
+            "How much does {head} add to the score? Here it is replaced by its mean over many photos. {} You can switch \
              off any cell of the grid like this.",
             change(seen, &score)
         ),
@@ -105,7 +105,7 @@ fn first(labels: &[String]) -> String {
     }
 }
 
-fn change(seen: &Seen, score: &str) -> String {
+fn change(seen: &ShownValues, score: &str) -> String {
     match seen.intact {
         Some(intact) => format!("The score goes from {} to {score}.", units::signed(intact, 3)),
         None => format!("The score is {score} with everything on."),
@@ -116,8 +116,8 @@ fn change(seen: &Seen, score: &str) -> String {
 mod tests {
     use super::*;
 
-    fn seen() -> Seen {
-        Seen {
+    fn seen() -> ShownValues {
+        ShownValues {
             phrase: "a cat".to_owned(),
             score: Some(0.2),
             intact: Some(0.25),
@@ -129,8 +129,8 @@ mod tests {
     }
 
     #[test]
-    fn the_steps_tell_of_what_is_on_screen() {
-        let told = STEPS.map(|step| says(step, &seen()));
+    fn the_steps_name_the_values_on_the_page() {
+        let told = STEPS.map(|step| step_text(step, &seen()));
         assert!(told[0].contains("“a cat” a score of +0.200"));
         assert!(told[1].contains("head 4 of layer 11, with +0.050"));
         assert!(told[2].contains("“fur”, “ears”"));
@@ -138,12 +138,15 @@ mod tests {
     }
 
     #[test]
-    fn before_anything_is_there_no_figure_is_made_up() {
+    fn without_values_the_steps_contain_no_numbers() {
         for step in STEPS {
-            let told = says(step, &Seen { phrase: "a cat".to_owned(), can_switch_off: true, ..Seen::default() });
+            let told = step_text(
+                step,
+                &ShownValues { phrase: "a cat".to_owned(), can_switch_off: true, ..ShownValues::default() },
+            );
             assert!(!told.chars().any(|character| character.is_ascii_digit()), "{told}");
         }
-        let told = says(Step::Ablation, &Seen { can_switch_off: false, ..seen() });
+        let told = step_text(Step::Ablation, &ShownValues { can_switch_off: false, ..seen() });
         assert!(told.contains("no means"), "{told}");
     }
 }

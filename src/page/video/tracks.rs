@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mask_is_what_is_above_the_tracks_own_mean() {
+    fn a_mask_contains_the_patches_above_the_tracks_mean() {
         assert_eq!(above_mean(&tracks()[..6]), [true, true, true, false, false, false]);
         assert_eq!(above_mean(&[0.25; 4]), [false; 4], "an even spread is no object");
         assert_eq!(area(&tracks()[6..]), 2.0 / 6.0);

@@ -1,18 +1,18 @@
-//! Decides which piece of work is computed before its request, and by which helper worker. This module is only the
+//! Decides which images are computed before they are requested, and by which helper worker. This module is only the
 //! bookkeeping; it starts no worker.
 //!
-//! Work comes as a list of pieces: the first one is requested now, the others will be requested next. A helper worker
-//! has one piece at a time. At most one piece per helper worker is started or done ahead, plus one piece that the main
+//! Images come as a list: the first one is requested now, the others will be requested next. A helper worker
+//! has one image at a time. At most one image per helper worker is started or done ahead, plus one image that the main
 //! worker computes itself.
 
 use std::collections::BTreeMap;
 
-/// The pieces that are started or done. `K` identifies a piece. `C` is the context of a piece, stored here while a
-/// helper computes the piece. `T` is the result.
+/// The images that are started or done. `K` identifies an image. `C` is the context of an image, stored here while a
+/// helper computes the image. `T` is the result.
 #[derive(Debug)]
 pub struct Schedule<K, C, T> {
     helpers: BTreeMap<u32, HelperState>,
-    pieces: Vec<(K, PieceState<C, T>)>,
+    images: Vec<(K, ImageState<C, T>)>,
     last_job: u32,
 }
 
@@ -25,14 +25,14 @@ enum HelperState {
 }
 
 #[derive(Debug)]
-enum PieceState<C, T> {
+enum ImageState<C, T> {
     Running { job: u32, context: C },
     Done(T),
 }
 
 impl<K, C, T> Default for Schedule<K, C, T> {
     fn default() -> Self {
-        Self { helpers: BTreeMap::new(), pieces: Vec::new(), last_job: 0 }
+        Self { helpers: BTreeMap::new(), images: Vec::new(), last_job: 0 }
     }
 }
 
@@ -49,16 +49,16 @@ impl<K: Clone + PartialEq, C, T> Schedule<K, C, T> {
         }
     }
 
-    /// Removes a helper, with its running piece.
+    /// Removes a helper, and the image that it runs on.
     pub fn lose(&mut self, helper: u32) {
         if let Some(HelperState::Busy(lost)) = self.helpers.remove(&helper) {
-            self.pieces.retain(|(_, state)| state.job() != Some(lost));
+            self.images.retain(|(_, state)| state.job() != Some(lost));
         }
     }
 
-    /// Removes all pieces that are not in the list. The result of a running one is dropped when it arrives.
+    /// Removes all images that are not in the list. The result of a running one is dropped when it arrives.
     pub fn keep_only(&mut self, list: &[K]) {
-        self.pieces.retain(|(key, _)| list.contains(key));
+        self.images.retain(|(key, _)| list.contains(key));
     }
 
     /// Returns a helper that has no job.
@@ -66,29 +66,29 @@ impl<K: Clone + PartialEq, C, T> Schedule<K, C, T> {
         self.helpers.iter().find(|(_, state)| **state == HelperState::Idle).map(|(helper, _)| *helper)
     }
 
-    /// Returns the index in the list of the next piece that nobody has started, or `None` if enough are started.
+    /// Returns the index in the list of the next image that nobody has started, or `None` if enough are started.
     pub fn next(&self, list: &[K]) -> Option<usize> {
-        let has_room = self.pieces.len() <= self.helpers.len() && !self.helpers.is_empty();
-        list.iter().position(|key| self.piece(key).is_none()).filter(|_| has_room)
+        let has_room = self.images.len() <= self.helpers.len() && !self.helpers.is_empty();
+        list.iter().position(|key| self.image(key).is_none()).filter(|_| has_room)
     }
 
-    /// Assigns a piece to a helper; returns the number of the job.
+    /// Assigns an image to a helper; returns the number of the job.
     pub fn assign(&mut self, helper: u32, key: K, context: C) -> u32 {
         self.last_job += 1;
         let job = self.last_job;
         self.helpers.insert(helper, HelperState::Busy(job));
-        self.pieces.push((key, PieceState::Running { job, context }));
+        self.images.push((key, ImageState::Running { job, context }));
         job
     }
 
-    /// Notes that a helper has finished its job. The result of a piece that was removed in the meantime is dropped.
+    /// Notes that a helper has finished its job. The result of an image that was removed in the meantime is dropped.
     pub fn finish(&mut self, helper: u32, job: u32, result: impl FnOnce(C) -> T) {
         if self.helpers.get(&helper) != Some(&HelperState::Busy(job)) {
             return;
         }
         self.helpers.insert(helper, HelperState::Idle);
-        let place = self.pieces.iter().position(|(_, state)| state.job() == Some(job));
-        if let Some((key, PieceState::Running { context, .. })) = place.map(|place| self.pieces.swap_remove(place))
+        let place = self.images.iter().position(|(_, state)| state.job() == Some(job));
+        if let Some((key, ImageState::Running { context, .. })) = place.map(|place| self.images.swap_remove(place))
         {
             self.keep(key, result(context));
         }
@@ -96,23 +96,23 @@ impl<K: Clone + PartialEq, C, T> Schedule<K, C, T> {
 
     /// Stores a result of the main worker.
     pub fn keep(&mut self, key: K, result: T) {
-        self.pieces.push((key, PieceState::Done(result)));
+        self.images.push((key, ImageState::Done(result)));
     }
 
-    /// Takes the result of a piece, if it is done.
+    /// Takes the result of an image, if it is done.
     pub fn take(&mut self, key: &K) -> Option<T> {
         let is_done =
-            |(other, state): &(K, PieceState<C, T>)| other == key && matches!(state, PieceState::Done(_));
-        let place = self.pieces.iter().position(is_done)?;
-        match self.pieces.swap_remove(place).1 {
-            PieceState::Done(result) => Some(result),
-            PieceState::Running { .. } => None,
+            |(other, state): &(K, ImageState<C, T>)| other == key && matches!(state, ImageState::Done(_));
+        let place = self.images.iter().position(is_done)?;
+        match self.images.swap_remove(place).1 {
+            ImageState::Done(result) => Some(result),
+            ImageState::Running { .. } => None,
         }
     }
 
-    /// Returns the job of a piece that a helper computes now.
+    /// Returns the job of an image that a helper computes now.
     pub fn job_of(&self, key: &K) -> Option<u32> {
-        self.piece(key)?.job()
+        self.image(key)?.job()
     }
 
     /// Returns the helper that computes a job.
@@ -120,12 +120,12 @@ impl<K: Clone + PartialEq, C, T> Schedule<K, C, T> {
         self.helpers.iter().find(|(_, state)| **state == HelperState::Busy(job)).map(|(helper, _)| *helper)
     }
 
-    fn piece(&self, key: &K) -> Option<&PieceState<C, T>> {
-        self.pieces.iter().find(|(other, _)| other == key).map(|(_, state)| state)
+    fn image(&self, key: &K) -> Option<&ImageState<C, T>> {
+        self.images.iter().find(|(other, _)| other == key).map(|(_, state)| state)
     }
 }
 
-impl<C, T> PieceState<C, T> {
+impl<C, T> ImageState<C, T> {
     fn job(&self) -> Option<u32> {
         match self {
             Self::Running { job, .. } => Some(*job),
@@ -138,10 +138,10 @@ impl<C, T> PieceState<C, T> {
 mod tests {
     use super::*;
 
-    type Pieces = Schedule<u32, &'static str, String>;
+    type TestSchedule = Schedule<u32, &'static str, String>;
 
     /// A schedule with this many idle helpers.
-    fn schedule(helpers: u32) -> Pieces {
+    fn schedule(helpers: u32) -> TestSchedule {
         let mut schedule = Schedule::default();
         for helper in 1..=helpers {
             schedule.start(helper);
@@ -150,8 +150,8 @@ mod tests {
         schedule
     }
 
-    /// Assigns pieces of a list to all idle helpers; returns helpers, keys and jobs.
-    fn assign_all(schedule: &mut Pieces, list: &[u32]) -> Vec<(u32, u32, u32)> {
+    /// Assigns images of a list to all idle helpers; returns helpers, keys and jobs.
+    fn assign_all(schedule: &mut TestSchedule, list: &[u32]) -> Vec<(u32, u32, u32)> {
         let mut assigned = Vec::new();
         while let Some((helper, place)) = schedule.idle().zip(schedule.next(list)) {
             assigned.push((helper, list[place], schedule.assign(helper, list[place], "context")));
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn each_helper_has_one_piece_and_the_main_worker_another() {
+    fn each_helper_has_one_image_and_the_main_worker_another() {
         let mut schedule = schedule(2);
         assert_eq!(assign_all(&mut schedule, &[1, 2, 3, 4]), [(1, 1, 1), (2, 2, 2)]);
         assert_eq!((schedule.idle(), schedule.job_of(&1), schedule.job_of(&3)), (None, Some(1), None));
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn pieces_that_left_the_list_are_dropped() {
+    fn images_that_left_the_list_are_dropped() {
         let mut schedule = schedule(1);
         assign_all(&mut schedule, &[1, 2]);
         schedule.keep_only(&[7, 8]);
@@ -189,7 +189,7 @@ mod tests {
         schedule.finish(1, 1, done);
         assert_eq!(schedule.take(&1), None);
         assert_eq!(assign_all(&mut schedule, &[8]), [(1, 8, 2)]);
-        // The same piece, requested again, is another job.
+        // The same image, requested again, is another job.
         schedule.keep_only(&[]);
         schedule.finish(1, 2, done);
         assign_all(&mut schedule, &[8]);
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lost_helpers_piece_starts_again_and_its_results_stay() {
+    fn a_lost_helpers_image_starts_again_and_its_results_stay() {
         let mut schedule = schedule(2);
         assign_all(&mut schedule, &[1, 2]);
         schedule.finish(1, 1, done);
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn a_starting_helper_gets_no_piece() {
+    fn a_starting_helper_gets_no_image() {
         let mut schedule: Schedule<u32, &str, String> = Schedule::default();
         schedule.start(5);
         assert_eq!(schedule.idle(), None);

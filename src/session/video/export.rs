@@ -80,29 +80,29 @@ impl FrameMasks {
 }
 
 #[derive(Serialize)]
-struct Document<'a> {
+struct MasksDocument<'a> {
     video: &'a str,
     width: usize,
     height: usize,
-    objects: Vec<Named<'a>>,
-    frames: Vec<Frame>,
+    objects: Vec<NamedObject<'a>>,
+    frames: Vec<FrameRecord>,
 }
 
 #[derive(Serialize)]
-struct Named<'a> {
+struct NamedObject<'a> {
     id: u32,
     name: &'a str,
 }
 
 #[derive(Serialize)]
-struct Frame {
+struct FrameRecord {
     index: usize,
     time: f64,
-    masks: Vec<Mask>,
+    masks: Vec<MaskRecord>,
 }
 
 #[derive(Serialize)]
-struct Mask {
+struct MaskRecord {
     object: u32,
     /// COCO's compressed run lengths, columns first.
     segmentation: Rle,
@@ -121,19 +121,19 @@ pub fn json(video: &str, names: &[(u32, String)], frames: &[FrameMasks]) -> Resu
     let size = frames.first().ok_or(ExportError::Empty)?.frame.photo;
     let mask = |(object, pixels): (u32, Vec<bool>), size: Size| {
         let area = pixels.iter().filter(|is_in| **is_in).count();
-        Mask { object, segmentation: Rle::of(&pixels, size), area, bbox: bounds(&pixels, size) }
+        MaskRecord { object, segmentation: Rle::of(&pixels, size), area, bbox: bounds(&pixels, size) }
     };
     // The pictures of a folder may have different sizes.
-    let frame = |frame: &FrameMasks| Frame {
+    let frame = |frame: &FrameMasks| FrameRecord {
         index: frame.index,
         time: frame.time,
         masks: frame.in_pixels().into_iter().map(|masked| mask(masked, frame.frame.photo)).collect(),
     };
-    let document = Document {
+    let document = MasksDocument {
         video,
         width: size.width,
         height: size.height,
-        objects: names.iter().map(|(id, name)| Named { id: *id, name }).collect(),
+        objects: names.iter().map(|(id, name)| NamedObject { id: *id, name }).collect(),
         frames: frames.iter().map(frame).collect(),
     };
     serde_json::to_vec(&document).map_err(|err| ExportError::Write(err.to_string()))

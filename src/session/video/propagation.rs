@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use half::f16;
 
 use crate::geometry::CropFromPhoto;
-use crate::protocol::video::{Run, Seed, SeedKind};
+use crate::protocol::video::{PropagationRun, Seed, SeedKind};
 use crate::track::seeds::{self, PatchBox};
 use crate::track::{Features, PropagateOptions, Propagator, SoftMasks, TrackError};
 
@@ -29,7 +29,7 @@ impl MaskPropagation {
     /// If the frame does not fit the frames before, nothing was seeded, or an object's number is invalid.
     pub fn step(
         &mut self,
-        run: &Run,
+        run: &PropagationRun,
         index: usize,
         (frame, features): (CropFromPhoto, &Features),
         scores: &BTreeMap<String, Vec<f64>>,

@@ -8,8 +8,8 @@ use crate::foreground;
 use crate::geometry::{CropFromPhoto, Framing, Grid};
 use crate::media::Photo;
 use crate::protocol::sampling::Sampling;
-use crate::retrieve::Imprint;
-use crate::session::{Featured, Session, SessionError, Traced};
+use crate::retrieve::PictureCodes;
+use crate::session::{PhotoFeatures, Session, SessionError, Traced};
 use crate::statistics::Statistics;
 use crate::track::{Features, ObjectId, TrackError, TrackedFrame, Tracker, prototypes};
 
@@ -18,7 +18,7 @@ pub const OBJECTS: usize = 3;
 
 /// A frame's features, stored in 16 bits.
 #[derive(Clone, Debug)]
-pub struct KeptFeatures {
+pub struct StoredFeatures {
     grid: Grid,
     width: usize,
     heads: usize,
@@ -28,7 +28,7 @@ pub struct KeptFeatures {
     tokens: Vec<f16>,
 }
 
-impl KeptFeatures {
+impl StoredFeatures {
     pub fn of(features: &Features) -> Self {
         let half = |values: &[f32]| values.iter().map(|value| f16::from_f32(*value)).collect();
         Self {
@@ -61,16 +61,16 @@ pub struct StudiedFrame {
     /// The index among the sampled frames.
     pub index: usize,
     pub frame: CropFromPhoto,
-    pub kept: KeptFeatures,
+    pub stored: StoredFeatures,
     pub tracked: TrackedFrame,
     /// The parts of the embedding, from which the scores of phrases are computed.
-    imprint: Imprint,
+    codes: PictureCodes,
 }
 
 impl StudiedFrame {
     /// Returns the CLS attention of the last block, `[head][patch]`.
     pub fn attention(&self) -> &[f32] {
-        &self.kept.cls_attention
+        &self.stored.cls_attention
     }
 }
 
@@ -111,9 +111,9 @@ impl Study {
         traced: &Traced,
         features: &Features,
     ) -> Result<&StudiedFrame, TrackError> {
-        let kept = KeptFeatures::of(features);
+        let stored = StoredFeatures::of(features);
         // Tracks the stored features, so that tracking again gives the same result.
-        let features = kept.features();
+        let features = stored.features();
         if self.heads.is_empty() {
             self.heads = prototypes::concentrated_heads(&features, OBJECTS);
             self.tracker = Tracker::new(self.heads.clone());
@@ -121,8 +121,8 @@ impl Study {
         let tracked = self.tracker.push(&features)?;
         let decomposition = session.decompose(traced);
         self.statistics.push(&decomposition);
-        let imprint = Imprint::of(&decomposition, &session.model().readout);
-        let frame = StudiedFrame { index, frame: traced.frame, kept, tracked, imprint };
+        let codes = PictureCodes::of(&decomposition, &session.model().readout);
+        let frame = StudiedFrame { index, frame: traced.frame, stored, tracked, codes };
         self.frames.push(frame);
         let last = self.frames.len() - 1;
         Ok(&self.frames[last])
@@ -135,7 +135,7 @@ impl Study {
     pub fn retrack(&mut self, heads: Vec<usize>) -> Result<(), TrackError> {
         let mut tracker = Tracker::new(heads.clone());
         let tracked: Result<Vec<TrackedFrame>, TrackError> =
-            self.frames.iter().map(|frame| tracker.push(&frame.kept.features())).collect();
+            self.frames.iter().map(|frame| tracker.push(&frame.stored.features())).collect();
         for (frame, tracked) in self.frames.iter_mut().zip(tracked?) {
             frame.tracked = tracked;
         }
@@ -146,16 +146,26 @@ impl Study {
 
     /// Returns the cosines of texts (unit vectors) with the frames, `[text][frame]`.
     pub fn scores(&self, units: &[Vec<f32>]) -> Vec<f32> {
-        let score = |unit: &Vec<f32>, frame: &StudiedFrame| frame.imprint.score(unit) as f32;
-        units.iter().flat_map(|unit| self.frames.iter().map(move |frame| score(unit, frame))).collect()
+        self.on_every_frame(units.iter(), |unit, codes| codes.score(unit))
     }
 
     /// Returns every head's part in a text's cosines, `[layer][head][frame]`.
     pub fn parts(&self, readout: &Readout, direction: &Direction) -> Vec<f32> {
-        let part = |(layer, head): (usize, usize), frame: &StudiedFrame| {
-            readout.code_part(direction, layer, head, &frame.imprint.code(readout, layer, head)) as f32
-        };
-        each_head(readout).flat_map(|head| self.frames.iter().map(move |frame| part(head, frame))).collect()
+        self.on_every_frame(each_head(readout), |(layer, head), codes| {
+            readout.code_part(direction, layer, head, &codes.code(readout, layer, head))
+        })
+    }
+
+    /// Computes a value of every item on every frame, `[item][frame]`.
+    fn on_every_frame<T: Copy>(
+        &self,
+        items: impl Iterator<Item = T>,
+        value: impl Fn(T, &PictureCodes) -> f64,
+    ) -> Vec<f32> {
+        items
+            .flat_map(|item| self.frames.iter().map(move |frame| (item, frame)))
+            .map(|(item, frame)| value(item, &frame.codes) as f32)
+            .collect()
     }
 
     /// Returns the statistics of the heads over the frames that are done.
@@ -225,7 +235,11 @@ fn each_head(readout: &Readout) -> impl Iterator<Item = (usize, usize)> + use<> 
 ///
 /// # Errors
 /// If the device fails.
-pub async fn fine_features(session: &Session, photo: &Photo, short_side: usize) -> Result<Featured, SessionError> {
+pub async fn fine_features(
+    session: &Session,
+    photo: &Photo,
+    short_side: usize,
+) -> Result<PhotoFeatures, SessionError> {
     let layer = session.manifest().propagation_layer();
     session.tokens_after(photo, Framing::Frame { short_side }, layer).await
 }

@@ -2,7 +2,7 @@
 //! cost grows: `cargo xtask bench`. The printed tables are in docs/BENCHMARKS.md.
 
 mod growth;
-mod hands;
+mod helper_workers;
 mod redraw;
 
 use std::time::Duration;

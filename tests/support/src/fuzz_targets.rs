@@ -15,6 +15,7 @@ use headlamp::page::common::content_policy;
 use headlamp::page::gallery::picture_labels::Labels;
 use headlamp::page::shell::address::Address;
 use headlamp::protocol::{Request, Response};
+use headlamp::session::pool_texts::PoolTexts;
 use headlamp::statistics::Statistics;
 
 /// A kind of bytes: its name and its reader.
@@ -23,7 +24,7 @@ pub struct Target {
     pub read: fn(&[u8]),
 }
 
-pub const ALL: [Target; 10] = [
+pub const ALL: [Target; 11] = [
     Target { name: "picture", read: picture },
     Target { name: "video", read: video },
     Target { name: "checkpoint", read: checkpoint },
@@ -34,6 +35,7 @@ pub const ALL: [Target; 10] = [
     Target { name: "message", read: message },
     Target { name: "address", read: address },
     Target { name: "labels", read: labels },
+    Target { name: "pool", read: pool },
 ];
 
 /// Reads `bytes` with the target called `name`.
@@ -106,4 +108,10 @@ fn labels(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let _labels_or_sentence = Labels::of_table(&text);
     let _of_folders = Labels::of_folders(text.lines());
+}
+
+/// Parses a pool of texts. A pool that is written again is the same pool.
+fn pool(bytes: &[u8]) {
+    let Ok(pool) = PoolTexts::parse(&String::from_utf8_lossy(bytes)) else { return };
+    assert_eq!(PoolTexts::parse(&pool.to_file()), Ok(pool));
 }

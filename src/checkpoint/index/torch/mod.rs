@@ -13,7 +13,7 @@
 
 mod pickle;
 mod pickled_tensors;
-mod reader;
+mod torch_index_reader;
 mod zip_directory;
 
-pub(super) use reader::{TorchIndexReader, TorchIndexStep};
+pub(super) use torch_index_reader::{TorchIndexReader, TorchIndexStep};

@@ -6,7 +6,7 @@ use crate::page::common::formulas::{self, Explanation, Topic};
 
 /// The explanation of a topic, collapsed at first.
 #[component]
-pub fn How(about: Topic) -> impl IntoView {
+pub fn HowComputed(about: Topic) -> impl IntoView {
     let Explanation { formulas, words, source } = formulas::explanation(about);
     view! {
         <details class="how" data-topic=format!("{about:?}").to_lowercase()>

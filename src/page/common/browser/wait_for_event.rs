@@ -14,8 +14,8 @@ use wasm_bindgen_futures::JsFuture;
 pub async fn event(target: &EventTarget, names: &'static [&'static str], milliseconds: i32) -> Option<String> {
     let (promise, settle) = promise();
     let answer = settle.clone();
-    let heard = Closure::new(move |event: Event| settled(&answer, &event.type_().into()));
-    let _listening = Listening::new(target, names, heard);
+    let callback = Closure::new(move |event: Event| settled(&answer, &event.type_().into()));
+    let _listener = Listener::new(target, names, callback);
     let _timer = Timer::new(milliseconds, settle);
     JsFuture::from(promise).await.ok()?.as_string()
 }
@@ -39,35 +39,36 @@ fn settled(settle: &Function, value: &JsValue) {
 /// Returns a promise, and the function that settles it.
 fn promise() -> (Promise, Function) {
     let settle = Rc::new(RefCell::new(None));
-    let kept = Rc::clone(&settle);
+    let shared = Rc::clone(&settle);
     let promise = Promise::new(&mut move |resolve, _reject| {
-        kept.replace(Some(resolve));
+        shared.replace(Some(resolve));
     });
     // A new promise calls its function immediately.
     let settle = settle.borrow_mut().take().unwrap_or_else(|| Function::new_no_args(""));
     (promise, settle)
 }
 
-struct Listening {
+struct Listener {
     target: EventTarget,
     names: &'static [&'static str],
-    heard: Closure<dyn FnMut(Event)>,
+    callback: Closure<dyn FnMut(Event)>,
 }
 
-impl Listening {
-    fn new(target: &EventTarget, names: &'static [&'static str], heard: Closure<dyn FnMut(Event)>) -> Self {
+impl Listener {
+    fn new(target: &EventTarget, names: &'static [&'static str], callback: Closure<dyn FnMut(Event)>) -> Self {
         for name in names {
             // Adding a listener does not fail.
-            let _listens = target.add_event_listener_with_callback(name, heard.as_ref().unchecked_ref());
+            let _listens = target.add_event_listener_with_callback(name, callback.as_ref().unchecked_ref());
         }
-        Self { target: target.clone(), names, heard }
+        Self { target: target.clone(), names, callback }
     }
 }
 
-impl Drop for Listening {
+impl Drop for Listener {
     fn drop(&mut self) {
         for name in self.names {
-            let _gone = self.target.remove_event_listener_with_callback(name, self.heard.as_ref().unchecked_ref());
+            let _gone =
+                self.target.remove_event_listener_with_callback(name, self.callback.as_ref().unchecked_ref());
         }
     }
 }

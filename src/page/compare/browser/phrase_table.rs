@@ -48,7 +48,7 @@ pub fn PhraseTable() -> impl IntoView {
                         </tr>
                     </thead>
                     <tbody>
-                        {move || pairs.get().into_iter().map(|pair| view! { <Row pair=pair/> }).collect_view()}
+                        {move || pairs.get().into_iter().map(|pair| view! { <PhraseRow pair=pair/> }).collect_view()}
                     </tbody>
                 </table>
             </div>
@@ -61,7 +61,7 @@ pub fn PhraseTable() -> impl IntoView {
 }
 
 #[component]
-fn Row(pair: PhrasePair) -> impl IntoView {
+fn PhraseRow(pair: PhrasePair) -> impl IntoView {
     let compare = expect_context::<CompareState>();
     let favoured = pair.favoured_by();
     let PhrasePair { phrase, first, second } = pair;

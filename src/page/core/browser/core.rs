@@ -8,9 +8,9 @@ use leptos::prelude::*;
 use leptos::task::{spawn_local, tick};
 
 use super::client::{Client, WorkerReport};
-use crate::page::core::queue::{Finished, Queue};
+use crate::page::core::queue::{FinishedRequest, RequestQueue};
 use crate::protocol::wire::Attachments;
-use crate::protocol::{Answer, Kind, Progress, Task, UnexpectedAnswer, Work, sentence};
+use crate::protocol::{Answer, Task, TaskKind, TaskProgress, UnexpectedAnswer, Work, sentence};
 
 /// Whether the worker has an open model.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub enum WorkerState {
 pub struct Notice {
     /// The kind of work that failed. A success of the same kind removes the notice. `None`: the notice stays until
     /// it is dismissed.
-    pub about: Option<Kind>,
+    pub about: Option<TaskKind>,
     pub sentence: String,
     /// Whether to offer a restart of the worker.
     pub offers_restart: bool,
@@ -34,8 +34,8 @@ pub struct Notice {
 
 /// The request under way, or the next one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Busy {
-    pub kind: Kind,
+pub struct WorkUnderWay {
+    pub kind: TaskKind,
     /// The status line ([`Work::STATUS`]).
     pub status: &'static str,
 }
@@ -49,22 +49,22 @@ type OnEnd = Box<dyn FnOnce(Outcome<Answer>) -> Result<(), UnexpectedAnswer>>;
 type Hook = Rc<dyn Fn()>;
 
 /// The data that the queue stores with a request.
-pub(super) struct Asked {
+pub(super) struct WaitingRequest {
     attachments: Attachments,
     on_end: OnEnd,
 }
 
 #[derive(Default)]
-pub(super) struct Inner {
+pub(super) struct CoreInner {
     client: Option<Client>,
     is_listening: bool,
-    pub(super) queue: Queue<Asked>,
+    pub(super) queue: RequestQueue<WaitingRequest>,
     /// Receives the outcome of the request under way.
     on_end: Option<OnEnd>,
     /// The last number of [`Core::next_number`].
     number: u32,
     /// When the worker last reported or got work, in milliseconds of the page's clock.
-    pub(super) heard: f64,
+    pub(super) last_contact: f64,
     /// How often the device was lost.
     pub(super) losses: u32,
     pub(super) restart: Option<Hook>,
@@ -76,14 +76,14 @@ pub(super) struct Inner {
 #[derive(Clone, Copy)]
 pub struct Core {
     pub worker: RwSignal<WorkerState>,
-    pub busy_with: RwSignal<Option<Busy>>,
+    pub busy_with: RwSignal<Option<WorkUnderWay>>,
     /// The number of files that the page is fetching or reading.
     pub reading: RwSignal<u32>,
-    pub progress: RwSignal<Option<Progress>>,
+    pub progress: RwSignal<Option<TaskProgress>>,
     pub notice: RwSignal<Option<Notice>>,
     /// Whether helper workers may start on requests that are announced ahead.
     uses_helpers: bool,
-    pub(super) inner: StoredValue<Inner, LocalStorage>,
+    pub(super) inner: StoredValue<CoreInner, LocalStorage>,
 }
 
 impl Core {
@@ -96,7 +96,7 @@ impl Core {
             progress: RwSignal::default(),
             notice: RwSignal::default(),
             uses_helpers,
-            inner: StoredValue::new_local(Inner::default()),
+            inner: StoredValue::new_local(CoreInner::default()),
         };
         core.watch();
         core
@@ -127,7 +127,7 @@ impl Core {
     /// Starts a worker. Ends the previous worker and drops all requests. The worker's loader fetches the pack in
     /// `folder` immediately. Returns whether a worker was started.
     pub fn start(self, folder: Option<&str>) -> bool {
-        let client = Client::start(folder, move |report| self.hear(report));
+        let client = Client::start(folder, move |report| self.handle_report(report));
         self.forget_requests();
         self.inner.update_value(|inner| inner.is_listening = false);
         self.worker.set(WorkerState::Opening);
@@ -188,34 +188,35 @@ impl Core {
         });
         let task: Task = task.into();
         // The replaced request is dropped after the borrow has ended: a closure may own anything.
-        let _replaced = self.inner.try_update_value(|inner| inner.queue.want(task, Asked { attachments, on_end }));
+        let _replaced =
+            self.inner.try_update_value(|inner| inner.queue.add(task, WaitingRequest { attachments, on_end }));
         self.post_soon();
     }
 
     /// Removes the waiting request of a kind. A request under way continues.
-    pub fn withdraw(self, kind: Kind) {
+    pub fn withdraw(self, kind: TaskKind) {
         let _withdrawn = self.inner.try_update_value(|inner| inner.queue.withdraw(kind));
         self.show_work();
     }
 
     /// Changes the waiting request of a kind. Returns the result of `change`, or `None` if no request of this kind
     /// waits.
-    pub fn change_waiting<R>(self, kind: Kind, change: impl FnOnce(&mut Task) -> R) -> Option<R> {
+    pub fn change_waiting<R>(self, kind: TaskKind, change: impl FnOnce(&mut Task) -> R) -> Option<R> {
         self.inner.try_update_value(|inner| inner.queue.waiting_mut(kind).map(change)).flatten()
     }
 
     /// Returns whether a request of a kind waits.
-    pub fn is_waiting(self, kind: Kind) -> bool {
+    pub fn is_waiting(self, kind: TaskKind) -> bool {
         self.change_waiting(kind, |_task| ()).is_some()
     }
 
     /// Returns whether a request of a kind waits or is under way.
-    pub fn has(self, kind: Kind) -> bool {
+    pub fn has(self, kind: TaskKind) -> bool {
         self.inner.with_value(|inner| inner.queue.has(kind))
     }
 
     /// Returns the kind of the request under way.
-    pub fn under_way(self) -> Option<Kind> {
+    pub fn under_way(self) -> Option<TaskKind> {
         self.inner.with_value(|inner| inner.queue.under_way())
     }
 
@@ -241,7 +242,7 @@ impl Core {
     }
 
     /// Shows a failure that leaves the worker running.
-    pub fn complain(self, about: Kind, sentence: String) {
+    pub fn complain(self, about: TaskKind, sentence: String) {
         self.notice.set(Some(Notice { about: Some(about), sentence, offers_restart: false }));
     }
 
@@ -249,7 +250,7 @@ impl Core {
     pub fn fail(self, sentence: String) {
         self.worker.set(WorkerState::Failed);
         self.forget_requests();
-        self.notice.set(Some(Notice { about: Some(Kind::Pack), sentence, offers_restart: true }));
+        self.notice.set(Some(Notice { about: Some(TaskKind::Pack), sentence, offers_restart: true }));
     }
 
     /// Reports that the worker has stopped, and drops all requests. The worker takes no requests any more.
@@ -314,7 +315,7 @@ impl Core {
             let Some(client) = inner.client.as_ref().filter(|_| inner.is_listening) else { return };
             let Some((request, asked)) = inner.queue.start_next() else { return };
             inner.on_end = Some(asked.on_end);
-            inner.heard = js_sys::Date::now();
+            inner.last_contact = js_sys::Date::now();
             failure = client.post(&request, &asked.attachments).err();
         });
         if let Some(err) = failure {
@@ -324,15 +325,15 @@ impl Core {
 
     fn show_work(self) {
         let busy_with = self.inner.with_value(|inner| {
-            inner.queue.busy_with().map(|task| Busy { kind: task.kind(), status: task.status() })
+            inner.queue.busy_with().map(|task| WorkUnderWay { kind: task.kind(), status: task.status() })
         });
         if self.busy_with.get_untracked() != busy_with {
             self.busy_with.set(busy_with);
         }
     }
 
-    fn hear(self, report: WorkerReport) {
-        self.inner.update_value(|inner| inner.heard = js_sys::Date::now());
+    fn handle_report(self, report: WorkerReport) {
+        self.inner.update_value(|inner| inner.last_contact = js_sys::Date::now());
         match report {
             WorkerReport::Listening => {
                 self.inner.update_value(|inner| inner.is_listening = true);
@@ -359,14 +360,14 @@ impl Core {
     }
 
     /// Passes the outcome of a request to the feature that asked.
-    fn hand_over(self, finished: &Finished, on_end: OnEnd, answer: Answer, buffers: Vec<Uint8Array>) {
+    fn hand_over(self, finished: &FinishedRequest, on_end: OnEnd, answer: Answer, buffers: Vec<Uint8Array>) {
         let kind = finished.task.kind();
         let outcome = match answer {
             Answer::DeviceLost => return self.recover(),
             Answer::Failed { message } => Err(message),
             // A photo or model is the worker's current one from now on, even if another one waits. Other superseded
             // answers are dropped.
-            _ if finished.superseded && !matches!(kind, Kind::Photo | Kind::Pack) => return,
+            _ if finished.superseded && !matches!(kind, TaskKind::Photo | TaskKind::Pack) => return,
             answer => Ok((answer, buffers)),
         };
         let is_success = outcome.is_ok();
@@ -379,8 +380,9 @@ impl Core {
 
     /// Removes the notice about a kind of work that has now succeeded. A photo that succeeds removes the notice about
     /// any kind.
-    fn settle_notice(self, kind: Kind) {
-        let is_settled = |notice: &Notice| notice.about.is_some_and(|about| about == kind || kind == Kind::Photo);
+    fn settle_notice(self, kind: TaskKind) {
+        let is_settled =
+            |notice: &Notice| notice.about.is_some_and(|about| about == kind || kind == TaskKind::Photo);
         if self.notice.with_untracked(|notice| notice.as_ref().is_some_and(is_settled)) {
             self.notice.set(None);
         }

@@ -21,13 +21,13 @@ impl Core {
     }
 
     fn look_after(self) {
-        let (kind, heard) = self.inner.with_value(|inner| (inner.queue.under_way(), inner.heard));
-        let Some(kind) = kind.filter(|_| js_sys::Date::now() - heard > PATIENCE) else { return };
+        let (kind, last_contact) = self.inner.with_value(|inner| (inner.queue.under_way(), inner.last_contact));
+        let Some(kind) = kind.filter(|_| js_sys::Date::now() - last_contact > PATIENCE) else { return };
         if self.notice.with_untracked(Option::is_none) {
             self.notice.set(Some(Notice {
                 about: Some(kind),
                 sentence:
-                    "The worker has said nothing for a minute. It may be computing something large: wait, or \
+                    "The worker has sent no message for a minute. It may be computing something large: wait, or \
                            restart it. Your photo, your phrases and all your settings stay."
                         .to_owned(),
                 offers_restart: true,

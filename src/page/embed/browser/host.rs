@@ -25,11 +25,11 @@ use crate::geometry::{PhotoRect, Size};
 use crate::page::common::browser::dom;
 use crate::page::core::browser::core::WorkerState;
 use crate::page::embed::messages::{
-    self, Command, Explained, Image, Model, ParsedMessage, Picture, Segmented, ViewResults,
+    self, HeadText, HostCommand, Image, MaskResult, Model, ParsedMessage, Picture, ViewResults,
 };
 use crate::page::heads::browser::heads::contributions;
 use crate::page::shell::browser::features::Features;
-use crate::protocol::{PackSummary, Progress};
+use crate::protocol::{PackSummary, TaskProgress};
 
 /// This page is idle if nothing happens for this time.
 const REST: Duration = Duration::from_millis(60);
@@ -37,7 +37,7 @@ const REST: Duration = Duration::from_millis(60);
 /// A request, and the picture that came with it.
 struct HostRequest {
     id: Value,
-    command: Result<Command, String>,
+    command: Result<HostCommand, String>,
     picture: Option<JsValue>,
 }
 
@@ -70,8 +70,8 @@ pub struct Host {
 pub fn listen(features: Features, named: &[String]) -> Option<Host> {
     let (origins, requests) = (StoredValue::new(origins(named)?), StoredValue::new_local(RequestQueue::default()));
     let host = Host { features, origins, requests };
-    let _stop = use_event_listener(use_window(), ev::message, move |event| host.hear(&event));
-    host.tell_events();
+    let _stop = use_event_listener(use_window(), ev::message, move |event| host.receive(&event));
+    host.send_events();
     Some(host)
 }
 
@@ -103,11 +103,11 @@ fn parent_origin() -> Option<String> {
 
 impl Host {
     /// Sends the size of this page, in CSS pixels.
-    pub fn tell_size(self, width: f64, height: f64) {
-        self.tell_event("resize", &serde_json::json!({ "width": width.round(), "height": height.ceil() }));
+    pub fn send_size(self, width: f64, height: f64) {
+        self.send_event("resize", &serde_json::json!({ "width": width.round(), "height": height.ceil() }));
     }
 
-    fn hear(self, event: &MessageEvent) {
+    fn receive(self, event: &MessageEvent) {
         let is_parent = window()
             .parent()
             .ok()
@@ -160,11 +160,11 @@ impl Host {
     }
 
     /// Starts a request. Returns whether the answer needs the mask.
-    fn start(self, command: Command, picture: Option<JsValue>) -> Result<bool, String> {
+    fn start(self, command: HostCommand, picture: Option<JsValue>) -> Result<bool, String> {
         let features = self.features;
         match command {
-            Command::Load { picture: Picture::Url(url), .. } => features.photo.open_address(url),
-            Command::Load { picture: Picture::Sent, name } => {
+            HostCommand::Load { picture: Picture::Url(url), .. } => features.photo.open_address(url),
+            HostCommand::Load { picture: Picture::Sent, name } => {
                 let name = name.unwrap_or_else(|| "the picture".to_owned());
                 let blob = picture.and_then(|picture| blob_of(&picture)).ok_or_else(|| {
                     "This picture cannot be read: send it as a file's Blob or ArrayBuffer, or as an ImageBitmap that \
@@ -173,12 +173,12 @@ impl Host {
                 })?;
                 features.photo.open_file(name, blob);
             }
-            Command::Prompts { texts, phrase } => {
+            HostCommand::Prompts { texts, phrase } => {
                 let Ok(list) = texts.join("\n").parse();
                 features.phrases.set_list.set(list);
                 features.phrases.choice.set(phrase);
             }
-            Command::Choose { phrase, head } => {
+            HostCommand::Choose { phrase, head } => {
                 if let Some(phrase) = phrase {
                     if !features.phrases.list.with(|phrases| phrases.contains(&phrase)) {
                         return Err(format!("“{phrase}” is not one of the prompts: set the prompts first."));
@@ -193,7 +193,7 @@ impl Host {
                     features.head_map.head.set(Some((layer, number)));
                 }
             }
-            Command::Result { mask: true } => {
+            HostCommand::Result { mask: true } => {
                 if features.segmentation.current().is_none() {
                     return Err("There is no mask yet: load a photo and set prompts first.".to_owned());
                 }
@@ -202,7 +202,7 @@ impl Host {
                 });
                 return Ok(true);
             }
-            Command::Result { mask: false } => {}
+            HostCommand::Result { mask: false } => {}
         }
         Ok(false)
     }
@@ -218,20 +218,20 @@ impl Host {
         if let (Some(mask), Ok(result)) = (mask, Reflect::get(&answer, &"result".into())) {
             let _set = Reflect::set(&result, &"mask".into(), &mask);
         }
-        self.tell(&answer);
+        self.post(&answer);
     }
 
     fn refuse(self, id: &Value, sentence: &str) {
-        self.tell(&object(&serde_json::json!({ "id": id, "ok": false, "error": sentence })));
+        self.post(&object(&serde_json::json!({ "id": id, "ok": false, "error": sentence })));
     }
 
-    fn tell_event(self, event: &str, fields: &impl Serialize) {
+    fn send_event(self, event: &str, fields: &impl Serialize) {
         let message = object(fields);
         let _set = Reflect::set(&message, &"event".into(), &event.into());
-        self.tell(&message);
+        self.post(&message);
     }
 
-    fn tell(self, message: &JsValue) {
+    fn post(self, message: &JsValue) {
         let Some(parent) = window().parent().ok().flatten() else { return };
         let _set = Reflect::set(message, &"headlamp".into(), &JsValue::from(messages::VERSION as u32));
         for origin in self.origins.get_value() {
@@ -240,12 +240,12 @@ impl Host {
     }
 
     /// Sends events.
-    fn tell_events(self) {
+    fn send_events(self) {
         let features = self.features;
         Effect::new(move |was_open: Option<bool>| {
             let is_open = features.core.worker.get() == WorkerState::Open;
             if is_open && was_open != Some(true) {
-                self.tell_event("ready", &serde_json::json!({ "model": model(features) }));
+                self.send_event("ready", &serde_json::json!({ "model": model(features) }));
             }
             is_open
         });
@@ -257,12 +257,12 @@ impl Host {
             features
                 .core
                 .progress
-                .with(|progress| progress.iter().for_each(|at| self.tell_event("progress", &progress_of(at))))
+                .with(|progress| progress.iter().for_each(|at| self.send_event("progress", &progress_of(at))))
         });
         Effect::new(move || {
             let is_answer = self.requests.with_value(|requests| requests.under_way.is_some());
             if let Some(notice) = features.core.notice.get().filter(|_| !is_answer) {
-                self.tell_event("error", &serde_json::json!({ "error": notice.sentence }));
+                self.send_event("error", &serde_json::json!({ "error": notice.sentence }));
             }
         });
         Effect::new(move |before: Option<Choice>| {
@@ -272,7 +272,7 @@ impl Host {
             let is_persons =
                 before.is_some_and(|before| before.0 != now.0 || before.1.is_some() && before.1 != now.1);
             if !is_answer && is_persons {
-                self.tell_event("change", &serde_json::json!({ "phrase": now.0, "head": now.1 }));
+                self.send_event("change", &serde_json::json!({ "phrase": now.0, "head": now.1 }));
             }
             now
         });
@@ -346,11 +346,15 @@ fn object(fields: &impl Serialize) -> JsValue {
         .unwrap_or_else(|_err| Object::new().into())
 }
 
-fn progress_of(progress: &Progress) -> Value {
+fn progress_of(progress: &TaskProgress) -> Value {
     match progress {
-        Progress::Bytes { what, done, total } => serde_json::json!({ "what": what, "done": done, "total": total }),
-        Progress::Items { what, done, total } => serde_json::json!({ "what": what, "done": done, "total": total }),
-        Progress::Phase { what } => serde_json::json!({ "what": what }),
+        TaskProgress::Bytes { what, done, total } => {
+            serde_json::json!({ "what": what, "done": done, "total": total })
+        }
+        TaskProgress::Items { what, done, total } => {
+            serde_json::json!({ "what": what, "done": done, "total": total })
+        }
+        TaskProgress::Phase { what } => serde_json::json!({ "what": what }),
     }
 }
 
@@ -385,7 +389,7 @@ fn shown(features: Features) -> ViewResults {
     let scores = features.phrases.scores.get().filter(|scores| Some(scores.photo_number) == number);
     let parts = scores.as_ref().zip(phrase.as_ref()).and_then(|(scores, phrase)| contributions(scores, phrase));
     let parts = parts.unwrap_or_default();
-    let segmentation = features.segmentation.current().map(|segmentation| Segmented {
+    let segmentation = features.segmentation.current().map(|segmentation| MaskResult {
         threshold: features.segmentation.threshold.get().unwrap_or(segmentation.threshold),
         is_empty: segmentation.is_empty,
     });
@@ -394,7 +398,7 @@ fn shown(features: Features) -> ViewResults {
         let texts = texts.as_ref().filter(|texts| Some(texts.head) == head);
         let labels = texts.map(|texts| texts.labels.clone()).unwrap_or_default();
         let of = labels.into_iter();
-        of.map(|label| Explained { text: label.text, variance_explained: label.variance_explained }).collect()
+        of.map(|label| HeadText { text: label.text, variance_explained: label.variance_explained }).collect()
     });
     let attribution = scores.map(|scores| scores.attribution.as_ref().clone());
     let (texts, scores, probabilities) =

@@ -31,7 +31,7 @@ pub fn Embed() -> impl IntoView {
     Effect::new(move || {
         let (width, height) = (width.get(), height.get());
         if let Some(host) = host.filter(|_| height > 0.0) {
-            host.tell_size(width, height);
+            host.send_size(width, height);
         }
     });
     // The link opens the same view as a full page.

@@ -2,41 +2,44 @@ use serde_json::json;
 
 use super::*;
 
-fn asked(message: Value) -> Result<Command, String> {
+fn asked(message: Value) -> Result<HostCommand, String> {
     read(&message).unwrap().command
 }
 
 #[test]
 fn the_documented_messages_are_understood() {
-    let sent = Command::Load { picture: Picture::Sent, name: Some("mine.png".to_owned()) };
+    let sent = HostCommand::Load { picture: Picture::Sent, name: Some("mine.png".to_owned()) };
     assert_eq!(asked(json!({"headlamp": 1, "do": "load", "image": true, "name": "mine.png"})), Ok(sent));
-    let url = Command::Load { picture: Picture::Url("a.jpg".to_owned()), name: None };
+    let url = HostCommand::Load { picture: Picture::Url("a.jpg".to_owned()), name: None };
     assert_eq!(asked(json!({"headlamp": 1, "do": "load", "image": " a.jpg"})), Ok(url));
-    let prompts = Command::Prompts { texts: vec!["a cat".to_owned()], phrase: None };
+    let prompts = HostCommand::Prompts { texts: vec!["a cat".to_owned()], phrase: None };
     assert_eq!(asked(json!({"headlamp": 1, "do": "prompts", "texts": ["a cat"]})), Ok(prompts));
-    let head = Command::Choose { phrase: None, head: Some((11, 3)) };
+    let head = HostCommand::Choose { phrase: None, head: Some((11, 3)) };
     assert_eq!(asked(json!({"headlamp": 1, "do": "choose", "head": "11.3"})), Ok(head.clone()));
     assert_eq!(asked(json!({"headlamp": 1, "do": "choose", "head": [11, 3]})), Ok(head));
-    assert_eq!(asked(json!({"headlamp": 1, "do": "result"})), Ok(Command::Result { mask: false }));
-    assert_eq!(asked(json!({"headlamp": 1, "do": "result", "mask": true})), Ok(Command::Result { mask: true }));
+    assert_eq!(asked(json!({"headlamp": 1, "do": "result"})), Ok(HostCommand::Result { mask: false }));
+    assert_eq!(
+        asked(json!({"headlamp": 1, "do": "result", "mask": true})),
+        Ok(HostCommand::Result { mask: true })
+    );
 }
 
 #[test]
-fn the_answer_can_be_told_by_its_id() {
+fn the_answer_has_the_id_of_its_request() {
     for (id, expected) in [(json!(7), json!(7)), (json!("a"), json!("a")), (json!({"x": 1}), Value::Null)] {
         assert_eq!(read(&json!({"headlamp": 1, "id": id})).unwrap().id, expected);
     }
 }
 
 #[test]
-fn messages_of_others_are_none_of_ours() {
+fn messages_of_other_pages_are_ignored() {
     for message in [json!(null), json!("headlamp"), json!({"type": "webpackOk"}), json!([1, {"headlamp": 1}])] {
         assert_eq!(read(&message), None, "{message}");
     }
 }
 
 #[test]
-fn another_version_is_told_which_one_is_spoken() {
+fn another_version_is_refused_with_the_supported_one() {
     for version in [json!(2), json!("1"), json!(null), json!(1.5)] {
         let refusal = asked(json!({"headlamp": version, "do": "result"})).unwrap_err();
         assert!(refusal.contains("version 1"), "{refusal}");
@@ -100,7 +103,7 @@ impl Random {
 }
 
 #[test]
-fn any_message_is_a_command_a_sentence_or_somebody_elses() {
+fn any_message_is_a_command_a_refusal_or_ignored() {
     let mut random = Random(0x5eed);
     let (mut commands, mut refusals) = (0, 0);
     for _ in 0..50_000 {

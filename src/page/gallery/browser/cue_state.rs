@@ -7,9 +7,9 @@ use super::state::GalleryState;
 use crate::page::common::browser::dom;
 use crate::page::core::browser::core::Core;
 use crate::page::gallery::picture_labels::{LabelError, Labels};
-use crate::protocol::completeness::Classes;
+use crate::protocol::completeness::GalleryClasses;
 use crate::protocol::cues::{CuePrompts, CueReport, FindCues, LabelledPicture};
-use crate::protocol::{Kind, sentence};
+use crate::protocol::{TaskKind, sentence};
 
 /// Two prompts for the classes and two for the nuisances, each a list of phrases.
 type Prompts<T> = [[T; 2]; 2];
@@ -45,7 +45,7 @@ impl CueState {
         self.core.while_reading(async move {
             match dom::bytes_of(&file.name(), &file).await {
                 Ok(bytes) => self.take_labels(Labels::of_table(&String::from_utf8_lossy(&bytes.to_vec()))),
-                Err(err) => self.core.complain(Kind::Cues, sentence(&err.to_string())),
+                Err(err) => self.core.complain(TaskKind::Cues, sentence(&err.to_string())),
             }
         });
     }
@@ -82,12 +82,12 @@ impl CueState {
     }
 
     /// Returns the classes of the labelled pictures; `None` if there are no labels, or no phrases for a class.
-    pub fn labelled_classes(self) -> Option<Classes> {
+    pub fn labelled_classes(self) -> Option<GalleryClasses> {
         let [phrases, _nuisances] = self.phrases();
         let pictures = self.pictures();
         let is_complete = !pictures.is_empty() && phrases.iter().all(|prompt| !prompt.is_empty());
         let labels = pictures.iter().map(|labelled| (labelled.picture, labelled.class)).collect();
-        is_complete.then(|| Classes { phrases: phrases.to_vec(), labels: Some(labels) })
+        is_complete.then(|| GalleryClasses { phrases: phrases.to_vec(), labels: Some(labels) })
     }
 
     /// Returns the prompts; `None` if one of them is empty.

@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use leptos::web_sys::{Event, HtmlInputElement};
 
 use crate::page::common::browser::dom;
-use crate::page::common::browser::explanation::How;
+use crate::page::common::browser::explanation::HowComputed;
 use crate::page::common::formulas::Topic;
 use crate::page::gallery::browser::cue_state::CueState;
 use crate::page::gallery::picture_labels::Labels;
@@ -59,7 +59,7 @@ pub fn Cues() -> impl IntoView {
                 </button>
             </Show>
             {move || cues.report.get().map(|report| view! { <Report report=report/> })}
-            <How about=Topic::Cues/>
+            <HowComputed about=Topic::Cues/>
         </details>
     }
 }

@@ -4,11 +4,11 @@
 use leptos::prelude::*;
 use leptos::web_sys::{Event, HtmlInputElement};
 
-use super::state::{Order, Through};
+use super::state::{GalleryOrder, OrderBasis};
 use super::{cues, grid};
 use crate::page::common::browser::controls::{Choice, HeadChips};
 use crate::page::common::browser::dom;
-use crate::page::common::browser::explanation::How;
+use crate::page::common::browser::explanation::HowComputed;
 use crate::page::common::formulas::Topic;
 use crate::page::gallery::browser::state::GalleryState;
 use crate::page::model::browser::state::ModelState;
@@ -36,7 +36,7 @@ pub fn Gallery() -> impl IntoView {
                 <p class="quiet">{held}</p>
                 <Adding/>
             </div>
-            <Progress/>
+            <AddingProgress/>
             <Show
                 when=move || count() != 0
                 fallback=|| view! {
@@ -49,12 +49,12 @@ pub fn Gallery() -> impl IntoView {
             >
                 <Ordering/>
                 <grid::Grid/>
-                <How about=Topic::Ranking/>
+                <HowComputed about=Topic::Ranking/>
                 <Show when=move || model.has_text()>
                     <cues::Cues/>
                 </Show>
             </Show>
-            <p class="quiet hint">{move || gallery.not_kept.get()}</p>
+            <p class="quiet hint">{move || gallery.not_stored.get()}</p>
         </section>
     }
 }
@@ -103,7 +103,7 @@ fn Adding() -> impl IntoView {
 
 /// Shows the progress with the pictures that were added.
 #[component]
-fn Progress() -> impl IntoView {
+fn AddingProgress() -> impl IntoView {
     let gallery = expect_context::<GalleryState>();
     let is_open = move || gallery.run.with(|run| run.done < run.total);
     let is_going = move || gallery.run.with(|run| run.is_going);
@@ -164,30 +164,30 @@ fn Ordering() -> impl IntoView {
     let head = move || head_map.head.get().map(|(layer, head)| format!("{layer}.{head}"));
     let says = move || {
         let property = match gallery.through.get() {
-            Through::Whole => "the whole model".to_owned(),
-            Through::Head => {
+            OrderBasis::Whole => "the whole model".to_owned(),
+            OrderBasis::Head => {
                 head().map_or_else(|| "no head: choose one first".to_owned(), |head| format!("head {head}"))
             }
-            Through::Heads => match gallery.heads.with(|heads| heads.len()) {
+            OrderBasis::Heads => match gallery.heads.with(|heads| heads.len()) {
                 0 => "the whole model, until heads are added".to_owned(),
                 count => format!("{} together", units::plural(count as u64, "head", "heads")),
             },
         };
         match gallery.by.get() {
-            Order::AsAdded => None,
-            Order::Photo => Some(format!("Most similar to the photo first, by {property}.")),
-            Order::Phrase => {
+            GalleryOrder::AsAdded => None,
+            GalleryOrder::Photo => Some(format!("Most similar to the photo first, by {property}.")),
+            GalleryOrder::Phrase => {
                 phrases.chosen.get().map(|phrase| format!("Highest for “{phrase}” first, by {property}."))
             }
         }
     };
-    let is_ordered = move || gallery.by.get() != Order::AsAdded;
+    let is_ordered = move || gallery.by.get() != GalleryOrder::AsAdded;
     view! {
         <div class="row ordering">
             <Choice
                 legend="Order of the gallery"
                 name="gallery-order"
-                options=vec![(Order::AsAdded, "As added"), (Order::Photo, "By similarity to the photo"), (Order::Phrase, "By score for the phrase")]
+                options=vec![(GalleryOrder::AsAdded, "As added"), (GalleryOrder::Photo, "By similarity to the photo"), (GalleryOrder::Phrase, "By score for the phrase")]
                 value=gallery.by
                 on_change=move |order| gallery.by.set(order)
             />
@@ -195,13 +195,13 @@ fn Ordering() -> impl IntoView {
                 <Choice
                     legend="Parts of the model that count"
                     name="gallery-through"
-                    options=vec![(Through::Whole, "Whole model"), (Through::Head, "The chosen head"), (Through::Heads, "Some heads")]
+                    options=vec![(OrderBasis::Whole, "Whole model"), (OrderBasis::Head, "The chosen head"), (OrderBasis::Heads, "Some heads")]
                     value=gallery.through
                     on_change=move |through| gallery.through.set(through)
                 />
             </Show>
         </div>
-        <Show when=move || is_ordered() && gallery.through.get() == Through::Heads>
+        <Show when=move || is_ordered() && gallery.through.get() == OrderBasis::Heads>
             <Heads/>
         </Show>
         <p class="quiet" role="status">{says}</p>

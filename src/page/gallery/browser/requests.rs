@@ -8,22 +8,22 @@ use js_sys::Uint8Array;
 use leptos::prelude::*;
 use leptos::web_sys::{Blob, File};
 
-use super::state::{GalleryFiles, GalleryRun, GalleryState, Order, Through};
+use super::state::{GalleryFiles, GalleryOrder, GalleryRun, GalleryState, OrderBasis};
 use crate::page::common::browser::dom::{self, ObjectUrl};
 use crate::page::core::browser::core::Outcome;
 use crate::page::heads::settling;
 use crate::page::model::browser::label_sources::StatisticsOf;
 use crate::protocol::wire::Attachments;
 use crate::protocol::{
-    AHEAD, AddToGallery, ClearGallery, GalleryEntry, GalleryGrown, GalleryOpened, KeepGallery, Kind, OpenGallery,
-    RankBy, RankGallery, ReadThumbnails, StatisticsSource, UnexpectedAnswer,
+    AHEAD, AddToGallery, ClearGallery, GalleryEntry, GalleryOpened, OpenGallery, PictureAdded, RankBy,
+    RankGallery, ReadThumbnails, StatisticsSource, StoreGallery, TaskKind, UnexpectedAnswer,
 };
 
 /// The number of pictures of an order that are shown.
 const MOST: usize = 500;
 
 /// The number of thumbnails that the page keeps. If there are more, the page drops those that are not visible.
-const KEPT_THUMBNAILS: usize = 400;
+const STORED_THUMBNAILS: usize = 400;
 
 fn entry_of(file: &File) -> GalleryEntry {
     let path = js_sys::Reflect::get(file, &"webkitRelativePath".into()).ok().and_then(|path| path.as_string());
@@ -42,13 +42,13 @@ impl GalleryState {
 
     /// Returns whether the gallery waits to be opened or cleared. The answer will have its pictures.
     fn is_awaited(self) -> bool {
-        self.core.has(Kind::Gallery)
+        self.core.has(TaskKind::Gallery)
     }
 
     /// Adds those picture files that are new.
     pub fn add(self, files: Vec<File>) {
         // Until the gallery of the model is open, the pictures on screen are not its pictures.
-        let known: BTreeSet<GalleryEntry> = match self.is_awaited() || self.core.has(Kind::Pack) {
+        let known: BTreeSet<GalleryEntry> = match self.is_awaited() || self.core.has(TaskKind::Pack) {
             true => BTreeSet::new(),
             false => self.pictures.with_untracked(|pictures| pictures.iter().cloned().collect()),
         };
@@ -94,16 +94,16 @@ impl GalleryState {
     /// Stops after the picture under way. Finished pictures stay, and the others wait.
     pub fn pause(self) {
         self.run.update(|run| run.is_going = false);
-        self.core.withdraw(Kind::GalleryPicture);
-        self.keep();
+        self.core.withdraw(TaskKind::GalleryPicture);
+        self.store();
     }
 
     /// Removes all pictures, also those that wait.
     pub fn clear(self) {
-        self.core.withdraw(Kind::GalleryPicture);
+        self.core.withdraw(TaskKind::GalleryPicture);
         self.files.set_value(GalleryFiles::default());
         self.run.set(GalleryRun::default());
-        self.by.set(Order::AsAdded);
+        self.by.set(GalleryOrder::AsAdded);
         if matches!(self.model.label_sources.statistics_of.get_untracked(), StatisticsOf::Gallery(_)) {
             self.model.label_sources.use_statistics(StatisticsSource::Pack);
         }
@@ -121,14 +121,14 @@ impl GalleryState {
             None => {
                 let sentence =
                     format!("The file {} is not available: choose its folder again, then click it.", entry.name);
-                self.core.complain(Kind::Photo, sentence);
+                self.core.complain(TaskKind::Photo, sentence);
             }
         }
     }
 
     fn ask_for_next(self) {
         // The picture under way is still in the list, and its answer asks for the next one.
-        if self.core.under_way() == Some(Kind::GalleryPicture) {
+        if self.core.under_way() == Some(TaskKind::GalleryPicture) {
             return;
         }
         let line = self.files.with_value(|gallery| {
@@ -144,13 +144,13 @@ impl GalleryState {
             }
             None => {
                 self.run.update(|run| run.is_going = false);
-                self.keep();
+                self.store();
             }
         }
     }
 
-    fn keep(self) {
-        self.core.ask(KeepGallery, move |_kept, _buffers| {
+    fn store(self) {
+        self.core.ask(StoreGallery, move |_stored, _buffers| {
             self.refresh_statistics();
             Ok(())
         });
@@ -171,12 +171,12 @@ impl GalleryState {
         }
     }
 
-    fn take_whole(self, GalleryOpened { pictures, not_kept }: GalleryOpened) {
+    fn take_whole(self, GalleryOpened { pictures, not_stored }: GalleryOpened) {
         self.leave_known_out(&pictures);
         self.forget_thumbnails();
         self.order.set(None);
         self.pictures.set(Arc::new(pictures));
-        self.not_kept.set(not_kept);
+        self.not_stored.set(not_stored);
         if self.run.with_untracked(|run| run.is_going) {
             self.ask_for_next();
         }
@@ -186,7 +186,7 @@ impl GalleryState {
     /// gallery was open.
     fn leave_known_out(self, pictures: &[GalleryEntry]) {
         let known: BTreeSet<&GalleryEntry> = pictures.iter().collect();
-        self.core.withdraw(Kind::GalleryPicture);
+        self.core.withdraw(TaskKind::GalleryPicture);
         let mut left = 0;
         self.files.update_value(|gallery| {
             gallery.to_do.retain(|(entry, _)| !known.contains(entry));
@@ -197,20 +197,20 @@ impl GalleryState {
 
     /// Drops all thumbnails, because another gallery's pictures have the same indices.
     fn forget_thumbnails(self) {
-        self.core.withdraw(Kind::Thumbnails);
+        self.core.withdraw(TaskKind::Thumbnails);
         self.files.update_value(|gallery| gallery.thumbnails.clear());
         self.thumbnails.update(|stamp| *stamp += 1);
     }
 
-    fn take_next(self, entry: GalleryEntry, outcome: Outcome<GalleryGrown>) -> Result<(), UnexpectedAnswer> {
+    fn take_next(self, entry: GalleryEntry, outcome: Outcome<PictureAdded>) -> Result<(), UnexpectedAnswer> {
         match outcome {
             // The picture's gallery is about to be cleared.
             Ok(_) if self.is_awaited() => {}
-            Ok((GalleryGrown { left_out }, _buffers)) => self.take_picture(entry, left_out),
+            Ok((PictureAdded { left_out }, _buffers)) => self.take_picture(entry, left_out),
             // The disk is full, or the device failed. The other pictures wait.
             Err(message) => {
                 self.run.update(|run| run.is_going = false);
-                self.core.complain(Kind::GalleryPicture, message);
+                self.core.complain(TaskKind::GalleryPicture, message);
             }
         }
         Ok(())
@@ -259,13 +259,13 @@ impl GalleryState {
             return Err(UnexpectedAnswer);
         }
         self.files.update_value(|gallery| {
-            let GalleryFiles { thumbnails: kept, in_sight, .. } = gallery;
-            if kept.len() + pictures.len() > KEPT_THUMBNAILS {
-                kept.retain(|index, _| in_sight.contains(index));
+            let GalleryFiles { thumbnails, in_sight, .. } = gallery;
+            if thumbnails.len() + pictures.len() > STORED_THUMBNAILS {
+                thumbnails.retain(|index, _| in_sight.contains(index));
             }
             for (index, file) in pictures.iter().zip(files) {
                 let url = dom::blob_of("image/jpeg", file).as_ref().and_then(ObjectUrl::of);
-                kept.extend(url.map(|url| (*index, url)));
+                thumbnails.extend(url.map(|url| (*index, url)));
             }
         });
         self.thumbnails.update(|stamp| *stamp += 1);
@@ -277,14 +277,14 @@ impl GalleryState {
         let is_going = Memo::new(move |_| self.run.with(|run| run.is_going));
         Effect::new(move || {
             let by = match self.by.get() {
-                Order::AsAdded => None,
-                Order::Photo => self.photo.traced.get().map(|_| RankBy::Photo),
-                Order::Phrase => self.phrases.chosen.get().map(RankBy::Phrase),
+                GalleryOrder::AsAdded => None,
+                GalleryOrder::Photo => self.photo.traced.get().map(|_| RankBy::Photo),
+                GalleryOrder::Phrase => self.phrases.chosen.get().map(RankBy::Phrase),
             };
             let heads = match self.through.get() {
-                Through::Whole => Vec::new(),
-                Through::Head => self.head_map.head.get().into_iter().collect(),
-                Through::Heads => self.heads.get().into_iter().collect(),
+                OrderBasis::Whole => Vec::new(),
+                OrderBasis::Head => self.head_map.head.get().into_iter().collect(),
+                OrderBasis::Heads => self.heads.get().into_iter().collect(),
             };
             // Do not ask again for every picture of a run, but only at its end and when something else changes.
             let is_empty = self.pictures.with_untracked(|pictures| pictures.is_empty());
@@ -295,7 +295,7 @@ impl GalleryState {
                     Ok(())
                 }),
                 None => {
-                    self.core.withdraw(Kind::Ranking);
+                    self.core.withdraw(TaskKind::Ranking);
                     self.order.set(None);
                 }
             }

@@ -16,7 +16,7 @@ use crate::protocol::GalleryEntry;
 
 /// The order of the gallery, as the user chooses it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Order {
+pub enum GalleryOrder {
     #[default]
     AsAdded,
     /// Similarity to the current photo.
@@ -27,7 +27,7 @@ pub enum Order {
 
 /// The parts of the model that count for the order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Through {
+pub enum OrderBasis {
     #[default]
     Whole,
     /// The chosen head.
@@ -68,12 +68,12 @@ pub struct GalleryState {
     pub(super) head_map: HeadMapState,
     pub pictures: RwSignal<Arc<Vec<GalleryEntry>>>,
     /// The reason why a later visit will not find the gallery.
-    pub not_kept: RwSignal<Option<String>>,
+    pub not_stored: RwSignal<Option<String>>,
     pub run: RwSignal<GalleryRun>,
     /// The pictures that the last run left out, with the reasons.
     pub left_out: RwSignal<Vec<String>>,
-    pub by: RwSignal<Order>,
-    pub through: RwSignal<Through>,
+    pub by: RwSignal<GalleryOrder>,
+    pub through: RwSignal<OrderBasis>,
     pub heads: RwSignal<BTreeSet<(usize, usize)>>,
     /// Pictures and their scores, the best first. `None`: the order in which they were added.
     pub order: RwSignal<Option<Vec<(usize, f32)>>>,
@@ -97,7 +97,7 @@ impl GalleryState {
             phrases,
             head_map,
             pictures: RwSignal::default(),
-            not_kept: RwSignal::default(),
+            not_stored: RwSignal::default(),
             run: RwSignal::default(),
             left_out: RwSignal::default(),
             by: RwSignal::default(),

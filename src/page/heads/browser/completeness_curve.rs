@@ -8,7 +8,7 @@ use crate::page::core::browser::core::Core;
 use crate::page::heads::completeness::{CompletenessLine, CompletenessRow, lines, rows};
 use crate::page::model::browser::state::ModelState;
 use crate::page::photo::browser::phrases::PhrasesState;
-use crate::protocol::completeness::{Classes, Completeness, MeasureCompleteness};
+use crate::protocol::completeness::{Completeness, GalleryClasses, MeasureCompleteness};
 use crate::text::units;
 
 /// The data of the gallery that the heads' views need.
@@ -17,7 +17,7 @@ pub struct GalleryForLabels {
     /// The number of pictures.
     pub pictures: Signal<usize>,
     /// The classes of the labelled pictures; `None` if there are no labels.
-    pub labelled_classes: Signal<Option<Classes>>,
+    pub labelled_classes: Signal<Option<GalleryClasses>>,
 }
 
 /// The completeness curve, once it has been measured.
@@ -39,7 +39,7 @@ impl CompletenessState {
     }
 
     /// Asks for the curve, with the share of the pictures that keep their class.
-    fn measure(self, classes: Classes) {
+    fn measure(self, classes: GalleryClasses) {
         self.core.ask(MeasureCompleteness { classes }, move |curve, _buffers| {
             self.curve.set(Some(curve));
             Ok(())
@@ -52,7 +52,7 @@ pub fn CompletenessCurve(gallery: GalleryForLabels) -> impl IntoView {
     let (model, phrases) = (expect_context::<ModelState>(), expect_context::<PhrasesState>());
     let completeness = expect_context::<CompletenessState>();
     let measure = move |_| {
-        let own_classes = || Classes {
+        let own_classes = || GalleryClasses {
             phrases: phrases
                 .list
                 .with_untracked(|all| all.as_slice().iter().map(|one| vec![one.clone()]).collect()),
@@ -125,22 +125,22 @@ fn Curve(curve: Completeness) -> impl IntoView {
                 <span>{format!("{} for each head", units::plural(most as u64, "text", "texts"))}</span>
             </p>
             <ul class="legend-lines" aria-label="Lines of the chart">{lines.iter().enumerate().map(name).collect_view()}</ul>
-            <Table rows=rows(&curve) is_labelled=curve.whole.is_some_and(|kept| kept.right.is_some())/>
+            <Table rows=rows(&curve) is_labelled=curve.whole.is_some_and(|agreement| agreement.right.is_some())/>
         </div>
     }
 }
 
 #[component]
 fn Table(rows: Vec<CompletenessRow>, is_labelled: bool) -> impl IntoView {
-    let is_kept = rows.iter().any(|row| row.kept.is_some());
+    let has_agreement = rows.iter().any(|row| row.agreement.is_some());
     let share = |share: Option<f64>| share.map(units::fine_percent);
-    let row = move |CompletenessRow { what, explained, kept }: CompletenessRow| {
+    let row = move |CompletenessRow { what, explained, agreement }: CompletenessRow| {
         view! {
-            <tr data-explained=explained data-same=kept.map(|kept| kept.same) data-right=kept.and_then(|kept| kept.right)>
+            <tr data-explained=explained data-same=agreement.map(|agreement| agreement.same) data-right=agreement.and_then(|agreement| agreement.right)>
                 <th scope="row">{what}</th>
                 <td>{share(explained)}</td>
-                {is_kept.then(|| view! { <td>{share(kept.map(|kept| kept.same))}</td> })}
-                {is_labelled.then(|| view! { <td>{share(kept.and_then(|kept| kept.right))}</td> })}
+                {has_agreement.then(|| view! { <td>{share(agreement.map(|agreement| agreement.same))}</td> })}
+                {is_labelled.then(|| view! { <td>{share(agreement.and_then(|agreement| agreement.right))}</td> })}
             </tr>
         }
     };
@@ -151,7 +151,7 @@ fn Table(rows: Vec<CompletenessRow>, is_labelled: bool) -> impl IntoView {
                     <tr>
                         <th scope="col">"Attention"</th>
                         <th scope="col">"Variance explained"</th>
-                        {is_kept.then(|| view! { <th scope="col">"Same class as before"</th> })}
+                        {has_agreement.then(|| view! { <th scope="col">"Same class as before"</th> })}
                         {is_labelled.then(|| view! { <th scope="col">"Correct class"</th> })}
                     </tr>
                 </thead>

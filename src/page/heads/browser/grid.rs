@@ -7,7 +7,7 @@ use leptos::web_sys::{HtmlElement, KeyboardEvent};
 use wasm_bindgen::JsCast as _;
 
 use crate::page::common::browser::colour_scale::ColourScale;
-use crate::page::common::browser::explanation::How;
+use crate::page::common::browser::explanation::HowComputed;
 use crate::page::common::colour::Ramp;
 use crate::page::common::formulas::Topic;
 use crate::page::heads::browser::contrast::Contrast;
@@ -55,7 +55,7 @@ pub fn HeadGrid() -> impl IntoView {
             {move || extent.get().map(|extent| view! { <Cells extent=extent/> })}
             <Show when=move || model.has_text()>
                 <Legend/>
-                <How about=Topic::Contributions/>
+                <HowComputed about=Topic::Contributions/>
             </Show>
         </section>
     }

@@ -7,7 +7,7 @@ use crate::page::heads::contributions::{Cell, Contributions};
 use crate::page::model::browser::state::ModelState;
 use crate::page::photo::browser::head_map::HeadMapState;
 use crate::page::photo::browser::phrases::{PhrasesState, Scores};
-use crate::protocol::{HeadLabel, Kind, LabelHead};
+use crate::protocol::{HeadLabel, LabelHead, TaskKind};
 
 /// The number of texts to ask for per head.
 const LABELS: usize = 10;
@@ -118,7 +118,7 @@ impl HeadsState {
                         Ok(())
                     });
                 }
-                None => self.core.withdraw(Kind::Labels),
+                None => self.core.withdraw(TaskKind::Labels),
             }
         });
     }

@@ -5,7 +5,7 @@ use leptos::prelude::*;
 
 use crate::ablate::{Ablation, LATE_LAYERS, Study};
 use crate::page::common::browser::controls::HeadChips;
-use crate::page::common::browser::explanation::How;
+use crate::page::common::browser::explanation::HowComputed;
 use crate::page::common::formulas::Topic;
 use crate::page::heads::browser::undo::UndoButtons;
 use crate::page::heads::contributions::Cell;
@@ -63,7 +63,7 @@ pub fn Lab() -> impl IntoView {
                         means(model),
                     )}
                 </p>
-                <How about=Topic::Ablation/>
+                <HowComputed about=Topic::Ablation/>
             </Show>
         </section>
     }

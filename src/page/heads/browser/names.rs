@@ -7,7 +7,7 @@ use crate::page::common::browser::dom;
 use crate::page::core::browser::core::Core;
 use crate::page::heads::label_files;
 use crate::page::model::browser::state::ModelState;
-use crate::protocol::{HeadNames, HeadNaming, Kind, NameHeads};
+use crate::protocol::{HeadNames, HeadNaming, NameHeads, TaskKind};
 use crate::text::units;
 
 /// The names of the heads. They are asked for whenever they would change.
@@ -31,7 +31,7 @@ impl HeadNamesState {
             if model.can_label_heads() && open.is_some() {
                 state.ask();
             } else {
-                core.withdraw(Kind::HeadNames);
+                core.withdraw(TaskKind::HeadNames);
                 state.names.set(None);
             }
             open

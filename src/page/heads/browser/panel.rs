@@ -6,7 +6,7 @@ use leptos::prelude::*;
 use crate::geometry::Size;
 use crate::page::common::browser::controls::Choice;
 use crate::page::common::browser::dom;
-use crate::page::common::browser::explanation::How;
+use crate::page::common::browser::explanation::HowComputed;
 use crate::page::common::formulas::Topic;
 use crate::page::heads::browser::heads::HeadTexts;
 use crate::page::heads::browser::heads::HeadsState;
@@ -72,9 +72,9 @@ pub fn HeadPanel(#[prop(into)] first_labels: ViewFn) -> impl IntoView {
                 <HeadMap/>
                 <Labels first_labels=first_labels/>
             </div>
-            <How about=Topic::HeadMap/>
+            <HowComputed about=Topic::HeadMap/>
             <Show when=move || model.has_text()>
-                <How about=Topic::TextSpan/>
+                <HowComputed about=Topic::TextSpan/>
             </Show>
         </section>
     }

@@ -152,7 +152,7 @@ fn Statistics(gallery: GalleryForLabels) -> impl IntoView {
         let images = units::plural(model.label_sources.statistics_images(), "image", "images");
         match model.label_sources.statistics_of.get() {
             StatisticsOf::Pack if model.label_sources.statistics_images() == 0 => {
-                "In use: none; this pack comes without statistics.".to_owned()
+                "In use: none; this pack has no statistics.".to_owned()
             }
             StatisticsOf::Pack => format!("In use: the pack's statistics over {images}."),
             StatisticsOf::File(_) => format!("In use: a file's statistics over {images}."),

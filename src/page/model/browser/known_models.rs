@@ -4,7 +4,7 @@ use leptos::html::Input;
 use leptos::prelude::*;
 
 use crate::page::model::browser::state::ModelState;
-use crate::page::model::published::{PUBLISHED, Published};
+use crate::page::model::published::{KNOWN_MODELS, KnownModel};
 use crate::protocol::{ModelSettings, ModelSource, Storage};
 use crate::text::units;
 
@@ -13,15 +13,15 @@ use crate::text::units;
 #[component]
 pub fn KnownModels(storage: RwSignal<Storage>, hub: NodeRef<Input>) -> impl IntoView {
     let query = RwSignal::new(String::new());
-    let found = Memo::new(move |_| query.with(|query| PUBLISHED.map(|model| model.matches(query))));
+    let found = Memo::new(move |_| query.with(|query| KNOWN_MODELS.map(|model| model.matches(query))));
     let says = move || {
         let count = found.with(|found| found.iter().filter(|is_found| **is_found).count());
         match count {
             0 => "No known model has these words. Other names work in the field above.".to_owned(),
-            count => format!("{count} of {} models", PUBLISHED.len()),
+            count => format!("{count} of {} models", KNOWN_MODELS.len()),
         }
     };
-    let card = move |(index, model): (usize, Published)| {
+    let card = move |(index, model): (usize, KnownModel)| {
         view! {
             <Show when=move || found.with(|found| found[index])>
                 <Card model=model storage=storage hub=hub/>
@@ -30,7 +30,7 @@ pub fn KnownModels(storage: RwSignal<Storage>, hub: NodeRef<Input>) -> impl Into
     };
     view! {
         <details id="known-models">
-            <summary>{format!("Choose from {} known models", PUBLISHED.len())}</summary>
+            <summary>{format!("Choose from {} known models", KNOWN_MODELS.len())}</summary>
             <label class="search">
                 <span>"Search the models"</span>
                 <input
@@ -43,7 +43,7 @@ pub fn KnownModels(storage: RwSignal<Storage>, hub: NodeRef<Input>) -> impl Into
                 />
             </label>
             <p class="quiet hint" role="status">{says}</p>
-            <ul class="cards">{PUBLISHED.into_iter().enumerate().map(card).collect_view()}</ul>
+            <ul class="cards">{KNOWN_MODELS.into_iter().enumerate().map(card).collect_view()}</ul>
             <p class="quiet">
                 "Other models of the same kinds open too, if their config.json describes them. DoRA's weights are on
                 its authors' own drive: "
@@ -55,9 +55,9 @@ pub fn KnownModels(storage: RwSignal<Storage>, hub: NodeRef<Input>) -> impl Into
 }
 
 #[component]
-fn Card(model: Published, storage: RwSignal<Storage>, hub: NodeRef<Input>) -> impl IntoView {
+fn Card(model: KnownModel, storage: RwSignal<Storage>, hub: NodeRef<Input>) -> impl IntoView {
     let state = expect_context::<ModelState>();
-    let Published { repository, name, licence, grid: (layers, heads), good_for, .. } = model;
+    let KnownModel { repository, name, licence, grid: (layers, heads), good_for, .. } = model;
     let is_stored = move || state.is_stored(repository, storage.get());
     let stored = move || {
         let bits = storage.get();

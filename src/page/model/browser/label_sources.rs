@@ -7,8 +7,8 @@ use crate::page::common::browser::dom;
 use crate::page::core::browser::core::Core;
 use crate::protocol::wire::Attachments;
 use crate::protocol::{
-    EmbedPool, KeptLabels, KeptPool, KeptStatistics, Kind, PackSummary, PoolProgress, PoolSource, StatisticsReady,
-    StatisticsSource, UsePool, UseStatistics,
+    EmbedPool, KeptLabels, KeptPool, KeptStatistics, PackSummary, PoolProgress, PoolSource, StatisticsReady,
+    StatisticsSource, TaskKind, UsePool, UseStatistics,
 };
 
 /// The images that the head statistics were computed from. Their number is given unless the pack has it.
@@ -62,7 +62,7 @@ pub struct LabelSources {
     pub embedding: RwSignal<Option<PoolProgress>>,
     pub statistics_of: RwSignal<StatisticsOf>,
     /// The reason why the next visit will not find the statistics or the pool in use.
-    pub not_kept: RwSignal<Option<String>>,
+    pub not_stored: RwSignal<Option<String>>,
     /// Increases whenever the head labels become out of date.
     pub version: RwSignal<u32>,
     /// The person's own pool, for the next model or worker.
@@ -77,7 +77,7 @@ impl LabelSources {
             pool_of: RwSignal::default(),
             embedding: RwSignal::default(),
             statistics_of: RwSignal::default(),
-            not_kept: RwSignal::default(),
+            not_stored: RwSignal::default(),
             version: RwSignal::default(),
             own_texts: StoredValue::default(),
         };
@@ -114,11 +114,11 @@ impl LabelSources {
 
     /// Goes back to the pack's own texts and images, because another model or another worker starts.
     pub fn forget_own(self) {
-        self.core.withdraw(Kind::PoolPart);
+        self.core.withdraw(TaskKind::PoolPart);
         self.statistics_of.set(StatisticsOf::Pack);
         self.pool_of.set(PoolOf::Pack);
         self.embedding.set(None);
-        self.not_kept.set(None);
+        self.not_stored.set(None);
     }
 
     /// Notes what the browser stored with the model that has just been opened.
@@ -152,7 +152,7 @@ impl LabelSources {
         self.core.ask(UsePool { file }, move |pool, _buffers| {
             self.own_texts.set_value(own);
             // The parts of an earlier pool are not wanted any more.
-            self.core.withdraw(Kind::PoolPart);
+            self.core.withdraw(TaskKind::PoolPart);
             self.follow_pool(pool);
             Ok(())
         });
@@ -163,7 +163,7 @@ impl LabelSources {
         leptos::task::spawn_local(async move {
             match dom::bytes_of(&file.name(), &file).await {
                 Ok(bytes) => self.use_pool(String::from_utf8_lossy(&bytes.to_vec()).into_owned()),
-                Err(err) => self.core.complain(Kind::Pool, err.to_string()),
+                Err(err) => self.core.complain(TaskKind::Pool, err.to_string()),
             }
         });
     }
@@ -177,7 +177,7 @@ impl LabelSources {
                     Ok((pool, _buffers)) => self.follow_pool(pool),
                     Err(message) => {
                         self.embedding.set(None);
-                        self.core.complain(Kind::PoolPart, message);
+                        self.core.complain(TaskKind::PoolPart, message);
                     }
                 }
                 Ok(())
@@ -185,7 +185,7 @@ impl LabelSources {
         } else {
             self.embedding.set(None);
             self.pool_of.set(PoolOf::new(pool.source, pool.total));
-            self.not_kept.set(pool.not_kept);
+            self.not_stored.set(pool.not_stored);
             self.change();
         }
     }
@@ -200,7 +200,7 @@ impl LabelSources {
         self.core.while_reading(async move {
             match dom::bytes_of(&file.name(), &file).await {
                 Ok(bytes) => self.ask_for_statistics(StatisticsSource::File, Attachments::of(vec![bytes])),
-                Err(err) => self.core.complain(Kind::Statistics, err.to_string()),
+                Err(err) => self.core.complain(TaskKind::Statistics, err.to_string()),
             }
         });
     }
@@ -215,7 +215,7 @@ impl LabelSources {
     /// Notes the statistics that the worker uses from now on.
     pub fn take_statistics(self, source: StatisticsSource, statistics: StatisticsReady) {
         self.statistics_of.set(StatisticsOf::new(source, statistics.images));
-        self.not_kept.set(statistics.not_kept);
+        self.not_stored.set(statistics.not_stored);
         self.change();
     }
 }

@@ -14,12 +14,12 @@ use crate::protocol::{ModelSettings, ModelSource, Storage};
 #[derive(Clone, Copy)]
 struct Choices {
     storage: RwSignal<Storage>,
-    told: RwSignal<ModelSettings>,
+    settings: RwSignal<ModelSettings>,
 }
 
 #[component]
 pub fn LoadModel() -> impl IntoView {
-    let choices = Choices { storage: RwSignal::default(), told: RwSignal::default() };
+    let choices = Choices { storage: RwSignal::default(), settings: RwSignal::default() };
     view! {
         <section id="load-model" aria-labelledby="load-title">
             <div class="heading">
@@ -28,17 +28,17 @@ pub fn LoadModel() -> impl IntoView {
             <p class="quiet">
                 "headlamp opens published CLIPs (files from Hugging Face, OpenCLIP and OpenAI) and vision
                 transformers that learned without texts (DINO, DoRA and DINOv2; files from their authors,
-                timm and Hugging Face). The weights are read part by part and quantised. They stay on this
-                machine, and the browser keeps them for the next visit. A CLIP comes without head
-                statistics: choose pictures in its head panel, and its heads get texts. The other models show
-                where their heads look."
+                timm and Hugging Face). The weights are read part by part and quantised. The weights
+                stay on this machine, and the browser stores them for the next visit. A published CLIP has no head
+                statistics: choose pictures in its head panel, and headlamp finds the texts of its heads. The other
+                models show where their heads look."
             </p>
             <ChooseDestination/>
             <FromFiles choices=choices/>
             <FromHub choices=choices/>
             <FromAddress/>
-            <Storing choices=choices/>
-            <Telling choices=choices/>
+            <StorageChoice choices=choices/>
+            <SettingsChoice choices=choices/>
         </section>
     }
 }
@@ -52,7 +52,7 @@ fn FromFiles(choices: Choices) -> impl IntoView {
         if !files.is_empty() {
             let names = files.iter().map(leptos::web_sys::File::name).collect();
             let source = ModelSource::Files { names };
-            model.load(source, files, choices.storage.get_untracked(), choices.told.get_untracked());
+            model.load(source, files, choices.storage.get_untracked(), choices.settings.get_untracked());
         }
         input.set_value("");
     };
@@ -83,7 +83,7 @@ fn FromHub(choices: Choices) -> impl IntoView {
         event.prevent_default();
         let Some(repository) = value(name).filter(|name| !name.is_empty()) else { return };
         let source = ModelSource::Hub { repository, hub: value(hub).filter(|hub| !hub.is_empty()) };
-        model.load(source, Vec::new(), choices.storage.get_untracked(), choices.told.get_untracked());
+        model.load(source, Vec::new(), choices.storage.get_untracked(), choices.settings.get_untracked());
     };
     view! {
         <form class="from-hub" on:submit=submit>
@@ -118,7 +118,7 @@ fn FromHub(choices: Choices) -> impl IntoView {
 
 /// Chooses the number of bits that each weight is stored in.
 #[component]
-fn Storing(choices: Choices) -> impl IntoView {
+fn StorageChoice(choices: Choices) -> impl IntoView {
     let option = move |storage: Storage| {
         let is_chosen = move || choices.storage.get() == storage;
         view! {
@@ -145,11 +145,11 @@ fn Storing(choices: Choices) -> impl IntoView {
 
 /// Asks for settings that neither the weights nor the config may contain.
 #[component]
-fn Telling(choices: Choices) -> impl IntoView {
+fn SettingsChoice(choices: Choices) -> impl IntoView {
     let heads = move |label: &'static str, name: &'static str, set: fn(&mut ModelSettings, Option<usize>)| {
         let change = move |event: Event| {
             let heads = event_target_value(&event).trim().parse().ok();
-            choices.told.update(|told| set(told, heads));
+            choices.settings.update(|settings| set(settings, heads));
         };
         view! {
             <label>
@@ -164,14 +164,14 @@ fn Telling(choices: Choices) -> impl IntoView {
             "gelu" => Some(false),
             _ => None,
         };
-        choices.told.update(|told| told.quick_gelu = quick);
+        choices.settings.update(|settings| settings.quick_gelu = quick);
     };
     view! {
         <details>
             <summary>"Settings that the file does not contain"</summary>
             <div class="telling">
-                {heads("Heads of the image tower", "vision-heads", |told, heads| told.vision_heads = heads)}
-                {heads("Heads of the text tower", "text-heads", |told, heads| told.text_heads = heads)}
+                {heads("Heads of the image tower", "vision-heads", |settings, heads| settings.vision_heads = heads)}
+                {heads("Heads of the text tower", "text-heads", |settings, heads| settings.text_heads = heads)}
                 <label>
                     <span>"Activation"</span>
                     <select name="activation" on:change=activation>

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 
 use crate::geometry::Size;
-use crate::page::common::browser::explanation::How;
+use crate::page::common::browser::explanation::HowComputed;
 use crate::page::common::formulas::Topic;
 use crate::page::model::browser::destination::CompareButton;
 use crate::page::model::browser::label_sources::LabelSources;
@@ -76,7 +76,7 @@ pub fn ModelPanel(
             {children()}
             <SumCheck photo=photo/>
             <Show when=move || names.with(|names| names.as_ref().is_some_and(has_properties))>
-                <How about=Topic::Names/>
+                <HowComputed about=Topic::Names/>
             </Show>
             <Storages/>
         </section>

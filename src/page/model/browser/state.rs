@@ -9,11 +9,11 @@ use super::label_sources::LabelSources;
 use crate::page::common::browser::dom;
 use crate::page::core::browser::core::{Core, Outcome, WorkerState};
 use crate::page::model::address::ModelAddress;
-use crate::page::model::kept_files::KeptPack;
-use crate::page::model::published::{self, PUBLISHED};
+use crate::page::model::published::{self, KNOWN_MODELS};
+use crate::page::model::stored_files::StoredPack;
 use crate::protocol::wire::Attachments;
 use crate::protocol::{
-    DevicePreference, Kind, LoadModel, ModelSettings, ModelSource, OpenPack, PackSummary, Storage,
+    DevicePreference, LoadModel, ModelSettings, ModelSource, OpenPack, PackSummary, Storage, TaskKind,
     UnexpectedAnswer,
 };
 
@@ -42,8 +42,8 @@ impl Opening {
             ModelAddress::Folder(url) => Self::Pack(OpenPack { url, device, room }),
             ModelAddress::Hub(repository) => {
                 let source = ModelSource::Hub { repository, hub: None };
-                let (storage, told) = (Storage::default(), ModelSettings::default());
-                Self::Weights { task: LoadModel { source, storage, told, device, room }, files: Vec::new() }
+                let (storage, settings) = (Storage::default(), ModelSettings::default());
+                Self::Weights { task: LoadModel { source, storage, settings, device, room }, files: Vec::new() }
             }
         }
     }
@@ -123,7 +123,7 @@ pub struct ModelState {
     /// The address of the open model; `None` for files from the person's own disk.
     pub address: RwSignal<Option<ModelAddress>>,
     /// The packs that the browser stores.
-    pub kept: RwSignal<Vec<KeptPack>>,
+    pub stored: RwSignal<Vec<StoredPack>>,
     /// The speed at which a published model was fetched and converted in this visit, in bytes per second.
     pub fetch_speed: RwSignal<Option<f64>>,
     /// The sources of the labels of its heads.
@@ -142,7 +142,7 @@ impl ModelState {
             core,
             pack,
             address: RwSignal::new(address),
-            kept: RwSignal::default(),
+            stored: RwSignal::default(),
             fetch_speed: RwSignal::default(),
             label_sources: LabelSources::new(core, pack),
             destination: RwSignal::default(),
@@ -221,7 +221,7 @@ impl ModelState {
             return match self.core.worker.get_untracked() {
                 WorkerState::Open => {
                     self.refuse();
-                    self.core.complain(Kind::Pack, sentence);
+                    self.core.complain(TaskKind::Pack, sentence);
                 }
                 WorkerState::Opening | WorkerState::Failed => self.core.stop(sentence),
             };
@@ -246,14 +246,14 @@ impl ModelState {
     }
 
     /// Opens published weights as the person has chosen: in place of the open model, or beside it.
-    pub fn load(self, source: ModelSource, files: Vec<File>, storage: Storage, told: ModelSettings) {
+    pub fn load(self, source: ModelSource, files: Vec<File>, storage: Storage, settings: ModelSettings) {
         if let ModelSource::Hub { hub: Some(hub), .. } = &source
             && let Some(sentence) = dom::refusal(hub)
         {
-            return self.core.complain(Kind::Pack, sentence);
+            return self.core.complain(TaskKind::Pack, sentence);
         }
         let (device, room) = (DevicePreference::default(), None);
-        let task = LoadModel { source, storage, told, device, room };
+        let task = LoadModel { source, storage, settings, device, room };
         let opening = Opening::Weights { task, files: files.into_iter().map(Blob::from).collect() };
         match self.destination.get_untracked() {
             Destination::InPlace => self.ask_to_open(opening),
@@ -271,10 +271,10 @@ impl ModelState {
 
     /// Returns whether the browser stores a model of a hub in this precision.
     pub fn is_stored(self, repository: &str, storage: Storage) -> bool {
-        let is_it = |pack: &KeptPack| {
+        let is_it = |pack: &StoredPack| {
             pack.is_whole && pack.stored_as == Some(storage) && pack.source.as_deref() == Some(repository)
         };
-        self.kept.with(|kept| kept.iter().any(is_it))
+        self.stored.with(|stored| stored.iter().any(is_it))
     }
 
     /// Measures the speed at which a known model was fetched, unless the browser had it stored before.
@@ -282,7 +282,7 @@ impl ModelState {
         if let Opening::Weights { task: LoadModel { source: ModelSource::Hub { repository, .. }, .. }, .. } =
             opening
             && !was_stored
-            && let Some(model) = PUBLISHED.iter().find(|model| model.repository == repository)
+            && let Some(model) = KNOWN_MODELS.iter().find(|model| model.repository == repository)
             && let Some(speed) = published::speed(model.bytes(), seconds)
         {
             self.fetch_speed.set(Some(speed));
@@ -325,7 +325,7 @@ impl ModelState {
             Err(message) if !is_open => self.core.fail(message),
             Err(message) => {
                 self.refuse();
-                self.core.complain(Kind::Pack, message);
+                self.core.complain(TaskKind::Pack, message);
             }
         }
         Ok(())

@@ -13,13 +13,13 @@ use wasm_bindgen_futures::JsFuture;
 use crate::page::common::playback_error::CameraError;
 use crate::page::core::browser::core::Core;
 use crate::page::photo::browser::photo::PhotoState;
-use crate::protocol::Kind;
+use crate::protocol::TaskKind;
 use crate::protocol::sentence;
 
 /// A camera that is on. Dropping it switches the camera off.
-struct Looking(MediaStream);
+struct CameraStream(MediaStream);
 
-impl Drop for Looking {
+impl Drop for CameraStream {
     fn drop(&mut self) {
         for track in self.0.get_tracks() {
             track.unchecked_into::<MediaStreamTrack>().stop();
@@ -32,7 +32,7 @@ impl Drop for Looking {
 pub fn PhotoCamera() -> impl IntoView {
     let (core, photo) = (expect_context::<Core>(), expect_context::<PhotoState>());
     let (dialog, video) = (NodeRef::<Dialog>::new(), NodeRef::<Video>::new());
-    let looking = StoredValue::new_local(None::<Looking>);
+    let looking = StoredValue::new_local(None::<CameraStream>);
     on_cleanup(move || {
         looking.try_update_value(Option::take);
     });
@@ -56,7 +56,7 @@ pub fn PhotoCamera() -> impl IntoView {
                         looking.set_value(Some(new));
                     }
                 }
-                Err(sentence) => core.complain(Kind::Photo, sentence),
+                Err(sentence) => core.complain(TaskKind::Photo, sentence),
             }
         });
     };
@@ -70,7 +70,7 @@ pub fn PhotoCamera() -> impl IntoView {
         spawn_local(async move {
             match picture_of(&video).await {
                 Some(blob) => photo.open_file("camera photo".to_owned(), blob),
-                None => core.complain(Kind::Photo, "The camera gave no picture: try again.".to_owned()),
+                None => core.complain(TaskKind::Photo, "The camera gave no picture: try again.".to_owned()),
             }
             close();
         });
@@ -92,7 +92,7 @@ pub fn PhotoCamera() -> impl IntoView {
 }
 
 /// Asks for the camera.
-async fn look() -> Result<Looking, String> {
+async fn look() -> Result<CameraStream, String> {
     let unsupported = || "This browser has no camera for the page: open a photo instead.".to_owned();
     let devices = window().navigator().media_devices().map_err(|_none| unsupported())?;
     let constraints = MediaStreamConstraints::new();
@@ -102,7 +102,7 @@ async fn look() -> Result<Looking, String> {
         let name = err.dyn_ref::<DomException>().map(DomException::name).unwrap_or_default();
         sentence(&CameraError::of_exception(&name).to_string())
     })?;
-    Ok(Looking(stream.unchecked_into()))
+    Ok(CameraStream(stream.unchecked_into()))
 }
 
 /// Returns the frame on screen as a PNG file; `None` before the first frame.

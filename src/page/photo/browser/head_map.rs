@@ -11,7 +11,7 @@ use crate::geometry::{Grid, PhotoRect};
 use crate::page::common::colour::Ramp;
 use crate::page::core::browser::core::{Core, exactly_floats};
 use crate::page::photo::raster::HeadMapKind;
-use crate::protocol::{HeadMap, Kind, MapHead, UnexpectedAnswer};
+use crate::protocol::{HeadMap, MapHead, TaskKind, UnexpectedAnswer};
 use crate::text::units;
 
 /// One head's map on one photo.
@@ -79,7 +79,7 @@ impl HeadMapState {
                     if self.photo.traced.with_untracked(Option::is_some) {
                         self.map.set(None);
                     }
-                    self.core.withdraw(Kind::HeadMap);
+                    self.core.withdraw(TaskKind::HeadMap);
                 }
             }
         });

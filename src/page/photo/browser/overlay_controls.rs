@@ -5,7 +5,7 @@ use leptos::prelude::*;
 
 use crate::page::common::browser::colour_scale::ColourScale;
 use crate::page::common::browser::controls::{Check, Choice, Slider};
-use crate::page::common::browser::explanation::How;
+use crate::page::common::browser::explanation::HowComputed;
 use crate::page::common::formulas::Topic;
 use crate::page::model::browser::state::ModelState;
 use crate::page::photo::browser::head_map::HeadMapState;
@@ -123,6 +123,6 @@ fn Segmenting() -> impl IntoView {
                 "Save mask"
             </button>
         </div>
-        <How about=Topic::Segmentation/>
+        <HowComputed about=Topic::Segmentation/>
     }
 }

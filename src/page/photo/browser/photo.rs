@@ -11,7 +11,7 @@ use crate::page::common::browser::dom;
 use crate::page::core::browser::core::{Core, Outcome};
 use crate::page::photo::raster::Placement;
 use crate::protocol::wire::Attachments;
-use crate::protocol::{Kind, PhotoSummary, Reframe, Task, TracePhoto, UnexpectedAnswer, sentence};
+use crate::protocol::{PhotoSummary, Reframe, Task, TaskKind, TracePhoto, UnexpectedAnswer, sentence};
 use crate::text::units;
 
 /// The number of photos from the person's machine that the page keeps for the Back button.
@@ -70,7 +70,7 @@ pub struct PhotoState {
     core: Core,
     pub photo: RwSignal<Option<OpenPhoto>, LocalStorage>,
     /// Whether the results on screen were precomputed, and not computed on this machine.
-    pub is_beforehand: RwSignal<bool>,
+    pub is_precomputed: RwSignal<bool>,
     /// The number of the worker's current photo; `None` if the worker is new.
     pub traced: RwSignal<Option<u32>>,
     /// The part of the photo that the person wants explained.
@@ -83,7 +83,7 @@ impl PhotoState {
         let state = Self {
             core,
             photo: RwSignal::new_local(None),
-            is_beforehand: RwSignal::default(),
+            is_precomputed: RwSignal::default(),
             traced: RwSignal::default(),
             framing: RwSignal::new(framing),
             inner: StoredValue::new_local(Inner::default()),
@@ -151,14 +151,14 @@ impl PhotoState {
 
     /// Returns whether a photo is being read, or waits for the worker.
     pub fn is_awaited(self) -> bool {
-        self.core.reading.get_untracked() > 0 || self.core.is_waiting(Kind::Photo)
+        self.core.reading.get_untracked() > 0 || self.core.is_waiting(TaskKind::Photo)
     }
 
     /// Changes the part of the photo that the model sees.
     pub fn frame(self, framing: Framing) {
         self.framing.set(framing);
         // A waiting photo gets the new framing.
-        let is_waiting = self.core.change_waiting(Kind::Photo, |task| match task {
+        let is_waiting = self.core.change_waiting(TaskKind::Photo, |task| match task {
             Task::TracePhoto(task) => {
                 task.framing = framing;
                 true
@@ -172,7 +172,7 @@ impl PhotoState {
                     let framing =
                         self.photo.with_untracked(|photo| photo.as_ref().map(|photo| photo.summary.framing));
                     framing.into_iter().for_each(|framing| self.framing.set(framing));
-                    self.core.complain(Kind::Photo, message);
+                    self.core.complain(TaskKind::Photo, message);
                     Ok(())
                 }
             });
@@ -223,7 +223,7 @@ impl PhotoState {
                 // A later photo was opened in the meantime.
                 _ if self.inner.with_value(|inner| inner.openings) != opening => {}
                 Ok((source, bytes)) => self.ask_to_trace(opening, source, bytes),
-                Err(err) => self.core.complain(Kind::Photo, sentence(&err.to_string())),
+                Err(err) => self.core.complain(TaskKind::Photo, sentence(&err.to_string())),
             }
         });
     }
@@ -251,7 +251,7 @@ impl PhotoState {
                 self.take(summary, &buffers)
             }
             Err(message) => {
-                self.core.complain(Kind::Photo, message);
+                self.core.complain(TaskKind::Photo, message);
                 Ok(())
             }
         }
@@ -261,13 +261,13 @@ impl PhotoState {
         let pixels = buffers.first().and_then(|rgba| dom::image_of_buffer(rgba, summary.preview));
         let pixels = pixels.ok_or(UnexpectedAnswer)?;
         let number = self.core.next_number();
-        if !self.core.is_waiting(Kind::Photo) {
+        if !self.core.is_waiting(TaskKind::Photo) {
             self.framing.set(summary.framing);
         }
         let origin = self.inner.with_value(|inner| inner.last.as_ref().map(|source| source.origin.clone()));
         let origin = origin.ok_or(UnexpectedAnswer)?;
         self.remember_machine_photo();
-        self.is_beforehand.set(false);
+        self.is_precomputed.set(false);
         self.photo.set(Some(OpenPhoto { number, origin, summary, pixels }));
         self.traced.set(Some(number));
         Ok(())

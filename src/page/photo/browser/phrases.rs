@@ -9,7 +9,7 @@ use crate::ablate::Ablation;
 use crate::page::core::browser::core::Core;
 use crate::page::model::browser::state::ModelState;
 use crate::page::photo::phrase_list::PhraseList;
-use crate::protocol::{Attribute, Attribution, Kind, UnexpectedAnswer};
+use crate::protocol::{Attribute, Attribution, TaskKind, UnexpectedAnswer};
 
 /// The scores on screen, and their photo.
 #[derive(Clone, Debug)]
@@ -137,7 +137,7 @@ impl PhrasesState {
                 true => self.core.ask(Attribute { phrases, templates, ablation }, move |attribution, _buffers| {
                     self.take(attribution)
                 }),
-                false => self.core.withdraw(Kind::Scores),
+                false => self.core.withdraw(TaskKind::Scores),
             }
         });
     }

@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use leptos::web_sys::{ClipboardEvent, SubmitEvent};
 
 use crate::page::common::browser::controls::Check;
-use crate::page::common::browser::explanation::How;
+use crate::page::common::browser::explanation::HowComputed;
 use crate::page::common::formulas::Topic;
 use crate::page::model::browser::state::ModelState;
 use crate::page::photo::browser::photo::PhotoState;
@@ -65,7 +65,7 @@ pub fn Phrases() -> impl IntoView {
                     over all phrases. Click a phrase to choose it: the segmentation and the heads are about
                     the chosen phrase. You can paste several phrases at once, one per line."
                 </p>
-                <How about=Topic::Scores/>
+                <HowComputed about=Topic::Scores/>
             </Show>
         </section>
     }

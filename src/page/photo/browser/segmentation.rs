@@ -12,7 +12,7 @@ use crate::page::common::browser::dom;
 use crate::page::core::browser::core::{Core, exactly_floats};
 use crate::page::model::browser::state::ModelState;
 use crate::page::photo::raster;
-use crate::protocol::{ExportMask, Kind, Segment, Segmented, UnexpectedAnswer};
+use crate::protocol::{ExportMask, Segment, Segmented, TaskKind, UnexpectedAnswer};
 use crate::text::units;
 
 /// The segmentation of one phrase on one photo.
@@ -102,7 +102,7 @@ impl SegmentationState {
                 self.segmentation.set(None);
             }
             let Some((_, phrase)) = self.photo.traced.get().zip(chosen) else {
-                return self.core.withdraw(Kind::Segmentation);
+                return self.core.withdraw(TaskKind::Segmentation);
             };
             let (against, background) = self.against(&phrase);
             let ablation = self.phrases.ablation_in_use();

@@ -197,7 +197,7 @@ fn painted_layer(
 fn Beforehand() -> impl IntoView {
     let photo = expect_context::<PhotoState>();
     view! {
-        <Show when=move || photo.is_beforehand.get()>
+        <Show when=move || photo.is_precomputed.get()>
             <p id="beforehand" class="beforehand" role="status">
                 "Computed beforehand, while the model loads"
             </p>

@@ -4,7 +4,7 @@ use leptos::html::Div;
 use leptos::prelude::*;
 use leptos::web_sys::{KeyboardEvent, PointerEvent, WheelEvent};
 
-use crate::page::photo::zoom::{Hold, Zoom};
+use crate::page::photo::zoom::{Pointers, Zoom};
 use crate::text::units;
 
 /// Zooms its children, which must be as large as the stage. When `subject` changes, shows the whole picture again.
@@ -12,7 +12,7 @@ use crate::text::units;
 pub fn Zoomable(#[prop(into)] subject: Signal<String>, children: Children) -> impl IntoView {
     let board = NodeRef::<Div>::new();
     let zoom = RwSignal::new(Zoom::default());
-    let hold = StoredValue::new(Hold::default());
+    let hold = StoredValue::new(Pointers::default());
     Effect::new(move |last: Option<String>| {
         let subject = subject.get();
         if last.is_some_and(|last| last != subject) {

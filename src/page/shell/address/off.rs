@@ -144,7 +144,7 @@ mod tests {
     use crate::ablate::Study;
 
     #[test]
-    fn whole_layers_are_said_in_one_word() {
+    fn whole_layers_are_written_as_one_word() {
         let all = Ablation::of_study(Study::AllButLastAttentions, 12, 6);
         let mut off = all.clone();
         off.heads.insert((11, 3));

@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_back() {
+    fn encoded_parameters_are_read_back() {
         let values = ["a photo of a cat", "50 % + 50 %", "a&b=c#d?e", "ein Schäferhund 🐕", "", "packs/tiny/"];
         let given: Vec<(&str, String)> = values.iter().map(|value| ("text", (*value).to_owned())).collect();
         let read = parameters(&query(&given));

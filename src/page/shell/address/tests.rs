@@ -7,7 +7,7 @@ fn read(query: &str) -> Address {
 }
 
 #[test]
-fn a_plain_address_says_nothing() {
+fn a_default_address_has_no_parameters() {
     assert_eq!(read(""), Address::default());
     assert_eq!(Address::default().query(), "");
     assert_eq!(read("?utm_source=x&text").texts, Some("".parse().unwrap()), "no phrases at all");
@@ -58,7 +58,7 @@ fn everything_survives_an_address() {
 }
 
 #[test]
-fn what_makes_no_sense_gets_a_sentence_and_changes_nothing() {
+fn invalid_parameters_are_reported_and_change_nothing() {
     for query in [
         "head=eleven",
         "head=11",
@@ -114,7 +114,7 @@ fn origins_are_as_browsers_write_them() {
 }
 
 #[test]
-fn too_many_phrases_stay_at_home() {
+fn too_many_phrases_are_left_out_of_the_address() {
     let many: String = (0..400).map(|index| format!("a photo of thing number {index}\n")).collect();
     let address = Address { texts: Some(many.parse().unwrap()), head: Some((1, 2)), ..Address::default() };
     assert!(!address.carries_texts());

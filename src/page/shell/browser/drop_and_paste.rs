@@ -12,11 +12,11 @@ use crate::page::common::browser::dom;
 use crate::page::shell::browser::dropped_folders;
 use crate::page::shell::browser::features::Features;
 use crate::page::video::browser::state::Mode;
-use crate::protocol::Kind;
+use crate::protocol::TaskKind;
 
 /// Takes files that are dropped on the window, and shows a hint while a file is over the window.
 #[component]
-pub fn Intake() -> impl IntoView {
+pub fn DropAndPaste() -> impl IntoView {
     let features = expect_context::<Features>();
     let UseDropZoneReturn { is_over_drop_zone, .. } = use_drop_zone_with_options(
         document().body(),
@@ -58,7 +58,7 @@ fn take_dropped(features: Features, files: Vec<File>, event: &DragEvent) {
     match (zone.as_deref(), files.first()) {
         (_, None) => {
             let sentence = "This is not a file: save the picture, then drop the file.";
-            features.core.complain(Kind::Photo, sentence.to_owned());
+            features.core.complain(TaskKind::Photo, sentence.to_owned());
         }
         (Some("gallery"), Some(_)) => features.gallery.add(files),
         (Some("statistics"), Some(file)) => features.model.label_sources.use_statistics_file(file.clone()),

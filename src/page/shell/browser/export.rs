@@ -12,7 +12,7 @@ use crate::page::heads::contributions::Cell;
 use crate::page::photo::raster::{HeadMapKind, Layer};
 use crate::page::shell::browser::features::Features;
 use crate::page::shell::browser::share;
-use crate::page::shell::figure::{self, Over, Pictures};
+use crate::page::shell::figure::{self, FigureOverlay, FigurePictures};
 use crate::page::shell::findings::{
     Findings, HeadFinding, HeadMapFinding, ModelFinding, PhotoFinding, PhraseFinding, SegmentationFinding,
 };
@@ -171,25 +171,25 @@ fn head(features: Features) -> Option<HeadFinding> {
 }
 
 /// Returns the pictures on the stage, for the figure.
-fn pictures(features: Features) -> Option<Pictures> {
+fn pictures(features: Features) -> Option<FigurePictures> {
     let photo = canvas("photo")?;
     let size = Size { width: photo.width() as usize, height: photo.height() as usize };
     let over = match features.overlay.layer.get() {
         Layer::None => None,
         layer => canvas("overlay").and_then(|canvas| canvas.to_data_url().ok()).map(|picture| {
             let (says, scale) = match layer {
-                Layer::Head => (head_says(features), features.head_map.scale()),
-                _ => (segmentation_says(features), None),
+                Layer::Head => (head_caption(features), features.head_map.scale()),
+                _ => (segmentation_caption(features), None),
             };
-            Over { picture, opacity: features.overlay.opacity.get(), says, scale }
+            FigureOverlay { picture, opacity: features.overlay.opacity.get(), says, scale }
         }),
     };
     // A PNG of a photograph would be ten times as large.
     let photo = photo.to_data_url_with_type_and_encoder_options("image/jpeg", &0.92.into()).ok()?;
-    Some(Pictures { photo, size, is_grey: features.overlay.layer.get() == Layer::Head, over })
+    Some(FigurePictures { photo, size, is_grey: features.overlay.layer.get() == Layer::Head, over })
 }
 
-fn segmentation_says(features: Features) -> String {
+fn segmentation_caption(features: Features) -> String {
     let threshold = features.segmentation.threshold_in_use().unwrap_or_default();
     features
         .segmentation
@@ -197,7 +197,7 @@ fn segmentation_says(features: Features) -> String {
         .map_or_else(String::new, |found| format!("“{}”, above {threshold:.2}", found.phrase))
 }
 
-fn head_says(features: Features) -> String {
+fn head_caption(features: Features) -> String {
     let Some((layer, head)) = features.head_map.head.get() else { return String::new() };
     match features.head_map.kind.get() {
         HeadMapKind::Attention => format!("Attention of layer {layer}, head {head}"),

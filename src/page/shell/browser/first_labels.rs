@@ -21,8 +21,8 @@ const EXAMPLE: usize = 200;
 pub fn FirstLabels() -> impl IntoView {
     let features = expect_context::<Features>();
     let model = features.model;
-    let not_kept = move || {
-        let reason = model.label_sources.not_kept.get();
+    let not_stored = move || {
+        let reason = model.label_sources.not_stored.get();
         reason.map(|reason| format!("The next visit must compute the heads' texts again: {reason}."))
     };
     view! {
@@ -32,7 +32,7 @@ pub fn FirstLabels() -> impl IntoView {
                 <PoolProgress/>
                 <p class="quiet hint" data-names="progress">{move || pictures(features)}</p>
                 <Steadiness/>
-                <p class="quiet hint">{not_kept}</p>
+                <p class="quiet hint">{not_stored}</p>
             </div>
         </Show>
     }
@@ -50,7 +50,7 @@ pub fn PictureSources() -> impl IntoView {
     let (has_gallery, has_frames) = (move || held() >= 2, move || frames() >= 2);
     let seconds = move || {
         let seconds = photo.photo.with(|photo| photo.as_ref().map(|photo| photo.summary.seconds));
-        seconds.filter(|_| !photo.is_beforehand.get()).map(|seconds| seconds.decode + seconds.encode)
+        seconds.filter(|_| !photo.is_precomputed.get()).map(|seconds| seconds.decode + seconds.encode)
     };
     let estimate = move || {
         seconds().map(|seconds| {

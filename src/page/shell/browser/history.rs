@@ -22,50 +22,50 @@ use crate::page::shell::browser::features::{Features, framing};
 use crate::page::shell::browser::pending_address::PendingAddress;
 use crate::page::video::browser::state::Mode;
 
-/// Faster changes are combined into one. Browsers refuse pages that write more often.
+/// The address is written after this pause without a change. Browsers refuse pages that write more often.
 const REST: Duration = Duration::from_millis(300);
 
 /// An entry of the browser's history.
 #[derive(Clone, Debug, PartialEq)]
-struct Place {
+struct HistoryEntry {
     address: Address,
     photo: Option<Origin>,
 }
 
-impl Place {
+impl HistoryEntry {
     fn now(features: Features, opened: &Address) -> Self {
         let photo = features.photo.photo.with(|photo| photo.as_ref().map(|photo| photo.origin.clone()));
         Self { address: now(features, opened), photo }
     }
 
-    /// Whether the person expects Back to lead from `next` to here.
-    fn is_left_by(&self, next: &Self) -> bool {
-        let moved = |before: bool, is_other: bool| before && is_other;
+    /// Returns whether the person expects Back to lead from `next` to this entry.
+    fn needs_entry_before(&self, next: &Self) -> bool {
         let (here, there) = (&self.address, &next.address);
-        moved(self.photo.is_some() && next.photo.is_some(), self.photo != next.photo)
-            || moved(here.head.is_some() && there.head.is_some(), here.head != there.head)
+        let has_changed = |has_both: bool, is_other: bool| has_both && is_other;
+        has_changed(self.photo.is_some() && next.photo.is_some(), self.photo != next.photo)
+            || has_changed(here.head.is_some() && there.head.is_some(), here.head != there.head)
             || here.phrase != there.phrase
             || here.model != there.model
     }
 }
 
-/// The data beside the address in an entry of the browser's history. An entry without it is not headlamp's: a link
-/// within the page leads to one.
+/// The data that headlamp stores beside the address in an entry of the browser's history. An entry without this data
+/// was made by a link within the page.
 #[derive(Serialize, Deserialize)]
-struct Kept {
-    /// The number of a photo of the person's machine.
+struct EntryState {
+    /// The number of a photo from the person's machine.
     photo: Option<u32>,
     /// Phrases that are too many for the address, one per line.
     texts: Option<String>,
 }
 
-impl Kept {
-    fn of(place: &Place) -> Self {
-        let photo = match &place.photo {
+impl EntryState {
+    fn of(entry: &HistoryEntry) -> Self {
+        let photo = match &entry.photo {
             Some(Origin::Machine(number)) => Some(*number),
             _ => None,
         };
-        let texts = place.address.texts.as_ref().filter(|_| !place.address.carries_texts());
+        let texts = entry.address.texts.as_ref().filter(|_| !entry.address.carries_texts());
         Self { photo, texts: texts.map(PhraseList::to_string) }
     }
 
@@ -73,7 +73,7 @@ impl Kept {
         serde_wasm_bindgen::from_value(entry.clone()).ok()
     }
 
-    /// Returns the phrases, for an address that names none.
+    /// Returns the phrases, for an address that contains no phrases.
     fn phrases(&self) -> PhraseList {
         let Some(texts) = &self.texts else { return PhraseList::default() };
         let Ok(list) = texts.parse();
@@ -81,7 +81,7 @@ impl Kept {
     }
 }
 
-/// Returns the view as an address. The parts that are not part of the view are as in `opened`.
+/// Returns the address of the view. Parameters that do not describe the view are taken from `opened`.
 pub fn now(features: Features, opened: &Address) -> Address {
     let image = features.photo.photo.with(|photo| match photo.as_ref()?.origin.clone() {
         Origin::Url(url) => Some(url),
@@ -113,33 +113,38 @@ pub fn now(features: Features, opened: &Address) -> Address {
 }
 
 /// The last address that was written, and the timer of the next one.
-struct Ledger {
-    written: Option<Place>,
+struct WrittenAddress {
+    written: Option<HistoryEntry>,
     /// The last query that was written or restored.
     query: String,
     timer: Option<TimeoutHandle>,
-    /// An address is being restored or opened: until everything of it is here, changes are not the person's.
-    is_returning: bool,
+    /// Whether an address is being opened or restored. Until this is complete, changes of the view are not the
+    /// person's changes.
+    is_restoring: bool,
 }
 
 #[derive(Clone, Copy)]
 struct History {
     features: Features,
     pending: PendingAddress,
-    place: Memo<Place>,
-    ledger: StoredValue<Ledger, LocalStorage>,
+    entry: Memo<HistoryEntry>,
+    record: StoredValue<WrittenAddress, LocalStorage>,
 }
 
-/// Opens what the address asks for, and keeps address and view consistent from then on.
+/// Opens the view of the address, and keeps address and view consistent from then on.
 pub fn follow(features: Features, pending: PendingAddress, opened: Address, complaints: Vec<String>) {
     pending.set(&opened, None);
     pending.set_complaints(complaints);
-    let place = Memo::new(move |_| Place::now(features, &opened));
-    let ledger =
-        StoredValue::new_local(Ledger { written: None, query: dom::query(), timer: None, is_returning: true });
-    let history = History { features, pending, place, ledger };
+    let entry = Memo::new(move |_| HistoryEntry::now(features, &opened));
+    let record = StoredValue::new_local(WrittenAddress {
+        written: None,
+        query: dom::query(),
+        timer: None,
+        is_restoring: true,
+    });
+    let history = History { features, pending, entry, record };
     Effect::new(move || {
-        place.track();
+        entry.track();
         let _phase = features.core.phase();
         history.write_soon();
     });
@@ -149,69 +154,70 @@ pub fn follow(features: Features, pending: PendingAddress, opened: Address, comp
 impl History {
     fn write_soon(self) {
         let timer = set_timeout_with_handle(move || self.write(), REST).ok();
-        self.ledger.update_value(|ledger| {
-            if let Some(earlier) = std::mem::replace(&mut ledger.timer, timer) {
+        self.record.update_value(|record| {
+            if let Some(earlier) = std::mem::replace(&mut record.timer, timer) {
                 earlier.clear();
             }
         });
     }
 
     fn write(self) {
-        let is_returning = self.ledger.with_value(|ledger| ledger.is_returning);
+        let is_restoring = self.record.with_value(|record| record.is_restoring);
         let is_at_rest = untrack(|| self.features.core.phase()) == "ready";
-        if is_returning && !is_at_rest {
+        if is_restoring && !is_at_rest {
             return;
         }
         if is_at_rest {
             self.pending.finish();
         }
-        // This may have changed the view.
-        let here = self.place.get_untracked();
-        let written = self.ledger.with_value(|ledger| ledger.written.clone());
-        let is_new = !is_returning
+        // `finish` may have changed the view.
+        let here = self.entry.get_untracked();
+        let written = self.record.with_value(|record| record.written.clone());
+        let is_new = !is_restoring
             && !here.address.embed
-            && written.as_ref().is_some_and(|written| written.is_left_by(&here));
+            && written.as_ref().is_some_and(|written| written.needs_entry_before(&here));
         if written.as_ref() != Some(&here) {
             write(&here, is_new);
         }
-        self.ledger.update_value(|ledger| {
-            ledger.written = Some(here);
-            // As the browser writes it.
-            ledger.query = dom::query();
-            ledger.is_returning = false;
+        self.record.update_value(|record| {
+            record.written = Some(here);
+            // The browser may write a character in another way than the page.
+            record.query = dom::query();
+            record.is_restoring = false;
         });
     }
 
-    /// Restores the view of the address bar; `entry` is the data beside the address.
+    /// Restores the view of the address bar. `entry` is the data beside the address.
     fn go_to(self, entry: &JsValue) {
-        let (query, kept) = (dom::query(), Kept::read(entry));
-        let is_same_query = self.ledger.with_value(|ledger| ledger.query == query);
-        // A link within the page: the view is as in the address already.
-        if kept.is_none() && is_same_query {
+        let (query, state) = (dom::query(), EntryState::read(entry));
+        let is_same_query = self.record.with_value(|record| record.query == query);
+        // A link within the page leads here. The view is that of the address already.
+        if state.is_none() && is_same_query {
             return;
         }
         let (address, complaints) = Address::parse(&query);
-        self.ledger.update_value(|ledger| {
-            ledger.is_returning = true;
-            // Until something changes, the address is right.
-            ledger.written = None;
-            ledger.query = query;
+        self.record.update_value(|record| {
+            record.is_restoring = true;
+            // The address is correct until the view changes.
+            record.written = None;
+            record.query = query;
         });
         self.pending.set_complaints(complaints);
-        self.bring_back(&address, kept);
+        self.restore(&address, state);
         self.write_soon();
     }
 
-    /// Sets the page as an address has it.
-    fn bring_back(self, address: &Address, kept: Option<Kept>) {
+    /// Sets the view to that of an address.
+    fn restore(self, address: &Address, state: Option<EntryState>) {
         let (features, pending) = (self.features, self.pending);
         features.video.player.show(Mode::Photo);
-        // Where neither names any phrases, the phrases stay: the person's list may be kept nowhere else.
-        if let Some(phrases) = address.texts.clone().or_else(|| kept.as_ref().map(Kept::phrases)) {
+        // If neither the address nor the state contains phrases, the page's phrases stay: the person's list may be
+        // stored nowhere else.
+        if let Some(phrases) = address.texts.clone().or_else(|| state.as_ref().map(EntryState::phrases)) {
             features.phrases.set_list.set(phrases);
         }
         features.set_view(address);
-        pending.set(address, kept.and_then(|kept| kept.photo).map(Origin::Machine));
+        pending.set(address, state.and_then(|state| state.photo).map(Origin::Machine));
         let framing = framing(address);
         if features.model.address.get_untracked().unwrap_or_default() != address.model {
             features.photo.framing.set(framing);
@@ -225,16 +231,16 @@ impl History {
     }
 }
 
-/// Writes the address bar: as a new entry, or in place of the current one.
-fn write(place: &Place, is_new: bool) {
-    let (Ok(history), url) = (window().history(), format!("{}{}", dom::base(), place.address.query())) else {
+/// Writes the address bar, as a new entry of the history or over the current entry.
+fn write(entry: &HistoryEntry, is_new: bool) {
+    let (Ok(history), url) = (window().history(), format!("{}{}", dom::base(), entry.address.query())) else {
         return;
     };
     // Numbers and texts always convert to JavaScript.
-    let entry = serde_wasm_bindgen::to_value(&Kept::of(place)).unwrap_or_default();
-    // A browser refuses to write too often; the next writing has everything.
+    let state = serde_wasm_bindgen::to_value(&EntryState::of(entry)).unwrap_or_default();
+    // The browser refuses a page that writes too often. The next write then contains all changes.
     let _written = match is_new {
-        true => history.push_state_with_url(&entry, "", Some(&url)),
-        false => history.replace_state_with_url(&entry, "", Some(&url)),
+        true => history.push_state_with_url(&state, "", Some(&url)),
+        false => history.replace_state_with_url(&state, "", Some(&url)),
     };
 }

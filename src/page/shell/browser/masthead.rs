@@ -11,7 +11,7 @@ use crate::page::shell::browser::features::Features;
 use crate::page::shell::browser::help::HelpButton;
 use crate::page::shell::browser::share::Share;
 use crate::page::video::browser::state::Mode;
-use crate::protocol::Progress;
+use crate::protocol::TaskProgress;
 
 #[component]
 pub fn Masthead() -> impl IntoView {
@@ -19,7 +19,7 @@ pub fn Masthead() -> impl IntoView {
         <header class="masthead">
             <div class="title">
                 <h1>"headlamp"</h1>
-                <p>"Opens up a vision transformer: what each head looks at, and what it stands for in words."</p>
+                <p>"Opens up a vision transformer: where each head looks, and which texts describe the head."</p>
             </div>
             <Subject/>
             <Status/>
@@ -68,11 +68,11 @@ pub fn Status() -> impl IntoView {
     }
 }
 
-fn share(progress: &Progress) -> Option<f64> {
+fn share(progress: &TaskProgress) -> Option<f64> {
     let (done, total) = match progress {
-        Progress::Bytes { done, total, .. } => (*done as f64, *total as f64),
-        Progress::Items { done, total, .. } => (*done as f64, *total as f64),
-        Progress::Phase { .. } => return None,
+        TaskProgress::Bytes { done, total, .. } => (*done as f64, *total as f64),
+        TaskProgress::Items { done, total, .. } => (*done as f64, *total as f64),
+        TaskProgress::Phase { .. } => return None,
     };
     (total > 0.0).then(|| (done / total).clamp(0.0, 1.0))
 }

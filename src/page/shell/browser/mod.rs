@@ -1,6 +1,5 @@
 //! The part that runs in a browser.
 
-pub mod beforehand;
 pub mod drop_and_paste;
 pub mod dropped_folders;
 pub mod export;
@@ -13,6 +12,7 @@ pub mod masthead;
 pub mod notice;
 pub mod opened_model;
 pub mod pending_address;
+pub mod precomputed_results;
 pub mod samples;
 pub mod share;
 pub mod tour;

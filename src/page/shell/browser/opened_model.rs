@@ -2,16 +2,16 @@
 
 use leptos::prelude::*;
 
-use super::beforehand;
 use super::features::Features;
 use super::pending_address::PendingAddress;
+use super::precomputed_results;
 use super::samples;
 use crate::page::photo::browser::photo::Origin;
 use crate::page::photo::raster::{HeadMapKind, Layer};
 use crate::page::shell::sample_photos::{SAMPLES, Sample};
 use crate::protocol::PackSummary;
 
-/// Lets the features follow the model from now on, and the worker be restarted.
+/// Sets what the features do whenever a model was opened or refused, and how the worker is restarted.
 pub fn follow(features: Features, pending: PendingAddress) {
     features.model.when_opened(move |pack, is_other| {
         if is_other {
@@ -23,12 +23,12 @@ pub fn follow(features: Features, pending: PendingAddress) {
     features.core.restart_with(move || {
         features.model.start();
         if let Some(sample) = first_sample(features, pending) {
-            beforehand::show(features, sample);
+            precomputed_results::show(features, sample);
         }
     });
 }
 
-/// The sample that is the first photo, where a sample is.
+/// Returns the sample that will be the first photo; `None` if the first photo is not a sample.
 fn first_sample(features: Features, pending: PendingAddress) -> Option<&'static Sample> {
     match pending.photo() {
         None => SAMPLES.first().filter(|_| !features.is_embedded),
@@ -37,7 +37,7 @@ fn first_sample(features: Features, pending: PendingAddress) -> Option<&'static 
     }
 }
 
-/// Forgets what was computed with another model. What the user has made stays.
+/// Drops all results of the previous model. The person's photo, phrases and other input stay.
 fn forget_results(features: Features) {
     features.photo.traced.set(None);
     features.phrases.scores.set(None);
@@ -55,7 +55,7 @@ fn show(features: Features, pending: PendingAddress, pack: PackSummary) {
     if !features.is_embedded {
         features.gallery.open();
     }
-    show_what_can_be_asked(features, &pack);
+    choose_views(features, &pack);
     let has_text = pack.has_text;
     model.label_sources.take_kept(pack.kept_labels);
     model.show(pack);
@@ -65,18 +65,18 @@ fn show(features: Features, pending: PendingAddress, pack: PackSummary) {
     if has_text && !features.is_embedded {
         model.label_sources.bring_pool();
     }
-    // The last photo that went well; at the very start a sample, so that there is something to see, unless the
-    // user has opened a photo meanwhile.
+    // Opens the last photo that the model has processed. At the start there is none: then opens a sample, unless the
+    // person has opened a photo in the meantime.
     let is_awaited = features.photo.is_awaited();
     let is_photo_coming = pending.apply();
-    // The page around an embedded one shows it its first photo.
+    // An embedded page gets its first photo from its host.
     if !is_photo_coming && !is_awaited && !features.photo.open_last() && !features.is_embedded {
         samples::open(features, &SAMPLES[0]);
     }
 }
 
-/// Shows a head's attention where the model has no texts, and everything else again where it has.
-fn show_what_can_be_asked(features: Features, pack: &PackSummary) {
+/// Shows the attention of a head if the model has no text tower. Shows the views for phrases again if it has one.
+fn choose_views(features: Features, pack: &PackSummary) {
     let had_text = untrack(|| features.model.has_text());
     let head = features.head_map.head;
     if !pack.has_text {
@@ -84,8 +84,8 @@ fn show_what_can_be_asked(features: Features, pack: &PackSummary) {
             features.overlay.layer.set(Layer::Head);
             features.head_map.kind.set(HeadMapKind::Attention);
         }
-        // In another worker for the same model, the person's choice stays. A head that a sample showed beforehand is
-        // not a choice.
+        // When the worker was restarted with the same model, the head that the person chose stays. A head from the
+        // precomputed results of a sample was not chosen by the person.
         let is_first = features.model.pack.with_untracked(Option::is_none);
         if is_first || head.get_untracked().is_none() {
             head.set(pack.layers.checked_sub(1).map(|last| (last, 0)));

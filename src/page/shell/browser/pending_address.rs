@@ -7,7 +7,7 @@ use super::features::Features;
 use crate::ablate::Ablation;
 use crate::page::photo::browser::photo::Origin;
 use crate::page::shell::address::{Address, Off};
-use crate::protocol::Kind;
+use crate::protocol::TaskKind;
 
 /// The parts of an address that need an open model.
 #[derive(Clone)]
@@ -79,7 +79,7 @@ impl PendingAddress {
 
     /// Drops the requests, because the model that they are for does not open. A model that still waits keeps them.
     pub fn drop_all(self) {
-        if !self.features.core.has(Kind::Pack) {
+        if !self.features.core.has(TaskKind::Pack) {
             self.inner.update_value(|inner| {
                 inner.of_model = None;
                 inner.threshold = None;
@@ -145,7 +145,7 @@ impl PendingAddress {
         }
         let complaints = self.inner.try_update_value(|inner| std::mem::take(&mut inner.complaints));
         if let Some(complaint) = complaints.unwrap_or_default().into_iter().next() {
-            self.features.core.complain(Kind::Pack, complaint);
+            self.features.core.complain(TaskKind::Pack, complaint);
         }
     }
 

@@ -2,13 +2,13 @@
 
 use leptos::prelude::*;
 
-use super::beforehand;
 use super::features::Features;
+use super::precomputed_results;
 use crate::page::shell::sample_photos::{SAMPLES, Sample};
 
 /// Opens a sample. Its precomputed results are shown until the model is open.
 pub fn open(features: Features, sample: &'static Sample) {
-    beforehand::show(features, sample);
+    precomputed_results::show(features, sample);
     features.photo.open_address(sample.url());
 }
 

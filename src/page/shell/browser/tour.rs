@@ -14,7 +14,7 @@ use crate::page::shell::browser::features::Features;
 use crate::page::shell::browser::help::Help;
 use crate::page::shell::browser::samples;
 use crate::page::shell::sample_photos::{SAMPLES, Sample};
-use crate::page::shell::tour_steps::{self, STEPS, Seen, Step};
+use crate::page::shell::tour_steps::{self, STEPS, ShownValues, Step};
 use crate::page::video::browser::state::Mode;
 
 /// The photo of the tour, and its phrase.
@@ -127,7 +127,7 @@ impl Tour {
     }
 
     /// Returns the values on the page that the text of a step mentions.
-    fn seen(self) -> Seen {
+    fn seen(self) -> ShownValues {
         let features = self.features;
         let head = features.head_map.head.get();
         let of_scores = |pick: fn(&Scores) -> Option<f32>| {
@@ -137,7 +137,7 @@ impl Tour {
             let texts = texts.as_ref().filter(|texts| Some(texts.head) == head);
             texts.map(|texts| texts.labels.iter().take(2).map(|label| label.text.clone()).collect())
         });
-        Seen {
+        ShownValues {
             phrase: PHRASE.to_owned(),
             score: of_scores(|scores| scores.of(PHRASE).map(|(score, _)| score)),
             intact: of_scores(|scores| scores.before(PHRASE)),
@@ -154,7 +154,7 @@ impl Tour {
 
 /// Offers the tour on a first visit, but not in an embedded page.
 #[component]
-pub fn Offer() -> impl IntoView {
+pub fn TourOffer() -> impl IntoView {
     let tour = expect_context::<Tour>();
     let is_shown = move || {
         !tour.features.is_embedded
@@ -230,7 +230,7 @@ pub fn TourCard() -> impl IntoView {
             >
                 <p class="quiet hint">{move || format!("Step {} of {}", index() + 1, STEPS.len())}</p>
                 <h2 id="tour-title" tabindex="-1" node_ref=title>{move || STEPS[index()].title()}</h2>
-                <p id="tour-says" aria-live="polite">{move || tour_steps::says(STEPS[index()], &tour.seen())}</p>
+                <p id="tour-says" aria-live="polite">{move || tour_steps::step_text(STEPS[index()], &tour.seen())}</p>
                 <div class="row">
                     <button type="button" id="tour-back" disabled=move || index() == 0 on:click=move |_| tour.back()>
                         "Back"

@@ -17,21 +17,21 @@ use crate::page::common::playback_error::CameraError;
 use crate::page::core::browser::core::Core;
 use crate::page::video::browser::state::VideoState;
 use crate::page::video::time;
-use crate::protocol::Kind;
+use crate::protocol::TaskKind;
 use crate::protocol::sentence;
 
 /// The longest recording, in seconds.
 const LONGEST: f64 = 120.0;
 
 /// A camera that records. Dropping it switches the camera off.
-struct Filming {
+struct CameraRecording {
     stream: MediaStream,
     recorder: MediaRecorder,
     _on_part: Closure<dyn FnMut(BlobEvent)>,
     _on_stop: Closure<dyn FnMut()>,
 }
 
-impl Drop for Filming {
+impl Drop for CameraRecording {
     /// Switches the camera off.
     fn drop(&mut self) {
         for track in self.stream.get_tracks() {
@@ -44,7 +44,7 @@ impl Drop for Filming {
 #[component]
 pub fn Camera() -> impl IntoView {
     let (core, video) = (expect_context::<Core>(), expect_context::<VideoState>());
-    let filming = StoredValue::new_local(None::<Filming>);
+    let filming = StoredValue::new_local(None::<CameraRecording>);
     let began = RwSignal::new(None::<f64>);
     let now = RwSignal::new(0.0);
     let stop = move || {
@@ -86,7 +86,7 @@ pub fn Camera() -> impl IntoView {
                     now.set(js_sys::Date::now() / 1000.0);
                     began.set(Some(now.get_untracked()));
                 }
-                Err(sentence) => core.complain(Kind::Video, sentence),
+                Err(sentence) => core.complain(TaskKind::Video, sentence),
             }
         });
     };
@@ -102,7 +102,7 @@ pub fn Camera() -> impl IntoView {
 }
 
 /// Asks for the camera and starts recording. `done` receives the recording.
-async fn start(done: impl Fn(Blob) + 'static) -> Result<Filming, String> {
+async fn start(done: impl Fn(Blob) + 'static) -> Result<CameraRecording, String> {
     let unsupported = || "This browser records no camera: open a video file instead.".to_owned();
     let devices = window().navigator().media_devices().map_err(|_none| unsupported())?;
     let constraints = MediaStreamConstraints::new();
@@ -133,7 +133,7 @@ async fn start(done: impl Fn(Blob) + 'static) -> Result<Filming, String> {
     recorder.set_ondataavailable(Some(on_part.as_ref().unchecked_ref()));
     recorder.set_onstop(Some(on_stop.as_ref().unchecked_ref()));
     recorder.start().map_err(|_refused| unsupported())?;
-    Ok(Filming { stream, recorder, _on_part: on_part, _on_stop: on_stop })
+    Ok(CameraRecording { stream, recorder, _on_part: on_part, _on_stop: on_stop })
 }
 
 /// Returns a sentence that says why there is no camera.

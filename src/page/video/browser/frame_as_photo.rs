@@ -11,10 +11,10 @@ use super::state::{Mode, VideoState};
 use crate::page::core::browser::core::Core;
 use crate::page::photo::browser::photo::PhotoState;
 use crate::page::video::time;
-use crate::protocol::Kind;
+use crate::protocol::TaskKind;
 
 #[component]
-pub fn TakeApart() -> impl IntoView {
+pub fn FrameAsPhoto() -> impl IntoView {
     let (core, photo, video) =
         (expect_context::<Core>(), expect_context::<PhotoState>(), expect_context::<VideoState>());
     let open = move |_| {
@@ -26,7 +26,7 @@ pub fn TakeApart() -> impl IntoView {
                     photo.open_file(name(video), blob);
                 }
                 None => {
-                    core.complain(Kind::Photo, "The frame could not be taken: wait until it shows.".to_owned())
+                    core.complain(TaskKind::Photo, "The frame could not be taken: wait until it shows.".to_owned())
                 }
             }
         });

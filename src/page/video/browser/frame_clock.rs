@@ -14,62 +14,63 @@ extern "C" {
     /// A video element with frame callbacks, which browsers have since 2020 (Firefox since 2024).
     #[derive(Clone)]
     #[wasm_bindgen(extends = HtmlVideoElement)]
-    type FrameTeller;
+    type VideoWithFrameCallbacks;
 
     #[wasm_bindgen(method, js_name = requestVideoFrameCallback)]
-    fn request_video_frame_callback(this: &FrameTeller, callback: &js_sys::Function) -> u32;
+    fn request_video_frame_callback(this: &VideoWithFrameCallbacks, callback: &js_sys::Function) -> u32;
 
     #[wasm_bindgen(method, js_name = cancelVideoFrameCallback)]
-    fn cancel_video_frame_callback(this: &FrameTeller, number: u32);
+    fn cancel_video_frame_callback(this: &VideoWithFrameCallbacks, number: u32);
 
     /// The data of a frame on screen.
-    type FrameTold;
+    type FrameMetadata;
 
     #[wasm_bindgen(method, getter, js_name = mediaTime)]
-    fn media_time(this: &FrameTold) -> f64;
+    fn media_time(this: &FrameMetadata) -> f64;
 }
 
-type Ticking = Rc<RefCell<Option<Closure<dyn FnMut(JsValue, FrameTold)>>>>;
+type FrameCallback = Rc<RefCell<Option<Closure<dyn FnMut(JsValue, FrameMetadata)>>>>;
 
 /// Follows a video element until this value is dropped. The callback owns itself and the element, and an element that
 /// has left the page reports no more frames. Without the drop, nothing would free them.
 pub struct Follower {
-    teller: FrameTeller,
-    ticking: Ticking,
+    element: VideoWithFrameCallbacks,
+    callback: FrameCallback,
     /// The number of the request for the next frame.
-    asked: Rc<Cell<u32>>,
+    request: Rc<Cell<u32>>,
 }
 
 impl Drop for Follower {
     fn drop(&mut self) {
-        self.teller.cancel_video_frame_callback(self.asked.get());
-        drop(self.ticking.borrow_mut().take());
+        self.element.cancel_video_frame_callback(self.request.get());
+        drop(self.callback.borrow_mut().take());
     }
 }
 
 /// Sets the time to the time of every frame that the element shows. Returns `None` if the browser reports no frames.
 /// Then the element is followed until it leaves the page.
 pub fn follow(element: HtmlVideoElement, video: VideoState) -> Option<Follower> {
-    let can_tell = js_sys::Reflect::has(&element, &"requestVideoFrameCallback".into()).unwrap_or(false);
-    if !can_tell {
+    let reports_frames = js_sys::Reflect::has(&element, &"requestVideoFrameCallback".into()).unwrap_or(false);
+    if !reports_frames {
         follow_by_display(element, video);
         return None;
     }
-    let teller: FrameTeller = element.unchecked_into();
-    let follower = Follower { teller, ticking: Rc::default(), asked: Rc::default() };
-    let (next, again, asked) = (follower.teller.clone(), follower.ticking.clone(), follower.asked.clone());
-    *follower.ticking.borrow_mut() = Some(Closure::new(move |_now, told: FrameTold| {
-        video.player.time.set(told.media_time());
-        ask(&next, &again, &asked);
+    let element: VideoWithFrameCallbacks = element.unchecked_into();
+    let follower = Follower { element, callback: Rc::default(), request: Rc::default() };
+    let (element, callback, request) =
+        (follower.element.clone(), follower.callback.clone(), follower.request.clone());
+    *follower.callback.borrow_mut() = Some(Closure::new(move |_now, metadata: FrameMetadata| {
+        video.player.time.set(metadata.media_time());
+        request_frame(&element, &callback, &request);
     }));
-    ask(&follower.teller, &follower.ticking, &follower.asked);
+    request_frame(&follower.element, &follower.callback, &follower.request);
     Some(follower)
 }
 
 /// Requests a callback for the next frame.
-fn ask(teller: &FrameTeller, ticking: &Ticking, asked: &Cell<u32>) {
-    if let Some(callback) = ticking.borrow().as_ref() {
-        asked.set(teller.request_video_frame_callback(callback.as_ref().unchecked_ref()));
+fn request_frame(element: &VideoWithFrameCallbacks, callback: &FrameCallback, request: &Cell<u32>) {
+    if let Some(callback) = callback.borrow().as_ref() {
+        request.set(element.request_video_frame_callback(callback.as_ref().unchecked_ref()));
     }
 }
 
@@ -87,12 +88,12 @@ fn follow_by_display(element: HtmlVideoElement, video: VideoState) {
 }
 
 /// Advances the time of a row of pictures while it plays, and stops at the end.
-pub fn tick(video: VideoState, is_alive: impl Fn() -> bool + 'static) {
+pub fn play_pictures(video: VideoState, is_alive: impl Fn() -> bool + 'static) {
     let last = Rc::new(RefCell::new(None::<f64>));
-    tick_on(video, Rc::new(is_alive), last);
+    advance(video, Rc::new(is_alive), last);
 }
 
-fn tick_on(video: VideoState, is_alive: Rc<dyn Fn() -> bool>, last: Rc<RefCell<Option<f64>>>) {
+fn advance(video: VideoState, is_alive: Rc<dyn Fn() -> bool>, last: Rc<RefCell<Option<f64>>>) {
     request_animation_frame(move || {
         if !is_alive() {
             return;
@@ -108,6 +109,6 @@ fn tick_on(video: VideoState, is_alive: Rc<dyn Fn() -> bool>, last: Rc<RefCell<O
             }
             video.player.time.set(time.min(end));
         }
-        tick_on(video, is_alive, last);
+        advance(video, is_alive, last);
     });
 }

@@ -15,7 +15,7 @@ use crate::protocol::video::{
     SampledVideo, TraceFrame, TracksLabelled, UseVideoStatistics,
 };
 use crate::protocol::wire::Attachments;
-use crate::protocol::{Kind, StatisticsSource, UnexpectedAnswer, Work};
+use crate::protocol::{StatisticsSource, TaskKind, UnexpectedAnswer, Work};
 
 /// The number of texts to ask for per object.
 const LABELS: usize = 3;
@@ -38,7 +38,7 @@ impl VideoState {
             return self.take_pictures(video, sampling, sentence);
         }
         self.forget_frames();
-        self.core.withdraw(Kind::Frame);
+        self.core.withdraw(TaskKind::Frame);
         // Answers about the earlier frames are out of date.
         let number = self.core.next_number();
         self.numbers.update_value(|numbers| numbers.sampling = number);
@@ -72,7 +72,7 @@ impl VideoState {
     /// Stops after the current frame. Finished frames stay.
     pub fn pause(self) {
         self.frames.work.set(TracingState::Paused);
-        self.core.withdraw(Kind::Frame);
+        self.core.withdraw(TaskKind::Frame);
     }
 
     /// Asks for the next frame, if the state is `Running`.
@@ -105,7 +105,7 @@ impl VideoState {
             self.frames.work.set(TracingState::Paused);
         }
         self.ask_for_next_frame();
-        self.core.complain(Kind::Frame, message);
+        self.core.complain(TaskKind::Frame, message);
         Ok(())
     }
 
@@ -133,7 +133,7 @@ impl VideoState {
         self.objects.heads.set(heads.clone());
         if heads.is_empty() {
             let sentence = "Choose one head or more: each finds an object.";
-            return self.core.complain(Kind::Retrack, sentence.to_owned());
+            return self.core.complain(TaskKind::Retrack, sentence.to_owned());
         }
         self.ask(
             |video| Retrack { video, heads },
@@ -203,7 +203,7 @@ impl VideoState {
                 Ok((statistics, _buffers)) => {
                     self.model.label_sources.take_statistics(StatisticsSource::Video, statistics);
                 }
-                Err(message) if self.number() == number => self.core.complain(Kind::Statistics, message),
+                Err(message) if self.number() == number => self.core.complain(TaskKind::Statistics, message),
                 Err(_) => {}
             }
             Ok(())

@@ -21,19 +21,19 @@ const TO_PRESENT: i32 = 250;
 extern "C" {
     /// web-sys does not have this method yet.
     #[wasm_bindgen(extends = js_sys::Object)]
-    type Presenter;
+    type VideoWithFrameCallbacks;
     #[wasm_bindgen(method, js_name = requestVideoFrameCallback)]
-    fn request_video_frame_callback(this: &Presenter, callback: &Function) -> u32;
+    fn request_video_frame_callback(this: &VideoWithFrameCallbacks, callback: &Function) -> u32;
 }
 
 /// A video file in a player that is never shown. Dropping it frees the file.
-pub struct ElementVideo {
+pub struct HiddenPlayer {
     name: String,
     element: HtmlVideoElement,
     url: String,
 }
 
-impl ElementVideo {
+impl HiddenPlayer {
     /// Opens a file.
     ///
     /// # Errors If the player does not play the file, or the file has no pictures.
@@ -45,8 +45,8 @@ impl ElementVideo {
         video.element.set_muted(true);
         video.element.set_preload("auto");
         video.element.set_src(&video.url);
-        let told = wait_for_event::event(&video.element, &["loadeddata", "error"], TO_OPEN).await;
-        match told.as_deref() {
+        let event = wait_for_event::event(&video.element, &["loadeddata", "error"], TO_OPEN).await;
+        match event.as_deref() {
             Some("loadeddata") if video.element.video_width() > 0 => Ok(video),
             Some("loadeddata") => Err(PlaybackError::NoPictures { name: name.to_owned() }),
             _ => Err(video.failure(0.0)),
@@ -87,7 +87,7 @@ impl ElementVideo {
 
     /// Waits until the player presents a new frame: some players report the end of a seek earlier.
     fn presented(&self) -> impl Future<Output = ()> + use<> {
-        let presenter: &Presenter = self.element.unchecked_ref();
+        let presenter: &VideoWithFrameCallbacks = self.element.unchecked_ref();
         let is_known = Reflect::has(presenter, &"requestVideoFrameCallback".into()).unwrap_or(false);
         let (callback, called) = wait_for_event::callback(if is_known { TO_PRESENT } else { 0 });
         if is_known {
@@ -104,7 +104,7 @@ impl ElementVideo {
     }
 }
 
-impl Drop for ElementVideo {
+impl Drop for HiddenPlayer {
     fn drop(&mut self) {
         // A player keeps its file until its source changes or is removed.
         let _emptied = self.element.remove_attribute("src");

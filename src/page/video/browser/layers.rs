@@ -52,7 +52,7 @@ pub fn Layers() -> impl IntoView {
                     <AttentionScale/>
                 </Show>
                 <p class="quiet hint">{move || hint(video)}</p>
-                <frame_as_photo::TakeApart/>
+                <frame_as_photo::FrameAsPhoto/>
             </div>
         </div>
     }

@@ -9,8 +9,8 @@ use leptos::prelude::*;
 use super::state::{PropagatedMasks, VideoLayer, VideoState};
 use crate::page::core::browser::core::floats_of;
 use crate::page::video::time;
-use crate::protocol::video::{ForgetMasks, Propagate, PropagatedFrame, Run, Seed};
-use crate::protocol::{Kind, UnexpectedAnswer};
+use crate::protocol::video::{ForgetMasks, Propagate, PropagatedFrame, PropagationRun, Seed};
+use crate::protocol::{TaskKind, UnexpectedAnswer};
 
 impl VideoState {
     /// Seeds an object on one frame.
@@ -21,7 +21,7 @@ impl VideoState {
         let run = self.new_run();
         // Compute the seed's own frame at once, in a run that has only the seeds of this frame.
         let seeds = run.seeds.iter().filter(|seed| seed.frame == frame).cloned().collect();
-        self.masks.steps.set(VecDeque::from([(Run { seeds, ..run }, frame)]));
+        self.masks.steps.set(VecDeque::from([(PropagationRun { seeds, ..run }, frame)]));
         self.propagate_on();
     }
 
@@ -52,7 +52,7 @@ impl VideoState {
                 Ok((frame, buffers)) => self.take_propagated(number, frame, &buffers),
                 Err(message) => {
                     self.masks.steps.update(VecDeque::clear);
-                    self.core.complain(Kind::Propagation, message);
+                    self.core.complain(TaskKind::Propagation, message);
                     Ok(())
                 }
             },
@@ -79,7 +79,7 @@ impl VideoState {
             all.insert(index, Arc::new(masks));
         });
         self.masks.pace.update(|pace| pace.push(seconds));
-        let is_next = |(of, frame): &(Run, usize)| of.number == run && *frame == index;
+        let is_next = |(of, frame): &(PropagationRun, usize)| of.number == run && *frame == index;
         if self.masks.steps.with_untracked(|steps| steps.front().is_some_and(is_next)) {
             self.masks.steps.update(|steps| {
                 steps.pop_front();
@@ -92,7 +92,7 @@ impl VideoState {
     /// Stops the propagation. Finished masks stay.
     pub fn stop_propagating(self) {
         self.masks.steps.update(VecDeque::clear);
-        self.core.withdraw(Kind::Propagation);
+        self.core.withdraw(TaskKind::Propagation);
     }
 
     /// Drops seeds and masks, in the page and in the worker.
@@ -105,8 +105,8 @@ impl VideoState {
         self.ask(|video| ForgetMasks { video }, |_forgotten, _buffers| Ok(()));
     }
 
-    fn new_run(self) -> Run {
-        Run {
+    fn new_run(self) -> PropagationRun {
+        PropagationRun {
             number: self.core.next_number(),
             seeds: self.masks.seeds.get_untracked(),
             short_side: self.masks.short_side.get_untracked(),

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 
 use super::state::{ObjectLook, TracingState};
-use crate::page::common::browser::explanation::How;
+use crate::page::common::browser::explanation::HowComputed;
 use crate::page::common::colour;
 use crate::page::common::formulas::Topic;
 use crate::page::model::browser::state::ModelState;
@@ -43,7 +43,7 @@ pub fn Objects() -> impl IntoView {
                 </button>
                 <p class="quiet hint">"The head texts in the photo view then describe these frames."</p>
             </div>
-            <How about=Topic::Tracks/>
+            <HowComputed about=Topic::Tracks/>
         </section>
     }
 }

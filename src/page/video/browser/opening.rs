@@ -6,13 +6,13 @@ use leptos::prelude::*;
 use leptos::web_sys::{Blob, File};
 
 use super::player_pictures;
-use super::state::{LoadedVideo, Media, Mode, Picture, Taken, VideoState};
+use super::state::{LoadedVideo, Media, Mode, Picture, PlayerPictures, VideoState};
 use crate::page::common::browser::dom::{self, ObjectUrl};
 use crate::page::core::browser::core::Outcome;
 use crate::protocol::sampling::Sampling;
 use crate::protocol::video::{OpenVideo, VideoSource, VideoSummary};
 use crate::protocol::wire::Attachments;
-use crate::protocol::{Kind, sentence};
+use crate::protocol::{TaskKind, sentence};
 use crate::text::natural_order;
 
 /// The clip that comes with the page.
@@ -28,7 +28,9 @@ impl VideoState {
             Some(url) => {
                 self.load(LoadedVideo { name, media: Media::File { blob, url: Rc::new(url), taken: None } });
             }
-            None => self.core.complain(Kind::Video, format!("The browser cannot play {name}: choose it again.")),
+            None => {
+                self.core.complain(TaskKind::Video, format!("The browser cannot play {name}: choose it again."))
+            }
         }
     }
 
@@ -38,7 +40,7 @@ impl VideoState {
         self.core.while_reading(async move {
             match dom::fetch(name, url).await {
                 Ok(blob) => self.open_file(name.to_owned(), blob),
-                Err(err) => self.core.complain(Kind::Video, sentence(&err.to_string())),
+                Err(err) => self.core.complain(TaskKind::Video, sentence(&err.to_string())),
             }
         });
     }
@@ -48,7 +50,7 @@ impl VideoState {
         let mut files: Vec<File> = files.into_iter().filter(|file| file.type_().starts_with("image/")).collect();
         files.sort_by(|a, b| natural_order::compare(&a.name(), &b.name()));
         if files.is_empty() {
-            return self.core.complain(Kind::Video, "There are no pictures among these files.".to_owned());
+            return self.core.complain(TaskKind::Video, "There are no pictures among these files.".to_owned());
         }
         let picture = |(index, file): (usize, File)| Picture {
             name: file.name(),
@@ -98,7 +100,7 @@ impl VideoState {
             (VideoSource::Pictures { names, times }, files)
         };
         let (source, files) = match &video.media {
-            Media::File { taken: Some(Taken { pictures, .. }), .. } | Media::Pictures(pictures) => {
+            Media::File { taken: Some(PlayerPictures { pictures, .. }), .. } | Media::Pictures(pictures) => {
                 of_pictures(pictures)
             }
             Media::File { blob, .. } => (VideoSource::File { name: video.name.clone() }, vec![blob.clone()]),
@@ -121,7 +123,7 @@ impl VideoState {
         match (opening, outcome) {
             (Some(video), Ok((summary, _buffers))) => self.show_opened(video, summary),
             (Some(video), Err(message)) => self.open_by_player(video, message),
-            (None, Err(message)) => self.core.complain(Kind::Video, message),
+            (None, Err(message)) => self.core.complain(TaskKind::Video, message),
             (None, Ok(_)) => {}
         }
     }
@@ -162,7 +164,7 @@ impl VideoState {
     fn open_by_player(self, video: LoadedVideo, sentence: String) {
         match &video.media {
             Media::File { taken: None, .. } => self.take_pictures(video, Sampling::default(), sentence),
-            Media::File { .. } | Media::Pictures(_) => self.core.complain(Kind::Video, sentence),
+            Media::File { .. } | Media::Pictures(_) => self.core.complain(TaskKind::Video, sentence),
         }
     }
 
@@ -181,7 +183,7 @@ impl VideoState {
                     self.load(LoadedVideo { name, media: Media::File { blob, url, taken: Some(taken) } });
                 }
                 // The worker's reason says more about the file than the player's.
-                Err(_) => self.core.complain(Kind::Video, sentence),
+                Err(_) => self.core.complain(TaskKind::Video, sentence),
             }
         });
     }

@@ -35,7 +35,7 @@ pub fn VideoView() -> impl IntoView {
                     <stage::Stage/>
                     <timeline::Timeline/>
                     <Show when=move || model.has_text()>
-                        <phrase_chart::Meaning/>
+                        <phrase_chart::PhraseChart/>
                     </Show>
                 </Show>
             </section>

@@ -24,7 +24,7 @@ struct PhraseLine {
 }
 
 #[component]
-pub fn Meaning() -> impl IntoView {
+pub fn PhraseChart() -> impl IntoView {
     let (phrases, video) = (expect_context::<PhrasesState>(), expect_context::<VideoState>());
     let lines =
         Memo::new(move |_| if video.chart.is_split.get() { split_lines(video) } else { phrase_lines(video) });
@@ -96,7 +96,7 @@ pub fn Meaning() -> impl IntoView {
                     None => "Add a phrase to split.".to_owned(),
                 }
             } else {
-                "Cosine similarity of each phrase with each frame. Press on the chart to go to that moment.".to_owned()
+                "Cosine similarity of each phrase with each frame. Click on the chart to go to that moment.".to_owned()
             }}</p>
         </div>
     }

@@ -8,7 +8,7 @@ use leptos::prelude::*;
 use super::state::{FrameScores, FrameSegmentation, SplitScores, VideoLayer, VideoState};
 use crate::page::core::browser::core::{exactly_floats, floats_of};
 use crate::protocol::video::{FrameSegmented, ScoreFrames, SegmentFrame, SplitScores as AskForSplit};
-use crate::protocol::{Kind, UnexpectedAnswer};
+use crate::protocol::{TaskKind, UnexpectedAnswer};
 
 impl VideoState {
     /// Asks for the scores of the phrases whenever they would change.
@@ -18,7 +18,7 @@ impl VideoState {
             let (phrases, templates) = (self.phrases.list.get().as_slice().to_vec(), self.phrases.templates.get());
             if frames == 0 || phrases.is_empty() || !self.model.has_text() {
                 self.chart.scores.set(None);
-                return self.core.withdraw(Kind::FrameScores);
+                return self.core.withdraw(TaskKind::FrameScores);
             }
             let asked = phrases.clone();
             self.ask(
@@ -30,7 +30,7 @@ impl VideoState {
             let frames = self.frames.traced.with(Vec::len);
             let is_wanted = || self.chart.is_split.get() && frames > 0 && self.model.has_text();
             let Some(phrase) = self.phrases.chosen.get().filter(|_| is_wanted()) else {
-                return self.core.withdraw(Kind::SplitScores);
+                return self.core.withdraw(TaskKind::SplitScores);
             };
             let (asked, templates) = (phrase.clone(), self.phrases.templates.get());
             self.ask(
@@ -64,7 +64,7 @@ impl VideoState {
             let here = self.frames.sampled_here();
             let here = here.filter(|_| is_wanted && self.frames.sampled.with(Option::is_some));
             let Some((index, phrase)) = here.zip(self.phrases.chosen.get()) else {
-                return self.core.withdraw(Kind::FrameSegmentation);
+                return self.core.withdraw(TaskKind::FrameSegmentation);
             };
             let (against, background) = self.segmentation.against(&phrase);
             let asked = phrase.clone();

@@ -6,9 +6,9 @@ use leptos::web_sys::{Blob, CanvasRenderingContext2d, HtmlCanvasElement, ImageBi
 use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;
 
-use super::state::{Picture, Taken};
+use super::state::{Picture, PlayerPictures};
 use crate::page::common::playback_error::PlaybackError;
-use crate::page::video::browser::hidden_player::ElementVideo;
+use crate::page::video::browser::hidden_player::HiddenPlayer;
 use crate::protocol::sampling::Sampling;
 
 /// A moment after the end of every video. A recording without a length reports its length when the player seeks there.
@@ -19,8 +19,8 @@ const FAR: f64 = 1e7;
 ///
 /// # Errors
 /// If the player does not play the file.
-pub async fn pictures(name: &str, file: &Blob, sampling: Sampling) -> Result<Taken, PlaybackError> {
-    let player = ElementVideo::open(name, file).await?;
+pub async fn pictures(name: &str, file: &Blob, sampling: Sampling) -> Result<PlayerPictures, PlaybackError> {
+    let player = HiddenPlayer::open(name, file).await?;
     if player.duration().is_none() {
         player.frame_at(FAR).await?.close();
     }
@@ -43,7 +43,7 @@ pub async fn pictures(name: &str, file: &Blob, sampling: Sampling) -> Result<Tak
             Err(_) => break,
         }
     }
-    Ok(Taken { pictures: pictures.into(), sampling, duration })
+    Ok(PlayerPictures { pictures: pictures.into(), sampling, duration })
 }
 
 async fn jpeg(bitmap: &ImageBitmap) -> Option<Blob> {

@@ -8,7 +8,7 @@ use super::open::frames;
 use super::state::{Tool, VideoState};
 use crate::geometry::Framing;
 use crate::page::common::browser::controls::Choice;
-use crate::page::common::browser::explanation::How;
+use crate::page::common::browser::explanation::HowComputed;
 use crate::page::common::colour;
 use crate::page::common::formulas::Topic;
 use crate::page::model::browser::state::ModelState;
@@ -76,8 +76,8 @@ pub fn Propagation() -> impl IntoView {
                 </Show>
             </div>
             <Resolution/>
-            <p class="quiet hint" id="propagation-says">{move || says(video)}</p>
-            <How about=Topic::Propagation/>
+            <p class="quiet hint" id="propagation-says">{move || status_line(video)}</p>
+            <HowComputed about=Topic::Propagation/>
         </section>
     }
 }
@@ -154,7 +154,7 @@ fn Resolution() -> impl IntoView {
     }
 }
 
-fn says(video: VideoState) -> String {
+fn status_line(video: VideoState) -> String {
     let waiting = video.masks.steps.with(|steps| steps.len());
     let pace = pace(video);
     if waiting > 0 {
@@ -162,7 +162,7 @@ fn says(video: VideoState) -> String {
         return format!("{} left{left}.", frames(waiting));
     }
     if video.masks.seeds.with(Vec::is_empty) {
-        return "Choose Point or Box, then press on the frame: the patches that are similar to that place become the \
+        return "Choose Point or Box, then click on the frame: the patches that are similar to that place become the \
          mask. A larger short side makes the mask finer and takes longer; the DAVIS protocol uses 480 px."
             .to_owned();
     }

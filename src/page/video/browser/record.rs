@@ -19,17 +19,17 @@ use crate::geometry::Size;
 extern "C" {
     /// A canvas that can be recorded.
     #[wasm_bindgen(extends = HtmlCanvasElement)]
-    type FilmedCanvas;
+    type CapturedCanvas;
 
     #[wasm_bindgen(method, catch, js_name = captureStream)]
-    fn capture_stream(this: &FilmedCanvas, rate: f64) -> Result<MediaStream, JsValue>;
+    fn capture_stream(this: &CapturedCanvas, rate: f64) -> Result<MediaStream, JsValue>;
 
     /// A context that draws a video or a canvas.
     #[wasm_bindgen(extends = CanvasRenderingContext2d)]
-    type Painter;
+    type FrameContext;
 
     #[wasm_bindgen(method, catch, js_name = drawImage)]
-    fn draw(this: &Painter, image: &Element, x: f64, y: f64, width: f64, height: f64) -> Result<(), JsValue>;
+    fn draw(this: &FrameContext, image: &Element, x: f64, y: f64, width: f64, height: f64) -> Result<(), JsValue>;
 }
 
 /// Why an overlay could not be recorded.
@@ -59,8 +59,8 @@ pub async fn record(video: VideoState) -> Result<Blob, RecordError> {
     let end = (last + apart.max(0.04)).min(video.player.duration() - 0.02).max(first + 0.04);
 
     let canvas = stage_canvas(video)?;
-    let painter: Painter = context_of(&canvas)?;
-    let filmed: FilmedCanvas = canvas.clone().unchecked_into();
+    let painter: FrameContext = context_of(&canvas)?;
+    let filmed: CapturedCanvas = canvas.clone().unchecked_into();
     let stream = filmed.capture_stream(25.0).map_err(|_refused| RecordError::Unsupported)?;
     let recorder = recorder_of(&stream)?;
     let parts = Array::new();
@@ -112,7 +112,7 @@ fn stage_canvas(video: VideoState) -> Result<HtmlCanvasElement, RecordError> {
     Ok(canvas)
 }
 
-fn context_of(canvas: &HtmlCanvasElement) -> Result<Painter, RecordError> {
+fn context_of(canvas: &HtmlCanvasElement) -> Result<FrameContext, RecordError> {
     let context = canvas.get_context("2d").ok().flatten().ok_or(RecordError::Unsupported)?;
     Ok(context.unchecked_into())
 }
@@ -129,7 +129,7 @@ fn recorder_of(stream: &MediaStream) -> Result<MediaRecorder, RecordError> {
 }
 
 /// Draws the video or its picture, and the overlay at its position on the page.
-fn draw_stage(painter: &Painter, canvas: &HtmlCanvasElement) -> Result<(), RecordError> {
+fn draw_stage(painter: &FrameContext, canvas: &HtmlCanvasElement) -> Result<(), RecordError> {
     let find = |selector: &str| document().query_selector(selector).ok().flatten();
     let below = find("#video").or_else(|| find("#pictures")).ok_or(RecordError::Gone)?;
     let (width, height) = (f64::from(canvas.width()), f64::from(canvas.height()));

@@ -8,7 +8,7 @@ use super::state::VideoLayer;
 use crate::page::common::browser::dom;
 use crate::page::core::browser::core::Core;
 use crate::page::video::browser::state::VideoState;
-use crate::protocol::Kind;
+use crate::protocol::TaskKind;
 use crate::protocol::sentence;
 use crate::protocol::video::MasksOf;
 use crate::text::units;
@@ -38,7 +38,7 @@ pub fn Save() -> impl IntoView {
                     let stem = units::file_stem(&format!("{} overlay", name.unwrap_or_default()));
                     dom::save(&format!("{stem}.webm"), &blob);
                 }
-                Err(err) => core.complain(Kind::VideoExport, sentence(&err.to_string())),
+                Err(err) => core.complain(TaskKind::VideoExport, sentence(&err.to_string())),
             }
             is_recording.set(false);
         });

@@ -31,7 +31,7 @@ pub fn Stage() -> impl IntoView {
         <div class="video-stage" style:--ratio=ratio>
             {move || video.player.loaded.get().map(|loaded| match loaded.media {
                 Media::File { url, .. } => view! { <Playing url=url.as_str().to_owned()/> }.into_any(),
-                Media::Pictures(pictures) => view! { <Pictures pictures=Held(pictures)/> }.into_any(),
+                Media::Pictures(pictures) => view! { <Pictures pictures=PictureList(pictures)/> }.into_any(),
             })}
             <Overlay/>
             <Marks/>
@@ -100,7 +100,7 @@ fn Playing(url: String) -> impl IntoView {
     let fail = move |_| {
         // The worker may still decode the file.
         let sentence = format!("The browser does not play {}; its tracks are still available.", name());
-        core.complain(crate::protocol::Kind::Sampling, sentence);
+        core.complain(crate::protocol::TaskKind::Sampling, sentence);
     };
     view! {
         <video
@@ -119,11 +119,11 @@ fn Playing(url: String) -> impl IntoView {
 
 /// A sequence of pictures, in a type that a component accepts as a property.
 #[derive(Clone)]
-struct Held(Rc<[Picture]>);
+struct PictureList(Rc<[Picture]>);
 
 /// A sequence of pictures, drawn one by one.
 #[component]
-fn Pictures(pictures: Held) -> impl IntoView {
+fn Pictures(pictures: PictureList) -> impl IntoView {
     let video = expect_context::<VideoState>();
     let canvas = NodeRef::<Canvas>::new();
     let pictures = StoredValue::new_local(pictures.0);
@@ -144,7 +144,7 @@ fn Pictures(pictures: Held) -> impl IntoView {
     });
     Effect::new(move || {
         if let Some(canvas) = canvas.get() {
-            frame_clock::tick(video, move || canvas.is_connected());
+            frame_clock::play_pictures(video, move || canvas.is_connected());
         }
     });
     view! { <canvas id="pictures" node_ref=canvas role="img" aria-label="The video's current picture"></canvas> }

@@ -15,7 +15,7 @@ use crate::page::photo::browser::phrases::PhrasesState;
 use crate::page::photo::browser::segmentation::SegmentationState;
 use crate::page::video::time::{self, Pace};
 use crate::protocol::sampling::Sampling;
-use crate::protocol::video::{FrameObjects, FrameSeconds, Run, SampledVideo, Seed, VideoSummary};
+use crate::protocol::video::{FrameObjects, FrameSeconds, PropagationRun, SampledVideo, Seed, VideoSummary};
 
 /// The view on screen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -36,7 +36,7 @@ pub struct Picture {
 
 /// Pictures of a file, taken from the browser's player.
 #[derive(Clone)]
-pub struct Taken {
+pub struct PlayerPictures {
     pub pictures: Rc<[Picture]>,
     /// The moments of the pictures.
     pub sampling: Sampling,
@@ -51,7 +51,7 @@ pub enum Media {
     File {
         blob: Blob,
         url: Rc<ObjectUrl>,
-        taken: Option<Taken>,
+        taken: Option<PlayerPictures>,
     },
     Pictures(Rc<[Picture]>),
 }
@@ -65,7 +65,7 @@ pub struct LoadedVideo {
 
 impl LoadedVideo {
     /// Returns the pictures of the file from the browser's player; `None` if the worker decodes the file.
-    pub fn taken(&self) -> Option<&Taken> {
+    pub fn taken(&self) -> Option<&PlayerPictures> {
         match &self.media {
             Media::File { taken, .. } => taken.as_ref(),
             Media::Pictures(_) => None,
@@ -358,7 +358,7 @@ pub struct MasksState {
     pub seeds: RwSignal<Vec<Seed>>,
     pub short_side: RwSignal<usize>,
     /// The steps that wait: a run, and the next frame of the run.
-    pub steps: RwSignal<VecDeque<(Run, usize)>>,
+    pub steps: RwSignal<VecDeque<(PropagationRun, usize)>>,
     pub propagated: RwSignal<BTreeMap<usize, Arc<PropagatedMasks>>>,
     pub pace: RwSignal<Pace>,
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// The progress of a piece of work.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub enum Progress {
+pub enum TaskProgress {
     /// Bytes of a download. `total` comes from the pack's manifest; 0 means that the size is not known.
     Bytes { what: String, done: u64, total: u64 },
     /// A phase of the computation, in words: "Reading the photo".

@@ -24,7 +24,7 @@ use crate::page::shell::sample_photos::Sample;
 use crate::protocol::{PhotoSummary, TraceSeconds};
 
 /// A sample's photo and results.
-struct ComputedSample {
+struct PrecomputedSample {
     computed: Computed,
     photo: ImageData,
     /// The soft map in the photo's own pixels, in [0, 1], rows first.
@@ -54,11 +54,11 @@ fn is_awaited(features: Features) -> bool {
     let is_as_computed = !features.phrases.templates.get_untracked()
         && features.photo.framing.get_untracked() == Framing::CentreCrop;
     let has_live =
-        features.photo.photo.with_untracked(Option::is_some) && !features.photo.is_beforehand.get_untracked();
+        features.photo.photo.with_untracked(Option::is_some) && !features.photo.is_precomputed.get_untracked();
     is_default && is_as_computed && !has_live && features.core.worker.get_untracked() == WorkerState::Opening
 }
 
-async fn fetch(sample: &'static Sample) -> Option<ComputedSample> {
+async fn fetch(sample: &'static Sample) -> Option<PrecomputedSample> {
     let at = |ending: &str| format!("samples/computed/{}.{ending}", sample.name);
     let json = JsFuture::from(dom::fetch("results", &at("json")).await.ok()?.text()).await.ok()?.as_string()?;
     let computed: Computed = serde_wasm_bindgen::from_value(JSON::parse(&json).ok()?).ok()?;
@@ -66,7 +66,7 @@ async fn fetch(sample: &'static Sample) -> Option<ComputedSample> {
     let map = pixels_of(&dom::fetch("map", &at("png")).await.ok()?).await?;
     // In a grey picture all channels are equal.
     let map = map.data().0.chunks_exact(4).map(|pixel| f32::from(pixel[0]) / 255.0).collect();
-    Some(ComputedSample { computed, photo, map })
+    Some(PrecomputedSample { computed, photo, map })
 }
 
 /// Returns the pixels of a picture's file.
@@ -84,8 +84,8 @@ async fn pixels_of(blob: &Blob) -> Option<ImageData> {
     context.get_image_data(0.0, 0.0, f64::from(bitmap.width()), f64::from(bitmap.height())).ok()
 }
 
-fn put(features: Features, sample: &'static Sample, found: ComputedSample) {
-    let ComputedSample { computed, photo: pixels, map } = found;
+fn put(features: Features, sample: &'static Sample, found: PrecomputedSample) {
+    let PrecomputedSample { computed, photo: pixels, map } = found;
     let size = Size { width: pixels.width() as usize, height: pixels.height() as usize };
     if map.len() != size.width * size.height {
         return;
@@ -102,7 +102,7 @@ fn put(features: Features, sample: &'static Sample, found: ComputedSample) {
         residual: computed.residual,
         seconds: TraceSeconds::default(),
     };
-    features.photo.is_beforehand.set(true);
+    features.photo.is_precomputed.set(true);
     features.photo.photo.set(Some(OpenPhoto { number, origin: Origin::Url(sample.url()), summary, pixels }));
     features.phrases.scores.set(Some(Scores {
         stamp: features.core.next_number(),

@@ -3,7 +3,7 @@
 /// The kinds of work, the most urgent first. At most one request of each kind waits: a newer request replaces a
 /// waiting one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind {
+pub enum TaskKind {
     Pack,
     Video,
     Sampling,
@@ -34,7 +34,7 @@ pub enum Kind {
     /// The next frame of a video. Every more urgent kind runs between two frames.
     Frame,
     /// Writing the gallery, so that a later visit finds all of it.
-    GalleryKeeping,
+    GalleryStoring,
     /// The next part of a pool of texts. The names of heads need the whole pool, and only some of the pictures.
     PoolPart,
     /// Naming a few more heads. Everything that a person waits for goes first.
@@ -43,7 +43,7 @@ pub enum Kind {
     GalleryPicture,
 }
 
-impl Kind {
+impl TaskKind {
     /// Returns whether the work runs in the background while the person does something else.
     pub fn is_background(self) -> bool {
         matches!(self, Self::Thumbnails | Self::PoolPart | Self::HeadNames | Self::GalleryPicture)

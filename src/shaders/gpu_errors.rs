@@ -6,20 +6,20 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::error::ShaderError;
 
 /// The first error since errors were last taken.
-static REFUSED: Mutex<Option<String>> = Mutex::new(None);
+static FIRST_ERROR: Mutex<Option<String>> = Mutex::new(None);
 
-fn refused() -> MutexGuard<'static, Option<String>> {
-    REFUSED.lock().unwrap_or_else(PoisonError::into_inner)
+fn first_error() -> MutexGuard<'static, Option<String>> {
+    FIRST_ERROR.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Stores an error, if no error is stored yet.
 pub fn note(error: &dyn std::fmt::Display) {
-    refused().get_or_insert_with(|| error.to_string());
+    first_error().get_or_insert_with(|| error.to_string());
 }
 
 /// Returns the stored error and clears it.
 pub fn take() -> Option<String> {
-    refused().take()
+    first_error().take()
 }
 
 /// Checks that no error is stored, so that the last readback is valid.
@@ -27,8 +27,8 @@ pub fn take() -> Option<String> {
 /// # Errors
 /// [`ShaderError::Device`] when an error is stored.
 pub fn check() -> Result<(), ShaderError> {
-    match &*refused() {
-        Some(refusal) => Err(ShaderError::Device(format!("it reported an error: {refusal}"))),
+    match &*first_error() {
+        Some(error) => Err(ShaderError::Device(format!("it reported an error: {error}"))),
         None => Ok(()),
     }
 }

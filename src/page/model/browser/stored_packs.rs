@@ -9,49 +9,49 @@ use wasm_bindgen_futures::JsFuture;
 
 use super::state::{ModelState, Opening};
 use crate::page::model::address::{ModelAddress, is_converted_here};
-use crate::page::model::kept_files::{self, KeptFile, KeptPack};
+use crate::page::model::stored_files::{self, StoredFile, StoredPack};
 use crate::protocol::PackSummary;
 use crate::text::units;
 
 /// The name of the worker's cache (`worker/pack_store.rs`).
-const SHELF: &str = "headlamp-packs";
+const CACHE: &str = "headlamp-packs";
 
 /// Lists the stored packs with size and day, opens and removes them, and asks the browser to store them permanently.
 #[component]
-pub fn Kept() -> impl IntoView {
+pub fn StoredPacks() -> impl IntoView {
     let model = expect_context::<ModelState>();
-    let packs = model.kept;
-    let room = RwSignal::new(None::<Room>);
-    let look = move || {
+    let packs = model.stored;
+    let storage_use = RwSignal::new(None::<StorageUse>);
+    let refresh = move || {
         spawn_local(async move {
-            packs.set(kept_packs().await.unwrap_or_default());
-            room.set(Room::measure().await.ok());
+            packs.set(list_packs().await.unwrap_or_default());
+            storage_use.set(StorageUse::measure().await.ok());
         });
     };
     Effect::new(move || {
         model.pack.track();
         model.label_sources.version.track();
-        look();
+        refresh();
     });
     let drop_pack = move |folder: String| {
         spawn_local(async move {
             // A pack that cannot be removed is still listed.
             let _removed = drop_folder(&folder).await;
-            look();
+            refresh();
         });
     };
     let persist = move |_| {
         spawn_local(async move {
             let _asked = ask_to_persist().await;
-            look();
+            refresh();
         });
     };
-    let row = move |pack: KeptPack| {
+    let row = move |pack: StoredPack| {
         let about = about(&pack);
-        let KeptPack { folder, name, weights, is_whole, .. } = pack;
+        let StoredPack { folder, name, weights, is_whole, .. } = pack;
         let is_open = {
             let folder = folder.clone();
-            move || model.pack.with(|open| open.as_ref().is_some_and(|open| is_kept_in(open, &folder, &weights)))
+            move || model.pack.with(|open| open.as_ref().is_some_and(|open| is_stored_in(open, &folder, &weights)))
         };
         let open = {
             let folder = folder.clone();
@@ -92,13 +92,14 @@ pub fn Kept() -> impl IntoView {
             </li>
         }
     };
-    let unkept = move || {
-        let why = model.pack.with(|pack| pack.as_ref().and_then(|pack| pack.unkept.clone()));
+    let not_stored = move || {
+        let why = model.pack.with(|pack| pack.as_ref().and_then(|pack| pack.not_stored.clone()));
         why.map(|why| {
-            format!("The browser does not keep the open model, so it must be read again next time: {why}.")
+            format!("The browser does not store the open model, so it must be read again next time: {why}.")
         })
     };
-    let is_persistent = move || room.with(|room| room.is_some_and(|room| room.is_persistent));
+    let is_persistent =
+        move || storage_use.with(|storage_use| storage_use.is_some_and(|storage_use| storage_use.is_persistent));
     view! {
         <section id="kept" aria-labelledby="kept-title">
             <div class="heading">
@@ -112,9 +113,9 @@ pub fn Kept() -> impl IntoView {
                     <For each=move || packs.get() key=|pack| (pack.folder.clone(), pack.bytes, pack.day.clone(), pack.has_labels) let:pack>{row(pack)}</For>
                 </ul>
             </Show>
-            <p class="quiet">{unkept}</p>
-            <p class="quiet">{move || room.with(|room| room.map(Room::says))}</p>
-            <Show when=move || room.with(Option::is_some) && !is_persistent()>
+            <p class="quiet">{not_stored}</p>
+            <p class="quiet">{move || storage_use.with(|storage_use| storage_use.map(StorageUse::sentence))}</p>
+            <Show when=move || storage_use.with(Option::is_some) && !is_persistent()>
                 <button type="button" id="persist" on:click=persist>"Keep it permanently"</button>
             </Show>
         </section>
@@ -122,7 +123,7 @@ pub fn Kept() -> impl IntoView {
 }
 
 /// Describes a stored pack: "8 bits, 161.3 MB, 25 Nov 2026".
-fn about(pack: &KeptPack) -> String {
+fn about(pack: &StoredPack) -> String {
     let stored = pack.stored_as.map(|storage| storage.label().to_owned());
     let size = format!("{}{}", units::bytes(pack.bytes), if pack.is_whole { "" } else { " so far" });
     let labels = pack.has_labels.then(|| "with the texts of its heads".to_owned());
@@ -131,13 +132,13 @@ fn about(pack: &KeptPack) -> String {
 
 /// The storage that the browser gives this page, and whether the browser may clear it.
 #[derive(Clone, Copy, Debug)]
-struct Room {
+struct StorageUse {
     used: f64,
     quota: f64,
     is_persistent: bool,
 }
 
-impl Room {
+impl StorageUse {
     async fn measure() -> Result<Self, JsValue> {
         let storage = storage()?;
         let estimate: StorageEstimate = JsFuture::from(storage.estimate()?).await?.unchecked_into();
@@ -146,7 +147,7 @@ impl Room {
         Ok(Self { used: number(estimate.get_usage()), quota: number(estimate.get_quota()), is_persistent })
     }
 
-    fn says(self) -> String {
+    fn sentence(self) -> String {
         let keeps = match self.is_persistent {
             true => "It stays until you remove it.",
             false => "The browser may remove it when the disk runs full.",
@@ -170,29 +171,29 @@ async fn ask_to_persist() -> Result<JsValue, JsValue> {
     JsFuture::from(storage()?.persist()?).await
 }
 
-async fn shelf() -> Result<Cache, JsValue> {
+async fn pack_cache() -> Result<Cache, JsValue> {
     let caches: CacheStorage = Reflect::get(&window(), &"caches".into())?.dyn_into()?;
-    Ok(JsFuture::from(caches.open(SHELF)).await?.unchecked_into())
+    Ok(JsFuture::from(caches.open(CACHE)).await?.unchecked_into())
 }
 
-async fn kept_packs() -> Result<Vec<KeptPack>, JsValue> {
-    let cache = shelf().await?;
+async fn list_packs() -> Result<Vec<StoredPack>, JsValue> {
+    let cache = pack_cache().await?;
     let mut files = Vec::new();
     for request in keys(&cache).await? {
         let response: Response = JsFuture::from(cache.match_with_request(&request)).await?.dyn_into()?;
         let url = request.url();
         let date = response.headers().get("date")?;
-        let text = match kept_files::is_manifest(&url) {
+        let text = match stored_files::is_manifest(&url) {
             true => JsFuture::from(response.text()?).await?.as_string(),
             false => None,
         };
-        files.push(KeptFile { url, text, date });
+        files.push(StoredFile { url, text, date });
     }
-    Ok(kept_files::packs(&files))
+    Ok(stored_files::packs(&files))
 }
 
 async fn drop_folder(folder: &str) -> Result<(), JsValue> {
-    let cache = shelf().await?;
+    let cache = pack_cache().await?;
     for request in keys(&cache).await? {
         if request.url().starts_with(folder) {
             JsFuture::from(cache.delete_with_request(&request)).await?;
@@ -208,7 +209,7 @@ async fn keys(cache: &Cache) -> Result<Vec<Request>, JsValue> {
 
 /// Returns whether the open model is the stored pack in `folder` with these weights. A converted model can be stored
 /// several times, with different settings. Then the weights are the same, but the names of the folders differ.
-fn is_kept_in(open: &PackSummary, folder: &str, weights: &str) -> bool {
+fn is_stored_in(open: &PackSummary, folder: &str, weights: &str) -> bool {
     let name = folder.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
     open.weights == weights && (!is_converted_here(folder) || open.model.starts_with(name))
 }

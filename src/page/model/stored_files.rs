@@ -11,7 +11,7 @@ const LABELS: &str = "labels-";
 
 /// A stored file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeptFile {
+pub struct StoredFile {
     pub url: String,
     /// The text of a manifest; `None` for other files.
     pub text: Option<String>,
@@ -21,7 +21,7 @@ pub struct KeptFile {
 
 /// A stored pack.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeptPack {
+pub struct StoredPack {
     /// The address of its folder, with a slash at the end.
     pub folder: String,
     pub name: String,
@@ -49,11 +49,11 @@ struct Manifest {
     quantisation: String,
     #[serde(default)]
     source: Option<String>,
-    files: Vec<Listed>,
+    files: Vec<ManifestFile>,
 }
 
 #[derive(Deserialize)]
-struct Listed {
+struct ManifestFile {
     path: String,
     bytes: u64,
     #[serde(default)]
@@ -66,19 +66,19 @@ pub fn is_manifest(url: &str) -> bool {
 }
 
 /// Returns the packs whose manifests are among the files, in the files' order.
-pub fn packs(files: &[KeptFile]) -> Vec<KeptPack> {
-    let pack = |file: &KeptFile| {
+pub fn packs(files: &[StoredFile]) -> Vec<StoredPack> {
+    let pack = |file: &StoredFile| {
         let manifest: Manifest = serde_json::from_str(file.text.as_deref()?).ok()?;
         let folder = file.url.strip_suffix(MANIFEST)?.to_owned();
-        let is_kept = |listed: &&Listed| {
+        let is_stored = |listed: &&ManifestFile| {
             files.iter().any(|file| file.url.strip_prefix(&folder) == Some(listed.path.as_str()))
         };
-        let bytes = manifest.files.iter().filter(is_kept).map(|listed| listed.bytes).sum();
-        let is_whole = manifest.files.iter().all(|listed| is_kept(&listed));
+        let bytes = manifest.files.iter().filter(is_stored).map(|listed| listed.bytes).sum();
+        let is_whole = manifest.files.iter().all(|listed| is_stored(&listed));
         let weights = manifest.files.iter().find(|listed| listed.path == WEIGHTS);
         let is_label_file =
-            |file: &KeptFile| file.url.strip_prefix(&folder).is_some_and(|path| path.starts_with(LABELS));
-        Some(KeptPack {
+            |file: &StoredFile| file.url.strip_prefix(&folder).is_some_and(|path| path.starts_with(LABELS));
+        Some(StoredPack {
             name: manifest.name,
             stored_as: storage(&manifest.quantisation),
             weights: weights.map(|listed| listed.sha256.clone()).unwrap_or_default(),
@@ -113,9 +113,9 @@ fn day(date: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn file(url: &str, text: Option<&str>) -> KeptFile {
+    fn file(url: &str, text: Option<&str>) -> StoredFile {
         let date = Some("Wed, 25 Nov 2026 01:39:21 GMT".to_owned());
-        KeptFile { url: url.to_owned(), text: text.map(str::to_owned), date }
+        StoredFile { url: url.to_owned(), text: text.map(str::to_owned), date }
     }
 
     #[test]
@@ -134,7 +134,7 @@ mod tests {
             file("https://a.example/packs/other/pool.txt", None),
             file("https://a.example/packs/broken/pack.json", Some("{")),
         ];
-        let cut = KeptPack {
+        let cut = StoredPack {
             folder: "https://a.example/packs/tiny/".to_owned(),
             name: "tiny".to_owned(),
             stored_as: Some(Storage::Q4),
@@ -150,6 +150,6 @@ mod tests {
         whole.push(file("https://a.example/packs/tiny/pool.txt", None));
         let labels = "https://a.example/packs/tiny/labels-5eed/statistics-of-gallery.safetensors";
         whole.push(file(labels, None));
-        assert_eq!(packs(&whole), [KeptPack { bytes: 1010, is_whole: true, has_labels: true, ..cut }]);
+        assert_eq!(packs(&whole), [StoredPack { bytes: 1010, is_whole: true, has_labels: true, ..cut }]);
     }
 }
