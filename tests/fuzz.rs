@@ -127,4 +127,17 @@ macro_rules! short_runs {
     };
 }
 
-short_runs!(picture, video, checkpoint, safetensors, onnx, manifest, statistics, message, address, labels);
+short_runs!(
+    picture,
+    video,
+    checkpoint,
+    safetensors,
+    onnx,
+    manifest,
+    archive,
+    statistics,
+    message,
+    address,
+    labels,
+    pool
+);

@@ -1,14 +1,14 @@
 //! A pool that is embedded part by part, with a tiny model of random weights.
 #![cfg(not(target_arch = "wasm32"))]
 
-use headlamp::checkpoint::random_model_texts::POOL;
+use headlamp::checkpoint::random_model_texts::pool_file;
 use headlamp::session::pool::Pool;
 use headlamp::session::pool_embedding::PoolEmbedding;
 use headlamp::session::pool_texts::PoolTexts;
 use pollster::block_on;
 
 fn texts() -> PoolTexts {
-    PoolTexts::parse(&POOL.join("\n")).unwrap()
+    PoolTexts::parse(&pool_file()).unwrap()
 }
 
 #[test]

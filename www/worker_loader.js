@@ -20,11 +20,13 @@ if (requestAdapter) {
   };
 }
 
-/** Returns the folder of the pack; null if the worker's name contains no valid address of a pack. */
+/** Returns the folder of the pack; null if the worker's name contains no valid address of a folder. The worker itself
+ *  fetches a pack in one file. */
 const folderOf = (name) => {
   if (!name.startsWith("pack:")) return null;
   try {
-    return `${new URL(name.slice("pack:".length), self.location.href).href.replace(/\/+$/, "")}/`;
+    const { href, pathname } = new URL(name.slice("pack:".length), self.location.href);
+    return /\.tar\/*$/.test(pathname) ? null : `${href.replace(/\/+$/, "")}/`;
   } catch {
     return null;
   }

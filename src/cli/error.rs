@@ -95,12 +95,14 @@ impl CliError {
         )
     }
 
-    /// Returns the exit status of the process: 2 for wrong arguments, 1 for a failure.
+    /// Returns the exit status of the process: 2 for wrong arguments, 3 for a server that cannot be reached, 1 for any
+    /// other failure.
     pub fn status(&self) -> ExitCode {
         match self {
             Self::Usage(_)
             | Self::Session(SessionError::NoHead { .. })
             | Self::Track(TrackError::NoHead { .. } | TrackError::NoHeads) => ExitCode::from(2),
+            Self::Download(DownloadError::Unreachable { .. }) => ExitCode::from(3),
             // The reader closed stdout on purpose: `headlamp ... | head`.
             Self::Stdout(err) if err.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
             _ => ExitCode::FAILURE,

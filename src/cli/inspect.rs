@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::error::CliError;
 use super::output::{AnswerFormat, CommandAnswer};
 use super::{inputs, output};
-use crate::checkpoint::{CheckpointError, Manifest, PackFile, Quantisation, StorageCost, pack};
+use crate::checkpoint::{CheckpointError, Manifest, Pack, PackFile, Quantisation, StorageCost, pack};
 use crate::model::ModelConfig;
 use crate::session::pool_texts::PoolTexts;
 use crate::statistics::Statistics;
@@ -18,7 +18,7 @@ use crate::statistics::Statistics;
 /// Show the contents of a pack, and verify it; or show the contents of a statistics or other safetensors file
 #[derive(Args, Debug)]
 pub struct Inspect {
-    /// The folder of a pack, or a file
+    /// A pack (its folder, or a file NAME.headlamp.tar), or another file
     #[arg(value_name = "PACK|FILE")]
     path: PathBuf,
     #[command(flatten)]
@@ -89,6 +89,15 @@ impl Inspect {
         if path.file_name().is_some_and(|name| name == pack::MANIFEST) {
             return PackContents::read(path.parent().unwrap_or(Path::new("")));
         }
+        if Pack::is_archive(path) {
+            // The archive's reader has verified all files.
+            let pack = Pack::read_archive(path)?;
+            return Ok(PackContents::of(pack.manifest.clone(), |file| {
+                pack.bytes(&file.path)
+                    .map(<[u8]>::to_vec)
+                    .ok_or_else(|| CheckpointError::MissingFile(file.path.clone()).into())
+            }));
+        }
         let bytes = inputs::read(path)?;
         if let Ok(statistics) = Statistics::from_bytes(&bytes) {
             let (images, weights) = (statistics.images(), statistics.weights().to_owned());
@@ -106,10 +115,15 @@ impl PackContents {
             return Err(CliError::NoPack(folder.to_owned()));
         }
         let manifest = Manifest::parse(&inputs::read(&path)?)?;
+        Ok(Self::of(manifest, |file| read_verified(folder, file)))
+    }
+
+    /// Describes a pack, whose files `read` reads and verifies.
+    fn of(manifest: Manifest, read: impl Fn(&PackFile) -> Result<Vec<u8>, CliError>) -> FileContents {
         let mut files = Vec::new();
         let (mut statistics_images, mut pool_lines) = (None, None);
         for file in &manifest.files {
-            let entry = match read_verified(folder, file) {
+            let entry = match read(file) {
                 Err(error) => {
                     PackFileEntry { file: file.clone(), verified: false, error: Some(error.to_string()) }
                 }
@@ -132,7 +146,7 @@ impl PackContents {
         let (parameters, bytes) = (manifest.parameters(), manifest.bytes());
         let Manifest { format, name, description, licence, provenance, quantisation, storages, model, .. } =
             manifest;
-        Ok(FileContents::Pack(Box::new(Self {
+        FileContents::Pack(Box::new(Self {
             format,
             name,
             description,
@@ -146,7 +160,7 @@ impl PackContents {
             files,
             statistics_images,
             pool_lines,
-        })))
+        }))
     }
 
     fn in_words(&self) -> String {

@@ -16,8 +16,9 @@ use crate::session::{Session, device};
 /// The model, and the device that it runs on.
 #[derive(Args, Debug)]
 pub struct ModelOptions {
-    /// Folder of the pack. Default: $HEADLAMP_PACK, else the pack that `cargo xtask assets` makes
-    #[arg(long, value_name = "DIR")]
+    /// Folder of the pack, or a file NAME.headlamp.tar. Default: $HEADLAMP_PACK, else the pack that `cargo xtask
+    /// assets` makes
+    #[arg(long, value_name = "DIR|FILE")]
     pack: Option<PathBuf>,
     #[command(flatten)]
     device: DeviceOptions,
@@ -88,8 +89,8 @@ impl ModelOptions {
     /// does not exist.
     pub fn open(&self) -> Result<OpenModel, CliError> {
         let start = Instant::now();
-        let folder = self.pack.clone().unwrap_or_else(default_pack);
-        let opened = self.device.open(read_pack(&folder)?)?;
+        let path = self.pack.clone().unwrap_or_else(default_pack);
+        let opened = self.device.open(read_pack(&path)?)?;
         Ok(OpenModel { seconds: start.elapsed().as_secs_f64(), ..opened })
     }
 }
@@ -142,15 +143,15 @@ impl From<WeightStorage> for Quantisation {
     }
 }
 
-/// Reads and verifies the pack in `folder`.
+/// Reads and verifies the pack at `path`, a folder or an archive.
 ///
 /// # Errors
 /// [`CliError::NoPack`] or [`CliError::Checkpoint`].
-pub fn read_pack(folder: &Path) -> Result<Pack, CliError> {
-    if !folder.join(pack::MANIFEST).is_file() {
-        return Err(CliError::NoPack(folder.to_owned()));
+pub fn read_pack(path: &Path) -> Result<Pack, CliError> {
+    if !path.is_file() && !path.join(pack::MANIFEST).is_file() {
+        return Err(CliError::NoPack(path.to_owned()));
     }
-    Ok(Pack::read(folder)?)
+    Ok(Pack::read(path)?)
 }
 
 /// Returns `$HEADLAMP_PACK`, else the place where `xtask` (its `places.rs`) puts the default pack.

@@ -68,11 +68,17 @@ pub fn check_free_file(path: &Path) -> Result<(), CliError> {
     has_folder(path)
 }
 
-/// Checks that `folder` is new or empty: a pack must not lie among the files of another pack.
+/// Checks that a pack can be written at `path`: an archive (`.tar`) needs a free place, and a folder must be new or
+/// empty, because a pack must not lie among the files of another pack.
 ///
 /// # Errors
 /// [`CliError::Exists`] or [`CliError::Io`].
-pub fn check_free_folder(folder: &Path) -> Result<(), CliError> {
+pub fn check_free_for_pack(path: &Path) -> Result<(), CliError> {
+    let is_archive = path.extension().is_some_and(|extension| extension == "tar");
+    if is_archive { check_free_file(path) } else { check_free_folder(path) }
+}
+
+fn check_free_folder(folder: &Path) -> Result<(), CliError> {
     match std::fs::read_dir(folder).map(|mut entries| entries.next().is_some()) {
         Ok(true) => Err(CliError::Exists(folder.to_owned())),
         Ok(false) => Ok(()),

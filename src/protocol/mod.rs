@@ -33,7 +33,7 @@ pub use self::heads::{
 };
 pub use self::model::{
     DevicePreference, DeviceSummary, LoadModel, MemorySummary, ModelSettings, ModelSource, OpenPack, OpenSeconds,
-    PackSummary, Storage, StorageSummary,
+    PackSummary, SaveModel, SavedModel, Storage, StorageSummary, is_archive,
 };
 pub use self::photo::{
     Attribute, Attribution, ExportMask, MaskPng, PhotoSummary, Reframe, Segment, Segmented, TracePhoto,

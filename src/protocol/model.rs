@@ -146,8 +146,8 @@ pub struct OpenPack {
     pub room: Option<u64>,
 }
 
-/// Converts published weights to a pack, and opens the pack. The files travel with the message. The open model stays
-/// open until the new model is open.
+/// Converts published weights to a pack, and opens the pack. The files travel with the message. A file whose name
+/// [`is_archive`] is a pack already. The open model stays open until the new model is open.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LoadModel {
     pub source: ModelSource,
@@ -157,4 +157,38 @@ pub struct LoadModel {
     /// The memory that the model may take, as in [`OpenPack`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub room: Option<u64>,
+}
+
+/// Writes the open model as one file, with the statistics and the pool that are in use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SaveModel;
+
+/// The open model as a pack in one file. File 0: the pack.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SavedModel {
+    /// The name for the file: "openai-clip.headlamp.tar".
+    pub name: String,
+}
+
+/// Returns whether a file's name or an address leads to a pack in one file, and not to a folder.
+pub fn is_archive(address: &str) -> bool {
+    let path = address.split(['?', '#']).next().unwrap_or_default();
+    path.trim_end_matches('/').ends_with(".tar")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_archive_is_known_by_its_ending() {
+        for archive in
+            ["clip.headlamp.tar", "clip.headlamp (1).tar", "https://a.example/x.tar/", "x.tar?download=1"]
+        {
+            assert!(is_archive(archive), "{archive}");
+        }
+        for other in ["packs/default/", "https://a.example/?x=a.tar", "tar", "model.safetensors", ""] {
+            assert!(!is_archive(other), "{other}");
+        }
+    }
 }

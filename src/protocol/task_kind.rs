@@ -23,6 +23,8 @@ pub enum TaskKind {
     Ranking,
     Cues,
     Completeness,
+    /// Writing the open model as one file.
+    SavedModel,
     Thumbnails,
     AllLabels,
     /// Clearing the propagated masks, before new masks are made or any are saved.

@@ -15,7 +15,7 @@ use super::heads::{
     AllHeadLabels, EmbedPool, HeadLabels, HeadMap, HeadNaming, LabelAllHeads, LabelHead, MapHead, NameHeads,
     PoolProgress, StatisticsReady, UsePool, UseStatistics,
 };
-use super::model::{LoadModel, OpenPack, PackSummary};
+use super::model::{LoadModel, OpenPack, PackSummary, SaveModel, SavedModel};
 use super::photo::{
     Attribute, Attribution, ExportMask, MaskPng, PhotoSummary, Reframe, Segment, Segmented, TracePhoto,
 };
@@ -205,6 +205,7 @@ tasks! {
     Task {
         OpenPack(OpenPack) -> PackSummary, Pack, "Opening the model…";
         LoadModel(LoadModel) -> PackSummary, Pack, "Opening the model…";
+        SaveModel(#[serde(skip)] SaveModel) -> SavedModel, SavedModel, "Collecting the model's files…";
         TracePhoto(TracePhoto) -> PhotoSummary, Photo, "Running the model on the photo…";
         Reframe(Reframe) -> PhotoSummary, Photo, "Running the model on the photo…";
         Attribute(Attribute) -> Attribution, Scores, "Scoring the phrases…";
@@ -246,6 +247,7 @@ tasks! {
 answers! {
     Answer {
         PackOpened(PackSummary);
+        SavedModel(SavedModel);
         PhotoTraced(PhotoSummary);
         Attributed(Attribution);
         Segmented(Segmented);

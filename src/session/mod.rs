@@ -11,6 +11,7 @@ pub mod helpers;
 mod labels;
 pub mod memory;
 mod naming;
+pub mod pack_to_save;
 pub mod pool;
 pub mod pool_embedding;
 pub mod pool_texts;

@@ -14,7 +14,7 @@ use crate::session::memory::NoRoomForModel;
 pub(super) const LARGEST_SMALL_FILE: u64 = 16 << 20;
 
 /// How often a part is requested before the download fails.
-const TRIES: usize = 4;
+pub(super) const TRIES: usize = 4;
 
 /// Why a file could not be downloaded.
 #[derive(Debug, thiserror::Error)]
@@ -141,7 +141,7 @@ impl Download {
     }
 
     /// Requests a file, or a part of it.
-    async fn ask(url: &str, range: Option<Range<u64>>) -> Result<Self, DownloadError> {
+    pub(super) async fn ask(url: &str, range: Option<Range<u64>>) -> Result<Self, DownloadError> {
         let options = RequestInit::new();
         if let Some(range) = range {
             // With a range of this form, the browser needs no permission (no CORS preflight) from a server of another
@@ -220,12 +220,7 @@ impl Download {
         loop {
             let done = body.len() as u64 - before;
             let cut_off = |_err: JsValue| DownloadError::CutOff { file: file.clone(), done };
-            let part = JsFuture::from(reader.read()).await.map_err(cut_off)?;
-            let field = |name: &str| Reflect::get(&part, &name.into()).map_err(cut_off);
-            if field("done")?.is_truthy() {
-                return Ok(());
-            }
-            let chunk: Uint8Array = field("value")?.unchecked_into();
+            let Some(chunk) = next_chunk(&reader).await.map_err(cut_off)? else { return Ok(()) };
             let after = done + u64::from(chunk.length());
             if after > most {
                 let _cancelled = reader.cancel();
@@ -237,4 +232,13 @@ impl Download {
             progress(after);
         }
     }
+}
+
+/// Returns the next bytes of a stream; `None` at its end.
+pub(super) async fn next_chunk(reader: &ReadableStreamDefaultReader) -> Result<Option<Uint8Array>, JsValue> {
+    let part = JsFuture::from(reader.read()).await?;
+    if Reflect::get(&part, &"done".into())?.is_truthy() {
+        return Ok(None);
+    }
+    Ok(Some(Reflect::get(&part, &"value".into())?.unchecked_into()))
 }

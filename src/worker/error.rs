@@ -44,6 +44,8 @@ pub(super) enum WorkerError {
     #[error(transparent)]
     Wire(#[from] WireError),
 
+    #[error("the browser could not make the file: close other tabs, then try again")]
+    NoMemoryForFile,
     #[error("type a phrase first")]
     NoPhrase,
     #[error("no texts wait to be embedded: choose the texts again")]

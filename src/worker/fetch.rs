@@ -2,9 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use wasm_bindgen::JsCast as _;
+use wasm_bindgen_futures::JsFuture;
+use web_sys::Blob;
+
+use super::archive;
 use super::download::{self, Download, DownloadError};
 use super::pack_store::{self, PackStore};
-use crate::checkpoint::{Manifest, Pack, PackFile, pack};
+use crate::checkpoint::{CheckpointError, Manifest, Pack, PackFile, pack};
+use crate::protocol::is_archive;
 use crate::session::memory;
 
 /// Fetches the pack in the folder `url` and stores it. Does not download files that are stored already. Without a
@@ -19,6 +25,9 @@ pub(super) async fn pack(
 ) -> Result<Pack, DownloadError> {
     let folder = folder(url);
     let store = PackStore::open().await;
+    if is_archive(url) {
+        return archive::download(&folder, &store, room, progress).await;
+    }
     let (manifest, newer) = manifest(&folder, &store).await?;
     memory::check(manifest.bytes(), manifest.parameters(), room)?;
     let (bodies, some_were_stored) = files(&folder, &manifest, &store, Trust::Size, &mut progress).await?;
@@ -58,6 +67,23 @@ enum Trust {
 /// Returns a pack's folder with one slash at the end.
 pub(super) fn folder(url: &str) -> String {
     format!("{}/", url.trim_end_matches('/'))
+}
+
+/// Returns a file of a pack's folder without its bytes: they stay where the browser stores them.
+pub(super) async fn blob(folder: &str, file: &PackFile) -> Result<Blob, DownloadError> {
+    let url = format!("{folder}{}", file.path);
+    let found = match PackStore::open().await.find(&url).await {
+        Some(stored) => stored,
+        None => start(folder, &file.path).await?,
+    };
+    let unreachable = |_err| DownloadError::Unreachable { url: url.clone() };
+    let blob = JsFuture::from(found.response.blob().map_err(unreachable)?).await.map_err(unreachable)?;
+    let blob: Blob = blob.unchecked_into();
+    if blob.size() as u64 != file.bytes {
+        let (file, expected, found) = (file.path.clone(), file.bytes, blob.size() as u64);
+        return Err(CheckpointError::Size { file, expected, found }.into());
+    }
+    Ok(blob)
 }
 
 /// Returns a stored file of a pack's folder, or `None` if it is not stored or has another hash.
@@ -143,9 +169,10 @@ async fn downloaded(
     Ok(body)
 }
 
-/// Starts the download of a file. Fails for a model that was converted in this browser: no server has its files.
+/// Starts the download of a file. Fails for a model that was converted in this browser, and for a pack in one file: no
+/// server has their files.
 async fn start(folder: &str, file: &str) -> Result<Download, DownloadError> {
-    if pack_store::is_converted(folder) {
+    if pack_store::is_converted(folder) || is_archive(folder) {
         return Err(DownloadError::NotKept);
     }
     Download::start(folder, file).await

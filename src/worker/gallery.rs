@@ -70,7 +70,7 @@ impl Worker {
     pub(super) fn read_thumbnails(&self, ReadThumbnails { pictures }: ReadThumbnails) -> Handled<ReadThumbnails> {
         let gallery = self.gallery()?;
         let buffers = pictures.iter().map(|index| Uint8Array::from(&gallery.thumbnail(*index)[..])).collect();
-        Ok(Reply { answer: Thumbnails, buffers })
+        Ok(Reply::with_buffers(Thumbnails, buffers))
     }
 
     pub(super) async fn rank_gallery(&mut self, task: RankGallery) -> Handled<RankGallery> {

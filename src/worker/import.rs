@@ -8,6 +8,7 @@ use wasm_bindgen::JsCast as _;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::Blob;
 
+use super::archive;
 use super::download::{self, DownloadError};
 use crate::checkpoint::detect::{GivenSettings, detect};
 use crate::checkpoint::hub::{DEFAULT_HUB, Repository, WEIGHTS_FILES};
@@ -16,7 +17,7 @@ use crate::checkpoint::{
     CONFIG_FILES, CheckpointError, ConfigFiles, Converter, Manifest, Pack, Quantisation, clip_tokens, pack,
 };
 use crate::model::Activation;
-use crate::protocol::{LoadModel, ModelSettings, ModelSource, Storage};
+use crate::protocol::{LoadModel, ModelSettings, ModelSource, Storage, is_archive};
 use crate::session::memory::{self, NoRoomForModel};
 
 /// The number of bytes that are read at a time. A request per tensor would take long, and tensors follow one another
@@ -46,7 +47,8 @@ pub(super) enum ImportError {
     NoTokenizer,
 }
 
-/// Reads published weights and converts them to a pack. `progress` receives the bytes done and the bytes in total.
+/// Reads published weights and converts them to a pack, or reads a pack in one file. `progress` receives the bytes done
+/// and the bytes in total.
 ///
 /// # Errors
 /// [`ImportError::NoRoom`], before any weights are read, if the model needs more memory than the task allows.
@@ -55,6 +57,11 @@ pub(super) async fn pack(
     files: &[Blob],
     mut progress: impl FnMut(u64, u64),
 ) -> Result<Pack, ImportError> {
+    if let ModelSource::Files { names } = source
+        && let Some((name, file)) = names.iter().zip(files).find(|(name, _file)| is_archive(name))
+    {
+        return Ok(archive::of_file(name, file, *room, progress).await?);
+    }
     let PublishedWeights { mut weights, companions, name } = match source {
         ModelSource::Files { names } => PublishedWeights::of_files(names, files).await?,
         ModelSource::Hub { repository, hub } => PublishedWeights::of_hub(repository, hub.as_deref()).await?,

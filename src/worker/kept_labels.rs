@@ -5,7 +5,7 @@
 //! name of a file says the source of its content.
 
 use super::pack_store::{PackStore, StoreError};
-use crate::checkpoint::pack;
+use crate::checkpoint::{Manifest, pack};
 use crate::protocol::{KeptLabels, KeptPool, KeptStatistics, PoolSource, StatisticsSource};
 use crate::session::Session;
 use crate::session::pool::Pool;
@@ -37,6 +37,25 @@ pub(super) struct LabelStore {
 impl LabelStore {
     pub(super) fn of(session: &Session, model_folder: Option<String>) -> Self {
         Self { model_folder, hash: session.manifest().results_hash() }
+    }
+
+    /// Returns the place of what is stored for a model that is not open yet.
+    pub(super) fn of_manifest(manifest: &Manifest, model_folder: String) -> Self {
+        Self { model_folder: Some(model_folder), hash: manifest.results_hash() }
+    }
+
+    /// Returns the folder of the model's pack.
+    pub(super) fn model_folder(&self) -> Option<&str> {
+        self.model_folder.as_deref()
+    }
+
+    /// Removes what is stored for the model.
+    pub(super) async fn clear(&self) {
+        let store = PackStore::open().await;
+        let pools = POOLS.into_iter().flat_map(|(_source, files)| files);
+        for file in STATISTICS.into_iter().map(|(_source, file)| file).chain(pools) {
+            self.remove(&store, file).await;
+        }
     }
 
     fn address(&self, file: &str) -> Option<String> {

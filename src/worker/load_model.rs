@@ -3,11 +3,12 @@
 use web_sys::Blob;
 
 use super::import;
+use super::kept_labels::LabelStore;
 use super::open::{choose, fetched};
 use super::pack_store::PackStore;
 use super::progress::{ProgressReporter, now};
 use super::state::{Handled, Reply, Worker};
-use crate::protocol::{DevicePreference, LoadModel, ModelSettings, ModelSource, PackSummary};
+use crate::protocol::{DevicePreference, LoadModel, ModelSettings, ModelSource, PackSummary, is_archive};
 use crate::session::SessionError;
 
 impl Worker {
@@ -40,6 +41,13 @@ impl Worker {
         report.phase("Storing the model");
         let stored = store.put_converted(&pack).await;
         let folder = stored.as_ref().ok().cloned();
+        if let ModelSource::Files { names } = &source
+            && names.iter().any(|name| is_archive(name))
+            && let Some(folder) = &folder
+        {
+            // A saved model brings its own statistics and pool. Those of an earlier visit must not hide them.
+            LabelStore::of_manifest(&pack.manifest, folder.clone()).clear().await;
+        }
         let manifest = pack.manifest.clone();
         let opened = self.open(pack, chosen, (seconds, folder.clone()), report).await;
         let summary = match (opened, folder.filter(|_stored| device == DevicePreference::Auto)) {

@@ -4,6 +4,7 @@
 //! and the transferred buffers. A request that fails changes nothing. To cancel, the page ends the worker.
 
 mod allocator;
+mod archive;
 mod completeness;
 mod cues;
 mod download;
@@ -24,6 +25,7 @@ mod pack_store;
 mod photo;
 mod pool;
 mod progress;
+mod save_model;
 mod state;
 mod summary;
 mod video;
@@ -43,7 +45,7 @@ use crate::session::device;
 
 /// Converts a typed reply to the form that is sent.
 fn wired<A: Into<Answer>>(handled: Result<Reply<A>, WorkerError>) -> Result<Reply<Answer>, WorkerError> {
-    handled.map(|Reply { answer, buffers }| Reply { answer: answer.into(), buffers })
+    handled.map(|Reply { answer, attachments }| Reply { answer: answer.into(), attachments })
 }
 
 /// Serves the page, or the main worker if this worker is its helper, until this worker ends.
@@ -88,11 +90,11 @@ impl Worker {
         };
         let reporter = ProgressReporter::new(id);
         allocator::forget_failure();
-        let Reply { answer, buffers } = match self.answer(task, attachments, &reporter).await {
+        let Reply { answer, attachments } = match self.answer(task, attachments, &reporter).await {
             Ok(reply) => reply,
             Err(err) => Reply::plain(self.failure(&err).await),
         };
-        post(&Response { id, answer }, Attachments::of(buffers));
+        post(&Response { id, answer }, attachments);
     }
 
     /// Returns the answer for work that failed, either because the device was lost or because of the work itself. Only
@@ -115,6 +117,7 @@ impl Worker {
         match task {
             Task::OpenPack(task) => wired(self.open_pack(task, report).await),
             Task::LoadModel(task) => wired(self.load_model(task, &files, report).await),
+            Task::SaveModel(task) => wired(self.save_model(task).await),
             Task::TracePhoto(task) => wired(self.trace_photo(task, buffers, report).await),
             Task::Reframe(task) => wired(self.reframe(task, report).await),
             Task::Attribute(task) => wired(self.attribute(task).await),

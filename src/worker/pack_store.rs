@@ -7,13 +7,15 @@
 //! The store is a `Cache`. The page can also list and clear it. A browser may have no `Cache` (a private window, a
 //! page without HTTPS), or no room left. Then nothing is stored, and everything else works as usual.
 
+use std::collections::BTreeMap;
+
 use js_sys::{Array, Date, Promise, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{Blob, Cache, Request, Response, WorkerGlobalScope};
 
 use super::download::Download;
-use crate::checkpoint::{Manifest, Pack, Quantisation, pack};
+use crate::checkpoint::{Manifest, Pack, PackFile, Quantisation, pack};
 
 /// The cache's name. The page uses the same name (`page/model/browser/stored_packs.rs`).
 const CACHE: &str = "headlamp-packs";
@@ -88,19 +90,50 @@ impl PackStore {
 
     /// Stores a converted model and returns its folder. If this fails, no part of the model stays stored.
     pub(super) async fn put_converted(&self, pack: &Pack) -> Result<String, StoreError> {
+        let folder = converted(&pack.manifest);
+        self.put_pack(&folder, pack).await?;
+        Ok(folder)
+    }
+
+    /// Stores a pack in a folder. If this fails, no part of the pack stays stored.
+    pub(super) async fn put_pack(&self, folder: &str, pack: &Pack) -> Result<(), StoreError> {
         let cache = self.0.as_ref().ok_or(StoreError::NoStore)?;
         let manifest = serde_json::to_vec(&pack.manifest).map_err(|_err| StoreError::NoRoom)?;
-        let folder = converted(&pack.manifest);
         // The manifest is stored first, because the page lists models by their manifests.
         let listed = pack.manifest.files.iter().map(|file| (file.path.as_str(), pack.bytes(&file.path)));
         for (path, bytes) in std::iter::once((pack::MANIFEST, Some(&manifest[..]))).chain(listed) {
             let put = put(cache, &format!("{folder}{path}"), bytes.unwrap_or_default()).await;
             if put.is_err() {
-                self.remove_converted(&pack.manifest).await;
+                self.remove_pack(folder, &pack.manifest).await;
                 return Err(StoreError::NoRoom);
             }
         }
-        Ok(folder)
+        Ok(())
+    }
+
+    /// Returns the pack that is stored in a folder, if it is complete and undamaged and has the files of
+    /// the `expected` manifest.
+    pub(super) async fn pack(
+        &self,
+        folder: &str,
+        expected: Option<&Manifest>,
+        mut progress: impl FnMut(u64, u64),
+    ) -> Option<Pack> {
+        let (stored, _bytes) = self.find(&format!("{folder}{}", pack::MANIFEST)).await?.manifest().await.ok()?;
+        let manifest = match expected {
+            Some(expected) if expected.files != stored.files => return None,
+            Some(expected) => expected.clone(),
+            None => stored,
+        };
+        let (total, mut before) = (manifest.bytes(), 0);
+        let mut files = BTreeMap::new();
+        for PackFile { path, bytes, .. } in &manifest.files {
+            let stored = self.find(&format!("{folder}{path}")).await?;
+            let body = stored.bytes(Some(*bytes), *bytes, |done| progress(before + done, total)).await.ok()?;
+            before += bytes;
+            files.insert(path.clone(), body);
+        }
+        Pack::new(manifest, files).ok()
     }
 
     /// Returns the folder of the model that was converted in this browser from `source`, with this quantisation and
@@ -127,7 +160,10 @@ impl PackStore {
 
     /// Removes a converted model.
     pub(super) async fn remove_converted(&self, manifest: &Manifest) {
-        let folder = converted(manifest);
+        self.remove_pack(&converted(manifest), manifest).await;
+    }
+
+    async fn remove_pack(&self, folder: &str, manifest: &Manifest) {
         let listed = manifest.files.iter().map(|file| file.path.as_str());
         for path in listed.chain([pack::MANIFEST]) {
             self.remove(&format!("{folder}{path}")).await;
@@ -142,11 +178,16 @@ impl PackStore {
     }
 }
 
-/// Stores bytes under `url`, with today's date.
-async fn put(cache: &Cache, url: &str, bytes: &[u8]) -> Result<(), JsValue> {
+/// Makes a file of bytes.
+pub(super) fn blob_of(bytes: &[u8]) -> Result<Blob, JsValue> {
     let part = |bytes: &[u8]| Blob::new_with_u8_array_sequence(&Array::of1(&Uint8Array::from(bytes)));
     let parts: Array = bytes.chunks(PART).map(part).collect::<Result<Vec<Blob>, _>>()?.into_iter().collect();
-    let response = Response::new_with_opt_blob(Some(&Blob::new_with_blob_sequence(&parts)?))?;
+    Blob::new_with_blob_sequence(&parts)
+}
+
+/// Stores bytes under `url`, with today's date.
+async fn put(cache: &Cache, url: &str, bytes: &[u8]) -> Result<(), JsValue> {
+    let response = Response::new_with_opt_blob(Some(&blob_of(bytes)?))?;
     let today = String::from(Date::new_0().to_utc_string());
     response.headers().set("date", &today)?;
     JsFuture::from(cache.put_with_str(url, &response)).await.map(|_undefined| ())

@@ -1,6 +1,7 @@
 //! The state of the worker, and the replies of its handlers.
 
 use js_sys::Uint8Array;
+use web_sys::Blob;
 
 use super::error::WorkerError;
 use super::gallery_files::BrowserFile;
@@ -10,14 +11,14 @@ use super::open_video::OpenVideo;
 use super::pool::PreparedPool;
 use crate::media::Photo;
 use crate::protocol::Work;
-use crate::protocol::wire;
+use crate::protocol::wire::{self, Attachments};
 use crate::session::gallery::Gallery;
 use crate::session::{Session, SessionError, Traced};
 
-/// An answer, and the buffers that travel with it.
+/// An answer, and the buffers and files that travel with it.
 pub(super) struct Reply<A> {
     pub(super) answer: A,
-    pub(super) buffers: Vec<Uint8Array>,
+    pub(super) attachments: Attachments,
 }
 
 /// The return type of a task's handler.
@@ -26,17 +27,27 @@ pub(super) type Handled<T> = Result<Reply<<T as Work>::Answer>, WorkerError>;
 impl<A> Reply<A> {
     /// Makes a reply without buffers.
     pub(super) fn plain(answer: A) -> Self {
-        Self { answer, buffers: Vec::new() }
+        Self { answer, attachments: Attachments::default() }
+    }
+
+    /// Makes a reply with these buffers.
+    pub(super) fn with_buffers(answer: A, buffers: Vec<Uint8Array>) -> Self {
+        Self { answer, attachments: Attachments::of(buffers) }
+    }
+
+    /// Makes a reply with one file.
+    pub(super) fn with_file(answer: A, file: Blob) -> Self {
+        Self { answer, attachments: Attachments { files: vec![file], ..Attachments::default() } }
     }
 
     /// Makes a reply whose buffer 0 contains these floats.
     pub(super) fn with_floats(answer: A, values: &[f32]) -> Self {
-        Self { answer, buffers: vec![wire::buffer_of_f32(values)] }
+        Self::with_buffers(answer, vec![wire::buffer_of_f32(values)])
     }
 
     /// Makes a reply whose buffer 0 contains these bytes.
     pub(super) fn with_bytes(answer: A, bytes: &[u8]) -> Self {
-        Self { answer, buffers: vec![Uint8Array::from(bytes)] }
+        Self::with_buffers(answer, vec![Uint8Array::from(bytes)])
     }
 }
 

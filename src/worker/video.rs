@@ -263,7 +263,7 @@ fn frame_traced(frame: &StudiedFrame, heads: Vec<usize>, seconds: FrameSeconds) 
         seconds,
     };
     let buffers = vec![wire::buffer_of_f32(&frame.tracked.tracks), wire::buffer_of_f32(frame.attention())];
-    Reply { answer: summary, buffers }
+    Reply::with_buffers(summary, buffers)
 }
 
 fn objects_of(tracked: &TrackedFrame) -> FrameObjects {

@@ -1,56 +1,15 @@
 //! Published weights that the page converts: the cost of each way to store them, and that the browser stores them.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
-use serde_json::{Value, json};
-use test_support::TemporaryFolder;
+use serde_json::json;
+use test_support::small_clip::SmallClip;
 
 use crate::driver::{Graphics, wait};
 use crate::offline::{stored_packs, wait_for_service_worker};
 use crate::page::{Page, TINY, site};
 
 const PHRASES: [&str; 3] = ["a photo of a cat", "red", "a dog"];
-
-/// A small CLIP of random weights in Hugging Face's layout, with a tokenizer of a few whole words.
-pub struct Checkpoint(TemporaryFolder);
-
-impl Checkpoint {
-    pub fn new(test: &str) -> Self {
-        let folder = TemporaryFolder::new(test);
-        let fixture =
-            PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/reference/fixtures/checkpoints/hf_safetensors");
-        for file in ["model.safetensors", "config.json", "preprocessor_config.json"] {
-            std::fs::copy(fixture.join(file), folder.path().join(file)).unwrap();
-        }
-        std::fs::write(folder.path().join("tokenizer.json"), tokenizer().to_string()).unwrap();
-        Self(folder)
-    }
-
-    pub fn files(&self) -> Vec<PathBuf> {
-        let files = ["model.safetensors", "config.json", "preprocessor_config.json", "tokenizer.json"];
-        files.map(|file| self.0.path().join(file)).to_vec()
-    }
-}
-
-/// Returns a tokenizer for the fixture's 64 tokens. The last two start and end a text.
-fn tokenizer() -> Value {
-    let special = |name: &str| json!({ "SpecialToken": { "id": name, "type_id": 0 } });
-    let sequence = json!({ "Sequence": { "id": "A", "type_id": 0 } });
-    let single = [special("<s>"), sequence, special("</s>")];
-    json!({
-        "version": "1.0", "truncation": null, "padding": null, "added_tokens": [], "normalizer": null,
-        "pre_tokenizer": { "type": "WhitespaceSplit" },
-        "post_processor": { "type": "TemplateProcessing", "single": single, "pair": single, "special_tokens": {
-            "<s>": { "id": "<s>", "ids": [62], "tokens": ["<s>"] },
-            "</s>": { "id": "</s>", "ids": [63], "tokens": ["</s>"] },
-        } },
-        "decoder": null,
-        "model": { "type": "WordLevel", "unk_token": "?", "vocab": {
-            "?": 0, "a": 1, "photo": 2, "of": 3, "cat": 4, "dog": 5, "red": 6, "<s>": 62, "</s>": 63,
-        } },
-    })
-}
 
 pub fn wait_for_model(page: &Page, name: &str) {
     wait(&format!("the model {name}"), Duration::from_secs(60), || {
@@ -70,7 +29,7 @@ fn storages(page: &Page) -> Vec<(String, f64, f64, bool)> {
 #[test]
 #[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn a_converted_model_opens_again_offline() {
-    let checkpoint = Checkpoint::new("converted");
+    let checkpoint = SmallClip::new("converted");
     let mut page = Page::open_unready("converted", site(), Graphics::None, TINY);
     page.wait_until_ready();
     wait_for_service_worker(&page);

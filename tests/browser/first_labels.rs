@@ -4,8 +4,9 @@
 use std::time::Duration;
 
 use serde_json::json;
+use test_support::small_clip::SmallClip;
 
-use crate::converted::{Checkpoint, wait_for_model};
+use crate::converted::wait_for_model;
 use crate::driver::{Graphics, wait};
 use crate::gallery::{Pictures, count, wait_for_count};
 use crate::offline::stored_packs;
@@ -15,7 +16,7 @@ const MODEL: &str = "model.safetensors";
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// Opens the page, and then a small random CLIP from the disk. The CLIP has neither statistics nor a pool.
-fn open(test: &'static str, checkpoint: &Checkpoint) -> Page {
+fn open(test: &'static str, checkpoint: &SmallClip) -> Page {
     let page = Page::open(test, Graphics::None, TINY);
     // Notes everything that the page says about the preparation of texts, however short it is on screen.
     let watch = "self.prepared = [];
@@ -68,7 +69,7 @@ fn texts(labels: &Labels) -> Vec<&str> {
 #[test]
 #[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn a_clip_has_labels_at_the_next_visit() {
-    let (checkpoint, pictures) = (Checkpoint::new("first-labels"), Pictures::new("first-labels", 60, 40));
+    let (checkpoint, pictures) = (SmallClip::new("first-labels"), Pictures::new("first-labels", 60, 40));
     let page = open("first-labels", &checkpoint);
     let offer = text_of(&page, "#head-panel .picture-sources");
     assert!(offer.contains("Choose pictures"), "the head panel offers no pictures: {offer:?}");
@@ -166,7 +167,7 @@ fn a_full_disk_loses_no_labels_of_this_visit() {
 #[test]
 #[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn names_settle_while_pictures_arrive() {
-    let (checkpoint, pictures) = (Checkpoint::new("settling"), Pictures::new("settling", 110, 40));
+    let (checkpoint, pictures) = (SmallClip::new("settling"), Pictures::new("settling", 110, 40));
     let page = open("settling", &checkpoint);
     wait_for_pool(&page);
     // The first statistics come before the last picture.

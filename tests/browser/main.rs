@@ -32,6 +32,7 @@ mod page;
 mod photos;
 mod privacy;
 mod real_clip;
+mod saved_model;
 mod screenshots;
 mod self_supervised;
 mod start;

@@ -2,6 +2,7 @@
 #![cfg(not(target_arch = "wasm32"))]
 
 mod align;
+mod archives;
 mod decompose;
 mod explain;
 mod heads;

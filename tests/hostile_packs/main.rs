@@ -2,6 +2,7 @@
 //! without a panic and without allocating memory for missing data. Correct ones read back as they were written.
 #![cfg(not(target_arch = "wasm32"))]
 
+mod archives;
 mod checkpoints;
 mod folders;
 mod manifests;

@@ -2,6 +2,7 @@
 //! false data.
 #![cfg(not(target_arch = "wasm32"))]
 
+mod served_model;
 mod server;
 
 use std::path::{Path, PathBuf};
@@ -141,6 +142,9 @@ fn a_wrong_or_refusing_hub_is_reported() {
         assert!(!place.out().exists(), "{behaviour:?} left a pack");
     }
     let place = TestFolder::new("nowhere");
-    assert!(said(&place.pack("http://127.0.0.1:9")).contains("cannot be reached"));
+    let dead = place.pack("http://127.0.0.1:9");
+    assert!(said(&dead).contains("cannot be reached"));
+    // Other programs can tell a dead server from a wrong model.
+    assert_eq!(dead.status.code(), Some(3));
     assert_eq!(place.run(&["hf:not a model"]).status.code(), Some(2));
 }

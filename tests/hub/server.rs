@@ -117,7 +117,8 @@ fn answer(
         configs.fetch_add(1, Ordering::Relaxed);
     }
     if request.file == "tokenizer.json" {
-        return send(&mut stream, b"{}", &Request { start: None, ..request }, "\"1\"");
+        let tokenizer = std::fs::read(folder.join(&request.file)).unwrap_or_else(|_none| b"{}".to_vec());
+        return send(&mut stream, &tokenizer, &Request { start: None, ..request }, "\"1\"");
     }
     let Ok(bytes) = std::fs::read(folder.join(&request.file)) else { return stream.write_all(nothing) };
     if !request.file.ends_with(".safetensors") {

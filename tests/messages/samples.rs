@@ -11,8 +11,8 @@ use headlamp::protocol::{
     AllHeadLabels, Answer, Attribute, Attribution, DevicePreference, DeviceSummary, ExportMask, HeadLabel,
     HeadMap, HeadNames, HeadNaming, KeptLabels, KeptPool, KeptStatistics, LabelAllHeads, MapHead, MaskPng,
     MemorySummary, NameHeads, NamedHead, OpenPack, OpenSeconds, PackSummary, PhotoSummary, PoolSource, Request,
-    Response, Segment, Segmented, StatisticsSource, Storage, StorageSummary, Task, TaskProgress, TracePhoto,
-    TraceSeconds, VideoAnswer, VideoTask,
+    Response, SaveModel, SavedModel, Segment, Segmented, StatisticsSource, Storage, StorageSummary, Task,
+    TaskProgress, TracePhoto, TraceSeconds, VideoAnswer, VideoTask,
 };
 
 use crate::typescript::ANY_TEXT;
@@ -89,6 +89,7 @@ pub fn tasks() -> Vec<Task> {
         Segment { phrase: phrase.clone(), against: against.clone(), background, ablation: ablation() }.into(),
         ExportMask { phrase, against, background, ablation: ablation(), threshold }.into(),
         LabelAllHeads { count: 10 }.into(),
+        SaveModel.into(),
         NameHeads.into(),
     ];
     let videos = video_tasks().into_iter().map(Task::Video);
@@ -221,6 +222,7 @@ pub fn answers() -> Vec<Answer> {
         HeadMap { grid: GRID, crop_in_photo: RECTANGLE }.into(),
         Segmented { size: SIZE, crop_in_photo: RECTANGLE, threshold: 0.5, empty: true }.into(),
         MaskPng.into(),
+        SavedModel { name: text() }.into(),
         AllHeadLabels { labels: vec![vec![labels()]], images: 1 }.into(),
         Answer::Failed { message: text() },
         Answer::DeviceLost,

@@ -8,9 +8,10 @@ use std::process::Command;
 use anyhow::{Context as _, bail};
 use sha2::{Digest as _, Sha256};
 use xtask::places;
+use xtask::served_model::{ServedModel, Workshop};
 
-use crate::steps::{run, skip, step};
 use crate::tools;
+use xtask::steps::{run, skip, step};
 
 /// A Python package that contains a model.
 struct Wheel {
@@ -129,6 +130,20 @@ pub fn tiny_pack(tool: Tool) -> anyhow::Result<()> {
     make_pack("building the tiny pack", &stamp, |folder| {
         run(tool.command()?.args(["pack", "random", "--seed", TINY_SEED, "--out"]).arg(folder))
     })
+}
+
+/// Makes the pack of a model that the person chose, with statistics over `gallery` and with the default pack's texts.
+/// Returns its folder. If the hub cannot be reached, says so and returns `None`.
+pub fn served_model(model: String, gallery: Option<PathBuf>) -> anyhow::Result<Option<PathBuf>> {
+    tools::prepare_target_folder()?;
+    let served = ServedModel { model, gallery, pool: places::checkout().join(RECIPE).join("pool.txt") };
+    let code = Stamp::of("served", &[], Path::new(""))?.hash;
+    let workshop = Workshop { folder: places::packs().join("served"), code, tool: &|| Tool::Alone.command() };
+    let pack = served.prepare(&workshop)?;
+    if pack.is_none() {
+        println!("The hub of {} cannot be reached, so the page opens its usual default model.", served.model);
+    }
+    Ok(pack)
 }
 
 /// How cargo compiles the project's command-line tool.

@@ -8,7 +8,6 @@ mod hosted;
 mod page;
 mod peer_engine;
 mod samples;
-mod steps;
 mod suites;
 mod tools;
 
@@ -32,6 +31,12 @@ enum Task {
     Serve {
         #[arg(long, default_value_t = 8080)]
         port: u16,
+        /// The default model of the page: hf:ORGANISATION/NAME, a pack (folder or NAME.headlamp.tar), or weights
+        #[arg(long, value_name = "MODEL")]
+        model: Option<String>,
+        /// Gather the model's head statistics over the pictures in this folder, once
+        #[arg(long, value_name = "FOLDER", requires = "model")]
+        gallery: Option<std::path::PathBuf>,
     },
     /// Run tests: all suites, or the named ones
     Test { suites: Vec<Suite> },
@@ -56,7 +61,7 @@ enum Task {
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().task {
-        Task::Serve { port } => page::serve(port),
+        Task::Serve { port, model, gallery } => page::serve(port, model, gallery),
         Task::Test { suites } => suites::test(&suites),
         Task::Build { allow_host, npm } => page::build_for_hosting(&allow_host, npm),
         Task::Assets => assets::all(assets::Tool::Alone),

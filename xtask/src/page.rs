@@ -11,9 +11,9 @@ use xtask::npm;
 use xtask::places;
 use xtask::site::Site;
 
-use crate::steps::{run, skip, step};
 use crate::tools::{self, TARGET, command};
 use crate::{assets, hosted};
+use xtask::steps::{run, skip, step};
 
 /// Builds `dist/` without packs. The page may fetch models from its own server and from `hosts`.
 pub fn build(hosts: &[String]) -> anyhow::Result<()> {
@@ -70,11 +70,17 @@ pub fn copy_files(from: &Path, to: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Builds the page and serves it until the process ends.
-pub fn serve(port: u16) -> anyhow::Result<()> {
+/// Builds the page and serves it until the process ends. The default model is `model`, with statistics over `gallery`.
+pub fn serve(port: u16, model: Option<String>, gallery: Option<PathBuf>) -> anyhow::Result<()> {
     build_for_this_machine()?;
-    assets::default_pack(assets::Tool::Alone)?;
-    let site = Site::new(places::dist()).mount("packs/default", places::packs().join("default"));
+    let pack = match model.map(|model| assets::served_model(model, gallery)).transpose()?.flatten() {
+        Some(pack) => pack,
+        None => {
+            assets::default_pack(assets::Tool::Alone)?;
+            places::packs().join("default")
+        }
+    };
+    let site = Site::new(places::dist()).mount("packs/default", pack);
     let serving = site.serve(port).with_context(|| {
         format!("another port may be free: `cargo xtask serve --port {}`", port.wrapping_add(1).max(1024))
     })?;

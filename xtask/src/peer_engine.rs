@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use xtask::places;
 
 use crate::assets;
-use crate::steps::{run, skip, step};
 use crate::tools::{command, npm_install, python, with_npm};
+use xtask::steps::{run, skip, step};
 
 /// The engine that `bench` compares headlamp with.
 const ONNX_RUNTIME_WEB: &str = "onnxruntime-web@1.30.0";

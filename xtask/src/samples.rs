@@ -9,8 +9,8 @@ use anyhow::{Context as _, bail};
 use serde_json::{Value, json};
 use xtask::places;
 
-use crate::steps::{run, step};
 use crate::{assets, tools};
+use xtask::steps::{run, step};
 
 /// Numbers are rounded to multiples of `1 / DIGITS`. The page shows fewer digits.
 const DIGITS: f64 = 1e5;

@@ -9,8 +9,8 @@ use clap::ValueEnum;
 use xtask::browser::Browser;
 use xtask::places;
 
-use crate::steps::{run, step};
 use crate::{assets, page, peer_engine, tools};
+use xtask::steps::{run, step};
 
 /// A group of tests that run in the same place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

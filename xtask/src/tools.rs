@@ -11,7 +11,7 @@ use anyhow::{Context as _, bail};
 use xtask::browser::{self, Browser};
 use xtask::places;
 
-use crate::steps::{answer, run, skip, step};
+use xtask::steps::{answer, run, skip, step};
 
 /// The compilation target of the page and the worker.
 pub const TARGET: &str = "wasm32-unknown-unknown";

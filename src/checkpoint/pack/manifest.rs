@@ -13,6 +13,9 @@ use crate::model::ModelConfig;
 /// program.
 const LARGEST_FILE: u64 = 8 << 30;
 
+/// The largest manifest that is read, in bytes.
+pub const LARGEST_MANIFEST: u64 = 16 << 20;
+
 /// The contents of `pack.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {

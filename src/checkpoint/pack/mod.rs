@@ -7,7 +7,12 @@
 //! | `tokenizer.json` | the text tower's vocabulary, in the format of the `tokenizers` crate; only with a text tower |
 //! | `pool.txt`, `pool.safetensors` | TextSpan's texts, one per line, and their embeddings `[lines, embedding]` |
 //! | `statistics.safetensors` | the statistics of every head over a gallery |
+//!
+//! An [archive](ArchiveReader) holds the same files in one file.
 
+mod archive;
+#[cfg(feature = "cli")]
+mod archive_on_disk;
 pub(super) mod file_names;
 mod manifest;
 mod pack_files;
@@ -19,6 +24,7 @@ mod safetensors_layout;
 mod storage_costs;
 mod weights_writer;
 
+pub use archive::{ARCHIVE_ENDING, ArchiveEntry, ArchivePiece, ArchiveReader, BLOCK, archive_pieces};
 pub use file_names::{FORMAT, MANIFEST, POOL, POOL_EMBEDDINGS, STATISTICS, TOKENIZER, WEIGHTS};
 pub use manifest::{Manifest, PackFile, sha256_hex};
 pub use pack_files::Pack;

@@ -5,13 +5,11 @@ use std::collections::BTreeMap;
 #[cfg(feature = "cli")]
 use super::file_names::MANIFEST;
 use super::file_names::{TOKENIZER, WEIGHTS};
+#[cfg(feature = "cli")]
+use super::manifest::LARGEST_MANIFEST;
 use super::manifest::Manifest;
 use super::pack_weights::PackWeights;
 use crate::checkpoint::error::CheckpointError;
-
-/// The largest manifest that is read, in bytes.
-#[cfg(feature = "cli")]
-const LARGEST_MANIFEST: u64 = 16 << 20;
 
 /// A verified pack in memory.
 #[derive(Clone)]
@@ -42,12 +40,17 @@ impl Pack {
         Ok(Self { manifest, files })
     }
 
-    /// Reads a pack's folder.
+    /// Reads a pack's folder, or its archive.
     ///
     /// # Errors
     /// The error names the file that cannot be read or does not match the manifest.
     #[cfg(feature = "cli")]
-    pub fn read(folder: &std::path::Path) -> Result<Self, CheckpointError> {
+    pub fn read(path: &std::path::Path) -> Result<Self, CheckpointError> {
+        if path.is_file() { Self::read_archive(path) } else { Self::read_folder(path) }
+    }
+
+    #[cfg(feature = "cli")]
+    fn read_folder(folder: &std::path::Path) -> Result<Self, CheckpointError> {
         let manifest = Manifest::parse(&read_at_most(folder, MANIFEST, LARGEST_MANIFEST)?)?;
         let files = manifest
             .files
@@ -60,6 +63,11 @@ impl Pack {
     /// Returns a file's bytes; `None` if the pack does not have the file.
     pub fn bytes(&self, path: &str) -> Option<&[u8]> {
         self.files.get(path).map(Vec::as_slice)
+    }
+
+    /// Returns the files' names and bytes.
+    pub(super) fn into_files(self) -> BTreeMap<String, Vec<u8>> {
+        self.files
     }
 
     /// Removes a file from the pack and returns its bytes. This saves memory for weights, which are needed only once.
@@ -98,12 +106,22 @@ fn read_at_most(folder: &std::path::Path, name: &str, most: u64) -> Result<Vec<u
 }
 
 impl Pack {
+    /// Writes the pack's archive if the name ends in `.tar`, and its folder otherwise.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Io`] names the file that cannot be written.
+    #[cfg(feature = "cli")]
+    pub fn write(&self, path: &std::path::Path) -> Result<(), CheckpointError> {
+        let is_archive = path.extension().is_some_and(|extension| extension == "tar");
+        if is_archive { self.write_archive(path) } else { self.write_folder(path) }
+    }
+
     /// Writes the pack's folder. The manifest comes last, so that an incomplete folder is not a pack.
     ///
     /// # Errors
     /// [`CheckpointError::Io`] names the file that cannot be written.
     #[cfg(feature = "cli")]
-    pub fn write(&self, folder: &std::path::Path) -> Result<(), CheckpointError> {
+    fn write_folder(&self, folder: &std::path::Path) -> Result<(), CheckpointError> {
         let io = |path: &std::path::Path, err: std::io::Error| CheckpointError::Io {
             doing: "write",
             path: path.display().to_string(),

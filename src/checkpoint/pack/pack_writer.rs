@@ -40,6 +40,12 @@ impl PackWriter {
         Self { files: BTreeMap::from([(WEIGHTS.to_owned(), bytes)]), storages }
     }
 
+    /// Starts with the files of a pack.
+    pub fn of_pack(pack: Pack) -> Self {
+        let storages = pack.manifest.storages.clone();
+        Self { files: pack.into_files(), storages }
+    }
+
     /// Adds a file.
     pub fn add(&mut self, path: &str, bytes: Vec<u8>) {
         self.files.insert(path.to_owned(), bytes);

@@ -103,7 +103,7 @@ fn parse_share(text: &str) -> Result<f64, String> {
 impl Align {
     pub fn run(&self) -> Result<(), CliError> {
         let start = Instant::now();
-        output::check_free_folder(&self.out)?;
+        output::check_free_for_pack(&self.out)?;
         let captioned = CaptionedPictures::find(&self.pairs)?;
         let text = self.text.clone().unwrap_or_else(options::default_pack);
         let space = TextSpace::embed(self.device, &text, &captioned.captions, self.centre)?;

@@ -29,6 +29,11 @@ impl PackDraft {
         Ok(Self { manifest, writer })
     }
 
+    /// Starts with a model that is stored already.
+    pub fn of_writer(manifest: Manifest, writer: PackWriter) -> Self {
+        Self { manifest, writer }
+    }
+
     /// Opens the model as it is stored, on the CPU: the results of GPUs differ between machines.
     ///
     /// # Errors
@@ -51,14 +56,15 @@ impl PackDraft {
         Ok(())
     }
 
-    /// Writes the pack into `folder`, and prints its size.
+    /// Writes the pack as a folder or as an archive, by the name's ending, and prints its name and size.
     ///
     /// # Errors
     /// [`CliError::Checkpoint`] if a file cannot be written.
-    pub fn write(self, folder: &Path) -> Result<(), CliError> {
+    pub fn write(self, path: &Path) -> Result<(), CliError> {
         let pack = self.writer.finish(self.manifest)?;
-        pack.write(folder)?;
-        let files = output::count(pack.manifest.files.len() as u64, "file");
-        output::print(&format!("{}: {files}, {}", folder.display(), output::bytes(pack.manifest.bytes())))
+        pack.write(path)?;
+        let Manifest { name, files, .. } = &pack.manifest;
+        let files = output::count(files.len() as u64, "file");
+        output::print(&format!("{}: {name}, {files}, {}", path.display(), output::bytes(pack.manifest.bytes())))
     }
 }

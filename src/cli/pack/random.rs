@@ -22,14 +22,14 @@ pub struct RandomPack {
     /// Seed of the weights
     #[arg(long, value_name = "N", default_value_t)]
     seed: u64,
-    /// Folder for the pack, new or empty
-    #[arg(long, value_name = "DIR")]
+    /// Folder for the pack, new or empty; or a new file NAME.headlamp.tar
+    #[arg(long, value_name = "DIR|FILE")]
     out: PathBuf,
 }
 
 impl RandomPack {
     pub fn run(&self) -> Result<(), CliError> {
-        output::check_free_folder(&self.out)?;
+        output::check_free_for_pack(&self.out)?;
         let mut random = RandomWeights::new(self.seed);
         let manifest = random_model::manifest(self.seed, Quantisation::Q8);
         let tokenizer = random_model_texts::tokenizer().to_string().into_bytes();

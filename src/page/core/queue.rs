@@ -86,10 +86,11 @@ impl<B> RequestQueue<B> {
         self.under_way = None;
     }
 
-    /// Returns the request under way, or else the next one.
+    /// Returns the request under way, or the next one if no request or background work is under way.
     pub fn busy_with(&self) -> Option<&Task> {
-        let next = || self.waiting.values().next().map(|(task, _)| task);
-        self.under_way.as_ref().map(|request| &request.task).or_else(next)
+        let next = self.waiting.values().next().map(|(task, _)| task);
+        let under_way = self.under_way.as_ref().map(|request| &request.task);
+        under_way.filter(|task| next.is_none() || !task.kind().is_background()).or(next)
     }
 }
 
@@ -98,7 +99,8 @@ mod tests {
     use super::*;
     use crate::protocol::video::TraceFrame;
     use crate::protocol::{
-        AddToGallery, GalleryEntry, OpenGallery, RankBy, RankGallery, Segment, StoreGallery, TracePhoto, UsePool,
+        AddToGallery, GalleryEntry, NameHeads, OpenGallery, RankBy, RankGallery, Segment, StoreGallery,
+        TracePhoto, UsePool,
     };
 
     fn segment(phrase: &str) -> Task {
@@ -122,6 +124,16 @@ mod tests {
         assert_ne!(first.id, second.id);
         assert_eq!(queue.finish(second.id), Some(FinishedRequest { task: segment("a car"), superseded: false }));
         assert!(queue.start_next().is_none());
+    }
+
+    #[test]
+    fn a_request_that_waits_for_background_work_counts_as_busy() {
+        let mut queue = RequestQueue::default();
+        queue.add(NameHeads.into(), ());
+        queue.start_next();
+        assert_eq!(queue.busy_with().map(Task::kind), Some(TaskKind::HeadNames));
+        queue.add(segment("a cat"), ());
+        assert_eq!(queue.busy_with().map(Task::kind), Some(TaskKind::Segmentation));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::io::Cursor;
 
 use headlamp::checkpoint::detect::{GivenSettings, detect};
 use headlamp::checkpoint::index::{IndexReader, IndexStep, TensorIndex};
-use headlamp::checkpoint::{ConfigFiles, Manifest, StateDict, read_onnx};
+use headlamp::checkpoint::{ConfigFiles, Manifest, Pack, StateDict, read_onnx};
 use headlamp::media;
 use headlamp::media::video::demux;
 use headlamp::page::common::content_policy;
@@ -24,13 +24,14 @@ pub struct Target {
     pub read: fn(&[u8]),
 }
 
-pub const ALL: [Target; 11] = [
+pub const ALL: [Target; 12] = [
     Target { name: "picture", read: picture },
     Target { name: "video", read: video },
     Target { name: "checkpoint", read: checkpoint },
     Target { name: "safetensors", read: safetensors },
     Target { name: "onnx", read: onnx },
     Target { name: "manifest", read: manifest },
+    Target { name: "archive", read: archive },
     Target { name: "statistics", read: statistics },
     Target { name: "message", read: message },
     Target { name: "address", read: address },
@@ -84,6 +85,12 @@ fn manifest(bytes: &[u8]) {
     let Ok(manifest) = Manifest::parse(bytes) else { return };
     // No file is outside the pack's folder.
     assert!(manifest.files.iter().all(|file| !file.path.contains("..") && !file.path.starts_with('/')));
+}
+
+fn archive(bytes: &[u8]) {
+    let Ok(pack) = Pack::from_archive("model.headlamp.tar", bytes.len() as u64, bytes) else { return };
+    // Every file of a pack was in the archive.
+    assert!(pack.manifest.bytes() <= bytes.len() as u64);
 }
 
 fn statistics(bytes: &[u8]) {

@@ -5,6 +5,7 @@ pub mod clip_b32;
 pub mod fuzz_targets;
 pub mod gpu;
 pub mod reference;
+pub mod small_clip;
 mod temporary_folder;
 pub mod tiny;
 pub mod tool;

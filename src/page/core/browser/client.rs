@@ -1,6 +1,5 @@
 //! The page's client of the worker: posts typed requests and receives typed reports.
 
-use js_sys::Uint8Array;
 use leptos::web_sys::{ErrorEvent, Event, MessageEvent, Worker, WorkerOptions, WorkerType};
 use wasm_bindgen::{JsCast as _, JsValue, closure::Closure};
 
@@ -28,7 +27,7 @@ pub enum WorkerReport {
     Answered {
         id: u32,
         answer: Answer,
-        buffers: Vec<Uint8Array>,
+        attachments: Attachments,
     },
     /// The worker has stopped and will not answer.
     Stopped {
@@ -91,9 +90,7 @@ impl Drop for Client {
 fn read(message: &JsValue) -> WorkerReport {
     match wire::unwrap::<Response>(message) {
         Ok((Response { id: GREETING, .. }, _)) => WorkerReport::Listening,
-        Ok((Response { id, answer }, Attachments { buffers, .. })) => {
-            WorkerReport::Answered { id, answer, buffers }
-        }
+        Ok((Response { id, answer }, attachments)) => WorkerReport::Answered { id, answer, attachments },
         Err(err) => WorkerReport::Stopped { sentence: sentence(&err.to_string()) },
     }
 }

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use js_sys::Uint8Array;
 use leptos::prelude::*;
 use leptos::task::{spawn_local, tick};
+use leptos::web_sys::Blob;
 
 use super::client::{Client, WorkerReport};
 use crate::page::core::queue::{FinishedRequest, RequestQueue};
@@ -44,7 +45,7 @@ pub struct WorkUnderWay {
 pub type Outcome<A> = Result<(A, Vec<Uint8Array>), String>;
 
 /// A function that receives the outcome of a request.
-type OnEnd = Box<dyn FnOnce(Outcome<Answer>) -> Result<(), UnexpectedAnswer>>;
+type OnEnd = Box<dyn FnOnce(Result<(Answer, Attachments), String>) -> Result<(), UnexpectedAnswer>>;
 
 type Hook = Rc<dyn Fn()>;
 
@@ -182,11 +183,34 @@ impl Core {
         attachments: Attachments,
         on_end: impl FnOnce(Outcome<T::Answer>) -> Result<(), UnexpectedAnswer> + 'static,
     ) {
-        let on_end: OnEnd = Box::new(move |outcome| match outcome {
-            Ok((answer, buffers)) => on_end(Ok((answer.try_into()?, buffers))),
-            Err(message) => on_end(Err(message)),
-        });
-        let task: Task = task.into();
+        self.want(
+            task.into(),
+            attachments,
+            Box::new(move |outcome| match outcome {
+                Ok((answer, attachments)) => on_end(Ok((answer.try_into()?, attachments.buffers))),
+                Err(message) => on_end(Err(message)),
+            }),
+        );
+    }
+
+    /// Asks for work whose answer is a file. A failure becomes a notice.
+    pub fn ask_for_file<T: Work>(self, task: T, take: impl FnOnce(T::Answer, &Blob) + 'static) {
+        self.want(
+            task.into(),
+            Attachments::default(),
+            Box::new(move |outcome| {
+                match outcome {
+                    Ok((answer, attachments)) => {
+                        take(answer.try_into()?, attachments.files.first().ok_or(UnexpectedAnswer)?);
+                    }
+                    Err(message) => self.complain(T::KIND, message),
+                }
+                Ok(())
+            }),
+        );
+    }
+
+    fn want(self, task: Task, attachments: Attachments, on_end: OnEnd) {
         // The replaced request is dropped after the borrow has ended: a closure may own anything.
         let _replaced =
             self.inner.try_update_value(|inner| inner.queue.add(task, WaitingRequest { attachments, on_end }));
@@ -345,14 +369,14 @@ impl Core {
                     self.progress.set(Some(progress));
                 }
             }
-            WorkerReport::Answered { id, answer, buffers } => {
+            WorkerReport::Answered { id, answer, attachments } => {
                 let finished = self.inner.try_update_value(|inner| {
                     let finished = inner.queue.finish(id)?;
                     Some((finished, inner.on_end.take()?))
                 });
                 if let Some((finished, on_end)) = finished.flatten() {
                     self.progress.set(None);
-                    self.hand_over(&finished, on_end, answer, buffers);
+                    self.hand_over(&finished, on_end, answer, attachments);
                     self.post_soon();
                 }
             }
@@ -360,7 +384,7 @@ impl Core {
     }
 
     /// Passes the outcome of a request to the feature that asked.
-    fn hand_over(self, finished: &FinishedRequest, on_end: OnEnd, answer: Answer, buffers: Vec<Uint8Array>) {
+    fn hand_over(self, finished: &FinishedRequest, on_end: OnEnd, answer: Answer, attachments: Attachments) {
         let kind = finished.task.kind();
         let outcome = match answer {
             Answer::DeviceLost => return self.recover(),
@@ -368,7 +392,7 @@ impl Core {
             // A photo or model is the worker's current one from now on, even if another one waits. Other superseded
             // answers are dropped.
             _ if finished.superseded && !matches!(kind, TaskKind::Photo | TaskKind::Pack) => return,
-            answer => Ok((answer, buffers)),
+            answer => Ok((answer, attachments)),
         };
         let is_success = outcome.is_ok();
         match on_end(outcome) {

@@ -64,12 +64,12 @@ fn FromFiles(choices: Choices) -> impl IntoView {
                     class="unseen"
                     type="file"
                     name="weights"
-                    accept=".safetensors,.bin,.pt,.pth,.json"
+                    accept=".safetensors,.bin,.pt,.pth,.json,.tar"
                     multiple
                     on:change=open
                 />
             </label>
-            <p class="quiet hint">"The weights, and config.json with them if you have it."</p>
+            <p class="quiet hint">"The weights, and config.json with them if you have it; or a saved model (.headlamp.tar)."</p>
         </div>
     }
 }

@@ -79,7 +79,30 @@ pub fn ModelPanel(
                 <HowComputed about=Topic::Names/>
             </Show>
             <Storages/>
+            <SaveModel/>
         </section>
+    }
+}
+
+/// Saves the model as one file.
+#[component]
+fn SaveModel() -> impl IntoView {
+    let model = expect_context::<ModelState>();
+    view! {
+        <div class="row">
+            <button
+                type="button"
+                id="save-model"
+                disabled=move || model.pack.with(Option::is_none)
+                on:click=move |_| model.save()
+            >
+                "Save this model"
+            </button>
+            <p class="quiet hint">
+                "One file with the weights, and with the texts and statistics in use. It opens when you drop it here, by a
+                link (?pack=) and in the command-line tool."
+            </p>
+        </div>
     }
 }
 

@@ -13,7 +13,7 @@ use crate::page::model::published::{self, KNOWN_MODELS};
 use crate::page::model::stored_files::StoredPack;
 use crate::protocol::wire::Attachments;
 use crate::protocol::{
-    DevicePreference, LoadModel, ModelSettings, ModelSource, OpenPack, PackSummary, Storage, TaskKind,
+    DevicePreference, LoadModel, ModelSettings, ModelSource, OpenPack, PackSummary, SaveModel, Storage, TaskKind,
     UnexpectedAnswer,
 };
 
@@ -259,6 +259,17 @@ impl ModelState {
             Destination::InPlace => self.ask_to_open(opening),
             Destination::Beside => self.open_beside(opening),
         }
+    }
+
+    /// Opens a saved model as the person has chosen: in place of the open model, or beside it.
+    pub fn open_archive(self, file: File) {
+        let source = ModelSource::Files { names: vec![file.name()] };
+        self.load(source, vec![file], Storage::default(), ModelSettings::default());
+    }
+
+    /// Saves the open model as one file, with the statistics and the pool that are in use.
+    pub fn save(self) {
+        self.core.ask_for_file(SaveModel, |saved, file| dom::save(&saved.name, file));
     }
 
     /// Returns the device that the address asks for, or the CPU after a GPU was lost twice.

@@ -12,7 +12,7 @@ use crate::page::common::browser::dom;
 use crate::page::shell::browser::dropped_folders;
 use crate::page::shell::browser::features::Features;
 use crate::page::video::browser::state::Mode;
-use crate::protocol::TaskKind;
+use crate::protocol::{TaskKind, is_archive};
 
 /// Takes files that are dropped on the window, and shows a hint while a file is over the window.
 #[component]
@@ -35,7 +35,7 @@ pub fn DropAndPaste() -> impl IntoView {
     });
     view! {
         <div class="drop-hint" class:shown=is_over_drop_zone aria-hidden="true">
-            <p>"Drop a photo or a video to open it"</p>
+            <p>"Drop a photo, a video or a saved model to open it"</p>
         </div>
     }
 }
@@ -51,6 +51,9 @@ fn take_dropped(features: Features, files: Vec<File>, event: &DragEvent) {
             let files = dropped_folders::files_in(folders).await;
             if is_gallery { features.gallery.add(files) } else { features.video.open_pictures(files) }
         });
+    }
+    if let Some(model) = files.iter().find(|file| is_archive(&file.name())) {
+        return features.model.open_archive(model.clone());
     }
     // In the video view, several pictures are the frames of a video.
     let takes_pictures = zone.is_none() && features.video.player.mode.get_untracked() == Mode::Video;

@@ -14,7 +14,7 @@ use crate::geometry::{Framing, PhotoRect, Size};
 use crate::page::common::browser::dom;
 use crate::page::core::browser::core::WorkerState;
 use crate::page::heads::browser::heads::HeadTexts;
-use crate::page::model::address::ModelAddress;
+use crate::page::model::address::{DEFAULT_PACK, ModelAddress};
 use crate::page::photo::browser::photo::{OpenPhoto, Origin};
 use crate::page::photo::browser::phrases::Scores;
 use crate::page::photo::browser::segmentation::Segmentation;
@@ -64,9 +64,20 @@ async fn fetch(sample: &'static Sample) -> Option<PrecomputedSample> {
     let computed: Computed = serde_wasm_bindgen::from_value(JSON::parse(&json).ok()?).ok()?;
     let photo = pixels_of(&dom::fetch(sample.file, &sample.url()).await.ok()?).await?;
     let map = pixels_of(&dom::fetch("map", &at("png")).await.ok()?).await?;
+    if served_model().await? != computed.pack {
+        return None;
+    }
     // In a grey picture all channels are equal.
     let map = map.data().0.chunks_exact(4).map(|pixel| f32::from(pixel[0]) / 255.0).collect();
     Some(PrecomputedSample { computed, photo, map })
+}
+
+/// Returns the name of the model that is served as the default. Its host may have chosen another one than the model that
+/// the results were computed with.
+async fn served_model() -> Option<String> {
+    let manifest = dom::fetch("pack.json", &format!("{DEFAULT_PACK}pack.json")).await.ok()?;
+    let manifest = JSON::parse(&JsFuture::from(manifest.text()).await.ok()?.as_string()?).ok()?;
+    Reflect::get(&manifest, &"name".into()).ok()?.as_string()
 }
 
 /// Returns the pixels of a picture's file.
