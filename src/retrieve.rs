@@ -9,6 +9,7 @@ use std::borrow::Borrow;
 use half::f16;
 
 use crate::decompose::{Decomposition, Direction, HeadBasis, Parts, Readout};
+use crate::statistics::Statistics;
 use crate::zero_shot;
 
 /// The contributions of every component of the model to one picture's embedding, in compact form. The score of any
@@ -148,6 +149,39 @@ impl Property {
                 sum
             }
         }
+    }
+
+    /// Returns the mean of the selected part over the images of `statistics`. `[embedding]`
+    pub fn mean(&self, readout: &Readout, statistics: &Statistics) -> Vec<f64> {
+        let mut sum = vec![0.0; readout.embedding];
+        let mut add = |part: &[f64]| sum.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
+        match self {
+            Self::Whole => {
+                for (layer, head) in all_heads(readout) {
+                    add(&readout.code_contribution(layer, head, &statistics.head(layer, head).mean));
+                }
+                (0..readout.layers).for_each(|layer| add(statistics.mlp(layer)));
+                add(statistics.embedded());
+            }
+            Self::Heads(heads) => {
+                for HeadWithBasis { layer, head, basis } in heads {
+                    add(&basis.contribution(&statistics.head(*layer, *head).mean));
+                }
+            }
+        }
+        sum
+    }
+
+    /// Returns the length of the difference between the selected part and `mean`, for each picture of a gallery.
+    pub fn distances(
+        &self,
+        readout: &Readout,
+        mean: &[f64],
+        gallery: impl IntoIterator<Item: Borrow<PictureCodes>>,
+    ) -> Vec<f64> {
+        let distance =
+            |part: Vec<f64>| part.iter().zip(mean).map(|(part, mean)| (part - mean).powi(2)).sum::<f64>().sqrt();
+        gallery.into_iter().map(|image| distance(self.of(readout, image.borrow()))).collect()
     }
 
     /// Returns the similarity of each picture of a gallery to `query`: the cosine of the selected parts. Zero when

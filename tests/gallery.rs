@@ -7,6 +7,7 @@ use std::rc::Rc;
 use headlamp::geometry::{Framing, Size};
 use headlamp::media::Photo;
 use headlamp::protocol::GalleryEntry;
+use headlamp::retrieve::Property;
 use headlamp::session::gallery::{FILES, Gallery, GalleryFile, NoRoom};
 use headlamp::session::{Session, Traced};
 use pollster::block_on;
@@ -130,4 +131,23 @@ fn a_full_disk_neither_repeats_nor_loses_pictures() {
     let mut gallery = Gallery::open(files.clone(), &session);
     add(&mut gallery, &session, &traced, 16);
     assert_eq!(opened(&files, &session), (32, 32));
+}
+
+#[test]
+fn the_picture_unlike_the_others_is_outlying() {
+    let (session, files) = (session(), Files::default());
+    let readout = &session.model().readout;
+    let size = Size { width: 64, height: 64 };
+    let dark = Photo { size, held: size, rgb: vec![20; 3 * size.width * size.height] };
+    let (same, other) = (traced(&session), block_on(session.trace(&dark, Framing::CentreCrop)).unwrap());
+    let mut gallery = Gallery::open(files, &session);
+    add(&mut gallery, &session, &same, 3);
+    add(&mut gallery, &session, &other, 1);
+    add(&mut gallery, &session, &same, 1);
+    let property = Property::new(readout, [(0, 1), (2, 0)]);
+    let order = gallery.outlying(&property, readout, 3);
+    assert_eq!(order.len(), 3);
+    assert_eq!(order[0].0, 3, "{order:?}");
+    // Four equal pictures are a quarter as far from the mean as the fifth picture.
+    assert!((order[0].1 - 4.0 * order[1].1).abs() < 1e-2 * order[0].1, "{order:?}");
 }

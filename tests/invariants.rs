@@ -362,3 +362,37 @@ fn the_ranking_is_stable_and_never_too_long() {
     assert_eq!(ranked(&[1.0], 5), [0]);
     assert!(ranked(&[], 5).is_empty());
 }
+
+/// Compares with the contributions as vectors: their mean over the pictures, and the lengths of the differences.
+#[test]
+fn distances_are_measured_from_the_mean_contribution() {
+    let tower = Tower::new(random_model::config(100), 6);
+    let readout = &tower.readout;
+    let traces: Vec<_> =
+        (0..6).map(|seed| pollster::block_on(tower.vision.trace(&tower.crop(64, 64, seed))).unwrap()).collect();
+    let images: Vec<_> = traces.iter().map(|trace| Decomposition::new(readout, trace)).collect();
+    let codes: Vec<_> = images.iter().map(|image| PictureCodes::of(image, readout)).collect();
+    let mut statistics = Statistics::new(readout, "");
+    images.iter().for_each(|image| statistics.push(image));
+    let last = readout.layers - 1;
+    for heads in [vec![], vec![(last, 0)], vec![(0, 1), (last, 0), (last, 1)]] {
+        let property = Property::new(readout, heads.iter().copied());
+        let vector = |image: &Decomposition<'_>| match heads[..] {
+            [] => image.embedding().into_iter().map(f64::from).collect(),
+            _ => image.sum_of_heads(|layer, head| heads.contains(&(layer, head))),
+        };
+        let vectors: Vec<Vec<f64>> = images.iter().map(vector).collect();
+        let expected: Vec<f64> = (0..readout.embedding)
+            .map(|at| vectors.iter().map(|vector| vector[at]).sum::<f64>() / vectors.len() as f64)
+            .collect();
+        let mean = property.mean(readout, &statistics);
+        for (mean, expected) in mean.iter().zip(&expected) {
+            // The whole embedding is the device's own, in f32.
+            assert!((mean - expected).abs() < 1e-5, "{heads:?}: {mean} {expected}");
+        }
+        for (found, vector) in property.distances(readout, &mean, &codes).iter().zip(&vectors) {
+            let length = vector.iter().zip(&expected).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt();
+            assert!((found - length).abs() < 1e-5 && length > 1e-3, "{heads:?}: {found} {length}");
+        }
+    }
+}

@@ -28,6 +28,11 @@ impl MeanParts {
             each_head(&|layer, head| readout.code_part(direction, layer, head, statistics.cls_code(layer, head)));
         Self { parts, cls_to_cls }
     }
+
+    /// Returns the mean part of every head and MLP and of z0.
+    pub fn parts(&self) -> &Parts {
+        &self.parts
+    }
 }
 
 impl Ablation {

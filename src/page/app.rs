@@ -9,11 +9,13 @@ use crate::page::common::browser::dom;
 use crate::page::compare::browser::comparison::Comparison;
 use crate::page::embed::browser::view::Embed;
 use crate::page::gallery::browser::panel::Gallery;
+use crate::page::gallery::browser::property_pictures::PropertyPictures;
 use crate::page::heads::browser::completeness_curve::GalleryForLabels;
 use crate::page::heads::browser::grid::HeadGrid;
 use crate::page::heads::browser::lab::Lab;
 use crate::page::heads::browser::panel::HeadPanel;
 use crate::page::heads::browser::sources::Sources;
+use crate::page::heads::browser::what_heads_do::WhatHeadsDo;
 use crate::page::model::browser::load_model::LoadModel;
 use crate::page::model::browser::panel::ModelPanel;
 use crate::page::model::browser::stored_packs::StoredPacks;
@@ -122,6 +124,9 @@ fn Foot() -> impl IntoView {
     };
     view! {
         <Comparison/>
+        <Show when=move || features.model.has_text()>
+            <WhatHeadsDo gallery=PropertyPictures/>
+        </Show>
         <Gallery/>
         // Precomputed results have no timings of this machine.
         <ModelPanel

@@ -80,10 +80,20 @@ pub struct RankGallery {
     pub most: usize,
 }
 
+/// Finds the pictures of the gallery in which some heads differ most from their mean over the gallery. The answer has
+/// the length of the difference, largest first, for each picture.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FindOutlyingPictures {
+    /// The (layer, head) pairs whose contributions count together.
+    pub heads: Vec<(usize, usize)>,
+    /// The largest number of pictures in the answer.
+    pub most: usize,
+}
+
 /// An order of the gallery.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GalleryRanked {
-    /// Pictures with their cosines or scores, the best first.
+    /// Pictures with their cosines, scores or lengths, the highest first.
     pub order: Vec<(usize, f32)>,
 }
 

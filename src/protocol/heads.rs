@@ -63,18 +63,19 @@ pub struct HeadLabel {
     pub variance_explained: f32,
 }
 
-/// Maps where one head looks. With a phrase: each patch's signed contribution to the phrase's score through this
-/// head, or to the difference between the phrase and `rather_than`. Without a phrase: the head's CLS attention.
+/// Maps where one head looks, or several heads together. With a phrase: each patch's signed contribution to the
+/// phrase's score, summed over the heads, or to the difference between the phrase and `rather_than`. Without a phrase:
+/// the mean of the heads' CLS attention.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MapHead {
-    pub layer: usize,
-    pub head: usize,
+pub struct MapHeads {
+    /// The (layer, head) pairs.
+    pub heads: Vec<(usize, usize)>,
     pub phrase: Option<String>,
     pub rather_than: Option<String>,
     pub templates: bool,
 }
 
-/// The map of one head. Buffer 0: `f32` per patch, rows first.
+/// The map of one head, or of several heads together. Buffer 0: `f32` per patch, rows first.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HeadMap {
     pub grid: Grid,

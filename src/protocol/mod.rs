@@ -23,12 +23,12 @@ pub mod wire;
 mod work;
 
 pub use self::gallery::{
-    AddToGallery, ClearGallery, GalleryEntry, GalleryOpened, GalleryRanked, GalleryStored, OpenGallery,
-    PictureAdded, RankBy, RankGallery, ReadThumbnails, StoreGallery, Thumbnails,
+    AddToGallery, ClearGallery, FindOutlyingPictures, GalleryEntry, GalleryOpened, GalleryRanked, GalleryStored,
+    OpenGallery, PictureAdded, RankBy, RankGallery, ReadThumbnails, StoreGallery, Thumbnails,
 };
 pub use self::heads::{
     AllHeadLabels, EmbedPool, HeadLabel, HeadLabels, HeadMap, HeadNames, HeadNaming, KeptLabels, KeptPool,
-    KeptStatistics, LabelAllHeads, LabelHead, MapHead, NameHeads, NamedHead, PoolProgress, PoolSource,
+    KeptStatistics, LabelAllHeads, LabelHead, MapHeads, NameHeads, NamedHead, PoolProgress, PoolSource,
     StatisticsReady, StatisticsSource, UsePool, UseStatistics,
 };
 pub use self::model::{
@@ -36,8 +36,8 @@ pub use self::model::{
     PackSummary, SaveModel, SavedModel, Storage, StorageSummary, is_archive,
 };
 pub use self::photo::{
-    Attribute, Attribution, ExportMask, MaskPng, PhotoSummary, Reframe, Segment, Segmented, TracePhoto,
-    TraceSeconds,
+    Attribute, Attribution, ExportMask, MaskPng, MeanAttribution, PhotoSummary, Reframe, Segment, Segmented,
+    TracePhoto, TraceSeconds,
 };
 pub use self::request::{AHEAD, GREETING, Request, Response};
 pub use self::sentence::sentence;

@@ -43,6 +43,21 @@ pub struct Attribution {
     /// The cosines without the ablation; `None` if there is no ablation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub intact: Option<Vec<f32>>,
+    /// The mean part of every component over the images of the head statistics; `None` if there are no statistics.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub means: Option<MeanAttribution>,
+}
+
+/// The mean part of every component in the scores of phrases, over the images of the head statistics: the parts of an
+/// average picture. No component is ablated.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MeanAttribution {
+    /// `[layer][head][text]`
+    pub heads: Vec<Vec<Vec<f32>>>,
+    /// `[layer][text]`
+    pub mlps: Vec<Vec<f32>>,
+    /// The mean part of z0 in each text's score.
+    pub embedding: Vec<f32>,
 }
 
 /// Decodes the photo file in buffer 0 and runs the model on the photo. The photo becomes the current one. Buffer 0 of

@@ -21,6 +21,8 @@ pub enum TaskKind {
     /// Opening and clearing the gallery, before any other request about the gallery.
     Gallery,
     Ranking,
+    /// The pictures of the gallery that lie far from the mean.
+    OutlyingPictures,
     Cues,
     Completeness,
     /// Writing the open model as one file.

@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 use super::completeness::{Completeness, MeasureCompleteness};
 use super::cues::{CueReport, FindCues};
 use super::gallery::{
-    AddToGallery, ClearGallery, GalleryOpened, GalleryRanked, GalleryStored, OpenGallery, PictureAdded,
-    RankGallery, ReadThumbnails, StoreGallery, Thumbnails,
+    AddToGallery, ClearGallery, FindOutlyingPictures, GalleryOpened, GalleryRanked, GalleryStored, OpenGallery,
+    PictureAdded, RankGallery, ReadThumbnails, StoreGallery, Thumbnails,
 };
 use super::heads::{
-    AllHeadLabels, EmbedPool, HeadLabels, HeadMap, HeadNaming, LabelAllHeads, LabelHead, MapHead, NameHeads,
+    AllHeadLabels, EmbedPool, HeadLabels, HeadMap, HeadNaming, LabelAllHeads, LabelHead, MapHeads, NameHeads,
     PoolProgress, StatisticsReady, UsePool, UseStatistics,
 };
 use super::model::{LoadModel, OpenPack, PackSummary, SaveModel, SavedModel};
@@ -211,7 +211,7 @@ tasks! {
         Attribute(Attribute) -> Attribution, Scores, "Scoring the phrases…";
         Segment(Segment) -> Segmented, Segmentation, "Segmenting…";
         ExportMask(ExportMask) -> MaskPng, Mask, "Writing the mask…";
-        HeadMap(MapHead) -> HeadMap, HeadMap, "Mapping the head…";
+        HeadMap(MapHeads) -> HeadMap, HeadMap, "Mapping the head…";
         LabelHead(LabelHead) -> HeadLabels, Labels, "Labelling the head…";
         LabelAllHeads(LabelAllHeads) -> AllHeadLabels, AllLabels, "Labelling every head…";
         NameHeads(#[serde(skip)] NameHeads) -> HeadNaming, HeadNames, "Naming the heads…";
@@ -223,6 +223,7 @@ tasks! {
         StoreGallery(#[serde(skip)] StoreGallery) -> GalleryStored, GalleryStoring, "Saving the gallery…";
         Thumbnails(ReadThumbnails) -> Thumbnails, Thumbnails, "Opening the gallery…";
         RankGallery(RankGallery) -> GalleryRanked, Ranking, "Sorting the gallery…";
+        OutlyingPictures(FindOutlyingPictures) -> GalleryRanked, OutlyingPictures, "Searching the gallery…";
         ClearGallery(#[serde(skip)] ClearGallery) -> GalleryOpened, Gallery, "Opening the gallery…";
         FindCues(FindCues) -> CueReport, Cues, "Looking for heads that follow the nuisance…";
         MeasureCompleteness(MeasureCompleteness) -> Completeness, Completeness, "Measuring completeness…";

@@ -207,6 +207,13 @@ impl<F: GalleryFile> Gallery<F> {
         self.best(most, property.scores(readout, text, self.all_codes(readout)))
     }
 
+    /// Returns the `most` pictures in which the property differs most from its mean over the gallery, with the lengths
+    /// of the differences (docs/PAPERS.md, 1.13).
+    pub fn outlying(&self, property: &Property, readout: &Readout, most: usize) -> Vec<(usize, f64)> {
+        let mean = property.mean(readout, &self.statistics);
+        self.best(most, property.distances(readout, &mean, self.all_codes(readout)))
+    }
+
     fn best(&self, most: usize, scores: Vec<f64>) -> Vec<(usize, f64)> {
         ranked(&scores, most).into_iter().map(|index| (index, scores[index])).collect()
     }

@@ -31,11 +31,11 @@ use self::pool::Pool;
 use self::pool_texts::PoolTexts;
 use crate::ablate::{Ablation, MeanParts};
 use crate::checkpoint::{Manifest, Pack, pack};
-use crate::decompose::{Decomposition, Direction, Parts, Trace};
+use crate::decompose::{Decomposition, Direction, Parts, Readout, Trace};
 use crate::geometry::{CropFromPhoto, Framing};
 use crate::media::{self, Photo};
 use crate::model::{Backend, Crop, Model, ModelError};
-use crate::protocol::{Attribution, HeadLabel};
+use crate::protocol::{Attribution, HeadLabel, MeanAttribution};
 use crate::segment::{self, SoftMap};
 use crate::statistics::{Statistics, StatisticsError};
 use crate::textspan::textspan;
@@ -265,7 +265,7 @@ impl Session {
 
     /// Scores texts (`units`, from [`Self::embed`]) and divides each score among the components. Without an ablation,
     /// the score is the cosine with the embedding that the device computed. With an ablation, the score is the sum
-    /// over the components.
+    /// over the components. With head statistics, the result also has the mean part of every component.
     ///
     /// # Errors
     /// With an ablation: if there are no statistics for the means, or the model has no such component.
@@ -278,69 +278,78 @@ impl Session {
     ) -> Result<Attribution, SessionError> {
         let decomposition = self.decompose(traced);
         let embedding = decomposition.embedding();
-        let parts = units.iter().map(|unit| self.parts(&decomposition, &self.direction(unit), ablation));
-        let parts = parts.collect::<Result<Vec<Parts>, SessionError>>()?;
+        let directions: Vec<Arc<Direction>> = units.iter().map(|unit| self.direction(unit)).collect();
+        let means = self.statistics().map(|statistics| {
+            let of_text = |direction: &Arc<Direction>| MeanParts::new(&self.model.readout, statistics, direction);
+            directions.iter().map(of_text).collect::<Vec<MeanParts>>()
+        });
+        let parts: Vec<Parts> = if ablation.is_none() {
+            directions.iter().map(|direction| decomposition.parts(direction)).collect()
+        } else {
+            self.has_components(ablation)?;
+            let means = means.as_ref().ok_or(SessionError::NoStatistics)?;
+            let of_text = directions.iter().zip(means);
+            of_text.map(|(direction, means)| ablation.parts(&decomposition, direction, means)).collect()
+        };
         let intact: Vec<f32> = units.iter().map(|unit| zero_shot::dot(&embedding, unit) as f32).collect();
         let left = || parts.iter().map(|parts| parts.total() as f32).collect();
         let (scores, intact) = if ablation.is_none() { (intact, None) } else { (left(), Some(intact)) };
-        let (layers, heads) = (self.model.readout.layers, self.model.readout.heads);
-        let of_head =
-            |layer: usize, head: usize| parts.iter().map(|parts| parts.heads[layer][head] as f32).collect();
+        let MeanAttribution { heads, mlps, embedding } =
+            by_text(&self.model.readout, &parts.iter().collect::<Vec<_>>());
+        let means = means
+            .map(|means| by_text(&self.model.readout, &means.iter().map(MeanParts::parts).collect::<Vec<_>>()));
         Ok(Attribution {
             texts: texts.to_vec(),
             probabilities: zero_shot::probabilities(&scores, self.model.logit_scale),
             scores,
-            heads: (0..layers).map(|layer| (0..heads).map(|head| of_head(layer, head)).collect()).collect(),
-            mlps: (0..layers).map(|layer| parts.iter().map(|parts| parts.mlps[layer] as f32).collect()).collect(),
-            embedding: parts.iter().map(|parts| parts.embedding as f32).collect(),
+            heads,
+            mlps,
+            embedding,
             intact,
+            means,
         })
-    }
-
-    fn parts(
-        &self,
-        image: &Decomposition<'_>,
-        direction: &Direction,
-        ablation: &Ablation,
-    ) -> Result<Parts, SessionError> {
-        if ablation.is_none() {
-            return Ok(image.parts(direction));
-        }
-        Ok(ablation.parts(image, direction, &self.means(direction, ablation)?))
     }
 
     /// Returns the means that replace the ablated components (docs/PAPERS.md, 1.11).
     fn means(&self, direction: &Direction, ablation: &Ablation) -> Result<MeanParts, SessionError> {
-        let readout = &self.model.readout;
-        if !ablation.fits(readout.layers, readout.heads) {
-            return Err(SessionError::NoComponent);
-        }
+        self.has_components(ablation)?;
         let statistics = self.statistics().ok_or(SessionError::NoStatistics)?;
-        Ok(MeanParts::new(readout, statistics, direction))
+        Ok(MeanParts::new(&self.model.readout, statistics, direction))
     }
 
-    /// Returns one value per patch, rows first: the head's contribution to a text's score or, without a text, the
-    /// head's CLS attention.
+    /// Checks that the model has all components of an ablation.
+    fn has_components(&self, ablation: &Ablation) -> Result<(), SessionError> {
+        let readout = &self.model.readout;
+        if ablation.fits(readout.layers, readout.heads) { Ok(()) } else { Err(SessionError::NoComponent) }
+    }
+
+    /// Returns one value per patch, rows first: the contribution of `heads` together to a text's score or, without a
+    /// text, the mean of the heads' CLS attention.
     ///
     /// # Errors
     /// [`SessionError::NoHead`].
-    pub fn head_map(
+    pub fn map_heads(
         &self,
         traced: &Traced,
-        layer: usize,
-        head: usize,
+        heads: &[(usize, usize)],
         text: Option<&[f32]>,
     ) -> Result<Vec<f32>, SessionError> {
-        self.has_head(layer, head)?;
+        self.has_heads(heads)?;
         let decomposition = self.decompose(traced);
-        Ok(match text {
-            None => decomposition.attention(layer, head).to_vec(),
-            Some(text) => decomposition.head_tokens(&self.direction(text), layer, head)
-                [traced.trace.leading_tokens..]
-                .iter()
-                .map(|value| *value as f32)
-                .collect(),
-        })
+        let map = match text {
+            Some(text) => {
+                decomposition.patches_of(&self.direction(text), |layer, head| heads.contains(&(layer, head)))
+            }
+            None => {
+                let mut sum = vec![0.0; traced.trace.grid.len()];
+                for (layer, head) in heads {
+                    let attention = decomposition.attention(*layer, *head);
+                    sum.iter_mut().zip(attention).for_each(|(sum, weight)| *sum += f64::from(*weight));
+                }
+                sum.iter().map(|sum| sum / heads.len().max(1) as f64).collect()
+            }
+        };
+        Ok(map.into_iter().map(|value| value as f32).collect())
     }
 
     /// Segments by a text against the mean of other texts. Scores are linear in the text, so the mean score of the
@@ -442,6 +451,14 @@ impl Session {
         Err(SessionError::NoHead { layer, head, layers, heads })
     }
 
+    /// Checks that the model has all these heads, (layer, head).
+    ///
+    /// # Errors
+    /// [`SessionError::NoHead`] for the first head that the model does not have.
+    pub fn has_heads(&self, heads: &[(usize, usize)]) -> Result<(), SessionError> {
+        heads.iter().try_for_each(|(layer, head)| self.has_head(*layer, *head))
+    }
+
     /// Embeds many texts as unit vectors, `[text][embedding]`, without templates. `progress` receives the number of
     /// texts that are done.
     ///
@@ -516,6 +533,17 @@ impl Session {
     /// Creates statistics of this model over no images.
     pub fn new_statistics(&self) -> Statistics {
         Statistics::new(&self.model.readout, self.manifest.weights_hash())
+    }
+}
+
+/// Rearranges the parts of several texts: the text becomes the last index of each array.
+fn by_text(readout: &Readout, texts: &[&Parts]) -> MeanAttribution {
+    let each = |part: &dyn Fn(&Parts) -> f64| texts.iter().map(|parts| part(parts) as f32).collect::<Vec<f32>>();
+    let layer = |layer: usize| (0..readout.heads).map(|head| each(&|parts| parts.heads[layer][head])).collect();
+    MeanAttribution {
+        heads: (0..readout.layers).map(layer).collect(),
+        mlps: (0..readout.layers).map(|layer| each(&|parts| parts.mlps[layer])).collect(),
+        embedding: each(&|parts| parts.embedding),
     }
 }
 

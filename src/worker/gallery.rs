@@ -12,8 +12,8 @@ use super::state::{CurrentPhoto, Handled, Reply, Worker};
 use crate::geometry::Framing;
 use crate::media::{self, Photo};
 use crate::protocol::{
-    AddToGallery, ClearGallery, GalleryEntry, GalleryOpened, GalleryRanked, GalleryStored, OpenGallery,
-    PictureAdded, RankBy, RankGallery, ReadThumbnails, StoreGallery, Thumbnails,
+    AddToGallery, ClearGallery, FindOutlyingPictures, GalleryEntry, GalleryOpened, GalleryRanked, GalleryStored,
+    OpenGallery, PictureAdded, RankBy, RankGallery, ReadThumbnails, StoreGallery, Thumbnails,
 };
 use crate::retrieve::{PictureCodes, Property};
 use crate::session::gallery::Gallery;
@@ -81,9 +81,7 @@ impl Worker {
         };
         let session = self.session_mut()?;
         let units = session.embed(phrase.as_slice(), false).await?;
-        for (layer, head) in &heads {
-            session.has_head(*layer, *head)?;
-        }
+        session.has_heads(&heads)?;
         let (session, gallery) = (self.session()?, self.gallery()?);
         let readout = &session.model().readout;
         let property = Property::new(readout, heads);
@@ -101,8 +99,15 @@ impl Worker {
                 gallery.like(&query, &property, readout, most)
             }
         };
-        let order = order.into_iter().map(|(index, score)| (index, score as f32)).collect();
-        Ok(Reply::plain(GalleryRanked { order }))
+        Ok(Reply::plain(ranked(order)))
+    }
+
+    pub(super) fn find_outlying_pictures(&self, task: &FindOutlyingPictures) -> Handled<FindOutlyingPictures> {
+        let (session, gallery) = (self.session()?, self.gallery()?);
+        session.has_heads(&task.heads)?;
+        let readout = &session.model().readout;
+        let property = Property::new(readout, task.heads.iter().copied());
+        Ok(Reply::plain(ranked(gallery.outlying(&property, readout, task.most))))
     }
 
     pub(super) fn clear_gallery(&mut self, _: ClearGallery) -> Handled<ClearGallery> {
@@ -113,6 +118,11 @@ impl Worker {
         self.helpers.forget();
         self.gallery_opened()
     }
+}
+
+/// Returns an order of pictures in the form that is sent.
+fn ranked(order: Vec<(usize, f64)>) -> GalleryRanked {
+    GalleryRanked { order: order.into_iter().map(|(index, score)| (index, score as f32)).collect() }
 }
 
 /// Decodes and frames a picture.

@@ -9,7 +9,7 @@ use crate::ablate::Ablation;
 use crate::geometry::Framing;
 use crate::media::{self, Photo};
 use crate::protocol::{
-    Attribute, ExportMask, HeadMap, MapHead, MaskPng, PhotoSummary, Reframe, Segment, Segmented, TracePhoto,
+    Attribute, ExportMask, HeadMap, MapHeads, MaskPng, PhotoSummary, Reframe, Segment, Segmented, TracePhoto,
     TraceSeconds,
 };
 use crate::segment::{self, SoftMap};
@@ -73,14 +73,14 @@ impl Worker {
         Ok(Reply::plain(session.attribute(&current.traced, &phrases, &units, &ablation)?))
     }
 
-    pub(super) async fn map_head(&mut self, task: MapHead) -> Handled<MapHead> {
-        let MapHead { layer, head, phrase, rather_than, templates } = task;
+    pub(super) async fn map_heads(&mut self, task: MapHeads) -> Handled<MapHeads> {
+        let MapHeads { heads, phrase, rather_than, templates } = task;
         let phrases: Vec<String> = phrase.into_iter().chain(rather_than).collect();
         let (session, current) = self.with_photo()?;
         let units = session.embed(&phrases, templates).await?;
         let text = units.into_iter().reduce(|text, other| zero_shot::difference(&text, &other));
         let traced = &current.traced;
-        let map = session.head_map(traced, layer, head, text.as_deref())?;
+        let map = session.map_heads(traced, &heads, text.as_deref())?;
         let answer = HeadMap { grid: traced.trace.grid, crop_in_photo: traced.frame.crop_in_photo() };
         Ok(Reply::with_floats(answer, &map))
     }

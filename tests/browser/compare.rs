@@ -157,10 +157,10 @@ fn each_change_goes_to_both_models() {
     page.assert_quiet_console();
 }
 
-/// Returns the strongest heads of a model: "layer.head", contribution, name and first texts.
+/// Returns the strongest heads of a model: "layer.head", value, name and first texts.
 fn strongest_heads(page: &Page, side: &str) -> Vec<(String, f64, Option<String>, String)> {
     let script = "return [...document.querySelectorAll(`.strongest-heads[data-side=${arguments[0]}] li`)].map((row) =>
-        [row.dataset.head, +row.dataset.contribution, row.dataset.name ?? null, row.querySelector('.texts').textContent])";
+        [row.dataset.head, +row.dataset.value, row.dataset.name ?? null, row.querySelector('.texts').textContent])";
     serde_json::from_value(page.window.script(script, &json!([side]))).unwrap()
 }
 
@@ -181,11 +181,13 @@ fn the_strongest_heads_of_both_models_have_names() {
         assert!(heads.is_sorted_by(|a, b| a.1.abs() >= b.1.abs()), "{heads:?}");
         assert!(heads.iter().all(|(_, _, _, texts)| !texts.is_empty()), "{heads:?}");
     }
-    let all = page.attribution().heads;
-    for (head, contribution, ..) in strongest_heads(&page, "first") {
+    for (head, value, ..) in strongest_heads(&page, "first") {
         let (layer, head) = head.split_once('.').unwrap();
-        let of_grid = all[layer.parse::<usize>().unwrap()][head.parse::<usize>().unwrap()];
-        assert!((of_grid - contribution).abs() < 1e-6, "{layer}.{head}: {of_grid} and {contribution}");
+        let cell = format!("button.head[data-layer='{layer}'][data-head='{head}']");
+        let of_grid =
+            page.window.script("return +document.querySelector(arguments[0]).dataset.value", &json!([cell]));
+        let of_grid = of_grid.as_f64().unwrap();
+        assert!((of_grid - value).abs() < 1e-6, "{layer}.{head}: {of_grid} and {value}");
     }
     page.assert_quiet_console();
 }

@@ -22,6 +22,7 @@ mod engines;
 mod faults;
 mod first_labels;
 mod gallery;
+mod head_names;
 mod helper_workers;
 mod interactions;
 mod names;

@@ -121,6 +121,9 @@ fn the_tour_is_offered_once_and_drives_the_page() {
 #[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn every_view_explains_its_computation() {
     let page = Page::open("how", Graphics::None, "?device=cpu&pack=packs/tiny/");
+    for topic in ["differences", "names"] {
+        wait(topic, SOON, || page.has(&format!("details.how[data-topic={topic}]")).then_some(()));
+    }
     let script = "const found = [];
         for (const at of document.querySelectorAll('details.how')) {
             at.open = true;
@@ -130,7 +133,10 @@ fn every_view_explains_its_computation() {
         return found;";
     let found = page.window.script(script, &json!([]));
     let topics: Vec<&str> = found.as_array().unwrap().iter().map(|at| at[0].as_str().unwrap()).collect();
-    assert_eq!(topics, ["segmentation", "scores", "contributions", "headmap", "textspan", "ablation"]);
+    assert_eq!(
+        topics,
+        ["segmentation", "scores", "contributions", "differences", "headmap", "textspan", "ablation", "names"]
+    );
     for at in found.as_array().unwrap() {
         assert_eq!(at[1], true, "the browser does not draw the formula of {}", at[0]);
         assert!(at[2].as_str().unwrap().starts_with("https://arxiv.org/abs/"));

@@ -7,6 +7,7 @@ use serde_json::json;
 use crate::compare;
 use crate::driver::{Graphics, wait};
 use crate::gallery;
+use crate::head_names;
 use crate::page::{Page, folder};
 use crate::photos::PHRASES;
 
@@ -72,6 +73,8 @@ fn screens_of_the_photo_views_fit_the_window() {
     page.choose_sample("chelsea");
     page.picture_everywhere("contrast", Some(".head-grid"));
     page.window.click("#pin");
+    head_names::wait_for_names(&page);
+    page.picture_everywhere("grid", Some(".head-grid"));
     page.picture_everywhere("open-a-model", Some("#load-model"));
     page.picture_everywhere("kept", Some("#kept"));
     compare::open_pack_beside(&page, "packs/tiny/");
@@ -99,6 +102,10 @@ fn screens_of_gallery_and_video_fit_the_window() {
     gallery::wait_for_count(&page, 6);
     page.settle();
     page.picture_everywhere("gallery", Some("#gallery"));
+    head_names::wait_for_names(&page);
+    head_names::open_largest_property(&page);
+    page.wait_for("the pictures", "return document.querySelectorAll('.outlying img').length === 6");
+    page.picture_everywhere("what-heads-do", Some("#what-heads-do"));
     page.window.script("document.querySelector('#cues').open = true", &json!([]));
     page.picture_everywhere("cues", Some("#cues"));
     page.window.click("fieldset:has(input[name=mode]) label:nth-of-type(2)");

@@ -9,10 +9,10 @@ use headlamp::protocol::video::{
 };
 use headlamp::protocol::{
     AllHeadLabels, Answer, Attribute, Attribution, DevicePreference, DeviceSummary, ExportMask, HeadLabel,
-    HeadMap, HeadNames, HeadNaming, KeptLabels, KeptPool, KeptStatistics, LabelAllHeads, MapHead, MaskPng,
-    MemorySummary, NameHeads, NamedHead, OpenPack, OpenSeconds, PackSummary, PhotoSummary, PoolSource, Request,
-    Response, SaveModel, SavedModel, Segment, Segmented, StatisticsSource, Storage, StorageSummary, Task,
-    TaskProgress, TracePhoto, TraceSeconds, VideoAnswer, VideoTask,
+    HeadMap, HeadNames, HeadNaming, KeptLabels, KeptPool, KeptStatistics, LabelAllHeads, MapHeads, MaskPng,
+    MeanAttribution, MemorySummary, NameHeads, NamedHead, OpenPack, OpenSeconds, PackSummary, PhotoSummary,
+    PoolSource, Request, Response, SaveModel, SavedModel, Segment, Segmented, StatisticsSource, Storage,
+    StorageSummary, Task, TaskProgress, TracePhoto, TraceSeconds, VideoAnswer, VideoTask,
 };
 
 use crate::typescript::ANY_TEXT;
@@ -84,8 +84,8 @@ pub fn tasks() -> Vec<Task> {
     let traces = framings().into_iter().map(|framing| TracePhoto { name: text(), framing }.into());
     let others = [
         Attribute { phrases, templates, ablation: ablation() }.into(),
-        MapHead { layer: 1, head: 2, phrase: None, rather_than: None, templates: false }.into(),
-        MapHead { layer: 1, head: 2, phrase: Some(text()), rather_than: Some(text()), templates: true }.into(),
+        MapHeads { heads: vec![(1, 2)], phrase: None, rather_than: None, templates: false }.into(),
+        MapHeads { heads: vec![(1, 2)], phrase: Some(text()), rather_than: Some(text()), templates: true }.into(),
         Segment { phrase: phrase.clone(), against: against.clone(), background, ablation: ablation() }.into(),
         ExportMask { phrase, against, background, ablation: ablation(), threshold }.into(),
         LabelAllHeads { count: 10 }.into(),
@@ -171,8 +171,10 @@ pub fn attributions() -> Vec<Attribution> {
         mlps: vec![vec![0.1]],
         embedding: vec![0.1],
         intact: None,
+        means: None,
     };
-    vec![plain.clone(), Attribution { intact: Some(vec![0.1]), ..plain }]
+    let means = MeanAttribution { heads: vec![vec![vec![0.1]]], mlps: vec![vec![0.1]], embedding: vec![0.1] };
+    vec![plain.clone(), Attribution { intact: Some(vec![0.1]), means: Some(means), ..plain }]
 }
 
 pub fn labels() -> Vec<HeadLabel> {

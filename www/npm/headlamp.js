@@ -118,8 +118,10 @@ class Headlamp {
   headMap(image, layer, head, { wholePhoto, phrase, ratherThan, templates = false, ...asking } = {}) {
     return this.#channel.alone(async () => {
       await this.#trace(image, framingOf(wholePhoto), asking);
-      const task = { layer, head, phrase: phrase ?? null, rather_than: ratherThan ?? null, templates };
-      const { answer, buffers } = await this.#channel.ask({ HeadMap: task }, asking);
+      const { answer, buffers } = await this.#channel.ask(
+        { HeadMap: { heads: [[layer, head]], phrase: phrase ?? null, rather_than: ratherThan ?? null, templates } },
+        asking,
+      );
       const { grid, crop_in_photo: frame } = take(answer, "HeadMap");
       return { ...grid, frame, values: floats(buffers[0]) };
     }, asking.signal);

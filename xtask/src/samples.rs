@@ -40,7 +40,7 @@ fn photos(samples: &Path) -> anyhow::Result<Vec<PathBuf>> {
 }
 
 /// Writes the results of one photo: the phrases' scores and contributions, the best phrase's segmentation, and the texts
-/// of the head that contributes most to that phrase.
+/// of the head whose contribution to that phrase lies farthest above its mean.
 fn explain(photo: &Path, phrases: &[&str], to: &Path) -> anyhow::Result<()> {
     let stem = photo.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let mut explain = vec!["explain".to_owned(), photo.display().to_string()];
@@ -59,7 +59,7 @@ fn explain(photo: &Path, phrases: &[&str], to: &Path) -> anyhow::Result<()> {
     }
     let segmented = headlamp(&segment)?;
 
-    let (layer, head) = strongest_head(&explained["heads"], top).context("the model has no heads")?;
+    let (layer, head) = strongest_head(&explained, top).context("the model has no heads")?;
     let of_head = [("--layer", layer), ("--head", head)];
     let mut heads = vec!["heads".to_owned()];
     heads.extend(of_head.iter().flat_map(|(option, number)| [(*option).to_owned(), number.to_string()]));
@@ -67,7 +67,7 @@ fn explain(photo: &Path, phrases: &[&str], to: &Path) -> anyhow::Result<()> {
 
     let model = std::fs::read(places::packs().join("default/pack.json"))?;
     let vision = &serde_json::from_slice::<Value>(&model)?["model"]["vision"];
-    let attribution = ["texts", "scores", "probabilities", "heads", "mlps", "embedding"];
+    let attribution = ["texts", "scores", "probabilities", "heads", "mlps", "embedding", "means"];
     let attribution: serde_json::Map<_, _> =
         attribution.iter().map(|name| ((*name).to_owned(), rounded(&explained[*name]))).collect();
     let computed = json!({
@@ -106,12 +106,13 @@ fn strongest(values: &Value) -> Option<usize> {
     values.max_by(|a, b| a.1.total_cmp(&b.1)).map(|(index, _)| index)
 }
 
-/// Returns the layer and head with the largest contribution to a text. `heads` is `[layer][head][text]`.
-fn strongest_head(heads: &Value, text: usize) -> Option<(usize, usize)> {
+/// Returns the layer and head whose contribution to a text lies farthest above its mean.
+fn strongest_head(explained: &Value, text: usize) -> Option<(usize, usize)> {
+    let means = &explained["means"]["heads"];
     let mut best = None::<(f64, (usize, usize))>;
-    for (layer, heads) in heads.as_array()?.iter().enumerate() {
+    for (layer, heads) in explained["heads"].as_array()?.iter().enumerate() {
         for (head, parts) in heads.as_array()?.iter().enumerate() {
-            let part = parts[text].as_f64()?;
+            let part = parts[text].as_f64()? - means[layer][head][text].as_f64()?;
             if best.is_none_or(|(most, _)| part > most) {
                 best = Some((part, (layer, head)));
             }
@@ -145,8 +146,10 @@ mod tests {
     #[test]
     fn each_text_has_its_own_strongest_head() {
         let heads = json!([[[0.1, 0.5], [0.2, 0.4]], [[0.9, -0.1], [0.0, 0.45]]]);
-        assert_eq!(strongest_head(&heads, 0), Some((1, 0)));
-        assert_eq!(strongest_head(&heads, 1), Some((0, 0)));
+        let means = json!({ "heads": [[[0.0, 0.0], [0.0, 0.0]], [[0.85, 0.0], [0.0, 0.0]]] });
+        let explained = json!({ "heads": heads, "means": means });
+        assert_eq!(strongest_head(&explained, 0), Some((0, 1)), "head 1.0 has a large mean");
+        assert_eq!(strongest_head(&explained, 1), Some((0, 0)));
         assert_eq!(strongest(&json!([0.1, 0.3, -2.0])), Some(1));
     }
 }

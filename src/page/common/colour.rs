@@ -37,6 +37,19 @@ pub fn starts_over(index: usize) -> bool {
     index >= SERIES.len()
 }
 
+/// Colours for the properties of heads. The distance between any two is large for every kind of colour vision
+/// (the unit test states how large), and each stands out from a light and from a dark page.
+pub const PROPERTIES: [[u8; 3]; 8] = [
+    [250, 150, 0],
+    [0, 75, 200],
+    [0, 200, 200],
+    [175, 0, 0],
+    [125, 50, 100],
+    [25, 150, 225],
+    [175, 150, 100],
+    [50, 0, 250],
+];
+
 /// Returns a colour in CSS.
 pub fn css([red, green, blue]: [u8; 3]) -> String {
     format!("rgb({red} {green} {blue})")
@@ -133,7 +146,7 @@ mod tests {
     fn seen_by_dichromats(colour: [u8; 3]) -> [[f64; 3]; 2] {
         const PROTAN: [[f64; 3]; 3] = [[0.11238, 0.88762, 0.0], [0.11238, 0.88762, 0.0], [0.00401, -0.00401, 1.0]];
         const DEUTAN: [[f64; 3]; 3] = [[0.29275, 0.70725, 0.0], [0.29275, 0.70725, 0.0], [-0.02234, 0.02234, 1.0]];
-        let linear = colour.map(|channel| (f64::from(channel) / 255.0).powf(2.2));
+        let linear = linear(colour);
         [PROTAN, DEUTAN].map(|matrix| matrix.map(|row| row.iter().zip(&linear).map(|(a, b)| a * b).sum()))
     }
 
@@ -146,6 +159,52 @@ mod tests {
             // this axis.
             let yellow_less_blue = |[red, _, blue]: [f64; 3]| red - blue;
             assert!(yellow_less_blue(positive) > 0.2 && yellow_less_blue(negative) < -0.2);
+        }
+    }
+
+    /// Returns a linear RGB colour in CIELAB (D65).
+    fn lab(linear: [f64; 3]) -> [f64; 3] {
+        const XYZ: [[f64; 3]; 3] = [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]];
+        const WHITE: [f64; 3] = [0.9505, 1.0, 1.089];
+        let root = |value: f64| if value > 0.008_856 { value.cbrt() } else { 7.787 * value + 16.0 / 116.0 };
+        let row = |at: usize| XYZ[at].iter().zip(&linear).map(|(a, b)| a * b).sum::<f64>() / WHITE[at];
+        let [x, y, z] = [0, 1, 2].map(|at| root(row(at)));
+        [116.0 * y - 16.0, 500.0 * (x - y), 200.0 * (y - z)]
+    }
+
+    fn distance(a: [f64; 3], b: [f64; 3]) -> f64 {
+        lab(a).iter().zip(lab(b)).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt()
+    }
+
+    fn linear(colour: [u8; 3]) -> [f64; 3] {
+        colour.map(|channel| (f64::from(channel) / 255.0).powf(2.2))
+    }
+
+    /// A distance of 2 in CIELAB is just visible.
+    #[test]
+    fn every_eye_tells_the_properties_colours_apart() {
+        for (index, a) in PROPERTIES.iter().enumerate() {
+            for b in &PROPERTIES[..index] {
+                let seen = seen_by_dichromats(*a).into_iter().zip(seen_by_dichromats(*b));
+                let pairs = [(linear(*a), linear(*b))].into_iter().chain(seen);
+                for (a_seen, b_seen) in pairs {
+                    let apart = distance(a_seen, b_seen);
+                    assert!(apart > 30.0, "{a:?} and {b:?}: {apart}");
+                }
+            }
+        }
+    }
+
+    /// The surfaces of the light and of the dark theme in www/style.css.
+    #[test]
+    fn properties_stand_out_from_both_themes() {
+        let luminance =
+            |colour| 0.05 + linear(colour).iter().zip([0.2126, 0.7152, 0.0722]).map(|(a, b)| a * b).sum::<f64>();
+        for surface in [[255, 255, 255], [26, 28, 31]].map(luminance) {
+            for colour in PROPERTIES {
+                let (a, b) = (surface.max(luminance(colour)), surface.min(luminance(colour)));
+                assert!(a / b > 1.9, "{colour:?}: contrast {}", a / b);
+            }
         }
     }
 

@@ -9,27 +9,31 @@ use crate::page::common::mathml::{
 pub enum Topic {
     Scores,
     Contributions,
+    Differences,
     HeadMap,
     TextSpan,
     Names,
     Segmentation,
     Ablation,
     Ranking,
+    OutlyingPictures,
     Cues,
     Tracks,
     Propagation,
 }
 
 impl Topic {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Scores,
         Self::Contributions,
+        Self::Differences,
         Self::HeadMap,
         Self::TextSpan,
         Self::Names,
         Self::Segmentation,
         Self::Ablation,
         Self::Ranking,
+        Self::OutlyingPictures,
         Self::Cues,
         Self::Tracks,
         Self::Propagation,
@@ -69,12 +73,14 @@ pub fn explanation(topic: Topic) -> Explanation {
     match topic {
         Topic::Scores => scores(),
         Topic::Contributions => contributions(),
+        Topic::Differences => differences(),
         Topic::HeadMap => head_map(),
         Topic::TextSpan => text_span(),
         Topic::Names => names(),
         Topic::Segmentation => segmentation(),
         Topic::Ablation => ablation(),
         Topic::Ranking => ranking(),
+        Topic::OutlyingPictures => outlying_pictures(),
         Topic::Cues => cues(),
         Topic::Tracks => tracks(),
         Topic::Propagation => propagation(),
@@ -138,6 +144,26 @@ fn contributions() -> Explanation {
          the C components, over N tokens and H heads. Nothing is left out: heads, MLPs m and the first \
          embedding z₀ sum to the score.",
         source: decomposition("Sections 3 and 4"),
+    }
+}
+
+fn differences() -> Explanation {
+    let mean = || marked(id("c"), "¯");
+    let part = || row([id("c"), op("−"), mean()]);
+    Explanation {
+        formulas: vec![display([
+            sub(id("s"), id("t")),
+            op("="),
+            large("∑", id("c")),
+            inner(part(), id("t")),
+            op("+"),
+            large("∑", id("c")),
+            inner(mean(), id("t")),
+        ])],
+        words: "A cell shows the part's contribution c to this photo minus its mean over many photos. The means \
+         together are the score of an average picture. Both sums together are the score. Many heads add the same to \
+         every picture: the difference shows which parts explain the score of this one.",
+        source: decomposition("Section 3"),
     }
 }
 
@@ -263,6 +289,28 @@ fn ranking() -> Explanation {
         ])],
         words: "Two pictures are similar for a head if its contributions to both are similar. A head for colours \
          finds pictures of the same colours, whatever they show.",
+        source: decomposition("Section 4.3"),
+    }
+}
+
+fn outlying_pictures() -> Explanation {
+    let picture = || sub(id("c"), indices("hk"));
+    Explanation {
+        formulas: vec![display([
+            sub(id("d"), id("k")),
+            op("="),
+            norm(row([
+                large("∑", id("h")),
+                picture(),
+                op("−"),
+                over(number("1"), id("K")),
+                large("∑", id("k")),
+                large("∑", id("h")),
+                picture(),
+            ])),
+        ])],
+        words: "The contributions of the property's heads h to picture k are summed. d is the length of the difference \
+         between this sum and its mean over the K pictures of your gallery.",
         source: decomposition("Section 4.3"),
     }
 }

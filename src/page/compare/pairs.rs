@@ -113,6 +113,7 @@ mod tests {
             mlps: Vec::new(),
             embedding: Vec::new(),
             intact: None,
+            means: None,
         }
     }
 

@@ -1,4 +1,4 @@
-//! The heads of a model that add most to a phrase's score, or take most from it, with their names.
+//! The heads of a model that matter most for a phrase, with their names.
 
 use crate::page::heads::contributions::Contributions;
 use crate::protocol::{HeadNames, NamedHead};
@@ -7,31 +7,32 @@ use crate::text::units;
 /// The number of texts that are shown for each head.
 const TEXTS: usize = 3;
 
-/// A head, its contribution, and what describes it.
+/// A head, its value, and what describes it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TopHead {
     /// (layer, head)
     pub head: (usize, usize),
-    pub contribution: f32,
+    /// The contribution to the phrase's score, or its difference from the mean.
+    pub value: f32,
     /// The head's name with the share of its property, or "mixed"; `None` if the model's heads have no names yet.
     pub name: Option<String>,
     /// The first texts of the head.
     pub texts: Vec<String>,
 }
 
-/// Returns the `count` heads with the largest absolute contributions, the largest first.
-pub fn top_heads(contributions: &Contributions, names: Option<&HeadNames>, count: usize) -> Vec<TopHead> {
-    let top = |(layer, head, contribution): (usize, usize, f32)| {
+/// Returns the `count` heads with the largest absolute values, the largest first.
+pub fn top_heads(values: &Contributions, names: Option<&HeadNames>, count: usize) -> Vec<TopHead> {
+    let top = |(layer, head, value): (usize, usize, f32)| {
         let named = names.and_then(|names| names.heads.get(layer)?.get(head).map(|named| (names, named)));
         let texts = named.map(|(_names, named)| named.texts.iter().take(TEXTS));
         TopHead {
             head: (layer, head),
-            contribution,
+            value,
             name: named.map(|(names, named)| name_of(names, named)),
             texts: texts.into_iter().flatten().map(|label| label.text.clone()).collect(),
         }
     };
-    contributions.ranking(count).into_iter().map(top).collect()
+    values.ranking(count).into_iter().map(top).collect()
 }
 
 /// Returns the name of a head: "colour, 62 %", or "mixed".
@@ -74,13 +75,9 @@ mod tests {
         };
         let found = top_heads(&contributions(), Some(&names), 2);
         let texts = ["dark", "light", "grey"].map(str::to_owned).to_vec();
-        let strongest = TopHead { head: (0, 1), contribution: -0.9, name: Some("tone, 62 %".to_owned()), texts };
-        let second = TopHead {
-            head: (1, 0),
-            contribution: 0.4,
-            name: Some("mixed".to_owned()),
-            texts: vec!["a lamp".to_owned()],
-        };
+        let strongest = TopHead { head: (0, 1), value: -0.9, name: Some("tone, 62 %".to_owned()), texts };
+        let second =
+            TopHead { head: (1, 0), value: 0.4, name: Some("mixed".to_owned()), texts: vec!["a lamp".to_owned()] };
         assert_eq!(found, [strongest, second]);
     }
 

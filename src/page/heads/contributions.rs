@@ -116,7 +116,14 @@ impl Contributions {
 
     /// Returns the sum of all components.
     pub fn total(&self) -> f32 {
-        self.heads.iter().flatten().chain(&self.mlps).sum::<f32>() + self.embedding
+        let parts = self.heads.iter().flatten().chain(&self.mlps).chain([&self.embedding]);
+        parts.map(|part| f64::from(*part)).sum::<f64>() as f32
+    }
+
+    /// Returns the sum of some heads, (layer, head). Heads that the model does not have count as zero.
+    pub fn sum_of_heads(&self, heads: &[(usize, usize)]) -> f32 {
+        let part = |(layer, head): &(usize, usize)| self.of(Cell::Head { layer: *layer, head: *head });
+        heads.iter().filter_map(part).sum()
     }
 
     /// Returns the `count` heads with the largest absolute values, largest first: (layer, head, value).
@@ -147,6 +154,32 @@ impl Contributions {
     /// heads, and have a scale of their own.
     pub fn other_scale(&self) -> f32 {
         largest(self.mlps.iter().chain([&self.embedding]))
+    }
+}
+
+/// The values of the grid's cells: the contributions, or what the photo changes in them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GridValues {
+    pub parts: Contributions,
+    /// The sum of the mean contributions, which is the score of an average picture. Some: `parts` are the differences
+    /// between the contributions and their means.
+    pub average: Option<f32>,
+}
+
+impl GridValues {
+    /// Returns the contributions as they are.
+    pub fn raw(contributions: Contributions) -> Self {
+        Self { parts: contributions, average: None }
+    }
+
+    /// Returns the contributions minus their means; `None` if the two have different shapes.
+    pub fn differences(contributions: &Contributions, means: &Contributions) -> Option<Self> {
+        Some(Self { parts: contributions.minus(means)?, average: Some(means.total()) })
+    }
+
+    /// Returns the score: the sum of all parts and of the average picture.
+    pub fn total(&self) -> f32 {
+        self.parts.total() + self.average.unwrap_or(0.0)
     }
 }
 
@@ -203,7 +236,48 @@ mod tests {
         assert_eq!((nothing.head_scale(), nothing.other_scale()), (0.0, 0.0));
         let smaller = Contributions { heads: vec![vec![0.1]], mlps: vec![0.1], embedding: 0.0 };
         assert_eq!(contributions.minus(&smaller), None);
+        assert!((contributions.sum_of_heads(&[(0, 1), (1, 0), (7, 7)]) - -0.5).abs() < 1e-6);
         assert_eq!(strength(-0.45, 0.9), -0.5);
         assert_eq!(strength(0.3, 0.0), 0.0);
+    }
+
+    /// Returns contributions of a model with 12 layers of 6 heads. The values are spread over [-1, 1] and differ
+    /// between seeds.
+    fn spread_values(seed: u32) -> Contributions {
+        let value = |index: usize| ((index as f32 + 1.0) * (12.9898 + seed as f32)).sin();
+        let layer = |layer: usize| (0..6).map(|head| value(layer * 6 + head)).collect();
+        Contributions {
+            heads: (0..12).map(layer).collect(),
+            mlps: (0..12).map(|layer| 3.0 * value(100 + layer)).collect(),
+            embedding: value(200),
+        }
+    }
+
+    #[test]
+    fn differences_and_average_sum_to_the_score() {
+        for seed in 0..50 {
+            let (photo, means) = (spread_values(seed), spread_values(1000 + seed));
+            let shown = GridValues::differences(&photo, &means).unwrap();
+            assert_eq!(shown.average, Some(means.total()));
+            // 85 differences, each rounded to f32.
+            assert!(
+                (shown.total() - photo.total()).abs() < 1e-5,
+                "seed {seed}: {} {}",
+                shown.total(),
+                photo.total()
+            );
+            let cell = Cell::Head { layer: 7, head: 2 };
+            assert_eq!(shown.parts.of(cell), Some(photo.heads[7][2] - means.heads[7][2]));
+        }
+        let photo = spread_values(1);
+        assert_eq!(GridValues::raw(photo.clone()).total(), photo.total());
+        let average = GridValues::differences(&photo, &photo).unwrap();
+        assert_eq!(
+            (average.parts.total(), average.total()),
+            (0.0, photo.total()),
+            "an average picture changes nothing"
+        );
+        let smaller = Contributions { heads: vec![vec![0.1]], mlps: vec![0.1], embedding: 0.0 };
+        assert_eq!(GridValues::differences(&photo, &smaller), None);
     }
 }

@@ -5,6 +5,7 @@ pub mod browser;
 pub mod completeness;
 pub mod contributions;
 pub mod label_files;
+pub mod properties;
 pub mod settling;
 pub mod switched_off;
 pub mod undo_history;

@@ -22,6 +22,22 @@ pub fn toggle(ablation: &mut Ablation, cell: Cell) {
     }
 }
 
+/// Returns whether all of these heads are switched off. False without heads.
+pub fn are_off(ablation: &Ablation, heads: &[(usize, usize)]) -> bool {
+    !heads.is_empty() && heads.iter().all(|head| ablation.heads.contains(head))
+}
+
+/// Switches these heads off, or all of them on again if all are off.
+pub fn toggle_heads(ablation: &mut Ablation, heads: &[(usize, usize)]) {
+    if are_off(ablation, heads) {
+        heads.iter().for_each(|head| {
+            ablation.heads.remove(head);
+        });
+    } else {
+        ablation.heads.extend(heads);
+    }
+}
+
 fn flip<T: Ord>(set: &mut std::collections::BTreeSet<T>, value: T) {
     if !set.remove(&value) {
         set.insert(value);
@@ -65,6 +81,18 @@ mod tests {
         }
         assert!(ablation.is_none());
         assert_eq!(summary(&ablation, 12), "");
+    }
+
+    #[test]
+    fn heads_go_off_together_and_on_together() {
+        let mut ablation = Ablation { heads: [(0, 0), (1, 1)].into(), ..Ablation::default() };
+        let heads = [(1, 1), (2, 2)];
+        assert!(!are_off(&ablation, &heads), "one of the two is on");
+        toggle_heads(&mut ablation, &heads);
+        assert!(are_off(&ablation, &heads));
+        toggle_heads(&mut ablation, &heads);
+        assert_eq!(ablation.heads, [(0, 0)].into(), "other heads stay as they are");
+        assert!(!are_off(&ablation, &[]));
     }
 
     #[test]

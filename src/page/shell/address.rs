@@ -46,6 +46,8 @@ pub struct Address {
     pub rather_than: Option<String>,
     pub head: Option<(usize, usize)>,
     pub map: HeadMapKind,
+    /// Whether the grid shows contributions even if there are means to subtract.
+    pub raw: bool,
     pub layer: Layer,
     pub whole_photo: bool,
     /// `None`: the mean of the map.
@@ -75,6 +77,7 @@ impl Default for Address {
             rather_than: None,
             head: None,
             map: HeadMapKind::default(),
+            raw: false,
             layer: Layer::default(),
             whole_photo: false,
             threshold: None,
@@ -155,6 +158,7 @@ impl Address {
                     _ => return Err(no_sense("it should be contribution or attention")),
                 }
             }
+            "raw" => self.raw = yes()?,
             "layer" => {
                 self.layer = match value {
                     "segmentation" => Layer::Segmentation,
@@ -232,6 +236,7 @@ impl Address {
         say("rather", self.rather_than.clone());
         say("head", self.head.map(|(layer, head)| format!("{layer}.{head}")));
         say("map", unless(self.map == usual.map, "attention"));
+        say("raw", flag(self.raw, false));
         say(
             "layer",
             match self.layer {

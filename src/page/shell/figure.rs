@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use crate::geometry::Size;
 use crate::page::common::colour::{self, Ramp};
-use crate::page::heads::contributions::{Contributions, strength};
-use crate::page::shell::findings::{ContributionsFinding, Findings, HeadFinding, PhraseFinding};
+use crate::page::heads::contributions::{GridValues, strength};
+use crate::page::shell::findings::{Findings, HeadFinding, PhraseFinding};
 use crate::text::units;
 
 /// The layer over the photo.
@@ -46,8 +46,8 @@ pub fn svg(findings: &Findings, pictures: &FigurePictures) -> String {
     let left = figure.photo(pictures);
     let right = figure.phrases(&findings.phrases);
     let top = left.max(right) + 28.0;
-    let grid = match &findings.contributions {
-        Some(all) => figure.grid(findings.subject.as_deref().unwrap_or_default(), all, top),
+    let grid = match findings.grid_values() {
+        Some(values) => figure.grid(findings.subject.as_deref().unwrap_or_default(), &values, top),
         None => top,
     };
     let head = findings.head.as_ref().map_or(top, |head| figure.head(head, top));
@@ -139,14 +139,14 @@ impl Figure {
     }
 
     /// Draws the grid of heads with its scale, the last layer at the top. Returns the y coordinate of its bottom.
-    fn grid(&mut self, subject: &str, all: &ContributionsFinding, top: f64) -> f64 {
-        let ContributionsFinding { heads, mlps, embedding, .. } = all.clone();
-        let all = Contributions { heads, mlps, embedding };
+    fn grid(&mut self, subject: &str, values: &GridValues, top: f64) -> f64 {
+        let all = &values.parts;
         let (head_scale, other_scale) = (all.head_scale(), all.other_scale());
         let columns = all.heads.iter().map(Vec::len).max().unwrap_or(0);
         let side = ((PHOTO - 60.0) / (columns as f64 + 1.5)).min(30.0);
         let row = side.min(16.0);
-        self.text(MARGIN, top, 13.0, INK, "start", &format!("Heads for {}", shortened(subject, 54)));
+        let what = if values.average.is_some() { "Differences of the heads" } else { "Heads" };
+        self.text(MARGIN, top, 13.0, INK, "start", &format!("{what} for {}", shortened(subject, 44)));
         let from = MARGIN + 34.0;
         let mut y = top + 10.0;
         for (layer, heads) in all.heads.iter().enumerate().rev() {
@@ -165,7 +165,14 @@ impl Figure {
         self.text(from + side * (columns as f64 + 1.0), y + 14.0, 10.0, QUIET, "middle", "MLP");
         y += row + 20.0;
         self.scale(Ramp::Diverging, (&units::signed(-head_scale, 4), &units::signed(head_scale, 4)), y - 8.0);
-        y + 8.0
+        let Some(average) = values.average else { return y + 8.0 };
+        let [average, parts] = [average, all.total()].map(|value| units::signed(value, 4));
+        let sum = format!(
+            "An average picture {average}, this picture {parts}, score {}",
+            units::signed(values.total(), 4)
+        );
+        self.text(MARGIN, y + 26.0, 11.0, QUIET, "start", &sum);
+        y + 30.0
     }
 
     fn cell(&mut self, (x, y): (f64, f64), (width, height): (f64, f64), share: f32, kind: &str) {
@@ -185,9 +192,12 @@ impl Figure {
     /// Draws the chosen head's texts. Returns the y coordinate of their bottom.
     fn head(&mut self, head: &HeadFinding, top: f64) -> f64 {
         let mut title = format!("Layer {}, head {}", head.layer, head.head);
+        // Writing to a string does not fail.
         if let Some(value) = head.contribution {
-            // Writing to a string does not fail.
             let _written = write!(title, ": {}", units::signed(value, 4));
+        }
+        if let Some(mean) = head.mean {
+            let _written = write!(title, " (mean {})", units::signed(mean, 4));
         }
         self.text(RIGHT, top, 13.0, INK, "start", &title);
         let mut y = top;
@@ -300,6 +310,16 @@ mod tests {
             cells[0]
         );
         assert!(cells[1].contains(&colour::css(EMPTY)), "a head that adds nothing is bare: {}", cells[1]);
+    }
+
+    #[test]
+    fn differences_are_drawn_with_their_average_picture() {
+        let svg = svg(&Findings { shows_differences: true, ..findings() }, &pictures());
+        assert_well_formed(&svg);
+        assert!(svg.contains("An average picture −0.3750, this picture +0.6250, score +0.2500"), "{svg}");
+        let cells: Vec<&str> = svg.lines().filter(|line| line.contains("class=\"head\"")).collect();
+        assert!(cells[0].contains(&colour::css(EMPTY)), "head 1.0 is as in an average picture: {}", cells[0]);
+        assert!(cells[2].contains(&colour::css(colour::POSITIVE)), "head 1.2 differs most: {}", cells[2]);
     }
 
     #[test]

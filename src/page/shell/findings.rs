@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::ablate::Ablation;
 use crate::geometry::{Framing, Grid, PhotoRect, Size};
-use crate::page::heads::contributions::Contributions;
+use crate::page::heads::contributions::{Contributions, GridValues};
 use crate::page::heads::switched_off;
 use crate::protocol::{HeadLabel, HeadNames};
 use crate::rle::Rle;
@@ -23,6 +23,10 @@ pub struct Findings {
     /// The phrases that the contributions are for: "“a cat” rather than “a dog”".
     pub subject: Option<String>,
     pub contributions: Option<ContributionsFinding>,
+    /// The mean of every contribution over the images of the head statistics: an average picture.
+    pub means: Option<ContributionsFinding>,
+    /// Whether the grid shows the contributions minus their means.
+    pub shows_differences: bool,
     /// The parts that are switched off.
     pub ablation: Ablation,
     pub segmentation: Option<SegmentationFinding>,
@@ -127,6 +131,13 @@ impl From<&Contributions> for ContributionsFinding {
     }
 }
 
+impl From<&ContributionsFinding> for Contributions {
+    fn from(all: &ContributionsFinding) -> Self {
+        let ContributionsFinding { heads, mlps, embedding, .. } = all.clone();
+        Self { heads, mlps, embedding }
+    }
+}
+
 #[derive(Clone, Debug, Serialize)]
 pub struct SegmentationFinding {
     pub phrase: String,
@@ -144,6 +155,8 @@ pub struct HeadFinding {
     pub layer: usize,
     pub head: usize,
     pub contribution: Option<f32>,
+    /// The mean of the contribution over the images of the head statistics.
+    pub mean: Option<f32>,
     pub map: Option<HeadMapFinding>,
     pub labels: Vec<HeadLabel>,
     /// The number of images that the labels were computed from.
@@ -171,6 +184,14 @@ impl Findings {
         serde_json::to_string_pretty(self).map(|json| json + "\n")
     }
 
+    /// Returns the values of the grid.
+    pub fn grid_values(&self) -> Option<GridValues> {
+        let contributions = Contributions::from(self.contributions.as_ref()?);
+        let means = self.means.as_ref().filter(|_| self.shows_differences).map(Contributions::from);
+        let differences = means.and_then(|means| GridValues::differences(&contributions, &means));
+        Some(differences.unwrap_or_else(|| GridValues::raw(contributions)))
+    }
+
     /// Returns the name of a head; empty if it has none.
     fn name(&self, layer: usize, head: usize) -> &str {
         let named = self.names.as_ref().and_then(|names| names.heads.get(layer)?.get(head)?.name.as_deref());
@@ -195,14 +216,18 @@ impl Findings {
         if !off.is_empty() {
             line(&format!("\nSwitched off: {off}."));
         }
-        if let Some((subject, all)) = self.subject.as_ref().zip(self.contributions.as_ref()) {
-            line(&format!(
-                "\nHeads that matter most for {} (of {}):",
-                plain(subject),
-                units::signed(all.total, 4)
-            ));
-            line("\n| layer.head | name | contribution |\n|---|---|--:|");
-            for (layer, head, value) in all.strongest(STRONGEST) {
+        if let Some((subject, values)) = self.subject.as_ref().zip(self.grid_values()) {
+            let (subject, total) = (plain(subject), units::signed(values.total(), 4));
+            let (parts, what) = match values.average {
+                Some(average) => (
+                    format!("{total}, of which an average picture has {}", units::signed(average, 4)),
+                    "difference",
+                ),
+                None => (format!("of {total}"), "contribution"),
+            };
+            line(&format!("\nHeads that matter most for {subject} ({parts}):"));
+            line(&format!("\n| layer.head | name | {what} |\n|---|---|--:|"));
+            for (layer, head, value) in values.parts.ranking(STRONGEST) {
                 let name = plain(self.name(layer, head));
                 line(&format!("| {layer}.{head} | {name} | {} |", units::signed(value, 4)));
             }
@@ -238,14 +263,6 @@ impl Findings {
             self.made_by
         ));
         text
-    }
-}
-
-impl ContributionsFinding {
-    /// Returns the heads with the largest absolute contributions: (layer, head, contribution).
-    pub fn strongest(&self, count: usize) -> Vec<(usize, usize, f32)> {
-        let Self { heads, mlps, embedding, .. } = self.clone();
-        Contributions { heads, mlps, embedding }.ranking(count)
     }
 }
 
@@ -297,6 +314,13 @@ pub(crate) mod tests {
                 embedding: 0.03125,
                 total: 0.25,
             }),
+            means: Some(ContributionsFinding {
+                heads: vec![vec![0.0, 0.0, 0.0], vec![0.125, 0.0, -0.5]],
+                mlps: vec![0.0, 0.0],
+                embedding: 0.0,
+                total: -0.375,
+            }),
+            shows_differences: false,
             ablation: Ablation { heads: [(0, 1)].into(), ..Ablation::default() },
             segmentation: Some(SegmentationFinding {
                 phrase: "red".to_owned(),
@@ -309,6 +333,7 @@ pub(crate) mod tests {
                 layer: 1,
                 head: 0,
                 contribution: Some(0.125),
+                mean: Some(0.125),
                 map: Some(HeadMapFinding {
                     kind: "contribution",
                     grid: Grid { columns: 2, rows: 2 },
@@ -352,6 +377,10 @@ pub(crate) mod tests {
         assert!(text.contains("| \"red\" \\| & <green> | +0.250 | 90 % |"), "{text}");
         let (first, second) = (text.find("| 1.0 | fur \\| skin | +0.1250 |"), text.find("| 0.1 |  | +0.0625 |"));
         assert!(first.is_some() && first < second, "{text}");
+        let differences = Findings { shows_differences: true, ..findings() }.markdown();
+        assert!(differences.contains("(+0.2500, of which an average picture has −0.3750)"), "{differences}");
+        let first = differences.find("| layer.head | name | difference |\n|---|---|--:|\n| 1.2 |  | +0.5000 |");
+        assert!(first.is_some(), "{differences}");
         assert!(text.contains("Switched off: 1 head.") && text.contains("fur & <feathers> (50 %)"), "{text}");
         assert!(text.contains("1 of 6 heads have a name") && text.contains("75 % belong"), "{text}");
     }

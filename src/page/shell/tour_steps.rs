@@ -51,8 +51,10 @@ pub struct ShownValues {
     /// The score with everything switched on; `None` if nothing is switched off.
     pub intact: Option<f32>,
     pub head: Option<(usize, usize)>,
-    /// The head's contribution to the score.
+    /// The head's value in the grid: its contribution to the score, or the difference from its mean.
     pub part: Option<f32>,
+    /// Whether the grid shows differences from an average picture.
+    pub is_difference: bool,
     pub labels: Vec<String>,
     pub can_switch_off: bool,
 }
@@ -68,6 +70,12 @@ pub fn step_text(step: Step, seen: &ShownValues) -> String {
             "The model gives “{phrase}” a score of {score} for this photo. That number is a sum: every part \
              of the model adds to it or reduces it, and this page shows each part exactly. A part's share of \
              the score is its contribution."
+        ),
+        Step::Head if seen.is_difference => format!(
+            "Each cell is an attention head. Each row is a layer, the last one at the top. The colours say what this \
+             photo changes: orange adds more to the score than in an average picture, blue adds less. The largest \
+             change is that of {head}, {part}. On the photo you see which patches its contribution comes from. The \
+             letters in a cell say what the head is about."
         ),
         Step::Head => format!(
             "Each cell is an attention head. Each row is a layer, the last one at the top. Orange adds to the \
@@ -125,6 +133,7 @@ mod tests {
             part: Some(0.05),
             labels: vec!["fur".to_owned(), "ears".to_owned()],
             can_switch_off: true,
+            is_difference: false,
         }
     }
 
@@ -135,6 +144,8 @@ mod tests {
         assert!(told[1].contains("head 4 of layer 11, with +0.050"));
         assert!(told[2].contains("“fur”, “ears”"));
         assert!(told[4].contains("from +0.250 to +0.200"), "{}", told[4]);
+        let told = says(Step::Head, &Seen { is_difference: true, ..seen() });
+        assert!(told.contains("average picture") && told.contains("head 4 of layer 11, +0.050"), "{told}");
     }
 
     #[test]

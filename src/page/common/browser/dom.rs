@@ -159,6 +159,13 @@ pub fn save(name: &str, blob: &Blob) {
     }
 }
 
+/// Scrolls to the first element that a CSS selector matches.
+pub fn scroll_to(selector: &str) {
+    if let Some(found) = document().query_selector(selector).ok().flatten() {
+        found.scroll_into_view_with_bool(true);
+    }
+}
+
 /// Returns the query of the page's address.
 pub fn query() -> String {
     window().location().search().unwrap_or_default()

@@ -9,6 +9,7 @@ use crate::page::core::browser::core::{Core, WorkerState};
 use crate::page::heads::browser::names::HeadNamesState;
 use crate::page::model::address::ModelAddress;
 use crate::page::model::browser::state::{ModelState, Opening};
+use crate::page::photo::browser::head_map::HeadMapState;
 use crate::page::photo::browser::photo::PhotoState;
 use crate::page::photo::browser::phrases::PhrasesState;
 use crate::page::photo::browser::segmentation::SegmentationState;
@@ -37,7 +38,7 @@ impl ComparedModel {
         let photo = PhotoState::new(core, first.photo.framing.get_untracked());
         let phrases = PhrasesState::new(core, model, photo, (first.phrases.list, first.phrases.set_list));
         let segmentation = SegmentationState::new(core, model, photo, phrases);
-        let names = HeadNamesState::new(core, model);
+        let names = HeadNamesState::new(core, model, HeadMapState::new(core, photo, phrases));
         Self { core, model, photo, phrases, segmentation, names }
     }
 

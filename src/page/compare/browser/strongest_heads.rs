@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use super::state::CompareState;
 use crate::page::compare::pairs::Side;
 use crate::page::compare::top_heads::{TopHead, top_heads};
-use crate::page::heads::browser::heads::contributions;
+use crate::page::heads::browser::heads::{contributions, mean_contributions};
 use crate::page::heads::contributions::Cell;
 use crate::text::units;
 
@@ -17,7 +17,12 @@ pub fn StrongestHeads(side: Side) -> impl IntoView {
     let compared = expect_context::<CompareState>().side(side);
     let heads = Memo::new(move |_| {
         let phrase = compared.phrases.chosen.get()?;
-        let all = compared.phrases.scores.with(|scores| contributions(scores.as_ref()?, &phrase))?;
+        let all = compared.phrases.scores.with(|scores| {
+            let all = contributions(scores.as_ref()?, &phrase)?;
+            // A part that is the same in every picture does not explain the score of this one.
+            let differences = mean_contributions(scores.as_ref()?, &phrase).and_then(|means| all.minus(&means));
+            Some(differences.unwrap_or(all))
+        })?;
         Some(compared.names.names.with(|names| top_heads(&all, names.as_ref(), COUNT)))
     });
     let explanation = move || {
@@ -28,7 +33,8 @@ pub fn StrongestHeads(side: Side) -> impl IntoView {
         } else if compared.names.names.with(Option::is_none) {
             "The heads are being named."
         } else {
-            "Contribution to the score; the head's name, with the share of its property; its first texts."
+            "The head's name, with the share of its property; its contribution to the score, minus its mean over the \
+             images of the statistics; its first texts."
         }
     };
     view! {
@@ -40,12 +46,12 @@ pub fn StrongestHeads(side: Side) -> impl IntoView {
     }
 }
 
-fn row(TopHead { head: (layer, head), contribution, name, texts }: TopHead) -> impl IntoView {
+fn row(TopHead { head: (layer, head), value, name, texts }: TopHead) -> impl IntoView {
     let data_name = name.clone();
     view! {
-        <li data-head=format!("{layer}.{head}") data-contribution=contribution.to_string() data-name=data_name>
+        <li data-head=format!("{layer}.{head}") data-value=value.to_string() data-name=data_name>
             <span>{Cell::Head { layer, head }.name()}{name.map(|name| view! { ": "<b>{name}</b> })}</span>
-            <span class="value">{units::signed(contribution, 4)}</span>
+            <span class="value">{units::signed(value, 4)}</span>
             <span class="quiet texts">{texts.join(" · ")}</span>
         </li>
     }

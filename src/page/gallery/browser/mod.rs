@@ -4,5 +4,6 @@ pub mod cue_state;
 pub mod cues;
 pub mod grid;
 pub mod panel;
+pub mod property_pictures;
 pub mod requests;
 pub mod state;

@@ -168,10 +168,16 @@ fn Ordering() -> impl IntoView {
             OrderBasis::Head => {
                 head().map_or_else(|| "no head: choose one first".to_owned(), |head| format!("head {head}"))
             }
-            OrderBasis::Heads => match gallery.heads.with(|heads| heads.len()) {
-                0 => "the whole model, until heads are added".to_owned(),
-                count => format!("{} together", units::plural(count as u64, "head", "heads")),
-            },
+            OrderBasis::Heads => {
+                match (
+                    gallery.heads.with(|heads| heads.len()),
+                    gallery.heads.with(|heads| gallery.names.of_group(heads)),
+                ) {
+                    (0, _) => "the whole model, until heads are added".to_owned(),
+                    (_, Some(name)) => format!("the heads of {name}"),
+                    (count, None) => format!("{} together", units::plural(count as u64, "head", "heads")),
+                }
+            }
         };
         match gallery.by.get() {
             GalleryOrder::AsAdded => None,
@@ -208,7 +214,7 @@ fn Ordering() -> impl IntoView {
     }
 }
 
-/// Chooses the heads that count together.
+/// Chooses the heads that count together: all heads of a property, or heads one by one.
 #[component]
 fn Heads() -> impl IntoView {
     let (head_map, gallery) = (expect_context::<HeadMapState>(), expect_context::<GalleryState>());
@@ -244,6 +250,45 @@ fn Heads() -> impl IntoView {
                     {move || open().map(|(layer, head)| format!("Add head {layer}.{head}"))}
                 </button>
             </Show>
+            <PropertyChoice/>
         </div>
+    }
+}
+
+/// Chooses all heads of a property.
+#[component]
+fn PropertyChoice() -> impl IntoView {
+    let gallery = expect_context::<GalleryState>();
+    let properties = Memo::new(move |_| {
+        let in_use = gallery.names.in_use().into_iter();
+        in_use.map(|property| (property.name.clone(), property.heads())).collect::<Vec<_>>()
+    });
+    let current = Memo::new(move |_| gallery.heads.with(|heads| gallery.names.of_group(heads)));
+    let choose = move |event: Event| {
+        let chosen = event_target_value(&event);
+        let all = properties.get_untracked();
+        if let Some((_name, heads)) = all.into_iter().find(|(name, _heads)| *name == chosen) {
+            gallery.heads.set(heads.into_iter().collect());
+        }
+    };
+    let option = move |(name, heads): (String, Vec<(usize, usize)>)| {
+        let count = units::plural(heads.len() as u64, "head", "heads");
+        let label = format!("{name} ({count})");
+        let is_current = {
+            let name = name.clone();
+            move || current.with(|current| current.as_ref() == Some(&name))
+        };
+        view! { <option value=name prop:selected=is_current>{label}</option> }
+    };
+    view! {
+        <Show when=move || properties.with(|all| !all.is_empty())>
+            <label class="inline">
+                <span>"All heads of"</span>
+                <select name="gallery-property" on:change=choose>
+                    <option value="" prop:selected=move || current.with(Option::is_none)>"a property"</option>
+                    {move || properties.get().into_iter().map(option).collect_view()}
+                </select>
+            </label>
+        </Show>
     }
 }

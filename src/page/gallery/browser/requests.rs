@@ -15,12 +15,15 @@ use crate::page::heads::settling;
 use crate::page::model::browser::label_sources::StatisticsOf;
 use crate::protocol::wire::Attachments;
 use crate::protocol::{
-    AHEAD, AddToGallery, ClearGallery, GalleryEntry, GalleryOpened, OpenGallery, PictureAdded, RankBy,
-    RankGallery, ReadThumbnails, StatisticsSource, StoreGallery, TaskKind, UnexpectedAnswer,
+    AHEAD, AddToGallery, ClearGallery, FindOutlyingPictures, GalleryEntry, GalleryOpened, OpenGallery,
+    PictureAdded, RankBy, RankGallery, ReadThumbnails, StatisticsSource, StoreGallery, TaskKind, UnexpectedAnswer,
 };
 
 /// The number of pictures of an order that are shown.
 const MOST: usize = 500;
+
+/// The number of outlying pictures that are shown.
+const OUTLYING: usize = 8;
 
 /// The number of thumbnails that the page keeps. If there are more, the page drops those that are not visible.
 const STORED_THUMBNAILS: usize = 400;
@@ -241,10 +244,16 @@ impl GalleryState {
 
     /// Asks for the missing thumbnails of the visible pictures.
     pub fn ask_for_thumbnails(self, in_sight: &[usize]) {
-        let mut missing: Vec<usize> = in_sight.to_vec();
-        self.files.update_value(|gallery| {
-            gallery.in_sight = in_sight.iter().copied().collect();
-            missing.retain(|index| !gallery.thumbnails.contains_key(index));
+        self.files.update_value(|gallery| gallery.in_sight = in_sight.iter().copied().collect());
+        self.ask_for_missing_thumbnails();
+    }
+
+    /// Asks for the missing thumbnails of all pictures that are shown. One request has all of them, because a newer
+    /// request replaces a waiting one.
+    fn ask_for_missing_thumbnails(self) {
+        let missing: Vec<usize> = self.files.with_value(|gallery| {
+            let shown = gallery.in_sight.union(&gallery.in_other_view);
+            shown.copied().filter(|index| !gallery.thumbnails.contains_key(index)).collect()
         });
         if !missing.is_empty() {
             let asked = missing.clone();
@@ -259,9 +268,9 @@ impl GalleryState {
             return Err(UnexpectedAnswer);
         }
         self.files.update_value(|gallery| {
-            let GalleryFiles { thumbnails, in_sight, .. } = gallery;
+            let GalleryFiles { thumbnails, in_sight, in_other_view, .. } = gallery;
             if thumbnails.len() + pictures.len() > STORED_THUMBNAILS {
-                thumbnails.retain(|index, _| in_sight.contains(index));
+                thumbnails.retain(|index, _| in_sight.contains(index) || in_other_view.contains(index));
             }
             for (index, file) in pictures.iter().zip(files) {
                 let url = dom::blob_of("image/jpeg", file).as_ref().and_then(ObjectUrl::of);
@@ -300,6 +309,36 @@ impl GalleryState {
                 }
             }
         });
+    }
+}
+
+impl GalleryState {
+    /// Asks for the pictures that vary most along the chosen property's heads, whenever they would change.
+    pub(super) fn ask_for_outlying_pictures(self) {
+        let heads = Memo::new(move |_| self.names.property().map(|property| property.heads()));
+        // During a run, ask only at its end.
+        let is_going = Memo::new(move |_| self.run.with(|run| run.is_going));
+        let is_empty = Memo::new(move |_| self.pictures.with(|pictures| pictures.is_empty()));
+        Effect::new(move || match heads.get().filter(|_| !is_empty.get() && !is_going.get()) {
+            Some(heads) => {
+                self.core.ask(FindOutlyingPictures { heads, most: OUTLYING }, move |found, _buffers| {
+                    self.take_outlying_pictures(found.order);
+                    Ok(())
+                })
+            }
+            None => {
+                self.core.withdraw(TaskKind::OutlyingPictures);
+                self.files.update_value(|gallery| gallery.in_other_view.clear());
+                self.outlying.set(None);
+            }
+        });
+    }
+
+    fn take_outlying_pictures(self, order: Vec<(usize, f32)>) {
+        let shown = order.iter().map(|(index, _length)| *index).collect();
+        self.files.update_value(|gallery| gallery.in_other_view = shown);
+        self.outlying.set(Some(order));
+        self.ask_for_missing_thumbnails();
     }
 }
 

@@ -8,6 +8,7 @@ use leptos::web_sys::File;
 
 use crate::page::common::browser::dom::ObjectUrl;
 use crate::page::core::browser::core::Core;
+use crate::page::heads::browser::names::HeadNamesState;
 use crate::page::model::browser::state::ModelState;
 use crate::page::photo::browser::head_map::HeadMapState;
 use crate::page::photo::browser::photo::PhotoState;
@@ -56,6 +57,8 @@ pub(super) struct GalleryFiles {
     pub thumbnails: BTreeMap<usize, ObjectUrl>,
     /// The pictures whose tiles are visible.
     pub in_sight: BTreeSet<usize>,
+    /// The pictures that another view shows.
+    pub in_other_view: BTreeSet<usize>,
 }
 
 /// The gallery: its pictures, their order, and the model's run over the added pictures.
@@ -66,6 +69,8 @@ pub struct GalleryState {
     pub(super) photo: PhotoState,
     pub(super) phrases: PhrasesState,
     pub(super) head_map: HeadMapState,
+    /// The names of the heads, and the chosen property.
+    pub(super) names: HeadNamesState,
     pub pictures: RwSignal<Arc<Vec<GalleryEntry>>>,
     /// The reason why a later visit will not find the gallery.
     pub not_stored: RwSignal<Option<String>>,
@@ -77,6 +82,9 @@ pub struct GalleryState {
     pub heads: RwSignal<BTreeSet<(usize, usize)>>,
     /// Pictures and their scores, the best first. `None`: the order in which they were added.
     pub order: RwSignal<Option<Vec<(usize, f32)>>>,
+    /// The pictures in which the heads of the chosen property differ most from their mean, with the lengths of the
+    /// differences. `None` without a chosen property.
+    pub outlying: RwSignal<Option<Vec<(usize, f32)>>>,
     /// Increases whenever thumbnails arrive.
     pub thumbnails: RwSignal<u32>,
     pub(super) files: StoredValue<GalleryFiles, LocalStorage>,
@@ -89,6 +97,7 @@ impl GalleryState {
         photo: PhotoState,
         phrases: PhrasesState,
         head_map: HeadMapState,
+        names: HeadNamesState,
     ) -> Self {
         let state = Self {
             core,
@@ -96,6 +105,7 @@ impl GalleryState {
             photo,
             phrases,
             head_map,
+            names,
             pictures: RwSignal::default(),
             not_stored: RwSignal::default(),
             run: RwSignal::default(),
@@ -104,10 +114,12 @@ impl GalleryState {
             through: RwSignal::default(),
             heads: RwSignal::default(),
             order: RwSignal::default(),
+            outlying: RwSignal::default(),
             thumbnails: RwSignal::default(),
             files: StoredValue::new_local(GalleryFiles::default()),
         };
         state.ask_for_order();
+        state.ask_for_outlying_pictures();
         state
     }
 }

@@ -5,6 +5,8 @@ use leptos::prelude::*;
 
 use crate::page::heads::browser::heads::HeadsState;
 use crate::page::heads::browser::heads::Pinned;
+use crate::page::heads::browser::names::HeadNamesState;
+use crate::page::heads::browser::property_mark::PropertyMark;
 use crate::page::heads::contributions::Cell;
 use crate::page::photo::browser::head_map::HeadMapState;
 use crate::page::photo::browser::phrases::PhrasesState;
@@ -82,20 +84,29 @@ fn Pin() -> impl IntoView {
 #[component]
 fn Ranking() -> impl IntoView {
     let (head_map, heads) = (expect_context::<HeadMapState>(), expect_context::<HeadsState>());
-    let ranking =
-        move || heads.contributions.with(|all| all.as_ref().map(|all| all.ranking(RANKED))).unwrap_or_default();
+    let names = expect_context::<HeadNamesState>();
+    let ranking = move || {
+        heads.values.with(|values| values.as_ref().map(|values| values.parts.ranking(RANKED))).unwrap_or_default()
+    };
     let row = move |(layer, head, value): (usize, usize, f32)| {
+        let cell = Cell::Head { layer, head };
+        let named = Memo::new(move |_| names.of(cell));
+        let label = move || {
+            let name = named.with(|named| named.as_ref().map(|(name, _mark)| format!(", {name}")));
+            format!("{}{}: {}", cell.name(), name.unwrap_or_default(), units::signed(value, 4))
+        };
         let is_chosen = move || head_map.head.get() == Some((layer, head));
         view! {
             <li>
                 <button
                     type="button"
-                    aria-label=format!("{}: {}", Cell::Head { layer, head }.name(), units::signed(value, 4))
+                    aria-label=label
                     aria-pressed=move || is_chosen().to_string()
                     data-value=value.to_string()
                     on:click=move |_| head_map.head.set(Some((layer, head)))
                 >
                     <span>{format!("{layer}.{head}")}</span>
+                    {move || named.get().map(|(_name, mark)| view! { <PropertyMark mark=mark/> })}
                     <b class:negative={value < 0.0}>{units::signed(value, 3)}</b>
                 </button>
             </li>

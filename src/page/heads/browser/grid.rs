@@ -1,5 +1,6 @@
 //! The grid of all components: layers by heads, one MLP per layer, and the embedding z0. Each cell is coloured by its
-//! contribution to the chosen phrase's score (docs/PAPERS.md, 1.1).
+//! contribution to the chosen phrase's score (docs/PAPERS.md, 1.1), or by the difference between the contribution and
+//! its mean over many images (1.11). The cell of a head also has the mark of the property that names the head.
 
 use leptos::html::Div;
 use leptos::prelude::*;
@@ -10,9 +11,14 @@ use crate::page::common::browser::colour_scale::ColourScale;
 use crate::page::common::browser::explanation::HowComputed;
 use crate::page::common::colour::Ramp;
 use crate::page::common::formulas::Topic;
+use crate::page::heads::browser::average_picture::AveragePicture;
 use crate::page::heads::browser::contrast::Contrast;
+use crate::page::heads::browser::grid_cell::GridCell;
 use crate::page::heads::browser::heads::HeadsState;
-use crate::page::heads::contributions::{Cell, Contributions, Extent, Step, strength};
+use crate::page::heads::browser::names::HeadNamesState;
+use crate::page::heads::browser::property_mark::PropertyMark;
+use crate::page::heads::contributions::{Cell, Contributions, Extent, Step};
+use crate::page::heads::properties::Property;
 use crate::page::heads::switched_off;
 use crate::page::model::address::ModelAddress;
 use crate::page::model::browser::state::ModelState;
@@ -31,7 +37,6 @@ pub fn HeadGrid() -> impl IntoView {
         let of_computed = || heads.contributions.with(|all| all.as_ref().map(Contributions::extent));
         of_pack().or_else(of_computed).or_else(|| awaited(model))
     });
-    let strongest = move || heads.contributions.with(|all| all.as_ref().and_then(|all| all.strongest_head()));
     view! {
         <section class="head-grid" aria-labelledby="grid-title">
             <div class="heading">
@@ -41,8 +46,8 @@ pub fn HeadGrid() -> impl IntoView {
                     <button
                         type="button"
                         class="quiet-button"
-                        disabled=move || strongest().is_none()
-                        on:click=move |_| head_map.head.set(strongest())
+                        disabled=move || heads.strongest().is_none()
+                        on:click=move |_| head_map.head.set(untrack(|| heads.strongest()))
                     >
                         "Strongest"
                     </button>
@@ -51,11 +56,15 @@ pub fn HeadGrid() -> impl IntoView {
             <Readout/>
             <Show when=move || model.has_text()>
                 <Contrast/>
+                <AveragePicture/>
             </Show>
             {move || extent.get().map(|extent| view! { <Cells extent=extent/> })}
             <Show when=move || model.has_text()>
                 <Legend/>
                 <HowComputed about=Topic::Contributions/>
+                <Show when=move || heads.shows_differences()>
+                    <HowComputed about=Topic::Differences/>
+                </Show>
             </Show>
         </section>
     }
@@ -72,18 +81,26 @@ fn awaited(model: ModelState) -> Option<Extent> {
 #[component]
 fn Readout() -> impl IntoView {
     let (head_map, heads) = (expect_context::<HeadMapState>(), expect_context::<HeadsState>());
+    let names = expect_context::<HeadNamesState>();
     let cell = move || {
         let chosen = || head_map.head.get().map(|(layer, head)| Cell::Head { layer, head });
         heads.pointed.get().or_else(chosen)
     };
-    let value = move || heads.contributions.with(|all| all.as_ref()?.of(cell()?));
+    let value = move || heads.value(cell()?);
     let share = move || {
-        let total = heads.contributions.with(|all| all.as_ref().map(|all| all.total()))?;
+        let total = heads.values.with(|values| values.as_ref().map(|values| values.parts.total()))?;
         Some(format!("of {}", units::signed(total, 4)))
+    };
+    let name = move || {
+        let cell = cell()?;
+        Some(match names.of(cell) {
+            Some((name, _mark)) => format!("{}, {name}", cell.name()),
+            None => cell.name(),
+        })
     };
     view! {
         <p class="readout">
-            <span>{move || cell().map_or_else(|| "No phrase is chosen".to_owned(), Cell::name)}</span>
+            <span>{move || name().unwrap_or_else(|| "No phrase is chosen".to_owned())}</span>
             <b>{move || value().map(|value| units::signed(value, 5))}</b>
             <span class="quiet">{move || value().and_then(|_| share())}</span>
         </p>
@@ -135,6 +152,8 @@ fn Cells(extent: Extent) -> impl IntoView {
         <div
             class="cells"
             class:dense={extent.heads > 12}
+            // Reserves the space of the marks, so that the layout does not shift when the names arrive.
+            class:named=move || model.can_label_heads() || model.pack.with(Option::is_none)
             node_ref=grid
             role="grid"
             aria-label="Contribution of every head, MLP and the embedding; the last layer is at the top"
@@ -146,7 +165,7 @@ fn Cells(extent: Extent) -> impl IntoView {
             // In the document, the embedding and the first layer come first. On screen they are at the bottom.
             <div class="grid-row" role="row">
                 <span class="axis" role="rowheader">"z0"</span>
-                <Value cell=Cell::Embedding stop=stop visited=visited/>
+                <GridCell cell=Cell::Embedding stop=stop visited=visited/>
                 <span class="note">"the embedding before the first layer"</span>
             </div>
             {rows.collect_view()}
@@ -164,111 +183,13 @@ fn Cells(extent: Extent) -> impl IntoView {
 #[component]
 fn Layer(layer: usize, heads: usize, stop: Memo<Cell>, visited: RwSignal<Option<Cell>>) -> impl IntoView {
     let cells =
-        (0..heads).map(|head| view! { <Value cell=Cell::Head { layer, head } stop=stop visited=visited/> });
+        (0..heads).map(|head| view! { <GridCell cell=Cell::Head { layer, head } stop=stop visited=visited/> });
     view! {
         <div class="grid-row" role="row">
             <span class="axis" role="rowheader">{layer}</span>
             {cells.collect_view()}
-            <Value cell=Cell::Mlp { layer } stop=stop visited=visited/>
+            <GridCell cell=Cell::Mlp { layer } stop=stop visited=visited/>
         </div>
-    }
-}
-
-/// One cell, coloured by its value.
-#[component]
-fn Value(cell: Cell, stop: Memo<Cell>, visited: RwSignal<Option<Cell>>) -> impl IntoView {
-    let (model, phrases, head_map, heads) = (
-        expect_context::<ModelState>(),
-        expect_context::<PhrasesState>(),
-        expect_context::<HeadMapState>(),
-        expect_context::<HeadsState>(),
-    );
-    let value = Memo::new(move |_| heads.contributions.with(|all| all.as_ref().and_then(|all| all.of(cell))));
-    let share = move || {
-        heads.contributions.with(|all| {
-            let (all, value) = (all.as_ref()?, value.get()?);
-            let scale = if matches!(cell, Cell::Head { .. }) { all.head_scale() } else { all.other_scale() };
-            Some(strength(value, scale))
-        })
-    };
-    let paint = move || share().map(|share| format!("{:.1}%", share.abs() * 100.0));
-    let is_off = move || phrases.switched_off.with(|now| switched_off::is_off(now, cell));
-    let switch = move |_| {
-        if model.has_statistics() {
-            phrases.switched_off.update(|now| switched_off::toggle(now, cell));
-        }
-    };
-    let is_negative = move || share().is_some_and(|share| share < 0.0);
-    // The value is an f32, not rounded.
-    let exact = move || value.get().map(|value| value.to_string());
-    let label = move || {
-        let value = value.get().map(|value| units::signed(value, 5)).unwrap_or_default();
-        format!("{}{}: {value}", cell.name(), if is_off() { ", switched off" } else { "" })
-    };
-    let tabindex = move || if stop.get() == cell { "0" } else { "-1" };
-    let point = move |_| heads.pointed.set(Some(cell));
-    let focus = move |_| {
-        visited.set(Some(cell));
-        heads.pointed.set(Some(cell));
-    };
-    match cell {
-        Cell::Head { layer, head } => {
-            let is_chosen = move || head_map.head.get() == Some((layer, head));
-            view! {
-                <div role="gridcell">
-                    <button
-                        type="button"
-                        class="head cell"
-                        class:negative=is_negative
-                        class:off=is_off
-                        data-layer=layer.to_string()
-                        data-head=head.to_string()
-                        data-contribution=exact
-                        aria-label=label
-                        aria-pressed=move || is_chosen().to_string()
-                        tabindex=tabindex
-                        style:--share=paint
-                        on:click=move |_| head_map.head.set(Some((layer, head)))
-                        on:pointerenter=point
-                        on:focus=focus
-                    ></button>
-                </div>
-            }
-            .into_any()
-        }
-        Cell::Mlp { layer } => view! {
-            <div
-                role="gridcell"
-                class="mlp cell"
-                class:negative=is_negative
-                class:off=is_off
-                on:click=switch
-                data-mlp=layer.to_string()
-                data-contribution=exact
-                aria-label=label
-                tabindex=tabindex
-                style:--share=paint
-                on:pointerenter=point
-                on:focus=focus
-            ></div>
-        }
-        .into_any(),
-        Cell::Embedding => view! {
-            <div
-                role="gridcell"
-                class="embedding-cell cell"
-                class:negative=is_negative
-                class:off=is_off
-                on:click=switch
-                data-embedding-contribution=exact
-                aria-label=label
-                tabindex=tabindex
-                style:--share=paint
-                on:pointerenter=point
-                on:focus=focus
-            ></div>
-        }
-        .into_any(),
     }
 }
 
@@ -277,7 +198,10 @@ fn Value(cell: Cell, stop: Memo<Cell>, visited: RwSignal<Option<Cell>>) -> impl 
 fn Legend() -> impl IntoView {
     let heads = expect_context::<HeadsState>();
     let scales = Memo::new(move |_| {
-        heads.contributions.with(|all| all.as_ref().map(|all| (all.head_scale(), all.other_scale())))
+        heads.values.with(|values| {
+            let parts = &values.as_ref()?.parts;
+            Some((parts.head_scale(), parts.other_scale()))
+        })
     });
     let scale = |what: &'static str, scale: f32| {
         let ends = (units::signed(-scale, 4), units::signed(scale, 4));
@@ -287,9 +211,50 @@ fn Legend() -> impl IntoView {
         <div class="legend">
             {move || scales.get().map(|(heads, others)| (scale("heads", heads), scale("MLPs, z0", others)))}
             <p class="quiet hint">
-                "Orange cells add to the phrase's score, blue cells reduce it. All cells together sum to the
-                score. Hatched cells are switched off."
+                {move || if heads.shows_differences() {
+                    "Orange cells add more to the phrase's score than in an average picture, blue cells add less. \
+                     Hatched cells are switched off: they are as in an average picture."
+                } else {
+                    "Orange cells add to the phrase's score, blue cells reduce it. All cells together sum to the \
+                     score. Hatched cells are switched off."
+                }}
             </p>
+            <PropertyLegend/>
         </div>
+    }
+}
+
+/// Explains the marks of the properties. A press on a property chooses it.
+#[component]
+fn PropertyLegend() -> impl IntoView {
+    let names = expect_context::<HeadNamesState>();
+    let all = Memo::new(move |_| names.in_use());
+    let chip = move |Property { name, mark, .. }: Property| {
+        let own = StoredValue::new(name.clone());
+        let is_chosen = move || names.chosen.with(|chosen| own.with_value(|own| chosen.as_ref() == Some(own)));
+        view! {
+            <li>
+                <button
+                    type="button"
+                    data-property=name.clone()
+                    aria-pressed=move || is_chosen().to_string()
+                    on:click=move |_| names.toggle(&own.get_value())
+                >
+                    <PropertyMark mark=mark/>
+                    {name.clone()}
+                </button>
+            </li>
+        }
+    };
+    view! {
+        <ul class="property-legend" aria-label="Properties of the heads">
+            {move || all.get().into_iter().map(chip).collect_view()}
+        </ul>
+        <Show when=move || all.with(|all| !all.is_empty())>
+            <p class="quiet hint">
+                "A head's mark is the property that its texts stand out for. Heads without a mark are mixed. "
+                <a href="#what-heads-do">"What the heads do"</a>
+            </p>
+        </Show>
     }
 }

@@ -3,11 +3,11 @@
 use leptos::prelude::*;
 
 use crate::page::core::browser::core::Core;
-use crate::page::heads::contributions::{Cell, Contributions};
+use crate::page::heads::contributions::{Cell, Contributions, GridValues};
 use crate::page::model::browser::state::ModelState;
 use crate::page::photo::browser::head_map::HeadMapState;
 use crate::page::photo::browser::phrases::{PhrasesState, Scores};
-use crate::protocol::{HeadLabel, LabelHead, TaskKind};
+use crate::protocol::{HeadLabel, LabelHead, MeanAttribution, TaskKind};
 
 /// The number of texts to ask for per head.
 const LABELS: usize = 10;
@@ -41,6 +41,13 @@ pub struct HeadsState {
     /// The part of every component in the chosen value: the score of a phrase, or the difference of two phrases or
     /// photos.
     pub contributions: Memo<Option<Contributions>>,
+    /// The mean of every contribution over the images of the head statistics. `None` without statistics. `None` also
+    /// while two photos are compared: the difference of two photos does not depend on the means.
+    pub means: Memo<Option<Contributions>>,
+    /// Whether the grid shows the contributions even if there are means to subtract.
+    pub shows_raw: RwSignal<bool>,
+    /// The values of the grid: the contributions, or their differences from the means.
+    pub values: Memo<Option<GridValues>>,
     pub texts: RwSignal<Option<HeadTexts>>,
     /// The cell of the grid that the pointer or the keyboard is on.
     pub pointed: RwSignal<Option<Cell>>,
@@ -64,8 +71,40 @@ impl HeadsState {
                 None => Some(here),
             }
         });
-        let (texts, pointed) = (RwSignal::default(), RwSignal::default());
-        let state = Self { core, model, phrases, head_map, pinned, contributions, texts, pointed };
+        let means = Memo::new(move |_| {
+            let (chosen, rival) = (phrases.chosen.get()?, phrases.rival.get());
+            if pinned.with(Option::is_some) {
+                return None;
+            }
+            phrases.scores.with(|scores| {
+                let scores = scores.as_ref()?;
+                let all = mean_contributions(scores, &chosen)?;
+                match rival {
+                    Some(rival) => all.minus(&mean_contributions(scores, &rival)?),
+                    None => Some(all),
+                }
+            })
+        });
+        let shows_raw = RwSignal::new(false);
+        let values = Memo::new(move |_| {
+            let contributions = contributions.get()?;
+            let means = means.get().filter(|_| !shows_raw.get());
+            let differences = means.and_then(|means| GridValues::differences(&contributions, &means));
+            Some(differences.unwrap_or_else(|| GridValues::raw(contributions)))
+        });
+        let state = Self {
+            core,
+            model,
+            phrases,
+            head_map,
+            pinned,
+            contributions,
+            means,
+            shows_raw,
+            values,
+            texts: RwSignal::default(),
+            pointed: RwSignal::default(),
+        };
         state.choose_first_head();
         state.ask_for_texts();
         state
@@ -83,9 +122,19 @@ impl HeadsState {
         Some(subject)
     }
 
-    /// Returns the head that adds most to the chosen value.
+    /// Returns the head with the largest value in the grid.
     pub fn strongest(self) -> Option<(usize, usize)> {
-        self.contributions.with(|all| all.as_ref().and_then(Contributions::strongest_head))
+        self.values.with(|values| values.as_ref()?.parts.strongest_head())
+    }
+
+    /// Returns the value of a cell of the grid.
+    pub fn value(self, cell: Cell) -> Option<f32> {
+        self.values.with(|values| values.as_ref()?.parts.of(cell))
+    }
+
+    /// Returns whether the grid shows differences from an average picture.
+    pub fn shows_differences(self) -> bool {
+        self.values.with(|values| values.as_ref().is_some_and(|values| values.average.is_some()))
     }
 
     /// Returns the chosen head's texts, if they have arrived.
@@ -126,12 +175,23 @@ impl HeadsState {
 
 /// Returns every component's part in a phrase's score; `None` if the phrase was not scored.
 pub fn contributions(scores: &Scores, phrase: &str) -> Option<Contributions> {
-    let index = scores.index(phrase)?;
-    let of = |texts: &Vec<f32>| texts.get(index).copied().unwrap_or_default();
-    let attribution = &scores.attribution;
-    Some(Contributions {
-        heads: attribution.heads.iter().map(|layer| layer.iter().map(of).collect()).collect(),
-        mlps: attribution.mlps.iter().map(of).collect(),
-        embedding: of(&attribution.embedding),
-    })
+    let all = &scores.attribution;
+    Some(of_text(&all.heads, &all.mlps, &all.embedding, scores.index(phrase)?))
+}
+
+/// Returns the mean of every component's part in a phrase's score; `None` if the phrase was not scored, or if there
+/// are no statistics.
+pub fn mean_contributions(scores: &Scores, phrase: &str) -> Option<Contributions> {
+    let MeanAttribution { heads, mlps, embedding } = scores.attribution.means.as_ref()?;
+    Some(of_text(heads, mlps, embedding, scores.index(phrase)?))
+}
+
+/// Returns the parts of one text: `heads` is `[layer][head][text]`, `mlps` is `[layer][text]`.
+fn of_text(heads: &[Vec<Vec<f32>>], mlps: &[Vec<f32>], embedding: &[f32], index: usize) -> Contributions {
+    let of = |texts: &[f32]| texts.get(index).copied().unwrap_or_default();
+    Contributions {
+        heads: heads.iter().map(|layer| layer.iter().map(|texts| of(texts)).collect()).collect(),
+        mlps: mlps.iter().map(|texts| of(texts)).collect(),
+        embedding: of(embedding),
+    }
 }

@@ -1,12 +1,19 @@
-//! The names of the heads of the open model (docs/PAPERS.md, 1.15).
+//! The names of the heads of the open model (docs/PAPERS.md, 1.15), and the chosen property.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use js_sys::Uint8Array;
 use leptos::prelude::*;
 
 use crate::page::common::browser::dom;
 use crate::page::core::browser::core::Core;
+use crate::page::heads::contributions::Cell;
 use crate::page::heads::label_files;
+use crate::page::heads::properties::{Mark, Properties, Property};
 use crate::page::model::browser::state::ModelState;
+use crate::page::photo::browser::head_map::HeadMapState;
+use crate::protocol::wire::Attachments;
 use crate::protocol::{HeadNames, HeadNaming, NameHeads, TaskKind};
 use crate::text::units;
 
@@ -15,28 +22,92 @@ use crate::text::units;
 pub struct HeadNamesState {
     core: Core,
     model: ModelState,
+    head_map: HeadMapState,
     /// The latest names. After a change of the pool or the statistics, the old names stay until the new ones arrive.
     pub names: RwSignal<Option<HeadNames>>,
+    /// The number of heads that have texts, and of all heads, while the names are computed.
+    pub progress: RwSignal<Option<(usize, usize)>>,
+    /// The heads of each property.
+    pub properties: Memo<Option<Arc<Properties>>>,
+    /// The name of the chosen property.
+    pub chosen: RwSignal<Option<String>>,
 }
 
 impl HeadNamesState {
-    pub fn new(core: Core, model: ModelState) -> Self {
-        let state = Self { core, model, names: RwSignal::default() };
+    pub fn new(core: Core, model: ModelState, head_map: HeadMapState) -> Self {
+        let names = RwSignal::new(None);
+        let properties =
+            Memo::new(move |_| names.with(|names| names.as_ref().map(|names| Arc::new(Properties::new(names)))));
+        let (progress, chosen) = (RwSignal::default(), RwSignal::default());
+        let state = Self { core, model, head_map, names, progress, properties, chosen };
+        state.ask_when_they_change();
+        state.keep_group();
+        state
+    }
+
+    /// Returns the name of the head of a cell, and the name's mark. `None` for a mixed head, for MLPs and z0, and until
+    /// the names are known.
+    pub fn of(self, cell: Cell) -> Option<(String, Mark)> {
+        let Cell::Head { layer, head } = cell else { return None };
+        self.properties.with(|properties| {
+            let Property { name, mark, .. } = properties.as_ref()?.of((layer, head))?;
+            Some((name.clone(), mark.clone()))
+        })
+    }
+
+    /// Returns the properties that name at least one head.
+    pub fn in_use(self) -> Vec<Property> {
+        self.properties.with(|properties| properties.iter().flat_map(|all| all.in_use().cloned()).collect())
+    }
+
+    /// Returns the name of the property whose heads are exactly these.
+    pub fn of_group(self, heads: &BTreeSet<(usize, usize)>) -> Option<String> {
+        self.properties.with(|properties| Some(properties.as_ref()?.with_heads(heads)?.name.clone()))
+    }
+
+    /// Returns the chosen property, if it still names a head.
+    pub fn property(self) -> Option<Property> {
+        let name = self.chosen.get()?;
+        let property = self.properties.with(|properties| properties.as_ref()?.named(&name).cloned());
+        property.filter(|property| !property.heads.is_empty())
+    }
+
+    /// Chooses a property, or none. The map shows the heads of the property together.
+    pub fn choose(self, name: Option<String>) {
+        self.chosen.set(name);
+        self.head_map.group.set(self.heads_of_chosen());
+    }
+
+    /// Chooses a property, or none if the property is chosen already.
+    pub fn toggle(self, name: &str) {
+        let is_chosen = self.chosen.with_untracked(|chosen| chosen.as_deref() == Some(name));
+        self.choose((!is_chosen).then(|| name.to_owned()));
+    }
+
+    fn heads_of_chosen(self) -> Vec<(usize, usize)> {
+        untrack(|| self.property()).map(|property| property.heads()).unwrap_or_default()
+    }
+
+    fn ask_when_they_change(self) {
         Effect::new(move |before: Option<Option<String>>| {
-            model.label_sources.version.track();
-            let open = model.pack.with(|pack| pack.as_ref().map(|pack| pack.model.clone()));
-            if before.is_some_and(|before| before != open) {
-                state.names.set(None);
+            self.model.label_sources.version.track();
+            let open = self.model.pack.with(|pack| pack.as_ref().map(|pack| pack.model.clone()));
+            let is_other = before.is_some_and(|before| before != open);
+            if is_other {
+                self.choose(None);
             }
-            if model.can_label_heads() && open.is_some() {
-                state.ask();
+            let can_be_computed = self.model.can_label_heads() && open.is_some();
+            if is_other || !can_be_computed {
+                self.names.set(None);
+                self.progress.set(None);
+            }
+            if can_be_computed {
+                self.ask();
             } else {
-                core.withdraw(TaskKind::HeadNames);
-                state.names.set(None);
+                self.core.withdraw(TaskKind::HeadNames);
             }
             open
         });
-        state
     }
 
     /// Saves the names and texts of all heads, as JSON and as Markdown.
@@ -55,14 +126,34 @@ impl HeadNamesState {
 
     /// Asks for the names until the worker has all of them. Every other request can run between two of these.
     fn ask(self) {
-        self.core.ask_for_outcome(NameHeads, Default::default(), move |naming| {
+        self.core.ask_for_outcome(NameHeads, Attachments::default(), move |naming| {
             match naming {
-                Ok((HeadNaming::UnderWay { .. }, _buffers)) => self.ask(),
-                Ok((HeadNaming::Named(names), _buffers)) => self.names.set(Some(names)),
+                Ok((HeadNaming::UnderWay { done, total }, _buffers)) => {
+                    self.progress.set(Some((done, total)));
+                    self.ask();
+                }
+                Ok((HeadNaming::Named(names), _buffers)) => {
+                    self.progress.set(None);
+                    self.names.set(Some(names));
+                }
                 // The request for the chosen head's texts reports the same failure.
-                Err(_sentence) => self.names.set(None),
+                Err(_sentence) => {
+                    self.progress.set(None);
+                    self.names.set(None);
+                }
             }
             Ok(())
+        });
+    }
+
+    /// Keeps the map on the heads of the chosen property when new names arrive.
+    fn keep_group(self) {
+        Effect::new(move || {
+            self.properties.track();
+            let (group, heads) = (self.head_map.group, self.heads_of_chosen());
+            if group.with_untracked(|group| !group.is_empty() && *group != heads) {
+                group.set(heads);
+            }
         });
     }
 }

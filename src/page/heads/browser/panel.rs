@@ -10,6 +10,7 @@ use crate::page::common::browser::explanation::HowComputed;
 use crate::page::common::formulas::Topic;
 use crate::page::heads::browser::heads::HeadTexts;
 use crate::page::heads::browser::heads::HeadsState;
+use crate::page::heads::browser::names::HeadNamesState;
 use crate::page::heads::contributions::Cell;
 use crate::page::heads::switched_off;
 use crate::page::model::browser::state::ModelState;
@@ -30,15 +31,21 @@ pub fn HeadPanel(#[prop(into)] first_labels: ViewFn) -> impl IntoView {
         expect_context::<HeadMapState>(),
         expect_context::<HeadsState>(),
     );
-    let title = move || {
-        head_map.head.get().map_or_else(|| "Head".to_owned(), |(layer, head)| Cell::Head { layer, head }.name())
+    let names = expect_context::<HeadNamesState>();
+    let cell = move || head_map.head.get().map(|(layer, head)| Cell::Head { layer, head });
+    let title = move || match cell() {
+        Some(cell) => {
+            let name = names.of(cell).map(|(name, _mark)| format!(": {name}"));
+            format!("{}{}", cell.name(), name.unwrap_or_default())
+        }
+        None => "Head".to_owned(),
     };
     let value = move || {
         let (layer, head) = head_map.head.get()?;
-        let value = heads.contributions.with(|all| all.as_ref()?.of(Cell::Head { layer, head }))?;
-        Some(format!("{} for {}", units::signed(value, 5), heads.subject()?))
+        let value = units::signed(heads.value(Cell::Head { layer, head })?, 5);
+        let what = if heads.shows_differences() { "difference " } else { "" };
+        Some(format!("{what}{value} for {}", heads.subject()?))
     };
-    let cell = move || head_map.head.get().map(|(layer, head)| Cell::Head { layer, head });
     let is_off =
         move || cell().is_some_and(|cell| phrases.switched_off.with(|now| switched_off::is_off(now, cell)));
     let switch = move |_| {
@@ -111,7 +118,7 @@ fn HeadMap() -> impl IntoView {
                     class="head-map"
                     node_ref=canvas
                     role="img"
-                    aria-label="Where this head looks"
+                    aria-label=move || format!("The map of {}", head_map.describe().unwrap_or_default())
                     width="1"
                     height="1"
                 ></canvas>
@@ -129,6 +136,12 @@ fn HeadMap() -> impl IntoView {
                 />
             </Show>
             <HeadScale/>
+            <Show when=move || !head_map.group.with(Vec::is_empty)>
+                <p class="quiet hint" id="map-of-group">
+                    {move || head_map.describe().map(|heads| format!("The map of {heads}."))}
+                </p>
+                <button type="button" on:click=move |_| head_map.group.set(Vec::new())>"Only this head"</button>
+            </Show>
         </div>
     }
 }

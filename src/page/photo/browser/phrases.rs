@@ -132,6 +132,8 @@ impl PhrasesState {
                 self.scores.set(None);
             }
             let is_wanted = self.photo.traced.get().is_some() && !phrases.is_empty() && self.model.has_text();
+            // The means of the contributions change with the statistics.
+            self.model.label_sources.version.track();
             let ablation = self.ablation_in_use();
             match is_wanted {
                 true => self.core.ask(Attribute { phrases, templates, ablation }, move |attribution, _buffers| {

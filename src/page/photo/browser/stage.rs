@@ -128,10 +128,10 @@ pub fn Stage() -> impl IntoView {
 
 /// Describes the layer over the photo for screen readers.
 fn describe_layer(overlay: OverlayState, segmentation: SegmentationState, head_map: HeadMapState) -> String {
-    match (overlay.layer.get(), segmentation.current(), head_map.head.get()) {
+    match (overlay.layer.get(), segmentation.current(), head_map.describe()) {
         (Layer::Segmentation, Some(found), _) if found.is_empty => format!("nothing found for {}", found.phrase),
         (Layer::Segmentation, Some(found), _) => format!("the segmentation of {}", found.phrase),
-        (Layer::Head, _, Some((layer, head))) => format!("the map of layer {layer}, head {head}"),
+        (Layer::Head, _, Some(heads)) => format!("the map of {heads}"),
         _ => "nothing over it".to_owned(),
     }
 }

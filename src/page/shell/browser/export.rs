@@ -115,6 +115,8 @@ fn findings(features: Features) -> Option<Findings> {
             phrases: phrases(features),
             subject: features.heads.subject(),
             contributions: features.heads.contributions.with(|all| all.as_ref().map(Into::into)),
+            means: features.heads.means.with(|all| all.as_ref().map(Into::into)),
+            shows_differences: features.heads.shows_differences(),
             ablation: features.phrases.ablation_in_use(),
             segmentation: segmentation(features),
             head: head(features),
@@ -151,8 +153,10 @@ fn segmentation(features: Features) -> Option<SegmentationFinding> {
 
 fn head(features: Features) -> Option<HeadFinding> {
     let (layer, head) = features.head_map.head.get()?;
+    let cell = Cell::Head { layer, head };
     let texts = features.heads.texts.get().filter(|texts| texts.head == (layer, head));
-    let map = features.head_map.current().map(|map| HeadMapFinding {
+    let map = features.head_map.current().filter(|map| map.heads == [(layer, head)]);
+    let map = map.map(|map| HeadMapFinding {
         kind: match map.kind {
             HeadMapKind::Contribution => "contribution",
             HeadMapKind::Attention => "attention",
@@ -163,7 +167,8 @@ fn head(features: Features) -> Option<HeadFinding> {
     Some(HeadFinding {
         layer,
         head,
-        contribution: features.heads.contributions.with(|all| all.as_ref()?.of(Cell::Head { layer, head })),
+        contribution: features.heads.contributions.with(|all| all.as_ref()?.of(cell)),
+        mean: features.heads.means.with(|all| all.as_ref()?.of(cell)),
         map,
         images: texts.as_ref().map_or(0, |texts| texts.images),
         labels: texts.map(|texts| texts.labels).unwrap_or_default(),
@@ -198,12 +203,11 @@ fn segmentation_caption(features: Features) -> String {
 }
 
 fn head_caption(features: Features) -> String {
-    let Some((layer, head)) = features.head_map.head.get() else { return String::new() };
+    let Some(heads) = features.head_map.describe() else { return String::new() };
     match features.head_map.kind.get() {
-        HeadMapKind::Attention => format!("Attention of layer {layer}, head {head}"),
+        HeadMapKind::Attention => format!("Attention of {heads}"),
         HeadMapKind::Contribution => {
-            let subject = features.heads.subject().unwrap_or_default();
-            format!("Contribution of layer {layer}, head {head} to {subject}")
+            format!("Contribution of {heads} to {}", features.heads.subject().unwrap_or_default())
         }
     }
 }

@@ -57,10 +57,10 @@ impl Features {
         let segmentation = SegmentationState::new(core, model, photo, phrases);
         let head_map = HeadMapState::new(core, photo, phrases);
         let heads = HeadsState::new(core, model, phrases, head_map);
-        let names = HeadNamesState::new(core, model);
+        let names = HeadNamesState::new(core, model, head_map);
         let compare =
             CompareState::new(ComparedModel { core, model, photo, phrases, segmentation, names }, address.device);
-        let gallery = GalleryState::new(core, model, photo, phrases, head_map);
+        let gallery = GalleryState::new(core, model, photo, phrases, head_map, names);
         let features = Self {
             core,
             model,
@@ -110,6 +110,7 @@ impl Features {
         self.phrases.choice.set(address.phrase.clone());
         self.phrases.rather_than.set(address.rather_than.clone());
         self.head_map.kind.set(address.map);
+        self.heads.shows_raw.set(address.raw);
         self.overlay.layer.set(address.layer);
         self.overlay.opacity.set(address.opacity);
         self.phrases.templates.set(address.templates);

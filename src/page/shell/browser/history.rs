@@ -99,6 +99,7 @@ pub fn now(features: Features, opened: &Address) -> Address {
         texts: (phrases != PhraseList::default()).then_some(phrases),
         head: features.head_map.head.get(),
         map: features.head_map.kind.get(),
+        raw: features.heads.shows_raw.get(),
         layer: features.overlay.layer.get(),
         whole_photo: features.photo.framing.get() != framing(&Address::default()),
         threshold: features.segmentation.threshold.get(),

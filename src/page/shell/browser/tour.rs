@@ -44,8 +44,7 @@ impl Tour {
             Self { features, step: RwSignal::new(None), was_seen, set_was_seen, ablation: StoredValue::default() };
         // The strongest head is known once the phrase is scored. The step about the head then chooses this head.
         Effect::new(move || {
-            let strongest =
-                features.heads.contributions.with(|all| all.as_ref().and_then(|all| all.strongest_head()));
+            let strongest = features.heads.strongest();
             if tour.step.get().is_some_and(|step| STEPS[step] == Step::Head) && strongest.is_some() {
                 features.head_map.head.set(strongest);
             }
@@ -142,10 +141,8 @@ impl Tour {
             score: of_scores(|scores| scores.of(PHRASE).map(|(score, _)| score)),
             intact: of_scores(|scores| scores.before(PHRASE)),
             head,
-            part: features.heads.contributions.with(|all| {
-                let (layer, head) = head?;
-                all.as_ref()?.of(Cell::Head { layer, head })
-            }),
+            part: head.and_then(|(layer, head)| features.heads.value(Cell::Head { layer, head })),
+            is_difference: features.heads.shows_differences(),
             labels: labels.unwrap_or_default(),
             can_switch_off: features.model.has_statistics(),
         }
