@@ -6,6 +6,7 @@ use leptos::web_sys::HtmlElement;
 use wasm_bindgen::JsCast as _;
 
 use crate::page::common::browser::dom;
+use crate::page::compare::browser::comparison::Comparison;
 use crate::page::embed::browser::view::Embed;
 use crate::page::gallery::browser::panel::Gallery;
 use crate::page::gallery::browser::property_pictures::PropertyPictures;
@@ -122,6 +123,7 @@ fn Foot() -> impl IntoView {
         labelled_classes: Signal::derive(move || features.cues.labelled_classes()),
     };
     view! {
+        <Comparison/>
         <Show when=move || features.model.has_text()>
             <WhatHeadsDo gallery=PropertyPictures/>
         </Show>

@@ -10,11 +10,12 @@
 //! 3. [`model`]: the open model, and the texts and images for the labels of its heads.
 //! 4. [`photo`]: the photo, the phrases with their scores, the segmentation, and the chosen head's map.
 //! 5. [`heads`]: contributions, head texts, switching parts off, completeness.
-//! 6. [`gallery`]: the person's own pictures, and spurious cues among them.
-//! 7. [`video`]: the video view.
-//! 8. [`shell`]: everything that drives several features: address and history, masthead, keys, tour, samples, export,
+//! 6. [`compare`]: a second model beside the open one, on the same photo and the same phrases.
+//! 7. [`gallery`]: the person's own pictures, and spurious cues among them.
+//! 8. [`video`]: the video view.
+//! 9. [`shell`]: everything that drives several features: address and history, masthead, keys, tour, samples, export,
 //!    sharing.
-//! 9. [`embed`]: the compact page inside another page, and its messages.
+//! 10. [`embed`]: the compact page inside another page, and its messages.
 //!
 //! If a feature needs a value of a later feature, `app` passes the value in, as a signal, a callback or a view.
 //!
@@ -24,6 +25,7 @@
 #[cfg(feature = "page")]
 pub mod app;
 pub mod common;
+pub mod compare;
 pub mod core;
 pub mod embed;
 pub mod gallery;

@@ -140,6 +140,10 @@ pub struct OpenPack {
     /// The folder's address.
     pub url: String,
     pub device: DevicePreference,
+    /// The memory that the model may take, in bytes. The worker refuses a model that needs more, before it fetches the
+    /// weights. `None`: no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub room: Option<u64>,
 }
 
 /// Converts published weights to a pack, and opens the pack. The files travel with the message. A file whose name
@@ -150,6 +154,9 @@ pub struct LoadModel {
     pub storage: Storage,
     pub settings: ModelSettings,
     pub device: DevicePreference,
+    /// The memory that the model may take, as in [`OpenPack`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub room: Option<u64>,
 }
 
 /// Writes the open model as one file, with the statistics and the pool that are in use.

@@ -9,6 +9,7 @@ mod error;
 pub mod gallery;
 pub mod helpers;
 mod labels;
+pub mod memory;
 mod naming;
 pub mod pack_to_save;
 pub mod pool;

@@ -9,23 +9,34 @@ use super::download::{Download, DownloadError, TRIES, next_chunk};
 use super::pack_store::PackStore;
 use crate::checkpoint::Pack;
 use crate::checkpoint::pack::{ArchiveReader, BLOCK};
+use crate::session::memory;
 
 /// Reads an archive on the person's disk. `progress` receives the bytes done and the bytes in total.
+///
+/// # Errors
+/// [`DownloadError::NoRoom`], before any weights are read, if the model needs more memory than `room` bytes.
 pub(super) async fn of_file(
     name: &str,
     file: &Blob,
+    room: Option<u64>,
     mut progress: impl FnMut(u64, u64),
 ) -> Result<Pack, DownloadError> {
     let mut stream = ArchiveStream::new(name, file.stream(), Some(file.size() as u64), None);
+    stream.read_next(&mut progress).await?;
+    stream.check_memory(room)?;
     while stream.read_next(&mut progress).await? {}
     Ok(stream.archive.finish()?)
 }
 
 /// Downloads an archive, and stores its files in `folder`: the archive's address with a slash at the end. If the
 /// archive's manifest is the stored one, the rest is not downloaded. Without a network, returns the stored pack.
+///
+/// # Errors
+/// [`DownloadError::NoRoom`], as [`of_file`].
 pub(super) async fn download(
     folder: &str,
     store: &PackStore,
+    room: Option<u64>,
     mut progress: impl FnMut(u64, u64),
 ) -> Result<Pack, DownloadError> {
     let address = folder.trim_end_matches('/');
@@ -34,7 +45,9 @@ pub(super) async fn download(
     let response = match Download::start(place, name).await {
         Ok(download) => download.response,
         Err(err @ DownloadError::Unreachable { .. }) => {
-            return store.pack(folder, None, progress).await.ok_or(err);
+            let pack = store.pack(folder, None, progress).await.ok_or(err)?;
+            memory::check(pack.manifest.bytes(), pack.manifest.parameters(), room)?;
+            return Ok(pack);
         }
         Err(err) => return Err(err),
     };
@@ -44,6 +57,7 @@ pub(super) async fn download(
     let body = response.body().ok_or_else(empty)?;
     let mut stream = ArchiveStream::new(name, body, length, Some(address.to_owned()));
     stream.read_next(&mut progress).await?;
+    stream.check_memory(room)?;
     if let Some(stored) = store.pack(folder, stream.archive.manifest(), &mut progress).await {
         stream.cancel();
         return Ok(stored);
@@ -131,6 +145,17 @@ impl ArchiveStream {
             progress(self.done, self.length.unwrap_or(self.done).max(self.done));
         }
         Ok(bytes)
+    }
+
+    /// Checks that the model fits into `room` bytes of memory, as soon as the manifest has been read. If the model does
+    /// not fit, ends the download of the rest.
+    fn check_memory(&self, room: Option<u64>) -> Result<(), DownloadError> {
+        let Some(manifest) = self.archive.manifest() else { return Ok(()) };
+        let checked = memory::check(manifest.bytes(), manifest.parameters(), room);
+        if checked.is_err() {
+            self.cancel();
+        }
+        Ok(checked?)
     }
 
     /// Requests the rest of a download that has ended early. Returns whether the server sends the rest.

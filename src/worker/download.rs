@@ -8,6 +8,7 @@ use wasm_bindgen_futures::JsFuture;
 use web_sys::{ReadableStreamDefaultReader, Request, RequestCache, RequestInit, Response, WorkerGlobalScope};
 
 use crate::checkpoint::{CheckpointError, Manifest};
+use crate::session::memory::NoRoomForModel;
 
 /// The maximal size of a manifest, and of any other small file, in bytes.
 pub(super) const LARGEST_SMALL_FILE: u64 = 16 << 20;
@@ -34,6 +35,8 @@ pub(super) enum DownloadError {
     NoRanges { url: String },
     #[error("this model is not stored completely on this machine: remove it, and open its weights again")]
     NotKept,
+    #[error(transparent)]
+    NoRoom(#[from] NoRoomForModel),
     #[error(transparent)]
     Pack(#[from] CheckpointError),
 }

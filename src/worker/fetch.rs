@@ -11,16 +11,25 @@ use super::download::{self, Download, DownloadError};
 use super::pack_store::{self, PackStore};
 use crate::checkpoint::{CheckpointError, Manifest, Pack, PackFile, pack};
 use crate::protocol::is_archive;
+use crate::session::memory;
 
 /// Fetches the pack in the folder `url` and stores it. Does not download files that are stored already. Without a
 /// network, opens the stored pack. `progress` receives the bytes done and the bytes in total.
-pub(super) async fn pack(url: &str, mut progress: impl FnMut(u64, u64)) -> Result<Pack, DownloadError> {
+///
+/// # Errors
+/// [`DownloadError::NoRoom`], before any weights are read, if the model needs more memory than `room` bytes.
+pub(super) async fn pack(
+    url: &str,
+    room: Option<u64>,
+    mut progress: impl FnMut(u64, u64),
+) -> Result<Pack, DownloadError> {
     let folder = folder(url);
     let store = PackStore::open().await;
     if is_archive(url) {
-        return archive::download(&folder, &store, progress).await;
+        return archive::download(&folder, &store, room, progress).await;
     }
     let (manifest, newer) = manifest(&folder, &store).await?;
+    memory::check(manifest.bytes(), manifest.parameters(), room)?;
     let (bodies, some_were_stored) = files(&folder, &manifest, &store, Trust::Size, &mut progress).await?;
     let pack = match Pack::new(manifest.clone(), bodies) {
         // A stored file is damaged, or belongs to another pack than the manifest.

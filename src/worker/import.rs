@@ -17,7 +17,8 @@ use crate::checkpoint::{
     CONFIG_FILES, CheckpointError, ConfigFiles, Converter, Manifest, Pack, Quantisation, clip_tokens, pack,
 };
 use crate::model::Activation;
-use crate::protocol::{ModelSettings, ModelSource, Storage, is_archive};
+use crate::protocol::{LoadModel, ModelSettings, ModelSource, Storage, is_archive};
+use crate::session::memory::{self, NoRoomForModel};
 
 /// The number of bytes that are read at a time. A request per tensor would take long, and tensors follow one another
 /// in the file.
@@ -30,6 +31,8 @@ pub(super) enum ImportError {
     Download(#[from] DownloadError),
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
+    #[error(transparent)]
+    NoRoom(#[from] NoRoomForModel),
     #[error(
         "none of these files holds weights: choose a .safetensors, .bin, .pt or .pth file, and its config.json with it"
     )]
@@ -46,17 +49,18 @@ pub(super) enum ImportError {
 
 /// Reads published weights and converts them to a pack, or reads a pack in one file. `progress` receives the bytes done
 /// and the bytes in total.
+///
+/// # Errors
+/// [`ImportError::NoRoom`], before any weights are read, if the model needs more memory than the task allows.
 pub(super) async fn pack(
-    source: &ModelSource,
+    LoadModel { source, storage, settings, room, .. }: &LoadModel,
     files: &[Blob],
-    storage: Storage,
-    settings: &ModelSettings,
     mut progress: impl FnMut(u64, u64),
 ) -> Result<Pack, ImportError> {
     if let ModelSource::Files { names } = source
         && let Some((name, file)) = names.iter().zip(files).find(|(name, _file)| is_archive(name))
     {
-        return Ok(archive::of_file(name, file, progress).await?);
+        return Ok(archive::of_file(name, file, *room, progress).await?);
     }
     let PublishedWeights { mut weights, companions, name } = match source {
         ModelSource::Files { names } => PublishedWeights::of_files(names, files).await?,
@@ -64,7 +68,7 @@ pub(super) async fn pack(
     };
     let index = weights.open().await?;
     let detected = detect(index, &companions, &name, &given_settings(settings))?;
-    let quantisation = storage.into();
+    let quantisation = (*storage).into();
     let tokenizer = match companions.get(pack::TOKENIZER) {
         _ if detected.model.text.is_none() => None,
         _ if detected.has_clip_tokens() => {
@@ -75,6 +79,7 @@ pub(super) async fn pack(
     };
     let settings_given = *settings != ModelSettings::default();
     let manifest = Manifest { settings_given, ..detected.manifest(None, None, &name, quantisation) };
+    memory::check(pack::file_length(&detected.model, quantisation), manifest.parameters(), *room)?;
     let mut converter = Converter::new(detected, quantisation)?;
     while let Some(range) = converter.wanted() {
         let end = range.end;

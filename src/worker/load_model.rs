@@ -20,22 +20,23 @@ impl Worker {
         files: &[Blob],
         report: &ProgressReporter,
     ) -> Handled<LoadModel> {
-        let LoadModel { source, storage, settings, device } = task;
+        let LoadModel { source, storage, settings, device, room } = &task;
+        let (storage, device, room) = (*storage, *device, *room);
         let store = PackStore::open().await;
         // Choose the device before reading hundreds of megabytes of weights: the device may be missing.
         let chosen = choose(device, report).await?;
         // A repository's weights stay the same; a file of the same name may have changed.
-        if let ModelSource::Hub { repository, hub: None } = &source
-            && settings == ModelSettings::default()
+        if let ModelSource::Hub { repository, hub: None } = source
+            && *settings == ModelSettings::default()
             && let Some(folder) = store.converted_from(repository.trim(), storage.into()).await
-            && let Ok((pack, download)) = fetched(&folder, report).await
+            && let Ok((pack, download)) = fetched(&folder, room, report).await
         {
             let summary = self.open_fetched(pack, (download, folder), (device, chosen), report).await?;
             return Ok(Reply::plain(summary));
         }
         let start = now();
         let progress = |done, total| report.bytes("Reading the weights", done, total);
-        let pack = import::pack(&source, files, storage, &settings, progress).await?;
+        let pack = import::pack(&task, files, progress).await?;
         let seconds = now() - start;
         report.phase("Storing the model");
         let stored = store.put_converted(&pack).await;

@@ -14,8 +14,8 @@ use crate::session::device::{self, ChosenDevice};
 
 impl Worker {
     pub(super) async fn open_pack(&mut self, task: OpenPack, report: &ProgressReporter) -> Handled<OpenPack> {
-        let OpenPack { url, device } = task;
-        let (pack, download) = fetched(&url, report).await?;
+        let OpenPack { url, device, room } = task;
+        let (pack, download) = fetched(&url, room, report).await?;
         let chosen = choose(device, report).await?;
         let summary = self.open_fetched(pack, (download, fetch::folder(&url)), (device, chosen), report).await?;
         Ok(Reply::plain(summary))
@@ -44,7 +44,7 @@ impl Worker {
         url: &str,
         report: &ProgressReporter,
     ) -> Result<PackSummary, WorkerError> {
-        let (pack, download) = fetched(url, report).await?;
+        let (pack, download) = fetched(url, None, report).await?;
         let chosen = ChosenDevice::cpu("the GPU refused this model; its memory may not suffice");
         Ok(self.open(pack, chosen, (download, Some(fetch::folder(url))), report).await?)
     }
@@ -76,10 +76,15 @@ impl Worker {
     }
 }
 
-/// Fetches the pack in the folder `url`. Also returns the seconds that this took.
-pub(super) async fn fetched(url: &str, report: &ProgressReporter) -> Result<(Pack, f64), WorkerError> {
+/// Fetches the pack in the folder `url`, if its model fits into `room` bytes of memory. Also returns the seconds that
+/// this took.
+pub(super) async fn fetched(
+    url: &str,
+    room: Option<u64>,
+    report: &ProgressReporter,
+) -> Result<(Pack, f64), WorkerError> {
     let start = now();
-    let pack = fetch::pack(url, |done, total| report.bytes("Fetching the model", done, total));
+    let pack = fetch::pack(url, room, |done, total| report.bytes("Fetching the model", done, total));
     Ok((pack.await?, now() - start))
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use xtask::places;
 
+use crate::compare;
 use crate::driver::{Graphics, wait};
 use crate::gallery::{self, Pictures};
 use crate::head_names;
@@ -83,6 +84,12 @@ fn axe_finds_nothing_in_the_photo_views() {
         checked.assert_clean(&format!("tour, step {step}"));
         checked.click("#tour-next");
     }
+    page.window.click("#compare-models");
+    checked.assert_clean("the choice of a second model");
+    compare::open_pack_beside(page, "packs/tiny/");
+    compare::settle(page);
+    checked.assert_clean("two models");
+    checked.click("#close-comparison");
     checked.click("#photo-camera");
     wait("the camera", PATIENCE, || {
         (page.window.script("return document.querySelector('#camera-dialog').open", &json!([])) == true)

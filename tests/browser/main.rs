@@ -12,6 +12,7 @@ mod address;
 mod bad_input;
 mod bench;
 mod breaking_server;
+mod compare;
 mod converted;
 mod crisp_masks;
 mod cues;

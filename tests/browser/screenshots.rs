@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use crate::compare;
 use crate::driver::{Graphics, wait};
 use crate::gallery;
 use crate::head_names;
@@ -80,6 +81,10 @@ fn screens_of_the_photo_views_fit_the_window() {
     page.picture_everywhere("grid", Some(".head-grid"));
     page.picture_everywhere("open-a-model", Some("#load-model"));
     page.picture_everywhere("kept", Some("#kept"));
+    compare::open_pack_beside(&page, "packs/tiny/");
+    compare::settle(&page);
+    page.picture_everywhere("two-models", Some("#comparison"));
+    page.window.click("#close-comparison");
     page.window.click("#help-button");
     page.window.click("#tour-again");
     page.settle();

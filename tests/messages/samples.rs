@@ -78,7 +78,9 @@ pub fn tasks() -> Vec<Task> {
     let (phrase, against, phrases) = (text(), vec![text()], vec![text()]);
     let (background, templates, threshold) = (true, true, 0.5);
     let devices = [DevicePreference::Auto, DevicePreference::Cpu, DevicePreference::Gpu];
-    let opens = devices.into_iter().map(|device| OpenPack { url: text(), device }.into());
+    let rooms = [None, Some(1)];
+    let open = |device| rooms.map(|room| OpenPack { url: text(), device, room }.into());
+    let opens = devices.into_iter().flat_map(open);
     let traces = framings().into_iter().map(|framing| TracePhoto { name: text(), framing }.into());
     let others = [
         Attribute { phrases, templates, ablation: ablation() }.into(),

@@ -33,7 +33,7 @@ export type Task =
   | { ExportMask: { ablation: Ablation; against: string[]; background: boolean; phrase: string; refined: boolean; threshold: number } }
   | { HeadMap: { head: number; layer: number; phrase?: string | null; rather_than?: string | null; templates: boolean } }
   | { LabelAllHeads: { count: number } }
-  | { OpenPack: { device: "auto" | "cpu" | "gpu"; url: string } }
+  | { OpenPack: { device: "auto" | "cpu" | "gpu"; room?: number | null; url: string } }
   | { Segment: { ablation: Ablation; against: string[]; background: boolean; phrase: string } }
   | { TracePhoto: { framing: Framing; name: string } }
   | { Video: VideoTask };

@@ -8,3 +8,4 @@ pub mod content_policy;
 pub mod formulas;
 pub mod mathml;
 pub mod playback_error;
+pub mod progress_line;

@@ -35,6 +35,8 @@ pub struct Address {
     /// Whether this is the compact page inside another page.
     pub embed: bool,
     pub model: ModelAddress,
+    /// The model that the open one is compared with.
+    pub compare: Option<ModelAddress>,
     /// The address of the photo.
     pub image: Option<String>,
     /// `None`: the person's own list, or the examples.
@@ -70,6 +72,7 @@ impl Default for Address {
         Self {
             embed: false,
             model: ModelAddress::default(),
+            compare: None,
             image: None,
             texts: None,
             phrase: None,
@@ -136,6 +139,11 @@ impl Address {
                 let says = "that is neither the name of a pack of this page nor a hub's repository \
                             (openai/clip-vit-base-patch32)";
                 self.model = model(value).ok_or_else(|| no_sense(says))?;
+            }
+            "compare" => {
+                let says = "that is neither the address of a pack's folder nor a hub's repository \
+                            (openai/clip-vit-base-patch32)";
+                self.compare = Some(compared(value).ok_or_else(|| no_sense(says))?);
             }
             "image" => {
                 let says = "a picture's address begins with https: or http:, or is relative to the page";
@@ -212,6 +220,14 @@ impl Address {
             ModelAddress::Folder(folder) => say("pack", unless(folder == DEFAULT_PACK, folder)),
             ModelAddress::Hub(repository) => say("model", Some(repository.clone())),
         }
+        say(
+            "compare",
+            self.compare.as_ref().map(|second| match second {
+                // Without the slash, "packs/tiny" is a repository.
+                ModelAddress::Folder(folder) => format!("{}/", folder.trim_end_matches('/')),
+                ModelAddress::Hub(repository) => repository.clone(),
+            }),
+        );
         say("image", self.image.clone());
         for text in self.texts.iter().filter(|_| self.carries_texts()).flat_map(PhraseList::as_slice) {
             say("text", Some(text.clone()));
@@ -275,6 +291,14 @@ fn model(name: &str) -> Option<ModelAddress> {
         Some((owner, repository)) => {
             (is_name(owner) && is_name(repository)).then(|| ModelAddress::Hub(name.to_owned()))
         }
+    }
+}
+
+/// Reads the second model of a comparison: a pack's folder, which has a slash at its end, or else a name as of [`model`].
+fn compared(value: &str) -> Option<ModelAddress> {
+    match value.ends_with('/') {
+        true => Some(ModelAddress::Folder(value.to_owned())),
+        false => model(value),
     }
 }
 

@@ -114,7 +114,8 @@ const BROWSER: [&str; 13] = [
 ];
 
 /// The features of the page, in the order of `src/page/mod.rs`: each imports only the features before it.
-const FEATURES: [&str; 9] = ["common", "core", "model", "photo", "heads", "gallery", "video", "shell", "embed"];
+const FEATURES: [&str; 10] =
+    ["common", "core", "model", "photo", "heads", "compare", "gallery", "video", "shell", "embed"];
 
 /// The place of a module's feature in [`FEATURES`]; `None` outside the features.
 fn feature_of(module: &[String]) -> Option<usize> {

@@ -285,6 +285,24 @@ impl Core {
         self.show_work();
     }
 
+    /// Returns whether a worker was started and not closed.
+    pub fn is_running(self) -> bool {
+        self.inner.with_value(|inner| inner.client.is_some())
+    }
+
+    /// Ends the worker, which frees its memory, and drops all requests. [`Core::start`] starts another worker.
+    pub fn close(self) {
+        let _ended = self.inner.try_update_value(|inner| {
+            inner.is_listening = false;
+            inner.client.take()
+        });
+        self.forget_requests();
+        self.worker.set(WorkerState::Opening);
+        self.notice.set(None);
+        self.progress.set(None);
+        self.show_work();
+    }
+
     /// Returns the worker's state in one word: opening, ready, busy or failed.
     pub fn phase(self) -> &'static str {
         match self.worker.get() {

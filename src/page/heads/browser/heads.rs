@@ -181,7 +181,7 @@ pub fn contributions(scores: &Scores, phrase: &str) -> Option<Contributions> {
 
 /// Returns the mean of every component's part in a phrase's score; `None` if the phrase was not scored, or if there
 /// are no statistics.
-fn mean_contributions(scores: &Scores, phrase: &str) -> Option<Contributions> {
+pub fn mean_contributions(scores: &Scores, phrase: &str) -> Option<Contributions> {
     let MeanAttribution { heads, mlps, embedding } = scores.attribution.means.as_ref()?;
     Some(of_text(heads, mlps, embedding, scores.index(phrase)?))
 }

@@ -6,6 +6,7 @@ use leptos::web_sys::{Event, HtmlInputElement, SubmitEvent};
 
 use super::known_models::KnownModels;
 use crate::page::common::browser::dom;
+use crate::page::model::browser::destination::{ChooseDestination, FromAddress};
 use crate::page::model::browser::state::ModelState;
 use crate::protocol::{ModelSettings, ModelSource, Storage};
 
@@ -32,8 +33,10 @@ pub fn LoadModel() -> impl IntoView {
                 statistics: choose pictures in its head panel, and headlamp finds the texts of its heads. The other
                 models show where their heads look."
             </p>
+            <ChooseDestination/>
             <FromFiles choices=choices/>
             <FromHub choices=choices/>
+            <FromAddress/>
             <StorageChoice choices=choices/>
             <SettingsChoice choices=choices/>
         </section>

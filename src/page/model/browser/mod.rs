@@ -1,5 +1,6 @@
 //! The part that runs in a browser.
 
+pub mod destination;
 pub mod known_models;
 pub mod label_sources;
 pub mod load_model;

@@ -5,6 +5,7 @@ use leptos::prelude::*;
 use crate::geometry::Size;
 use crate::page::common::browser::explanation::HowComputed;
 use crate::page::common::formulas::Topic;
+use crate::page::model::browser::destination::CompareButton;
 use crate::page::model::browser::label_sources::LabelSources;
 use crate::page::model::browser::state::ModelState;
 use crate::page::model::browser::storage_costs::Storages;
@@ -61,6 +62,7 @@ pub fn ModelPanel(
         <section id="model-panel" aria-labelledby="model-title">
             <div class="heading">
                 <h2 id="model-title">"Model"</h2>
+                <CompareButton/>
             </div>
             <div class="description">{description}</div>
             <div class="figure-groups">

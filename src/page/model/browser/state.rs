@@ -17,14 +17,57 @@ use crate::protocol::{
     UnexpectedAnswer,
 };
 
+/// Where the next model that the person chooses opens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Destination {
+    /// In place of the open model.
+    #[default]
+    InPlace,
+    /// Beside the open model, in a worker of its own.
+    Beside,
+}
+
 /// A request that opens a model. It is stored, so that another worker can open the same model.
 #[derive(Clone)]
-enum Opening {
+pub enum Opening {
     Pack(OpenPack),
     Weights { task: LoadModel, files: Vec<Blob> },
 }
 
 impl Opening {
+    /// Returns the request that opens the model at an address, on the CPU or the GPU.
+    pub fn of_address(address: ModelAddress) -> Self {
+        let (device, room) = (DevicePreference::default(), None);
+        match address {
+            ModelAddress::Folder(url) => Self::Pack(OpenPack { url, device, room }),
+            ModelAddress::Hub(repository) => {
+                let source = ModelSource::Hub { repository, hub: None };
+                let (storage, settings) = (Storage::default(), ModelSettings::default());
+                Self::Weights { task: LoadModel { source, storage, settings, device, room }, files: Vec::new() }
+            }
+        }
+    }
+
+    /// Returns the same request for a model that may take `room` bytes of memory.
+    pub fn within(mut self, room: Option<u64>) -> Self {
+        match &mut self {
+            Self::Pack(task) => task.room = room,
+            Self::Weights { task, .. } => task.room = room,
+        }
+        self
+    }
+
+    /// Returns a sentence that says why the page may not fetch the model, or `None` if the page may.
+    pub fn refusal(&self) -> Option<String> {
+        match self {
+            Self::Pack(OpenPack { url, .. }) => dom::refusal(url),
+            Self::Weights { task, .. } => match &task.source {
+                ModelSource::Hub { hub: Some(hub), .. } => dom::refusal(hub),
+                ModelSource::Hub { .. } | ModelSource::Files { .. } => None,
+            },
+        }
+    }
+
     /// Returns the same request for another device.
     fn on(mut self, preference: DevicePreference) -> Self {
         match &mut self {
@@ -45,7 +88,7 @@ impl Opening {
     }
 
     /// Returns the address from which somebody else can open the model; `None` for files from the person's own disk.
-    fn address(&self) -> Option<ModelAddress> {
+    pub fn address(&self) -> Option<ModelAddress> {
         match self {
             Self::Pack(OpenPack { url, .. }) => {
                 let folder = url.strip_prefix(&dom::base()).unwrap_or(url);
@@ -68,6 +111,8 @@ struct Inner {
     opened: Option<Opening>,
     when_opened: Option<OpenedHook>,
     when_refused: Option<Rc<dyn Fn()>>,
+    /// Opens a model beside the open one.
+    open_beside: Option<Rc<dyn Fn(Opening)>>,
 }
 
 /// The open model.
@@ -83,21 +128,24 @@ pub struct ModelState {
     pub fetch_speed: RwSignal<Option<f64>>,
     /// The sources of the labels of its heads.
     pub label_sources: LabelSources,
+    /// Where the next model that the person chooses opens.
+    pub destination: RwSignal<Destination>,
     /// The device that the page's address asks for.
     device: DevicePreference,
     inner: StoredValue<Inner, LocalStorage>,
 }
 
 impl ModelState {
-    pub fn new(core: Core, address: ModelAddress, device: DevicePreference) -> Self {
+    pub fn new(core: Core, address: Option<ModelAddress>, device: DevicePreference) -> Self {
         let pack = RwSignal::new(None);
         Self {
             core,
             pack,
-            address: RwSignal::new(Some(address)),
+            address: RwSignal::new(address),
             stored: RwSignal::default(),
             fetch_speed: RwSignal::default(),
             label_sources: LabelSources::new(core, pack),
+            destination: RwSignal::default(),
             device,
             inner: StoredValue::new_local(Inner::default()),
         }
@@ -111,6 +159,11 @@ impl ModelState {
     /// Calls `hook` when a model could not be opened and the previous model stays open.
     pub fn when_refused(self, hook: impl Fn() + 'static) {
         self.inner.update_value(|inner| inner.when_refused = Some(Rc::new(hook)));
+    }
+
+    /// Sets the function that opens a model beside the open one.
+    pub fn open_beside_with(self, open: impl Fn(Opening) + 'static) {
+        self.inner.update_value(|inner| inner.open_beside = Some(Rc::new(open)));
     }
 
     /// Shows a model that has been opened as the open one.
@@ -148,7 +201,7 @@ impl ModelState {
             return;
         }
         match self.inner.with_value(|inner| inner.opened.clone()) {
-            Some(opened) => self.ask_to_open(opened.on(self.device_preference())),
+            Some(opened) => self.ask_to_open(opened),
             None => self.open(address.unwrap_or_default()),
         }
     }
@@ -157,10 +210,7 @@ impl ModelState {
     pub fn open(self, address: ModelAddress) {
         match address {
             ModelAddress::Folder(folder) => self.open_folder(folder),
-            ModelAddress::Hub(repository) => {
-                let source = ModelSource::Hub { repository, hub: None };
-                self.load(source, Vec::new(), Storage::default(), ModelSettings::default());
-            }
+            ModelAddress::Hub(_) => self.ask_to_open(Opening::of_address(address)),
         }
     }
 
@@ -176,22 +226,42 @@ impl ModelState {
                 WorkerState::Opening | WorkerState::Failed => self.core.stop(sentence),
             };
         }
-        self.ask_to_open(Opening::Pack(OpenPack { url: folder, device: self.device_preference() }));
+        self.ask_to_open(Opening::of_address(ModelAddress::Folder(folder)));
     }
 
-    /// Opens published weights instead of the open model.
+    /// Opens the model at an address as the person has chosen: in place of the open model, or beside it.
+    pub fn open_chosen(self, address: ModelAddress) {
+        match self.destination.get_untracked() {
+            Destination::InPlace => self.open(address),
+            Destination::Beside => self.open_beside(Opening::of_address(address)),
+        }
+    }
+
+    /// Opens a model beside the open one. The person's next model opens in its place again.
+    pub fn open_beside(self, opening: Opening) {
+        self.destination.set(Destination::InPlace);
+        if let Some(open) = self.inner.with_value(|inner| inner.open_beside.clone()) {
+            open(opening);
+        }
+    }
+
+    /// Opens published weights as the person has chosen: in place of the open model, or beside it.
     pub fn load(self, source: ModelSource, files: Vec<File>, storage: Storage, settings: ModelSettings) {
         if let ModelSource::Hub { hub: Some(hub), .. } = &source
             && let Some(sentence) = dom::refusal(hub)
         {
             return self.core.complain(TaskKind::Pack, sentence);
         }
-        let task = LoadModel { source, storage, settings, device: self.device_preference() };
-        let files = files.into_iter().map(Blob::from).collect();
-        self.ask_to_open(Opening::Weights { task, files });
+        let (device, room) = (DevicePreference::default(), None);
+        let task = LoadModel { source, storage, settings, device, room };
+        let opening = Opening::Weights { task, files: files.into_iter().map(Blob::from).collect() };
+        match self.destination.get_untracked() {
+            Destination::InPlace => self.ask_to_open(opening),
+            Destination::Beside => self.open_beside(opening),
+        }
     }
 
-    /// Opens a saved model instead of the open model.
+    /// Opens a saved model as the person has chosen: in place of the open model, or beside it.
     pub fn open_archive(self, file: File) {
         let source = ModelSource::Files { names: vec![file.name()] };
         self.load(source, vec![file], Storage::default(), ModelSettings::default());
@@ -230,7 +300,9 @@ impl ModelState {
         }
     }
 
-    fn ask_to_open(self, opening: Opening) {
+    /// Asks the worker to open a model, on the device that the page's address names.
+    pub fn ask_to_open(self, opening: Opening) {
+        let opening = opening.on(self.device_preference());
         let (opened, was_stored) = (opening.clone(), opening.is_stored(self));
         let on_end = move |outcome: Outcome<PackSummary>| {
             if let Ok((pack, _buffers)) = &outcome {

@@ -7,8 +7,8 @@ use leptos::web_sys::{Cache, CacheStorage, Request, Response, StorageEstimate, S
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 
-use super::state::ModelState;
-use crate::page::model::address::is_converted_here;
+use super::state::{ModelState, Opening};
+use crate::page::model::address::{ModelAddress, is_converted_here};
 use crate::page::model::stored_files::{self, StoredFile, StoredPack};
 use crate::protocol::PackSummary;
 use crate::text::units;
@@ -57,6 +57,10 @@ pub fn StoredPacks() -> impl IntoView {
             let folder = folder.clone();
             move |_| model.open_folder(folder.clone())
         };
+        let compare = {
+            let folder = folder.clone();
+            move |_| model.open_beside(Opening::of_address(ModelAddress::Folder(folder.clone())))
+        };
         let label = format!("Remove {name}");
         view! {
             <li>
@@ -71,6 +75,15 @@ pub fn StoredPacks() -> impl IntoView {
                         on:click=open.clone()
                     >
                         {let is_open = is_open.clone(); move || if is_open() { "Is open" } else { "Open" }}
+                    </button>
+                    <button
+                        type="button"
+                        class="quiet-button compare-kept"
+                        aria-label=format!("Compare with {name}")
+                        disabled=is_open.clone()
+                        on:click=compare.clone()
+                    >
+                        "Compare"
                     </button>
                 </Show>
                 <button type="button" class="quiet-button" aria-label=label on:click=move |_| drop_pack(folder.clone())>

@@ -179,6 +179,33 @@ impl PhotoState {
         }
     }
 
+    /// Opens the photo of `leader` with the same framing, unless this photo and framing are open or on their way.
+    pub fn follow(self, leader: Self) {
+        let Some(source) = leader.inner.with_value(|inner| inner.last.clone()) else { return };
+        let framing = leader.framing.get_untracked();
+        // A new worker has no photo, although one was traced before.
+        let has_photo = self.traced.get_untracked().is_some();
+        let is_open = self.inner.with_value(|inner| {
+            let asked = inner.asked.as_ref().map(|(_, source)| source);
+            let open = asked.or_else(|| inner.last.as_ref().filter(|_| has_photo));
+            open.is_some_and(|open| open.origin == source.origin)
+        });
+        if !is_open {
+            self.framing.set(framing);
+            self.open_source(source);
+        } else if self.framing.get_untracked() != framing {
+            self.frame(framing);
+        }
+    }
+
+    /// Forgets the photo, as if none had been opened.
+    pub fn forget(self) {
+        // A file that is being read is dropped when it has been read.
+        self.inner.update_value(|inner| *inner = Inner { openings: inner.openings + 1, ..Inner::default() });
+        self.photo.set(None);
+        self.traced.set(None);
+    }
+
     fn open_source(self, source: Source) {
         self.open(source.name.clone(), async move { Ok(source) });
     }

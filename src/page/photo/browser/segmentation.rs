@@ -11,6 +11,7 @@ use crate::geometry::{PhotoRect, Size};
 use crate::page::common::browser::dom;
 use crate::page::core::browser::core::{Core, exactly_floats};
 use crate::page::model::browser::state::ModelState;
+use crate::page::photo::raster;
 use crate::protocol::{ExportMask, Segment, Segmented, TaskKind, UnexpectedAnswer};
 use crate::text::units;
 
@@ -150,6 +151,25 @@ impl SegmentationState {
             is_empty: empty,
         }));
         Ok(())
+    }
+
+    /// Returns the mask above the threshold, painted at the size of the photo's preview: the segmentation's stamp, and
+    /// RGBA pixels. Exactly the foreground's pixels are not transparent.
+    pub fn painted(self) -> Option<(u32, Vec<u8>)> {
+        let threshold = self.threshold_in_use()?;
+        let PlacedMap { size, frame, map } = self.map_in_use()?;
+        let segmentation = self.current()?;
+        let (place, size) = self.photo.photo.with(|photo| {
+            let photo = photo.as_ref()?;
+            Some((photo.placement(frame, size), photo.summary.preview))
+        })?;
+        // An empty segmentation has no foreground at any threshold.
+        let mask = if segmentation.is_empty {
+            vec![false; size.width * size.height]
+        } else {
+            raster::foreground(&place, &map, threshold)
+        };
+        Some((segmentation.stamp, raster::paint_mask(size, &mask)))
     }
 
     /// Saves the mask on screen as a PNG of the photo's own size.

@@ -181,22 +181,7 @@ fn painted_layer(
 ) -> Option<(&'static str, Option<u32>, Vec<u8>)> {
     match overlay.layer.get() {
         Layer::None => None,
-        Layer::Segmentation => {
-            let threshold = segmentation.threshold_in_use()?;
-            let PlacedMap { size, frame, map } = segmentation.map_in_use()?;
-            let segmentation = segmentation.current()?;
-            let (place, size) = photo.photo.with(|photo| {
-                let photo = photo.as_ref()?;
-                Some((photo.placement(frame, size), photo.summary.preview))
-            })?;
-            // An empty segmentation has no foreground at any threshold.
-            let mask = if segmentation.is_empty {
-                vec![false; size.width * size.height]
-            } else {
-                raster::foreground(&place, &map, threshold)
-            };
-            Some(("segmentation", Some(segmentation.stamp), raster::paint_mask(size, &mask)))
-        }
+        Layer::Segmentation => segmentation.painted().map(|(stamp, pixels)| ("segmentation", Some(stamp), pixels)),
         Layer::Head => {
             let map = head_map.current()?;
             let size = Size { width: map.grid.columns, height: map.grid.rows };

@@ -31,6 +31,7 @@ fn everything_survives_an_address() {
     let whole = Address {
         embed: true,
         model: ModelAddress::Folder("https://a.example/packs/mine/".to_owned()),
+        compare: Some(ModelAddress::Folder("packs/tiny/".to_owned())),
         image: Some("samples/a b&c.jpg".to_owned()),
         texts: Some("a cat\n50 % of a dog\n犬 & 猫".parse().unwrap()),
         phrase: Some("a cat".to_owned()),
@@ -53,7 +54,8 @@ fn everything_survives_an_address() {
         origins: vec!["https://a.example".to_owned(), "http://127.0.0.1:8080".to_owned()],
     };
     assert_eq!(read(&whole.query()), whole);
-    let none = Address { layer: Layer::None, model: ModelAddress::Hub("a/b".to_owned()), ..Address::default() };
+    let hub = ModelAddress::Hub("a/b".to_owned());
+    let none = Address { layer: Layer::None, model: hub.clone(), compare: Some(hub), ..Address::default() };
     assert_eq!(read(&none.query()), none);
 }
 
@@ -81,12 +83,26 @@ fn invalid_parameters_are_reported_and_change_nothing() {
         "image=file:///etc/passwd",
         "model=../secret",
         "model=a/b/c",
+        "compare=",
+        "compare=a/b/c",
     ] {
         let (address, complaints) = Address::parse(query);
         assert_eq!(address, Address::default(), "{query}");
         let [complaint] = complaints.as_slice() else { panic!("{query}: {complaints:?}") };
         assert!(complaint.starts_with("The address says ") && complaint.ends_with('.'), "{complaint}");
     }
+}
+
+#[test]
+fn the_second_model_is_a_folder_or_a_repository() {
+    let compare = |query: &str| read(query).compare.unwrap();
+    let tiny = ModelAddress::Folder("packs/tiny/".to_owned());
+    assert_eq!(compare("?compare=tiny"), tiny);
+    assert_eq!(compare("?compare=packs/tiny/"), tiny);
+    assert_eq!(compare("?compare=packs/tiny"), ModelAddress::Hub("packs/tiny".to_owned()));
+    let without_slash = ModelAddress::Folder("packs/tiny".to_owned());
+    let address = Address { compare: Some(without_slash), ..Address::default() };
+    assert_eq!(read(&address.query()).compare, Some(tiny));
 }
 
 #[test]

@@ -4,6 +4,7 @@
 use leptos::prelude::*;
 
 use crate::geometry::Framing;
+use crate::page::compare::browser::state::{CompareState, ComparedModel};
 use crate::page::core::browser::core::Core;
 use crate::page::gallery::browser::cue_state::CueState;
 use crate::page::gallery::browser::state::GalleryState;
@@ -37,6 +38,7 @@ pub struct Features {
     pub completeness: CompletenessState,
     pub settling: SettlingState,
     pub undo: Undo,
+    pub compare: CompareState,
     pub gallery: GalleryState,
     pub cues: CueState,
     pub video: VideoState,
@@ -48,7 +50,7 @@ impl Features {
     /// Makes the features with the settings of an address.
     pub fn new(address: &Address) -> Self {
         let core = Core::new(address.hands);
-        let model = ModelState::new(core, address.model.clone(), address.device);
+        let model = ModelState::new(core, Some(address.model.clone()), address.device);
         let photo = PhotoState::new(core, framing(address));
         let list = stored_phrases::phrases(address.texts.clone(), address.embed);
         let phrases = PhrasesState::new(core, model, photo, list);
@@ -56,6 +58,8 @@ impl Features {
         let head_map = HeadMapState::new(core, photo, phrases);
         let heads = HeadsState::new(core, model, phrases, head_map);
         let names = HeadNamesState::new(core, model, head_map);
+        let compare =
+            CompareState::new(ComparedModel { core, model, photo, phrases, segmentation, names }, address.device);
         let gallery = GalleryState::new(core, model, photo, phrases, head_map, names);
         let features = Self {
             core,
@@ -70,6 +74,7 @@ impl Features {
             completeness: CompletenessState::new(core, model),
             settling: SettlingState::new(model, names),
             undo: Undo::new(model, phrases),
+            compare,
             gallery,
             cues: CueState::new(core, gallery),
             video: VideoState::new(core, model, phrases, segmentation),
@@ -93,6 +98,7 @@ impl Features {
         provide_context(self.completeness);
         provide_context(self.settling);
         provide_context(self.undo);
+        provide_context(self.compare);
         provide_context(self.gallery);
         provide_context(self.cues);
         provide_context(self.video);
@@ -111,6 +117,9 @@ impl Features {
         self.segmentation.against_others.set(address.against_others);
         self.segmentation.background.set(address.background);
         self.segmentation.as_model_sees.set(address.as_model_sees);
+        if !self.is_embedded {
+            self.compare.open_address(address.compare.clone());
+        }
     }
 }
 

@@ -109,6 +109,7 @@ pub fn now(features: Features, opened: &Address) -> Address {
         background: features.segmentation.background.get(),
         as_model_sees: features.segmentation.as_model_sees.get(),
         off: off.unwrap_or_default(),
+        compare: features.compare.address.get(),
         ..opened.clone()
     }
 }

@@ -5,13 +5,13 @@ use leptos::prelude::*;
 use leptos_use_storage::{UseStorageOptions, use_local_storage_with_options};
 
 use crate::page::common::browser::controls::Choice;
+use crate::page::common::progress_line::progress_line;
 use crate::page::core::browser::core::WorkerState;
 use crate::page::shell::browser::features::Features;
 use crate::page::shell::browser::help::HelpButton;
 use crate::page::shell::browser::share::Share;
 use crate::page::video::browser::state::Mode;
 use crate::protocol::TaskProgress;
-use crate::text::units;
 
 #[component]
 pub fn Masthead() -> impl IntoView {
@@ -79,16 +79,7 @@ fn share(progress: &TaskProgress) -> Option<f64> {
 
 fn line(features: Features) -> String {
     if let Some(progress) = features.core.progress.get() {
-        return match progress {
-            TaskProgress::Bytes { what, done, total: 0 } => format!("{what}: {}", units::bytes(done)),
-            TaskProgress::Bytes { what, done, total } => {
-                format!("{what}: {} of {}", units::bytes(done), units::bytes(total))
-            }
-            TaskProgress::Phase { what } => format!("{what}…"),
-            TaskProgress::Items { what, done, total } => {
-                format!("{what}: {} of {}", units::count(done as u64), units::count(total as u64))
-            }
-        };
+        return progress_line(&progress);
     }
     let text = match (features.core.worker.get(), features.core.busy_with.get()) {
         (WorkerState::Failed, _) => "The worker is not running",

@@ -62,8 +62,15 @@ fn shared(features: Features) -> Address {
     untrack(|| {
         let now = history::now(features, &Address::default());
         let model = if now.model.is_on_this_machine_only() { Default::default() } else { now.model };
+        let compare = now.compare.filter(|second| !second.is_on_this_machine_only());
         // The receiver may have another list, so the phrases are included even if they are the examples.
-        Address { model, texts: Some(features.phrases.list.get()), phrase: features.phrases.chosen.get(), ..now }
+        Address {
+            model,
+            compare,
+            texts: Some(features.phrases.list.get()),
+            phrase: features.phrases.chosen.get(),
+            ..now
+        }
     })
 }
 
@@ -76,11 +83,17 @@ fn losses(features: Features) -> Vec<&'static str> {
             .with(|photo| matches!(photo.as_ref().map(|photo| &photo.origin), Some(Origin::Machine(_))));
         let is_own_model =
             features.model.address.with(|model| model.as_ref().is_none_or(ModelAddress::is_on_this_machine_only));
+        let is_own_second = features.compare.is_open.get()
+            && features
+                .compare
+                .address
+                .with(|second| second.as_ref().is_none_or(ModelAddress::is_on_this_machine_only));
         let is_own_labels = matches!(features.model.label_sources.pool_of.get(), PoolOf::Person(_))
             || features.model.label_sources.statistics_of.get() != StatisticsOf::Pack;
         [
             (is_own_photo, "The photo is from your machine and stays there: a link opens a sample instead."),
             (is_own_model, "The model is stored only on your machine: a link opens the default one."),
+            (is_own_second, "The second model is stored only on your machine: a link opens the first one alone."),
             (is_own_labels, "Texts and images of your own that label the heads stay on your machine."),
             (
                 features.video.player.mode.get() == Mode::Video,
