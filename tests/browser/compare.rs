@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::converted::Checkpoint;
+use test_support::small_clip::SmallClip;
+
 use crate::driver::{Graphics, wait};
 use crate::page::{Mask, Page, TINY, site};
 
@@ -263,7 +264,7 @@ fn a_second_worker_that_fails_takes_nothing_with_it() {
 #[test]
 #[ignore = "needs the set-up of `cargo xtask test browser`"]
 fn weights_from_the_disk_open_beside_the_open_model() {
-    let checkpoint = Checkpoint::new("compare-files");
+    let checkpoint = SmallClip::new("compare-files");
     let page = Page::open("compare-files", Graphics::None, TINY);
     page.set_phrases(&PHRASES);
     page.choose_sample("china");

@@ -11,7 +11,7 @@ use crate::page::photo::browser::head_map::HeadMapState;
 use crate::page::photo::browser::overlay::OverlayState;
 use crate::page::photo::browser::overlay_controls::OverlayControls;
 use crate::page::photo::browser::photo::PhotoState;
-use crate::page::photo::browser::segmentation::{SegmentationState};
+use crate::page::photo::browser::segmentation::SegmentationState;
 use crate::page::photo::browser::zoomable::Zoomable;
 use crate::page::photo::raster::{self, Layer};
 
