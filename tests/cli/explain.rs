@@ -29,6 +29,7 @@ fn json_has_the_documented_shape_and_its_parts_sum() {
         "device",
         "embedding",
         "heads",
+        "means",
         "mlps",
         "pack",
         "patches",

@@ -108,7 +108,7 @@ fn texts_without_properties_name_no_head() {
     let answer = heads(&["--pool", texts.to_str().unwrap()]);
     assert_eq!(answer["properties"], serde_json::json!([]));
     assert!(answer["heads"].as_array().unwrap().iter().all(|head| head["name"].is_null() && head["share"] == 0.0));
-    let words = output_of(on_pack(&["heads", "--layer", "0", "--head", "0", "--texts"]).arg(&texts));
+    let words = output_of(on_pack(&["heads", "--layer", "0", "--head", "0"]).arg("--texts").arg(&texts));
     assert!(words.contains("\nlayer 0 head 0\n"), "{words}");
 }
 
@@ -117,7 +117,7 @@ fn a_pool_whose_lines_make_no_sense_is_refused() {
     let texts = folder("senseless-pool").join("texts.txt");
     let refusal = |file: &str| {
         std::fs::write(&texts, file).unwrap();
-        error_of(on_pack(&["heads", "--texts"]).arg(&texts), 1)
+        error_of(on_pack(&["heads"]).arg("--texts").arg(&texts), 1)
     };
     assert!(refusal("red\tcolour\nblue\tcolour\tcold\n").contains("line 2 has two TABs"));
     assert!(refusal("red\tcolour\n\n\tcolour\n").contains("line 3 has a property, but no text"));
@@ -130,7 +130,7 @@ fn roles_are_compared_with_names() {
     let folder = folder("roles");
     let (roles, among) = (folder.join("roles.json"), folder.join("among.txt"));
     std::fs::write(&roles, r#"{"2.1": {"role": "colour", "trained": true}, "0.0": {"role": "generic"}}"#).unwrap();
-    let compare = |more: &[&str]| json(on_pack(&["heads", "--roles"]).arg(&roles).args(more));
+    let compare = |more: &[&str]| json(on_pack(&["heads"]).arg("--roles").arg(&roles).args(more));
     let answer = compare(&[]);
     assert_eq!((&answer["with_role"], &answer["without_role"]), (&1.into(), &8.into()));
     assert!((answer["chance"].as_f64().unwrap() - 10.0 / 60.0).abs() < 1e-6, "{answer}");
@@ -144,7 +144,7 @@ fn roles_are_compared_with_names() {
     std::fs::write(&among, "a red surface\na cat\na dog\na green field\n").unwrap();
     let few = compare(&["--among", among.to_str().unwrap()]);
     assert_eq!((&few["pool"], few["chance"].as_f64()), (&4.into(), Some(0.5)));
-    let words = output_of(on_pack(&["heads", "--roles"]).arg(&roles));
+    let words = output_of(on_pack(&["heads"]).arg("--roles").arg(&roles));
     assert!(words.contains("\n| 2.1 | colour | ") && words.contains("Of 1 heads with a trained role"), "{words}");
 }
 
@@ -154,13 +154,13 @@ fn roles_and_texts_that_do_not_exist_are_refused() {
     let (roles, among) = (folder.join("roles.json"), folder.join("among.txt"));
     let refusal = |file: &str, status| {
         std::fs::write(&roles, file).unwrap();
-        error_of(on_pack(&["heads", "--roles"]).arg(&roles), status)
+        error_of(on_pack(&["heads"]).arg("--roles").arg(&roles), status)
     };
     assert!(refusal(r#"{"2-1": {"role": "colour"}}"#, 1).contains("write LAYER.HEAD"));
     assert!(refusal(r#"{"2.1": "colour"}"#, 1).contains("roles.json"));
     assert!(refusal(r#"{"7.0": {"role": "colour"}}"#, 2).contains("no head 0 in layer 7"));
     std::fs::write(&among, "a cat\na unicorn\n").unwrap();
-    let refused = error_of(on_pack(&["heads", "--among"]).arg(&among), 1);
+    let refused = error_of(on_pack(&["heads"]).arg("--among").arg(&among), 1);
     assert!(refused.contains("“a unicorn” is not in the pool"), "{refused}");
 }
 

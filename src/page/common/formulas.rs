@@ -227,7 +227,7 @@ fn names() -> Explanation {
                 id("E"),
                 op("="),
                 over(number("2"), row([id("H"), round(row([id("H"), op("−"), number("1")]))])),
-                large("∑", row([id("a"), op("<"), id("b")])),
+                large("∑", row([id("a"), op("&lt;"), id("b")])),
                 large("∑", id("g")),
                 id("min"),
                 round(row([share("ag"), op(","), share("bg")])),
