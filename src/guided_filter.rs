@@ -230,9 +230,9 @@ mod tests {
         let inverse = inverted(matrix).map(f64::from);
         let full = |[xx, xy, xz, yy, yz, zz]: [f64; 6]| [[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]];
         let (matrix, inverse) = (full(matrix), full(inverse));
-        for row in 0..3 {
+        for (row, values) in matrix.iter().enumerate() {
             for column in 0..3 {
-                let entry: f64 = (0..3).map(|k| matrix[row][k] * inverse[k][column]).sum();
+                let entry: f64 = values.iter().zip(&inverse).map(|(value, inverse)| value * inverse[column]).sum();
                 assert!((entry - f64::from(u8::from(row == column))).abs() < 1e-6, "{row}, {column}: {entry}");
             }
         }

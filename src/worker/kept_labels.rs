@@ -139,11 +139,11 @@ impl LabelStore {
 
     /// Stores a file, if the model itself is stored. A model that was removed meanwhile stays removed.
     async fn put(&self, store: &PackStore, file: &str, bytes: &[u8]) -> Result<(), StoreError> {
-        let folder = self.model_folder.as_ref().ok_or(StoreError::NoModel)?;
+        let folder = self.model_folder.as_ref().ok_or(StoreError::ModelMissing)?;
         if store.find(&format!("{folder}{}", pack::MANIFEST)).await.is_none() {
-            return Err(StoreError::NoModel);
+            return Err(StoreError::ModelMissing);
         }
-        store.try_put(&self.address(file).ok_or(StoreError::NoModel)?, bytes).await
+        store.try_put(&self.address(file).ok_or(StoreError::ModelMissing)?, bytes).await
     }
 
     async fn remove(&self, store: &PackStore, file: &str) {

@@ -30,11 +30,11 @@ const PART: usize = 8 << 20;
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 pub(super) enum StoreError {
     #[error("this browser stores nothing for this page (in a private window, or without HTTPS)")]
-    NoStore,
+    Unavailable,
     #[error("the browser has no room left for it: remove another model, or make some room on the disk")]
-    NoRoom,
+    Full,
     #[error("the model itself is not stored on this machine")]
-    NoModel,
+    ModelMissing,
 }
 
 /// Returns whether a folder belongs to a converted model.
@@ -84,8 +84,8 @@ impl PackStore {
 
     /// Stores a file, or says why the file could not be stored.
     pub(super) async fn try_put(&self, url: &str, bytes: &[u8]) -> Result<(), StoreError> {
-        let cache = self.0.as_ref().ok_or(StoreError::NoStore)?;
-        put(cache, url, bytes).await.map_err(|_full| StoreError::NoRoom)
+        let cache = self.0.as_ref().ok_or(StoreError::Unavailable)?;
+        put(cache, url, bytes).await.map_err(|_full| StoreError::Full)
     }
 
     /// Stores a converted model and returns its folder. If this fails, no part of the model stays stored.
@@ -97,15 +97,15 @@ impl PackStore {
 
     /// Stores a pack in a folder. If this fails, no part of the pack stays stored.
     pub(super) async fn put_pack(&self, folder: &str, pack: &Pack) -> Result<(), StoreError> {
-        let cache = self.0.as_ref().ok_or(StoreError::NoStore)?;
-        let manifest = serde_json::to_vec(&pack.manifest).map_err(|_err| StoreError::NoRoom)?;
+        let cache = self.0.as_ref().ok_or(StoreError::Unavailable)?;
+        let manifest = serde_json::to_vec(&pack.manifest).map_err(|_err| StoreError::Full)?;
         // The manifest is stored first, because the page lists models by their manifests.
         let listed = pack.manifest.files.iter().map(|file| (file.path.as_str(), pack.bytes(&file.path)));
         for (path, bytes) in std::iter::once((pack::MANIFEST, Some(&manifest[..]))).chain(listed) {
             let put = put(cache, &format!("{folder}{path}"), bytes.unwrap_or_default()).await;
             if put.is_err() {
                 self.remove_pack(folder, &pack.manifest).await;
-                return Err(StoreError::NoRoom);
+                return Err(StoreError::Full);
             }
         }
         Ok(())

@@ -181,15 +181,15 @@ pub fn attributions() -> Vec<Attribution> {
 }
 
 pub fn labels() -> Vec<HeadLabel> {
-    vec![
-        HeadLabel { text: text(), property: Some(text()), variance_explained: 0.5 },
-        HeadLabel { text: text(), property: None, variance_explained: 0.5 },
-    ]
+    let label = |property| HeadLabel { text: text(), property, variance_explained: 0.5 };
+    // Three, because a list of two would count as a pair of different types.
+    vec![label(Some(text())), label(None), label(Some(text()))]
 }
 
 pub fn named_heads() -> Vec<NamedHead> {
     let head = |property| NamedHead { property, share: 0.5, p_value: 0.01, consistency: 0.8, texts: labels() };
-    vec![head(Some(0)), head(None)]
+    // Three, as in `labels`.
+    vec![head(Some(0)), head(None), head(Some(1))]
 }
 
 pub fn head_namings() -> Vec<HeadNaming> {

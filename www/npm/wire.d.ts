@@ -29,9 +29,11 @@ export type VideoTask =
   | { TraceFrame: { ahead: number; index: number; video: number } };
 
 export type Task =
+  | "SaveModel"
+  | "NameHeads"
   | { Attribute: { ablation: Ablation; phrases: string[]; templates: boolean } }
   | { ExportMask: { ablation: Ablation; against: string[]; background: boolean; phrase: string; refined: boolean; threshold: number } }
-  | { HeadMap: { head: number; layer: number; phrase?: string | null; rather_than?: string | null; templates: boolean } }
+  | { HeadMap: { heads: [number, number][]; phrase?: string | null; rather_than?: string | null; templates: boolean } }
   | { LabelAllHeads: { count: number } }
   | { OpenPack: { device: "auto" | "cpu" | "gpu"; room?: number | null; url: string } }
   | { Segment: { ablation: Ablation; against: string[]; background: boolean; phrase: string } }
@@ -45,13 +47,19 @@ export type Progress =
   | { Items: { done: number; total: number; what: string } }
   | { Phase: { what: string } };
 
-export type PackSummary = { bytes: number; description: string; device: { kind: string; name: string; why: string }; embedding: number; has_text: boolean; heads: number; image_size: number; layers: number; licence: string; memory: { weights: number; worker: number }; model: string; name: string; not_stored?: string | null; parameters: number; patch: number; pool_lines: number; seconds: { download: number; load: number }; statistics_images: number; storages: ({ bytes: number; error: number; storage: "Q8" | "Q4" | "F16"; worst: string; worst_error: number })[]; stored_as?: "Q8" | "Q4" | "F16" | null; weights: string; width: number };
+export type PackSummary = { bytes: number; description: string; device: { kind: string; name: string; why: string }; embedding: number; has_text: boolean; heads: number; image_size: number; kept_labels: { pool?: { lines: number; source: "Headlamp" | "Person" } | null; statistics?: { images: number; source: "File" | "Gallery" | "Video" } | null }; layers: number; licence: string; memory: { weights: number; worker: number }; model: string; name: string; not_stored?: string | null; parameters: number; patch: number; pool_lines: number; seconds: { download: number; load: number }; statistics_images: number; storages: ({ bytes: number; error: number; storage: "Q8" | "Q4" | "F16"; worst: string; worst_error: number })[]; stored_as?: "Q8" | "Q4" | "F16" | null; weights: string; width: number };
 
 export type PhotoSummary = { crop_in_photo: PhotoRect; framing: Framing; grid: Grid; name: string; photo: Size; preview: Size; residual: number; seconds: { decode: number; encode: number } };
 
-export type Attribution = { embedding: number[]; heads: number[][][]; intact?: number[] | null; mlps: number[][]; probabilities: number[]; scores: number[]; texts: string[] };
+export type Attribution = { embedding: number[]; heads: number[][][]; intact?: number[] | null; means?: { embedding: number[]; heads: number[][][]; mlps: number[][] } | null; mlps: number[][]; probabilities: number[]; scores: number[]; texts: string[] };
 
-export type HeadLabel = { text: string; variance_explained: number };
+export type HeadLabel = { property?: string | null; text: string; variance_explained: number };
+
+export type NamedHead = { consistency: number; p_value: number; property?: number | null; share: number; texts: HeadLabel[] };
+
+export type HeadNaming =
+  | { Named: { consistency: number; entanglement: number; heads: NamedHead[][]; images: number; properties: string[] } }
+  | { UnderWay: { done: number; total: number } };
 
 export type VideoAnswer =
   | "MasksForgotten"
@@ -68,9 +76,11 @@ export type Answer =
   | { Attributed: Attribution }
   | { Failed: { message: string } }
   | { HeadMap: { crop_in_photo: PhotoRect; grid: Grid } }
+  | { HeadNaming: HeadNaming }
   | { PackOpened: PackSummary }
   | { PhotoTraced: PhotoSummary }
   | { Progress: Progress }
+  | { SavedModel: { name: string } }
   | { Segmented: { crop_in_photo: PhotoRect; empty: boolean; refined: Size; refined_in_photo: PhotoRect; size: Size; threshold: number } }
   | { Video: VideoAnswer };
 
