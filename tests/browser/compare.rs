@@ -155,6 +155,11 @@ fn each_change_goes_to_both_models() {
             wait("the other segmentation", PATIENCE, || text(&page, &says).contains(phrase).then_some(()));
         }
     }
+    // The mask of the second model, too, is shown with the photo's edges or as the model sees it.
+    settle(&page);
+    let refined = mask(&page, "second");
+    page.window.click("input[name=as-model-sees]");
+    wait("the other edges", PATIENCE, || (mask(&page, "second") != refined).then_some(()));
     page.assert_quiet_console();
 }
 

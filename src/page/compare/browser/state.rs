@@ -196,7 +196,7 @@ impl CompareState {
         });
     }
 
-    /// Lets the second model have the first one's phrases, templates and contrast.
+    /// Lets the second model have the first one's phrases, templates and contrast, and the same edges of masks.
     fn follow_phrases(self) {
         let (first, second) = (self.first, self.second);
         Effect::new(move || second.phrases.choice.set(first.phrases.chosen.get()));
@@ -204,6 +204,7 @@ impl CompareState {
         Effect::new(move || second.phrases.templates.set(first.phrases.templates.get()));
         Effect::new(move || second.segmentation.against_others.set(first.segmentation.against_others.get()));
         Effect::new(move || second.segmentation.background.set(first.segmentation.background.get()));
+        Effect::new(move || second.segmentation.as_model_sees.set(first.segmentation.as_model_sees.get()));
         Effect::new(move || second.segmentation.as_model_sees.set(first.segmentation.as_model_sees.get()));
     }
 
