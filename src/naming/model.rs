@@ -23,7 +23,8 @@ pub fn name_heads(heads: &[HeadProperties]) -> ModelNames {
     let names: Vec<Option<usize>> = heads.iter().map(name).collect();
     let named = || heads.iter().zip(&names).filter(|(_, name)| name.is_some()).map(|(head, _)| head.consistency);
     ModelNames {
-        consistency: named().sum::<f64>() / named().count().max(1) as f64,
+        // The sum of no numbers is -0 in Rust, which the page would show.
+        consistency: named().fold(0.0, |sum, consistency| sum + consistency) / named().count().max(1) as f64,
         entanglement: entanglement(heads),
         names,
     }

@@ -132,6 +132,9 @@ impl Window {
         if key.chars().count() == 1 && !ctrl {
             down["text"] = key.into();
         }
+        if key == "Enter" {
+            down["text"] = "\r".into();
+        }
         self.chrome("Input.dispatchKeyEvent", &down);
         let up = json!({ "type": "keyUp", "key": key, "modifiers": modifiers });
         self.chrome("Input.dispatchKeyEvent", &up);

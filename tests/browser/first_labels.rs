@@ -35,6 +35,11 @@ fn wait_for_pool(page: &Page) -> u64 {
     wait("headlamp's texts", MINUTE, || page.field("pool-lines").parse().ok().filter(|lines| *lines > 0))
 }
 
+/// Returns a number as the page shows it.
+fn grouped(number: u64) -> String {
+    headlamp::text::units::count(number)
+}
+
 fn text_of(page: &Page, selector: &str) -> String {
     let script = "return document.querySelector(arguments[0])?.textContent ?? ''";
     page.window.script(script, &json!([selector])).as_str().unwrap().to_owned()
@@ -77,7 +82,7 @@ fn a_clip_has_labels_at_the_next_visit() {
     assert!(!text_of(&page, "#model-panel .picture-sources").is_empty(), "the model panel offers no pictures");
     let lines = wait_for_pool(&page);
     let prepared = page.window.script("return self.prepared", &json!([])).to_string();
-    assert!(prepared.contains(&format!("of {lines} texts")), "no progress of the texts: {prepared}");
+    assert!(prepared.contains(&format!("of {} texts", grouped(lines))), "no progress of the texts: {prepared}");
 
     // The labels follow from the pictures without a further press.
     page.window.choose_file("#head-panel input[name=labels-pictures]", &pictures.files());
@@ -96,7 +101,7 @@ fn a_clip_has_labels_at_the_next_visit() {
     wait_for_model(&page, MODEL);
     wait_for_statistics(&page, "In use: your gallery's 60 images.");
     assert_eq!(page.field("pool-lines"), lines.to_string());
-    assert_eq!(text_of(&page, "#pool-in-use"), format!("In use: headlamp's own {lines} texts."));
+    assert_eq!(text_of(&page, "#pool-in-use"), format!("In use: headlamp's own {} texts.", grouped(lines)));
     page.choose_sample("china");
     let after = page.choose_head(1, 0);
     assert_eq!(texts(&after), texts(&before));

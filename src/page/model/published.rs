@@ -49,10 +49,10 @@ impl KnownModel {
         (self.bytes() as f64 / measured.unwrap_or(USUAL_SPEED), measured.is_some())
     }
 
-    /// Returns whether the model has every word of `query` in its name, repository, licence or description.
+    /// Returns whether the model has every word of `query` in its name, repository or licence.
     pub fn matches(self, query: &str) -> bool {
-        let Self { repository, name, licence, good_for, .. } = self;
-        let about = format!("{name} {repository} {licence} {good_for}").to_lowercase();
+        let Self { repository, name, licence, .. } = self;
+        let about = format!("{name} {repository} {licence}").to_lowercase();
         query.to_lowercase().split_whitespace().all(|word| about.contains(word))
     }
 }

@@ -11,6 +11,7 @@ use crate::page::core::browser::core::Core;
 use crate::page::heads::contributions::Cell;
 use crate::page::heads::label_files;
 use crate::page::heads::properties::{Mark, Properties, Property};
+use crate::page::model::browser::label_sources::PoolOf;
 use crate::page::model::browser::state::ModelState;
 use crate::page::photo::browser::head_map::HeadMapState;
 use crate::protocol::wire::Attachments;
@@ -89,14 +90,16 @@ impl HeadNamesState {
     }
 
     fn ask_when_they_change(self) {
-        Effect::new(move |before: Option<Option<String>>| {
+        Effect::new(move |before: Option<(Option<String>, PoolOf)>| {
             self.model.label_sources.version.track();
             let open = self.model.pack.with(|pack| pack.as_ref().map(|pack| pack.model.clone()));
-            let is_other = before.is_some_and(|before| before != open);
+            let of = (open, self.model.label_sources.pool_of.get());
+            // Names of another model, or from another pool, mean nothing here.
+            let is_other = before.is_some_and(|before| before != of);
             if is_other {
                 self.choose(None);
             }
-            let can_be_computed = self.model.can_label_heads() && open.is_some();
+            let can_be_computed = self.model.can_label_heads() && of.0.is_some();
             if is_other || !can_be_computed {
                 self.names.set(None);
                 self.progress.set(None);
@@ -106,7 +109,7 @@ impl HeadNamesState {
             } else {
                 self.core.withdraw(TaskKind::HeadNames);
             }
-            open
+            of
         });
     }
 

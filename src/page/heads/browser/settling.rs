@@ -4,7 +4,6 @@ use leptos::prelude::*;
 
 use crate::page::heads::browser::names::HeadNamesState;
 use crate::page::heads::settling::{Names, Settling};
-use crate::page::model::browser::state::ModelState;
 use crate::protocol::{HeadNames, NamedHead};
 
 /// How steady the names of the open model's heads are.
@@ -14,23 +13,12 @@ pub struct SettlingState {
 }
 
 impl SettlingState {
-    pub fn new(model: ModelState, names: HeadNamesState) -> Self {
+    pub fn new(names: HeadNamesState) -> Self {
         let settling = RwSignal::new(Settling::default());
-        // Names from another pool, or of another model, cannot be compared.
-        let pool_and_model = Memo::new(move |_| {
-            (
-                model.label_sources.pool_of.get(),
-                model.pack.with(|pack| pack.as_ref().map(|pack| pack.model.clone())),
-            )
-        });
-        Effect::new(move || {
-            pool_and_model.track();
-            settling.set(Settling::default());
-        });
-        Effect::new(move || {
-            if let Some((pictures, names)) = names.names.with(|names| names.as_ref().map(names_in_words)) {
-                settling.update(|settling| settling.take(pictures, names));
-            }
+        // There are no names while another model opens, or another pool is prepared.
+        Effect::new(move || match names.names.with(|names| names.as_ref().map(names_in_words)) {
+            Some((pictures, names)) => settling.update(|settling| settling.take(pictures, names)),
+            None => settling.set(Settling::default()),
         });
         Self { settling }
     }

@@ -72,7 +72,7 @@ impl Features {
             heads,
             names,
             completeness: CompletenessState::new(core, model),
-            settling: SettlingState::new(model, names),
+            settling: SettlingState::new(names),
             undo: Undo::new(model, phrases),
             compare,
             gallery,
