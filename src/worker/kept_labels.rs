@@ -26,7 +26,7 @@ const POOLS: [(PoolSource, [&str; 2]); 2] = [
     (PoolSource::Person, ["pool-of-person.txt", "pool-of-person.safetensors"]),
 ];
 
-/// The place of what is stored for the open model.
+/// The place of a model's stored statistics and pools: of the open model, or of a model that will be opened.
 #[derive(Default)]
 pub(super) struct LabelStore {
     /// The folder of the model's pack; `None` if the browser does not store the model.
@@ -39,7 +39,7 @@ impl LabelStore {
         Self { model_folder, hash: session.manifest().results_hash() }
     }
 
-    /// Returns the place of what is stored for a model that is not open yet.
+    /// Returns the place of the stored statistics and pools of a model that is not open yet.
     pub(super) fn of_manifest(manifest: &Manifest, model_folder: String) -> Self {
         Self { model_folder: Some(model_folder), hash: manifest.results_hash() }
     }
@@ -49,20 +49,20 @@ impl LabelStore {
         self.model_folder.as_deref()
     }
 
-    /// Removes what is stored for the model.
+    /// Removes the model's stored statistics and pools.
     pub(super) async fn clear(&self) {
         let store = PackStore::open().await;
-        let pools = POOLS.into_iter().flat_map(|(_source, files)| files);
-        for file in STATISTICS.into_iter().map(|(_source, file)| file).chain(pools) {
+        for (_source, file) in STATISTICS {
             self.remove(&store, file).await;
         }
+        self.remove_pools(&store).await;
     }
 
     fn address(&self, file: &str) -> Option<String> {
         self.model_folder.as_ref().map(|folder| format!("{folder}labels-{:.16}/{file}", self.hash))
     }
 
-    /// Uses what is stored for the session's model. Files that do not fit the model count as missing.
+    /// Lets the session use its model's stored statistics and pool. A file that does not fit the model counts as missing.
     pub(super) async fn restore(&self, session: &mut Session) -> KeptLabels {
         let store = PackStore::open().await;
         let mut kept = KeptLabels::default();

@@ -1,5 +1,5 @@
-//! "Save this model": the file opens when it is dropped and by its address, with the texts and statistics that were in
-//! use.
+//! "Save this model" writes one file. The file opens when a person drops it, and by its address. The texts and statistics
+//! that were in use are in the file.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -151,7 +151,7 @@ fn a_saved_model_opens_by_its_address_and_offline() {
     page.wait_until_ready();
     page.settle();
     saved.assert_shown(&page);
-    // An address without such a file says what is missing.
+    // If no file has this address, the message names the missing file.
     page.load("?device=cpu&pack=models/none.headlamp.tar");
     let message = page.wait_for_message();
     assert!(message.contains("none.headlamp.tar"), "{message}");

@@ -49,7 +49,7 @@ pub fn ModelPanel(
     is_measured_here: Signal<bool>,
     /// The names of the heads.
     names: RwSignal<Option<HeadNames>>,
-    /// What comes after the figures.
+    /// The view below the figures.
     children: Children,
 ) -> impl IntoView {
     let model = expect_context::<ModelState>();
